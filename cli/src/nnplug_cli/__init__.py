@@ -1,0 +1,1 @@
+"""The `nnplug` command: parsing and rendering around calls of the core's stages."""

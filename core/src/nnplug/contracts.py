@@ -1,0 +1,266 @@
+"""What each kind of component must do. Inherit from a Protocol to have mypy check your class.
+
+A component is a class; its keyword arguments are its options (a frozen dataclass is the natural form), which
+`--set KIND.KEY=VALUE` and recipes fill in. Arrays are (C, z, y, x) or (z, y, x); in 2d configurations the
+network sees (y, x) patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from nnplug.components import Kind, Registry
+from nnplug.data.plans import Choice, Configuration, Plans
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    from nnplug.data.dataset import Dataset, DatasetDescription
+    from nnplug.data.fingerprint import Fingerprint, IntensityStats
+    from nnplug.data.labels import Labels
+    from nnplug.data.store import CaseStore
+    from nnplug.data.workspace import RunFolder
+    from nnplug.runtime.executor import Executor
+    from nnplug.runtime.progress import Progress
+
+
+class Extractor(Protocol):
+    """Measures a dataset."""
+
+    def extract(self, dataset: Dataset, *, executor: Executor, progress: Progress) -> Fingerprint:
+        """Read every training case, write nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class PlanningContext:
+    """What a planner is told besides the fingerprint.
+
+    Attributes:
+        dataset: the dataset's name.
+        name: the name of the plans.
+        recipe: the recipe that `choices` were expanded from.
+        choices: the component of every kind that is chosen once per plan, and the architecture where the user or
+            the recipe names one; a planner takes its own favourite where it is absent.
+        registry: where the named architecture and the normalizers are looked up.
+    """
+
+    dataset: str
+    name: str
+    recipe: str
+    choices: Mapping[Kind, Choice]
+    registry: Registry
+
+
+class Planner(Protocol):
+    """Turns a fingerprint into plans."""
+
+    def plan(self, fingerprint: Fingerprint, description: DatasetDescription, context: PlanningContext) -> Plans:
+        """Decide everything that is decided from data. No files, no randomness, no network built."""
+        ...
+
+
+class Normalizer(Protocol):
+    """Brings the intensities of one channel to a common scale.
+
+    Attributes:
+        zeroes_outside_mask: whether, with a mask, voxels outside it are 0 afterwards and must stay so through
+            augmentation.
+    """
+
+    zeroes_outside_mask: ClassVar[bool]
+
+    def normalize(
+        self, image: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_] | None, intensity: IntensityStats | None
+    ) -> npt.NDArray[np.float32]:
+        """Normalise one channel (z, y, x), cropped and not yet resampled; it may be changed in place.
+
+        Args:
+            image: intensities in the image's own units.
+            mask: the nonzero region where the plans ask for it, else None.
+            intensity: the dataset's foreground statistics of this channel, None where there are none.
+
+        Raises:
+            NnplugError: the values do not suit this normalizer; the message quotes one and the remedy.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A U-shaped network's geometry, as a planner decides it; one entry per stage, from fine to coarse.
+
+    Attributes:
+        strides: per stage and axis; the first stage has 1.
+        kernel_sizes: per stage and axis.
+        features_per_stage: channels after each stage.
+    """
+
+    strides: tuple[tuple[int, ...], ...]
+    kernel_sizes: tuple[tuple[int, ...], ...]
+    features_per_stage: tuple[int, ...]
+
+
+class Architecture(Protocol):
+    """A network. Its options are what the plans store; torch is imported in `build` only."""
+
+    @classmethod
+    def options_for(cls, topology: Topology) -> Mapping[str, Any]:
+        """The options (JSON values) with which this network has that geometry."""
+        ...
+
+    def feature_map_elements(self, patch_size: Sequence[int], *, channels: int, heads: int) -> int:
+        """Elements of all feature maps of one sample: the planner's measure of memory, by arithmetic."""
+        ...
+
+    def check_patch(self, patch_size: Sequence[int]) -> None:
+        """Raise `NnplugError` with the nearest size that fits if the network cannot take such a patch."""
+        ...
+
+    def build(self, *, channels: int, outputs: int) -> torch.nn.Module:
+        """The module, freshly initialised from torch's generator.
+
+        In training mode it gives a list of logits (B, outputs, *patch) from fine to coarse (deep supervision), in
+        evaluation mode the full-resolution logits alone. Both have the same state dict.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class AugmentationContext:
+    """What an augmenter is told about the training.
+
+    Attributes:
+        patch_size: of the network's input, 2 or 3 axes.
+        mirror_axes: spatial axes that may be mirrored.
+        masked_channels: channels that are 0 outside the nonzero mask (label -1) and must stay so.
+        labels: classes or regions.
+    """
+
+    patch_size: tuple[int, ...]
+    mirror_axes: tuple[int, ...]
+    masked_channels: tuple[int, ...]
+    labels: Labels
+
+
+class Augmentation(Protocol):
+    """An augmenter bound to a training.
+
+    Attributes:
+        source_patch_size: the larger patch that the loader cuts, so that rotation and scaling see no border.
+    """
+
+    @property
+    def source_patch_size(self) -> tuple[int, ...]:
+        """See the class."""
+        ...
+
+    def __call__(
+        self, image: npt.NDArray[np.float32], label: npt.NDArray[np.int16], rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
+        """Augment one sample.
+
+        Args:
+            image: (C, *source_patch_size).
+            label: (*source_patch_size); -1 outside the nonzero mask and outside the image.
+            rng: the only source of randomness.
+
+        Returns:
+            image (C, *patch_size) and label (*patch_size) in which -1 has become 0.
+        """
+        ...
+
+
+class Augmenter(Protocol):
+    """Makes the random transforms of training patches."""
+
+    def bind(self, context: AugmentationContext) -> Augmentation:
+        """Prepare for one training."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """All that a trainer uses; it looks up nothing.
+
+    Attributes:
+        network: in training mode gives logits from fine to coarse; on the CPU, initialised from the run's seed.
+        configuration: patch, batch size, batch Dice.
+        labels: classes or regions, and the ignore label.
+        cases: the preprocessed cases.
+        training: names of the cases to learn from.
+        validation: names of the cases to watch; for fold "all" the same.
+        augmenter: random transforms.
+        masked_channels: channels that are 0 outside the nonzero mask.
+        device: where to train.
+        run: the folder to write into; a `state.pt` there is gone on from.
+        seed: of every random draw.
+        workers: threads that load and augment; the losses do not depend on it.
+        progress: where to report.
+    """
+
+    network: torch.nn.Module
+    configuration: Configuration
+    labels: Labels
+    cases: CaseStore
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+    augmenter: Augmenter
+    masked_channels: tuple[int, ...]
+    device: torch.device
+    run: RunFolder
+    seed: int
+    workers: int
+    progress: Progress
+
+
+class Trainer(Protocol):
+    """A training procedure."""
+
+    def mirror_axes(self, dimensions: int) -> tuple[int, ...]:
+        """The spatial axes mirrored in training, and so in prediction; recorded with the model."""
+        ...
+
+    def train(self, task: TrainingTask) -> None:
+        """Train to the end, going on from `task.run.state` where it exists.
+
+        Leaves `log.jsonl`, `weights_best.safetensors` and, last, `weights_final.safetensors` in the run's folder.
+        Killed at any instant, it leaves what the next call goes on from, with equal results.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LabelledCase:
+    """A predicted and a reference label map of one case."""
+
+    name: str
+    prediction: Path
+    reference: Path
+
+
+class Postprocessor(Protocol):
+    """A rule fitted on validation predictions and applied to label maps."""
+
+    def fit(
+        self, cases: Sequence[LabelledCase], labels: Labels, *, executor: Executor, progress: Progress
+    ) -> Mapping[str, Any]:
+        """Choose the rule, as JSON; it travels with the model."""
+        ...
+
+    def apply(
+        self,
+        label_map: npt.NDArray[np.integer[Any]],
+        rule: Mapping[str, Any],
+        *,
+        spacing: Sequence[float],
+        labels: Labels,
+    ) -> npt.NDArray[np.integer[Any]]:
+        """Apply a fitted rule to a (z, y, x) label map with spacing in mm; the argument stays as it is."""
+        ...

@@ -1,0 +1,112 @@
+"""Labels and regions of a dataset: what is segmented, in which order, and what is ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from nnplug.errors import InvalidFile
+
+BACKGROUND = (0,)
+IGNORE = "ignore"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The `labels` of `dataset.json`, checked.
+
+    Attributes:
+        values: name -> label values, in the order of the file, background included, the ignore label not.
+        regions_class_order: the value painted for each region's output, later over earlier; None without regions.
+        ignore: the value of voxels that nobody annotated, or None.
+    """
+
+    values: Mapping[str, tuple[int, ...]]
+    regions_class_order: tuple[int, ...] | None = None
+    ignore: int | None = None
+
+    @classmethod
+    def from_data(cls, raw: Any, regions_class_order: Sequence[int] | None, where: str) -> Self:
+        """Build from the `labels` and `regions_class_order` of `dataset.json`.
+
+        Raises:
+            InvalidFile: values are not consecutive from 0, the ignore label is not the highest, or regions lack
+                an order; the message names `where`.
+        """
+        values = {name: _values(value, name, where) for name, value in _mapping(raw, where).items()}
+        ignore = values.pop(IGNORE, None)
+        labels = cls(values, None, ignore[0] if ignore else None)
+        if labels.has_regions:
+            labels = cls(values, _order(regions_class_order, labels, where), labels.ignore)
+        _check(labels, ignore, where)
+        return labels
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether outputs are overlapping regions (sigmoid) rather than classes (softmax)."""
+        return any(len(v) > 1 for v in self.values.values())
+
+    @property
+    def foreground(self) -> tuple[tuple[int, ...], ...]:
+        """The label values of each foreground class or region, in the order of `dataset.json`."""
+        return tuple(v for v in self.values.values() if v != BACKGROUND)
+
+    @property
+    def foreground_names(self) -> tuple[str, ...]:
+        """Their names, in the same order."""
+        return tuple(name for name, v in self.values.items() if v != BACKGROUND)
+
+    @property
+    def all_values(self) -> tuple[int, ...]:
+        """Every label value in ascending order, background included, the ignore label not."""
+        return tuple(sorted({value for v in self.values.values() for value in v}))
+
+    @property
+    def outputs(self) -> int:
+        """Channels of a network's logits: foreground regions, or classes with the background."""
+        return len(self.foreground) if self.has_regions else len(self.all_values)
+
+    @property
+    def entries(self) -> int:
+        """Entries of `labels`, background and ignore included: what nnU-Net's planner counts as heads."""
+        return len(self.values) + (self.ignore is not None)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """How `summary.json` calls each foreground class ("1") or region ("(1, 2, 3)")."""
+        return tuple(str(v) if self.has_regions else str(v[0]) for v in self.foreground)
+
+
+def _mapping(raw: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(raw, dict) or not raw:
+        raise InvalidFile(
+            f'{where}: \'labels\' is {raw!r}; expected an object such as {{"background": 0, "tumour": 1}}'
+        )
+    return raw
+
+
+def _values(value: Any, name: str, where: str) -> tuple[int, ...]:
+    values = tuple(value) if isinstance(value, list) else (value,)
+    if not values or not all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in values):
+        raise InvalidFile(f"{where}: label {name!r} is {value!r}; expected a whole number or a list of them")
+    return values
+
+
+def _order(order: Sequence[int] | None, labels: Labels, where: str) -> tuple[int, ...]:
+    if order is None or len(order) != len(labels.foreground):
+        raise InvalidFile(
+            f"{where}: 'regions_class_order' is {order!r}; labels with regions need one value for each of the "
+            f"{len(labels.foreground)} foreground regions"
+        )
+    return tuple(order)
+
+
+def _check(labels: Labels, ignore: tuple[int, ...] | None, where: str) -> None:
+    values = labels.all_values
+    if values != tuple(range(len(values))):
+        raise InvalidFile(f"{where}: label values are {list(values)}; they must be consecutive from 0 (background)")
+    if not labels.foreground:
+        raise InvalidFile(f"{where}: 'labels' names no foreground class; add at least one with a value above 0")
+    if ignore is not None and ignore != (values[-1] + 1,):
+        raise InvalidFile(f"{where}: label 'ignore' is {list(ignore)}; it must be the highest, {values[-1] + 1}")

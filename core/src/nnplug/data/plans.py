@@ -1,0 +1,179 @@
+"""Plans: every decision made from the data, as one JSON file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from nnplug.components import Kind
+from nnplug.data.fingerprint import IntensityStats
+from nnplug.errors import InvalidFile, NnplugError
+from nnplug.provenance import Provider
+from nnplug.records import Record
+from nnplug.runtime.files import read_json
+
+SCHEMA = 1
+
+
+class Choice(Record, frozen=True, kw_only=True):
+    """A component by name, and its options. The core never reads the options."""
+
+    name: str
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Normalization(Record, frozen=True, kw_only=True):
+    """How one channel is normalised: the normalizer's name, and whether only voxels inside the nonzero mask count."""
+
+    name: str
+    use_mask: bool
+
+
+class Resampler(Record, frozen=True, kw_only=True):
+    """Spline orders of a resampling.
+
+    Attributes:
+        order: spline order in plane, or in all axes where slices are not separated.
+        order_z: spline order across slices where they are separated; only 0, nearest.
+        force_separate_z: True or False overrides the rule "one axis is more than 3 times coarser".
+    """
+
+    order: int
+    order_z: int = 0
+    force_separate_z: bool | None = None
+
+
+class Resampling(Record, frozen=True, kw_only=True):
+    """How images, label maps and predicted logits change grid."""
+
+    image: Resampler = Resampler(order=3)
+    label: Resampler = Resampler(order=1)
+    probability: Resampler = Resampler(order=1)
+
+
+class Configuration(Record, frozen=True, kw_only=True):
+    """One resolution and network: 2d, 3d_fullres, 3d_lowres or 3d_cascade_fullres. Axes are transposed.
+
+    Attributes:
+        spacing: target spacing in mm, (z, y, x), or (y, x) in 2d.
+        patch_size: voxels, as many axes as `spacing`.
+        batch_size: patches per iteration.
+        median_shape: median image size at `spacing`, in voxels.
+        normalization: one per channel, in the order of the channels.
+        resampling: spline orders for images, labels and logits.
+        batch_dice: whether the Dice loss sums over the batch.
+        architecture: network by name, with the options that the planner chose.
+        next_stage: the configuration that refines this one's prediction.
+        previous_stage: the configuration whose prediction this one gets as extra channels.
+    """
+
+    spacing: tuple[float, ...]
+    patch_size: tuple[int, ...]
+    batch_size: int
+    median_shape: tuple[float, ...]
+    normalization: tuple[Normalization, ...]
+    resampling: Resampling
+    batch_dice: bool
+    architecture: Choice
+    next_stage: str | None = None
+    previous_stage: str | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """2 or 3."""
+        return len(self.patch_size)
+
+
+class Plans(Record, frozen=True, kw_only=True):
+    """What a run is a function of, together with its data.
+
+    Attributes:
+        schema: version of this layout.
+        dataset: the dataset's name.
+        name: the plans' name: several plans of one dataset live beside each other.
+        recipe: what `choices` was expanded from; never read again.
+        choices: kind -> component, for extractor, planner, augmenter, trainer and postprocessor.
+        transpose_forward: order in which the image's (z, y, x) axes are taken.
+        transpose_backward: the inverse of `transpose_forward`.
+        median_spacing: of the dataset, transposed, mm.
+        median_shape: of the dataset after cropping, transposed, voxels.
+        intensity: channel index as text -> foreground statistics.
+        configurations: name -> configuration.
+        providers: which component of which distribution each name meant when the plans were made.
+    """
+
+    schema: int = SCHEMA
+    dataset: str
+    name: str
+    recipe: str
+    choices: dict[str, Choice]
+    transpose_forward: tuple[int, int, int]
+    transpose_backward: tuple[int, int, int]
+    median_spacing: tuple[float, float, float]
+    median_shape: tuple[float, float, float]
+    intensity: dict[str, IntensityStats]
+    configurations: dict[str, Configuration]
+    providers: tuple[Provider, ...] = ()
+
+    @classmethod
+    def from_data(cls, data: Any, where: str) -> Self:
+        """Build from JSON; `inherits_from` is resolved.
+
+        Raises:
+            InvalidFile: the schema is newer, or a key is unknown, missing or ill-typed.
+        """
+        if not isinstance(data, dict) or not isinstance(schema := data.get("schema"), int):
+            raise InvalidFile(f"{where}: no plans of nnplug ('schema' is missing). Run nnplug plan to make some.")
+        if schema > SCHEMA:
+            raise InvalidFile(f"{where}: plans have schema {schema}, this nnplug reads up to {SCHEMA}. Upgrade nnplug.")
+        configurations = data.get("configurations")
+        if isinstance(configurations, dict):
+            data = {**data, "configurations": {n: inherit(configurations, n, where) for n in configurations}}
+        plans = super().from_data(data, where)
+        if unknown := sorted(set(plans.choices) - set(Kind)):
+            raise InvalidFile(f"{where}: choices name the unknown kind {unknown[0]!r}. Kinds are {', '.join(Kind)}.")
+        return plans
+
+    def configuration(self, name: str) -> Configuration:
+        """The configuration with that name.
+
+        Raises:
+            NnplugError: the plans have none; the message lists those they have.
+        """
+        if name not in self.configurations:
+            close = get_close_matches(name, self.configurations, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise NnplugError(f"plans {self.name!r} have {', '.join(self.configurations)}, not {name!r}.{hint}")
+        return self.configurations[name]
+
+    def choice(self, kind: Kind) -> Choice:
+        """The chosen component of a kind."""
+        if kind not in self.choices:
+            raise NnplugError(f"plans {self.name!r} choose no {kind}. Make them again with nnplug plan.")
+        return self.choices[kind]
+
+    def digest(self) -> str:
+        """A short hash of all decisions; runs record it, so that a rerun sees what has changed."""
+        return hashlib.sha256(json.dumps(self.data(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def inherit(configurations: Mapping[str, Any], name: str, where: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A configuration as JSON with its `inherits_from` chain merged in, the child's values winning."""
+    if name not in configurations:
+        raise InvalidFile(f"{where}: configuration {seen[-1]!r} inherits from {name!r}, which is not there")
+    if name in seen:
+        raise InvalidFile(f"{where}: configurations {' -> '.join((*seen, name))} inherit from each other")
+    own = dict(configurations[name])
+    parent = own.pop("inherits_from", None)
+    return own if parent is None else {**inherit(configurations, parent, where, (*seen, name)), **own}
+
+
+def read_plans(path: Path) -> Plans:
+    """Read `plans.json`; raises `InvalidFile` as `Plans.from_data` does."""
+    return Plans.from_data(read_json(path), str(path))

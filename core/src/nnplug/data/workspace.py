@@ -1,0 +1,93 @@
+"""Where everything lives: the folder layout of a workspace, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One training: a fold of a configuration of a plan."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """Choices, versions, seed, command and the hash of the plans."""
+        return self.path / "run.json"
+
+    @property
+    def log(self) -> Path:
+        """A JSON line per epoch."""
+        return self.path / "log.jsonl"
+
+    @property
+    def final_weights(self) -> Path:
+        """Weights after the last epoch; their presence says that training is finished."""
+        return self.path / "weights_final.safetensors"
+
+    @property
+    def best_weights(self) -> Path:
+        """Weights at the best smoothed validation Dice."""
+        return self.path / "weights_best.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """Everything needed to go on after a kill; removed when training is finished."""
+        return self.path / "state.pt"
+
+    @property
+    def validation(self) -> Path:
+        """Predictions of the fold's validation cases and `summary.json`."""
+        return self.path / "validation"
+
+    @property
+    def curves(self) -> Path:
+        """Losses, Dice, learning rate and epoch time as a picture."""
+        return self.path / "progress.png"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder of one dataset inside a workspace: `ROOT/DATASET/`."""
+
+    root: Path
+    dataset: str
+
+    @property
+    def folder(self) -> Path:
+        """Everything that nnplug makes of the dataset."""
+        return self.root / self.dataset
+
+    @property
+    def fingerprint(self) -> Path:
+        """What planning knows about the dataset."""
+        return self.folder / "fingerprint.json"
+
+    @property
+    def splits(self) -> Path:
+        """Training and validation cases of each fold."""
+        return self.folder / "splits.json"
+
+    def plans(self, name: str) -> Path:
+        """A plans file."""
+        return self.folder / "plans" / f"{name}.json"
+
+    def preprocessed(self, plans: str, configuration: str) -> Path:
+        """The case store of a configuration."""
+        return self.folder / "preprocessed" / f"{plans}_{configuration}"
+
+    def run(self, plans: str, configuration: str, fold: int | str) -> RunFolder:
+        """A run's folder; `fold` is a number or "all"."""
+        return RunFolder(self.folder / "runs" / plans / configuration / f"fold_{fold}")
+
+    @property
+    def crossval(self) -> Path:
+        """Accumulated validation predictions of all folds."""
+        return self.folder / "crossval"
+
+    @property
+    def model(self) -> Path:
+        """The bundle that `run` ends with."""
+        return self.folder / "model"

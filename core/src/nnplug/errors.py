@@ -1,0 +1,42 @@
+"""Errors that a user can act on. The command prints them as one line, without a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class NnplugError(Exception):
+    """Something the user can mend; the message names the file or case and says how."""
+
+
+class UnknownComponent(NnplugError):
+    """No plugin offers a component of that kind and name."""
+
+
+class AmbiguousComponent(NnplugError):
+    """Several distributions offer one name."""
+
+
+class InvalidPlugin(NnplugError):
+    """A plugin breaks the contract of `nnplug.hookspecs`."""
+
+
+class InvalidOptions(NnplugError):
+    """A component was given an option that it does not have, or a value of the wrong type."""
+
+
+class MissingProvider(NnplugError):
+    """A run, plans file or bundle needs a component that this environment cannot give."""
+
+
+class InvalidFile(NnplugError):
+    """A file does not hold what its place promises; the message names the file and the offending value."""
+
+
+class Problems(NnplugError):
+    """Several problems found in one pass, one line each: users get the whole list, not the first entry."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        """Keep the lines apart for callers that render them one by one."""
+        super().__init__("\n".join(lines))
+        self.lines = tuple(lines)

@@ -1,0 +1,114 @@
+"""The contract between the core and its plugins: every hook, one page.
+
+A plugin is a module named by an entry point in the group ``nnplug``. It implements any of the hooks below
+with ``@nnplug.hookimpl``. Every hook is a *registration* hook: the core calls it once per process, without
+arguments, and takes back an iterable of frozen entries. Nothing in the call may read data, touch a device
+or import a deep-learning library; an entry says where its implementation is, and the core imports that
+when somebody chooses it by name.
+
+Rules for all hooks:
+
+* An entry's name is what users type and what plans and weights record. Names are lower-case words joined by
+  hyphens, unique within a hook; start them with the plugin's own name (``brats``, ``brats-aggressive``).
+* Two distributions that offer one name: using it is an error that names both, never a silent override.
+  The order of installation has no meaning.
+* A name, once released, keeps its meaning. Change behaviour under a new name, or raise ``state_version``
+  where old weights can no longer be loaded.
+* An implementation asks only for the arguments it wants, so a hook can gain arguments without breaking it.
+
+What each kind's target must do is in `nnplug.contracts`, a Protocol per kind, and in ``docs/hooks/``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nnplug.components import Component, Recipe
+
+PROJECT = "nnplug"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def nnplug_extractors() -> Iterable[Component]:
+    """Offer ways to measure a dataset into a `Fingerprint`.
+
+    A target satisfies `nnplug.contracts.Extractor`. It may read every training case but writes nothing; the
+    core stores what it returns.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_planners() -> Iterable[Component]:
+    """Offer rules that turn a fingerprint into `Plans`.
+
+    A target satisfies `nnplug.contracts.Planner`. Planning is a pure function: the same fingerprint, dataset
+    description and options give the same plans, on every machine, without a network being built.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_normalizers() -> Iterable[Component]:
+    """Offer intensity normalisations of one channel.
+
+    A target satisfies `nnplug.contracts.Normalizer`. The plans hold one name per channel; a planner chooses
+    them from the channel's name in ``dataset.json``.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_architectures() -> Iterable[Component]:
+    """Offer networks.
+
+    A target satisfies `nnplug.contracts.Architecture`: it counts feature maps by arithmetic for the planner
+    and builds the module when training or prediction asks. Keep torch out of the target's module level:
+    planning imports it.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_augmenters() -> Iterable[Component]:
+    """Offer the random transforms of training patches.
+
+    A target satisfies `nnplug.contracts.Augmenter`. All randomness comes from the generator that it is given.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_trainers() -> Iterable[Component]:
+    """Offer training procedures.
+
+    A target satisfies `nnplug.contracts.Trainer`. It is given everything it uses: network, data, augmenter,
+    device and output folder. It looks up no names and reads no environment variable.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_postprocessors() -> Iterable[Component]:
+    """Offer rules that are fitted on validation predictions and applied to label maps.
+
+    A target satisfies `nnplug.contracts.Postprocessor`. What fitting returns is JSON and travels with the model.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_recipes() -> Iterable[Recipe]:
+    """Offer named choices of components, a word for ``--recipe``.
+
+    A recipe may name components of other plugins. It is expanded into the plans when planning and never read again.
+    """
+    return ()

@@ -1,0 +1,47 @@
+"""Strict JSON records: an unknown, missing or ill-typed key is an error that names file and key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from nnplug.errors import InvalidFile
+from nnplug.runtime.files import read_json, write_text
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A frozen data class that is written to and read from JSON exactly as its fields say."""
+
+    @classmethod
+    def from_data(cls, data: Any, where: str) -> Self:
+        """Build from what `json.loads` gives; `where` names the file in messages.
+
+        Raises:
+            InvalidFile: a key is unknown or missing, or a value has the wrong type.
+        """
+        try:
+            return msgspec.convert(data, cls)
+        except msgspec.ValidationError as error:
+            raise InvalidFile(f"{where}: {str(error).replace('`', chr(39))}") from error
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a JSON file; raises `InvalidFile` as `from_data` does."""
+        return cls.from_data(read_json(path), str(path))
+
+    def data(self) -> Any:
+        """The record as dictionaries, lists, strings and numbers; fields that are None are left out."""
+        return _without_none(msgspec.to_builtins(self))
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, atomically."""
+        write_text(path, json.dumps(self.data(), indent=2) + "\n")
+
+
+def _without_none(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _without_none(value) for key, value in data.items() if value is not None}
+    return [_without_none(value) for value in data] if isinstance(data, list) else data

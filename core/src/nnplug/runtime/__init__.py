@@ -1,0 +1,1 @@
+"""Where and how work runs: device, seeds, atomic files, executor, progress."""

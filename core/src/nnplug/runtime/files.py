@@ -1,0 +1,104 @@
+"""Files that are either whole or absent: written beside their place, synced, then renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from nnplug.errors import InvalidFile, NnplugError
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path with the same suffix to write to; it replaces `path` when the block ends well.
+
+    Raises:
+        NnplugError: the disk is full or the place cannot be written; nothing is left behind.
+    """
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _sync(temporary)
+            temporary.replace(path)
+            _sync(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; it replaces `path` when the block ends well."""
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        with explained(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _sync(file)
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.replace(path)
+            _sync(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn the operating system's errors while writing `path` into one line with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise NnplugError(f"{path}: cannot be written ({error.strerror or error}). {_remedy(error)}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON atomically; NaN is written literally, as nnU-Net's files have it."""
+    write_text(path, json.dumps(data, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        InvalidFile: the file is missing, unreadable or not JSON; the message names it and the place.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InvalidFile(f"{path}: no such file") from error
+    except json.JSONDecodeError as error:
+        raise InvalidFile(f"{path}: not valid JSON ({error.msg}, line {error.lineno} column {error.colno})") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidFile(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remedy(error: OSError) -> str:
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return "A file stands where a folder should be; move it or choose another place."
+    if isinstance(error, PermissionError):
+        return "Choose a place that you may write to."
+    return "Free some space or choose another place, then run the same command again."

@@ -1,0 +1,1 @@
+"""The BraTS 2020 winner's variant of nnU-Net; see `nnplug_brats.plugin`."""
