@@ -1,0 +1,58 @@
+"""What every command gets as `ctx.obj`: plugins, progress and places, each made when it is first used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nnplug.plugins import Plugins
+    from nnplug.runtime.progress import Progress
+
+
+@dataclass(frozen=True)
+class Context:
+    """One call of the command.
+
+    Attributes:
+        block: names of plugins or distributions that are not to be loaded.
+        verbose: whether expected errors also show where they came from.
+    """
+
+    block: tuple[str, ...] = ()
+    verbose: bool = False
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        """The installed plugins; one that cannot be loaded is told once, here."""
+        from nnplug.plugins import Plugins, Status
+
+        plugins = Plugins(block=self.block)
+        for plugin in plugins:
+            if plugin.status is Status.FAILED:
+                self.progress.warning(f"plugin {plugin.source.plugin!r} of {plugin.source} is off: {plugin.reason}")
+        return plugins
+
+    @cached_property
+    def progress(self) -> Progress:
+        """Bars on a terminal, lines otherwise; on stderr, so that stdout holds results only."""
+        from nnplug_cli.progress import Bars, Lines
+
+        return Bars() if sys.stderr.isatty() else Lines()
+
+    @cached_property
+    def console(self) -> Console:
+        """Rich output of results on stdout, for what no table or line can show."""
+        from rich.console import Console
+
+        return Console()
+
+    def workspace_root(self, option: Path | None) -> Path:
+        """The workspace: `-w`, else NNPLUG_WORKSPACE, else ./nnplug-work."""
+        return option or Path(os.environ.get("NNPLUG_WORKSPACE") or "nnplug-work")

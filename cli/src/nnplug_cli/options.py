@@ -1,0 +1,157 @@
+"""Options that several commands share, each a decorator.
+
+| decorator | the command gets |
+|---|---|
+| `dataset_argument` | `dataset: Path`, an id or name being looked up in nnUNet_raw |
+| `workspace_option` | `workspace: Path or None`, for `Context.workspace_root` |
+| `json_option` | `as_json: bool` |
+| `set_option` | `overrides: dict[str, dict[str, Any]]`, see `nnplug.overrides` |
+| `component_options` | `choices: Choices` |
+| `configuration_option` | `configurations: tuple[str, ...]`, empty for all |
+| `fold_option` | `folds: tuple[int or "all", ...]`, empty for all folds |
+| `device_option` | `device: str` |
+| `seed_option` | `seed: int` |
+| `workers_option` | `workers: int or None`, None for one per core |
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from nnplug import overrides
+from nnplug.components import Kind
+from nnplug.errors import NnplugError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PLAN_KINDS = (Kind.EXTRACTOR, Kind.PLANNER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
+"""The kinds that are chosen by name once per plan; normalizers are chosen by the planner, per channel."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What users choose when planning; None and absent kinds leave the decision to recipe and planner.
+
+    Attributes:
+        recipe: a recipe's name.
+        components: kind -> component's name, for those that were named.
+        memory_gb: target of GPU memory, in GB.
+        name: what the plans are called.
+    """
+
+    recipe: str | None
+    components: Mapping[Kind, str]
+    memory_gb: float | None
+    name: str | None
+
+
+def component_options(command: Command) -> Command:
+    """`--recipe`, an option per kind, `--memory-gb` and `--name`, as one `choices`."""
+
+    @functools.wraps(command)
+    def packed(*args: Any, recipe: str | None, memory_gb: float | None, plans_name: str | None, **others: Any) -> Any:
+        named = {kind: others.pop(kind.value) for kind in PLAN_KINDS}
+        components = {kind: name for kind, name in named.items() if name is not None}
+        return command(*args, choices=Choices(recipe, components, memory_gb, plans_name), **others)
+
+    decorators = [
+        click.option("--recipe", metavar="NAME", help="A plugin's choice of all components [default: nnunet]."),
+        *(
+            click.option(f"--{kind}", metavar="NAME", help=f"The {kind}, instead of the recipe's.")
+            for kind in PLAN_KINDS
+        ),
+        click.option("--memory-gb", type=click.FloatRange(min=0, min_open=True), help="GPU memory to plan for."),
+        click.option(
+            "--name", "plans_name", metavar="NAME", help="What to call the plans [default: the planner's name]."
+        ),
+    ]
+    return _apply(packed, decorators)  # type: ignore[return-value] # the same command with packed options
+
+
+def _apply(command: Callable[..., Any], decorators: list[Callable[..., Any]]) -> Callable[..., Any]:
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+def find_dataset(text: str, raw: str | None) -> Path:
+    """The folder of a dataset.
+
+    Args:
+        text: a path, or an id (4) or name (Dataset004_Hippocampus) of a dataset in `raw`.
+        raw: what nnUNet_raw holds, if it is set.
+
+    Raises:
+        NnplugError: an id or name cannot be looked up, or has no or several folders.
+    """
+    path = Path(text)
+    if path.exists() or not (text.isdigit() or text.startswith("Dataset")) or len(path.parts) > 1:
+        return path
+    if not raw:
+        raise NnplugError(f"{text}: no such folder, and nnUNet_raw is not set. Give a path or set nnUNet_raw.")
+    pattern = f"Dataset{int(text):03d}_*" if text.isdigit() else text
+    found = sorted(folder for folder in Path(raw).glob(pattern) if folder.is_dir())
+    if len(found) != 1:
+        names = ", ".join(folder.name for folder in found) or "nothing"
+        raise NnplugError(f"{text}: nnUNet_raw ({raw}) holds {names} of that name or id. Give the folder's path.")
+    return found[0]
+
+
+def _dataset(ctx: click.Context, param: click.Parameter, value: str) -> Path:  # noqa: ARG001 - click's signature
+    return find_dataset(value, os.environ.get("nnUNet_raw"))  # noqa: SIM112 - nnU-Net's own spelling
+
+
+def _overrides(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, Any]]:  # noqa: ARG001
+    return overrides.parse(values)
+
+
+def _folds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[int | str, ...]:
+    """Read numbers and the word "all"."""
+    for value in values:
+        if value != "all" and not value.isdigit():
+            raise click.BadParameter(f"{value!r} is neither a fold's number nor 'all'", ctx=ctx, param=param)
+    return tuple(value if value == "all" else int(value) for value in values)
+
+
+dataset_argument = click.argument("dataset", callback=_dataset)
+workspace_option = click.option(
+    "-w",
+    "--workspace",
+    type=click.Path(path_type=Path),
+    help="Where everything is kept [default: NNPLUG_WORKSPACE, else ./nnplug-work].",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    callback=_overrides,
+    metavar="KIND.KEY=VALUE",
+    help="An option of a component (trainer.epochs=50) or a field of the plans (plan.batch_size=2); repeatable.",
+)
+configuration_option = click.option(
+    "-c", "--configuration", "configurations", multiple=True, metavar="NAME", help="A configuration; repeatable."
+)
+fold_option = click.option(
+    "-f", "--fold", "folds", multiple=True, callback=_folds, metavar="N|all", help="A fold; repeatable."
+)
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    show_default=True,
+    help="Where networks run.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of every random draw."
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), help="Cases or samples in work at once [default: one per core]."
+)
