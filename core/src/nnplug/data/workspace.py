@@ -18,6 +18,16 @@ class RunFolder:
         return self.path / "run.json"
 
     @property
+    def plans(self) -> Path:
+        """A copy of the plans as they were when the run began."""
+        return self.path / "plans.json"
+
+    @property
+    def description(self) -> Path:
+        """A copy of the `dataset.json`."""
+        return self.path / "dataset.json"
+
+    @property
     def log(self) -> Path:
         """A JSON line per epoch."""
         return self.path / "log.jsonl"
