@@ -8,17 +8,15 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from nnplug.data.dataset import DatasetDescription
 from nnplug.data.plans import Plans, read_plans
-from nnplug.data.record import RunRecord
-from nnplug.data.workspace import RunFolder
 from nnplug.errors import NnplugError
 from nnplug.provenance import Provider
-from nnplug.stages.bundle import INDEX, read_bundle, unzip
-
-WeightsKind = Literal["final", "best"]
+from nnplug.stages.bundle import read_bundle
+from nnplug.stages.bundle_files import INDEX, unzip
+from nnplug.stages.runs import TrainedRun, WeightsKind, check_alike, find_runs, merged_providers
 
 
 @dataclass(frozen=True)
@@ -44,34 +42,6 @@ class Model:
     postprocessing: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class TrainedRun:
-    """A run folder with its record."""
-
-    folder: RunFolder
-    record: RunRecord
-
-    @property
-    def fold(self) -> str:
-        """The fold's number as text, or "all"."""
-        return str(self.record.fold)
-
-    def weights(self, kind: WeightsKind) -> Path:
-        """The weights file.
-
-        Raises:
-            NnplugError: it is not there because the training has not come so far.
-        """
-        file = self.folder.final_weights if kind == "final" else self.folder.best_weights
-        if not file.is_file():
-            hint = " or use the best weights so far" if kind == "final" and self.folder.best_weights.is_file() else ""
-            raise NnplugError(
-                f"{self.folder.path}: training is not finished ({file.name} is missing). Run nnplug train again, "
-                f"which goes on where it was{hint}."
-            )
-        return file
-
-
 def open_model(path: Path, *, folds: Sequence[str] | None = None, weights: WeightsKind = "final") -> Model:
     """Open a run folder, a configuration's folder with several runs, or a bundle (folder or zip).
 
@@ -88,21 +58,6 @@ def open_model(path: Path, *, folds: Sequence[str] | None = None, weights: Weigh
     if (path / INDEX).is_file():
         return _open_bundle(path, folds, weights)
     return _open_runs(find_runs(path), folds, weights)
-
-
-def find_runs(path: Path) -> tuple[TrainedRun, ...]:
-    """The run at `path`, or the runs in its `fold_*` folders, by number.
-
-    Raises:
-        NnplugError: there is none.
-    """
-    folders = [path] if (path / "run.json").is_file() else sorted(path.glob("fold_*"), key=_fold_order)
-    runs = tuple(
-        TrainedRun(RunFolder(f), RunRecord.read(f / "run.json")) for f in folders if (f / "run.json").is_file()
-    )
-    if not runs:
-        raise NnplugError(f"{path}: {_no_model(path)}")
-    return runs
 
 
 def _open_zip(archive: Path, folds: Sequence[str] | None, weights: WeightsKind) -> Model:
@@ -152,44 +107,9 @@ def _open_runs(runs: Sequence[TrainedRun], folds: Sequence[str] | None, weights:
     )
 
 
-def check_alike(runs: Sequence[TrainedRun]) -> None:
-    """Refuse runs that cannot be averaged.
-
-    Raises:
-        NnplugError: two runs have other plans, another configuration or other mirror axes.
-    """
-    first = runs[0]
-    for run in runs[1:]:
-        for what in ("plans_digest", "configuration", "mirror_axes"):
-            ours, theirs = getattr(run.record, what), getattr(first.record, what)
-            if ours != theirs:
-                raise NnplugError(
-                    f"{run.folder.path}: {what} is {ours!r}, but {theirs!r} in {first.folder.path}; "
-                    "only folds of one training can be used together"
-                )
-
-
-def merged_providers(runs: Sequence[TrainedRun]) -> tuple[Provider, ...]:
-    """The providers of all runs, each once."""
-    return tuple(dict.fromkeys(provider for run in runs for provider in run.record.providers))
-
-
 def _choose(there: Sequence[str], asked: Sequence[str] | None, where: Path) -> Sequence[str]:
     if asked is None:
         return [fold for fold in there if fold != "all"] or there
     if absent := [fold for fold in asked if fold not in there]:
         raise NnplugError(f"{where}: has no fold {absent[0]!r}; it has {', '.join(there)}")
     return list(dict.fromkeys(asked))
-
-
-def _fold_order(folder: Path) -> tuple[int, str]:
-    number = folder.name.removeprefix("fold_")
-    return (int(number), "") if number.isdigit() else (1 << 31, number)
-
-
-def _no_model(path: Path) -> str:
-    if not path.exists():
-        return "no such file or folder; give a run, a folder of runs or a bundle"
-    if any(path.glob("fold_*/checkpoint_*.pth")):
-        return "a model of nnU-Net v2; make a bundle of it with nnplug model import-nnunet"
-    return "no model; give a run (it has run.json), the folder of a configuration's runs, or a bundle"
