@@ -1,0 +1,200 @@
+"""Prediction of an image by overlapping windows and their mirror images.
+
+The rules are nnU-Net's (Isensee et al., Nature Methods 2021): windows overlap by at least half and are weighted with
+a Gaussian, because a network sees less context near the border of a window. Sums are kept in float32.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations, product
+from typing import TypeVar
+
+import torch
+
+from nnplug.errors import NnplugError
+
+T = TypeVar("T")
+Network = Callable[[torch.Tensor], torch.Tensor]
+Window = tuple[int | slice, ...]
+_TRUNCATE = 4.0  # scipy's gaussian_filter is zero beyond so many sigma
+
+
+def window_positions(shape: Sequence[int], patch_size: Sequence[int], step: float = 0.5) -> tuple[tuple[int, ...], ...]:
+    """Where windows start along each axis: evenly spread, at most `step` patches apart.
+
+    Args:
+        shape: of the image, at least the patch along every axis, voxels.
+        patch_size: voxels.
+        step: largest distance of neighbouring windows as a part of the patch, above 0 and at most 1.
+
+    Raises:
+        NnplugError: the step is out of its range.
+    """
+    if not 0 < step <= 1:
+        raise NnplugError(f"the step between windows is {step}; it must be above 0 and at most 1 (one patch)")
+    return tuple(_starts(size, patch, step) for size, patch in zip(shape, patch_size, strict=True))
+
+
+def gaussian(patch_size: Sequence[int], sigma: float = 1 / 8) -> torch.Tensor:
+    """The weight of each voxel of a window: a Gaussian with its maximum, 1, at the middle.
+
+    Zeros, in which a voxel that no other window covers would be lost, become the smallest weight above zero.
+
+    Args:
+        patch_size: voxels.
+        sigma: standard deviation as a part of the patch.
+
+    Returns:
+        float32, of shape `patch_size`.
+    """
+    weight = torch.ones((), dtype=torch.float64)
+    for size in patch_size:
+        weight = weight[..., None] * _bell(size, sigma * size)
+    single = weight.float()
+    return torch.where(single > 0, single, single[single > 0].min())
+
+
+def predict_windows(
+    network: Network,
+    image: torch.Tensor,
+    *,
+    patch_size: Sequence[int],
+    mirror_axes: Sequence[int] = (),
+    step: float = 0.5,
+    batch_size: int = 1,
+    device: torch.device,
+    accumulate_on: torch.device | None = None,
+    report: Callable[[int, int], None] | None = None,
+) -> torch.Tensor:
+    """Logits of an image of any size.
+
+    An image smaller than the patch is padded with zeros on both sides. A patch of two axes goes through the image
+    slice by slice along its first axis. Under `torch.autocast` the network computes in half precision; sums do not.
+
+    Args:
+        network: in evaluation mode, on `device`: (B, C, *patch) float32 -> logits (B, K, *patch).
+        image: (C, z, y, x) float32, on any device.
+        patch_size: (z, y, x), or (y, x).
+        mirror_axes: axes of the patch along which mirror images are predicted too (2^n passes, averaged).
+        step: largest distance of neighbouring windows as a part of the patch.
+        batch_size: samples per pass: windows, and where there are fewer, mirror images of them.
+        device: where the network computes.
+        accumulate_on: where image and sums are kept, by default `device`; they take
+            4 (C + K + 1) bytes per voxel.
+        report: called after each batch of windows with the windows done and all windows.
+
+    Returns:
+        (K, z, y, x) float32 on `accumulate_on`.
+    """
+    padded, inside = pad_to_patch(image.to(accumulate_on or device), patch_size)
+    windows = image_windows(padded.shape[1:], patch_size, step)
+    weight = gaussian(patch_size).to(device)
+    mean = _WeightedMean(padded.shape[1:], weight.to(padded.device))
+    done = 0
+    with torch.no_grad():
+        for group in _groups(windows, batch_size):
+            batch = _to(torch.stack([padded[:, *window] for window in group]), device)
+            logits = mirrored_mean(network, batch, mirror_axes, max(1, batch_size // len(group)))
+            mean.add(group, logits.mul_(weight))
+            done += len(group)
+            if report is not None:
+                report(done, len(windows))
+    return mean.result()[:, *inside]
+
+
+class _WeightedMean:
+    """The mean of overlapping windows; the first ones tell the number of logits."""
+
+    def __init__(self, shape: Sequence[int], weight: torch.Tensor) -> None:
+        self._shape = tuple(shape)
+        self._weight = weight
+        self._weights = torch.zeros(self._shape, device=weight.device)
+        self._total: torch.Tensor | None = None
+
+    def add(self, windows: Sequence[Window], weighted: torch.Tensor) -> None:
+        """Add logits (B, K, *patch) that are multiplied with the weight already."""
+        if self._total is None:
+            self._total = torch.zeros((weighted.shape[1], *self._shape), device=self._weight.device)
+        for window, part in zip(windows, weighted.to(self._weight.device), strict=True):
+            self._total[:, *window] += part
+            self._weights[window] += self._weight
+
+    def result(self) -> torch.Tensor:
+        """The mean (K, z, y, x); the sums are used up."""
+        assert self._total is not None  # every image has at least one window
+        return self._total.div_(self._weights)
+
+
+def mirrored_mean(network: Network, batch: torch.Tensor, mirror_axes: Sequence[int], at_once: int = 1) -> torch.Tensor:
+    """The mean of the network's logits over a batch and its mirror images, mirrored back.
+
+    Args:
+        network: (B, C, *patch) -> (B, K, *patch).
+        batch: (B, C, *patch).
+        mirror_axes: axes of the patch; every subset of them is a pass.
+        at_once: mirror images that go through the network together.
+
+    Returns:
+        (B, K, *patch) float32.
+    """
+    flips = [axes for n in range(len(mirror_axes) + 1) for axes in combinations([a + 2 for a in mirror_axes], n)]
+    total: torch.Tensor | None = None
+    for chosen in _groups(flips, at_once):
+        mirrored = [batch.flip(axes) for axes in chosen]
+        outputs = network(torch.cat(mirrored)).float().chunk(len(chosen))
+        for axes, output in zip(chosen, outputs, strict=True):
+            back = output.flip(axes)
+            total = back if total is None else total.add_(back)
+    assert total is not None  # the empty subset is a pass too
+    return total.div_(len(flips))
+
+
+def image_windows(shape: Sequence[int], patch_size: Sequence[int], step: float) -> list[Window]:
+    """Every window of an image (z, y, x) as an index; a patch of two axes gives the windows of each slice."""
+    leading = len(shape) - len(patch_size)
+    axes: list[list[int | slice]] = [list(range(size)) for size in shape[:leading]]
+    starts = window_positions(shape[leading:], patch_size, step)
+    axes += [[slice(s, s + size) for s in axis] for axis, size in zip(starts, patch_size, strict=True)]
+    return list(product(*axes))
+
+
+def pad_to_patch(image: torch.Tensor, patch_size: Sequence[int]) -> tuple[torch.Tensor, tuple[slice, ...]]:
+    """Pad the last axes with zeros on both sides to at least the patch; the odd voxel goes behind.
+
+    Returns:
+        the padded (C, z, y, x) image, and where the image lies in it: a slice per axis z, y, x.
+    """
+    spatial = image.shape[1:]
+    wanted = [*spatial[: len(spatial) - len(patch_size)], *patch_size]
+    missing = [max(0, want - size) for want, size in zip(wanted, spatial, strict=True)]
+    inside = tuple(slice(m // 2, m // 2 + size) for m, size in zip(missing, spatial, strict=True))
+    if not any(missing):
+        return image, inside
+    last_first = [side for m in reversed(missing) for side in (m // 2, m - m // 2)]
+    return torch.nn.functional.pad(image, last_first), inside
+
+
+def _starts(size: int, patch: int, step: float) -> tuple[int, ...]:
+    if size < patch:
+        raise NnplugError(f"an image of {size} voxels is smaller than the patch of {patch}; pad it first")
+    count = math.ceil((size - patch) / (patch * step)) + 1
+    distance = (size - patch) / max(1, count - 1)
+    return tuple(round(i * distance) for i in range(count))  # round() takes halves to even, as numpy does
+
+
+def _bell(size: int, sigma: float) -> torch.Tensor:
+    distance = (torch.arange(size, dtype=torch.float64) - size // 2).abs()
+    return torch.exp(-0.5 * (distance / sigma) ** 2) * (distance <= int(_TRUNCATE * sigma + 0.5))
+
+
+def _groups(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[i : i + size] for i in range(0, len(items), size))
+
+
+def _to(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy to the device; from pinned host memory the copy runs beside the computation."""
+    if device.type == "cuda" and batch.device.type == "cpu":
+        return batch.pin_memory().to(device, non_blocking=True)
+    return batch.to(device)
