@@ -1,0 +1,6 @@
+"""nnU-Net's networks as options and arithmetic; torch is imported when one is built."""
+
+from nnplug_nnunet.architectures.plain import PlainConvUNet
+from nnplug_nnunet.architectures.residual import ResidualEncoderUNet
+
+__all__ = ["PlainConvUNet", "ResidualEncoderUNet"]

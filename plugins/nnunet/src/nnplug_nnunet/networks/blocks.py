@@ -1,0 +1,167 @@
+"""Convolution blocks. Attribute names are part of the format of weights: they are those of nnU-Net v2's networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+NEGATIVE_SLOPE = 0.01
+"""Of every leaky ReLU, and of the initialisation that goes with it."""
+
+_CONV = {2: nn.Conv2d, 3: nn.Conv3d}
+_TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_POOL = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
+_DROPOUT = {2: nn.Dropout2d, 3: nn.Dropout3d}
+_NORM = {
+    "instance": {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d},
+    "batch": {2: nn.BatchNorm2d, 3: nn.BatchNorm3d},
+}
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The elementary layers of one network, chosen once.
+
+    Attributes:
+        dimensions: spatial axes, 2 or 3.
+        norm: what normalises after each convolution.
+        dropout: probability that a channel is dropped after each convolution; 0 for none.
+        bias: whether convolutions add one.
+    """
+
+    dimensions: Literal[2, 3]
+    norm: Literal["instance", "batch"] = "instance"
+    dropout: float = 0.0
+    bias: bool = True
+
+    def conv(
+        self, channels: int, outputs: int, kernel: Sequence[int], stride: Sequence[int], *, bias: bool | None = None
+    ) -> nn.Module:
+        """A convolution that keeps the size at stride 1; kernels are odd."""
+        padding = tuple((k - 1) // 2 for k in kernel)
+        bias = self.bias if bias is None else bias
+        return _CONV[self.dimensions](channels, outputs, tuple(kernel), tuple(stride), padding, bias=bias)  # type: ignore[arg-type]
+
+    def pointwise(self, channels: int, outputs: int, *, bias: bool) -> nn.Module:
+        """A 1x1 convolution."""
+        return self.conv(channels, outputs, self.ones, self.ones, bias=bias)
+
+    def upsampling(self, channels: int, outputs: int, stride: Sequence[int]) -> nn.Module:
+        """A transposed convolution whose windows do not overlap: it undoes a stride."""
+        return _TRANSPOSED[self.dimensions](channels, outputs, tuple(stride), tuple(stride), bias=self.bias)  # type: ignore[arg-type]
+
+    def pool(self, stride: Sequence[int]) -> nn.Module:
+        """Average pooling without overlap."""
+        return _POOL[self.dimensions](tuple(stride), tuple(stride))  # type: ignore[arg-type]
+
+    def normalisation(self, channels: int) -> nn.Module:
+        """With learned scale and shift per channel."""
+        return _NORM[self.norm][self.dimensions](channels, eps=1e-5, affine=True)
+
+    def drop(self) -> nn.Module:
+        """Dropout of whole channels, or nothing."""
+        return _DROPOUT[self.dimensions](self.dropout) if self.dropout else nn.Identity()
+
+    @property
+    def ones(self) -> tuple[int, ...]:
+        """A stride, or a kernel, of 1 in every axis."""
+        return (1,) * self.dimensions
+
+
+class ConvBlock(nn.Module):
+    """Convolution, dropout, normalisation, leaky ReLU."""
+
+    def __init__(
+        self, layers: Layers, channels: int, outputs: int, kernel: Sequence[int], stride: Sequence[int]
+    ) -> None:
+        """The stride is that of the convolution."""
+        super().__init__()
+        self.conv = layers.conv(channels, outputs, kernel, stride)
+        self.dropout = layers.drop()
+        self.norm = layers.normalisation(outputs)
+        self.nonlin: nn.Module = nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, *size) -> (B, outputs, *size / stride)."""
+        y: torch.Tensor = self.nonlin(self.norm(self.dropout(self.conv(x))))
+        return y
+
+
+class LinearConvBlock(nn.Module):
+    """Convolution and normalisation: the end of a path that is added to another before it is activated."""
+
+    def __init__(self, conv: nn.Module, norm: nn.Module) -> None:
+        """Take the layers as they are."""
+        super().__init__()
+        self.conv = conv
+        self.norm = norm
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, *size) -> (B, outputs, *size)."""
+        y: torch.Tensor = self.norm(self.conv(x))
+        return y
+
+
+class ConvStack(nn.Module):
+    """Convolution blocks one after another; the first has the stride."""
+
+    def __init__(
+        self, layers: Layers, n: int, channels: int, outputs: int, kernel: Sequence[int], stride: Sequence[int]
+    ) -> None:
+        """`n` blocks."""
+        super().__init__()
+        first = ConvBlock(layers, channels, outputs, kernel, stride)
+        rest = (ConvBlock(layers, outputs, outputs, kernel, layers.ones) for _ in range(n - 1))
+        self.convs = nn.Sequential(first, *rest)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, *size) -> (B, outputs, *size / stride)."""
+        y: torch.Tensor = self.convs(x)
+        return y
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a skip, which is pooled where there is a stride and projected where channels change."""
+
+    def __init__(
+        self, layers: Layers, channels: int, outputs: int, kernel: Sequence[int], stride: Sequence[int]
+    ) -> None:
+        """The stride is that of the first convolution."""
+        super().__init__()
+        self.conv1 = ConvBlock(layers, channels, outputs, kernel, stride)
+        second = layers.conv(outputs, outputs, kernel, layers.ones)
+        self.conv2 = LinearConvBlock(second, layers.normalisation(outputs))
+        self.nonlin2 = nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True)
+        self.skip = nn.Sequential()
+        if any(s != 1 for s in stride):
+            self.skip.append(layers.pool(stride))
+        if channels != outputs:
+            projection = layers.pointwise(channels, outputs, bias=False)
+            self.skip.append(LinearConvBlock(projection, layers.normalisation(outputs)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, *size) -> (B, outputs, *size / stride)."""
+        y: torch.Tensor = self.nonlin2(self.conv2(self.conv1(x)) + self.skip(x))
+        return y
+
+
+class ResidualStack(nn.Module):
+    """Residual blocks one after another; the first has the stride."""
+
+    def __init__(
+        self, layers: Layers, n: int, channels: int, outputs: int, kernel: Sequence[int], stride: Sequence[int]
+    ) -> None:
+        """`n` blocks."""
+        super().__init__()
+        first = ResidualBlock(layers, channels, outputs, kernel, stride)
+        rest = (ResidualBlock(layers, outputs, outputs, kernel, layers.ones) for _ in range(n - 1))
+        self.blocks = nn.Sequential(first, *rest)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, *size) -> (B, outputs, *size / stride)."""
+        y: torch.Tensor = self.blocks(x)
+        return y

@@ -1,0 +1,147 @@
+"""U-Nets: an encoder, plain or residual, and the decoder they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from nnplug_nnunet.networks.blocks import NEGATIVE_SLOPE, ConvStack, Layers, ResidualBlock, ResidualStack
+from nnplug_nnunet.networks.names import drop_aliases
+
+
+class PlainEncoder(nn.Module):
+    """Stages of convolution blocks; each begins with its stride."""
+
+    def __init__(
+        self,
+        layers: Layers,
+        channels: int,
+        features: Sequence[int],
+        kernels: Sequence[Sequence[int]],
+        strides: Sequence[Sequence[int]],
+        n_conv: Sequence[int],
+    ) -> None:
+        """One entry per stage, from fine to coarse."""
+        super().__init__()
+        io = pairwise((channels, *features))
+        self.stages = nn.ModuleList(
+            nn.Sequential(ConvStack(layers, n, i, o, kernel, stride))
+            for (i, o), kernel, stride, n in zip(io, kernels, strides, n_conv, strict=True)
+        )
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """(B, channels, *patch) -> the output of each stage, from fine to coarse."""
+        return _each(self.stages, x)
+
+
+class ResidualEncoder(nn.Module):
+    """A stem convolution, then stages of residual blocks."""
+
+    def __init__(
+        self,
+        layers: Layers,
+        channels: int,
+        features: Sequence[int],
+        kernels: Sequence[Sequence[int]],
+        strides: Sequence[Sequence[int]],
+        n_blocks: Sequence[int],
+    ) -> None:
+        """One entry per stage, from fine to coarse."""
+        super().__init__()
+        self.stem = ConvStack(layers, 1, channels, features[0], kernels[0], layers.ones)
+        io = pairwise((features[0], *features))
+        self.stages = nn.ModuleList(
+            ResidualStack(layers, n, i, o, kernel, stride)
+            for (i, o), kernel, stride, n in zip(io, kernels, strides, n_blocks, strict=True)
+        )
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """(B, channels, *patch) -> the output of each stage, from fine to coarse."""
+        return _each(self.stages, self.stem(x))
+
+
+class Decoder(nn.Module):
+    """Upsamples stage by stage, joins the skip, and gives logits at every size but the coarsest."""
+
+    def __init__(
+        self,
+        layers: Layers,
+        outputs: int,
+        features: Sequence[int],
+        kernels: Sequence[Sequence[int]],
+        strides: Sequence[Sequence[int]],
+        n_conv: Sequence[int],
+    ) -> None:
+        """Features, kernels and strides are the encoder's, from fine to coarse; `n_conv` from coarse to fine."""
+        super().__init__()
+        down = list(zip(pairwise(features), kernels[:-1], strides[1:], strict=True))[::-1]
+        self.transpconvs = nn.ModuleList(layers.upsampling(coarse, fine, s) for (fine, coarse), _, s in down)
+        self.stages = nn.ModuleList(
+            ConvStack(layers, n, 2 * fine, fine, kernel, layers.ones)
+            for ((fine, _), kernel, _), n in zip(down, n_conv, strict=True)
+        )
+        self.seg_layers = nn.ModuleList(layers.pointwise(fine, outputs, bias=True) for (fine, _), _, _ in down)
+
+    def forward(self, skips: Sequence[torch.Tensor]) -> list[torch.Tensor] | torch.Tensor:
+        """Outputs of the encoder, from fine to coarse -> logits as `UNet.forward` says."""
+        x = skips[-1]
+        logits: list[torch.Tensor] = []
+        finest = len(self.stages) - 1
+        for i, (up, stage, head) in enumerate(zip(self.transpconvs, self.stages, self.seg_layers, strict=True)):
+            x = stage(torch.cat((up(x), skips[-2 - i]), 1))
+            if self.training or i == finest:
+                logits.append(head(x))
+        return logits[::-1] if self.training else logits[0]
+
+
+class UNet(nn.Module):
+    """An encoder and a decoder.
+
+    The state dict holds each tensor once. `load_state_dict` also takes that of nnU-Net v2's network, in which some
+    tensors appear under several names.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        """Initialise the weights from torch's generator."""
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.apply(_initialise)
+        self.apply(_begin_as_identity)
+        self.register_load_state_dict_pre_hook(drop_aliases)
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor] | torch.Tensor:
+        """Logits of patches (B, channels, *patch).
+
+        Returns:
+            In training mode a list (B, outputs, *size) from the full resolution to the coarsest of the decoder; in
+            evaluation mode the full resolution (B, outputs, *patch) alone.
+        """
+        logits: list[torch.Tensor] | torch.Tensor = self.decoder(self.encoder(x))
+        return logits
+
+
+def _each(stages: nn.ModuleList, x: torch.Tensor) -> list[torch.Tensor]:
+    outputs = []
+    for stage in stages:
+        x = stage(x)
+        outputs.append(x)
+    return outputs
+
+
+def _initialise(module: nn.Module) -> None:
+    """He et al. 2015 for leaky ReLUs, biases zero."""
+    if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+        nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _begin_as_identity(module: nn.Module) -> None:
+    """Zero the last normalisation of a residual block, so that at first the block passes its skip on."""
+    if isinstance(module, ResidualBlock):
+        for parameter in module.conv2.norm.parameters():
+            nn.init.zeros_(parameter)

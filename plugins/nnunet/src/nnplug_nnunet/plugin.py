@@ -1,0 +1,43 @@
+"""Everything this distribution offers; the implementations are imported when somebody chooses their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nnplug import Component, Recipe, hookimpl
+
+
+@hookimpl
+def nnplug_planners() -> Iterable[Component]:
+    """One planning function, four budgets."""
+    planning = "nnplug_nnunet.planning:"
+    yield Component("nnunet", f"{planning}NnunetPlanner", "nnU-Net's rules: plain convolution U-Net, 8 GB")
+    yield Component("nnunet-resenc-m", f"{planning}ResEncM", "nnU-Net's rules: residual encoder, 8 GB")
+    yield Component("nnunet-resenc-l", f"{planning}ResEncL", "nnU-Net's rules: residual encoder, 24 GB")
+    yield Component("nnunet-resenc-xl", f"{planning}ResEncXL", "nnU-Net's rules: residual encoder, 40 GB")
+
+
+@hookimpl
+def nnplug_architectures() -> Iterable[Component]:
+    """The networks of nnU-Net v2."""
+    networks = "nnplug_nnunet.architectures:"
+    yield Component("plain-conv-unet", f"{networks}PlainConvUNet", "U-Net of plain convolution blocks, 2D and 3D")
+    yield Component(
+        "residual-encoder-unet", f"{networks}ResidualEncoderUNet", "U-Net with a residual encoder, 2D and 3D"
+    )
+
+
+@hookimpl
+def nnplug_recipes() -> Iterable[Recipe]:
+    """nnU-Net as it is, and with its residual presets; what a recipe leaves out is taken from "nnunet"."""
+    everything = {
+        "extractor": "nnunet",
+        "planner": "nnunet",
+        "augmenter": "nnunet",
+        "trainer": "nnunet",
+        "postprocessor": "largest-component",
+    }
+    yield Recipe("nnunet", everything, "nnU-Net 2.8.1's default")
+    yield Recipe("nnunet-resenc-m", {"planner": "nnunet-resenc-m"}, "residual encoder for 8 GB")
+    yield Recipe("nnunet-resenc-l", {"planner": "nnunet-resenc-l"}, "residual encoder for 24 GB")
+    yield Recipe("nnunet-resenc-xl", {"planner": "nnunet-resenc-xl"}, "residual encoder for 40 GB")
