@@ -1,0 +1,287 @@
+"""From a dataset to a bundle in one call: each step skips what is done, so that a killed run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnplug.components import Kind
+from nnplug.data.dataset import Dataset
+from nnplug.data.fingerprint import Fingerprint
+from nnplug.data.plans import Plans, read_plans
+from nnplug.data.workspace import Workspace
+from nnplug.errors import NnplugError, Problems
+from nnplug.plugins import Plugins
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.files import read_json, write_json
+from nnplug.runtime.progress import Progress
+from nnplug.stages.bundle import write_bundle
+from nnplug.stages.changes import differences
+from nnplug.stages.fingerprint import measure
+from nnplug.stages.plan import make_plans
+from nnplug.stages.preprocess import preprocess_dataset
+from nnplug.stages.split import ensure_splits
+from nnplug.stages.train import TrainingJob, check_unchanged, discard, train
+from nnplug.stages.validate import validate
+from nnplug.stages.verify import verify
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Stage(StrEnum):
+    """The steps of a run, in order."""
+
+    VERIFY = "verify"
+    FINGERPRINT = "fingerprint"
+    PLAN = "plan"
+    PREPROCESS = "preprocess"
+    TRAIN = "train"
+    VALIDATE = "validate"
+    BUNDLE = "bundle"
+
+    def reached(self, until: Stage) -> bool:
+        """Whether this step is part of a run that ends after `until`."""
+        order = list(Stage)
+        return order.index(self) <= order.index(until)
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What the user asked of planning; the rest comes from the recipe.
+
+    Attributes:
+        recipe: a named choice of components.
+        name: of the plans; None lets the planner name them.
+        components: kind -> name, winning over the recipe.
+        options: "plan" or kind -> option -> value, as `--set` gives them.
+        configurations: those to plan overrides for and to run; empty means all.
+    """
+
+    recipe: str = "nnunet"
+    name: str | None = None
+    components: Mapping[Kind, str] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    configurations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A whole run.
+
+    Attributes:
+        dataset: what to learn.
+        workspace: where to write.
+        plan: how to plan.
+        folds: numbers or "all"; empty means every fold.
+        until: the last step.
+        seed: of every random draw.
+        mirroring: whether validation averages over mirrored images.
+        fresh: train again what was begun with other values.
+        command: what the user typed, for the record.
+    """
+
+    dataset: Dataset
+    workspace: Workspace
+    plan: PlanRequest
+    folds: tuple[int | str, ...] = ()
+    until: Stage = Stage.BUNDLE
+    seed: int = 0
+    mirroring: bool = True
+    fresh: bool = False
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        scores: (configuration, fold) -> the summary of its validation.
+        bundles: configuration -> the model that predicts.
+    """
+
+    scores: Mapping[tuple[str, int | str], Mapping[str, Any]] = field(default_factory=dict)
+    bundles: Mapping[str, Path] = field(default_factory=dict)
+
+
+def run(
+    request: RunRequest, *, plugins: Plugins, executor: Executor, device: torch.device, workers: int, progress: Progress
+) -> Outcome:
+    """Verify, fingerprint, plan, preprocess, train, validate and bundle.
+
+    Raises:
+        Problems: the dataset has faults, one line each.
+        NnplugError: values differ from those of an earlier start; the message says which and what to do.
+    """
+    ensure_verified(request, executor=executor, progress=progress)
+    if not Stage.FINGERPRINT.reached(request.until):
+        return Outcome()
+    fingerprint = ensure_fingerprint(request, plugins=plugins, executor=executor, progress=progress)
+    if not Stage.PLAN.reached(request.until):
+        return Outcome()
+    plans = ensure_plans(request, fingerprint, plugins=plugins, progress=progress)
+    jobs = _jobs(request, plans, progress)
+    if Stage.PREPROCESS.reached(request.until):
+        _preprocess(request, plans, jobs, plugins=plugins, executor=executor, progress=progress)
+    if Stage.TRAIN.reached(request.until):
+        for job in jobs:
+            train(job, plugins=plugins, device=device, workers=workers, progress=progress)
+    if not Stage.VALIDATE.reached(request.until):
+        return Outcome()
+    scores = {
+        (job.configuration, job.fold): validate(
+            job, plugins=plugins, device=device, mirroring=request.mirroring, executor=executor, progress=progress
+        )
+        for job in jobs
+    }
+    return Outcome(scores, _bundle(request, jobs) if Stage.BUNDLE.reached(request.until) else {})
+
+
+def ensure_verified(request: RunRequest, *, executor: Executor, progress: Progress) -> None:
+    """Check the dataset, unless these very files were found faultless before."""
+    if _done(request, Stage.VERIFY):
+        return
+    report = verify(request.dataset, executor=executor, progress=progress)
+    for line in report.warnings:
+        progress.warning(line)
+    for line in report.notices:
+        progress.notice(line)
+    if report.problems:
+        raise Problems(report.problems)
+    _mark_done(request, Stage.VERIFY)
+
+
+def ensure_fingerprint(request: RunRequest, *, plugins: Plugins, executor: Executor, progress: Progress) -> Fingerprint:
+    """Measure the dataset, unless these very files were measured before."""
+    path = request.workspace.fingerprint
+    if path.exists() and _done(request, Stage.FINGERPRINT):
+        return Fingerprint.read(path)
+    extractor = plugins.registry.create(
+        Kind.EXTRACTOR, _extractor(request, plugins), request.plan.options.get("extractor")
+    )
+    fingerprint = measure(request.dataset, extractor, executor=executor, progress=progress)
+    fingerprint.write(path)
+    _mark_done(request, Stage.FINGERPRINT)
+    return fingerprint
+
+
+def _extractor(request: RunRequest, plugins: Plugins) -> str:
+    chosen = request.plan.components.get(Kind.EXTRACTOR)
+    recipes = (request.plan.recipe, "nnunet")
+    return chosen or next(
+        c[Kind.EXTRACTOR] for r in recipes if Kind.EXTRACTOR in (c := plugins.registry.recipe(r).choices)
+    )
+
+
+def ensure_plans(request: RunRequest, fingerprint: Fingerprint, *, plugins: Plugins, progress: Progress) -> Plans:
+    """Plan, and write the plans where they are new or changed.
+
+    Raises:
+        NnplugError: folds that were asked for were begun with other plans, and `fresh` was not asked for.
+    """
+    plans = make_plans(
+        fingerprint,
+        request.dataset.description,
+        dataset=request.dataset.name,
+        plugins=plugins,
+        recipe=request.plan.recipe,
+        name=request.plan.name,
+        components=request.plan.components,
+        options=request.plan.options,
+        configurations=request.plan.configurations,
+    )
+    path = request.workspace.plans(plans.name)
+    changed = list(differences(_decisions(read_plans(path)), _decisions(plans))) if path.exists() else []
+    if path.exists() and not changed:
+        return plans
+    for job in _jobs(request, plans, progress):
+        discard(job.run) if request.fresh else check_unchanged(job)
+    if changed:
+        progress.notice(f"plans {plans.name!r} change: {'; '.join(changed)}; what depends on them is done again")
+    plans.write(path)
+    return plans
+
+
+def _decisions(plans: Plans) -> dict[str, Any]:
+    return {key: value for key, value in plans.data().items() if key != "providers"}
+
+
+def _jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[TrainingJob]:
+    folds = request.folds or tuple(range(len(ensure_splits(request.dataset, request.workspace, progress=progress))))
+    return [
+        TrainingJob(request.workspace, request.dataset, plans, name, fold, request.seed, request.command)
+        for name in _configurations(request, plans, progress)
+        for fold in folds
+    ]
+
+
+def _configurations(request: RunRequest, plans: Plans, progress: Progress) -> Iterator[str]:
+    for name in request.plan.configurations or tuple(plans.configurations):
+        if plans.configuration(name).previous_stage is None:
+            yield name
+        elif name in request.plan.configurations:
+            raise NnplugError(
+                f"{name} refines the prediction of another configuration; this nnplug cannot train cascades"
+            )
+        else:
+            progress.notice(f"{name} is left out: this nnplug cannot train cascades")
+
+
+def _preprocess(
+    request: RunRequest,
+    plans: Plans,
+    jobs: list[TrainingJob],
+    *,
+    plugins: Plugins,
+    executor: Executor,
+    progress: Progress,
+) -> None:
+    for name in dict.fromkeys(job.configuration for job in jobs):
+        preprocess_dataset(
+            request.dataset,
+            plans,
+            name,
+            request.workspace.preprocessed(plans.name, name),
+            registry=plugins.registry,
+            executor=executor,
+            progress=progress,
+        )
+
+
+def _bundle(request: RunRequest, jobs: list[TrainingJob]) -> dict[str, Path]:
+    runs: dict[str, list[TrainingJob]] = {}
+    for job in jobs:
+        runs.setdefault(job.configuration, []).append(job)
+    targets = {name: request.workspace.model / f"{jobs[0].plans.name}_{name}" for name in runs}
+    for name, target in targets.items():
+        write_bundle([job.run for job in runs[name]], target)
+    return targets
+
+
+def _done(request: RunRequest, stage: Stage) -> bool:
+    path = _sources(request)
+    return path.exists() and read_json(path).get(stage) == _signature(request.dataset)
+
+
+def _mark_done(request: RunRequest, stage: Stage) -> None:
+    path = _sources(request)
+    write_json(path, {**(read_json(path) if path.exists() else {}), stage: _signature(request.dataset)})
+
+
+def _sources(request: RunRequest) -> Path:
+    return request.workspace.folder / "sources.json"
+
+
+def _signature(dataset: Dataset) -> str:
+    """A hash of the names, sizes and times of all training files: changes when any of them is replaced."""
+    files = [dataset.folder / "dataset.json"]
+    files += [
+        file for case in dataset.training_cases() for file in (*case.images, *([case.label] if case.label else []))
+    ]
+    facts = [(str(f), s.st_size, s.st_mtime_ns) for f in files if f.exists() for s in (f.stat(),)]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()

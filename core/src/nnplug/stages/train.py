@@ -1,0 +1,228 @@
+"""Train one fold of a configuration: resumable, and equal to an uninterrupted run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nnplug.components import Entry, Kind
+from nnplug.contracts import TrainingTask
+from nnplug.data.dataset import Dataset, DatasetDescription
+from nnplug.data.plans import Configuration, Plans, read_plans
+from nnplug.data.record import RunRecord, installed_versions
+from nnplug.data.splits import Fold, choose_fold
+from nnplug.data.store import CaseStore
+from nnplug.data.workspace import RunFolder, Workspace
+from nnplug.errors import NnplugError
+from nnplug.plugins import Plugins
+from nnplug.provenance import resolve
+from nnplug.runtime.files import explained, write_json
+from nnplug.runtime.progress import Progress
+from nnplug.stages.changes import differences
+from nnplug.stages.curves import draw_curves
+from nnplug.stages.split import ensure_splits
+
+if TYPE_CHECKING:
+    import torch
+
+USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER)
+Components = Mapping[tuple[Kind, str], Entry]
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One fold to train.
+
+    Attributes:
+        workspace: where the dataset's preprocessed cases and runs live.
+        dataset: the raw dataset.
+        plans: every decision, including the trainer's options.
+        configuration: its name in the plans.
+        fold: a number, or "all".
+        seed: of every random draw.
+        command: what the user typed, for the record.
+    """
+
+    workspace: Workspace
+    dataset: Dataset
+    plans: Plans
+    configuration: str
+    fold: int | str
+    seed: int = 0
+    command: tuple[str, ...] = ()
+
+    @property
+    def description(self) -> DatasetDescription:
+        """`dataset.json`."""
+        return self.dataset.description
+
+    @property
+    def run(self) -> RunFolder:
+        """The folder that the fold is trained into."""
+        return self.workspace.run(self.plans.name, self.configuration, self.fold)
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        return f"{self.configuration} fold {self.fold}"
+
+    @property
+    def own_plans(self) -> Plans:
+        """The plans with this configuration alone: what the run is a function of."""
+        return msgspec.structs.replace(
+            self.plans, configurations={self.configuration: self.plans.configuration(self.configuration)}
+        )
+
+
+def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: int, progress: Progress) -> RunFolder:
+    """Train a fold to the end, going on where an earlier start was stopped; a finished fold is left as it is.
+
+    Args:
+        job: what to train.
+        plugins: where the components that the plans name come from.
+        device: where to train.
+        workers: threads that load and augment; they change no number.
+        progress: where to report.
+
+    Raises:
+        NnplugError: the fold was begun with other plans or another seed, or its cases are not preprocessed.
+        MissingProvider: a component that the plans name is not to be had.
+    """
+    check_unchanged(job)
+    if job.run.final_weights.exists():
+        return job.run
+    components, notes = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=USED)
+    for note in notes:
+        progress.notice(note)
+    cases = CaseStore(job.workspace.preprocessed(job.plans.name, job.configuration))
+    fold = _fold(job, cases, progress)
+    task = _task(job, components, cases, fold, device, workers, progress)
+    trainer = _create(components, job.plans, Kind.TRAINER)
+    _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions))
+    trainer.train(task)
+    draw_curves(job.run.log, job.run.curves)
+    return job.run
+
+
+def discard(run: RunFolder) -> None:
+    """Remove a run, so that it is trained again from the start (`--fresh`)."""
+    if run.path.exists():
+        with explained(run.path):
+            shutil.rmtree(run.path)
+
+
+def check_unchanged(job: TrainingJob) -> None:
+    """Refuse to go on with a fold that was begun with other plans or another seed.
+
+    Raises:
+        NnplugError: the message lists what differs, and both remedies.
+    """
+    if not job.run.record.exists():
+        return
+    record = RunRecord.read(job.run.record)
+    old = {**_decisions(read_plans(job.run.path / "plans.json")), "seed": record.seed}
+    if changed := list(differences(old, {**_decisions(job.own_plans), "seed": job.seed})):
+        raise NnplugError(
+            f"{job.run.path}: was begun with other values ({'; '.join(changed)}). Give the same values to go on, "
+            "--fresh to train it again from the start, or --name NAME to keep both."
+        )
+
+
+def _decisions(plans: Plans) -> dict[str, object]:
+    """What training depends on: not which version of a plugin made the plans."""
+    data = plans.data()
+    return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
+
+
+def _create(components: Components, plans: Plans, kind: Kind):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    choice = plans.choice(kind)
+    return components[kind, choice.name].create(choice.options)
+
+
+def _task(
+    job: TrainingJob,
+    components: Components,
+    cases: CaseStore,
+    fold: Fold,
+    device: torch.device,
+    workers: int,
+    progress: Progress,
+) -> TrainingTask:
+    configuration = job.plans.configuration(job.configuration)
+    return TrainingTask(
+        network=_network(job, components, configuration),
+        configuration=configuration,
+        labels=job.description.labels,
+        cases=cases,
+        training=fold.train,
+        validation=fold.val,
+        augmenter=_create(components, job.plans, Kind.AUGMENTER),
+        masked_channels=_masked_channels(configuration, components),
+        device=device,
+        run=job.run,
+        seed=job.seed,
+        workers=workers,
+        progress=progress,
+    )
+
+
+def _fold(job: TrainingJob, cases: CaseStore, progress: Progress) -> Fold:
+    names = tuple(case.name for case in job.dataset.training_cases())
+    fold = choose_fold(ensure_splits(job.dataset, job.workspace, progress=progress), names, job.fold)
+    if missing := sorted({*fold.train, *fold.val} - set(cases)):
+        raise NnplugError(
+            f"{cases.folder}: {len(missing)} cases are not preprocessed ({missing[0]}, ..). "
+            f"Run: nnplug preprocess {job.dataset.folder} -c {job.configuration}"
+        )
+    return fold
+
+
+def _network(job: TrainingJob, components: Components, configuration: Configuration) -> torch.nn.Module:
+    """The network with initial weights that depend on the seed alone."""
+    import torch
+
+    choice = configuration.architecture
+    architecture = components[Kind.ARCHITECTURE, choice.name].create(choice.options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(job.seed)
+        network: torch.nn.Module = architecture.build(
+            channels=len(job.description.channel_names), outputs=job.description.labels.outputs
+        )
+    return network
+
+
+def _masked_channels(configuration: Configuration, components: Components) -> tuple[int, ...]:
+    return tuple(
+        channel
+        for channel, scheme in enumerate(configuration.normalization)
+        if scheme.use_mask and components[Kind.NORMALIZER, scheme.name].load().zeroes_outside_mask
+    )
+
+
+def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...]) -> None:
+    """Write what makes the run folder self-contained; `run.json` last, since its presence says that all is there."""
+    run = job.run
+    if run.record.exists():
+        return
+    job.own_plans.write(run.path / "plans.json")
+    write_json(run.path / "dataset.json", job.description.raw)
+    RunRecord(
+        dataset=job.plans.dataset,
+        plans=job.plans.name,
+        plans_digest=job.own_plans.digest(),
+        configuration=job.configuration,
+        fold=job.fold,
+        seed=job.seed,
+        command=job.command,
+        providers=job.plans.providers,
+        versions=installed_versions(job.plans.providers),
+        mirror_axes=mirror_axes,
+        training=fold.train,
+        validation=fold.val,
+        created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+    ).write(run.record)

@@ -1,0 +1,71 @@
+"""Weights and training state on disk. Everything is written whole or not at all, and nothing is pickled."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from nnplug.errors import InvalidFile
+from nnplug.runtime.files import atomic_file
+
+_SMOOTHING = 0.9
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a training has come.
+
+    Attributes:
+        epoch: the next epoch to train.
+        smoothed_dice: exponential moving average of the mean validation Dice, None before the first epoch.
+        best_dice: its highest value so far.
+    """
+
+    epoch: int = 0
+    smoothed_dice: float | None = None
+    best_dice: float | None = None
+
+    def after(self, mean_dice: float) -> Position:
+        """The position after an epoch that ended with that mean Dice."""
+        old = self.smoothed_dice
+        smoothed = mean_dice if old is None else _SMOOTHING * old + (1 - _SMOOTHING) * mean_dice
+        return replace(self, epoch=self.epoch + 1, smoothed_dice=smoothed)
+
+    def as_best(self) -> Position:
+        """The same position, its smoothed Dice being the one to beat."""
+        return replace(self, best_dice=self.smoothed_dice)
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the smoothed Dice is higher than ever."""
+        return self.smoothed_dice is not None and (self.best_dice is None or self.smoothed_dice > self.best_dice)
+
+
+def save_weights(network: torch.nn.Module, path: Path) -> None:
+    """Write the state dict as safetensors, in float32 and in plain memory order."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with atomic_file(path) as temporary:
+        save_file(tensors, temporary)
+
+
+def save_state(path: Path, network: torch.nn.Module, states: dict[str, Any], position: Position) -> None:
+    """Write all that `load_state` needs: tensors, numbers and strings only."""
+    with atomic_file(path) as temporary:
+        torch.save({"network": network.state_dict(), "position": asdict(position), **states}, temporary)
+
+
+def load_state(path: Path, device: torch.device) -> dict[str, Any]:
+    """Read what `save_state` wrote, without ever running code from the file.
+
+    Raises:
+        InvalidFile: the file is damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # a damaged file fails in many ways
+        raise InvalidFile(f"{path}: damaged ({error}). Train this fold again with --fresh.") from error
+    return state

@@ -1,0 +1,37 @@
+"""Losses at several resolutions: the decoder's outputs against targets of their size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nnplug_nnunet.training.losses import Loss
+
+
+def weights(outputs: int) -> tuple[float, ...]:
+    """Weights of the outputs from fine to coarse: 1, 1/2, 1/4 .., the coarsest 0 unless it is alone, sum 1."""
+    raw = [0.5**level for level in range(outputs)]
+    if outputs > 1:
+        raw[-1] = 0.0
+    return tuple(weight / sum(raw) for weight in raw)
+
+
+def downsample(target: Tensor, shape: Sequence[int]) -> Tensor:
+    """A target (B, 1, *patch) at a coarser shape: each voxel takes the value at its centre ("nearest-exact")."""
+    for axis, size in enumerate(shape, start=2):
+        if target.shape[axis] != size:
+            centres = (torch.arange(size, device=target.device) + 0.5) * (target.shape[axis] / size)
+            target = target.index_select(axis, centres.long())
+    return target
+
+
+def supervised_loss(loss: Loss, outputs: Sequence[Tensor], target: Tensor) -> Tensor:
+    """The weighted sum of the loss over the outputs, from fine to coarse; outputs of weight 0 are not looked at."""
+    terms = [
+        weight * loss(logits, downsample(target, logits.shape[2:]))
+        for weight, logits in zip(weights(len(outputs)), outputs, strict=True)
+        if weight
+    ]
+    return torch.stack(terms).sum()

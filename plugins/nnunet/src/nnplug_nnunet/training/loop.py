@@ -1,0 +1,215 @@
+"""The training loop: epochs of patches, a validation after each, and a state from which a kill is survived."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterable, Sequence
+from itertools import islice, product
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from nnplug.contracts import AugmentationContext, TrainingTask
+from nnplug.errors import NnplugError
+from nnplug.runtime.device import autocast, autocast_dtype, memory_format
+from nnplug.runtime.files import write_text
+from nnplug.runtime.progress import Advance
+from nnplug.runtime.seeds import generator
+from nnplug.stages.curves import draw_curves, read_log
+from nnplug_nnunet.training.checkpoint import Position, load_state, save_state, save_weights
+from nnplug_nnunet.training.deep_supervision import supervised_loss
+from nnplug_nnunet.training.loading import Batch, PatchLoader, PatchSource, Stream
+from nnplug_nnunet.training.losses import make_loss
+from nnplug_nnunet.training.schedule import learning_rate, make_optimizer
+from nnplug_nnunet.training.scores import confusion, dice, mean_dice
+
+if TYPE_CHECKING:
+    from nnplug_nnunet.training.trainer import NnUNetTrainer
+
+# Saving may take a twentieth of the time: after a kill at most that many saves' worth of training is done again.
+_SAVE_EVERY = 20
+_DROPOUT = 3  # the stream of random numbers that torch's own layers draw from
+
+
+def train(options: NnUNetTrainer, task: TrainingTask) -> None:
+    """Train a fold to the end; see `nnplug.contracts.Trainer.train`."""
+    Training(options, task).run()
+
+
+class Training:
+    """One fold on its way: network, optimiser and position, and where they are kept."""
+
+    def __init__(self, options: NnUNetTrainer, task: TrainingTask) -> None:
+        """Move the network to the device and go to where an earlier start was stopped."""
+        self.options, self.task = options, task
+        dimensions = task.configuration.dimensions
+        self.network = task.network.to(task.device, memory_format=memory_format(task.device, dimensions))
+        self.optimizer = make_optimizer(
+            options.optimizer,
+            self.network.parameters(),
+            lr=options.initial_lr,
+            momentum=options.momentum,
+            weight_decay=options.weight_decay,
+        )
+        self.loss = make_loss(options.loss, task.labels, batch_dice=task.configuration.batch_dice)
+        self.dtype = self._precision()
+        self.scaler = torch.amp.GradScaler(task.device.type, enabled=self.dtype is torch.float16)
+        self.position = Position()
+        self._saved_at, self._saving_took = time.monotonic(), 0.0
+        if task.run.state.exists():
+            self._restore()
+
+    def run(self) -> None:
+        """Train the epochs that are left, then leave the final weights and remove the state."""
+        options, task = self.options, self.task
+        self._trim_log()
+        done = self.position.epoch * options.iterations_per_epoch
+        title = f"train {task.run.path.parent.name} {task.run.path.name}"
+        with (
+            self._loader(Stream.TRAINING, options.iterations_per_epoch) as training,
+            self._loader(Stream.VALIDATION, options.val_iterations_per_epoch) as validation,
+            task.progress.task(title, options.epochs * options.iterations_per_epoch, done=done) as advance,
+        ):
+            while self.position.epoch < options.epochs:
+                self._epoch(training, validation, advance)
+        save_weights(self.network, task.run.final_weights)
+        task.run.state.unlink(missing_ok=True)
+
+    def _epoch(self, training: PatchLoader, validation: PatchLoader, advance: Advance) -> None:
+        epoch, started = self.position.epoch, time.monotonic()
+        rate = learning_rate(self.options.schedule, self.options.initial_lr, epoch, self.options.epochs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        torch.manual_seed(int(generator(self.task.seed, _DROPOUT, epoch).integers(2**62)))
+        train_loss, waited = self._learn(training, advance)
+        val_loss, per_class = self._watch(validation)
+        self.position = self.position.after(mean_dice(per_class))
+        self._log(
+            epoch=epoch,
+            lr=rate,
+            train_loss=train_loss,
+            val_loss=val_loss,
+            dice=[None if math.isnan(d) else round(d, 6) for d in per_class],
+            mean_dice=mean_dice(per_class),
+            smoothed_dice=self.position.smoothed_dice,
+            seconds=round(time.monotonic() - started, 3),
+            wait_seconds=round(waited, 3),
+        )
+        self._keep()
+
+    def _learn(self, batches: PatchLoader, advance: Advance) -> tuple[float, float]:
+        """Train on an epoch's batches; gives the mean loss and the seconds spent waiting for data."""
+        self.network.train()
+        losses, waited = [], 0.0
+        dice = self.position.smoothed_dice
+        latest = f"epoch {self.position.epoch + 1}" + (f", Dice {dice:.3f}" if dice is not None else "")
+        for _ in range(self.options.iterations_per_epoch):
+            asked = time.monotonic()
+            batch = next(batches)
+            waited += time.monotonic() - asked
+            losses.append(self._step(batch))
+            advance(latest)
+        return self._mean(losses, "training"), waited
+
+    def _step(self, batch: Batch) -> Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self._forward(batch)[0]
+        torch.autograd.backward(self.scaler.scale(loss))
+        self.scaler.unscale_(self.optimizer)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.gradient_clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss.detach()
+
+    @torch.no_grad()
+    def _watch(self, batches: PatchLoader) -> tuple[float, list[float]]:
+        """Look at an epoch's validation batches; gives the mean loss and the pseudo Dice per class."""
+        # instance normalisation knows no other mode, and batch normalisation must use its running statistics
+        self.network.eval()
+        losses, counts = [], []
+        for batch in islice(batches, self.options.val_iterations_per_epoch):
+            loss, logits, target = self._forward(batch)
+            losses.append(loss)
+            counts.append(confusion(logits, target, self.task.labels))
+        return self._mean(losses, "validation"), dice(torch.stack(counts).sum(0))
+
+    def _forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss, the logits at full resolution and the target, on the device."""
+        device = self.task.device
+        image = batch.image.to(device, non_blocking=True)
+        target = batch.label.to(device, non_blocking=True)
+        with autocast(device, self.dtype):
+            outputs = self.network(image)
+        scales: Sequence[Tensor] = [outputs] if isinstance(outputs, Tensor) else outputs
+        used = scales if self.options.deep_supervision else scales[:1]
+        return supervised_loss(self.loss, [logits.float() for logits in used], target), scales[0], target
+
+    def _mean(self, losses: list[Tensor], what: str) -> float:
+        mean = float(torch.stack(losses).mean())
+        if not math.isfinite(mean):
+            raise NnplugError(
+                f"{self.task.run.path}: the {what} loss of epoch {self.position.epoch} is {mean}. "
+                "Train again with a lower --set trainer.initial_lr or with --set trainer.precision=float32."
+            )
+        return mean
+
+    def _precision(self) -> torch.dtype | None:
+        """What convolutions compute in, None for float32."""
+        if self.options.precision == "auto":
+            return autocast_dtype(self.task.device)
+        return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.options.precision]
+
+    def _loader(self, stream: Stream, iterations: int) -> PatchLoader:
+        task, options = self.task, self.options
+        learning = stream is Stream.TRAINING
+        context = AugmentationContext(
+            patch_size=task.configuration.patch_size,
+            mirror_axes=options.mirror_axes(task.configuration.dimensions),
+            masked_channels=task.masked_channels,
+            labels=task.labels,
+        )
+        source = PatchSource(
+            cases=task.cases,
+            names=task.training if learning else task.validation,
+            patch_size=task.configuration.patch_size,
+            batch_size=task.configuration.batch_size,
+            oversampling=options.oversampling,
+            seed=task.seed,
+            stream=stream,
+            augmentation=task.augmenter.bind(context) if learning else None,
+        )
+        places: Iterable[tuple[int, int]] = product(range(self.position.epoch, options.epochs), range(iterations))
+        workers = task.workers if learning else min(task.workers, 1)
+        return PatchLoader(source, places, workers=workers, pin_memory=task.device.type == "cuda")
+
+    def _log(self, **epoch: Any) -> None:
+        with self.task.run.log.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(epoch) + "\n")
+
+    def _trim_log(self) -> None:
+        """Forget epochs after the state that is gone on from: they are trained again."""
+        kept = read_log(self.task.run.log)[: self.position.epoch]
+        write_text(self.task.run.log, "".join(json.dumps(epoch) + "\n" for epoch in kept))
+
+    def _keep(self) -> None:
+        """Keep the best weights at once, and the state as often as that costs little."""
+        if self.position.is_best:
+            self.position = self.position.as_best()
+            save_weights(self.network, self.task.run.best_weights)
+        if time.monotonic() - self._saved_at >= _SAVE_EVERY * self._saving_took:
+            started = time.monotonic()
+            states = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+            save_state(self.task.run.state, self.network, states, self.position)
+            draw_curves(self.task.run.log, self.task.run.curves)
+            self._saved_at = time.monotonic()
+            self._saving_took = self._saved_at - started
+
+    def _restore(self) -> None:
+        state = load_state(self.task.run.state, self.task.device)
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.position = Position(**state["position"])

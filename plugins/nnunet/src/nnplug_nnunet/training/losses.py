@@ -1,0 +1,144 @@
+"""Losses of nnU-Net 2.8.1: soft Dice with cross-entropy or, for regions, binary cross-entropy.
+
+Logits are (B, K, *patch) float, targets (B, 1, *patch) whole numbers. An ignore label takes part in nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nnplug.data.labels import Labels
+
+LossName = Literal["dice-ce", "dice", "ce", "topk", "dice-topk"]
+SMOOTH = 1e-5
+TOP_FRACTION = 0.1
+
+
+class Loss(Protocol):
+    """A scalar to minimise, for one resolution."""
+
+    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Compare logits (B, K, *patch) with a target (B, 1, *patch)."""
+        ...
+
+
+def make_loss(name: LossName, labels: Labels, *, batch_dice: bool) -> Loss:
+    """The loss with that name for classes, or its counterpart for regions."""
+    if labels.has_regions:
+        return RegionLoss(name, labels.foreground, labels.ignore, batch_dice)
+    return ClassLoss(name, labels.ignore, batch_dice)
+
+
+@dataclass(frozen=True)
+class ClassLoss:
+    """For exclusive classes: softmax Dice without the background, plus cross-entropy.
+
+    Attributes:
+        name: which of the terms are added up.
+        ignore: label value that takes part in nothing, or None.
+        batch_dice: sum Dice over the batch as if it were one volume.
+    """
+
+    name: LossName
+    ignore: int | None
+    batch_dice: bool
+
+    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+        """See `Loss`."""
+        labels = target[:, 0].long()
+        valid = None if self.ignore is None else labels != self.ignore
+        labels = labels if valid is None else labels.masked_fill(~valid, 0)
+        loss = logits.new_zeros((), dtype=torch.float32)
+        if "dice" in self.name:
+            loss = loss + self._dice(logits, labels, valid)
+        if self.name != "dice":
+            loss = loss + self._entropy(logits, labels, valid)
+        return loss
+
+    def _dice(self, logits: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
+        reference = torch.zeros_like(logits, dtype=torch.bool).scatter_(1, labels[:, None], value=True)
+        mask = None if valid is None else valid[:, None]
+        return -soft_dice(logits.softmax(1)[:, 1:], reference[:, 1:], mask, batch_dice=self.batch_dice)
+
+    def _entropy(self, logits: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
+        entropy = functional.cross_entropy(logits, labels, reduction="none")
+        return _reduce(entropy, valid, self.name, valid)
+
+
+@dataclass(frozen=True)
+class RegionLoss:
+    """For overlapping regions: sigmoid Dice of every region, plus binary cross-entropy.
+
+    Attributes:
+        name: which of the terms are added up.
+        regions: label values of each region, in the order of the logits.
+        ignore: label value that takes part in nothing, or None.
+        batch_dice: sum Dice over the batch as if it were one volume.
+    """
+
+    name: LossName
+    regions: tuple[tuple[int, ...], ...]
+    ignore: int | None
+    batch_dice: bool
+
+    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+        """See `Loss`."""
+        reference = region_masks(target, self.regions)
+        valid = None if self.ignore is None else target != self.ignore
+        loss = logits.new_zeros((), dtype=torch.float32)
+        if "dice" in self.name:
+            loss = loss - soft_dice(logits.sigmoid(), reference, valid, batch_dice=self.batch_dice)
+        if self.name != "dice":
+            entropy = functional.binary_cross_entropy_with_logits(logits, reference.to(logits.dtype), reduction="none")
+            everywhere = None if valid is None else valid.expand_as(entropy)
+            loss = loss + _reduce(entropy, everywhere, self.name, valid)
+        return loss
+
+
+def region_masks(target: Tensor, regions: tuple[tuple[int, ...], ...]) -> Tensor:
+    """One boolean channel per region from a label map (B, 1, *patch)."""
+    return torch.cat([torch.isin(target, target.new_tensor(values)) for values in regions], dim=1)
+
+
+def soft_dice(probabilities: Tensor, reference: Tensor, valid: Tensor | None, *, batch_dice: bool) -> Tensor:
+    """Mean soft Dice over channels (and samples, unless `batch_dice`): (2 sum(p y) + s) / (sum p + sum y + s).
+
+    Args:
+        probabilities: (B, C, *patch).
+        reference: (B, C, *patch) boolean.
+        valid: (B, 1, *patch) boolean, or None where every voxel counts.
+        batch_dice: sum over the batch as well.
+    """
+    probabilities = probabilities.float()
+    if valid is not None:
+        probabilities = probabilities * valid
+        reference = reference & valid
+    axes = tuple(range(2, probabilities.ndim))
+    overlap = (probabilities * reference).sum(axes)
+    predicted, present = probabilities.sum(axes), reference.sum(axes)
+    if batch_dice:
+        overlap, predicted, present = overlap.sum(0), predicted.sum(0), present.sum(0)
+    return ((2 * overlap + SMOOTH) / (predicted + present + SMOOTH).clamp_min(1e-8)).mean()
+
+
+def _reduce(entropy: Tensor, counted: Tensor | None, name: LossName, voxels: Tensor | None) -> Tensor:
+    """Mean of the entropy over valid voxels, or of its largest tenth.
+
+    With an ignore label the sum over all channels is divided by the number of valid *voxels*, as nnU-Net does.
+    """
+    entropy = entropy.float()
+    if name.endswith("topk"):
+        kept = entropy.flatten() if counted is None else entropy[counted]
+        return (
+            kept.topk(int(kept.numel() * TOP_FRACTION)).values.mean()
+            if kept.numel() >= 1 / TOP_FRACTION
+            else kept.sum()
+        )
+    if counted is None or voxels is None:
+        return entropy.mean()
+    return (entropy * counted).sum() / voxels.sum().clamp_min(1)

@@ -1,0 +1,30 @@
+"""Optimisers and learning-rate schedules by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Literal
+
+import torch
+
+ScheduleName = Literal["poly", "cosine", "constant"]
+OptimizerName = Literal["sgd", "adamw"]
+
+
+def learning_rate(schedule: ScheduleName, initial: float, epoch: int, epochs: int) -> float:
+    """The learning rate of an epoch (counted from 0) of `epochs`."""
+    if schedule == "poly":
+        return initial * float((1 - epoch / epochs) ** 0.9)
+    return initial if schedule == "constant" else initial * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+
+
+def make_optimizer(
+    name: OptimizerName, parameters: Iterable[torch.nn.Parameter], *, lr: float, momentum: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, or AdamW (which uses no `momentum`)."""
+    if name == "adamw":
+        return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+    return torch.optim.SGD(
+        parameters, lr=lr, momentum=momentum, nesterov=momentum > 0, weight_decay=weight_decay, fused=True
+    )

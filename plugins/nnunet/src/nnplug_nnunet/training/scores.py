@@ -1,0 +1,47 @@
+"""Pseudo Dice: how well validation patches are segmented while training goes on."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from nnplug.data.labels import Labels
+from nnplug_nnunet.training.losses import region_masks
+
+
+def confusion(logits: Tensor, target: Tensor, labels: Labels) -> Tensor:
+    """True positives, false positives and false negatives, (3, foreground classes or regions), over a batch.
+
+    Args:
+        logits: (B, K, *patch) at full resolution.
+        target: (B, 1, *patch).
+        labels: says which channels are compared; voxels of the ignore label do not count.
+    """
+    predicted, reference = _masks(logits, target, labels)
+    if labels.ignore is not None:
+        valid = target != labels.ignore
+        predicted, reference = predicted & valid, reference & valid
+    axes = (0, *range(2, predicted.ndim))
+    hits = (predicted & reference).sum(axes)
+    return torch.stack([hits, predicted.sum(axes) - hits, reference.sum(axes) - hits])
+
+
+def _masks(logits: Tensor, target: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+    if labels.has_regions:
+        return logits > 0, region_masks(target, labels.foreground)
+    classes = torch.arange(1, labels.outputs, device=logits.device).view(1, -1, *[1] * (logits.ndim - 2))
+    return logits.argmax(1, keepdim=True) == classes, target == classes
+
+
+def dice(counts: Tensor) -> list[float]:
+    """Dice per class from summed `confusion` counts; NaN where a class occurs in neither."""
+    hits, wrong, missed = counts.double().cpu()
+    return [float(2 * h / d) if (d := 2 * h + w + m) else math.nan for h, w, m in zip(hits, wrong, missed, strict=True)]
+
+
+def mean_dice(per_class: list[float]) -> float:
+    """The mean over the classes that occur; 0 where none does."""
+    present = [value for value in per_class if not math.isnan(value)]
+    return sum(present) / len(present) if present else 0.0

@@ -1,0 +1,68 @@
+"""The component `nnunet` of kind trainer: nnU-Net's procedure, each of its choices an option."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nnplug.contracts import TrainingTask
+from nnplug.errors import InvalidOptions
+from nnplug_nnunet.training.losses import LossName
+from nnplug_nnunet.training.schedule import OptimizerName, ScheduleName
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NnUNetTrainer:
+    """Trains as nnU-Net 2.8.1 does by default; what it needs a class each for is an option here.
+
+    Attributes:
+        epochs: epochs of training.
+        iterations_per_epoch: batches to learn from per epoch.
+        val_iterations_per_epoch: batches to watch per epoch.
+        optimizer: SGD with Nesterov momentum, or AdamW.
+        initial_lr: learning rate of the first epoch.
+        momentum: of SGD.
+        weight_decay: L2 for SGD, decoupled for AdamW.
+        schedule: lr x (1 - epoch / epochs)^0.9, a half cosine, or constant.
+        loss: soft Dice, cross-entropy (binary for regions), the highest tenth of the entropy, or sums of them.
+        deep_supervision: whether coarser decoder outputs are trained too.
+        mirroring: whether patches are mirrored; prediction follows.
+        oversampling: share of a batch whose patches are centred on foreground.
+        gradient_clip: largest norm of the gradient.
+        precision: of the network's arithmetic; "auto" is the fastest that the device trains well in.
+    """
+
+    epochs: int = 1000
+    iterations_per_epoch: int = 250
+    val_iterations_per_epoch: int = 50
+    optimizer: OptimizerName = "sgd"
+    initial_lr: float = 0.01
+    momentum: float = 0.99
+    weight_decay: float = 3e-5
+    schedule: ScheduleName = "poly"
+    loss: LossName = "dice-ce"
+    deep_supervision: bool = True
+    mirroring: bool = True
+    oversampling: float = 0.33
+    gradient_clip: float = 12.0
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse numbers with which nothing would be learnt."""
+        for name in ("epochs", "iterations_per_epoch", "val_iterations_per_epoch", "initial_lr", "gradient_clip"):
+            if getattr(self, name) <= 0:
+                raise InvalidOptions(f"trainer option {name} is {getattr(self, name)}; it must be above 0")
+        if not 0 <= self.oversampling <= 1:
+            raise InvalidOptions(f"trainer option oversampling is {self.oversampling}; it must be from 0 to 1")
+
+    def mirror_axes(self, dimensions: int) -> tuple[int, ...]:
+        """All spatial axes, or none."""
+        return tuple(range(dimensions)) if self.mirroring else ()
+
+    def train(self, task: TrainingTask) -> None:
+        """See `nnplug.contracts.Trainer`."""
+        from nnplug_nnunet.training.loop import train
+
+        train(self, task)
