@@ -1,0 +1,222 @@
+"""Batches of patches, cut and augmented by threads ahead of the training that uses them.
+
+Every random draw derives from (seed, stream, epoch, iteration, sample): the batches are the same whatever the number
+of threads, and after a resume at any iteration.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import islice
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nnplug.contracts import Augmentation
+from nnplug.errors import NnplugError
+from nnplug.runtime.seeds import generator
+from nnplug_nnunet.training.sampling import Candidates, PatchBox, draw_patch, is_forced, with_slice_axis
+
+if TYPE_CHECKING:
+    from nnplug.data.store import CaseStore, StoredCase
+
+Image = npt.NDArray[np.float32]
+Label = npt.NDArray[np.int16]
+Place = tuple[int, int]
+"""Epoch and iteration."""
+
+OUTSIDE = -1
+
+
+class Stream(IntEnum):
+    """What random numbers are for, so that training and validation draw apart."""
+
+    TRAINING = 1
+    VALIDATION = 2
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a network learns from at once.
+
+    Attributes:
+        image: (B, C, *patch) float32.
+        label: (B, 1, *patch) int16.
+    """
+
+    image: torch.Tensor
+    label: torch.Tensor
+
+
+def cut(case: StoredCase, box: PatchBox) -> tuple[Image, Label]:
+    """Read one patch of a case, and nothing else of it.
+
+    Returns:
+        image (C, z, y, x), 0 outside the case, and label (z, y, x), -1 outside.
+    """
+    inside, target = _overlap(box, case.label.shape)
+    image = np.zeros((case.image.shape[0], *box.size), np.float32)
+    label = np.full(box.size, OUTSIDE, np.int16)
+    image[:, *target] = case.image[:, *inside]
+    label[target] = case.label[inside]
+    return image, label
+
+
+def _overlap(box: PatchBox, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where a box and a case of that shape overlap: as slices of the case, and of the box."""
+    ends = [min(start + size, whole) for start, size, whole in zip(box.start, box.size, shape, strict=True)]
+    starts = [min(max(start, 0), end) for start, end in zip(box.start, ends, strict=True)]
+    spans = list(zip(starts, ends, box.start, strict=True))
+    return tuple(slice(a, b) for a, b, _ in spans), tuple(slice(a - origin, b - origin) for a, b, origin in spans)
+
+
+@dataclass(frozen=True)
+class PatchSource:
+    """Makes any sample of a training, from nothing but its place.
+
+    Attributes:
+        cases: the preprocessed cases.
+        names: the cases to draw from.
+        patch_size: of the network's input, (z, y, x) or (y, x).
+        batch_size: samples per batch.
+        oversampling: share of a batch that is centred on foreground.
+        seed: of the run.
+        stream: training or validation.
+        augmentation: random transforms; None only maps what is outside to background.
+    """
+
+    cases: CaseStore
+    names: tuple[str, ...]
+    patch_size: tuple[int, ...]
+    batch_size: int
+    oversampling: float
+    seed: int
+    stream: Stream
+    augmentation: Augmentation | None = None
+
+    @property
+    def cut_size(self) -> tuple[int, int, int]:
+        """The box that is cut from a case: in 2d configurations one slice."""
+        return with_slice_axis(self.augmentation.source_patch_size if self.augmentation else self.patch_size)
+
+    def sample(self, place: Place, index: int) -> tuple[Image, Label]:
+        """Image (C, *patch) and label (*patch) of one sample of a batch.
+
+        Raises:
+            NnplugError: reading or augmenting failed; the message names the case and the step.
+        """
+        rng = generator(self.seed, self.stream, *place, index)
+        name = self.names[rng.integers(len(self.names))]
+        with _explained(name, "reading a patch"):
+            image, label = self._read(name, index, rng)
+        with _explained(name, "augmenting a patch"):
+            return self._augment(image, label, rng)
+
+    def _read(self, name: str, index: int, rng: np.random.Generator) -> tuple[Image, Label]:
+        case = self.cases[name]
+        box = draw_patch(
+            case.label.shape,
+            Candidates(tuple(case.foreground.values()), case.annotated),
+            size=self.cut_size,
+            network_size=with_slice_axis(self.patch_size),
+            forced=is_forced(index, batch_size=self.batch_size, oversampling=self.oversampling),
+            rng=rng,
+        )
+        image, label = cut(case, box)
+        return (image[:, 0], label[0]) if len(self.patch_size) == 2 else (image, label)
+
+    def _augment(self, image: Image, label: Label, rng: np.random.Generator) -> tuple[Image, Label]:
+        if self.augmentation is not None:
+            return self.augmentation(image, label, rng)
+        np.maximum(label, 0, out=label)
+        return image, label
+
+
+class PatchLoader:
+    """Gives the batches of a sequence of places, in order, made ahead by threads.
+
+    Use it in a `with` block: the threads end with it. A thread makes a whole batch, so that what is copied is copied
+    beside the training.
+    """
+
+    def __init__(self, source: PatchSource, places: Iterable[Place], *, workers: int, pin_memory: bool = False) -> None:
+        """Start the threads, no work yet.
+
+        Args:
+            source: what makes samples.
+            places: epoch and iteration of each batch, such as `itertools.product(range(first, epochs), range(250))`.
+            workers: threads; 0 makes batches in the caller's thread.
+            pin_memory: whether batches lie in page-locked memory, for copies to a GPU.
+        """
+        self._source = source
+        self._places = iter(places)
+        self._pin_memory = pin_memory
+        self._pool = ThreadPoolExecutor(workers, "patches", torch.set_num_threads, (1,)) if workers else None
+        self._ahead = workers + 1
+        self._waiting: deque[Future[Batch]] = deque()
+
+    def __enter__(self) -> Self:
+        """Enter the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Drop what waits and end the threads."""
+        self._waiting.clear()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Give the batches that are left."""
+        return self
+
+    def __next__(self) -> Batch:
+        """Give the next batch.
+
+        Raises:
+            NnplugError: a sample failed; the message names its case.
+        """
+        if self._pool is None:
+            with _one_thread():
+                return self._make(next(self._places))
+        for place in islice(self._places, self._ahead - len(self._waiting)):
+            self._waiting.append(self._pool.submit(self._make, place))
+        if not self._waiting:
+            raise StopIteration
+        return self._waiting.popleft().result()
+
+    def _make(self, place: Place) -> Batch:
+        samples = [self._source.sample(place, index) for index in range(self._source.batch_size)]
+        image = torch.from_numpy(np.stack([image for image, _ in samples]))
+        label = torch.from_numpy(np.stack([label[np.newaxis] for _, label in samples]))
+        return Batch(image.pin_memory(), label.pin_memory()) if self._pin_memory else Batch(image, label)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute as it does in the loader's threads: sums depend on how many threads share them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _explained(name: str, step: str) -> Iterator[None]:
+    """Turn what goes wrong into one line that names the case and the step."""
+    try:
+        yield
+    except (NnplugError, OSError, MemoryError, ValueError, RuntimeError) as error:
+        cause = str(error) if isinstance(error, NnplugError) else f"{type(error).__name__}: {error}"
+        raise NnplugError(f"case {name!r}: {step} failed ({cause})") from error

@@ -1,0 +1,184 @@
+"""Batches of patches: what is cut, that it depends on its place only, and how the threads fail and end."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from nnplug.errors import NnplugError
+from nnplug_nnunet.training.loading import PatchLoader, PatchSource, Stream, cut
+from nnplug_nnunet.training.sampling import PatchBox
+
+
+@dataclass
+class Case:
+    image: np.ndarray
+    label: np.ndarray
+    foreground: dict = field(default_factory=dict)
+    annotated: np.ndarray | None = None
+
+
+def make_case(seed):
+    rng = np.random.default_rng(seed)
+    label = rng.integers(-1, 3, (6, 12, 14)).astype(np.int8)
+    return Case(rng.normal(size=(2, 6, 12, 14)).astype(np.float32), label, {(1,): np.argwhere(label == 1)})
+
+
+class Noise:
+    """An augmentation that crops and adds noise."""
+
+    source_patch_size = (8, 10, 10)
+
+    def __call__(self, image, label, rng):
+        image, label = image[:, :4, :8, :8], label[:4, :8, :8]
+        return image + rng.normal(size=image.shape).astype(np.float32), np.maximum(label, 0)[:, ::-1]
+
+
+@pytest.fixture
+def source():
+    cases = {f"case_{i}": make_case(i) for i in range(5)}
+    return PatchSource(
+        cases=cases,
+        names=tuple(cases),
+        patch_size=(4, 8, 8),
+        batch_size=3,
+        oversampling=0.33,
+        seed=7,
+        stream=Stream.TRAINING,
+        augmentation=Noise(),
+    )
+
+
+def batches(source, workers, places):
+    with PatchLoader(source, places, workers=workers) as loader:
+        return list(loader)
+
+
+def same(one, other):
+    return torch.equal(one.image, other.image) and torch.equal(one.label, other.label)
+
+
+def test_a_box_inside_is_the_cases_own_values():
+    case = make_case(0)
+    image, label = cut(case, PatchBox((1, 2, 3), (2, 4, 5)))
+    np.testing.assert_array_equal(image, case.image[:, 1:3, 2:6, 3:8])
+    np.testing.assert_array_equal(label, case.label[1:3, 2:6, 3:8])
+    assert (image.dtype, label.dtype) == (np.float32, np.int16)
+
+
+def test_outside_the_case_the_image_is_0_and_the_label_minus_1():
+    case = make_case(0)
+    image, label = cut(case, PatchBox((-2, 9, -1), (10, 5, 20)))
+    np.testing.assert_array_equal(image[:, 2:8, :3, 1:15], case.image[:, :, 9:])
+    np.testing.assert_array_equal(label[2:8, :3, 1:15], case.label[:, 9:])
+    assert np.count_nonzero(image) == case.image[:, :, 9:].size
+    assert (label == -1).sum() == label.size - (case.label[:, 9:] != -1).sum()
+
+
+def test_a_box_beyond_the_case_is_empty():
+    image, label = cut(make_case(0), PatchBox((20, -9, 0), (3, 4, 5)))
+    assert not image.any()
+    assert (label == -1).all()
+
+
+def test_shapes_and_types_of_a_batch(source):
+    (batch,) = batches(source, 0, [(0, 0)])
+    assert batch.image.shape == (3, 2, 4, 8, 8)
+    assert batch.label.shape == (3, 1, 4, 8, 8)
+    assert (batch.image.dtype, batch.label.dtype) == (torch.float32, torch.int16)
+
+
+def test_a_2d_patch_is_one_slice(source):
+    flat = replace(source, patch_size=(8, 8), augmentation=None)
+    (batch,) = batches(flat, 0, [(0, 0)])
+    assert batch.image.shape == (3, 2, 8, 8)
+    assert batch.label.shape == (3, 1, 8, 8)
+
+
+def test_batches_do_not_depend_on_the_number_of_workers(source):
+    places = list(product(range(2), range(4)))
+    alone = batches(source, 0, places)
+    for workers in (1, 3):
+        assert all(same(*pair) for pair in zip(alone, batches(source, workers, places), strict=True))
+    assert not any(same(alone[0], other) for other in alone[1:])
+
+
+def test_a_resume_at_any_place_gives_the_same_batches(source):
+    whole = batches(source, 2, product(range(2), range(3)))
+    rest = batches(source, 2, list(product(range(2), range(3)))[4:])
+    assert all(same(*pair) for pair in zip(whole[4:], rest, strict=True))
+
+
+def test_training_and_validation_draw_apart(source):
+    training = replace(source, augmentation=None)
+    validation = replace(training, stream=Stream.VALIDATION)
+    assert not same(batches(training, 0, [(0, 0)])[0], batches(validation, 0, [(0, 0)])[0])
+
+
+def test_without_augmentation_outside_becomes_background(source):
+    plain = replace(source, augmentation=None, patch_size=(20, 20, 20))
+    (batch,) = batches(plain, 0, [(0, 0)])
+    assert batch.label.min() == 0
+    assert batch.label.max() == 2
+
+
+def test_forced_samples_are_centred_on_foreground(source):
+    plain = replace(source, augmentation=None, patch_size=(3, 3, 3), oversampling=1.0)
+    for batch in batches(plain, 0, product([0], range(10))):
+        inside = (batch.label == 1).flatten(1).any(1)
+        assert inside.all()
+
+
+def test_an_error_in_a_worker_names_the_case_and_the_step(source):
+    def unreadable(*_):
+        raise OSError("disk on fire")
+
+    for workers in (0, 2):
+        broken = replace(source, cases={name: _Broken() for name in source.names})
+        with pytest.raises(NnplugError, match=r"case 'case_\d': reading a patch failed \(OSError: disk on fire\)"):
+            batches(broken, workers, product([0], range(10)))
+    with pytest.raises(NnplugError, match=r"case 'case_\d': augmenting a patch failed \(OSError: disk on fire\)"):
+        batches(replace(source, names=("case_0",), augmentation=_Failing()), 2, product([0], range(10)))
+
+
+class _Broken(Case):
+    def __init__(self):
+        pass
+
+    @property
+    def label(self):
+        raise OSError("disk on fire")
+
+
+class _Failing(Noise):
+    def __call__(self, image, label, rng):
+        raise OSError("disk on fire")
+
+
+def test_the_threads_end_with_the_loader(source):
+    before = threading.active_count()
+    with PatchLoader(source, product([0], range(1000)), workers=3) as loader:
+        next(loader)
+        assert threading.active_count() > before
+    assert threading.active_count() == before
+
+
+def test_the_threads_compute_on_one_core_and_leave_the_caller_its_own(source):
+    seen = []
+
+    class Watching(Noise):
+        def __call__(self, image, label, rng):
+            torch.ones(100).sum()
+            seen.append(torch.get_num_threads())
+            return super().__call__(image, label, rng)
+
+    threads = torch.get_num_threads()
+    for workers in (0, 2):
+        batches(replace(source, augmentation=Watching()), workers, product([0], range(4)))
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == threads
