@@ -1,0 +1,228 @@
+"""Resampling to another grid, as nnU-Net does it, by linear operators along one axis at a time.
+
+Spline interpolation on a regular grid is separable: along each axis, prefilter, boundary and evaluation together are
+one matrix, and scipy's response to unit impulses is that matrix. Far from its diagonal it is zero in single precision,
+so that blocks of rows meet narrow bands of columns, and the work is a few small matrix products. On 120 x 512 x 512
+-> 240 x 400 x 400, cubic, this is about 40 times faster than `skimage.transform.resize` (`bench/resample.py`).
+
+Sample i of the new grid lies at (i + 0.5) * old / new - 0.5 of the old one; beyond the border its value is continued.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import product
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+Shape = tuple[int, int, int]
+Volume = npt.NDArray[Any]
+Integers = TypeVar("Integers", bound=np.integer[Any])
+
+ANISOTROPY = 3.0
+"""From this ratio of spacings on, slices are resampled one by one (nnU-Net's rule)."""
+
+_BLOCK = 64
+_REACH = 32
+_NEGLIGIBLE = 1e-8
+
+
+def resampled_shape(shape: Sequence[int], spacing: Sequence[float], new_spacing: Sequence[float]) -> Shape:
+    """The shape of the same volume at another spacing: rounded per axis, at least one voxel.
+
+    Args:
+        shape: (z, y, x) in voxels.
+        spacing: in mm, per axis.
+        new_spacing: in mm, per axis.
+    """
+    z, y, x = (max(1, round(old / new * n)) for old, new, n in zip(spacing, new_spacing, shape, strict=True))
+    return z, y, x
+
+
+def separated_axis(spacing: Sequence[float], new_spacing: Sequence[float], *, force: bool | None = None) -> int | None:
+    """The axis across which slices are resampled one by one, None where all axes are treated alike.
+
+    Args:
+        spacing: of the image, mm per axis.
+        new_spacing: wanted, mm per axis.
+        force: True or False overrides nnU-Net's rule that one axis must be more than 3 times coarser than the finest,
+            in the image or else in the wanted grid.
+    """
+    if force is None:
+        anisotropic = [s for s in (spacing, new_spacing) if max(s) / min(s) > ANISOTROPY]
+    else:
+        anisotropic = [spacing] if force else []
+    if not anisotropic:
+        return None
+    coarsest = [axis for axis, size in enumerate(anisotropic[0]) if size == max(anisotropic[0])]
+    return coarsest[0] if len(coarsest) == 1 else None
+
+
+def resample_image(
+    image: npt.NDArray[np.float32], shape: Shape, *, order: int = 3, axis: int | None = None
+) -> npt.NDArray[np.float32]:
+    """Resample intensities by splines; no value leaves the range of the input.
+
+    Besides argument and result, at most two arrays as large as one channel are held.
+
+    Args:
+        image: (C, z, y, x).
+        shape: wanted (z, y, x).
+        order: of the spline, 0 to 5.
+        axis: slices across this axis are resampled one by one, and the nearest slice is taken; None for splines along
+            all axes. See `separated_axis`.
+
+    Returns:
+        (C, *shape), never the argument itself.
+    """
+    result = np.empty((len(image), *shape), np.float32)
+    for channel, volume in zip(result, image, strict=True):
+        if volume.shape == shape:
+            channel[...] = volume
+        elif axis is None:
+            np.clip(_interpolate(volume, shape, order), volume.min(), volume.max(), out=channel)
+        else:
+            _resample_slices(volume, channel, order, axis)
+    return result
+
+
+def resample_label(
+    label: npt.NDArray[Integers], shape: Shape, *, order: int = 1, axis: int | None = None
+) -> npt.NDArray[Integers]:
+    """Resample a label map: each value's indicator is interpolated, the largest wins.
+
+    An exact tie goes to the value of the nearest voxel if that is among the tied, else to the lowest.
+
+    Args:
+        label: (z, y, x) of any integers.
+        shape: wanted (z, y, x).
+        order: of the indicators' interpolation; 0 takes the nearest voxel.
+        axis: as in `resample_image`.
+
+    Returns:
+        An array of that shape and the same dtype, never the argument itself.
+    """
+    if axis is not None and label.shape != shape:
+        used, back = _nearest_slices(label.shape[axis], shape[axis])
+        plane = _with(shape, axis, len(used))
+        return resample_label(label.take(used, axis), plane, order=order).take(back, axis)
+    result = label[np.ix_(*map(nearest, label.shape, shape))]
+    if order > 0 and label.shape != shape:
+        _choose_largest_indicator(label, result, order)
+    return result
+
+
+def nearest(old: int, new: int) -> npt.NDArray[np.intp]:
+    """The index of the old sample nearest to each new one; halves go up."""
+    return np.clip(np.floor(_positions(old, new) + 0.5).astype(np.intp), 0, old - 1)
+
+
+def _positions(old: int, new: int) -> Volume:
+    """Where the new samples lie among the old ones."""
+    return old / new * (np.arange(new) + 0.5) - 0.5
+
+
+def _nearest_slices(old: int, new: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The old slices that are the nearest of any new one, and for each new one its place among them."""
+    return np.unique(nearest(old, new), return_inverse=True)
+
+
+def _resample_slices(volume: Volume, result: Volume, order: int, axis: int) -> None:
+    used, back = _nearest_slices(volume.shape[axis], result.shape[axis])
+    slices = volume.take(used, axis)
+    plane = tuple(other for other in range(3) if other != axis)
+    low, high = slices.min(plane, keepdims=True), slices.max(plane, keepdims=True)
+    slices = _interpolate(slices, _with(result.shape, axis, len(used)), order)
+    np.clip(slices, low, high, out=slices).take(back, axis, out=result)
+
+
+def _choose_largest_indicator(label: npt.NDArray[Integers], result: npt.NDArray[Integers], order: int) -> None:
+    """Overwrite the nearest labels in `result`, tile by tile: most tiles hold one value and need no arithmetic."""
+    operators = [_operator(*sizes, order, "<f8") for sizes in zip(label.shape, result.shape, strict=True)]
+    for blocks in product(*operators):
+        source = label[tuple(block.columns for block in blocks)]
+        if source.min() != source.max():
+            target = result[tuple(block.rows for block in blocks)]
+            target[...] = _largest_indicator(source, target.copy(), blocks)
+
+
+def _largest_indicator(source: Any, nearest_label: Any, blocks: Sequence[_Block]) -> Any:
+    result = nearest_label.copy()
+    best = np.zeros(result.shape)
+    for value in np.unique(source):  # ascending: of several equal ones the lowest stays
+        score = (source == value).astype(np.float64)
+        for axis, block in enumerate(blocks):
+            score = _multiply(score, axis, len(block.weights), [block.alone()])
+        wins = (score > best) | ((score == best) & (nearest_label == value))
+        np.copyto(result, value, where=wins)
+        np.maximum(best, score, out=best)
+    return result
+
+
+def _with(shape: Shape, axis: int, size: int) -> Shape:
+    a, b, c = (size if other == axis else n for other, n in enumerate(shape))
+    return a, b, c
+
+
+def _interpolate(volume: Volume, shape: Shape, order: int) -> Volume:
+    """Apply the operator of each axis whose size changes, the most shrinking first: no intermediate is large."""
+    changing = [axis for axis in range(3) if volume.shape[axis] != shape[axis]]
+    for axis in sorted(changing, key=lambda axis: shape[axis] / volume.shape[axis]):
+        operator = _operator(volume.shape[axis], shape[axis], order, volume.dtype.str)
+        volume = _multiply(volume, axis, shape[axis], operator)
+    return volume
+
+
+def _multiply(volume: Volume, axis: int, size: int, operator: Sequence[_Block]) -> Volume:
+    before, after = math.prod(volume.shape[:axis]), math.prod(volume.shape[axis + 1 :])
+    source = volume.reshape(before, -1, after)
+    target = np.empty((before, size, after), volume.dtype)
+    for rows, columns, weights in operator:
+        if after == 1:  # one product for the whole volume instead of one per line
+            np.matmul(source[:, columns, 0], weights.T, out=target[:, rows, 0])
+        else:
+            np.matmul(weights, source[:, columns], out=target[:, rows])
+    return target.reshape(*volume.shape[:axis], size, *volume.shape[axis + 1 :])
+
+
+class _Block(NamedTuple):
+    """Some rows of an operator, and the band of columns outside which they are zero."""
+
+    rows: slice
+    columns: slice
+    weights: npt.NDArray[np.floating[Any]]
+
+    def alone(self) -> _Block:
+        """The same weights for a volume that is no more than the band."""
+        rows, columns = self.weights.shape
+        return _Block(slice(rows), slice(columns), self.weights)
+
+
+@lru_cache(maxsize=64)
+def _operator(old: int, new: int, order: int, dtype: str) -> tuple[_Block, ...]:
+    """The matrix (new, old) of interpolation along an axis, as blocks of rows.
+
+    A tap more than `_REACH` samples away is below 1e-18, so impulses twice as far apart may share a probe.
+    """
+    probe = np.arange(old) % (2 * _REACH)
+    impulses = np.zeros((old, 2 * _REACH))
+    impulses[np.arange(old), probe] = 1
+    response = impulses
+    if new != old:
+        response = ndimage.zoom(impulses, (new / old, 1), order=order, mode="nearest", grid_mode=True)
+    starts = range(0, new, _BLOCK)
+    return tuple(_block(slice(start, min(start + _BLOCK, new)), response, old, dtype) for start in starts)
+
+
+def _block(rows: slice, response: Volume, old: int, dtype: str) -> _Block:
+    columns = np.arange(old)
+    near = np.abs(columns - _positions(old, len(response))[rows, None]) < _REACH
+    weights = np.where(near, response[rows][:, columns % (2 * _REACH)], 0)
+    used = np.flatnonzero((np.abs(weights) > _NEGLIGIBLE).any(axis=0))
+    band = slice(int(used[0]), int(used[-1]) + 1)
+    return _Block(rows, band, np.ascontiguousarray(weights[:, band], dtype))
