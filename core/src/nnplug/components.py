@@ -118,15 +118,20 @@ class Entry:
         """Import the target.
 
         Raises:
-            InvalidPlugin: the target cannot be imported; the message names component and distribution.
+            InvalidPlugin: the target cannot be imported or called; the message names component and distribution.
         """
+        where = f"{self.kind} {self.name!r} from {self.source}"
         try:
-            return pkgutil.resolve_name(self.component.target)
-        except Exception as error:  # foreign code may raise anything while it is imported
+            target = pkgutil.resolve_name(self.component.target)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # sys.exit() or a panic in an extension is no Exception
             raise InvalidPlugin(
-                f"{self.kind} {self.name!r} from {self.source} cannot be imported "
-                f"({self.component.target}: {type(error).__name__}: {error})"
+                f"{where} cannot be imported ({self.component.target}: {type(error).__name__}: {error})"
             ) from error
+        if not callable(target):
+            raise InvalidPlugin(f"{where} is no class ({self.component.target} is {target!r})")
+        return target
 
     def create(self, options: Mapping[str, Any] | None = None) -> Any:
         """Import the target and build it with checked options."""
@@ -178,8 +183,12 @@ class Registry:
 
     def recipe(self, name: str) -> Recipe:
         """The one recipe with that name; raises as `get` does."""
+        return self.offered_recipe(name).recipe
+
+    def offered_recipe(self, name: str) -> OfferedRecipe:
+        """The one recipe with that name and its source; raises as `get` does."""
         found = [r for r in self.recipes if r.recipe.name == name]
-        return _only(found, "recipe", name, [r.recipe.name for r in self.recipes], [r.source for r in found]).recipe
+        return _only(found, "recipe", name, [r.recipe.name for r in self.recipes], [r.source for r in found])
 
 
 def _only(found: list[T], what: str, name: str, known: list[str], sources: list[Source]) -> T:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any
 
 import msgspec
 
-from nnplug.errors import InvalidOptions
+from nnplug.errors import InvalidOptions, InvalidPlugin
 
 
 def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) -> Any:
@@ -26,24 +27,35 @@ def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) 
 
     Raises:
         InvalidOptions: an option is unknown, missing, or of the wrong type or value.
+        InvalidPlugin: an annotation of the target names what its module does not import when it runs.
     """
     _check_names(target, options, what)
     try:
         return msgspec.convert(dict(options), target) if is_dataclass(target) else target(**options)
     except (msgspec.ValidationError, TypeError, ValueError) as error:
-        raise InvalidOptions(f"{what}: {_readable(str(error))}") from error
+        raise InvalidOptions(f"{what}: {_readable(str(error), options)}") from error
+    except NameError as error:
+        raise InvalidPlugin(f"{what}: {error}; import the types of options outside TYPE_CHECKING") from error
 
 
 def describe(target: Callable[..., Any]) -> list[tuple[str, str, str]]:
-    """Name, type and default of each option, for `nnplug show`."""
-    return [
-        (
-            p.name,
-            inspect.formatannotation(p.annotation).replace("'", ""),
-            "" if p.default is p.empty else repr(p.default),
-        )
-        for p in _parameters(target)
-    ]
+    """Name, type and default of each option, for `nnplug show`; an option without a default has ""."""
+    return [(p.name, _annotation(p), _default(p, target)) for p in _parameters(target)]
+
+
+def _annotation(parameter: inspect.Parameter) -> str:
+    annotation = parameter.annotation
+    if annotation is parameter.empty:
+        return ""
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def _default(parameter: inspect.Parameter, target: Callable[..., Any]) -> str:
+    factories = {f.name: f.default_factory for f in fields(target)} if is_dataclass(target) else {}
+    factory = factories.get(parameter.name, MISSING)
+    if factory is not MISSING:
+        return repr(factory())
+    return "" if parameter.default is parameter.empty else repr(parameter.default)
 
 
 def _parameters(target: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -59,6 +71,11 @@ def _check_names(target: Callable[..., Any], options: Mapping[str, Any], what: s
         raise InvalidOptions(f"{what} has no option {name!r}. {hint}")
 
 
-def _readable(message: str) -> str:
-    """Turn msgspec's JSON path into the option's name: "`$.epochs`" -> "epochs"."""
-    return message.replace("`$.", "`").replace("`", "'")
+def _readable(message: str, options: Mapping[str, Any]) -> str:
+    """Turn msgspec's "Expected `int`, got `str` - at `$.epochs`" into words that quote the option's value."""
+    reason, _, place = message.partition(" - at ")
+    option = re.match(r"`\$\.(\w+)", place)
+    words = reason.replace("Object missing required field", "there is no default for option").replace("`", "'")
+    if option is None:
+        return words
+    return f"option {option[1]!r} is {options[option[1]]!r}: {words[0].lower()}{words[1:]}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from importlib.metadata import Distribution, EntryPoint, distributions, version
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pluggy
 from packaging.requirements import Requirement
@@ -17,6 +18,8 @@ from nnplug.components import Component, Entry, Kind, OfferedRecipe, Recipe, Reg
 from nnplug.errors import InvalidPlugin
 
 CORE = "nnplug-core"
+RECIPES_HOOK = "nnplug_recipes"
+HOOKS = (*(kind.hook for kind in Kind), RECIPES_HOOK)
 
 Offer = TypeVar("Offer", Component, Recipe)
 
@@ -55,88 +58,88 @@ class Plugins:
         Raises:
             InvalidPlugin: a name in `block` is that of no installed plugin.
         """
-        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
-        self._manager.add_hookspecs(hookspecs)
         self._plugins: list[Plugin] = []
         self._entries: list[Entry] = []
         self._recipes: list[OfferedRecipe] = []
         for source, distribution, entry_point in discover():
-            blocked_by = sorted({source.plugin, source.distribution} & set(block))
-            if blocked_by:
-                self._plugins.append(Plugin(source, Status.BLOCKED, blocked_by=blocked_by[0]))
-            else:
-                self._plugins.append(self._try(source, distribution, entry_point))
-        self.registry = Registry(self._entries, self._recipes)
+            self._plugins.append(_blocked(source, block) or self._load(source, distribution, entry_point))
         self._check_blocked(block)
+        self.registry = Registry(self._entries, self._recipes)
 
     def __iter__(self) -> Iterator[Plugin]:
-        """Every installed plugin, by distribution name."""
+        """Every installed plugin, by distribution and name."""
         return iter(self._plugins)
 
-    def _try(self, source: Source, distribution: Distribution, entry_point: EntryPoint) -> Plugin:
+    def _load(self, source: Source, distribution: Distribution, entry_point: EntryPoint) -> Plugin:
         """Load one plugin; a failure is reported in its place and stops no other."""
         try:
-            self._load(source, distribution, entry_point)
+            check_core_requirement(distribution)
+            entries, recipes = collect(entry_point.load(), source)
+        except KeyboardInterrupt:
+            raise
         except InvalidPlugin as error:
             return Plugin(source, Status.FAILED, str(error))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code may raise anything while it is imported
+        except BaseException as error:  # noqa: BLE001 - sys.exit() or a panic in an extension is no Exception
             return Plugin(source, Status.FAILED, f"{type(error).__name__}: {error}")
-        return Plugin(source, Status.LOADED)
-
-    def _load(self, source: Source, distribution: Distribution, entry_point: EntryPoint) -> None:
-        check_core_requirement(distribution)
-        if self._manager.has_plugin(source.plugin):
-            raise InvalidPlugin(f"another distribution already named its plugin {source.plugin!r}")
-        plugin = entry_point.load()
-        self._manager.register(plugin, name=source.plugin)
-        try:
-            entries, recipes = self._collect(source)
-        except BaseException:
-            self._manager.unregister(name=source.plugin)
-            raise
         self._entries += entries
         self._recipes += recipes
-
-    def _collect(self, source: Source) -> tuple[list[Entry], list[OfferedRecipe]]:
-        self._check_hooks(source)
-        entries = [Entry(kind, c, source) for kind in Kind for c in self._offers(kind.hook, source, Component)]
-        recipes = [OfferedRecipe(r, source) for r in self._offers("nnplug_recipes", source, Recipe)]
-        names = [(str(e.kind), e.name) for e in entries] + [("recipe", r.recipe.name) for r in recipes]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise InvalidPlugin(f"offers {twice[0][0]} {twice[0][1]!r} twice")
-        return entries, recipes
-
-    def _check_hooks(self, source: Source) -> None:
-        """Turn a misspelt hook, which pluggy would never call, into an error."""
-        try:
-            self._manager.check_pending()
-        except pluggy.PluginValidationError as error:
-            raise InvalidPlugin(f"implements an unknown hook ({str(error).splitlines()[0]})") from error
-        if not self._manager.get_hookcallers(self._manager.get_plugin(source.plugin)):
-            raise InvalidPlugin("implements no hook of nnplug; decorate its functions with @nnplug.hookimpl")
-
-    def _offers(self, hook: str, source: Source, wanted: type[Offer]) -> Iterator[Offer]:
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            if implementation.plugin_name != source.plugin:
-                continue
-            for offer in implementation.function() or ():
-                if not isinstance(offer, wanted):
-                    raise InvalidPlugin(f"{hook} gave {offer!r}, which is no {wanted.__name__}")
-                yield offer
+        return Plugin(source, Status.LOADED)
 
     def _check_blocked(self, block: Collection[str]) -> None:
-        known = {name for p in self for name in (p.source.plugin, p.source.distribution)}
-        if unknown := sorted(set(block) - known):
-            raise InvalidPlugin(
-                f"cannot block {unknown[0]!r}: installed plugins are {', '.join(sorted(known)) or 'none'}"
-            )
+        known = sorted({name for p in self for name in (p.source.plugin, p.source.distribution)})
+        for name in block:
+            if not _names(name) & set(known):
+                close = get_close_matches(name, known, n=1)
+                hint = f"Did you mean {close[0]!r}?" if close else f"Installed: {', '.join(known) or 'none'}."
+                raise InvalidPlugin(f"cannot block {name!r}: no plugin or distribution of that name. {hint}")
+
+
+def collect(plugin: Any, source: Source) -> tuple[list[Entry], list[OfferedRecipe]]:
+    """Call the hooks of one plugin, in a manager of its own: what is wrong with it cannot touch another.
+
+    Raises:
+        InvalidPlugin: it implements no hook, an unknown one or one with unknown arguments, or offers what is no
+            entry or one name twice.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    _register(manager, plugin, source.plugin)
+    entries = [Entry(kind, c, source) for kind in Kind for c in _offers(manager, kind.hook, Component)]
+    recipes = [OfferedRecipe(r, source) for r in _offers(manager, RECIPES_HOOK, Recipe)]
+    names = [(str(e.kind), e.name) for e in entries] + [("recipe", r.recipe.name) for r in recipes]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InvalidPlugin(f"offers {twice[0][0]} {twice[0][1]!r} twice")
+    return entries, recipes
+
+
+def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
+    """Register a plugin and turn a misspelt hook, which pluggy would never call, into an error."""
+    try:
+        manager.register(plugin, name)
+    except pluggy.PluginValidationError as error:
+        raise InvalidPlugin(" ".join(str(error).split())) from error
+    hooks = [caller.name for caller in manager.get_hookcallers(plugin) or ()]
+    for hook in sorted(set(hooks) - set(HOOKS)):
+        close = get_close_matches(hook, HOOKS, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Hooks are {', '.join(HOOKS)}."
+        raise InvalidPlugin(f"implements the unknown hook {hook!r}. {hint}")
+    if not hooks:
+        raise InvalidPlugin("implements no hook of nnplug; decorate its functions with @nnplug.hookimpl")
+
+
+def _offers(manager: pluggy.PluginManager, hook: str, wanted: type[Offer]) -> Iterator[Offer]:
+    for offers in getattr(manager.hook, hook)():
+        for offer in offers:
+            if not isinstance(offer, wanted):
+                raise InvalidPlugin(f"{hook} gave {offer!r}, which is no {wanted.__name__}")
+            yield offer
 
 
 def discover(group: str = hookspecs.PROJECT) -> Iterator[tuple[Source, Distribution, EntryPoint]]:
     """Give each plugin entry point of this environment once, by distribution and name."""
-    first: dict[str, Distribution] = {}  # a distribution can be on sys.path twice
+    first: dict[str, Distribution] = {}  # a distribution can be on sys.path twice; the first is what imports find
     for distribution in distributions():
-        if any(entry_point.group == group for entry_point in distribution.entry_points):
+        if f"[{group}]" in (distribution.read_text("entry_points.txt") or ""):  # parsing them all takes longer
             first.setdefault(canonicalize_name(distribution.name), distribution)
     for name, distribution in sorted(first.items()):
         for entry_point in sorted(distribution.entry_points.select(group=group), key=lambda e: e.name):
@@ -155,6 +158,17 @@ def check_core_requirement(distribution: Distribution) -> None:
         if need.marker is not None and not need.marker.evaluate({"extra": ""}):
             continue
         if canonicalize_name(need.name) == CORE and not need.specifier.contains(running, prereleases=True):
-            raise InvalidPlugin(
-                f"needs {need}, but {CORE} {running} is installed. Run: pip install --upgrade {distribution.name}"
-            )
+            upgrade = f"pip install --upgrade {CORE} {distribution.name}"
+            raise InvalidPlugin(f"needs {need}, but {CORE} {running} is installed. Run: {upgrade}")
+
+
+def _names(name: str) -> set[str]:
+    """What a blocked name may stand for: a plugin as it is, or a distribution in any spelling."""
+    return {name, canonicalize_name(name)}
+
+
+def _blocked(source: Source, block: Collection[str]) -> Plugin | None:
+    for name in block:
+        if _names(name) & {source.plugin, source.distribution}:
+            return Plugin(source, Status.BLOCKED, blocked_by=name)
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,15 +34,21 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return cls.from_data(read_json(path), str(path))
 
     def data(self) -> Any:
-        """The record as dictionaries, lists, strings and numbers; fields that are None are left out."""
-        return _without_none(msgspec.to_builtins(self))
+        """The record as dictionaries, lists, strings and numbers; optional fields that are None are left out."""
+        return _builtins(self)
 
     def write(self, path: Path) -> None:
         """Write as JSON, atomically."""
         write_text(path, json.dumps(self.data(), indent=2) + "\n")
 
 
-def _without_none(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _without_none(value) for key, value in data.items() if value is not None}
-    return [_without_none(value) for value in data] if isinstance(data, list) else data
+def _builtins(value: Any) -> Any:
+    """JSON values; None is left out where it is a field's default, and kept inside options and other mappings."""
+    if isinstance(value, Record):
+        fields = [(field, getattr(value, field.name)) for field in msgspec.structs.fields(value)]
+        return {f.encode_name: _builtins(v) for f, v in fields if not (v is None and f.default is None)}
+    if isinstance(value, Mapping):
+        return {str(key): _builtins(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_builtins(item) for item in value]
+    return msgspec.to_builtins(value)

@@ -1,0 +1,111 @@
+"""`nnplug run DATASET`: from a dataset to a model that predicts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnplug_cli.context import Context
+from nnplug_cli.options import (
+    Choices,
+    component_options,
+    configuration_option,
+    dataset_argument,
+    device_option,
+    fold_option,
+    json_option,
+    seed_option,
+    set_option,
+    workers_option,
+    workspace_option,
+)
+from nnplug_cli.render import print_json
+from nnplug_cli.requests import plan_request
+from nnplug_cli.scores import print_scores
+
+if TYPE_CHECKING:
+    from nnplug.stages.pipeline import Outcome
+
+STAGES = ("verify", "fingerprint", "plan", "preprocess", "train", "validate", "bundle")
+
+
+@click.command(short_help="Turn a dataset into a trained, validated model.")
+@dataset_argument
+@workspace_option
+@configuration_option
+@fold_option
+@component_options
+@set_option
+@device_option
+@seed_option
+@workers_option
+@click.option("--until", type=click.Choice(STAGES), default="bundle", show_default=True, help="The last step.")
+@click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster.")
+@click.option("--fresh", is_flag=True, help="Train again what was begun with other values.")
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    dataset: Path,
+    workspace: Path | None,
+    configurations: tuple[str, ...],
+    folds: tuple[int | str, ...],
+    choices: Choices,
+    overrides: dict[str, dict[str, Any]],
+    device: str,
+    seed: int,
+    workers: int | None,
+    until: str,
+    no_mirroring: bool,
+    fresh: bool,
+    as_json: bool,
+) -> None:
+    """Verify, fingerprint, plan, preprocess, train, validate and bundle DATASET.
+
+    DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw. Without -c every configuration of
+    the plan is trained, without -f every fold. What is done is skipped: run the same command again after a kill.
+    """
+    from nnplug.data.dataset import Dataset
+    from nnplug.data.workspace import Workspace
+    from nnplug.runtime.device import choose_device
+    from nnplug.runtime.executor import LocalExecutor, available_cores
+    from nnplug.stages.pipeline import RunRequest, Stage, run
+
+    opened = Dataset.open(dataset)
+    request = RunRequest(
+        dataset=opened,
+        workspace=Workspace(context.workspace_root(workspace), opened.name),
+        plan=plan_request(choices, overrides, configurations),
+        folds=folds,
+        until=Stage(until),
+        seed=seed,
+        mirroring=not no_mirroring,
+        fresh=fresh,
+        command=("nnplug", *sys.argv[1:]),
+    )
+    outcome = run(
+        request,
+        plugins=context.plugins,
+        executor=LocalExecutor(workers),
+        device=choose_device(device),
+        workers=workers or available_cores(),
+        progress=context.progress,
+    )
+    if as_json:
+        print_json(_data(outcome))
+        return
+    print_scores(opened.description.labels, {f"{c} fold {f}": s for (c, f), s in outcome.scores.items()})
+    for path in outcome.bundles.values():
+        click.echo(f"model: {path}  (nnplug predict -i IMAGES -o PREDICTIONS -m {path})")
+
+
+def _data(outcome: Outcome) -> dict[str, Any]:
+    scores = [
+        {"configuration": c, "fold": f, "foreground_mean": s["foreground_mean"], "mean": s["mean"]}
+        for (c, f), s in outcome.scores.items()
+    ]
+    return {"scores": scores, "bundles": {name: str(path) for name, path in outcome.bundles.items()}}

@@ -1,0 +1,29 @@
+"""What several commands ask of planning, from their options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nnplug_cli.options import Choices
+
+if TYPE_CHECKING:
+    from nnplug.stages.pipeline import PlanRequest
+
+
+def plan_request(
+    choices: Choices, overrides: Mapping[str, Mapping[str, Any]], configurations: tuple[str, ...]
+) -> PlanRequest:
+    """Put names, `--set` values and `--memory-gb` together."""
+    from nnplug.stages.pipeline import PlanRequest
+
+    options = {kind: dict(values) for kind, values in overrides.items()}
+    if choices.memory_gb is not None:
+        options.setdefault("planner", {})["memory_gb"] = choices.memory_gb
+    return PlanRequest(
+        recipe=choices.recipe or "nnunet",
+        name=choices.name,
+        components=choices.components,
+        options=options,
+        configurations=configurations,
+    )
