@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,15 @@ from nnplug.errors import InvalidFile, NnplugError
 from nnplug.runtime.files import read_json
 
 FILE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".png", ".bmp", ".tif", ".tiff")
-READERS = ("SimpleITKIO", "NaturalImage2DIO", "Tiff3DIO")
+EXPLICIT = 'expected {"CASE": {"images": ["FILE", ..], "label": "FILE"}}'
+LAYOUT = "the one that holds dataset.json, imagesTr and labelsTr"
+READERS = {
+    "SimpleITKIO": (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd"),
+    "NibabelIO": (".nii.gz", ".nii"),
+    "NaturalImage2DIO": (".png", ".bmp", ".tif", ".tiff"),
+    "Tiff3DIO": (".tif", ".tiff"),
+}
+"""Readers of nnU-Net that give the same arrays and spacings as nnplug does, for which file endings."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,7 @@ class DatasetDescription:
             raise InvalidFile(f"{where}: expected an object with channel_names, labels, numTraining and file_ending")
         if missing := [k for k in ("channel_names", "labels", "numTraining", "file_ending") if k not in raw]:
             raise InvalidFile(f"{where}: {', '.join(missing)} missing; nnU-Net's dataset.json has it")
+        _check_reader(raw, where)
         return cls(
             channel_names=_channels(raw["channel_names"], where),
             labels=Labels.from_data(raw["labels"], raw.get("regions_class_order"), where),
@@ -90,7 +101,10 @@ class Dataset:
             InvalidFile: the folder or file is missing, or the file breaks nnU-Net's rules.
         """
         if not folder.is_dir():
-            raise InvalidFile(f"{folder}: no such folder; give the dataset's folder, the one that holds dataset.json")
+            what = "a file" if folder.exists() else "no such folder"
+            raise InvalidFile(f"{folder}: {what}; give the dataset's folder, {LAYOUT}")
+        if not (folder / "dataset.json").is_file():
+            raise InvalidFile(f"{folder}: has no dataset.json; give the dataset's folder, {LAYOUT}")
         return cls(folder, DatasetDescription.read(folder / "dataset.json"))
 
     @property
@@ -116,9 +130,12 @@ class Dataset:
     def _listed(self, files: Mapping[str, Mapping[str, Any]]) -> tuple[CaseFiles, ...]:
         def case(name: str) -> CaseFiles:
             entry = files[name]
-            return CaseFiles(name, tuple(self.folder / i for i in entry["images"]), self.folder / entry["label"])
+            return CaseFiles(name, tuple(self._path(i) for i in entry["images"]), self._path(entry["label"]))
 
         return tuple(case(name) for name in sorted(files))
+
+    def _path(self, text: str) -> Path:
+        return self.folder / os.path.expandvars(text)
 
     def _found(self) -> tuple[CaseFiles, ...]:
         ending = self.description.file_ending
@@ -127,6 +144,31 @@ class Dataset:
             CaseFiles(c.name, c.images, labels / f"{c.name}{ending}")
             for c in image_cases(self.folder / "imagesTr", ending)
         )
+
+
+def find_dataset(reference: str, raw: Path | None) -> Dataset:
+    """Open a dataset by its path, its number or its name.
+
+    Args:
+        reference: a folder; or "4" or "Dataset004_Hippocampus", which are looked up in `raw`.
+        raw: the folder of datasets that `nnUNet_raw` names, None where it is not set.
+
+    Raises:
+        InvalidFile: there is no such dataset, or it is broken.
+        NnplugError: `raw` is needed and not set, or several datasets have that number.
+    """
+    is_name = re.fullmatch(r"[0-9]+|Dataset[0-9]{3}_\w+", reference)
+    if Path(reference).exists() or not is_name:
+        return Dataset.open(Path(reference))
+    if raw is None:
+        raise NnplugError(f"{reference}: no such folder, and nnUNet_raw is not set. Give the dataset's folder.")
+    pattern = f"Dataset{int(reference):03d}_*" if reference.isdigit() else reference
+    found = sorted(folder for folder in raw.glob(pattern) if folder.is_dir())
+    if len(found) != 1:
+        names = ", ".join(f.name for f in found or sorted(raw.glob("Dataset*"))) or "no dataset"
+        what = f"{len(found)} datasets have that number" if found else "no such dataset"
+        raise NnplugError(f"{reference}: {what}; nnUNet_raw ({raw}) holds {names}. Give the dataset's folder.")
+    return Dataset.open(found[0])
 
 
 def image_cases(folder: Path, ending: str) -> tuple[CaseFiles, ...]:
@@ -138,10 +180,8 @@ def group_channels(files: Iterable[Path], ending: str) -> tuple[CaseFiles, ...]:
     """Group files named CASE_XXXX into cases by name, channels in order."""
     channels: dict[str, dict[int, Path]] = {}
     for file in files:
-        stem = file.name.removesuffix(ending)
-        name, _, channel = stem.rpartition("_")
-        if stem != file.name and name and len(channel) == 4 and channel.isdigit() and not file.name.startswith("."):
-            channels.setdefault(name, {})[int(channel)] = file
+        if match := re.fullmatch(rf"([^.].*)_([0-9]{{4}}){re.escape(ending)}", file.name):
+            channels.setdefault(match[1], {})[int(match[2])] = file
     return tuple(CaseFiles(name, tuple(found[c] for c in sorted(found))) for name, found in sorted(channels.items()))
 
 
@@ -158,23 +198,28 @@ def _ending(raw: Any, where: str) -> str:
 
 
 def _count(raw: Any, where: str) -> int:
-    if not isinstance(raw, int) or raw < 1:
+    if not isinstance(raw, int) or isinstance(raw, bool) or raw < 1:
         raise InvalidFile(f"{where}: 'numTraining' is {raw!r}; expected the number of training cases")
     return raw
 
 
-def _files(raw: Mapping[str, Any], where: str) -> Mapping[str, Mapping[str, Any]] | None:
-    reader = raw.get("overwrite_image_reader_writer")
-    if reader is not None and reader not in READERS:
+def _check_reader(raw: Mapping[str, Any], where: str) -> None:
+    reader, ending = raw.get("overwrite_image_reader_writer", "None"), raw["file_ending"]
+    if reader != "None" and ending not in READERS.get(reader, ()):
         raise InvalidFile(
-            f"{where}: 'overwrite_image_reader_writer' is {reader!r}, which reads axes in another order than nnplug "
-            f"does; remove the line or use one of {', '.join(READERS)}"
+            f"{where}: 'overwrite_image_reader_writer' is {reader!r}, which may read {ending!r} files in another "
+            f"orientation or spacing than nnplug does; remove the line, or use one of {', '.join(READERS)}"
         )
+
+
+def _files(raw: Mapping[str, Any], where: str) -> Mapping[str, Mapping[str, Any]] | None:
     files = raw.get("dataset")
     if files is None:
         return None
-    if not isinstance(files, dict) or not all(
-        isinstance(f, dict) and {"images", "label"} <= set(f) for f in files.values()
-    ):
-        raise InvalidFile(f'{where}: \'dataset\' must give each case its "images" and its "label"')
+    if not isinstance(files, dict):
+        raise InvalidFile(f"{where}: 'dataset' is {files!r}; {EXPLICIT}")
+    for name, entry in files.items():
+        images = entry.get("images") if isinstance(entry, dict) else None
+        if not isinstance(images, list) or not all(isinstance(f, str) for f in (*images, entry.get("label"))):
+            raise InvalidFile(f"{where}: 'dataset' has {entry!r} for case {name!r}; {EXPLICIT}")
     return files
