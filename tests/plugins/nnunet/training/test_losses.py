@@ -1,0 +1,122 @@
+"""Losses against figures of nnunetv2 2.8.1 (bench/oracle/training.py)."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nnplug.data.labels import Labels
+from nnplug_nnunet.training import deep_supervision
+from nnplug_nnunet.training.losses import make_loss, soft_dice
+from nnplug_nnunet.training.schedule import learning_rate, make_optimizer
+from nnplug_nnunet.training.scores import confusion, dice, mean_dice
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "training.json").read_text())
+SHAPE = (6, 8, 4)
+CLASSES = {"background": 0, "a": 1, "b": 2, "c": 3}
+REGIONS = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "inner": [3]}
+
+
+def labels_of(raw, ignore):
+    raw = raw if ignore is None else {**raw, "ignore": ignore}
+    return Labels.from_data(raw, [1, 2, 3] if raw.get("whole") else None, "test")
+
+
+def inputs(seed, channels, highest):
+    draw = np.random.RandomState(seed)
+    logits = torch.from_numpy(draw.normal(size=(3, channels, *SHAPE)).astype(np.float32) * 2)
+    return logits, torch.from_numpy(draw.randint(0, highest + 1, size=(3, 1, *SHAPE))).short()
+
+
+@pytest.mark.parametrize("case", GOLDEN["class"])
+def test_class_loss_equals_nnunet(case):
+    loss = make_loss("dice-ce", labels_of(CLASSES, case["ignore"]), batch_dice=case["batch_dice"])
+    value = loss(*inputs(case["seed"], 4, case["ignore"] or 3))
+    assert float(value) == pytest.approx(case["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("case", GOLDEN["region"])
+def test_region_loss_equals_nnunet(case):
+    loss = make_loss("dice-ce", labels_of(REGIONS, case["ignore"]), batch_dice=case["batch_dice"])
+    value = loss(*inputs(case["seed"], 3, case["ignore"] or 3))
+    assert float(value) == pytest.approx(case["loss"], rel=1e-5)
+
+
+def test_topk_loss_equals_nnunet():
+    loss = make_loss("dice-topk", labels_of(CLASSES, None), batch_dice=True)
+    assert float(loss(*inputs(8, 4, 3))) == pytest.approx(GOLDEN["topk"], rel=1e-5)
+
+
+def test_sums_are_their_terms():
+    labels, (logits, target) = labels_of(CLASSES, 4), inputs(3, 4, 4)
+    terms = {n: make_loss(n, labels, batch_dice=False)(logits, target) for n in ("dice-ce", "dice", "ce")}
+    assert float(terms["dice-ce"]) == pytest.approx(float(terms["dice"] + terms["ce"]), rel=1e-6)
+
+
+@pytest.mark.parametrize("raw", [CLASSES, REGIONS])
+def test_ignored_voxels_change_nothing(raw):
+    labels = labels_of(raw, 4)
+    logits, target = inputs(5, labels.outputs, 4)
+    changed = torch.where(target == 4, logits + 3, logits)
+    loss = make_loss("dice-ce", labels, batch_dice=True)
+    assert float(loss(changed, target)) == pytest.approx(float(loss(logits, target)), rel=1e-6)
+    assert torch.equal(confusion(changed, target, labels), confusion(logits, target, labels))
+
+
+def test_nothing_but_ignored_voxels_gives_a_finite_loss():
+    labels = labels_of(CLASSES, 4)
+    logits, target = inputs(5, 4, 4)
+    for name in ("dice-ce", "topk"):
+        assert torch.isfinite(make_loss(name, labels, batch_dice=False)(logits, torch.full_like(target, 4)))
+
+
+def test_perfect_prediction_has_dice_one():
+    reference = inputs(1, 4, 3)[1] == 1
+    assert float(soft_dice(reference.float(), reference, None, batch_dice=True)) == pytest.approx(1, abs=1e-6)
+
+
+def test_deep_supervision_equals_nnunet():
+    golden = GOLDEN["supervised"]
+    logits, target = inputs(golden["seed"], 4, 3)
+    targets = [deep_supervision.downsample(target, np.shape(t)) for t in golden["targets"]]
+    assert [t[0, 0].tolist() for t in targets] == golden["targets"]
+    outputs = [torch.nn.functional.interpolate(logits, size=t.shape[2:]) for t in (target, *targets)]
+    loss = deep_supervision.supervised_loss(make_loss("dice-ce", labels_of(CLASSES, None), batch_dice=False), outputs, target)
+    assert float(loss) == pytest.approx(golden["loss"], rel=1e-5)
+
+
+def test_deep_supervision_weights():
+    assert deep_supervision.weights(1) == (1.0,)
+    assert deep_supervision.weights(2) == (1.0, 0.0)
+    assert deep_supervision.weights(4) == pytest.approx((4 / 7, 2 / 7, 1 / 7, 0))
+
+
+def test_learning_rates_equal_nnunet():
+    rates = [learning_rate("poly", 0.01, epoch, 1000) for epoch in (0, 1, 10, 500, 999)]
+    assert rates == pytest.approx(GOLDEN["rates"], rel=1e-9)
+
+
+def test_other_schedules():
+    assert learning_rate("constant", 0.1, 7, 10) == 0.1
+    assert learning_rate("cosine", 0.1, 5, 10) == pytest.approx(0.05)
+
+
+def test_optimizers_by_name():
+    weight = [torch.nn.Parameter(torch.zeros(2))]
+    sgd = make_optimizer("sgd", weight, lr=0.1, momentum=0.99, weight_decay=3e-5)
+    assert isinstance(sgd, torch.optim.SGD)
+    assert sgd.defaults["nesterov"]
+    assert isinstance(make_optimizer("adamw", weight, lr=0.1, momentum=0.9, weight_decay=0), torch.optim.AdamW)
+
+
+def test_pseudo_dice_counts_per_class():
+    labels = labels_of({"background": 0, "a": 1, "b": 2}, None)
+    target = torch.tensor([[[[0, 1], [1, 1]]]])
+    logits = torch.nn.functional.one_hot(torch.tensor([[[0, 1], [1, 0]]]), 3).permute(0, 3, 1, 2).float()
+    per_class = dice(confusion(logits, target, labels))
+    assert per_class[0] == pytest.approx(4 / 5)
+    assert np.isnan(per_class[1])
+    assert mean_dice(per_class) == pytest.approx(4 / 5)
+    assert mean_dice([float("nan")]) == 0
