@@ -1,0 +1,125 @@
+"""`nnplug model`: bundles made, checked, described, and exchanged with nnU-Net v2."""
+
+from __future__ import annotations
+
+import pkgutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnplug_cli.context import Context
+from nnplug_cli.options import json_option
+from nnplug_cli.render import print_json, print_table
+
+if TYPE_CHECKING:
+    from nnplug.stages.bundle import BundleRecord
+
+NNUNET = "nnplug_nnunet.nnunet_models"
+"""By name, as everything that plugins give: the command imports no plugin."""
+
+_path = click.Path(path_type=Path)
+_weights = click.Choice(["final", "best"])
+
+
+@click.group()
+def command() -> None:
+    """Export, import and show trained models."""
+
+
+@command.command()
+@click.argument("runs", nargs=-1, required=True, type=_path)
+@click.option("-o", "--output", required=True, type=_path, help="A folder, or a file that ends in .zip.")
+@click.option("--weights", type=_weights, default="final", show_default=True, help="Which of each run's weights.")
+@click.option("--rule", type=_path, help="A postprocessing rule to go with the model.")
+@click.option("--licence", help="Under which the model may be used [default: that of dataset.json].")
+def export(*, runs: tuple[Path, ...], output: Path, weights: Any, rule: Path | None, licence: str | None) -> None:
+    """Make a bundle of RUNS: run folders, or a folder of fold_* of one configuration."""
+    from nnplug.runtime.files import read_json
+    from nnplug.stages.bundle import write_bundle
+    from nnplug.stages.runs import find_runs
+
+    folders = [run.folder for path in runs for run in find_runs(path)]
+    postprocessing = None if rule is None else read_json(rule)
+    write_bundle(folders, output, weights=weights, postprocessing=postprocessing, licence=licence)
+    click.echo(str(output))
+
+
+@command.command(name="import")
+@click.argument("bundle", type=_path)
+@click.option("-o", "--output", required=True, type=_path, help="The folder to unpack into.")
+def import_(*, bundle: Path, output: Path) -> None:
+    """Verify BUNDLE and unpack it to a folder."""
+    from nnplug.stages.bundle import import_bundle
+
+    _print_licence(import_bundle(bundle, output))
+    click.echo(str(output))
+
+
+@command.command()
+@click.argument("bundle", type=_path)
+@click.option("--requirements", is_flag=True, help="Print what to install, a line per distribution, for pip.")
+@json_option
+def show(*, bundle: Path, requirements: bool, as_json: bool) -> None:
+    """Verify BUNDLE and say what it is and what it needs."""
+    from nnplug.stages.bundle import unpacked
+
+    with unpacked(bundle) as opened:
+        record, dataset = opened.record, opened.plans.dataset
+    if requirements:
+        for line in _requirements(record):
+            click.echo(line)
+    elif as_json:
+        print_json({**record.data(), "dataset": dataset, "requirements": _requirements(record)})
+    else:
+        _print_bundle(record, dataset)
+
+
+@command.command(name="import-nnunet")
+@click.argument("model", type=_path)
+@click.option("-o", "--output", required=True, type=_path, help="The bundle: a folder, or a file that ends in .zip.")
+@click.option("-f", "--fold", "folds", multiple=True, metavar="N|all", help="A fold; repeatable [default: all].")
+@click.option("--checkpoint", type=_weights, default="final", show_default=True, help="Which checkpoint of each fold.")
+@click.pass_obj
+def import_nnunet(context: Context, *, model: Path, output: Path, folds: tuple[str, ...], checkpoint: str) -> None:
+    """Make a bundle of MODEL, a folder that nnU-Net v2 has trained (it holds plans.json and fold_*)."""
+    pkgutil.resolve_name(f"{NNUNET}:import_model")(
+        model,
+        output,
+        registry=context.plugins.registry,
+        progress=context.progress,
+        folds=folds or None,
+        checkpoint=checkpoint,
+    )
+    click.echo(str(output))
+
+
+@command.command(name="export-nnunet")
+@click.argument("bundle", type=_path)
+@click.option("-o", "--output", required=True, type=_path, help="The folder to write.")
+def export_nnunet(*, bundle: Path, output: Path) -> None:
+    """Write BUNDLE as a folder with which nnU-Net v2 predicts."""
+    pkgutil.resolve_name(f"{NNUNET}:export_model")(bundle, output)
+    click.echo(str(output))
+
+
+def _requirements(record: BundleRecord) -> list[str]:
+    return sorted({f"{provider.distribution}=={provider.version}" for provider in record.providers})
+
+
+def _print_bundle(record: BundleRecord, dataset: str) -> None:
+    rows = [
+        ("dataset", dataset),
+        ("configuration", record.configuration),
+        ("folds", ", ".join(record.folds)),
+        ("weights", record.weights),
+        ("licence", record.licence or "none given"),
+        ("mirrored axes", ", ".join(map(str, record.mirror_axes)) or "none"),
+        *((str(p.kind), f"{p.name} ({p.distribution} {p.version})") for p in record.providers),
+    ]
+    print_table(("model", ""), rows)
+
+
+def _print_licence(record: BundleRecord) -> None:
+    if record.licence:
+        click.echo(f"licence: {record.licence}", err=True)

@@ -1,0 +1,113 @@
+"""Checkpoints of nnU-Net v2: read without running anything that they hold, and written from tensors and numbers."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy._core import multiarray
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
+
+from nnplug.errors import InvalidFile
+from nnplug.runtime.files import atomic_file
+from nnplug_nnunet.nnunet_models.vocabulary import need
+
+ALLOWED: tuple[Any, ...] = (
+    multiarray.scalar,
+    (multiarray.scalar, "numpy.core.multiarray.scalar"),  # as numpy 1 wrote it
+    np.dtype,
+    *(type(np.dtype(code)) for code in ("f2", "f4", "f8", "i4", "i8", "?")),
+)
+"""What a checkpoint may hold besides torch's own safe list: the numbers that nnU-Net logs."""
+
+TRAINER = "nnUNetTrainer"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What nnplug takes from a checkpoint.
+
+    Attributes:
+        path: the file.
+        weights: nnU-Net's state dict, memory-mapped.
+        configuration: the configuration that was trained.
+        trainer: the trainer's class name; only recorded.
+        epoch: how many epochs had been trained.
+        mirror_axes: spatial axes mirrored in training.
+    """
+
+    path: Path
+    weights: Mapping[str, torch.Tensor]
+    configuration: str
+    trainer: str
+    epoch: int
+    mirror_axes: tuple[int, ...]
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; nothing in it is run.
+
+    Raises:
+        InvalidFile: it is missing, damaged, needs more than `ALLOWED`, or is no checkpoint of nnU-Net v2.
+    """
+    data = _load(path)
+    if not isinstance(data, dict) or not isinstance(data.get("network_weights"), dict):
+        raise InvalidFile(f"{path}: no checkpoint of nnU-Net v2 ('network_weights' is missing)")
+    return Checkpoint(
+        path=path,
+        weights=data["network_weights"],
+        configuration=str(need(need(data, "init_args", str(path)), "configuration", str(path))),
+        trainer=str(data.get("trainer_name")),
+        epoch=int(data.get("current_epoch") or 0),
+        mirror_axes=tuple(int(axis) for axis in data.get("inference_allowed_mirroring_axes") or ()),
+    )
+
+
+def write_checkpoint(
+    path: Path,
+    weights: Mapping[str, torch.Tensor],
+    *,
+    init_args: Mapping[str, Any],
+    epoch: int,
+    mirror_axes: tuple[int, ...],
+) -> None:
+    """Write a checkpoint that nnU-Net v2 predicts with: tensors, texts and numbers only."""
+    data = {
+        "network_weights": dict(weights),
+        "optimizer_state": {},
+        "grad_scaler_state": None,
+        "logging": {},
+        "_best_ema": None,
+        "current_epoch": epoch,
+        "init_args": dict(init_args),
+        "trainer_name": TRAINER,
+        "inference_allowed_mirroring_axes": mirror_axes or None,
+    }
+    with atomic_file(path) as temporary:
+        torch.save(data, temporary)
+
+
+def _load(path: Path) -> Any:
+    if not path.is_file():
+        raise InvalidFile(f"{path}: no such file; choose final or best with --checkpoint")
+    try:
+        with safe_globals(list(ALLOWED)):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as error:
+        raise InvalidFile(
+            f"{path}: holds {_unsafe(path)}, which nnplug does not run. Do not trust the file, or save a "
+            "checkpoint of tensors and numbers only."
+        ) from error
+    except (RuntimeError, EOFError, ValueError) as error:
+        raise InvalidFile(f"{path}: truncated, or no checkpoint that torch reads; copy it again") from error
+
+
+def _unsafe(path: Path) -> str:
+    """The names that the checkpoint would import."""
+    with safe_globals(list(ALLOWED)):
+        return ", ".join(sorted(get_unsafe_globals_in_checkpoint(path))) or "objects"

@@ -1,0 +1,131 @@
+"""A model folder of nnU-Net v2 becomes a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import torch
+from safetensors.torch import save_file
+
+from nnplug.components import Kind, Registry
+from nnplug.data.dataset import DatasetDescription
+from nnplug.data.plans import Plans
+from nnplug.errors import InvalidFile, NnplugError
+from nnplug.provenance import record
+from nnplug.runtime.files import read_json
+from nnplug.runtime.progress import Progress
+from nnplug.stages.bundle import Contents, pack
+from nnplug_nnunet.nnunet_models.checkpoint import Checkpoint, read_checkpoint
+from nnplug_nnunet.nnunet_models.translation import plans_from_nnunet
+
+
+def import_model(
+    model: Path,
+    target: Path,
+    *,
+    registry: Registry,
+    progress: Progress,
+    folds: Sequence[str] | None = None,
+    checkpoint: Literal["final", "best"] = "final",
+) -> None:
+    """Write a bundle of a folder that nnU-Net v2 has trained.
+
+    Args:
+        model: the folder with `plans.json`, `dataset.json` and `fold_*`.
+        target: a folder, or a file that ends in ".zip".
+        registry: where the network and the normalizers come from.
+        progress: told of configurations that nnplug cannot represent and of folds left out.
+        folds: which folds; those with such a checkpoint where None (numbered ones if there are any).
+        checkpoint: of the last epoch, or of the best one.
+
+    Raises:
+        NnplugError: a file is missing, unsafe or damaged, or needs what nnplug does not have; the message names it.
+    """
+    checkpoints = {fold: read_checkpoint(file) for fold, file in _files(model, folds, checkpoint).items()}
+    _check_alike(checkpoints)
+    first = next(iter(checkpoints.values()))
+    raw = read_json(model / "plans.json")
+    plans, notes = plans_from_nnunet(raw, first.configuration, str(model / "plans.json"))
+    for note in notes:
+        progress.notice(note)
+    plans = _with_providers(plans, first.configuration, registry)
+    description = DatasetDescription.read(model / "dataset.json")
+    network = _network(plans, first.configuration, description, registry)
+    contents = Contents(
+        plans=plans,
+        description=description,
+        configuration=first.configuration,
+        folds={fold: partial(_save, c, network) for fold, c in checkpoints.items()},
+        mirror_axes=first.mirror_axes,
+        providers=plans.providers,
+        record={fold: _origin(c, raw) for fold, c in checkpoints.items()},
+        weights=checkpoint,
+    )
+    pack(contents, target)
+
+
+def _files(model: Path, folds: Sequence[str] | None, checkpoint: str) -> dict[str, Path]:
+    """Fold -> checkpoint; nnU-Net's own rule takes "all" only where no numbered fold is there."""
+    name = f"checkpoint_{checkpoint}.pth"
+    there = {file.parent.name.removeprefix("fold_"): file for file in sorted(model.glob(f"fold_*/{name}"))}
+    if not there:
+        raise NnplugError(f"{model}: no fold_*/{name}; give the folder that holds plans.json and the folds")
+    if absent := [fold for fold in folds or () if fold not in there]:
+        raise NnplugError(f"{model}: fold {absent[0]!r} has no {name}; there are {', '.join(there)}")
+    chosen = folds or [fold for fold in there if fold != "all"] or ["all"]
+    return {fold: there[fold] for fold in chosen}
+
+
+def _check_alike(checkpoints: dict[str, Checkpoint]) -> None:
+    first = next(iter(checkpoints.values()))
+    for other in checkpoints.values():
+        for what in ("configuration", "mirror_axes"):
+            if getattr(other, what) != getattr(first, what):
+                raise InvalidFile(
+                    f"{other.path}: {what} is {getattr(other, what)!r}, but {getattr(first, what)!r} in {first.path}; "
+                    "only folds of one training make a model"
+                )
+
+
+def _with_providers(plans: Plans, trained: str, registry: Registry) -> Plans:
+    """Record today's network and normalizers: what prediction with this model uses."""
+    configuration = plans.configuration(trained)
+    network = registry.get(Kind.ARCHITECTURE, configuration.architecture.name)
+    normalizers = [registry.get(Kind.NORMALIZER, n.name) for n in configuration.normalization]
+    return msgspec.structs.replace(plans, providers=record([network, *normalizers]))
+
+
+def _network(plans: Plans, trained: str, description: DatasetDescription, registry: Registry) -> torch.nn.Module:
+    configuration = plans.configuration(trained)
+    choice = configuration.architecture
+    labels = description.labels
+    previous = len(labels.all_values) - 1 if configuration.previous_stage else 0
+    network: torch.nn.Module = registry.create(Kind.ARCHITECTURE, choice.name, choice.options).build(
+        channels=len(description.channel_names) + previous, outputs=labels.outputs
+    )
+    return network
+
+
+def _save(checkpoint: Checkpoint, network: torch.nn.Module, target: Path) -> None:
+    """Load into the network, which checks names and shapes and knows nnU-Net's repeated names, and save what it has."""
+    try:
+        network.load_state_dict(dict(checkpoint.weights))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InvalidFile(f"{checkpoint.path}: does not fit the network of the plans ({reason})") from error
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, target)
+
+
+def _origin(checkpoint: Checkpoint, raw: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "source": "nnU-Net v2",
+        "checkpoint": checkpoint.path.name,
+        "trainer": checkpoint.trainer,
+        "epochs": checkpoint.epoch,
+        "planner": str(raw.get("experiment_planner_used")),
+        "plans": str(raw.get("plans_name")),
+    }

@@ -1,0 +1,196 @@
+"""Plans of nnU-Net v2 in our words, and ours in theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from nnplug.data.dataset import READERS, DatasetDescription
+from nnplug.data.fingerprint import IntensityStats
+from nnplug.data.plans import Configuration, Normalization, Plans, Resampler, Resampling, inherit
+from nnplug.errors import InvalidFile
+from nnplug_nnunet.nnunet_models.networks import network_from_nnunet, network_to_nnunet
+from nnplug_nnunet.nnunet_models.vocabulary import (
+    NORMALIZERS,
+    RESAMPLING,
+    SEPARATE_Z_THRESHOLD,
+    need,
+    reverse,
+    translate,
+)
+
+_RESAMPLED = {"image": "data", "label": "seg", "probability": "probabilities"}
+
+
+def plans_from_nnunet(raw: Mapping[str, Any], trained: str, where: str) -> tuple[Plans, list[str]]:
+    """Plans with every configuration that nnplug can represent.
+
+    Args:
+        raw: nnU-Net's `plans.json`.
+        trained: the configuration that must be there.
+        where: how messages name the file.
+
+    Returns:
+        The plans, without providers and without choices for training, and a line per configuration left out.
+
+    Raises:
+        InvalidFile: a key is missing, or `trained` needs something that nnplug does not have.
+    """
+    _check_reader(raw, where)
+    configurations, notes = _configurations(raw, trained, where)
+    properties = need(raw, "foreground_intensity_properties_per_channel", where)
+    return Plans.from_data(
+        {
+            "schema": 1,
+            "dataset": need(raw, "dataset_name", where),
+            "name": need(raw, "plans_name", where),
+            "recipe": "nnunet",
+            "choices": {},
+            "transpose_forward": need(raw, "transpose_forward", where),
+            "transpose_backward": need(raw, "transpose_backward", where),
+            "median_spacing": need(raw, "original_median_spacing_after_transp", where),
+            "median_shape": need(raw, "original_median_shape_after_transp", where),
+            "intensity": {channel: _statistics(stats) for channel, stats in properties.items()},
+            "configurations": {name: c.data() for name, c in configurations.items()},
+        },
+        where,
+    ), notes
+
+
+def plans_to_nnunet(plans: Plans, configuration: str, description: DatasetDescription) -> dict[str, Any]:
+    """nnU-Net's `plans.json` with one configuration.
+
+    Raises:
+        InvalidFile: nnU-Net v2 lacks its network or a normalizer.
+    """
+    where = f"configuration {configuration!r}"
+    return {
+        "dataset_name": plans.dataset,
+        "plans_name": plans.name,
+        "original_median_spacing_after_transp": list(plans.median_spacing),
+        "original_median_shape_after_transp": list(plans.median_shape),
+        "image_reader_writer": _reader(plans, description),
+        "transpose_forward": list(plans.transpose_forward),
+        "transpose_backward": list(plans.transpose_backward),
+        "configurations": {
+            configuration: _configuration_to_nnunet(plans.configuration(configuration), configuration, plans, where)
+        },
+        "experiment_planner_used": "ExperimentPlanner",
+        "label_manager": "LabelManager",
+        "foreground_intensity_properties_per_channel": {c: stats.data() for c, stats in plans.intensity.items()},
+    }
+
+
+def _configurations(raw: Mapping[str, Any], trained: str, where: str) -> tuple[dict[str, Configuration], list[str]]:
+    theirs = need(raw, "configurations", where)
+    configurations: dict[str, Configuration] = {}
+    notes: list[str] = []
+    for name in {trained: None, **theirs}:
+        try:
+            configurations[name] = _configuration(inherit(theirs, name, where), f"{where}: configuration {name!r}")
+        except InvalidFile as error:
+            if name == trained:
+                raise
+            notes.append(f"left out ({error})")
+    return {name: configurations[name] for name in theirs if name in configurations}, notes
+
+
+def _configuration(theirs: Mapping[str, Any], where: str) -> Configuration:
+    data = {
+        "spacing": need(theirs, "spacing", where),
+        "patch_size": need(theirs, "patch_size", where),
+        "batch_size": need(theirs, "batch_size", where),
+        "median_shape": need(theirs, "median_image_size_in_voxels", where),
+        "normalization": [n.data() for n in _normalization(theirs, where)],
+        "resampling": _resampling(theirs, where).data(),
+        "batch_dice": need(theirs, "batch_dice", where),
+        "architecture": network_from_nnunet(theirs, where).data(),
+        "next_stage": _next_stage(theirs),
+        "previous_stage": theirs.get("previous_stage"),
+    }
+    return Configuration.from_data(data, where)
+
+
+def _normalization(theirs: Mapping[str, Any], where: str) -> tuple[Normalization, ...]:
+    schemes = need(theirs, "normalization_schemes", where)
+    masks = need(theirs, "use_mask_for_norm", where)
+    return tuple(
+        Normalization(name=translate(NORMALIZERS, scheme, where, "the normalisation"), use_mask=bool(mask))
+        for scheme, mask in zip(schemes, masks, strict=True)
+    )
+
+
+def _resampling(theirs: Mapping[str, Any], where: str) -> Resampling:
+    return Resampling(**{ours: _resampler(theirs, key, where) for ours, key in _RESAMPLED.items()})
+
+
+def _resampler(theirs: Mapping[str, Any], key: str, where: str) -> Resampler:
+    function = need(theirs, f"resampling_fn_{key}", where)
+    if function != RESAMPLING:
+        raise InvalidFile(
+            f"{where}: resampling_fn_{key} is {function!r}, which nnplug does not have; it has {RESAMPLING}"
+        )
+    options = dict(need(theirs, f"resampling_fn_{key}_kwargs", where))
+    options.pop("is_seg", None)
+    threshold = options.pop("separate_z_anisotropy_threshold", SEPARATE_Z_THRESHOLD)
+    if threshold != SEPARATE_Z_THRESHOLD or options.get("order_z", 0) != 0:
+        raise InvalidFile(
+            f"{where}: resampling_fn_{key}_kwargs are {theirs[f'resampling_fn_{key}_kwargs']}; nnplug resamples across "
+            f"slices to the nearest (order_z 0), where spacings differ by {SEPARATE_Z_THRESHOLD} times"
+        )
+    return Resampler.from_data(options, f"{where}: resampling_fn_{key}_kwargs")
+
+
+def _next_stage(theirs: Mapping[str, Any]) -> str | None:
+    """A name, or, as nnU-Net's user may write, a list of them, of which nnplug keeps the first."""
+    stages = theirs.get("next_stage")
+    return stages if isinstance(stages, str) or not stages else str(stages[0])
+
+
+def _statistics(stats: Mapping[str, float]) -> dict[str, float]:
+    return {key: stats[key] for key in IntensityStats.__struct_fields__ if key in stats}
+
+
+def _check_reader(raw: Mapping[str, Any], where: str) -> None:
+    reader = need(raw, "image_reader_writer", where)
+    if reader not in READERS:
+        raise InvalidFile(
+            f"{where}: image_reader_writer is {reader!r}, which gives axes in another order than nnplug's reader; "
+            f"nnplug reads as {', '.join(READERS)} do"
+        )
+
+
+def _reader(plans: Plans, description: DatasetDescription) -> str:
+    if chosen := description.raw.get("overwrite_image_reader_writer"):
+        return str(chosen)
+    if description.file_ending in (".tif", ".tiff") and plans.median_shape[0] > 1:
+        return "Tiff3DIO"
+    return "NaturalImage2DIO" if description.file_ending in (".png", ".bmp", ".tif", ".tiff") else "SimpleITKIO"
+
+
+def _configuration_to_nnunet(ours: Configuration, name: str, plans: Plans, where: str) -> dict[str, Any]:
+    return {
+        "data_identifier": f"{plans.name}_{name}",
+        "preprocessor_name": "DefaultPreprocessor",
+        "batch_size": ours.batch_size,
+        "patch_size": list(ours.patch_size),
+        "median_image_size_in_voxels": list(ours.median_shape),
+        "spacing": list(ours.spacing),
+        "normalization_schemes": [reverse(NORMALIZERS, n.name, where, "the normalizer") for n in ours.normalization],
+        "use_mask_for_norm": [n.use_mask for n in ours.normalization],
+        **_resampling_to_nnunet(ours.resampling),
+        "architecture": network_to_nnunet(ours.architecture, ours.dimensions, where),
+        "batch_dice": ours.batch_dice,
+        **({"previous_stage": ours.previous_stage} if ours.previous_stage else {}),
+    }
+
+
+def _resampling_to_nnunet(ours: Resampling) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for field, key in _RESAMPLED.items():
+        options = msgspec.to_builtins(getattr(ours, field))
+        data[f"resampling_fn_{key}"] = RESAMPLING
+        data[f"resampling_fn_{key}_kwargs"] = {"is_seg": key == "seg", **options}
+    return data

@@ -1,0 +1,57 @@
+"""nnU-Net v2's names for what nnplug has components and fields for. They are looked up, never imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nnplug.errors import InvalidFile
+
+_UNETS = "dynamic_network_architectures.architectures.unet."
+PLAIN = f"{_UNETS}PlainConvUNet"
+RESIDUAL = f"{_UNETS}ResidualEncoderUNet"
+
+NETWORKS = {
+    PLAIN: "plain-conv-unet",
+    RESIDUAL: "residual-encoder-unet",
+    "dynamic_network_architectures.architectures.residual_unet.ResidualEncoderUNet": "residual-encoder-unet",
+}
+ENCODER_DEPTH = {"plain-conv-unet": "n_conv_per_stage", "residual-encoder-unet": "n_blocks_per_stage"}
+"""The option that says how deep an encoder stage is."""
+
+NORMALIZERS = {
+    "ZScoreNormalization": "zscore",
+    "CTNormalization": "ct",
+    "NoNormalization": "none",
+    "RescaleTo01Normalization": "rescale-0-1",
+    "RGBTo01Normalization": "rgb-0-1",
+}
+RESAMPLING = "resample_data_or_seg_to_shape"
+SEPARATE_Z_THRESHOLD = 3
+
+
+def translate(names: Mapping[str, str], name: Any, where: str, what: str) -> str:
+    """Our name for theirs.
+
+    Raises:
+        InvalidFile: there is none; the message names it and lists what there is.
+    """
+    if name not in names:
+        known = ", ".join(dict.fromkeys(n.rpartition(".")[2] for n in names))
+        raise InvalidFile(f"{where}: {what} is {name!r}, which nnplug does not have; it has {known}")
+    return names[name]
+
+
+def reverse(names: Mapping[str, str], name: str, where: str, what: str) -> str:
+    """Their name for ours, the first where several mean the same; raises `InvalidFile` where there is none."""
+    for theirs, ours in names.items():
+        if ours == name:
+            return theirs
+    raise InvalidFile(f"{where}: {what} is {name!r}, which nnU-Net v2 does not have; it has {', '.join(names)}")
+
+
+def need(data: Mapping[str, Any], key: str, where: str) -> Any:
+    """The value of a key; raises `InvalidFile` where it is missing."""
+    if key not in data:
+        raise InvalidFile(f"{where}: {key!r} is missing; nnU-Net v2 writes it")
+    return data[key]
