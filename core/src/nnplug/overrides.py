@@ -43,7 +43,7 @@ def _split(assignment: str) -> tuple[str, str, Any]:
 
 
 def _check_word(word: str, assignment: str) -> None:
-    known = [PLAN, *Kind]
+    known = [PLAN, *map(str, Kind)]
     if word in known:
         return
     close = get_close_matches(word, known, n=1)
