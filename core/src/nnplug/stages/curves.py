@@ -42,4 +42,5 @@ def _lines(axes: Any, epochs: list[dict[str, Any]], names: dict[str, str], style
         points = [(e["epoch"], e[key]) for e in epochs if e.get(key) is not None]
         axes.plot(*zip(*points, strict=True), style, label=title, color=f"C{index + (2 if style != '-' else 0)}")
     axes.legend(loc="upper left" if style == "-" else "upper right")
-    axes.grid(visible=style == "-", alpha=0.3)
+    if style == "-":
+        axes.grid(alpha=0.3)

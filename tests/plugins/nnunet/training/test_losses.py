@@ -83,7 +83,9 @@ def test_deep_supervision_equals_nnunet():
     targets = [deep_supervision.downsample(target, np.shape(t)) for t in golden["targets"]]
     assert [t[0, 0].tolist() for t in targets] == golden["targets"]
     outputs = [torch.nn.functional.interpolate(logits, size=t.shape[2:]) for t in (target, *targets)]
-    loss = deep_supervision.supervised_loss(make_loss("dice-ce", labels_of(CLASSES, None), batch_dice=False), outputs, target)
+    loss = deep_supervision.supervised_loss(
+        make_loss("dice-ce", labels_of(CLASSES, None), batch_dice=False), outputs, target
+    )
     assert float(loss) == pytest.approx(golden["loss"], rel=1e-5)
 
 

@@ -67,5 +67,5 @@ def load_state(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # a damaged file fails in many ways
-        raise InvalidFile(f"{path}: damaged ({error}). Train this fold again with --fresh.") from error
+        raise InvalidFile(f"{path}: damaged, no training state. Train this fold again with --fresh.") from error
     return state
