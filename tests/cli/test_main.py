@@ -1,0 +1,215 @@
+"""The command's house: speed, lazy imports, errors as lines, exit codes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from nnplug.errors import NnplugError, Problems
+from nnplug_cli import main as house
+from nnplug_cli.context import Context
+from nnplug_cli.main import COMMANDS, main
+from nnplug_cli.options import component_options, configuration_option, find_dataset, fold_option, set_option
+
+NNPLUG = Path(sys.executable).parent / "nnplug"
+HEAVY = ("numpy", "torch", "scipy", "SimpleITK", "matplotlib")
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Make `nnplug demo` raise something, and run it."""
+
+    def run(error, *options):
+        @click.command()
+        def command():
+            raise error
+
+        monkeypatch.setattr(house, "import_module", lambda _: type("Module", (), {"command": command}))
+        return CliRunner().invoke(main, [*options, "demo"])
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["components", "--json"], ["plugins", "list"], ["show", "recipe", "nnunet"]]
+)
+def test_listings_import_no_heavy_library(arguments):
+    code = (
+        "import sys, nnplug\n"
+        "from nnplug_cli.main import main\n"
+        "try: main(sys.argv[1:], prog_name='nnplug')\n"
+        "except SystemExit as error: assert error.code == 0, error.code\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_the_installed_command_answers_and_imports_nothing_heavy():
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", NNPLUG, "components"], capture_output=True, text=True, check=True
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "nnplug.plugins" in imported
+    assert not imported & set(HEAVY)
+    assert done.stdout.startswith("kind ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_listed_command_is_a_module_with_help(name):
+    command = import_module(f"nnplug_cli.commands.{name}").command
+    assert isinstance(command, click.Command)
+    assert command.help
+
+
+def test_every_module_of_commands_is_listed():
+    folder = Path(house.__file__).parent / "commands"
+    assert {p.stem for p in folder.glob("*.py")} - {"__init__"} == set(COMMANDS)
+
+
+def test_an_expected_error_is_one_line_and_exit_code_1(failing):
+    result = failing(NnplugError("case_1: wrong\nfor " + 300 * "a"))
+    assert result.exit_code == 1
+    assert result.stderr == f"error: case_1: wrong for {300 * 'a'}\n"
+    assert result.stdout == ""
+
+
+def test_problems_are_one_line_each(failing):
+    result = failing(Problems(["a.nii.gz: bad", "b.nii.gz: worse"]))
+    assert (result.exit_code, result.stderr) == (1, "error: a.nii.gz: bad\nerror: b.nii.gz: worse\n")
+
+
+def test_verbose_shows_where_an_error_came_from(failing):
+    assert "Traceback" in failing(NnplugError("wrong"), "-v").stderr
+    assert "Traceback" not in failing(NnplugError("wrong")).stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/w/a.npy"), "/w/a.npy: No space left on device. Free some"),
+        (PermissionError(errno.EACCES, "Permission denied", "/w"), "/w: Permission denied."),
+        (OSError("odd"), "odd."),
+    ],
+)
+def test_errors_of_the_system_are_one_line(failing, error, line):
+    result = failing(error)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {line}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_is_a_short_line_and_130(failing):
+    result = failing(KeyboardInterrupt())
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+
+
+def test_a_bug_traces(failing):
+    assert isinstance(failing(ZeroDivisionError()).exception, ZeroDivisionError)
+
+
+def test_a_misspelt_command_is_a_usage_error_with_a_suggestion():
+    result = CliRunner().invoke(main, ["componets"])
+    assert result.exit_code == 2
+    assert "No such command 'componets'. Did you mean 'components'?" in result.stderr
+    assert CliRunner().invoke(main, ["qqq"]).exit_code == 2
+
+
+@pytest.mark.parametrize("variable", ["no:brats no:nnunet", " no:brats,no:nnunet ", "no:nnplug-brats, no:nnunet"])
+def test_plugins_are_blocked_by_the_environment(variable):
+    result = CliRunner().invoke(main, ["plugins", "list", "--json"], env={"NNPLUG_PLUGINS": variable})
+    status = {p["plugin"]: p["status"] for p in json.loads(result.stdout)}
+    assert (status["brats"], status["nnunet"]) == ("blocked", "blocked")
+
+
+def test_the_option_adds_to_the_environment():
+    result = CliRunner().invoke(
+        main, ["-p", "no:brats", "plugins", "list", "--json"], env={"NNPLUG_PLUGINS": "no:nnunet"}
+    )
+    blocked = {p["plugin"]: p["blocked_by"] for p in json.loads(result.stdout)}
+    assert (blocked["brats"], blocked["nnunet"]) == ("brats", "nnunet")
+
+
+def test_blocking_an_unknown_name_is_an_error_in_every_command(failing):
+    result = failing(ZeroDivisionError(), "-p", "no:nnuent")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: cannot block 'nnuent': no plugin or distribution of that name. Did you mean 'nnunet'?\n",
+    )
+
+
+@pytest.mark.parametrize("value", ["brats", "no:"])
+def test_blocking_has_one_form(value):
+    result = CliRunner().invoke(main, ["-p", value, "components"])
+    assert result.exit_code == 2
+    assert f"expected no:NAME, got '{value}'" in result.stderr
+
+
+def test_a_plugin_that_fails_is_a_warning_wherever_plugins_are_used(install):
+    install("nnplug-bad", "bad", "import nothere")
+    result = CliRunner().invoke(main, ["components", "--json"])
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "warning: plugin 'bad' of nnplug-bad 1.0 is off: ModuleNotFoundError: No module named 'nothere'\n"
+    )
+    assert json.loads(result.stdout)
+
+
+def test_the_workspace_is_the_option_or_the_variable_or_a_folder_here(monkeypatch):
+    monkeypatch.setenv("NNPLUG_WORKSPACE", "/from/variable")
+    assert Context().workspace_root(Path("w")) == Path("w")
+    assert Context().workspace_root(None) == Path("/from/variable")
+    monkeypatch.delenv("NNPLUG_WORKSPACE")
+    assert Context().workspace_root(None) == Path("nnplug-work")
+
+
+def options(decorator, *arguments):
+    """What a command with these options gets."""
+    got = {}
+
+    def command(**values):
+        got.update(values)
+
+    command = click.command()(decorator(command))
+    result = CliRunner().invoke(command, arguments)
+    return got if result.exit_code == 0 else result
+
+
+def test_component_options_come_packed():
+    choices = options(component_options, "--planner", "a", "--trainer", "b", "--memory-gb", "11", "--name", "n")[
+        "choices"
+    ]
+    assert choices.components == {"planner": "a", "trainer": "b"}
+    assert (choices.recipe, choices.memory_gb, choices.name) == (None, 11.0, "n")
+
+
+def test_configurations_folds_and_overrides():
+    assert options(configuration_option, "-c", "2d", "-c", "3d_fullres") == {"configurations": ("2d", "3d_fullres")}
+    assert options(fold_option, "-f", "0", "-f", "all") == {"folds": (0, "all")}
+    assert options(fold_option, "-f", "-1").exit_code == 2
+    assert options(set_option, "--set", "plan.batch_size=2") == {"overrides": {"plan": {"batch_size": 2}}}
+
+
+def test_datasets_are_found_by_path_id_or_name(tmp_path, monkeypatch):
+    for name in ("Dataset004_Hippocampus", "Dataset005_A", "Dataset005_B"):
+        (tmp_path / name).mkdir()
+    raw = str(tmp_path)
+    assert find_dataset("4", raw) == find_dataset("Dataset004_Hippocampus", raw) == tmp_path / "Dataset004_Hippocampus"
+    assert find_dataset("some/folder", raw) == Path("some/folder")
+    with pytest.raises(NnplugError, match=r"5: nnUNet_raw .* holds Dataset005_A, Dataset005_B of that name or id"):
+        find_dataset("5", raw)
+    with pytest.raises(NnplugError, match=r"6: nnUNet_raw .* holds nothing of that name or id"):
+        find_dataset("6", raw)
+    with pytest.raises(NnplugError, match="4: no such folder, and nnUNet_raw is not set"):
+        find_dataset("4", None)
+    monkeypatch.chdir(tmp_path)
+    Path("4").mkdir()
+    assert find_dataset("4", None) == Path("4")
