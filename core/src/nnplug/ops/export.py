@@ -1,0 +1,171 @@
+"""From logits on the network's grid to a label map on the image's, slice by slice.
+
+Full-resolution logits or probabilities of all classes never exist at once: linear interpolation goes through the first
+axis with two slices in hand. Numbers are those of nnU-Net, which resizes each class's volume with scikit-image
+(order 1, edge values continued): sample i of the new grid lies at (i + 0.5) * old / new - 0.5 of the old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from nnplug.ops.resample import nearest
+
+Shape = tuple[int, int, int]
+Box = Sequence[tuple[int, int]]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def label_map(
+    logits: torch.Tensor,
+    shape: Shape,
+    *,
+    axis: int | None = None,
+    regions_class_order: Sequence[int] | None = None,
+) -> npt.NDArray[np.integer[Any]]:
+    """Resample logits and take each voxel's label.
+
+    Args:
+        logits: (K, z, y, x) float32, on any device.
+        shape: wanted (z, y, x).
+        axis: slices across this axis are resampled one by one, and the nearest slice is taken; None for linear
+            interpolation along all axes. See `nnplug.ops.resample.separated_axis`.
+        regions_class_order: as in `decode`.
+
+    Returns:
+        (z, y, x) uint8, or int16 where values are above 255.
+    """
+    planes = (decode(plane, regions_class_order).cpu().numpy() for plane in resampled_slices(logits, shape, axis))
+    first = next(planes)
+    labels = np.empty(shape, first.dtype)
+    labels[0] = first
+    for z, plane in enumerate(planes, start=1):
+        labels[z] = plane
+    return labels
+
+
+def probabilities(
+    logits: torch.Tensor, shape: Shape, *, axis: int | None = None, regions: bool = False
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Resample logits and give the probability of one class or region after the other.
+
+    Args:
+        logits: (K, z, y, x) float32, on any device.
+        shape: wanted (z, y, x).
+        axis: as in `label_map`.
+        regions: whether outputs are independent (sigmoid) rather than exclusive (softmax).
+
+    Yields:
+        K times (z, y, x) float32. Two such arrays are held at once, whatever K.
+    """
+    normalizer = None
+    if not regions:
+        normalizer = _stack((plane.logsumexp(0) for plane in resampled_slices(logits, shape, axis)), shape)
+    for k in range(len(logits)):
+        volume = torch.from_numpy(
+            _stack((plane[0] for plane in resampled_slices(logits[k : k + 1], shape, axis)), shape)
+        )
+        if normalizer is None:
+            yield volume.sigmoid_().numpy()
+        else:
+            yield volume.sub_(torch.from_numpy(normalizer)).exp_().numpy()
+
+
+def resampled_slices(logits: torch.Tensor, shape: Shape, axis: int | None) -> Iterator[torch.Tensor]:
+    """The slices of resampled logits along the first axis, each (K, y, x) and valid until the next is asked for.
+
+    Args:
+        logits: (K, z, y, x) float32.
+        shape: wanted (z, y, x).
+        axis: as in `label_map`.
+    """
+    in_plane: dict[int, torch.Tensor] = {}
+    blend: torch.Tensor | None = None
+    for low, high, weight in _taps(logits.shape[1], shape[0], separated=axis == 0):
+        in_plane = {
+            z: in_plane[z] if z in in_plane else _resize_plane(logits[:, z], shape[1:], axis) for z in {low, high}
+        }
+        if low == high:
+            yield in_plane[low]
+        else:
+            blend = torch.empty_like(in_plane[low]) if blend is None else blend
+            yield torch.lerp(in_plane[low], in_plane[high], weight, out=blend)
+
+
+def decode(logits: torch.Tensor, regions_class_order: Sequence[int] | None = None) -> torch.Tensor:
+    """The label of each voxel.
+
+    Args:
+        logits: (K, ...), finite.
+        regions_class_order: the value painted where a region's logit is above 0, later over earlier; None for classes,
+            of which the largest logit wins, the first among equals.
+
+    Returns:
+        (...) uint8, or int16 where values are above 255.
+    """
+    highest = len(logits) if regions_class_order is None else max(regions_class_order)
+    dtype = torch.uint8 if highest <= np.iinfo(np.uint8).max else torch.int16
+    if regions_class_order is None:
+        return _argmax(logits, dtype)
+    labels = torch.zeros(logits.shape[1:], dtype=dtype, device=logits.device)
+    for value, logit in zip(regions_class_order, logits, strict=True):
+        labels.masked_fill_(logit > 0, value)
+    return labels
+
+
+def restore(
+    volume: npt.NDArray[Scalar], shape: Shape, *, bounding_box: Box, transpose: Sequence[int], fill: float = 0
+) -> npt.NDArray[Scalar]:
+    """Undo preprocessing's crop and transposition.
+
+    Args:
+        volume: what lies in the bounding box, axes transposed.
+        shape: of the whole image, axes transposed.
+        bounding_box: start and stop per transposed axis.
+        transpose: the order in which preprocessing took the image's axes.
+        fill: the value outside the box.
+
+    Returns:
+        An array of the image's shape (z, y, x) and the volume's dtype.
+    """
+    whole = np.full(shape, fill, volume.dtype)
+    whole[tuple(slice(start, stop) for start, stop in bounding_box)] = volume
+    return whole.transpose(np.argsort(transpose))
+
+
+def _taps(old: int, new: int, *, separated: bool) -> Iterator[tuple[int, int, float]]:
+    """For each new sample the two old ones around it and the weight of the second."""
+    if separated:
+        yield from ((int(z), int(z), 0.0) for z in nearest(old, new))
+        return
+    position = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    for low, weight in zip(np.floor(position).astype(int), position % 1, strict=True):
+        yield int(low), int(low + (weight > 0)), float(weight)
+
+
+def _resize_plane(plane: torch.Tensor, shape: Sequence[int], axis: int | None) -> torch.Tensor:
+    """Resample (K, y, x) to (K, *shape): linear, or nearest along a separated axis y (1) or x (2)."""
+    if axis in (1, 2):
+        index = torch.from_numpy(nearest(plane.shape[axis], shape[axis - 1])).to(plane.device)
+        plane = plane.index_select(axis, index)
+    return functional.interpolate(plane[None], tuple(shape), mode="bilinear", align_corners=False)[0]
+
+
+def _argmax(logits: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The first largest class, five times faster than torch.argmax over a first axis: each step is vectorised."""
+    count = len(logits)
+    rank = torch.arange(count, 0, -1, dtype=dtype, device=logits.device).view(-1, *[1] * (logits.ndim - 1))
+    return count - ((logits == logits.amax(0)) * rank).amax(0)
+
+
+def _stack(planes: Iterator[torch.Tensor], shape: Shape) -> npt.NDArray[np.float32]:
+    volume = np.empty(shape, np.float32)
+    for z, plane in enumerate(planes):
+        volume[z] = plane.cpu().numpy()
+    return volume
