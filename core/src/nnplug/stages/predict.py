@@ -1,0 +1,292 @@
+"""Prediction with a trained model: from an image to a label map in the image's geometry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from nnplug.components import Kind, Registry
+from nnplug.contracts import Architecture
+from nnplug.data.frame import Frame
+from nnplug.data.images import Image
+from nnplug.data.plans import Configuration
+from nnplug.errors import InvalidFile, NnplugError
+from nnplug.ops import export
+from nnplug.ops.resample import separated_axis
+from nnplug.ops.sliding_window import image_windows, predict_windows
+from nnplug.plugins import Plugins
+from nnplug.provenance import resolve
+from nnplug.runtime.device import autocast, autocast_dtype, free_memory, memory_format
+from nnplug.runtime.progress import Progress, Silent
+from nnplug.stages.model import Model
+
+if TYPE_CHECKING:
+    from nnplug.stages.preprocess import Preprocessor
+
+RESIDENT_BYTES = 1 << 30
+"""Weights of all folds up to this size are kept in memory; larger ones are read again for each image."""
+
+CPU_VOXELS = 1 << 20
+"""Voxels per pass on a CPU: more at once is no faster and takes more memory."""
+
+USED = (Kind.ARCHITECTURE, Kind.NORMALIZER)
+"""What every prediction uses; the other kinds need not be installed."""
+
+
+class Prepared(NamedTuple):
+    """What the network sees, (C, z, y, x) float32, and how it came from the image."""
+
+    image: npt.NDArray[np.float32]
+    frame: Frame
+
+
+class Predictor:
+    """A model, ready to predict one image after the other.
+
+    The network is built once; with several folds, their logits are averaged. One thread at a time may call `logits`.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        plugins: Plugins,
+        *,
+        device: torch.device,
+        mirroring: bool = True,
+        step: float = 0.5,
+        progress: Progress | None = None,
+    ) -> None:
+        """Find the components that the model was made with, and build its network.
+
+        Args:
+            model: plans and weights.
+            plugins: what is installed.
+            device: where the network computes: float32, on CUDA in half precision with float32 sums.
+            mirroring: whether to average over mirror images along the axes that were mirrored in training.
+            step: largest distance of neighbouring windows as a part of the patch.
+            progress: told of components whose distribution has another version than in training.
+
+        Raises:
+            MissingProvider: a component of the model is not installed; the message holds the remedy.
+            NnplugError: the model cannot be used for prediction here.
+        """
+        self.model = model
+        self.device = device
+        self.mirror_axes = model.mirror_axes if mirroring else ()
+        self.step = step
+        self.configuration = model.plans.configuration(model.configuration)
+        self._registry = _registry(model, plugins, progress or Silent())
+        _check(model, self.configuration)
+        self._network = self._build()
+        self._states = _States(model.weights)
+        self._loaded: Path | None = None
+
+    def prepare(self, image: Image) -> Prepared:
+        """Preprocess an image as in training.
+
+        Raises:
+            NnplugError: the image has other channels than the model, holds NaN or infinity, or is zero everywhere.
+        """
+        check_image(image, self.model.description.channel_names)
+        prepared = self._preprocessor().prepare(image.array, image.geometry.spacing)
+        return Prepared(prepared.image, prepared.frame)
+
+    def logits(self, image: npt.NDArray[np.float32], *, report: Callable[[], None] | None = None) -> torch.Tensor:
+        """Predict a prepared image.
+
+        Args:
+            image: (C, z, y, x) float32.
+            report: called `passes` times.
+
+        Returns:
+            (K, z, y, x) float32, the mean over folds; on the device where that has room, else on the CPU.
+
+        Raises:
+            NnplugError: the network gives values that are not finite.
+        """
+        array = torch.from_numpy(np.ascontiguousarray(image))
+        total: torch.Tensor | None = None
+        for weights in self.model.weights:
+            self._load(weights)
+            logits = self._predict(array, report)
+            total = logits if total is None else total.add_(logits)
+        assert total is not None  # a model has weights
+        return _finite(total.div_(len(self.model.weights)))
+
+    def passes(self, shape: Sequence[int]) -> int:
+        """How often `logits` reports for a prepared image of that (z, y, x) shape: once per batch of windows."""
+        patch = self.configuration.patch_size
+        leading = len(shape) - len(patch)
+        padded = [*shape[:leading], *map(max, shape[leading:], patch)]
+        return math.ceil(len(image_windows(padded, patch, self.step)) / self._batch_size) * len(self.model.weights)
+
+    def labels(self, logits: torch.Tensor, frame: Frame) -> npt.NDArray[np.integer[Any]]:
+        """The label map (z, y, x) of an image, in its own geometry; memory holds a few slices of all classes."""
+        cropped = export.label_map(
+            logits,
+            frame.cropped_shape,
+            axis=self._separated_axis(frame),
+            regions_class_order=self.model.description.labels.regions_class_order,
+        )
+        return _restore(cropped, frame)
+
+    def probabilities(self, logits: torch.Tensor, frame: Frame) -> Iterator[npt.NDArray[np.float32]]:
+        """The probability of each class or region in turn, (z, y, x) float32 in the image's own geometry.
+
+        Outside the crop the background has probability 1 and all else 0, as in nnU-Net's files.
+        """
+        regions = self.model.description.labels.has_regions
+        axis = self._separated_axis(frame)
+        volumes = export.probabilities(logits, frame.cropped_shape, axis=axis, regions=regions)
+        for output, volume in enumerate(volumes):
+            yield _restore(volume, frame, fill=float(output == 0 and not regions))
+
+    def predict(self, image: Image) -> npt.NDArray[np.integer[Any]]:
+        """The label map (z, y, x) of an image; raises as `prepare` and `logits` do."""
+        if not image.array.any():
+            check_image(image, self.model.description.channel_names)
+            return np.zeros(image.geometry.shape, np.uint8)
+        prepared = self.prepare(image)
+        return self.labels(self.logits(prepared.image), prepared.frame)
+
+    def _build(self) -> torch.nn.Module:
+        choice, description = self.configuration.architecture, self.model.description
+        architecture: Architecture = self._registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
+        network = architecture.build(channels=len(description.channel_names), outputs=description.labels.outputs)
+        order = memory_format(self.device, self.configuration.dimensions)
+        return network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload, no-any-return]
+
+    def _preprocessor(self) -> Preprocessor:
+        from nnplug.stages.preprocess import Preprocessor
+
+        return Preprocessor.of(
+            self.model.plans, self.model.configuration, self.model.description.labels, self._registry
+        )
+
+    def _load(self, weights: Path) -> None:
+        if weights == self._loaded:
+            return
+        try:
+            self._network.load_state_dict(self._states[weights])
+        except RuntimeError as error:  # PyTorch lists every difference; the first tells enough
+            detail = str(error).splitlines()[1:2] or [str(error)]
+            raise InvalidFile(f"{weights}: does not fit the network of its plans ({detail[0].strip()})") from error
+        self._loaded = weights
+
+    def _predict(self, image: torch.Tensor, report: Callable[[], None] | None) -> torch.Tensor:
+        half = autocast_dtype(self.device) if self.device.type == "cuda" else None
+        with autocast(self.device, half):
+            return predict_windows(
+                self._network,
+                image,
+                patch_size=self.configuration.patch_size,
+                mirror_axes=self.mirror_axes,
+                step=self.step,
+                batch_size=self._batch_size,
+                device=self.device,
+                accumulate_on=self._room_for(image),
+                report=None if report is None else lambda *_: report(),
+            )
+
+    @property
+    def _batch_size(self) -> int:
+        planned = self.configuration.batch_size
+        if self.device.type != "cpu":
+            return planned
+        return max(1, min(planned, CPU_VOXELS // math.prod(self.configuration.patch_size)))
+
+    def _room_for(self, image: torch.Tensor) -> torch.device:
+        """The device if the sums of all folds take less than half of what is free there, else the CPU."""
+        free = free_memory(self.device)
+        if free is None:
+            return torch.device("cpu")
+        volumes = len(image) + 2 * self.model.description.labels.outputs + 1
+        needed = volumes * math.prod(image.shape[1:]) * torch.finfo(torch.float32).bits // 8
+        return self.device if needed < free // 2 else torch.device("cpu")
+
+    def _separated_axis(self, frame: Frame) -> int | None:
+        force = self.configuration.resampling.probability.force_separate_z
+        return separated_axis(frame.spacing, frame.transposed_spacing, force)
+
+
+class _States:
+    """State dicts by file, kept in memory where all of them are small."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._keep = sum(file.stat().st_size for file in files) <= RESIDENT_BYTES
+        self._kept: dict[Path, Mapping[str, torch.Tensor]] = {}
+
+    def __getitem__(self, file: Path) -> Mapping[str, torch.Tensor]:
+        if file in self._kept:
+            return self._kept[file]
+        try:
+            state = load_file(file)
+        except (OSError, SafetensorError) as error:
+            raise InvalidFile(f"{file}: cannot be read as safetensors ({error}); copy or export it again") from error
+        if self._keep:
+            self._kept[file] = state
+        return state
+
+
+def check_image(image: Image, channel_names: Sequence[str]) -> None:
+    """Refuse an image that the model cannot take.
+
+    Raises:
+        NnplugError: the number of channels differs, or a voxel is NaN or infinite.
+    """
+    found, wanted = len(image.array), len(channel_names)
+    if found != wanted:
+        raise NnplugError(
+            f"the image has {found} channel{'s' * (found != 1)}, the model needs {wanted} ({', '.join(channel_names)}). "
+            "Give a file per channel: CASE_0000, CASE_0001 .."
+        )
+    for name, channel in zip(channel_names, image.array, strict=True):
+        if bad := int(channel.size - np.isfinite(channel).sum()):
+            value = channel[~np.isfinite(channel)][0]
+            raise NnplugError(f"channel {name!r} holds {value} in {bad} voxels. Replace them by numbers, such as 0.")
+
+
+def _registry(model: Model, plugins: Plugins, progress: Progress) -> Registry:
+    """The components that the model was made with, and no others of the same names."""
+    entries, notes = resolve(model.providers, plugins, what="this model", kinds=USED)
+    for note in notes:
+        progress.notice(note)
+    return Registry(entries.values())
+
+
+def _check(model: Model, configuration: Configuration) -> None:
+    if configuration.previous_stage is not None:
+        raise NnplugError(
+            f"{model.configuration!r} refines predictions of {configuration.previous_stage!r}, which this nnplug "
+            "cannot do; use a model of another configuration"
+        )
+    if (order := configuration.resampling.probability.order) != 1:
+        raise NnplugError(f"the plans resample logits with order {order}; nnplug does linear interpolation, order 1")
+
+
+def _finite(logits: torch.Tensor) -> torch.Tensor:
+    low, high = torch.aminmax(logits)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise NnplugError(
+            "the network gave values that are not finite; predict with --device cpu, in full precision, or check the "
+            "weights"
+        )
+    return logits
+
+
+def _restore(cropped: npt.NDArray[Any], frame: Frame, *, fill: float = 0) -> npt.NDArray[Any]:
+    return export.restore(
+        cropped,
+        frame.transposed_shape,
+        bounding_box=frame.bounding_box,
+        transpose=frame.transpose_forward,
+        fill=fill,
+    )
