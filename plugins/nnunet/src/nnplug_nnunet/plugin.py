@@ -28,6 +28,13 @@ def nnplug_architectures() -> Iterable[Component]:
 
 
 @hookimpl
+def nnplug_postprocessors() -> Iterable[Component]:
+    """nnU-Net's removal of small islands."""
+    target = "nnplug_nnunet.postprocessor:LargestComponent"
+    yield Component("largest-component", target, "keeps the largest component of foreground and classes where it helps")
+
+
+@hookimpl
 def nnplug_recipes() -> Iterable[Recipe]:
     """nnU-Net as it is, and with its residual presets; what a recipe leaves out is taken from "nnunet"."""
     everything = {

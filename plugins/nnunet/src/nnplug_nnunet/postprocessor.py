@@ -1,0 +1,134 @@
+"""`largest-component`: nnU-Net's postprocessing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnplug.contracts import LabelledCase
+from nnplug.data.labels import BACKGROUND, Labels
+from nnplug.errors import InvalidFile
+from nnplug.ops.components import largest_component
+from nnplug.ops.metrics import confusion, overlap
+from nnplug.stages.evaluate import Summary, read_pair, summarise
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from nnplug.runtime.executor import Executor
+    from nnplug.runtime.progress import Progress
+
+Region = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LargestComponent:
+    """Keeps the largest component of the foreground, and of single classes or regions, where that helps.
+
+    The rule is `{"keep_largest": [[1, 2], [2]]}`: in that order, of the voxels with these label values all but the
+    largest component (all of that size on a tie) become background.
+    """
+
+    def fit(
+        self, cases: Sequence[LabelledCase], labels: Labels, *, executor: Executor, progress: Progress
+    ) -> Mapping[str, Any]:
+        """Try the whole foreground, then each class or region, and keep what raises the mean Dice over the cases.
+
+        The foreground's step must raise the mean over classes and make no class worse; a class's own step must raise
+        that class. Where classes do not overlap, their steps do not touch each other and are tried in one reading.
+        """
+        trials = _Trials(cases, labels, executor, progress)
+        foreground = tuple(value for value in labels.all_values if value not in BACKGROUND)
+        before, (after,) = trials.run([], [foreground])
+        rises = after["foreground_mean"]["Dice"] > before["foreground_mean"]["Dice"]
+        worse = any(after["mean"][key]["Dice"] < before["mean"][key]["Dice"] for key in labels.keys)
+        steps = [foreground] if rises and not worse else []
+        regions = [*zip(labels.keys, labels.foreground, strict=True)] if len(labels.foreground) > 1 else []
+        for group in [[region] for region in regions] if labels.has_regions else [regions] if regions else []:
+            before, afters = trials.run(steps, [region for _, region in group])
+            steps += [
+                region
+                for (key, region), after in zip(group, afters, strict=True)
+                if after["mean"][key]["Dice"] > before["mean"][key]["Dice"]
+            ]
+        return {"keep_largest": [list(step) for step in steps]}
+
+    def apply(
+        self,
+        label_map: npt.NDArray[np.integer[Any]],
+        rule: Mapping[str, Any],
+        *,
+        spacing: Sequence[float],  # noqa: ARG002 - the rule counts voxels
+        labels: Labels,
+    ) -> npt.NDArray[np.integer[Any]]:
+        """Take the steps of the rule; raises `InvalidFile` where it is no rule of this postprocessor."""
+        steps = rule.get("keep_largest")
+        if not isinstance(steps, list) or not all(set(step) <= set(labels.all_values) for step in steps):
+            raise InvalidFile(f"rule {dict(rule)!r} is none of largest-component; fit it again")
+        return _keep_largest(label_map, [tuple(step) for step in steps])
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """Summaries of the cases, before and after further steps; each case is read once for all of them."""
+
+    cases: Sequence[LabelledCase]
+    labels: Labels
+    executor: Executor
+    progress: Progress
+
+    def run(self, taken: Sequence[Region], tried: Sequence[Region]) -> tuple[Summary, list[Summary]]:
+        """The summary after the steps `taken`, and one for each step of `tried` after those."""
+
+        def count(case: LabelledCase) -> list[npt.NDArray[np.int64]]:
+            return self._counts(case, taken, tried)
+
+        counts = []
+        with self.progress.task("fit postprocessing", len(self.cases)) as advance:
+            results = self.executor.map(count, self.cases, stage="postprocess", name=lambda case: case.name)
+            for case, result in zip(self.cases, results, strict=True):
+                counts.append(result)
+                advance(case.name)
+        before, *afters = (self._summary(trial) for trial in zip(*counts, strict=True))
+        return before, afters
+
+    def _counts(
+        self, case: LabelledCase, taken: Sequence[Region], tried: Sequence[Region]
+    ) -> list[npt.NDArray[np.int64]]:
+        """Confusions: a step moves the counts of the voxels that it removes from their class to the background."""
+        predicted, expected = read_pair(case.prediction, case.reference)
+        reference, prediction = expected.array, _keep_largest(predicted.array, taken)
+        before = self._confusion(reference, prediction)
+        counts = [before]
+        for region in tried:
+            removed = _surplus(prediction, region)
+            was, background = prediction[removed], np.zeros(np.count_nonzero(removed), prediction.dtype)
+            moved = self._confusion(reference[removed], background) - self._confusion(reference[removed], was)
+            counts.append(before + moved)
+        return counts
+
+    def _confusion(
+        self, reference: npt.NDArray[np.integer[Any]], prediction: npt.NDArray[np.integer[Any]]
+    ) -> npt.NDArray[np.int64]:
+        return confusion(reference, prediction, self.labels.all_values, ignore=self.labels.ignore)
+
+    def _summary(self, cases: Sequence[npt.NDArray[np.int64]]) -> Summary:
+        regions = list(zip(self.labels.keys, self.labels.foreground, strict=True))
+        values = self.labels.all_values
+        return summarise([{key: overlap(counts, values, region) for key, region in regions} for counts in cases])
+
+
+def _keep_largest(label_map: npt.NDArray[np.integer[Any]], steps: Sequence[Region]) -> npt.NDArray[np.integer[Any]]:
+    kept = label_map.copy()
+    for region in steps:
+        kept[_surplus(kept, region)] = 0
+    return kept
+
+
+def _surplus(label_map: npt.NDArray[np.integer[Any]], region: Region) -> npt.NDArray[np.bool_]:
+    """The voxels of a region outside its largest component."""
+    mask = np.isin(label_map, region)
+    return mask & ~largest_component(mask)
