@@ -24,6 +24,7 @@ from nnplug.runtime.files import atomic_file, read_json, write_json
 
 TIFF = (".tif", ".tiff")
 WITHOUT_SPACING = (".png", ".bmp", *TIFF)
+SPACING_TOLERANCE = 1e-4
 REMEDY = "nnplug verify lists all problems of a dataset."
 
 
@@ -68,6 +69,11 @@ class LabelMap:
     geometry: Geometry
 
 
+def same_spacing(a: Geometry, b: Geometry) -> bool:
+    """Whether two spacings agree but for rounding, up to 1e-4 of their size."""
+    return bool(np.allclose(a.spacing, b.spacing, rtol=SPACING_TOLERANCE, atol=0))
+
+
 def read_image(paths: Sequence[Path]) -> Image:
     """Read a case: one file per channel, or files that hold several (4D, vector or RGB pixels; alpha counts).
 
@@ -78,7 +84,7 @@ def read_image(paths: Sequence[Path]) -> Image:
     for (first, second), (a, b) in zip(pairwise(paths), pairwise(g for _, g in channels), strict=True):
         if a.shape != b.shape:
             raise InvalidFile(f"{first} has shape {a.shape}, {second} has {b.shape} (z, y, x). {REMEDY}")
-        if not np.allclose(a.spacing, b.spacing, rtol=1e-4):
+        if not same_spacing(a, b):
             raise InvalidFile(f"{first} has spacing {a.spacing}, {second} has {b.spacing} mm (z, y, x). {REMEDY}")
     array = np.concatenate([array for array, _ in channels], dtype=np.float32, casting="unsafe")
     return Image(array, channels[0][1])
@@ -93,7 +99,8 @@ def read_label(path: Path) -> LabelMap:
     array, geometry = _read(path)
     if len(array) != 1:
         raise InvalidFile(f"{path}: has {len(array)} channels; a label map has one. Save it as plain label values.")
-    labels = array[0].astype(np.int16)
+    with np.errstate(invalid="ignore"):
+        labels = array[0].astype(np.int16)
     if not np.array_equal(labels, array[0]):
         value = array[0][labels != array[0]].flat[0]
         raise InvalidFile(f"{path}: holds {value:g}, which is no label value. Save whole numbers from 0 to 32767.")
@@ -191,10 +198,13 @@ def _is_gray_bmp(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         header = file.read(54)
+        colours = int.from_bytes(header[46:50], "little") or 256
         file.seek(14 + int.from_bytes(header[14:18], "little"))
-        palette = np.frombuffer(file.read(1024), np.uint8)
-    shades = np.arange(palette.size // 4, dtype=np.uint8)
-    return int.from_bytes(header[28:30], "little") == 8 and bool((palette.reshape(-1, 4)[:, :3].T == shades).all())
+        palette = np.frombuffer(file.read(4 * colours), np.uint8)
+    if int.from_bytes(header[28:30], "little") != 8:
+        return False
+    shades = np.arange(colours, dtype=np.uint8)
+    return bool(np.all(shades == palette.reshape(-1, 4)[:, :3].T))
 
 
 def _geometry(path: Path, header: sitk.ImageFileReader) -> Geometry:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from nnplug.errors import InvalidFile
@@ -20,14 +20,16 @@ class Labels:
         values: name -> label values, in the order of the file, background included, the ignore label not.
         regions_class_order: the value painted for each region's output, later over earlier; None without regions.
         ignore: the value of voxels that nobody annotated, or None.
+        bare: names whose value is a number in the file rather than a list, which `summary.json` shows.
     """
 
     values: Mapping[str, tuple[int, ...]]
     regions_class_order: tuple[int, ...] | None = None
     ignore: int | None = None
+    bare: frozenset[str] = frozenset()
 
     @classmethod
-    def from_data(cls, raw: Any, regions_class_order: Sequence[int] | None, where: str) -> Self:
+    def from_data(cls, raw: Any, regions_class_order: Any, where: str) -> Self:
         """Build from the `labels` and `regions_class_order` of `dataset.json`.
 
         Raises:
@@ -36,11 +38,10 @@ class Labels:
         """
         values = {name: _values(value, name, where) for name, value in _mapping(raw, where).items()}
         ignore = values.pop(IGNORE, None)
-        labels = cls(values, None, ignore[0] if ignore else None)
-        if labels.has_regions:
-            labels = cls(values, _order(regions_class_order, labels, where), labels.ignore)
+        bare = frozenset(name for name in values if not isinstance(raw[name], list))
+        labels = cls(values, None, ignore[0] if ignore else None, bare)
         _check(labels, ignore, where)
-        return labels
+        return replace(labels, regions_class_order=_order(regions_class_order, labels, where))
 
     @property
     def has_regions(self) -> bool:
@@ -74,8 +75,9 @@ class Labels:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """How `summary.json` calls each foreground class ("1") or region ("(1, 2, 3)")."""
-        return tuple(str(v) if self.has_regions else str(v[0]) for v in self.foreground)
+        """How `summary.json` calls each foreground class ("1") or region ("(1, 2, 3)", "(3,)"; "3" if it is bare)."""
+        listed = (self.has_regions and name not in self.bare for name in self.foreground_names)
+        return tuple(str(v) if as_list else str(v[0]) for v, as_list in zip(self.foreground, listed, strict=True))
 
 
 def _mapping(raw: Any, where: str) -> Mapping[str, Any]:
@@ -93,11 +95,14 @@ def _values(value: Any, name: str, where: str) -> tuple[int, ...]:
     return values
 
 
-def _order(order: Sequence[int] | None, labels: Labels, where: str) -> tuple[int, ...]:
-    if order is None or len(order) != len(labels.foreground):
+def _order(order: Any, labels: Labels, where: str) -> tuple[int, ...] | None:
+    if not labels.has_regions:
+        return None
+    expected = len(labels.foreground)
+    if not isinstance(order, list) or len(order) != expected or not all(isinstance(v, int) for v in order):
         raise InvalidFile(
             f"{where}: 'regions_class_order' is {order!r}; labels with regions need one value for each of the "
-            f"{len(labels.foreground)} foreground regions"
+            f"{expected} foreground regions"
         )
     return tuple(order)
 

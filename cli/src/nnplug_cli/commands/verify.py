@@ -1,0 +1,47 @@
+"""`nnplug verify`: every problem of a dataset, a line each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nnplug_cli.context import Context
+from nnplug_cli.options import dataset_argument, json_option, workers_option
+from nnplug_cli.render import print_json
+
+if TYPE_CHECKING:
+    from nnplug.stages.verify import Report
+
+
+@click.command("verify")
+@dataset_argument
+@workers_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, dataset: Path, workers: int | None, as_json: bool) -> None:
+    """Report every problem of DATASET at once; exit code 1 if there are any.
+
+    DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw.
+    """
+    from nnplug.data.dataset import Dataset
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.stages.verify import verify
+
+    context = ctx.find_object(Context) or Context()
+    report = verify(Dataset.open(dataset), executor=LocalExecutor(workers), progress=context.progress)
+    if as_json:
+        print_json(report.data())
+    else:
+        _print(report)
+    ctx.exit(1 if report.problems else 0)
+
+
+def _print(report: Report) -> None:
+    """One line per finding, never wrapped, so that they can be searched and counted."""
+    for kind, lines in (("problem", report.problems), ("warning", report.warnings), ("notice", report.notices)):
+        for line in lines:
+            click.echo(f"{kind}: {' '.join(line.splitlines())}")
+    counts = f"{len(report.problems)} problems, {len(report.warnings)} warnings"
+    click.echo(f"{report.dataset}: {report.cases} cases read, {counts}")
