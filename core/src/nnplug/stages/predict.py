@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from nnplug.contracts import Architecture
 from nnplug.data.frame import Frame
 from nnplug.data.images import Image
 from nnplug.data.plans import Configuration
+from nnplug.data.store import Prepared, StoredArray
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.ops import export
 from nnplug.ops.resample import separated_axis
@@ -27,9 +28,8 @@ from nnplug.provenance import resolve
 from nnplug.runtime.device import autocast, autocast_dtype, free_memory, memory_format
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.stages.model import Model
-
-if TYPE_CHECKING:
-    from nnplug.stages.preprocess import Preprocessor
+from nnplug.stages.postprocess import FittedRule
+from nnplug.stages.preprocess import Preprocessor
 
 RESIDENT_BYTES = 1 << 30
 """Weights of all folds up to this size are kept in memory; larger ones are read again for each image."""
@@ -39,13 +39,6 @@ CPU_VOXELS = 1 << 20
 
 USED = (Kind.ARCHITECTURE, Kind.NORMALIZER)
 """What every prediction uses; the other kinds need not be installed."""
-
-
-class Prepared(NamedTuple):
-    """What the network sees, (C, z, y, x) float32, and how it came from the image."""
-
-    image: npt.NDArray[np.float32]
-    frame: Frame
 
 
 class Predictor:
@@ -83,9 +76,13 @@ class Predictor:
         self.mirror_axes = model.mirror_axes if mirroring else ()
         self.step = step
         self.configuration = model.plans.configuration(model.configuration)
-        self._registry = _registry(model, plugins, progress or Silent())
         _check(model, self.configuration)
-        self._network = self._build()
+        self._progress = progress or Silent()
+        registry = _registry(model, plugins, self._progress)
+        labels = model.description.labels
+        self._preprocessor = Preprocessor.of(model.plans, model.configuration, labels, registry)
+        self._rule = _rule(model, plugins, self._progress)
+        self._network = self._build(registry)
         self._states = _States(model.weights)
         self._loaded: Path | None = None
 
@@ -93,13 +90,14 @@ class Predictor:
         """Preprocess an image as in training.
 
         Raises:
-            NnplugError: the image has other channels than the model, holds NaN or infinity, or is zero everywhere.
+            NnplugError: the image has other channels than the model, holds NaN or infinity.
         """
         check_image(image, self.model.description.channel_names)
-        prepared = self._preprocessor().prepare(image.array, image.geometry.spacing)
-        return Prepared(prepared.image, prepared.frame)
+        return self._preprocessor.prepare(image.array, image.geometry.spacing)
 
-    def logits(self, image: npt.NDArray[np.float32], *, report: Callable[[], None] | None = None) -> torch.Tensor:
+    def logits(
+        self, image: npt.NDArray[np.float32] | StoredArray, *, report: Callable[[], None] | None = None
+    ) -> torch.Tensor:
         """Predict a prepared image.
 
         Args:
@@ -112,7 +110,7 @@ class Predictor:
         Raises:
             NnplugError: the network gives values that are not finite.
         """
-        array = torch.from_numpy(np.ascontiguousarray(image))
+        array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
         total: torch.Tensor | None = None
         for weights in self.model.weights:
             self._load(weights)
@@ -149,27 +147,29 @@ class Predictor:
         for output, volume in enumerate(volumes):
             yield _restore(volume, frame, fill=float(output == 0 and not regions))
 
-    def predict(self, image: Image) -> npt.NDArray[np.integer[Any]]:
-        """The label map (z, y, x) of an image; raises as `prepare` and `logits` do."""
-        if not image.array.any():
-            check_image(image, self.model.description.channel_names)
-            return np.zeros(image.geometry.shape, np.uint8)
-        prepared = self.prepare(image)
-        return self.labels(self.logits(prepared.image), prepared.frame)
+    def postprocess(
+        self, label_map: npt.NDArray[np.integer[Any]], spacing: Sequence[float]
+    ) -> npt.NDArray[np.integer[Any]]:
+        """Apply the model's rule to a (z, y, x) label map with spacing in mm; without a rule it stays as it is."""
+        return label_map if self._rule is None else self._rule(label_map, spacing)
 
-    def _build(self) -> torch.nn.Module:
+    def predict(self, image: Image) -> npt.NDArray[np.integer[Any]]:
+        """The postprocessed label map (z, y, x) of an image; raises as `prepare` and `logits` do.
+
+        An image that is zero everywhere gives background and a notice.
+        """
+        prepared = self.prepare(image)
+        if not image.array.any():
+            self._progress.notice("the image is zero everywhere; its label map is all background")
+            return np.zeros(image.geometry.shape, np.uint8)
+        return self.postprocess(self.labels(self.logits(prepared.image), prepared.frame), image.geometry.spacing)
+
+    def _build(self, registry: Registry) -> torch.nn.Module:
         choice, description = self.configuration.architecture, self.model.description
-        architecture: Architecture = self._registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
+        architecture: Architecture = registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
         network = architecture.build(channels=len(description.channel_names), outputs=description.labels.outputs)
         order = memory_format(self.device, self.configuration.dimensions)
         return network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload, no-any-return]
-
-    def _preprocessor(self) -> Preprocessor:
-        from nnplug.stages.preprocess import Preprocessor
-
-        return Preprocessor.of(
-            self.model.plans, self.model.configuration, self.model.description.labels, self._registry
-        )
 
     def _load(self, weights: Path) -> None:
         if weights == self._loaded:
@@ -214,7 +214,7 @@ class Predictor:
 
     def _separated_axis(self, frame: Frame) -> int | None:
         force = self.configuration.resampling.probability.force_separate_z
-        return separated_axis(frame.spacing, frame.transposed_spacing, force)
+        return separated_axis(frame.spacing, frame.transposed_spacing, force=force)
 
 
 class _States:
@@ -245,7 +245,7 @@ def check_image(image: Image, channel_names: Sequence[str]) -> None:
     found, wanted = len(image.array), len(channel_names)
     if found != wanted:
         raise NnplugError(
-            f"the image has {found} channel{'s' * (found != 1)}, the model needs {wanted} ({', '.join(channel_names)}). "
+            f"the image has {found} channels, the model needs {wanted} ({', '.join(channel_names)}). "
             "Give a file per channel: CASE_0000, CASE_0001 .."
         )
     for name, channel in zip(channel_names, image.array, strict=True):
@@ -262,14 +262,24 @@ def _registry(model: Model, plugins: Plugins, progress: Progress) -> Registry:
     return Registry(entries.values())
 
 
+def _rule(model: Model, plugins: Plugins, progress: Progress) -> FittedRule | None:
+    if model.postprocessing is None:
+        return None
+    return FittedRule.load(model.postprocessing, plugins, where="this model's postprocessing", progress=progress)
+
+
 def _check(model: Model, configuration: Configuration) -> None:
     if configuration.previous_stage is not None:
         raise NnplugError(
             f"{model.configuration!r} refines predictions of {configuration.previous_stage!r}, which this nnplug "
             "cannot do; use a model of another configuration"
         )
-    if (order := configuration.resampling.probability.order) != 1:
-        raise NnplugError(f"the plans resample logits with order {order}; nnplug does linear interpolation, order 1")
+    resampler = configuration.resampling.probability
+    if (resampler.order, resampler.order_z) != (1, 0):
+        raise NnplugError(
+            f"the plans resample logits with order {resampler.order} and, across slices, {resampler.order_z}; nnplug "
+            "does 1 and 0. Change 'resampling.probability' in the plans."
+        )
 
 
 def _finite(logits: torch.Tensor) -> torch.Tensor:

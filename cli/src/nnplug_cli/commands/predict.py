@@ -1,0 +1,103 @@
+"""`nnplug predict -i IMAGES -o FOLDER -m MODEL`: segment new images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from nnplug_cli.context import Context
+from nnplug_cli.options import device_option, json_option
+from nnplug_cli.render import print_json
+
+
+@click.command(short_help="Segment new images with a model.")
+@click.option(
+    "-i",
+    "--input",
+    "inputs",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER|FILE",
+    help="A folder of images CASE_0000, CASE_0001 .., or image files; repeatable.",
+)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="Where label maps go."
+)
+@click.option(
+    "-m",
+    "--model",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="RUN|BUNDLE",
+    help="A run, the folder of a configuration's runs, or a bundle.",
+)
+@click.option("--fold", "folds", multiple=True, metavar="N|all", help="Only this fold of the model; repeatable.")
+@click.option(
+    "--weights",
+    type=click.Choice(["final", "best"]),
+    default="final",
+    show_default=True,
+    help="Of runs: which weights.",
+)
+@click.option("--no-mirroring", is_flag=True, help="Do not average over mirrored images: faster, a little worse.")
+@click.option(
+    "--step-size",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Distance of neighbouring windows as a part of the patch.",
+)
+@device_option
+@click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with probabilities (C, z, y, x).")
+@click.option("--continue", "resume", is_flag=True, help="Keep what an earlier call has finished of the same inputs.")
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    inputs: tuple[Path, ...],
+    output: Path,
+    model: Path,
+    folds: tuple[str, ...],
+    weights: Literal["final", "best"],
+    no_mirroring: bool,
+    step_size: float,
+    device: str,
+    save_probabilities: bool,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Segment images; label maps have the geometry and the file type of the images.
+
+    Images that cannot be predicted are all told at the end, and the others are predicted.
+    """
+    from nnplug.runtime.device import choose_device
+    from nnplug.stages.model import open_model
+    from nnplug.stages.predict import Predictor
+    from nnplug.stages.predict_folder import find_cases, predict_folder
+
+    opened = open_model(model, folds=folds or None, weights=weights)
+    cases = find_cases(inputs, opened.description.file_ending)
+    predictor = Predictor(
+        opened,
+        context.plugins,
+        device=choose_device(device),
+        mirroring=not no_mirroring,
+        step=step_size,
+        progress=context.progress,
+    )
+    predict_folder(
+        predictor,
+        cases,
+        output,
+        resume=resume,
+        save_probabilities=save_probabilities,
+        progress=context.progress,
+    )
+    if as_json:
+        print_json({"output": str(output), "cases": [case.name for case in cases]})
+    else:
+        click.echo(f"predictions: {output}")
