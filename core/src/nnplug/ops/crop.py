@@ -21,7 +21,7 @@ def nonzero_mask(image: npt.NDArray[Any]) -> Mask:
     Returns:
         (z, y, x). In a single slice nothing is enclosed, so no hole is filled.
     """
-    mask = image[0] != 0
+    mask: Mask = image[0] != 0
     for channel in image[1:]:
         mask |= channel != 0
     inside = mask[slices(bounding_box(mask))]
@@ -31,7 +31,7 @@ def nonzero_mask(image: npt.NDArray[Any]) -> Mask:
 
 def bounding_box(mask: Mask) -> Box:
     """Start and stop per axis of the smallest box around the true voxels; the whole array where none is true."""
-    a, b, c = (_extent(mask.any(axis=tuple(o for o in range(3) if o != axis))) for axis in range(3))
+    a, b, c = (_extent(np.any(mask, axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
     return a, b, c
 
 

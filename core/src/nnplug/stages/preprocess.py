@@ -1,0 +1,265 @@
+"""Bring images to the grid and intensities of a configuration: transpose, crop, normalise, resample."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.components import Kind, Registry
+from nnplug.contracts import Normalizer
+from nnplug.data.cases import read_training_case
+from nnplug.data.dataset import CaseFiles, Dataset
+from nnplug.data.fingerprint import IntensityStats
+from nnplug.data.frame import Frame
+from nnplug.data.labels import Labels
+from nnplug.data.plans import Plans, Resampler, Resampling
+from nnplug.data.store import CaseStore, Prepared, Voxels
+from nnplug.errors import NnplugError
+from nnplug.ops.crop import bounding_box, nonzero_mask, slices
+from nnplug.ops.resample import resample_image, resample_label, resampled_shape, separated_axis
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.progress import Progress
+
+OUTSIDE = -1
+"""The label of background outside the nonzero mask."""
+
+_VERSION = 1  # of what preprocessing does: raised, it makes every stored case stale
+_SEED = 1234
+_LEAST_VOXELS = 10_000
+_LEAST_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Channel:
+    """How one channel is normalised.
+
+    Attributes:
+        normalizer: the component.
+        use_mask: whether it is told the nonzero mask.
+        intensity: the dataset's foreground statistics of the channel, None where there are none.
+    """
+
+    normalizer: Normalizer
+    use_mask: bool
+    intensity: IntensityStats | None
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """Prepares images for the network of a configuration, in training and in prediction alike.
+
+    Attributes:
+        transpose_forward: the order in which the axes of an image are taken.
+        spacing: target spacing in mm of the transposed axes; in 2d (y, x), and slices keep their distance.
+        channels: in the order of the image's channels.
+        resampling: spline orders.
+        labels: classes or regions.
+    """
+
+    transpose_forward: tuple[int, int, int]
+    spacing: tuple[float, ...]
+    channels: tuple[Channel, ...]
+    resampling: Resampling
+    labels: Labels
+
+    @classmethod
+    def of(cls, plans: Plans, configuration_name: str, labels: Labels, registry: Registry) -> Self:
+        """The preprocessor of a configuration.
+
+        Raises:
+            NnplugError: there is no such configuration or normalizer, or a resampling is not supported.
+        """
+        configuration = plans.configuration(configuration_name)
+        resampling = configuration.resampling
+        if order := resampling.image.order_z or resampling.label.order_z:
+            raise NnplugError(
+                f"plans {plans.name!r}: 'order_z' of {configuration_name} is {order}; across slices nnplug takes the "
+                "nearest one. Set it to 0."
+            )
+        channels = tuple(
+            Channel(registry.create(Kind.NORMALIZER, n.name), n.use_mask, plans.intensity.get(str(index)))
+            for index, n in enumerate(configuration.normalization)
+        )
+        return cls(plans.transpose_forward, configuration.spacing, channels, resampling, labels)
+
+    def prepare(
+        self,
+        image: npt.NDArray[np.float32],
+        spacing: tuple[float, float, float],
+        label: npt.NDArray[np.integer[Any]] | None = None,
+    ) -> Prepared:
+        """Prepare one case; the arguments stay as they are.
+
+        Args:
+            image: (C, z, y, x) as read, in the file's own units.
+            spacing: (z, y, x) in mm.
+            label: (z, y, x) as read.
+
+        Raises:
+            NnplugError: the number of channels is not the configuration's, shapes differ, or a normalizer refuses
+                the values.
+        """
+        self._check(image, label)
+        forward = self.transpose_forward
+        transposed = image.transpose(0, *(axis + 1 for axis in forward))
+        mask = nonzero_mask(transposed)
+        box = bounding_box(mask)
+        inside = slices(box)
+        cropped, mask = transposed[:, *inside], mask[inside]
+        old_spacing, new_spacing = self._spacings(spacing)
+        shape = resampled_shape(mask.shape, old_spacing, new_spacing)
+        z, y, x = image.shape[1:]
+        frame = Frame(
+            original_shape=(z, y, x),
+            original_spacing=spacing,
+            transpose_forward=forward,
+            bounding_box=box,
+            shape=shape,
+            spacing=new_spacing,
+        )
+        if label is None:
+            return Prepared(self._image(cropped, mask, frame), None, frame)
+        marked = _mark_outside(label.transpose(forward)[inside], mask)
+        prepared = self._image(cropped, marked >= 0, frame)  # nnU-Net's mask: labelled voxels count as inside
+        resampled = _resample_label(marked, frame, self.resampling.label)
+        return Prepared(prepared, resampled, frame, *draw_voxels(resampled, self.labels))
+
+    def _check(self, image: npt.NDArray[np.float32], label: npt.NDArray[np.integer[Any]] | None) -> None:
+        if len(image) != len(self.channels):
+            raise NnplugError(
+                f"the image has {len(image)} channels, the model expects {len(self.channels)}. "
+                "Give a file CASE_0000, CASE_0001 .. for each."
+            )
+        if label is not None and label.shape != image.shape[1:]:
+            raise NnplugError(f"the image has shape {image.shape[1:]}, its label map {label.shape} (z, y, x)")
+
+    def _spacings(self, spacing: Sequence[float]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+        """Old and new spacing of the transposed axes."""
+        a, b, c = (spacing[axis] for axis in self.transpose_forward)
+        z, y, x = (a, *self.spacing) if len(self.spacing) == 2 else self.spacing
+        return (a, b, c), (z, y, x)
+
+    def _image(
+        self, image: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_], frame: Frame
+    ) -> npt.NDArray[np.float32]:
+        """Normalise and resample channel by channel: normalising after resampling would blur the mask's border."""
+        result = np.empty((len(image), *frame.shape), np.float32)
+        resampler = self.resampling.image
+        axis = _axis(frame, resampler)
+        for target, volume, channel in zip(result, image, self.channels, strict=True):
+            own = np.array(volume, np.float32, order="C")
+            own = channel.normalizer.normalize(own, mask if channel.use_mask else None, channel.intensity)
+            target[...] = resample_image(own[None], frame.shape, order=resampler.order, axis=axis)[0]
+        return result
+
+
+def draw_voxels(label: npt.NDArray[np.int16], labels: Labels) -> tuple[dict[str, Voxels], Voxels | None]:
+    """Voxels to centre patches on: at least 10,000 and 1 % of each class or region, or all, as nnU-Net draws them.
+
+    Args:
+        label: (z, y, x), prepared.
+        labels: classes or regions.
+
+    Returns:
+        key of the class or region -> (n, 3) of (z, y, x); and the same of all annotated voxels, those outside the
+        nonzero mask included, where there is an ignore label.
+    """
+    random = np.random.RandomState(_SEED)
+    foreground = {key: _draw(label, values, random) for key, values in zip(labels.keys, labels.foreground, strict=True)}
+    return foreground, None if labels.ignore is None else _draw(label, (OUTSIDE, *labels.all_values), random)
+
+
+def preprocess_dataset(
+    dataset: Dataset,
+    plans: Plans,
+    configuration_name: str,
+    store_folder: Path,
+    *,
+    registry: Registry,
+    executor: Executor,
+    progress: Progress,
+) -> CaseStore:
+    """Prepare and store every training case that is not yet stored as it should be.
+
+    A stored case is kept while its files have the same sizes and times and the plans decide the same for it. Cases
+    that the dataset no longer has are removed. Killed at any instant, the next call goes on.
+
+    Raises:
+        Problems: some cases failed, a line each; the others are stored.
+    """
+    preprocessor = Preprocessor.of(plans, configuration_name, dataset.description.labels, registry)
+    store = CaseStore(store_folder)
+    decisions = _decisions(plans, configuration_name, dataset)
+    sources = {files: _source(files, decisions) for files in dataset.training_cases()}
+    missing = [files for files, source in sources.items() if not _is_stored(store, files.name, source)]
+    _tidy(store, {files.name for files in sources})
+
+    def work(files: CaseFiles) -> str:
+        case = read_training_case(files, dataset.description)
+        store.write(files.name, preprocessor.prepare(case.image, case.spacing, case.label), source=sources[files])
+        return files.name
+
+    with progress.task(f"preprocess {configuration_name}", len(sources), done=len(sources) - len(missing)) as advance:
+        for name in executor.map(work, missing, stage="preprocess", name=attrgetter("name")):
+            advance(name)
+    return store
+
+
+def _mark_outside(label: npt.NDArray[np.integer[Any]], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int16]:
+    marked = label.astype(np.int16)
+    marked[(marked == 0) & ~mask] = OUTSIDE
+    return marked
+
+
+def _axis(frame: Frame, resampler: Resampler) -> int | None:
+    return separated_axis(frame.transposed_spacing, frame.spacing, force=resampler.force_separate_z)
+
+
+def _resample_label(label: npt.NDArray[np.int16], frame: Frame, resampler: Resampler) -> npt.NDArray[np.int16]:
+    return resample_label(label, frame.shape, order=resampler.order, axis=_axis(frame, resampler))
+
+
+def _draw(label: npt.NDArray[np.int16], values: Sequence[int], random: np.random.RandomState) -> Voxels:
+    mask = label == values[0] if len(values) == 1 else np.isin(label, values)
+    found = np.flatnonzero(mask)
+    count = max(min(_LEAST_VOXELS, found.size), math.ceil(found.size * _LEAST_SHARE))
+    chosen = found[random.choice(found.size, count, replace=False)] if found.size else found
+    return np.stack(np.unravel_index(chosen, label.shape), axis=1).astype(np.int32)
+
+
+def _decisions(plans: Plans, configuration_name: str, dataset: Dataset) -> str:
+    """Everything besides the files that a prepared case depends on; a changed batch size leaves it as it is."""
+    configuration = plans.configuration(configuration_name).data()
+    keys = ("spacing", "normalization", "resampling")
+    data = plans.data()
+    decided = [data["transpose_forward"], data["intensity"], *(configuration[key] for key in keys)]
+    return json.dumps([_VERSION, *decided, str(dataset.description.labels)], sort_keys=True)
+
+
+def _source(files: CaseFiles, decisions: str) -> str:
+    paths = [*files.images, *([] if files.label is None else [files.label])]
+    stats = [(path.name, path.stat()) for path in paths if path.exists()]
+    state = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    return hashlib.sha256(f"{decisions} {state}".encode()).hexdigest()[:16]
+
+
+def _is_stored(store: CaseStore, name: str, source: str) -> bool:
+    try:
+        return store[name].source == source
+    except NnplugError:  # absent or damaged: made again
+        return False
+
+
+def _tidy(store: CaseStore, names: set[str]) -> None:
+    store.remove_leftovers()
+    for name in set(store) - names:
+        store.remove(name)
