@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nnplug.stages.verify import Report
 
 
-@click.command("verify")
+@click.command(short_help="Report every problem of a dataset.")
 @dataset_argument
 @workers_option
 @json_option
@@ -29,7 +29,7 @@ def command(ctx: click.Context, *, dataset: Path, workers: int | None, as_json: 
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.stages.verify import verify
 
-    context = ctx.find_object(Context) or Context()
+    context: Context = ctx.obj
     report = verify(Dataset.open(dataset), executor=LocalExecutor(workers), progress=context.progress)
     if as_json:
         print_json(report.data())

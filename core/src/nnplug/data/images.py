@@ -140,7 +140,16 @@ def write_label(path: Path, array: npt.NDArray[np.integer[Any]], geometry: Geome
     dtype = np.min_scalar_type(int(array.max(initial=0)))
     if path.suffix == ".bmp" and dtype != np.uint8:
         raise NnplugError(f"{path}: bmp holds label values up to 255, not {array.max()}. Use png images.")
-    image = sitk.GetImageFromArray(np.ascontiguousarray(array if geometry.dimensions == 3 else array[0], dtype))
+    write_image(path, array.astype(dtype, copy=False), geometry)
+
+
+def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None:
+    """Write one channel (z, y, x) atomically, in the type of the array.
+
+    Raises:
+        NnplugError: the disk is full, or the place cannot be written.
+    """
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array if geometry.dimensions == 3 else array[0]))
     image.SetSpacing(geometry.file_spacing)
     image.SetOrigin(geometry.origin)
     image.SetDirection(geometry.direction)
