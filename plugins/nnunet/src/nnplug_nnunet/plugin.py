@@ -8,6 +8,23 @@ from nnplug import Component, Recipe, hookimpl
 
 
 @hookimpl
+def nnplug_extractors() -> Iterable[Component]:
+    """One way to measure a dataset."""
+    yield Component("nnunet", "nnplug_nnunet.extractor:NnunetExtractor", "nnU-Net's fingerprint, from every voxel")
+
+
+@hookimpl
+def nnplug_normalizers() -> Iterable[Component]:
+    """nnU-Net's normalisations."""
+    normalizers = "nnplug_nnunet.normalizers:"
+    yield Component("ct", f"{normalizers}CT", "clip and scale by the dataset's foreground intensities")
+    yield Component("zscore", f"{normalizers}ZScore", "mean 0 and standard deviation 1 of each image")
+    yield Component("none", f"{normalizers}Unchanged", "intensities as they are")
+    yield Component("rescale-0-1", f"{normalizers}RescaleTo01", "each image's range becomes 0 to 1")
+    yield Component("rgb-0-1", f"{normalizers}RGBTo01", "divide by 255")
+
+
+@hookimpl
 def nnplug_planners() -> Iterable[Component]:
     """One planning function, four budgets."""
     planning = "nnplug_nnunet.planning:"
