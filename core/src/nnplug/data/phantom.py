@@ -124,7 +124,7 @@ def _paint_organ(rng: np.random.Generator, canvas: _Canvas, side: int, body: str
     radii = rng.uniform(0.24, 0.36, 3)
     direction = rng.normal(size=3) * (1, 0.3, 1)
     direction /= np.linalg.norm(direction)
-    canvas.paint(centre + direction * radii, rng.uniform(0.18, 0.24, 3), cap)
+    canvas.paint(centre + direction * radii, rng.uniform(0.22, 0.3, 3), cap)
     canvas.paint(centre, radii, body)
 
 
