@@ -183,7 +183,8 @@ def read_bundle(path: Path) -> Bundle:
     """
     index = path / INDEX
     if not index.is_file():
-        raise InvalidFile(f"{path}: no bundle ({INDEX} is missing); nnplug model export makes one from runs")
+        what = f"no bundle ({INDEX} is missing)" if path.exists() else "no such bundle"
+        raise InvalidFile(f"{path}: {what}; nnplug model export makes one from runs")
     record = BundleRecord.from_data(read_json(index), str(index))
     for name in record.sha256:
         check_name(name, index)

@@ -1,0 +1,82 @@
+"""`nnplug postprocess`: rules fitted on validation predictions and applied to label maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nnplug_cli.context import Context
+from nnplug_cli.options import json_option, set_option, workers_option
+from nnplug_cli.render import print_json
+
+_path = click.Path(path_type=Path)
+
+
+@click.group()
+def command() -> None:
+    """Fit a postprocessing rule, or apply one."""
+
+
+@command.command()
+@click.option("-r", "--references", required=True, type=_path, help="A folder of label maps.")
+@click.option("-p", "--predictions", required=True, type=_path, help="A folder of label maps of the same names.")
+@click.option("--dataset-json", required=True, type=_path, help="Labels, regions and ignore label.")
+@click.option("-o", "--output", required=True, type=_path, help="The rule, a JSON file.")
+@click.option("--postprocessor", metavar="NAME", default="largest-component", show_default=True, help="What to fit.")
+@set_option
+@workers_option
+@json_option
+@click.pass_obj
+def fit(
+    context: Context,
+    *,
+    references: Path,
+    predictions: Path,
+    dataset_json: Path,
+    output: Path,
+    postprocessor: str,
+    overrides: dict[str, dict[str, Any]],
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Fit a rule on validation predictions, best those of a whole cross-validation."""
+    from nnplug.data.dataset import DatasetDescription
+    from nnplug.data.plans import Choice
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.stages import postprocess
+
+    if unused := sorted(set(overrides) - {"postprocessor"}):
+        raise click.UsageError(f"--set {unused[0]}.KEY has no use here; fitting takes postprocessor.KEY=VALUE")
+    record = postprocess.fit(
+        references,
+        predictions,
+        DatasetDescription.read(dataset_json),
+        choice=Choice(name=postprocessor, options=overrides.get("postprocessor", {})),
+        plugins=context.plugins,
+        executor=LocalExecutor(workers),
+        progress=context.progress,
+    )
+    record.write(output)
+    if as_json:
+        print_json(record.data())
+    else:
+        click.echo(f"{output}: {postprocessor} {record.rule}")
+
+
+@command.command()
+@click.option("-i", "--input", "folder", required=True, type=_path, help="A folder of label maps.")
+@click.option("-o", "--output", required=True, type=_path, help="Where the results go, under the same names.")
+@click.option("--rule", required=True, type=_path, help="A rule that `fit` wrote.")
+@workers_option
+@click.pass_obj
+def apply(context: Context, *, folder: Path, output: Path, rule: Path, workers: int | None) -> None:
+    """Apply a fitted rule to a folder of label maps."""
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.runtime.files import read_json
+    from nnplug.stages import postprocess
+
+    fitted = postprocess.FittedRule.load(read_json(rule), context.plugins, where=str(rule), progress=context.progress)
+    postprocess.apply(folder, output, fitted, executor=LocalExecutor(workers), progress=context.progress)
+    click.echo(str(output))
