@@ -1,0 +1,68 @@
+"""`nnplug fingerprint`: measure a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnplug.components import Kind
+from nnplug_cli.context import Context
+from nnplug_cli.options import dataset_argument, json_option, set_option, workers_option, workspace_option
+from nnplug_cli.render import print_json
+
+if TYPE_CHECKING:
+    from nnplug.data.fingerprint import Fingerprint
+
+
+@click.command(short_help="Measure a dataset: shapes, spacings, intensities.")
+@dataset_argument
+@workspace_option
+@click.option("--extractor", default="nnunet", show_default=True, metavar="NAME", help="Who measures.")
+@set_option
+@workers_option
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    dataset: Path,
+    workspace: Path | None,
+    extractor: str,
+    overrides: dict[str, dict[str, Any]],
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Measure DATASET and write WORKSPACE/DATASET/fingerprint.json, from which `nnplug plan` plans.
+
+    DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw.
+    """
+    from nnplug.data.dataset import Dataset
+    from nnplug.data.workspace import Workspace
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.stages.fingerprint import measure
+
+    if unknown := sorted(set(overrides) - {"extractor"}):
+        raise click.UsageError(f"--set {unknown[0]}.KEY=VALUE: fingerprint has options of the extractor only")
+    opened = Dataset.open(dataset)
+    component = context.plugins.registry.create(Kind.EXTRACTOR, extractor, overrides.get("extractor"))
+    fingerprint = measure(opened, component, executor=LocalExecutor(workers), progress=context.progress)
+    path = Workspace(context.workspace_root(workspace), opened.name).fingerprint
+    fingerprint.write(path)
+    if as_json:
+        print_json(fingerprint.data())
+    else:
+        _print(fingerprint, opened.description.channel_names)
+        click.echo(f"fingerprint: {path}")
+
+
+def _print(fingerprint: Fingerprint, channels: tuple[str, ...]) -> None:
+    click.echo(f"cases: {len(fingerprint.spacings)}")
+    for what, rows in (("spacing (mm)", fingerprint.spacings), ("shape after crop", fingerprint.shapes_after_crop)):
+        low, high = ([f"{extreme(axis):g}" for axis in zip(*rows, strict=True)] for extreme in (min, max))
+        click.echo(f"{what}, z y x: {' x '.join(low)} to {' x '.join(high)}")
+    for index, name in enumerate(channels):
+        stats = fingerprint.foreground_intensity_properties_per_channel[str(index)]
+        bounds = f"{stats.percentile_00_5:g} to {stats.percentile_99_5:g}"
+        click.echo(f"foreground of {name}: {stats.mean:g} +- {stats.std:g}, 99 % within {bounds}")

@@ -1,0 +1,64 @@
+"""`nnplug preprocess`: prepare the training cases of a planned dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnplug.errors import NnplugError
+from nnplug_cli.context import Context
+from nnplug_cli.options import configuration_option, dataset_argument, json_option, workers_option, workspace_option
+from nnplug_cli.render import print_json
+
+
+@click.command(short_help="Prepare the training cases of a planned dataset.")
+@dataset_argument
+@workspace_option
+@configuration_option
+@click.option("--name", default="nnunet", show_default=True, metavar="NAME", help="Which plans.")
+@workers_option
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    dataset: Path,
+    workspace: Path | None,
+    configurations: tuple[str, ...],
+    name: str,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Bring the training cases of DATASET to the grid and intensities that the plans decide.
+
+    Without -c every configuration of the plans. Cases that are stored already and have not changed are left out.
+    """
+    from nnplug.data.dataset import Dataset
+    from nnplug.data.plans import read_plans
+    from nnplug.data.workspace import Workspace
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.stages.preprocess import preprocess_dataset
+
+    opened = Dataset.open(dataset)
+    space = Workspace(context.workspace_root(workspace), opened.name)
+    if not space.plans(name).exists():
+        raise NnplugError(f"{space.plans(name)}: no such plans. Run: nnplug plan {dataset} --name {name}")
+    plans = read_plans(space.plans(name))
+    stores = {
+        configuration: preprocess_dataset(
+            opened,
+            plans,
+            configuration,
+            space.preprocessed(plans.name, configuration),
+            registry=context.plugins.registry,
+            executor=LocalExecutor(workers),
+            progress=context.progress,
+        )
+        for configuration in configurations or plans.configurations
+    }
+    if as_json:
+        print_json({n: {"folder": str(store.folder), "cases": len(store)} for n, store in stores.items()})
+    else:
+        for configuration, store in stores.items():
+            click.echo(f"{configuration}: {len(store)} cases in {store.folder}")
