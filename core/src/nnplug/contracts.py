@@ -8,11 +8,12 @@ network sees (y, x) patches.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nnplug.components import Kind, Registry
 from nnplug.data.plans import Choice, Configuration, Plans
+from nnplug.runtime.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from nnplug.data.store import CaseStore
     from nnplug.data.workspace import RunFolder
     from nnplug.runtime.executor import Executor
-    from nnplug.runtime.progress import Progress
 
 
 class Extractor(Protocol):
@@ -47,8 +47,11 @@ class PlanningContext:
         name: the name of the plans.
         recipe: the recipe that `choices` were expanded from.
         choices: the component of every kind that is chosen once per plan, and the architecture where the user or
-            the recipe names one; a planner takes its own favourite where it is absent.
-        registry: where the named architecture and the normalizers are looked up.
+            the recipe names one; a planner takes its own favourite where it is absent. A normalizer that is named is
+            for every channel; where it is absent, channels are normalised by their names.
+        architecture_options: what the user or the recipe sets for the architecture, whoever names it.
+        registry: where the architecture and the normalizers are looked up.
+        progress: where to say what the user should know, such as a channel name that says nothing.
     """
 
     dataset: str
@@ -56,6 +59,8 @@ class PlanningContext:
     recipe: str
     choices: Mapping[Kind, Choice]
     registry: Registry
+    architecture_options: Mapping[str, Any] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Silent)
 
 
 class Planner(Protocol):

@@ -16,7 +16,7 @@ _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _POOL = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 _DROPOUT = {2: nn.Dropout2d, 3: nn.Dropout3d}
-_NORM = {
+_NORM: dict[str, dict[int, type[nn.Module]]] = {
     "instance": {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d},
     "batch": {2: nn.BatchNorm2d, 3: nn.BatchNorm3d},
 }

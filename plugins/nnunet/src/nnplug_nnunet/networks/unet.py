@@ -111,7 +111,7 @@ class UNet(nn.Module):
         self.decoder = decoder
         self.apply(_initialise)
         self.apply(_begin_as_identity)
-        self.register_load_state_dict_pre_hook(drop_aliases)
+        self.register_load_state_dict_pre_hook(drop_aliases)  # type: ignore[no-untyped-call]
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor] | torch.Tensor:
         """Logits of patches (B, channels, *patch).

@@ -1,0 +1,41 @@
+"""Normalisation by channel name."""
+
+from __future__ import annotations
+
+from nnplug.components import Kind, Registry
+from nnplug.data.plans import Normalization
+
+NORMALIZERS = {
+    "ct": "ct",
+    "nonorm": "none",
+    "zscore": "zscore",
+    "rescale_to_0_1": "rescale-0-1",
+    "rgb_to_0_1": "rgb-0-1",
+}
+"""Lower-case channel name -> normalizer; every other name is `OTHERWISE`."""
+
+OTHERWISE = "zscore"
+
+MASK_BELOW = 0.75
+"""Only voxels inside the nonzero mask count if cropping to it leaves less than this part of the image."""
+
+
+def is_known(channel: str) -> bool:
+    """Whether nnU-Net reads a normalisation from that channel name."""
+    return channel.casefold() in NORMALIZERS
+
+
+def normalization(
+    channel: str, relative_size: float, registry: Registry, *, normalizer: str | None = None
+) -> Normalization:
+    """How one channel is normalised.
+
+    Args:
+        channel: its name in `dataset.json`.
+        relative_size: median over cases of voxels after / before cropping.
+        registry: where normalizers are looked up.
+        normalizer: the one that the user wants for every channel.
+    """
+    name = normalizer or NORMALIZERS.get(channel.casefold(), OTHERWISE)
+    maskable = bool(registry.get(Kind.NORMALIZER, name).load().zeroes_outside_mask)
+    return Normalization(name=name, use_mask=maskable and relative_size < MASK_BELOW)

@@ -1,0 +1,183 @@
+"""`nnunet` and `nnunet-resenc-m`, `-l`, `-xl`: from a fingerprint to plans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import msgspec
+import numpy as np
+
+from nnplug.components import Kind
+from nnplug.contracts import PlanningContext
+from nnplug.data.dataset import DatasetDescription
+from nnplug.data.fingerprint import Fingerprint
+from nnplug.data.plans import Configuration, Normalization, Plans, Resampling
+from nnplug_nnunet.planning.cascade import low_resolution
+from nnplug_nnunet.planning.channels import OTHERWISE, is_known, normalization
+from nnplug_nnunet.planning.fit import MIN_BATCH_SIZE, Fit, Fitter
+from nnplug_nnunet.planning.network import Network
+from nnplug_nnunet.planning.presets import PLAIN, RESENC_L, RESENC_M, RESENC_XL, Budget, Preset
+from nnplug_nnunet.planning.space import Floats, Space
+
+CASCADE, LOWRES, FULLRES, PLANE = "3d_cascade_fullres", "3d_lowres", "3d_fullres", "2d"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NnunetPlanner:
+    """nnU-Net's default planner.
+
+    Attributes:
+        memory_gb: of the device that will train; None for what the preset was made for.
+        spacing: target spacing (z, y, x) in mm instead of the one that the data suggest.
+        transpose: whether the axis of the largest spacing comes first.
+        base_features: channels of the finest stage; they double from stage to stage.
+        max_features: channels of the coarsest stages; None for 320 in 3D and 512 in 2D.
+    """
+
+    preset: ClassVar[Preset] = PLAIN
+
+    memory_gb: float | None = None
+    spacing: tuple[float, float, float] | None = None
+    transpose: bool = True
+    base_features: int = 32
+    max_features: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no plan could be made of."""
+        for name in ("memory_gb", "base_features", "max_features"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}; expected more than 0")
+        if self.spacing is not None and not min(self.spacing) > 0:
+            raise ValueError(f"spacing is {list(self.spacing)}; expected mm above 0")
+
+    def plan(self, fingerprint: Fingerprint, description: DatasetDescription, context: PlanningContext) -> Plans:
+        """Decide everything; see `nnplug.contracts.Planner`.
+
+        Raises:
+            NnplugError: the memory target is too small for any patch, or a component that is named does not suit.
+        """
+        space = Space.of(fingerprint, spacing=self.spacing, transpose=self.transpose)
+        network = Network.of(self.preset.architecture, description, context)
+        maker = _Maker(self, network, _normalizations(fingerprint, description, context), description.training_cases)
+        per_configuration = (Kind.ARCHITECTURE, Kind.NORMALIZER)
+        return Plans(
+            dataset=context.dataset,
+            name=context.name,
+            recipe=context.recipe,
+            choices={str(kind): c for kind, c in context.choices.items() if kind not in per_configuration},
+            transpose_forward=space.transpose_forward,
+            transpose_backward=space.transpose_backward,
+            median_spacing=_three(space.original_median_spacing),
+            median_shape=_three(space.original_median_shape),
+            intensity=fingerprint.foreground_intensity_properties_per_channel,
+            configurations={PLANE: maker.plane(space), **maker.volumes(space)},
+        )
+
+    def fitter(self, budget: Budget, network: Network) -> Fitter:
+        """What fits a network to a budget, scaled to the memory target."""
+        preset = self.preset
+        return Fitter(
+            elements=cache(network.elements),
+            budget=budget.elements * ((self.memory_gb or preset.memory_gb) / preset.memory_gb),
+            reference_batch=budget.batch_size,
+            shrink_batch=MIN_BATCH_SIZE if preset.shrink_at_batch_two else budget.batch_size,
+            first_volume=budget.volume,
+            base_features=self.base_features,
+            max_features=self.max_features or budget.max_features,
+            dataset_share=preset.dataset_share,
+        )
+
+
+@dataclass(frozen=True)
+class ResEncM(NnunetPlanner):
+    """The residual encoder for 8 GB."""
+
+    preset = RESENC_M
+
+
+@dataclass(frozen=True)
+class ResEncL(NnunetPlanner):
+    """The residual encoder for 24 GB."""
+
+    preset = RESENC_L
+
+
+@dataclass(frozen=True)
+class ResEncXL(NnunetPlanner):
+    """The residual encoder for 40 GB."""
+
+    preset = RESENC_XL
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the configurations of one plan."""
+
+    planner: NnunetPlanner
+    network: Network
+    normalizations: tuple[Normalization, ...]
+    training_cases: int
+
+    def plane(self, space: Space) -> Configuration:
+        """The 2d configuration: the last two axes."""
+        spacing, shape = space.spacing[1:], space.median_shape[1:]
+        fitter = self.planner.fitter(self.planner.preset.budget_2d, self.network)
+        fit = fitter.fit(spacing.tolist(), shape.tolist(), self._voxels(space))
+        return self._configuration(spacing, shape, fit, batch_dice=True)
+
+    def volumes(self, space: Space) -> dict[str, Configuration]:
+        """The 3D configurations: none for slices, the cascade for large images."""
+        spacing, shape = space.spacing, space.median_shape
+        if shape[0] == 1:
+            return {}
+        fitter = self.planner.fitter(self.planner.preset.budget_3d, self.network)
+        fit = fitter.fit(spacing.tolist(), shape.tolist(), self._voxels(space))
+        low = low_resolution(fitter, spacing, shape, fit, self.training_cases)
+        full = self._configuration(spacing, shape, fit, batch_dice=low is not None)
+        if low is None:
+            return {FULLRES: full}
+        lowres = self._configuration(low.spacing, low.median_shape, low.fit, batch_dice=False)
+        return {
+            FULLRES: full,
+            LOWRES: msgspec.structs.replace(lowres, next_stage=CASCADE),
+            CASCADE: msgspec.structs.replace(full, previous_stage=LOWRES),
+        }
+
+    def _voxels(self, space: Space) -> float:
+        return float(np.prod(space.median_shape)) * self.training_cases
+
+    def _configuration(self, spacing: Floats, shape: Floats, fit: Fit, *, batch_dice: bool) -> Configuration:
+        return Configuration(
+            spacing=tuple(spacing.tolist()),
+            patch_size=fit.patch_size,
+            batch_size=fit.batch_size,
+            median_shape=tuple(shape.tolist()),
+            normalization=self.normalizations,
+            resampling=Resampling(),
+            batch_dice=batch_dice,
+            architecture=self.network.choice(fit.topology),
+        )
+
+
+def _normalizations(
+    fingerprint: Fingerprint, description: DatasetDescription, context: PlanningContext
+) -> tuple[Normalization, ...]:
+    """One per channel: by the channel's name, unless the user names a normalizer for all."""
+    wanted = context.choices.get(Kind.NORMALIZER)
+    for channel in description.channel_names:
+        if wanted is None and not is_known(channel):
+            context.progress.notice(
+                f"channel name {channel!r} says no normalisation, so {OTHERWISE} is used (names that do: CT, zscore, "
+                "noNorm, rescale_to_0_1, rgb_to_0_1)"
+            )
+    size = fingerprint.median_relative_size_after_cropping
+    name = None if wanted is None else wanted.name
+    return tuple(normalization(c, size, context.registry, normalizer=name) for c in description.channel_names)
+
+
+def _three(values: Floats) -> tuple[float, float, float]:
+    a, b, c = values.tolist()
+    return a, b, c

@@ -1,0 +1,85 @@
+"""Target spacing, axis order and median shape: what nnU-Net decides from spacings and shapes alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.data.fingerprint import Fingerprint
+
+Floats = npt.NDArray[np.float64]
+
+ANISOTROPY = 3
+"""An axis is coarse if its spacing is more than this times the others', and short if this times fewer voxels."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """The grid that full-resolution configurations share; axes are transposed.
+
+    Attributes:
+        transpose_forward: order in which the image's (z, y, x) axes are taken.
+        spacing: target spacing (3,) in mm.
+        median_shape: median over the cases of the shape (3,) at that spacing, in voxels.
+        original_median_spacing: (3,) in mm, before resampling.
+        original_median_shape: (3,) in voxels, before resampling.
+    """
+
+    transpose_forward: tuple[int, int, int]
+    spacing: Floats
+    median_shape: Floats
+    original_median_spacing: Floats
+    original_median_shape: Floats
+
+    @classmethod
+    def of(cls, fingerprint: Fingerprint, *, spacing: tuple[float, ...] | None = None, transpose: bool = True) -> Self:
+        """Decide from the fingerprint.
+
+        Args:
+            fingerprint: spacings and shapes of the cases.
+            spacing: the target spacing (z, y, x) in mm that the user wants instead of nnU-Net's.
+            transpose: whether the axis of the largest spacing comes first.
+        """
+        spacings = np.array(fingerprint.spacings, dtype=np.float64)
+        shapes = np.array(fingerprint.shapes_after_crop, dtype=np.float64)
+        target = target_spacing(spacings, shapes) if spacing is None else np.array(spacing, dtype=np.float64)
+        coarsest = int(np.argmax(target)) if transpose else 0
+        a, b, c = (coarsest, *(axis for axis in range(3) if axis != coarsest))
+        order = [a, b, c]
+        return cls(
+            transpose_forward=(a, b, c),
+            spacing=target[order],
+            median_shape=np.median(np.rint(spacings / target * shapes), axis=0)[order],
+            original_median_spacing=np.median(spacings, axis=0)[order],
+            original_median_shape=np.median(shapes, axis=0)[order],
+        )
+
+    @property
+    def transpose_backward(self) -> tuple[int, int, int]:
+        """The inverse of `transpose_forward`."""
+        a, b, c = (self.transpose_forward.index(axis) for axis in range(3))
+        return a, b, c
+
+
+def target_spacing(spacings: Floats, shapes: Floats) -> Floats:
+    """The spacing (3,) in mm that images are resampled to.
+
+    The median per axis; where one axis is much coarser and shorter than the others, its 10th percentile, so that
+    the finer cases keep their slices, but nothing finer than the other axes.
+
+    Args:
+        spacings: per case and axis (n, 3), mm.
+        shapes: per case and axis (n, 3), voxels.
+    """
+    target: Floats = np.percentile(spacings, 50, axis=0)
+    shape = np.percentile(shapes, 50, axis=0)
+    coarsest = int(np.argmax(target))
+    others = [axis for axis in range(3) if axis != coarsest]
+    finest_allowed = target[others].max()
+    if target[coarsest] > ANISOTROPY * finest_allowed and shape[coarsest] * ANISOTROPY < shape[others].min():
+        tenth = np.percentile(spacings[:, coarsest], 10)
+        target[coarsest] = tenth if tenth >= finest_allowed else finest_allowed + 1e-5
+    return target
