@@ -141,6 +141,8 @@ def write_label(path: Path, array: npt.NDArray[np.integer[Any]], geometry: Geome
     if path.suffix == ".bmp" and dtype != np.uint8:
         raise NnplugError(f"{path}: bmp holds label values up to 255, not {array.max()}. Use png images.")
     write_image(path, array.astype(dtype, copy=False), geometry)
+    if path.name.endswith(TIFF) and geometry.dimensions == 3:
+        write_json(path.with_suffix(".json"), {"spacing": list(geometry.spacing)})
 
 
 def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None:
@@ -155,8 +157,6 @@ def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None
     image.SetDirection(geometry.direction)
     with atomic_file(path) as temporary:
         _write(image, temporary)
-    if path.name.endswith(TIFF) and geometry.dimensions == 3:
-        write_json(path.with_suffix(".json"), {"spacing": list(geometry.spacing)})
 
 
 def _write(image: sitk.Image, path: Path) -> None:
@@ -164,11 +164,14 @@ def _write(image: sitk.Image, path: Path) -> None:
     target = path.with_suffix(".mha") if path.suffix == ".mhd" else path
     try:
         sitk.WriteImage(image, str(target), useCompression=True)
+        if not is_intact(target):
+            raise OSError(errno.ENOSPC, "the file came out incomplete")
+        target.replace(path)
     except RuntimeError as error:
         raise OSError(errno.EIO, "SimpleITK could not write it") from error
-    if not is_intact(target):
-        raise OSError(errno.ENOSPC, "the file came out incomplete")
-    target.replace(path)
+    finally:
+        if target != path:
+            target.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> sitk.ImageFileReader:

@@ -32,11 +32,11 @@ TISSUES = {  # brightness in the first and in the second channel
     "tissue": (0.5, 0.45),
     "rim": (0.68, 0.75),
     "body": (0.85, 0.75),
-    "cap": (0.68, 0.6),
-    "false body": (0.85, 0.6),
-    "false cap": (0.68, 0.45),
+    "cap": (0.68, 0.95),
+    "false body": (0.85, 0.45),
+    "false cap": (0.68, 0.6),
     "body vessel": (0.85, 0.75),
-    "cap vessel": (0.68, 0.6),
+    "cap vessel": (0.68, 0.95),
 }
 CODES = {name: code for code, name in enumerate(TISSUES)}
 

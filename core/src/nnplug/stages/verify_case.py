@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nnplug.data.dataset import CaseFiles, DatasetDescription
 from nnplug.data.images import REMEDY, Geometry, Image, LabelMap, read_image, read_label, same_spacing
+from nnplug.data.intact import count_nonfinite
 from nnplug.errors import InvalidFile
 
 Read = TypeVar("Read")
@@ -97,19 +98,21 @@ def _check_channels(
 
 
 def _check_intensities(path: Path, image: Image, found: CaseFindings) -> None:
-    bad = ~np.isfinite(image.array)
-    if count := int(np.count_nonzero(bad)):
-        channel, *place = (int(i) for i in np.argwhere(bad)[0])
-        value = image.array[channel, *place]
-        found.problems.append(
-            f"{path}: {count} voxels are NaN or infinite, the first {value} at {tuple(place)} (z, y, x); replace them"
-        )
-    elif image.array.min() == image.array.max():
+    if not _check_numbers(path, image.array, found) and image.array.min() == image.array.max():
         found.warnings.append(f"{path}: every voxel is {image.array.flat[0]:g}; check how it was exported")
+
+
+def _check_numbers(path: Path, array: npt.NDArray[Any], found: CaseFindings) -> int:
+    """Note how many voxels are no numbers; what SimpleITK has read as 0 is counted in the file itself."""
+    count = count_nonfinite(path) or int(np.count_nonzero(~np.isfinite(array)))
+    if count:
+        found.problems.append(f"{path}: {count} voxels are NaN or infinite, which readers may take for 0; replace them")
+    return count
 
 
 def _check_values(path: Path, label: LabelMap, description: DatasetDescription, found: CaseFindings) -> None:
     labels = description.labels
+    _check_numbers(path, label.array, found)
     found.values = label_values(label.array)
     allowed = labels.all_values if labels.ignore is None else (*labels.all_values, labels.ignore)
     if unknown := sorted(set(found.values) - set(allowed)):
