@@ -45,6 +45,13 @@ def nnplug_architectures() -> Iterable[Component]:
 
 
 @hookimpl
+def nnplug_trainers() -> Iterable[Component]:
+    """nnU-Net's training, its variants as options."""
+    trainer = "nnplug_nnunet.training.trainer:NnUNetTrainer"
+    yield Component("nnunet", trainer, "SGD with poly schedule, Dice and cross-entropy, deep supervision")
+
+
+@hookimpl
 def nnplug_postprocessors() -> Iterable[Component]:
     """nnU-Net's removal of small islands."""
     target = "nnplug_nnunet.postprocessor:LargestComponent"

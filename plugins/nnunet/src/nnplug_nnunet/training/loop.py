@@ -46,7 +46,8 @@ class Training:
         """Move the network to the device and go to where an earlier start was stopped."""
         self.options, self.task = options, task
         dimensions = task.configuration.dimensions
-        self.network = task.network.to(task.device).to(memory_format=memory_format(task.device, dimensions))
+        self.network = task.network.to(task.device)
+        self.network.to(memory_format=memory_format(task.device, dimensions))  # type: ignore[call-overload]
         self.optimizer = make_optimizer(
             options.optimizer,
             self.network.parameters(),
