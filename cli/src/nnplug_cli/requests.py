@@ -17,13 +17,18 @@ def plan_request(
     """Put names, `--set` values and `--memory-gb` together."""
     from nnplug.stages.pipeline import PlanRequest
 
-    options = {kind: dict(values) for kind, values in overrides.items()}
-    if choices.memory_gb is not None:
-        options.setdefault("planner", {})["memory_gb"] = choices.memory_gb
     return PlanRequest(
         recipe=choices.recipe or "nnunet",
         name=choices.name,
         components=choices.components,
-        options=options,
+        options=plan_options(choices, overrides),
         configurations=configurations,
     )
+
+
+def plan_options(choices: Choices, overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The `--set` values with `--memory-gb` among the planner's."""
+    options = {kind: dict(values) for kind, values in overrides.items()}
+    if choices.memory_gb is not None:
+        options.setdefault("planner", {})["memory_gb"] = choices.memory_gb
+    return options

@@ -1,0 +1,144 @@
+"""`nnplug plan`: from a fingerprint to plans, in a workspace or as a pure function of two files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnplug.errors import NnplugError
+from nnplug_cli.context import Context
+from nnplug_cli.options import (
+    Choices,
+    component_options,
+    configuration_option,
+    find_dataset,
+    json_option,
+    set_option,
+    workspace_option,
+)
+from nnplug_cli.render import print_json, print_table
+from nnplug_cli.requests import plan_options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nnplug.data.plans import Plans
+
+FILE = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where one call reads and writes.
+
+    Attributes:
+        dataset: the dataset's name.
+        fingerprint: what was measured.
+        description: `dataset.json`.
+        output: the plans file, or the workspace's folder of plans.
+    """
+
+    dataset: str
+    fingerprint: Path
+    description: Path
+    output: Path
+
+    def plans(self, name: str) -> Path:
+        """The file for plans of that name."""
+        return self.output if self.output.suffix == ".json" else self.output / f"{name}.json"
+
+
+@click.command(short_help="Decide configurations from a fingerprint.")
+@click.argument("dataset", required=False)
+@workspace_option
+@click.option("--fingerprint", type=FILE, metavar="FILE", help="Plan from this fingerprint, without a workspace.")
+@click.option("--dataset-json", type=FILE, metavar="FILE", help="The dataset.json that belongs to it.")
+@click.option("-o", "--output", type=FILE, metavar="FILE", help="Where the plans go, a .json file.")
+@configuration_option
+@component_options
+@set_option
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    dataset: str | None,
+    workspace: Path | None,
+    fingerprint: Path | None,
+    dataset_json: Path | None,
+    output: Path | None,
+    configurations: tuple[str, ...],
+    choices: Choices,
+    overrides: dict[str, dict[str, Any]],
+    as_json: bool,
+) -> None:
+    """Plan DATASET, whose fingerprint is in the workspace, or FILES: then no image and no workspace is needed.
+
+    `--set plan.KEY=VALUE` overrides a field of the configurations given with -c, or of all that it suits;
+    `--set planner.KEY=VALUE` changes how they are planned (`nnplug show planner nnunet` lists what there is).
+    """
+    from nnplug.data.dataset import DatasetDescription
+    from nnplug.data.fingerprint import Fingerprint
+    from nnplug.stages.plan import DEFAULT_RECIPE, make_plans
+
+    places = _places(context, dataset, workspace, (fingerprint, dataset_json, output))
+    plans = make_plans(
+        Fingerprint.read(places.fingerprint),
+        DatasetDescription.read(places.description),
+        dataset=places.dataset,
+        plugins=context.plugins,
+        recipe=choices.recipe or DEFAULT_RECIPE,
+        name=choices.name,
+        components=choices.components,
+        options=plan_options(choices, overrides),
+        configurations=configurations,
+        progress=context.progress,
+    )
+    path = places.plans(plans.name)
+    plans.write(path)
+    if as_json:
+        print_json(plans.data())
+    else:
+        _print(plans)
+        click.echo(f"plans: {path}")
+
+
+def _places(context: Context, dataset: str | None, workspace: Path | None, files: tuple[Path | None, ...]) -> Places:
+    fingerprint, description, output = files
+    if dataset is not None:
+        if any(files) or not dataset:
+            raise click.UsageError("give either DATASET, or --fingerprint, --dataset-json and -o")
+        return _in_workspace(context, dataset, workspace)
+    if fingerprint is None or description is None or output is None:
+        raise click.UsageError("give DATASET, or all of --fingerprint, --dataset-json and -o")
+    if output.suffix != ".json":
+        raise click.UsageError(f"-o {output}: the plans are one file; give it a name that ends in .json")
+    return Places(description.resolve().parent.name, fingerprint, description, output)
+
+
+def _in_workspace(context: Context, dataset: str, workspace: Path | None) -> Places:
+    from nnplug.data.dataset import Dataset
+    from nnplug.data.workspace import Workspace
+
+    folder = find_dataset(dataset, os.environ.get("nnUNet_raw"))  # noqa: SIM112 - nnU-Net's own spelling
+    opened = Dataset.open(folder)
+    space = Workspace(context.workspace_root(workspace), opened.name)
+    if not space.fingerprint.exists():
+        raise NnplugError(f"{space.fingerprint}: no such fingerprint. Run: nnplug fingerprint {dataset}")
+    return Places(opened.name, space.fingerprint, folder / "dataset.json", space.plans("any").parent)
+
+
+def _print(plans: Plans) -> None:
+    rows = [
+        (name, _times(c.spacing), _times(c.patch_size), str(c.batch_size), _times(c.median_shape), c.architecture.name)
+        for name, c in plans.configurations.items()
+    ]
+    print_table(("configuration", "spacing (mm)", "patch", "batch", "median shape", "network"), rows)
+
+
+def _times(values: Sequence[float]) -> str:
+    return " x ".join(f"{value:g}" for value in values)
