@@ -52,6 +52,13 @@ def nnplug_trainers() -> Iterable[Component]:
 
 
 @hookimpl
+def nnplug_augmenters() -> Iterable[Component]:
+    """nnU-Net's random transforms."""
+    target = "nnplug_nnunet.augmentation:NnunetAugmenter"
+    yield Component("nnunet", target, "nnU-Net's rotation, scaling, noise, blur, intensities, resolution, mirroring")
+
+
+@hookimpl
 def nnplug_postprocessors() -> Iterable[Component]:
     """nnU-Net's removal of small islands."""
     target = "nnplug_nnunet.postprocessor:LargestComponent"

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import islice
+from threading import Barrier
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -153,14 +154,14 @@ class PatchLoader:
         Args:
             source: what makes samples.
             places: epoch and iteration of each batch, such as `itertools.product(range(first, epochs), range(250))`.
-            workers: threads; 0 makes batches in the caller's thread.
+            workers: threads, at least one.
             pin_memory: whether batches lie in page-locked memory, for copies to a GPU.
         """
         self._source = source
         self._places = iter(places)
         self._pin_memory = pin_memory
-        self._pool = ThreadPoolExecutor(workers, "patches", torch.set_num_threads, (1,)) if workers else None
-        self._ahead = workers + 1
+        self._pool = _start_threads(max(workers, 1))
+        self._ahead = max(workers, 1) + 1
         self._waiting: deque[Future[Batch]] = deque()
 
     def __enter__(self) -> Self:
@@ -172,8 +173,7 @@ class PatchLoader:
     ) -> None:
         """Drop what waits and end the threads."""
         self._waiting.clear()
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
 
     def __iter__(self) -> Iterator[Batch]:
         """Give the batches that are left."""
@@ -185,9 +185,6 @@ class PatchLoader:
         Raises:
             NnplugError: a sample failed; the message names its case.
         """
-        if self._pool is None:
-            with _one_thread():
-                return self._make(next(self._places))
         for place in islice(self._places, self._ahead - len(self._waiting)):
             self._waiting.append(self._pool.submit(self._make, place))
         if not self._waiting:
@@ -201,15 +198,20 @@ class PatchLoader:
         return Batch(image.pin_memory(), label.pin_memory()) if self._pin_memory else Batch(image, label)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch compute as it does in the loader's threads: sums depend on how many threads share them."""
+def _start_threads(workers: int) -> ThreadPoolExecutor:
+    """Threads whose torch computes on one core each, while that of the caller keeps all of them.
+
+    torch takes the last number that any thread has set for threads that have not computed yet, so all of them are
+    started before the caller's number is set again.
+    """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    pool = ThreadPoolExecutor(workers, "patches", torch.set_num_threads, (1,))
+    started = Barrier(workers + 1)
+    for _ in range(workers):
+        pool.submit(started.wait)
+    started.wait()
+    torch.set_num_threads(threads)
+    return pool
 
 
 @contextmanager

@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-Locations = npt.NDArray[np.integer[Any]]
-"""Voxels as rows of (z, y, x)."""
+Voxel = npt.NDArray[np.integer[Any]]
+"""(z, y, x)."""
+
+
+class Locations(Protocol):
+    """Voxels as rows of (z, y, x): an array, or one in a file of which only the drawn row is read."""
+
+    def __len__(self) -> int:
+        """The number of voxels."""
+        ...
+
+    def __getitem__(self, row: Any, /) -> Voxel:
+        """One voxel."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -101,13 +113,12 @@ def draw_patch(
     return PatchBox(tuple(starts), tuple(size))
 
 
-def _draw_centre(candidates: Candidates, *, forced: bool, rng: np.random.Generator) -> Locations | None:
+def _draw_centre(candidates: Candidates, *, forced: bool, rng: np.random.Generator) -> Voxel | None:
     """A stored voxel: of a class that is present, else an annotated one, else none."""
-    present = [voxels for voxels in candidates.foreground if len(voxels)] if forced else []
+    present: list[Locations] = [voxels for voxels in candidates.foreground if len(voxels)] if forced else []
     if not present and candidates.annotated is not None and len(candidates.annotated):
         present = [candidates.annotated]
     if not present:
         return None
     voxels = present[rng.integers(len(present))]
-    centre: Locations = voxels[rng.integers(len(voxels))]
-    return centre
+    return voxels[int(rng.integers(len(voxels)))]

@@ -1,0 +1,96 @@
+"""Linear operations that work on one axis at a time, as a matrix per axis.
+
+Blurring, sampling down and up again, and scaling are all of this kind. A product with a small matrix holds the
+operation together with its border rule, is fast in any library, and is the same code for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Matrix = npt.NDArray[np.float64]
+
+
+def apply_matrices(image: torch.Tensor, matrices: Sequence[Matrix | None]) -> torch.Tensor:
+    """Multiply each spatial axis of an image with its matrix.
+
+    Args:
+        image: (..., *size), float32.
+        matrices: (new size, size) per spatial axis; None leaves that axis.
+
+    Returns:
+        (..., *new size).
+    """
+    for axis, matrix in enumerate(matrices, start=-len(matrices)):
+        if matrix is not None:
+            image = _multiply(image, matrix, axis)
+    return image
+
+
+def _multiply(image: torch.Tensor, matrix: Matrix, axis: int) -> torch.Tensor:
+    used = np.flatnonzero(matrix.any(0))  # what is not looked at need not be multiplied
+    low, high = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
+    image = image.narrow(axis, low, high - low)
+    weights = torch.from_numpy(matrix[:, low:high].astype(np.float32))
+    if axis == -1:
+        return image @ weights.T
+    product = torch.matmul(weights, image.flatten(axis + 1))
+    return product.view(*product.shape[:-1], *image.shape[axis + 1 :])
+
+
+def linear(positions: npt.NDArray[np.float64], size: int) -> Matrix:
+    """Linear interpolation at positions in voxels; zeros outside."""
+    padded = positions.clip(-1, size) + 1
+    lower = np.floor(padded).astype(int).clip(max=size)
+    rows = np.arange(len(positions))
+    matrix = np.zeros((len(positions), size + 2))  # with a voxel of zeros on each side
+    matrix[rows, lower] = lower + 1 - padded
+    matrix[rows, lower + 1] = padded - lower
+    return matrix[:, 1:-1]
+
+
+def blur(size: int, sigma: float) -> Matrix:
+    """Gaussian blur with sigma in voxels, truncated at about 3 sigma; the border voxel is the mirror."""
+    radius = _blur_radius(sigma)
+    offsets = np.arange(-radius, radius + 1)
+    weights = np.exp(-0.5 * (offsets / sigma) ** 2)
+    matrix = np.zeros((size, size))
+    voxels = np.pad(np.arange(size), radius, mode="reflect")
+    for offset, weight in zip(offsets, weights / weights.sum(), strict=True):
+        np.add.at(matrix, (np.arange(size), voxels[radius + offset : radius + offset + size]), weight)
+    return matrix
+
+
+def _blur_radius(sigma: float) -> int:
+    """Half the odd kernel size next to 6 sigma + 0.5; of two as near the larger, unless rounding has passed both."""
+    wanted = 6 * sigma + 0.5
+    rounded = round(wanted)
+    if rounded % 2 == 0:
+        rounded += 1 if wanted >= rounded else -1
+    return rounded // 2
+
+
+def low_resolution(size: int, new_size: int, *, cubic: bool) -> Matrix:
+    """Sampling down to `new_size` voxels by the nearest, then up again, linearly or by cubic splines."""
+    down = np.zeros((new_size, size))
+    nearest = np.floor((np.arange(new_size) + 0.5) * (size / new_size)).astype(int).clip(max=size - 1)
+    down[np.arange(new_size), nearest] = 1
+    return (_cubic_up if cubic else _linear_up)(new_size, size) @ down
+
+
+def _linear_up(size: int, new_size: int) -> Matrix:
+    positions = (np.arange(new_size) + 0.5) * size / new_size - 0.5
+    return linear(positions.clip(0, size - 1), size)
+
+
+def _cubic_up(size: int, new_size: int) -> Matrix:
+    from scipy.ndimage import zoom
+
+    if size == new_size:
+        return np.eye(size)
+    matrix: Matrix = zoom(np.eye(size), (new_size / size, 1), order=3, mode="nearest", grid_mode=True)
+    return matrix

@@ -1,0 +1,151 @@
+"""Rotation, scaling and mirroring: the transforms that move image and label together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nnplug_nnunet.augmentation.resample import (
+    cubic_image,
+    grid_positions,
+    is_separable,
+    linear_image,
+    linear_label,
+)
+from nnplug_nnunet.augmentation.sample import Range, Sample, happens
+
+Interpolation = Literal["linear", "cubic"]
+MARGIN = 0.85
+"""The smallest scale for which nnU-Net makes room, whatever scales are drawn."""
+
+
+def source_size(patch_size: Sequence[int], rotation: float) -> tuple[int, ...]:
+    """The patch to cut so that a rotated and shrunk patch sees little of its border.
+
+    Args:
+        patch_size: of the network's input.
+        rotation: largest angle in degrees, about each axis alone; 90 at most counts.
+    """
+    from batchgenerators.augmentations.utils import rotate_coords_2d, rotate_coords_3d
+
+    size, angle = np.array(patch_size, float), math.radians(min(90.0, rotation))
+    if len(patch_size) == 2:
+        extents = [rotate_coords_2d(size, angle)]
+    else:
+        extents = [rotate_coords_3d(size, *angles) for angles in np.eye(3) * angle]
+    largest = np.abs([size, *extents]).max(0)
+    return tuple(int(n) for n in largest / MARGIN)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A rotation and a scaling of the grid on which a patch is sampled.
+
+    Attributes:
+        angles: radians, about each axis in 3D, one in 2D; empty for no rotation.
+        scales: per axis; above 1 the patch covers more of its source, so that objects shrink.
+    """
+
+    angles: tuple[float, ...]
+    scales: tuple[float, ...]
+
+    def matrix(self) -> npt.NDArray[np.float64]:
+        """(axes, axes): scales first, then rotates about the first, second and third axis."""
+        matrix = np.diag(np.array(self.scales, float))
+        planes = [(0, 1)] if len(self.scales) == 2 else [(1, 2), (2, 0), (0, 1)]
+        for angle, plane in zip(self.angles, planes, strict=bool(self.angles)):
+            matrix = _rotation(angle, plane, len(self.scales)) @ matrix
+        return matrix
+
+
+def _rotation(angle: float, plane: tuple[int, int], axes: int) -> npt.NDArray[np.float64]:
+    matrix, (i, j) = np.eye(axes), plane
+    matrix[i, i] = matrix[j, j] = math.cos(angle)
+    matrix[i, j], matrix[j, i] = -math.sin(angle), math.sin(angle)
+    return matrix
+
+
+@dataclass(frozen=True)
+class RotateAndScale:
+    """Samples the patch on a rotated and scaled grid around the source's centre, or crops the centre.
+
+    Attributes:
+        patch_size: of the result.
+        in_plane: whether the first of three axes is left alone.
+        rotation: degrees, drawn up to this in both directions for each axis.
+        p_rotation: probability of a rotation.
+        scaling: range of scales.
+        p_scaling: probability of a scaling.
+        p_scale_per_axis: probability that a scaling draws each axis apart.
+        interpolation: of the image.
+    """
+
+    patch_size: tuple[int, ...]
+    in_plane: bool
+    rotation: float
+    p_rotation: float
+    scaling: Range
+    p_scaling: float
+    p_scale_per_axis: float
+    interpolation: Interpolation
+
+    @property
+    def _size(self) -> tuple[int, ...]:
+        """The axes that take part."""
+        return self.patch_size[1:] if self.in_plane else self.patch_size
+
+    def draw(self, rng: np.random.Generator, channels: int) -> Affine | None:  # noqa: ARG002
+        """Angles and scales; None where neither is drawn."""
+        axes = len(self._size)
+        rotate, scale = happens(rng, self.p_rotation), happens(rng, self.p_scaling)
+        if not (rotate or scale):
+            return None
+        limit = math.radians(self.rotation)
+        angles = rng.uniform(-limit, limit, 3 if axes == 3 else 1).tolist() if rotate else []
+        scales = np.ones(axes)
+        if scale:
+            scales[:] = rng.uniform(*self.scaling, axes if happens(rng, self.p_scale_per_axis) else 1)
+        return Affine(tuple(angles), tuple(scales.tolist()))
+
+    def apply(self, sample: Sample, params: Affine) -> Sample:
+        """Sample image and label on the transformed grid; new tensors."""
+        image, label = sample.image, sample.label[None]
+        if self.in_plane:  # slices become channels
+            image, label = image.flatten(0, 1), label[0]
+        matrix = params.matrix()
+        positions = grid_positions(matrix, self._size, label.shape[1:])
+        if self.interpolation == "cubic":
+            moved = cubic_image(image, positions)
+        else:
+            moved = linear_image(image, positions, separable=is_separable(matrix))
+        labels = linear_label(label, positions)
+        if self.in_plane:
+            return Sample(moved.view(-1, *labels.shape), labels)
+        return Sample(moved, labels[0])
+
+    def crop(self, sample: Sample) -> Sample:
+        """The centre of the source, copied."""
+        starts = [n // 2 - size // 2 for n, size in zip(sample.label.shape, self.patch_size, strict=True)]
+        box = tuple(slice(s, s + size) for s, size in zip(starts, self.patch_size, strict=True))
+        return Sample(sample.image[:, *box].clone(), sample.label[box].clone())
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Mirrors each of some spatial axes with probability 1/2."""
+
+    axes: tuple[int, ...]
+
+    def draw(self, rng: np.random.Generator, channels: int) -> tuple[int, ...] | None:  # noqa: ARG002
+        """The axes to mirror."""
+        return tuple(axis for axis in self.axes if happens(rng, 0.5)) or None
+
+    def apply(self, sample: Sample, params: tuple[int, ...]) -> Sample:
+        """Flip image and label; new tensors."""
+        return Sample(torch.flip(sample.image, [axis + 1 for axis in params]), torch.flip(sample.label, params))
