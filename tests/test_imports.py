@@ -1,0 +1,212 @@
+"""Who may import whom: the table of docs/architecture.md, read from the syntax of every source file.
+
+Imports under `if TYPE_CHECKING:` are free: they do not run.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NUMERICS = {"numpy", "torch", "scipy", "SimpleITK"}
+SCREEN = {"click", "rich"}
+
+CORE = {
+    "nnplug.ops": NUMERICS | {"nnplug.errors", "nnplug.ops"},
+    "nnplug.runtime": NUMERICS | {"nnplug.errors", "nnplug.runtime"},
+    "nnplug.data": NUMERICS | {"msgspec", "nnplug"},
+    "nnplug.stages": NUMERICS | {"msgspec", "safetensors", "matplotlib", "nnplug"},
+    "nnplug.testing": NUMERICS | {"msgspec", "safetensors", "nnplug"},
+    "nnplug": {"msgspec", "pluggy", "packaging", "nnplug"},
+}
+"""What each part of the core may import; the first entry that a module's name begins with counts."""
+
+NEVER = {
+    "nnplug.data": {"nnplug.stages", "nnplug.testing"},
+    "nnplug.stages": {"nnplug.testing"},
+    "nnplug": {"nnplug.ops", "nnplug.stages", "nnplug.testing"},
+}
+"""What the wider permissions above leave out."""
+
+LAZY = {"nnplug_cli": {"nnplug.stages", "nnplug.ops", "nnplug.data", "nnplug.runtime", "nnplug.testing"}}
+"""What a package may import inside functions only, so that help and listings answer at once."""
+
+LIBRARIES = {"pillow": "PIL", "scikit-image": "skimage", "simpleitk": "SimpleITK"}
+"""Distributions whose import name differs from their own."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """A module that a line of a file imports."""
+
+    file: Path
+    line: int
+    name: str
+    top_level: bool
+
+
+@dataclass(frozen=True)
+class Package:
+    """A distribution's source folder.
+
+    Attributes:
+        folder: of the package, `.../src/NAME`.
+        declared: import names of the distribution's dependencies.
+    """
+
+    folder: Path
+    declared: frozenset[str]
+
+    @classmethod
+    def of(cls, distribution: Path) -> Package:
+        project = tomllib.loads((distribution / "pyproject.toml").read_text())["project"]
+        names = [re.split(r"[<>=!~ \[;]", line, maxsplit=1)[0].lower() for line in project["dependencies"]]
+        imports = {"nnplug" if n == "nnplug-core" else LIBRARIES.get(n, n.replace("-", "_")) for n in names}
+        folder = next(path for path in (distribution / "src").iterdir() if (path / "__init__.py").exists())
+        return cls(folder, frozenset(imports))
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def violations(self) -> list[str]:
+        """Every import that the table does not allow, a line each."""
+        files = (file for file in sorted(self.folder.rglob("*.py")) if "template" not in file.parts)
+        lines = (self._violation(self.module(file), one) for file in files for one in imports(file, self.module(file)))
+        return [line for line in lines if line]
+
+    def module(self, file: Path) -> str:
+        parts = file.relative_to(self.folder.parent).with_suffix("").parts
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    def _violation(self, module: str, one: Import) -> str | None:
+        reason = self._reason(module, one)
+        return reason and f"{one.file}:{one.line}: {module} imports {one.name}: {reason}"
+
+    def _reason(self, module: str, one: Import) -> str | None:
+        if one.name.partition(".")[0] in sys.stdlib_module_names:
+            return None
+        if one.top_level and begins(one.name, LAZY.get(self.name, ())):
+            return "inside functions only"
+        if self.name == "nnplug":
+            return core_reason(module, one)
+        forbidden = NUMERICS | {"matplotlib"} if self.name == "nnplug_cli" else SCREEN | {"nnplug_cli"}
+        if begins(one.name, forbidden):
+            return "not in this layer"
+        return None if begins(one.name, {*self.declared, self.name}) else "its distribution is not declared"
+
+
+def core_reason(module: str, one: Import) -> str | None:
+    zone = next(zone for zone in CORE if begins(module, {zone}))
+    if not begins(one.name, CORE[zone]):
+        return "not in this layer"
+    return "a layer above" if begins(one.name, NEVER.get(zone, ())) else None
+
+
+def begins(name, packages):
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def imports(file: Path, module: str) -> Iterator[Import]:
+    """The imports of a file that run; `from a import b` counts as a.b where a is nnplug itself."""
+    package = module if file.stem == "__init__" else module.rpartition(".")[0]
+    yield from _walk(ast.parse(file.read_text()), file, package, top_level=True)
+
+
+def _walk(node: ast.AST, file: Path, package: str, *, top_level: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        for name in _names(child, package):
+            yield Import(file, child.lineno, name, top_level)
+        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield from _walk(child, file, package, top_level=top_level and not inside)
+
+
+def _names(node: ast.AST, package: str) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    parents = package.split(".")
+    start = parents[: len(parents) - node.level + 1] if node.level else []
+    source = ".".join([*start, *([node.module] if node.module else [])])
+    return [f"{source}.{alias.name}" for alias in node.names] if source.count(".") == 0 else [source]
+
+
+def distributions() -> list[Path]:
+    return sorted(path.parent for path in [*ROOT.glob("c*/pyproject.toml"), *ROOT.glob("plugins/*/pyproject.toml")])
+
+
+def test_every_import_is_allowed():
+    packages = [Package.of(folder) for folder in distributions()]
+    assert {"nnplug", "nnplug_cli", "nnplug_nnunet", "nnplug_brats"} <= {package.name for package in packages}
+    violations = [line for package in packages for line in package.violations()]
+    assert not violations, "\n".join(["imports against docs/architecture.md:", *violations])
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Write a package with one module and give its violations."""
+
+    def make(name, module, source, dependencies=("nnplug-core", "nnplug-nnunet>=0.1", "click", "rich", "torch")):
+        file = tmp_path / "src" / name / module
+        file.parent.mkdir(parents=True)
+        for folder in {file.parent, tmp_path / "src" / name}:
+            (folder / "__init__.py").touch()
+        file.write_text(source)
+        (tmp_path / "pyproject.toml").write_text(f"[project]\ndependencies = {list(dependencies)}\n")
+        return Package.of(tmp_path).violations()
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "source"),
+    [
+        ("nnplug", "ops/a.py", "from nnplug.data import plans"),
+        ("nnplug", "ops/a.py", "from ..data.plans import Plans"),
+        ("nnplug", "data/a.py", "def f():\n    import nnplug.stages.train"),
+        ("nnplug", "data/a.py", "import matplotlib.pyplot"),
+        ("nnplug", "runtime/a.py", "from nnplug import components"),
+        ("nnplug", "stages/a.py", "import rich"),
+        ("nnplug", "a.py", "import numpy as np"),
+        ("nnplug", "a.py", "if True:\n    from torch import nn"),
+        ("nnplug_x", "a.py", "import rich"),
+        ("nnplug_x", "a.py", "from nnplug_cli.main import main"),
+        ("nnplug_x", "a.py", "import nnplug_brats"),
+        ("nnplug_x", "a.py", "import scipy"),
+        ("nnplug_cli", "a.py", "def f():\n    import torch"),
+        ("nnplug_cli", "a.py", "from nnplug.stages.train import train"),
+        ("nnplug_cli", "a.py", "class A:\n    from rich import box"),
+    ],
+)
+def test_a_planted_violation_is_found(package, name, module, source):
+    (line,) = package(name, module, source)
+    assert module in line
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "source"),
+    [
+        ("nnplug", "ops/a.py", "import os\nimport numpy as np\nfrom nnplug.errors import NnplugError\nfrom . import b"),
+        ("nnplug", "data/a.py", "from nnplug.ops.crop import crop\nfrom nnplug.records import Record"),
+        ("nnplug", "a.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch"),
+        (
+            "nnplug_x",
+            "a.py",
+            "import torch.nn\nfrom nnplug_nnunet.planning import NnunetPlanner\nfrom nnplug_x import b",
+        ),
+        ("nnplug_cli", "a.py", "import click\ndef f():\n    from nnplug.stages.train import train\n    import rich"),
+    ],
+)
+def test_what_the_table_allows_is_no_violation(package, name, module, source):
+    assert package(name, module, source) == []
