@@ -201,17 +201,22 @@ class PatchLoader:
 def _start_threads(workers: int) -> ThreadPoolExecutor:
     """Threads whose torch computes on one core each, while that of the caller keeps all of them.
 
-    torch takes the last number that any thread has set for threads that have not computed yet, so all of them are
-    started before the caller's number is set again.
+    A thread that has not computed yet takes the last number that any thread has set, so all of them ask for theirs
+    before the caller's is set again.
     """
     threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(workers, "patches", torch.set_num_threads, (1,))
+    pool = ThreadPoolExecutor(workers, "patches", _compute_alone)
     started = Barrier(workers + 1)
     for _ in range(workers):
         pool.submit(started.wait)
     started.wait()
     torch.set_num_threads(threads)
     return pool
+
+
+def _compute_alone() -> None:
+    torch.get_num_threads()
+    torch.set_num_threads(1)
 
 
 @contextmanager
