@@ -41,10 +41,10 @@ class UNetGeometry:
 
     def __post_init__(self) -> None:
         """Refuse options that contradict each other."""
-        self.check_length("features_per_stage", self.features_per_stage)
-        self.check_length("kernel_sizes", self.kernel_sizes)
-        self.check_length("strides", self.strides)
-        self.check_length("n_conv_per_stage_decoder", self.n_conv_per_stage_decoder, fewer=1)
+        self.check_stages("features_per_stage", self.features_per_stage)
+        self.check_stages("kernel_sizes", self.kernel_sizes)
+        self.check_stages("strides", self.strides)
+        self.check_stages("n_conv_per_stage_decoder", self.n_conv_per_stage_decoder, fewer=1)
         axes = {len(size) for size in (*self.kernel_sizes, *self.strides)}
         if axes not in ({2}, {3}):
             raise ValueError("kernel_sizes and strides must all have 2 axes, or all 3")
@@ -55,7 +55,7 @@ class UNetGeometry:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; expected a probability, at least 0 and below 1")
 
-    def check_length(self, name: str, values: Sequence[Any], *, fewer: int = 0) -> None:
+    def check_stages(self, name: str, values: Sequence[Any], *, fewer: int = 0) -> None:
         """Raise `ValueError` unless there is one positive entry per stage."""
         if len(values) != self.n_stages - fewer:
             raise ValueError(f"{name} has {len(values)} entries; {self.n_stages} stages need {self.n_stages - fewer}")

@@ -27,7 +27,7 @@ class PlainConvUNet(UNetGeometry):
     def __post_init__(self) -> None:
         """See `UNetGeometry`."""
         super().__post_init__()
-        self.check_length("n_conv_per_stage", self.n_conv_per_stage)
+        self.check_stages("n_conv_per_stage", self.n_conv_per_stage)
 
     @classmethod
     def options_for(cls, topology: Topology) -> Mapping[str, Any]:

@@ -33,7 +33,7 @@ class ResidualEncoderUNet(UNetGeometry):
     def __post_init__(self) -> None:
         """See `UNetGeometry`."""
         super().__post_init__()
-        self.check_length("n_blocks_per_stage", self.n_blocks_per_stage)
+        self.check_stages("n_blocks_per_stage", self.n_blocks_per_stage)
 
     @classmethod
     def options_for(cls, topology: Topology) -> Mapping[str, Any]:
