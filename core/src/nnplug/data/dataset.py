@@ -180,9 +180,16 @@ def group_channels(files: Iterable[Path], ending: str) -> tuple[CaseFiles, ...]:
     """Group files named CASE_XXXX into cases by name, channels in order."""
     channels: dict[str, dict[int, Path]] = {}
     for file in files:
-        if match := re.fullmatch(rf"([^.].*)_([0-9]{{4}}){re.escape(ending)}", file.name):
-            channels.setdefault(match[1], {})[int(match[2])] = file
+        number = channel_number(file, ending)
+        if number is not None:
+            channels.setdefault(file.name.removesuffix(ending)[: -len("_0000")], {})[number] = file
     return tuple(CaseFiles(name, tuple(found[c] for c in sorted(found))) for name, found in sorted(channels.items()))
+
+
+def channel_number(file: Path, ending: str) -> int | None:
+    """The channel that a file named CASE_XXXX holds; None for files of other names."""
+    match = re.fullmatch(rf"[^.].*_([0-9]{{4}}){re.escape(ending)}", file.name)
+    return int(match[1]) if match else None
 
 
 def _channels(raw: Any, where: str) -> tuple[str, ...]:
