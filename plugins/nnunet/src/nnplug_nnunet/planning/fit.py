@@ -63,9 +63,7 @@ class Fitter:
         pyramid = Pyramid.of(spacing, first)
         patch = pyramid.pad(first)
         while (elements := self._count(pyramid, patch)) / self.reference_batch * self.shrink_batch > self.budget:
-            patch = _shrink(patch, pyramid, spacing, median_shape)
-            pyramid = Pyramid.of(spacing, patch)
-            patch = pyramid.pad(patch)
+            patch, pyramid = _shrink(patch, pyramid, spacing, median_shape)
         return Fit(patch, self._batch_size(elements, patch, dataset_voxels), self._topology(pyramid))
 
     def _topology(self, pyramid: Pyramid) -> Topology:
@@ -84,24 +82,29 @@ def first_patch(spacing: Sequence[float], median_shape: Sequence[float], volume:
     """The patch of that many voxels that covers as many mm in every axis, clipped to the median shape."""
     density = 1 / np.array(spacing, dtype=np.float64)
     side = (volume / np.prod(density)) ** (1 / len(spacing))
-    return [min(round(n), m) for n, m in zip((density * side).tolist(), map(float, median_shape), strict=True)]
+    return [min(max(round(n), 1), m) for n, m in zip((density * side).tolist(), map(float, median_shape), strict=True)]
 
 
-def _shrink(patch: Size, pyramid: Pyramid, spacing: Sequence[float], median_shape: Sequence[float]) -> Size:
+def _shrink(
+    patch: Size, pyramid: Pyramid, spacing: Sequence[float], median_shape: Sequence[float]
+) -> tuple[Size, Pyramid]:
     """Shorten the axis that covers most of the image.
 
     The step is what the strides divide *after* a trial step: a shorter patch may be pooled less often.
     """
     share = [n / m for n, m in zip(patch, median_shape, strict=True)]
     axis = max(range(len(patch)), key=lambda a: (share[a], a))
-    trial = _shorter(patch, axis, pyramid.divisor)
-    shrunk = _shorter(patch, axis, Pyramid.of(spacing, trial).divisor)
-    if shrunk[axis] < 1:
+    shorter = _shorter(patch, axis, pyramid.divisor)
+    after = Pyramid.of(spacing, shorter)
+    if after.divisor != pyramid.divisor:
+        shorter = _shorter(patch, axis, after.divisor)
+        after = Pyramid.of(spacing, shorter)
+    if shorter[axis] < 1:
         raise NnplugError(
             f"the memory target is too small for any patch (the last had {' x '.join(map(str, patch))} voxels). "
             "Raise it with --memory-gb."
         )
-    return shrunk
+    return after.pad(shorter), after
 
 
 def _shorter(patch: Size, axis: int, step: Size) -> Size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 from nnplug.contracts import Topology
@@ -48,7 +49,7 @@ class Pyramid:
                 size[a] = -(-size[a] // 2)
         return cls(tuple(strides), (*kernels, (3,) * len(spacing)))
 
-    @property
+    @cached_property
     def divisor(self) -> Size:
         """What each axis of a patch must be a multiple of."""
         return tuple(map(prod, zip(*self.strides, strict=True)))
