@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import shutil
 import sys
 import textwrap
@@ -59,3 +60,39 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     yield install
     for module in modules:
         sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def write_dataset(tmp_path: Path) -> Callable[..., Path]:
+    """Write a dataset in the raw layout: `write_dataset({"a": (image, label)})` gives its folder.
+
+    Images are (C, z, y, x), labels (z, y, x), spacings (z, y, x) in mm; keywords replace keys of `dataset.json`.
+    """
+    import numpy as np
+    import SimpleITK
+
+    def write(cases, *, spacing=(1.0, 1.0, 1.0), name="Dataset001_A", file_ending=".nii.gz", **description):
+        folder = tmp_path / name
+
+        def save(array, *path):
+            image = SimpleITK.GetImageFromArray(np.asarray(array))
+            image.SetSpacing(spacing[::-1])
+            file = folder.joinpath(*path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            SimpleITK.WriteImage(image, str(file))
+
+        for case, (image, label) in cases.items():
+            for channel, volume in enumerate(image):
+                save(volume, "imagesTr", f"{case}_{channel:04d}{file_ending}")
+            save(label, "labelsTr", f"{case}{file_ending}")
+        channels = len(next(iter(cases.values()))[0])
+        defaults = {
+            "channel_names": {str(c): "MRI" for c in range(channels)},
+            "labels": {"background": 0, "a": 1, "b": 2},
+            "numTraining": len(cases),
+            "file_ending": file_ending,
+        }
+        (folder / "dataset.json").write_text(json.dumps({**defaults, **description}))
+        return folder
+
+    return write

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from nnplug.data.dataset import CaseFiles, DatasetDescription
 from nnplug.data.images import REMEDY, read_image, read_label
+from nnplug.data.intact import count_nonfinite
 from nnplug.data.labels import Labels
 from nnplug.errors import InvalidFile
 
@@ -46,10 +48,8 @@ def read_training_case(files: CaseFiles, description: DatasetDescription) -> Tra
             f"{files.label}: has shape {label.geometry.shape}, its image {image.geometry.shape} (z, y, x). "
             f"Save the label map on the image's grid. {REMEDY}"
         )
-    for channel in image.array:
-        if not np.isfinite(channel).all():
-            value = channel[~np.isfinite(channel)][0]
-            raise InvalidFile(f"{where}: the image holds {value}; replace it by a number. {REMEDY}")
+    for path, channels in zip(files.images, np.array_split(image.array, len(files.images)), strict=True):
+        _check_numbers(path, channels)
     _check_values(label.array, description.labels, str(files.label))
     return TrainingCase(files.name, image.array, label.array, image.geometry.spacing)
 
@@ -61,6 +61,12 @@ def check_channels(image: npt.NDArray[np.float32], expected: int, where: str) ->
             f"{where}: the image has {len(image)} channels, expected {expected} as in 'channel_names' of dataset.json. "
             "Give a file CASE_0000, CASE_0001 .. for each."
         )
+
+
+def _check_numbers(path: Path, image: npt.NDArray[np.float32]) -> None:
+    """Look into the file too: ITK gives what is no number in NIfTI files as 0."""
+    if count := count_nonfinite(path) or int(np.count_nonzero(~np.isfinite(image))):
+        raise InvalidFile(f"{path}: {count} voxels are NaN or infinite; replace them by numbers. {REMEDY}")
 
 
 def _check_values(label: npt.NDArray[np.int16], labels: Labels, where: str) -> None:

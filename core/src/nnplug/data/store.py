@@ -81,7 +81,7 @@ class StoredArray:
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             return cls(path, array.shape, array.dtype, array.offset)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise _damaged(path, error) from error
 
     def rows(self, start: int, stop: int) -> StoredArray:
