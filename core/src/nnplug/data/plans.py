@@ -126,7 +126,7 @@ class Plans(Record, frozen=True, kw_only=True):
         """Build from JSON; `inherits_from` is resolved.
 
         Raises:
-            InvalidFile: the schema is newer, or a key is unknown, missing or ill-typed.
+            InvalidFile: the schema is newer, a key is unknown, missing or ill-typed, or values contradict each other.
         """
         if not isinstance(data, dict) or not isinstance(schema := data.get("schema"), int):
             raise InvalidFile(f"{where}: no plans of nnplug ('schema' is missing). Run nnplug plan to make some.")
@@ -134,10 +134,13 @@ class Plans(Record, frozen=True, kw_only=True):
             raise InvalidFile(f"{where}: plans have schema {schema}, this nnplug reads up to {SCHEMA}. Upgrade nnplug.")
         configurations = data.get("configurations")
         if isinstance(configurations, dict):
-            data = {**data, "configurations": {n: inherit(configurations, n, where) for n in configurations}}
+            resolved = {
+                name: Configuration.from_data(inherit(configurations, name, where), f"{where}: configuration {name!r}")
+                for name in configurations
+            }
+            data = {**data, "configurations": resolved}
         plans = super().from_data(data, where)
-        if unknown := sorted(set(plans.choices) - set(Kind)):
-            raise InvalidFile(f"{where}: choices name the unknown kind {unknown[0]!r}. Kinds are {', '.join(Kind)}.")
+        _check(plans, where)
         return plans
 
     def configuration(self, name: str) -> Configuration:
@@ -163,15 +166,45 @@ class Plans(Record, frozen=True, kw_only=True):
         return hashlib.sha256(json.dumps(self.data(), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def inherit(configurations: Mapping[str, Any], name: str, where: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
+def inherit(configurations: Mapping[str, Any], name: str, where: str, seen: tuple[str, ...] = ()) -> Any:
     """A configuration as JSON with its `inherits_from` chain merged in, the child's values winning."""
     if name not in configurations:
         raise InvalidFile(f"{where}: configuration {seen[-1]!r} inherits from {name!r}, which is not there")
     if name in seen:
         raise InvalidFile(f"{where}: configurations {' -> '.join((*seen, name))} inherit from each other")
-    own = dict(configurations[name])
-    parent = own.pop("inherits_from", None)
-    return own if parent is None else {**inherit(configurations, parent, where, (*seen, name)), **own}
+    own = configurations[name]
+    if not isinstance(own, dict) or "inherits_from" not in own:
+        return own
+    parent = inherit(configurations, str(own["inherits_from"]), where, (*seen, name))
+    return {**parent, **{key: value for key, value in own.items() if key != "inherits_from"}}
+
+
+def _check(plans: Plans, where: str) -> None:
+    """Refuse what has the right types and cannot be: files are edited by hand."""
+    if unknown := sorted(set(plans.choices) - set(Kind)):
+        raise InvalidFile(f"{where}: choices name the unknown kind {unknown[0]!r}. Kinds are {', '.join(Kind)}.")
+    if [plans.transpose_forward[axis] for axis in plans.transpose_backward if axis in range(3)] != [0, 1, 2]:
+        raise InvalidFile(
+            f"{where}: transpose_backward {list(plans.transpose_backward)} does not undo "
+            f"transpose_forward {list(plans.transpose_forward)}"
+        )
+    for name, configuration in plans.configurations.items():
+        _check_configuration(configuration, plans, f"{where}: configuration {name!r}")
+
+
+def _check_configuration(configuration: Configuration, plans: Plans, where: str) -> None:
+    for key in ("spacing", "patch_size", "median_shape"):
+        values = getattr(configuration, key)
+        if len(values) not in (2, 3) or len(values) != configuration.dimensions or not min(values) > 0:
+            raise InvalidFile(
+                f"{where}: {key} is {list(values)}; expected 2 or 3 numbers above 0, as many as in all keys"
+            )
+    if configuration.batch_size < 1:
+        raise InvalidFile(f"{where}: batch_size is {configuration.batch_size}; expected at least 1")
+    for key in ("next_stage", "previous_stage"):
+        other = getattr(configuration, key)
+        if other is not None and other not in plans.configurations:
+            raise InvalidFile(f"{where}: {key} is {other!r}, which the plans do not have")
 
 
 def read_plans(path: Path) -> Plans:

@@ -122,8 +122,8 @@ def choose(
     choices = {kind: Choice(name=names[kind], options=options[kind]) for kind in Kind if kind in names}
     for kind, choice in choices.items():
         _check_options(kind, choice, registry)
-    if Kind.NORMALIZER not in choices and options[Kind.NORMALIZER]:
-        raise InvalidOptions("normalizers are chosen per channel and take no options in plans")
+    for option in options[Kind.NORMALIZER]:
+        raise InvalidOptions(f"{Kind.NORMALIZER}.{option}: normalizers are named per channel and take no options")
     return choices, options[Kind.ARCHITECTURE]
 
 

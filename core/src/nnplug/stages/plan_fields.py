@@ -70,7 +70,8 @@ def override(plans: Plans, values: Mapping[str, Any], configurations: Sequence[s
             _check_normalization(value, plans, registry)
         takers = [name for name, c in changed.items() if field not in PER_AXIS or c.dimensions == len(value)]
         if not takers:
-            raise InvalidOptions(f"{PLAN}.{field} {list(value)} has {len(value)} axes; {', '.join(changed)} do not")
+            other = f"{len(value)} axes; {' and '.join(changed)} has {5 - len(value)}"
+            raise InvalidOptions(f"{PLAN}.{field} {list(value)} has {other}")
         changed |= {name: _with(changed[name], field, value) for name in takers}
     return msgspec.structs.replace(plans, configurations={**plans.configurations, **changed})
 

@@ -1,0 +1,141 @@
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nnplug_cli.main import main
+
+STATISTICS = {
+    "mean": 1.0,
+    "median": 1.0,
+    "std": 1.0,
+    "min": 0.0,
+    "max": 9.0,
+    "percentile_00_5": 0.0,
+    "percentile_99_5": 9.0,
+}
+FINGERPRINT = {
+    "spacings": [[1.0, 1.0, 1.0]] * 20,
+    "shapes_after_crop": [[128, 128, 128]] * 20,
+    "foreground_intensity_properties_per_channel": {"0": STATISTICS},
+    "median_relative_size_after_cropping": 1.0,
+}
+DATASET = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1}, "numTraining": 20, "file_ending": ".mha"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A raw dataset without images, and its fingerprint in a workspace."""
+    dataset = tmp_path / "Dataset001_A"
+    workspace = tmp_path / "work" / "Dataset001_A"
+    for path in (dataset, workspace):
+        path.mkdir(parents=True)
+    (dataset / "dataset.json").write_text(json.dumps(DATASET))
+    (workspace / "fingerprint.json").write_text(json.dumps(FINGERPRINT))
+    return tmp_path
+
+
+def files(folder):
+    return [
+        "--fingerprint",
+        folder / "work/Dataset001_A/fingerprint.json",
+        "--dataset-json",
+        folder / "Dataset001_A/dataset.json",
+        "-o",
+        folder / "P.json",
+    ]
+
+
+def plan(*words):
+    return CliRunner().invoke(main, ["plan", *map(str, words)])
+
+
+def test_plans_of_a_workspace_go_there(folder):
+    result = plan(folder / "Dataset001_A", "-w", folder / "work", "--name", "mine")
+    path = folder / "work/Dataset001_A/plans/mine.json"
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == f"plans: {path}"
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:3]] == ["2d", "3d_fullres"]
+    assert json.loads(path.read_text())["dataset"] == "Dataset001_A"
+
+
+def test_the_pure_form_needs_two_files_only(folder):
+    assert plan(*files(folder)).exit_code == 0
+    plans = json.loads((folder / "P.json").read_text())
+    assert (plans["dataset"], plans["name"]) == ("Dataset001_A", "nnunet")
+    assert plans["configurations"]["3d_fullres"]["patch_size"] == [128, 128, 128]
+
+
+def test_options_reach_the_plans(folder):
+    words = ["--planner", "nnunet-resenc-m", "--memory-gb", "16", "--set", "plan.batch_size=3", "-c", "3d_fullres"]
+    result = plan(*files(folder), *words, "--set", "trainer.epochs=5", "--json")
+    assert result.exit_code == 0
+    plans = json.loads(result.stdout)
+    assert plans == json.loads((folder / "P.json").read_text())
+    assert plans["choices"]["planner"] == {"name": "nnunet-resenc-m", "options": {"memory_gb": 16.0}}
+    assert plans["choices"]["trainer"]["options"] == {"epochs": 5}
+    assert plans["configurations"]["3d_fullres"]["batch_size"] == 3
+    assert plans["configurations"]["2d"]["batch_size"] != 3
+
+
+def test_an_unknown_channel_name_is_said_aloud(folder):
+    dataset = folder / "Dataset001_A" / "dataset.json"
+    dataset.write_text(json.dumps({**DATASET, "channel_names": {"0": "CTT"}}))
+    result = plan(*files(folder))
+    assert result.exit_code == 0
+    assert "'CTT'" in result.stderr
+    assert "'CTT'" not in result.stdout
+
+
+@pytest.mark.parametrize("missing", ["--fingerprint", "--dataset-json", "-o"])
+def test_the_pure_form_needs_all_three(folder, missing):
+    words = files(folder)
+    at = words.index(missing)
+    result = plan(*words[:at], *words[at + 2 :])
+    assert result.exit_code == 2
+    assert "give DATASET, or all of --fingerprint, --dataset-json and -o" in result.stderr
+
+
+def test_either_form_and_not_both(folder):
+    result = plan(folder / "Dataset001_A", *files(folder))
+    assert result.exit_code == 2
+    assert "give either DATASET, or" in result.stderr
+
+
+def test_plans_are_one_file(folder):
+    result = plan(*files(folder)[:-1], folder / "plans")
+    assert result.exit_code == 2
+    assert "give it a name that ends in .json" in result.stderr
+
+
+def test_a_missing_fingerprint_says_what_to_run(folder):
+    (folder / "work/Dataset001_A/fingerprint.json").unlink()
+    result = plan(folder / "Dataset001_A", "-w", folder / "work")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {folder}/work/Dataset001_A/fingerprint.json: no such fingerprint. Run: ")
+    assert result.stderr.endswith(f"nnplug fingerprint {folder}/Dataset001_A\n")
+
+
+def test_a_bad_option_is_one_line_and_writes_nothing(folder):
+    result = plan(*files(folder), "--set", "plan.patch_size=[100,128,128]")
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "the nearest is 96 x 128 x 128" in result.stderr
+    assert not (folder / "P.json").exists()
+
+
+def test_planning_loads_no_torch_and_is_quick(folder):
+    code = "import sys; from nnplug_cli.main import main; main(standalone_mode=False); sys.exit('torch' in sys.modules)"
+    words = [sys.executable, "-c", code, "plan", *map(str, files(folder))]
+    seconds = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        done = subprocess.run(words, check=False, capture_output=True, text=True)
+        seconds.append(time.perf_counter() - begin)
+        assert done.returncode == 0, done.stderr
+    assert Path(folder / "P.json").exists()
+    assert min(seconds) < 1.5  # 0.3 s when nothing else runs
