@@ -30,10 +30,13 @@ def _case(shape: tuple[int, ...], size: tuple[int, ...], network_size: tuple[int
     labels = SimpleNamespace(all_labels=[0, 1], has_ignore_label=False)
     data = SimpleNamespace(identifiers=["case"])
     loader = nnUNetDataLoader(data, 2, size, network_size, labels, 0.33)
-    starts = np.array([loader.get_bbox(np.array(shape), False, None)[0] for _ in range(DRAWS)])
+    starts = np.array([loader.get_bbox(np.array(shape), force_fg=False, class_locations=None)[0] for _ in range(DRAWS)])
     voxels = [tuple(int(v) for v in np.random.randint(0, shape)) for _ in range(8)] + [(0, 0, 0)]
     voxels.append(tuple(s - 1 for s in shape))
-    centred = [loader.get_bbox(np.array(shape), True, {1: np.array([[0, *voxel]])})[0] for voxel in voxels]
+    centred = [
+        loader.get_bbox(np.array(shape), force_fg=True, class_locations={1: np.array([[0, *voxel]])})[0]
+        for voxel in voxels
+    ]
     return {
         "shape": shape,
         "size": size,
