@@ -28,7 +28,7 @@ lint: setup
 	$(BIN)/ruff check .
 
 types: setup
-	$(BIN)/mypy $(SOURCES)
+	$(BIN)/mypy $(SOURCES) plugins/_template/src
 
 bench: setup  ## side by side with nnunetv2, which gets an environment of its own
 	$(BIN)/python bench/run.py

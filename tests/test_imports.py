@@ -186,7 +186,7 @@ def package(tmp_path):
         ("nnplug_x", "a.py", "import scipy"),
         ("nnplug_cli", "a.py", "def f():\n    import torch"),
         ("nnplug_cli", "a.py", "from nnplug.stages.train import train"),
-        ("nnplug_cli", "a.py", "class A:\n    from rich import box"),
+        ("nnplug_cli", "a.py", "class A:\n    from nnplug.data import plans"),
     ],
 )
 def test_a_planted_violation_is_found(package, name, module, source):

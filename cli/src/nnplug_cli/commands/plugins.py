@@ -1,8 +1,9 @@
-"""`nnplug plugins list`: what is installed, and what became of it."""
+"""`nnplug plugins`: what is installed and what became of it, and a start for one's own."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -40,3 +41,26 @@ def _state(plugin: Plugin) -> dict[str, str | None]:
 
 def _note(plugin: Plugin) -> str:
     return f"by no:{plugin.blocked_by}" if plugin.status is Status.BLOCKED else plugin.reason
+
+
+@command.command("new")
+@click.argument("name")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="The folder to make [default: ./nnplug-NAME].",
+)
+def new(*, name: str, output: Path | None) -> None:
+    """Write a package for a plugin NAME: a planner, an architecture and a trainer to start from, each line explained.
+
+    NAME is lower-case words joined by hyphens; the package is called nnplug-NAME.
+    """
+    from nnplug_cli.scaffold import write_plugin
+
+    folder = output or Path(f"nnplug-{name}")
+    write_plugin(name, folder)
+    click.echo(f"{folder}: a package with a planner, an architecture, a trainer and a recipe. Next:")
+    for step in (f"pip install -e {folder}", "nnplug components", f"nnplug plugins check {name}"):
+        click.echo(f"  {step}")
