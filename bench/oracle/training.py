@@ -27,15 +27,25 @@ def inputs(seed: int, channels: int, highest: int) -> tuple[torch.Tensor, torch.
 
 
 def class_loss(*, batch_dice: bool, ignore: int | None, seed: int) -> float:
-    loss = DC_and_CE_loss({"batch_dice": batch_dice, "smooth": 1e-5, "do_bg": False, "ddp": False}, {}, weight_ce=1,
-                          weight_dice=1, ignore_label=ignore, dice_class=MemoryEfficientSoftDiceLoss)
+    loss = DC_and_CE_loss(
+        {"batch_dice": batch_dice, "smooth": 1e-5, "do_bg": False, "ddp": False},
+        {},
+        weight_ce=1,
+        weight_dice=1,
+        ignore_label=ignore,
+        dice_class=MemoryEfficientSoftDiceLoss,
+    )
     logits, target = inputs(seed, 4, 3 if ignore is None else ignore)
     return float(loss(logits, target))
 
 
 def region_loss(*, batch_dice: bool, ignore: int | None, seed: int) -> float:
-    loss = DC_and_BCE_loss({}, {"batch_dice": batch_dice, "do_bg": True, "smooth": 1e-5, "ddp": False},
-                           use_ignore_label=ignore is not None, dice_class=MemoryEfficientSoftDiceLoss)
+    loss = DC_and_BCE_loss(
+        {},
+        {"batch_dice": batch_dice, "do_bg": True, "smooth": 1e-5, "ddp": False},
+        use_ignore_label=ignore is not None,
+        dice_class=MemoryEfficientSoftDiceLoss,
+    )
     logits, target = inputs(seed, 3, 3 if ignore is None else ignore)
     masks = [torch.isin(target[:, 0], torch.tensor(r)) for r in REGIONS]
     if ignore is not None:
@@ -53,10 +63,16 @@ def rates() -> list[float]:
     return found
 
 
-def supervised() -> float:
+def supervised() -> tuple[float, list]:
     """Three outputs at halved sizes, weights 1, 1/2, 0 normalised."""
-    loss = DC_and_CE_loss({"batch_dice": False, "smooth": 1e-5, "do_bg": False, "ddp": False}, {}, weight_ce=1,
-                          weight_dice=1, ignore_label=None, dice_class=MemoryEfficientSoftDiceLoss)
+    loss = DC_and_CE_loss(
+        {"batch_dice": False, "smooth": 1e-5, "do_bg": False, "ddp": False},
+        {},
+        weight_ce=1,
+        weight_dice=1,
+        ignore_label=None,
+        dice_class=MemoryEfficientSoftDiceLoss,
+    )
     weights = np.array([1, 0.5, 0.0])
     wrapper = DeepSupervisionWrapper(loss, weights / weights.sum())
     logits, target = inputs(9, 4, 3)
@@ -71,12 +87,17 @@ def supervised() -> float:
 
 
 def topk() -> float:
-    loss = DC_and_topk_loss({"batch_dice": True, "smooth": 1e-5, "do_bg": False, "ddp": False},
-                            {"k": 10, "label_smoothing": 0.0}, weight_ce=1, weight_dice=1)
+    loss = DC_and_topk_loss(
+        {"batch_dice": True, "smooth": 1e-5, "do_bg": False, "ddp": False},
+        {"k": 10, "label_smoothing": 0.0},
+        weight_ce=1,
+        weight_dice=1,
+    )
     return float(loss(*inputs(8, 4, 3)))
 
 
-cases = [{"batch_dice": b, "ignore": i, "seed": s} for s, (b, i) in enumerate([(False, None), (True, None), (False, 4), (True, 4)])]
+kinds = [(False, None), (True, None), (False, 4), (True, 4)]
+cases = [{"batch_dice": b, "ignore": i, "seed": s} for s, (b, i) in enumerate(kinds)]
 loss, targets = supervised()
 golden = {
     "class": [{**case, "loss": class_loss(**case)} for case in cases],

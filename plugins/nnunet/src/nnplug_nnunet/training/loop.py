@@ -19,6 +19,7 @@ from nnplug.runtime.files import write_text
 from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
 from nnplug.stages.curves import draw_curves, read_log
+from nnplug_nnunet.networks.cpu import accelerate
 from nnplug_nnunet.training.checkpoint import Position, load_state, save_state, save_weights
 from nnplug_nnunet.training.deep_supervision import supervised_loss
 from nnplug_nnunet.training.loading import Batch, PatchLoader, PatchSource, Stream
@@ -58,6 +59,8 @@ class Training:
         self.loss = make_loss(options.loss, task.labels, batch_dice=task.configuration.batch_dice)
         self.dtype = self._precision()
         self.scaler = torch.amp.GradScaler(task.device.type, enabled=self.dtype is torch.float16)
+        if task.device.type == "cpu" and self.dtype is None:
+            accelerate(self.network)
         self.position = Position()
         self._saved_at, self._saving_took = time.monotonic(), 0.0
         if task.run.state.exists():

@@ -1,0 +1,61 @@
+"""`nnplug demo`: the whole pipeline on phantom data that it makes itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nnplug_cli.context import Context
+from nnplug_cli.options import device_option, json_option, set_option, workers_option
+from nnplug_cli.render import print_json
+from nnplug_cli.scores import print_scores
+
+
+@click.command(short_help="Run the whole pipeline on phantom data that it makes itself.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("nnplug-demo"),
+    show_default=True,
+    help="Where everything goes.",
+)
+@set_option
+@device_option
+@workers_option
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    output: Path,
+    overrides: dict[str, dict[str, Any]],
+    device: str,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Make phantom images, train on them, predict unseen ones, score them and draw them: minutes on a CPU."""
+    from nnplug.runtime.device import choose_device
+    from nnplug.runtime.executor import LocalExecutor, available_cores
+    from nnplug.stages.demo import demo
+
+    result = demo(
+        output,
+        plugins=context.plugins,
+        executor=LocalExecutor(workers),
+        device=choose_device(device),
+        workers=workers or available_cores(),
+        progress=context.progress,
+        options=overrides,
+    )
+    if as_json:
+        print_json({"foreground_mean": result.summary["foreground_mean"], "picture": str(result.picture)})
+        return
+    print_scores(result.dataset.description.labels, {"images never seen in training": result.summary})
+    click.echo(f"picture:     {result.picture}")
+    click.echo(f"predictions: {result.predictions}")
+    click.echo("\nYour own data, in nnU-Net's raw layout:")
+    click.echo("  nnplug run DatasetXXX_NAME -w WORKSPACE")
+    click.echo("  nnplug predict -i IMAGES -o PREDICTIONS -m WORKSPACE/DatasetXXX_NAME/model/nnunet_3d_fullres")

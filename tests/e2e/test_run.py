@@ -1,0 +1,89 @@
+"""From a dataset to predictions through the installed command, killed on the way and resumed."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from nnplug.data.images import read_geometry, read_label
+
+ARGUMENTS = ("-c", "3d_fullres", "-f", "0", "--no-mirroring", "--set", "trainer.epochs=4")
+FOLD = Path("Dataset999_Phantom/runs/nnunet/3d_fullres/fold_0")
+
+
+def weights(workspace):
+    return load_file(workspace / FOLD / "weights_final.safetensors")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(phantom, tiny, tmp_path_factory):
+    import subprocess
+    import sys
+
+    workspace = tmp_path_factory.mktemp("uninterrupted")
+    words = [str(Path(sys.executable).parent / "nnplug"), "run", phantom, "-w", workspace, *ARGUMENTS, *tiny]
+    done = subprocess.run([*map(str, words), "--workers", "1"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return workspace, done
+
+
+def test_run_leaves_what_the_layout_promises(uninterrupted):
+    workspace, done = uninterrupted
+    run = workspace / FOLD
+    for name in ("run.json", "plans.json", "dataset.json", "log.jsonl", "progress.png", "weights_best.safetensors"):
+        assert (run / name).is_file(), name
+    assert not (run / "state.pt").exists()
+    assert [json.loads(line)["epoch"] for line in (run / "log.jsonl").read_text().splitlines()] == [0, 1, 2, 3]
+    summary = json.loads((run / "validation" / "summary.json").read_text())
+    assert set(summary) == {"foreground_mean", "mean", "metric_per_case"}
+    assert "model: " in done.stdout
+
+
+def test_a_second_run_does_nothing_again(uninterrupted, nnplug, phantom, tiny):
+    workspace, _ = uninterrupted
+    before = (workspace / FOLD / "weights_final.safetensors").stat().st_mtime_ns
+    nnplug("run", phantom, "-w", workspace, *ARGUMENTS, *tiny, check=True)
+    assert (workspace / FOLD / "weights_final.safetensors").stat().st_mtime_ns == before
+
+
+def test_other_values_are_refused_with_what_differs(uninterrupted, nnplug, phantom, tiny):
+    workspace, _ = uninterrupted
+    done = nnplug("run", phantom, "-w", workspace, *ARGUMENTS, *tiny, "--set", "trainer.initial_lr=0.1")
+    assert done.returncode == 1
+    assert "choices.trainer.options.initial_lr: 0.1 instead of the default" in done.stderr
+    assert "--fresh" in done.stderr
+
+
+def test_bundle_predicts_unseen_images_in_their_geometry(uninterrupted, nnplug, phantom, tmp_path):
+    workspace, _ = uninterrupted
+    model = workspace / "Dataset999_Phantom/model/nnunet_3d_fullres"
+    nnplug("predict", "-i", phantom / "imagesTs", "-o", tmp_path / "out", "-m", model, "--no-mirroring", check=True)
+    for label in sorted((phantom / "labelsTs").iterdir()):
+        predicted = read_label(tmp_path / "out" / label.name)
+        assert predicted.geometry == read_geometry(label)
+        assert set(np.unique(predicted.array)) <= {0, 1, 2}
+    scored = nnplug("evaluate", "-r", phantom / "labelsTs", "-p", tmp_path / "out", "-o", tmp_path / "s.json")
+    assert scored.returncode == 0, scored.stderr
+    assert len(json.loads((tmp_path / "s.json").read_text())["metric_per_case"]) == 2
+
+
+@pytest.mark.parametrize("moment", ["plans/nnunet.json", "preprocessed/nnunet_3d_fullres", "log.jsonl", "state.pt"])
+def test_killed_and_resumed_equals_uninterrupted(uninterrupted, start, nnplug, phantom, tiny, tmp_path, moment):
+    """kill -9 as soon as that file is there; another number of workers must change nothing either."""
+    words = ("run", phantom, "-w", tmp_path, *ARGUMENTS, *tiny, "--workers", "3")
+    folder = tmp_path / "Dataset999_Phantom"
+    awaited = tmp_path / FOLD / moment if "/" not in moment else folder / moment
+    process = start(*words)
+    while not awaited.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / FOLD / "weights_final.safetensors").exists(), "it was not killed on the way"
+    nnplug(*words, check=True)
+    expected, found = weights(uninterrupted[0]), weights(tmp_path)
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name])
