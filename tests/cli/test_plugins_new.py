@@ -174,7 +174,6 @@ def test_the_network_of_the_template_counts_the_maps_that_it_makes(network, stri
         if not list(layer.children()) and type(layer).__name__.startswith("Conv"):
             layer.register_forward_hook(lambda _layer, _inputs, output: counts.append(output.numel()))
     logits = module(torch.zeros(1, 2, *patch))
-    # the template also counts what comes out of each sum of upsampled map and skip
     assert sum(counts) == architecture.feature_map_elements(patch, channels=2, heads=3)
     assert logits[0].shape == (1, 3, *patch)
     assert len(logits) == len(strides) - 1

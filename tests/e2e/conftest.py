@@ -1,59 +1,58 @@
-"""The real installed command on small phantom data."""
+"""A fresh environment for packages that tests install and remove."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import sysconfig
+import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from nnplug.data.phantom import write_phantom
 
-NNPLUG = str(Path(sys.executable).parent / "nnplug")
-TINY = (
-    *("--set", "planner.base_features=4", "--set", "planner.max_features=8"),
-    *("--set", "plan.patch_size=[16,16,16]", "--set", "plan.batch_size=2"),
-    *("--set", "trainer.iterations_per_epoch=3", "--set", "trainer.val_iterations_per_epoch=1"),
-)
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment that also sees the packages of the one that runs the tests; nothing is downloaded."""
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+    folder: Path
 
+    def run(self, *command: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment; its outcome is the caller's to judge."""
+        bin_folder = str(self.folder / "bin")
+        variables = os.environ | {
+            "PATH": bin_folder + os.pathsep + os.environ["PATH"],
+            "PIP_NO_BUILD_ISOLATION": "false",  # pip's way of saying --no-build-isolation
+            "PIP_NO_DEPS": "1",
+            "PIP_NO_INDEX": "1",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
+        words = [str(word) for word in command]
+        return subprocess.run(words, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
-@pytest.fixture(scope="session")
-def tiny() -> tuple[str, ...]:
-    """Options with which a training takes seconds; epochs are the test's affair."""
-    return TINY
-
-
-@pytest.fixture
-def nnplug() -> Command:
-    """Run the installed command; stdout and stderr are text."""
-
-    def call(*words: object, check: bool = False, **kwargs: object) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run([NNPLUG, *map(str, words)], capture_output=True, text=True, check=False, **kwargs)
-        assert not check or done.returncode == 0, done.stderr
-        return done
-
-    return call
+    def expect(self, *command: object, cwd: Path | None = None) -> str:
+        """Run a command that must succeed; gives what it printed."""
+        done = self.run(*command, cwd=cwd)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
 
 
 @pytest.fixture
-def start() -> Callable[..., subprocess.Popen[bytes]]:
-    """Start the installed command in a process group of its own, to be killed."""
-
-    def call(*words: object) -> subprocess.Popen[bytes]:
-        quiet = subprocess.DEVNULL
-        return subprocess.Popen([NNPLUG, *map(str, words)], stdout=quiet, stderr=quiet, env=dict(os.environ))
-
-    return call
-
-
-@pytest.fixture(scope="session")
-def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four small training cases and two unseen ones."""
-    folder = tmp_path_factory.mktemp("raw") / "Dataset999_Phantom"
-    write_phantom(folder, cases=4, unseen=2, shape=(20, 24, 22))
-    return folder
+def environment(tmp_path: Path) -> Environment:
+    """Made anew for each test, with the commands `python`, `pip` and `nnplug`."""
+    folder = tmp_path / "environment"
+    venv.create(folder, with_pip=False, symlinks=True)
+    python = folder / "bin" / "python"
+    ours = sysconfig.get_path("purelib")
+    site = next((folder / "lib").glob("python*/site-packages"))
+    (site / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+    for name, line in (
+        ("nnplug", f'"{python}" -c "from nnplug_cli.main import main; main(prog_name=\'nnplug\')"'),
+        ("pip", f'"{sys.executable}" -m pip --python "{python}"'),
+    ):
+        script = folder / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec {line} "$@"\n')
+        script.chmod(0o755)
+    return Environment(folder)

@@ -1,0 +1,76 @@
+"""A third party's package, from `nnplug plugins new` to a wheel, a training, and the error when it is gone."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from nnplug.data.phantom import write_phantom
+
+GUIDE = Path(__file__).parents[2] / "docs" / "write-a-plugin.md"
+MINE = {"planner": "my-lab", "architecture": "my-lab-unet", "trainer": "my-lab"}
+TINY = {
+    "plan.patch_size": "[16,16,16]",
+    "plan.batch_size": 2,
+    "trainer.epochs": 1,
+    "trainer.iterations_per_epoch": 2,
+    "trainer.val_iterations_per_epoch": 1,
+}
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A phantom dataset of few and small cases, one of them unseen."""
+    return write_phantom(tmp_path / "Dataset900_Tiny", cases=5, unseen=1, shape=(24, 24, 24)).folder
+
+
+def wheel(environment, folder):
+    """The wheel of the package that `nnplug plugins new my-lab` writes."""
+    environment.expect("nnplug", "plugins", "new", "my-lab", "-o", folder / "source")
+    environment.expect("pip", "wheel", "-q", "-w", folder, folder / "source")
+    return next(folder.glob("nnplug_my_lab-0.1.0-*.whl"))
+
+
+def train(environment, dataset, workspace):
+    """Train two iterations with the package's components; gives the bundle."""
+    choices = [word for kind, name in MINE.items() for word in (f"--{kind}", name)]
+    settings = [word for key, value in TINY.items() for word in ("--set", f"{key}={value}")]
+    where = ["-w", workspace, "-c", "3d_fullres", "-f", "0", "--device", "cpu", "--no-mirroring", "--json"]
+    outcome = environment.expect("nnplug", "run", dataset, *where, *choices, *settings)
+    return Path(json.loads(outcome)["bundles"]["3d_fullres"])
+
+
+def offers(environment):
+    components = json.loads(environment.expect("nnplug", "components", "--json"))
+    return {c["kind"]: c["name"] for c in components if c["distribution"] == "nnplug-my-lab" and c["kind"] in MINE}
+
+
+def test_a_wheel_is_listed_trained_with_and_asked_for_when_it_is_gone(environment, dataset, tmp_path):
+    assert offers(environment) == {}
+    environment.expect("pip", "install", "-q", wheel(environment, tmp_path))
+    assert offers(environment) == MINE
+
+    bundle = train(environment, dataset, tmp_path / "work")
+    predict = ["nnplug", "predict", "-i", dataset / "imagesTs", "-m", bundle, "--device", "cpu", "--no-mirroring"]
+    environment.expect(*predict, "-o", tmp_path / "predictions")
+    assert [path.name for path in (tmp_path / "predictions").glob("*.nii.gz")] == ["phantom_005.nii.gz"]
+
+    environment.expect("pip", "uninstall", "-q", "-y", "nnplug-my-lab")
+    done = environment.run(*predict, "-o", tmp_path / "none")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: this model needs architecture 'my-lab-unet' from nnplug-my-lab 0.1.0, which is not installed. "
+        "Run: pip install 'nnplug-my-lab==0.1.0'\n",
+    )
+    assert not list(tmp_path.glob("none/*.nii.gz"))
+
+
+def test_the_commands_of_the_guide_work_in_their_order(environment, tmp_path):
+    blocks = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert len(blocks) >= 5
+    printed = environment.expect("bash", "-euo", "pipefail", "-c", "\n".join(blocks), cwd=tmp_path)
+    assert "my-lab-unet" in printed
+    assert list(tmp_path.glob("predictions/*.nii.gz"))
