@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
 
 import msgspec
@@ -209,6 +212,23 @@ def test_a_second_call_does_nothing(preprocess, dataset):
     assert list(before) == ["a", "b", "c"]
     assert times(preprocess(dataset)) == before
     assert times(preprocess(dataset, batch_size=7)) == before
+
+
+def test_another_process_finds_the_same_cases_done(preprocess, dataset, plans):
+    """Python's hashes differ between processes: nothing recorded may depend on them."""
+    plans.write(dataset / "plans.json")
+    code = """
+        import sys
+        from pathlib import Path
+        from nnplug.data.dataset import Dataset
+        from nnplug.data.plans import read_plans
+        from nnplug.stages.preprocess import _decisions
+        folder = Path(sys.argv[1])
+        print(_decisions(read_plans(folder / "plans.json"), "3d_fullres", Dataset.open(folder)))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(dataset)]
+    runs = [subprocess.run(command, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True) for seed in "12"]
+    assert runs[0].stdout == runs[1].stdout != ""
 
 
 def test_changed_files_and_leftovers_are_done_again(preprocess, dataset):

@@ -8,6 +8,7 @@ where blosc2 files take 190 ms for 60 % of the space (`bench/store.py`).
 
 from __future__ import annotations
 
+import json
 import mmap
 import shutil
 from collections.abc import Iterator, Mapping
@@ -221,7 +222,7 @@ class CaseStore(Mapping[str, StoredCase]):
             np.save(folder / "image.npy", case.image)
             np.save(folder / "label.npy", case.label)
             np.save(folder / "voxels.npy", np.concatenate([np.empty((0, 3), np.int32), *groups]))
-            record.write(folder / _RECORD)
+            (folder / _RECORD).write_text(json.dumps(record.data()), encoding="utf-8")
         self._opened.pop(name, None)
 
     def remove(self, name: str) -> None:

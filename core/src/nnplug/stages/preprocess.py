@@ -242,7 +242,9 @@ def _decisions(plans: Plans, configuration_name: str, dataset: Dataset) -> str:
     keys = ("spacing", "normalization", "resampling")
     data = plans.data()
     decided = [data["transpose_forward"], data["intensity"], *(configuration[key] for key in keys)]
-    return json.dumps([_VERSION, *decided, str(dataset.description.labels)], sort_keys=True)
+    labels = dataset.description.labels
+    drawn = [labels.keys, labels.foreground, labels.all_values, labels.ignore]
+    return json.dumps([_VERSION, *decided, drawn], sort_keys=True)
 
 
 def _source(files: CaseFiles, decisions: str) -> str:
