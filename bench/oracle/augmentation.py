@@ -9,9 +9,11 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
 from batchgeneratorsv2.transforms.intensity.contrast import ContrastTransform
 from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
@@ -52,9 +54,9 @@ def spatial(source: tuple, patch: tuple, angles: tuple, scales: tuple) -> tuple[
         0,
         False,
         p_rotation=1,
-        rotation=lambda image, dim: angles[dim] if len(angles) == 3 else angles[0],
+        rotation=lambda dim, **_: angles[dim] if len(angles) == 3 else angles[0],
         p_scaling=1,
-        scaling=lambda image, dim: scales[0],
+        scaling=lambda **_: scales[0],
         p_synchronize_scaling_across_axes=1,
         border_mode_seg="constant",
         padding_value_seg=-1,
@@ -73,54 +75,38 @@ def _both(transform: Callable, image: torch.Tensor, label: torch.Tensor) -> tupl
 
 def intensity() -> dict[str, torch.Tensor]:
     every, two = torch.arange(2), torch.tensor([True, True])
-
-    def run(transform, **params):
-        return transform._apply_to_image(example(SIZE)[0], **params)
-
-    def gamma(invert):
-        return run(
-            GammaTransform((0.7, 1.5), invert, False, 1, 1),
-            apply_to_channel=every,
-            retain_stats=two,
-            invert_image=torch.tensor([bool(invert)] * 2),
-            gamma=torch.tensor([0.75, 1.4]),
-        )
-
+    factors = {"apply_to_channel": every, "multipliers": torch.tensor([0.8, 1.2])}
+    zoom = SimulateLowResolutionTransform((0.5, 1), False, True, ())
+    gamma = {"apply_to_channel": every, "retain_stats": two, "gamma": torch.tensor([0.75, 1.4])}
     image, label = example(SIZE)
-    masked = MaskImageTransform([1])(image=image, segmentation=label)["image"]
     return {
-        "blur": run(
+        "blur": _fixed(
             GaussianBlurTransform((0.5, 1.0), benchmark=True),
             apply_to_channel=two,
             sigmas=[[0.5, 0.75, 1.0], [0.9, 0.6, 0.8]],
         ),
-        "brightness": run(
-            MultiplicativeBrightnessTransform((0, 1), False), apply_to_channel=every, multipliers=[0.8, 1.2]
+        "brightness": _fixed(MultiplicativeBrightnessTransform((0, 1), False), **factors),
+        "contrast": _fixed(ContrastTransform((0, 1), True, False), **factors),
+        "low_resolution": _fixed(zoom, apply_to_channel=every, scales=torch.tensor([[0.5] * 3, [0.83] * 3])),
+        "low_resolution_in_plane": _fixed(
+            zoom, apply_to_channel=every, scales=torch.tensor([[1, 0.6, 0.6], [1, 0.9, 0.9]])
         ),
-        "contrast": run(
-            ContrastTransform((0, 1), True, False), apply_to_channel=every, multipliers=torch.tensor([0.8, 1.2])
-        ),
-        "low_resolution": run(
-            SimulateLowResolutionTransform((0.5, 1), False, True, ()),
-            apply_to_channel=every,
-            scales=torch.tensor([[0.5] * 3, [0.83] * 3]),
-        ),
-        "low_resolution_in_plane": run(
-            SimulateLowResolutionTransform((0.5, 1), False, True, (0,)),
-            apply_to_channel=every,
-            scales=torch.tensor([[1, 0.6, 0.6], [1, 0.9, 0.9]]),
-        ),
-        "gamma": gamma(0),
-        "gamma_inverted": gamma(1),
-        "mask": masked,
-        "mirror": MirrorTransform((0, 1, 2))._apply_to_image(example(SIZE)[0], axes=[0, 2]),
+        "gamma": _fixed(GammaTransform((0.7, 1.5), 0, False, 1, 1), **gamma, invert_image=~two),
+        "gamma_inverted": _fixed(GammaTransform((0.7, 1.5), 1, False, 1, 1), **gamma, invert_image=two),
+        "mask": MaskImageTransform([1])(image=image, segmentation=label)["image"],
+        "mirror": _fixed(MirrorTransform((0, 1, 2)), axes=[0, 2]),
         "noise_std": _noise_std(0.1),
     }
 
 
+def _fixed(transform: BasicTransform, **params: Any) -> torch.Tensor:
+    return transform.apply({"image": example(SIZE)[0]}, **params)["image"]
+
+
 def _noise_std(sigma: float) -> torch.Tensor:
     params = {"num_apply": 1, "apply_idx": torch.tensor([0]), "sigmas": sigma}
-    return GaussianNoiseTransform((0, 0.1), 1, True)._apply_to_image(torch.zeros(1, 60, 60, 60), **params).std()
+    transform = GaussianNoiseTransform((0, 0.1), 1, True)
+    return transform.apply({"image": torch.zeros(1, 60, 60, 60)}, **params)["image"].std()
 
 
 def sources() -> list[list[list[int] | float]]:

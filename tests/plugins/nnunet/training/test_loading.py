@@ -156,7 +156,7 @@ class _Broken(Case):
 
 
 class _Failing(Noise):
-    def __call__(self, image, label, rng):
+    def __call__(self, *_):
         raise OSError("disk on fire")
 
 
