@@ -32,7 +32,7 @@ def image(seed=0, shape=SHAPE):
 
 
 def label(values=(0, 1), shape=SHAPE):
-    return np.resize(np.array(values, np.uint8), shape)
+    return np.resize(np.array(values, np.min_scalar_type(max(values))), shape)
 
 
 def describe(folder: Path, **changes) -> None:
@@ -42,7 +42,7 @@ def describe(folder: Path, **changes) -> None:
 @pytest.fixture
 def folder(tmp_path) -> Path:
     folder = tmp_path / "Dataset001_Box"
-    describe(folder=folder) if folder.exists() else folder.mkdir()
+    folder.mkdir()
     describe(folder)
     for number, name in enumerate("abc"):
         for channel in range(2):
@@ -138,7 +138,7 @@ def test_nan_in_a_label(folder):
 
 
 def test_unknown_label_values_are_quoted(folder):
-    save(folder / "labelsTr" / "a.nii.gz", label((0, 1, 1, 7, 300), SHAPE).astype(np.uint16))
+    save(folder / "labelsTr" / "a.nii.gz", label((0, 1, 1, 7, 300)))
     line = only_problem(folder)
     assert "labelsTr/a.nii.gz: holds 7 (12 voxels)" in line
     assert "; dataset.json knows 0, 1. Correct" in line
