@@ -60,8 +60,8 @@ def test_a_wheel_is_listed_trained_with_and_asked_for_when_it_is_gone(environmen
 
     environment.expect("pip", "uninstall", "-q", "-y", "nnplug-my-lab")
     done = environment.run(*predict, "-o", tmp_path / "none")
-    assert (done.returncode, done.stderr) == (
-        1,
+    assert done.returncode == 1
+    assert done.stderr == (
         "error: this model needs architecture 'my-lab-unet' from nnplug-my-lab 0.1.0, which is not installed. "
         "Run: pip install 'nnplug-my-lab==0.1.0'\n",
     )

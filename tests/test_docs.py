@@ -1,0 +1,100 @@
+"""The documentation says what the code says: hooks, signatures, examples that run, commands and their options."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from nnplug import contracts
+from nnplug.components import Kind
+from nnplug.data.phantom import write_phantom
+from nnplug.plugins import HOOKS
+from nnplug_cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [*map(str, Kind), "recipes"]
+EXAMPLES = sorted(PAGES, key=lambda name: name != "extractor")  # the planner's example uses the extractor's result
+
+
+def page(name):
+    return (DOCS / "hooks" / f"{name}.md").read_text()
+
+
+def signatures(protocol):
+    """Every attribute and method of a Protocol as contracts.py has it, without its body."""
+    tree = ast.parse(Path(contracts.__file__).read_text())
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == protocol)
+    yield from (ast.unparse(node) for node in body if isinstance(node, ast.AnnAssign))
+    for method in (node for node in body if isinstance(node, ast.FunctionDef)):
+        decorators = [f"@{ast.unparse(decorator)}" for decorator in method.decorator_list]
+        method.decorator_list, method.body = [], [ast.Expr(ast.Constant(...))]
+        yield "\n".join([*decorators, ast.unparse(method).replace(":\n    ...", ": ...")])
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("protocol", [*(str(kind).capitalize() for kind in Kind), "Augmentation"])
+def test_every_method_has_its_exact_signature_on_the_page_of_its_kind(protocol):
+    text = page("augmenter" if protocol == "Augmentation" else protocol.lower())
+    wanted = list(signatures(protocol))
+    assert wanted
+    assert [signature for signature in wanted if signature not in text] == []
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_named_on_a_page_and_no_page_is_left_over(hook):
+    assert any(f"def {hook}() -> Iterable[" in page(name) for name in PAGES)
+    assert {path.stem for path in (DOCS / "hooks").glob("*.md")} == set(PAGES)
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory):
+    """The names that the examples share, in a module as a data class needs one: first of all `dataset`."""
+    module = types.ModuleType("examples_of_the_documentation")
+    folder = tmp_path_factory.mktemp("docs") / "Dataset900_Docs"
+    module.dataset = write_phantom(folder, cases=2, unseen=0, shape=(24, 28, 24))
+    sys.modules[module.__name__] = module
+    yield module.__dict__
+    del sys.modules[module.__name__]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_of_every_page_runs(name, names):
+    (example,) = blocks(page(name), "python")
+    assert "\nassert " in example
+    exec(compile(example, f"docs/hooks/{name}.md", "exec"), names)
+
+
+def make_cli():
+    spec = importlib.util.spec_from_file_location("make_cli", DOCS / "make_cli.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def sections(text):
+    """Title and text of each command; words only, since libraries wrap lines as they like."""
+    parts = re.split(r"^## `(.*)`$", text, flags=re.MULTILINE)[1:]
+    return {title: body.split() for title, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def test_every_command_is_described_with_all_its_options():
+    written, now = sections((DOCS / "cli.md").read_text()), sections(make_cli().page())
+    assert {f"nnplug {name}" for name in COMMANDS} <= set(now)
+    stale = [title for title in now.keys() | written.keys() if now.get(title) != written.get(title)]
+    assert not stale, f"{sorted(stale)} changed; run: python docs/make_cli.py > docs/cli.md"
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: str(path.relative_to(DOCS)))
+def test_links_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
+    assert [link for link in links if not (path.parent / link).exists()] == []
