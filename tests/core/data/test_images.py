@@ -16,7 +16,6 @@ from hypothesis.extra import numpy as arrays
 
 from nnplug.data.images import (
     Geometry,
-    count_channels,
     read_geometry,
     read_image,
     read_label,
@@ -55,7 +54,6 @@ def test_arrays_and_spacings_equal_those_of_nnunets_readers(case, samples):
     assert image.array.ravel().tolist() == expected["values"]
     assert image.geometry.spacing == pytest.approx(expected["spacing"])
     assert read_geometry(file) == image.geometry
-    assert count_channels(file) == len(image.array)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

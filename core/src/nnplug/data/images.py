@@ -116,14 +116,6 @@ def read_geometry(path: Path) -> Geometry:
     return _geometry(path, _open(path))
 
 
-def count_channels(path: Path) -> int:
-    """How many channels a file holds, from its header; raises `InvalidFile` as `read_geometry` does."""
-    header = _open(path)
-    if header.GetDimension() == 4:
-        return int(header.GetSize()[3])
-    return 1 if _is_gray_bmp(path) else int(header.GetNumberOfComponents())
-
-
 def write_label(path: Path, array: npt.NDArray[np.integer[Any]], geometry: Geometry) -> None:
     """Write a label map atomically in the smallest unsigned integer type, with the geometry of its image.
 
