@@ -63,7 +63,7 @@ def test_a_wheel_is_listed_trained_with_and_asked_for_when_it_is_gone(environmen
     assert done.returncode == 1
     assert done.stderr == (
         "error: this model needs architecture 'my-lab-unet' from nnplug-my-lab 0.1.0, which is not installed. "
-        "Run: pip install 'nnplug-my-lab==0.1.0'\n",
+        "Run: pip install 'nnplug-my-lab==0.1.0'\n"
     )
     assert not list(tmp_path.glob("none/*.nii.gz"))
 
