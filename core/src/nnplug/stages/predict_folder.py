@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from nnplug.data.dataset import FILE_ENDINGS, CaseFiles, channel_number, group_channels, image_cases
-from nnplug.data.images import Image, read_image, write_label
+from nnplug.data.frame import Frame
+from nnplug.data.images import Geometry, read_image, write_label
 from nnplug.data.store import Prepared
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.runtime.files import explained, write_json
@@ -27,13 +29,18 @@ from nnplug.stages.probabilities import write_probabilities
 LOG = "predictions.jsonl"
 """In the output folder: a line per finished case with what its prediction depends on."""
 
-_READ_AHEAD = 2
-_EXPORT_BEHIND = 2  # logits of so many cases wait for export, at most
+_READ_AHEAD = 1
+_EXPORT_BEHIND = 1  # the logits of one case are exported while the network works on the next
 
 
 class _Read(NamedTuple):
-    image: Image
+    geometry: Geometry
     prepared: Prepared | None  # None where the image is zero everywhere
+
+
+class _Predicted(NamedTuple):
+    logits: torch.Tensor
+    frame: Frame
 
 
 def find_cases(inputs: Sequence[Path], ending: str) -> tuple[CaseFiles, ...]:
@@ -123,7 +130,10 @@ class _Job:
             try:
                 for case, read in _ahead(reader, self._read, cases):
                     with self._noted(case):
-                        exports.append((case, writer.submit(self._export, case, *self._predict(case, read.result()))))
+                        geometry, prepared = read.result()
+                        predicted = self._predict(case, prepared)
+                        exports.append((case, writer.submit(self._export, case, geometry, predicted)))
+                        del prepared, predicted  # else they stay until the next case has its own
                     while len(exports) > _EXPORT_BEHIND:
                         self._finish(*exports.popleft(), advance)
                 while exports:
@@ -146,34 +156,31 @@ class _Job:
         check_channel_numbers(case)
         image = read_image(case.images)
         prepared = self.predictor.prepare(image)
-        return _Read(image, prepared if image.array.any() else None)
+        return _Read(image.geometry, prepared if image.array.any() else None)
 
-    def _predict(self, case: CaseFiles, read: _Read) -> tuple[_Read, torch.Tensor | None]:
-        if read.prepared is None:
+    def _predict(self, case: CaseFiles, prepared: Prepared | None) -> _Predicted | None:
+        if prepared is None:
             self.progress.notice(f"{case.name}: the image is zero everywhere; its label map is all background")
-            return read, None
-        array = read.prepared.image
-        with self.progress.task(f"predict {case.name}", self.predictor.passes(array.shape[1:])) as advance:
-            return read, self.predictor.logits(array, report=lambda: advance(""))
+            return None
+        passes = self.predictor.passes(prepared.image.shape[1:])
+        with self.progress.task(f"predict {case.name}", passes) as advance:
+            return _Predicted(self.predictor.logits(prepared.image, report=lambda: advance("")), prepared.frame)
 
-    def _export(self, case: CaseFiles, read: _Read, logits: torch.Tensor | None) -> None:
-        label_file, *probability_file = self._outputs(case)
-        geometry = read.image.geometry
-        if read.prepared is None or logits is None:
-            label_map: Any = np.zeros(geometry.shape, np.uint8)
-            logits, frame = None, None
-        else:
-            frame = read.prepared.frame
-            label_map = self.predictor.postprocess(self.predictor.labels(logits, frame), geometry.spacing)
-        write_label(label_file, label_map, geometry)
-        for path in probability_file:
+    def _export(self, case: CaseFiles, geometry: Geometry, predicted: _Predicted | None) -> None:
+        label_file, *probability_files = self._outputs(case)
+        write_label(label_file, self._label_map(geometry, predicted), geometry)
+        for path in probability_files:
+            shape = (self.predictor.model.description.labels.outputs, *geometry.shape)
             volumes = (
-                _background(self.predictor, geometry.shape)
-                if logits is None or frame is None
-                else self.predictor.probabilities(logits, frame)
+                _background(self.predictor, geometry) if predicted is None else self.predictor.probabilities(*predicted)
             )
-            write_probabilities(path, volumes, (self.predictor.model.description.labels.outputs, *geometry.shape))
+            write_probabilities(path, volumes, shape)
         self._note_finished(case)
+
+    def _label_map(self, geometry: Geometry, predicted: _Predicted | None) -> npt.NDArray[np.integer[Any]]:
+        if predicted is None:
+            return np.zeros(geometry.shape, np.uint8)
+        return self.predictor.postprocess(self.predictor.labels(*predicted), geometry.spacing)
 
     def _finish(self, case: CaseFiles, export: Future[None], advance: Advance) -> None:
         with self._noted(case):
@@ -241,10 +248,10 @@ def _ahead(
         yield waiting.popleft()
 
 
-def _background(predictor: Predictor, shape: tuple[int, int, int]) -> Iterator[Any]:
+def _background(predictor: Predictor, geometry: Geometry) -> Iterator[npt.NDArray[np.float32]]:
     labels = predictor.model.description.labels
     for output in range(labels.outputs):
-        yield np.full(shape, float(output == 0 and not labels.has_regions), np.float32)
+        yield np.full(geometry.shape, float(output == 0 and not labels.has_regions), np.float32)
 
 
 def _entry(line: str) -> tuple[str, str] | None:
