@@ -24,7 +24,7 @@ CORE = {
     "nnplug.runtime": NUMERICS | {"nnplug.errors", "nnplug.runtime"},
     "nnplug.data": NUMERICS | {"msgspec", "nnplug"},
     "nnplug.stages": NUMERICS | {"msgspec", "safetensors", "matplotlib", "nnplug"},
-    "nnplug.testing": NUMERICS | {"msgspec", "safetensors", "nnplug"},
+    "nnplug.testing": NUMERICS | {"msgspec", "safetensors", "pytest", "nnplug"},
     "nnplug": {"msgspec", "pluggy", "packaging", "nnplug"},
 }
 """What each part of the core may import; the first entry that a module's name begins with counts."""

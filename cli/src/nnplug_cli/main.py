@@ -33,7 +33,7 @@ COMMANDS = {
     "evaluate": "Score predictions against references.",
     "postprocess": "Fit a postprocessing rule, or apply one.",
     "model": "Export, import and show trained models.",
-    "plugins": "List plugins.",
+    "plugins": "List, check and write plugins.",
     "components": "List what the plugins offer.",
     "show": "Describe a component, its options and its origin.",
 }

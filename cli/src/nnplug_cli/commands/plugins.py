@@ -1,7 +1,8 @@
-"""`nnplug plugins`: what is installed and what became of it, and a start for one's own."""
+"""`nnplug plugins`: what is installed, whether it keeps its contracts, and a start for one's own."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from nnplug_cli.options import json_option
 from nnplug_cli.render import print_json, print_table
 
 
-@click.group(short_help="List plugins.")
+@click.group(short_help="List, check and write plugins.")
 def command() -> None:
-    """Look at plugins."""
+    """List, check and write plugins."""
 
 
 @command.command("list")
@@ -41,6 +42,38 @@ def _state(plugin: Plugin) -> dict[str, str | None]:
 
 def _note(plugin: Plugin) -> str:
     return f"by no:{plugin.blocked_by}" if plugin.status is Status.BLOCKED else plugin.reason
+
+
+@command.command("check")
+@click.argument("name")
+@json_option
+@click.pass_context
+def check(ctx: click.Context, *, name: str, as_json: bool) -> None:
+    """Check every component of the plugin (or distribution) NAME against the contract of its kind.
+
+    Components are built with their default options and run on tiny synthetic data. The exit code is 1 if one fails.
+    """
+    verdicts = [{"component": c, "check": check, "problem": problem} for c, check, problem in _verdicts(ctx.obj, name)]
+    failed = sum(v["problem"] is not None for v in verdicts)
+    if as_json:
+        print_json(verdicts)
+    else:
+        rows = [(v["component"] or "", v["check"] or "", v["problem"] or "ok") for v in verdicts]
+        print_table(("component", "check", "verdict"), rows)
+        click.echo(f"{len(verdicts)} checks, {failed} failed")
+    ctx.exit(int(failed > 0))
+
+
+def _verdicts(context: Context, name: str) -> Iterator[tuple[str, str, str | None]]:
+    """Component, check and what is wrong, or None."""
+    from nnplug.testing import checks, entries_of
+
+    registry = context.plugins.registry
+    todo = [(f"{e.kind} {e.name}", one) for e in entries_of(context.plugins, name) for one in checks(e, registry)]
+    with context.progress.task(f"check {name}", len(todo)) as advance:
+        for component, one in todo:
+            yield component, one.name, one.problem()
+            advance(component)
 
 
 @command.command("new")

@@ -1,0 +1,120 @@
+"""The checks of `nnplug.contracts.Architecture`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from nnplug.contracts import Architecture, Topology
+from nnplug.errors import NnplugError
+from nnplug.testing import samples
+from nnplug.testing.check import Checks, ContractBroken, Subject, imports_no_torch, require
+
+if TYPE_CHECKING:
+    import torch
+
+OUTPUTS = 3
+SIZE = 16
+ODD = 17
+"""A size that no stride divides."""
+
+
+def _builds(subject: Subject, axes: int) -> None:
+    import torch
+
+    network = _build(_architecture(subject, axes))
+    patch = (SIZE,) * axes
+    keys = list(network.train().state_dict())
+    _check_logits(network(torch.zeros(2, samples.CHANNELS, *patch)), patch)
+    _check_evaluation(network, patch)
+    require(list(network.state_dict()) == keys, "training and evaluation mode have different state dicts")
+
+
+def _check_logits(logits: Any, patch: tuple[int, ...]) -> None:
+    require(isinstance(logits, (list, tuple)) and logits, "training mode gave no list of logits")
+    shapes = [tuple(one.shape) for one in logits]
+    require(shapes[0] == (2, OUTPUTS, *patch), f"the first logits have shape {shapes[0]}, not {(2, OUTPUTS, *patch)}")
+    for fine, coarse in pairwise(shapes):
+        falls = fine[:2] == coarse[:2] and fine != coarse and all(f >= c for f, c in zip(fine, coarse, strict=True))
+        require(falls, f"logits of shape {coarse} follow those of {fine}; they must go from fine to coarse")
+
+
+def _check_evaluation(network: torch.nn.Module, patch: tuple[int, ...]) -> None:
+    import torch
+
+    with torch.no_grad():
+        logits = network.eval()(torch.zeros(2, samples.CHANNELS, *patch))
+    require(isinstance(logits, torch.Tensor), f"evaluation mode gave {type(logits).__name__} instead of one tensor")
+    expected = (2, OUTPUTS, *patch)
+    require(tuple(logits.shape) == expected, f"evaluation mode gave shape {tuple(logits.shape)}, not {expected}")
+
+
+def _is_seeded(subject: Subject) -> None:
+    import torch
+
+    states = []
+    for _ in range(2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            states.append(_build(_architecture(subject, 3)).state_dict())
+    equal = all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    require(equal, "the same seed of torch's generator gave different initial weights")
+
+
+def _counts(subject: Subject) -> None:
+    architecture = _architecture(subject, 3)
+    sizes = (SIZE, 2 * SIZE)
+    counts = [architecture.feature_map_elements((n,) * 3, channels=samples.CHANNELS, heads=OUTPUTS) for n in sizes]
+    for count in counts:
+        require(type(count) is int and count > 0, f"feature_map_elements is {count!r}; it must be a positive int")
+    require(counts[0] < counts[1], f"feature_map_elements does not grow with the patch: {counts}")
+
+
+def _refuses(subject: Subject) -> None:
+    """A patch either fits, and then the network takes it, or is refused."""
+    architecture = _architecture(subject, 3)
+    architecture.check_patch((SIZE,) * 3)
+    require(_is_refused(architecture, (SIZE,) * 2), "check_patch lets a patch of 2 axes into a 3D network")
+    if not _is_refused(architecture, (ODD,) * 3):
+        try:
+            _check_evaluation(_build(architecture), (ODD,) * 3)
+        except Exception as error:
+            message = f"check_patch lets a patch of {ODD} voxels pass that the network cannot take"
+            raise ContractBroken(message) from error
+
+
+def _is_refused(architecture: Architecture, patch_size: Sequence[int]) -> bool:
+    try:
+        architecture.check_patch(patch_size)
+    except NnplugError:
+        return True
+    return False
+
+
+def _architecture(subject: Subject, axes: int) -> Architecture:
+    topology = Topology(
+        strides=((1,) * axes, (2,) * axes, (2,) * axes),
+        kernel_sizes=((3,) * axes,) * 3,
+        features_per_stage=(4, 8, 8),
+    )
+    options = dict(subject.entry.load().options_for(topology))
+    require(json.loads(json.dumps(options)) == options, f"options_for gave {options}, which JSON does not hold")
+    architecture: Architecture = subject.create(**options)
+    return architecture
+
+
+def _build(architecture: Architecture) -> torch.nn.Module:
+    return architecture.build(channels=samples.CHANNELS, outputs=OUTPUTS)
+
+
+CHECKS: Checks = {
+    "imports no torch": imports_no_torch,
+    "builds a 3D network": partial(_builds, axes=3),
+    "builds a 2D network": partial(_builds, axes=2),
+    "is initialised by torch's seed": _is_seeded,
+    "counts its feature maps": _counts,
+    "refuses patches that it cannot take": _refuses,
+}

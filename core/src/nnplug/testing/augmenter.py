@@ -1,0 +1,75 @@
+"""The checks of `nnplug.contracts.Augmenter`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from nnplug.contracts import Augmentation, AugmentationContext
+from nnplug.runtime.seeds import generator
+from nnplug.testing import samples
+from nnplug.testing.check import Checks, Subject, require
+
+PATCHES = {2: (16, 14), 3: (12, 16, 14)}
+MASKED = 1
+DRAWS = 8
+"""Samples per check: transforms that are drawn with a probability of 0.2 are met with one of 0.8."""
+
+Sample = tuple[samples.Image, samples.Label]
+
+
+def _augments(subject: Subject, axes: int) -> None:
+    augmentation, patch = _bind(subject, axes), PATCHES[axes]
+    source = tuple(augmentation.source_patch_size)
+    fits = len(source) == axes and all(s >= p for s, p in zip(source, patch, strict=True))
+    require(fits, f"source_patch_size {source} is smaller than the patch {patch}")
+    for draw in range(DRAWS):
+        _check(augmentation(*samples.volume(draw, source), generator(0, draw)), patch)
+
+
+def _check(sample: Sample, patch: tuple[int, ...]) -> None:
+    image, label = sample
+    expected = (samples.CHANNELS, *patch)
+    require(image.shape == expected, f"the image came back with shape {image.shape}, not {expected}")
+    require(label.shape == patch, f"the label came back with shape {label.shape}, not {patch}")
+    require(image.dtype == np.float32, f"the image came back as {image.dtype}; it must be float32")
+    require(label.dtype == np.int16, f"the label came back as {label.dtype}; it must be int16")
+    require(np.isfinite(image).all(), "the image came back with values that are not finite")
+    values = sorted(set(np.unique(label).tolist()) - set(samples.LABELS.all_values))
+    require(-1 not in values, "-1 is still in the label; it must have become 0")
+    require(not values, f"the label came back with the new values {values}")
+
+
+def _is_deterministic(subject: Subject) -> None:
+    augmentation = _bind(subject, 3)
+    for draw in range(DRAWS):
+        first, second = (
+            augmentation(*samples.volume(draw, augmentation.source_patch_size), generator(0, draw)) for _ in range(2)
+        )
+        equal = np.array_equal(first[0], second[0]) and np.array_equal(first[1], second[1])
+        require(equal, "the same rng gave different results; draw from the rng that is given and nothing else")
+
+
+def _keeps_masked(subject: Subject) -> None:
+    """A patch from outside the mask alone: its masked channel is 0 and must stay so."""
+    augmentation = _bind(subject, 3)
+    for draw in range(DRAWS):
+        image, label = samples.volume(draw, augmentation.source_patch_size)
+        image[MASKED], label[...] = 0, -1
+        result = augmentation(image, label, generator(0, draw))[0]
+        require(not result[MASKED].any(), "a masked channel did not stay 0 outside the nonzero mask")
+
+
+def _bind(subject: Subject, axes: int) -> Augmentation:
+    context = AugmentationContext(PATCHES[axes], tuple(range(axes)), (MASKED,), samples.LABELS)
+    augmentation: Augmentation = subject.create().bind(context)
+    return augmentation
+
+
+CHECKS: Checks = {
+    "augments 3D patches": partial(_augments, axes=3),
+    "augments 2D patches": partial(_augments, axes=2),
+    "draws from the rng alone": _is_deterministic,
+    "keeps masked channels 0": _keeps_masked,
+}

@@ -1,0 +1,89 @@
+"""What a check is, and what it is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnplug.components import Entry, Registry
+from nnplug.errors import NnplugError
+
+
+class ContractBroken(Exception):
+    """A component does what the contract of its kind forbids, or leaves out what it asks."""
+
+
+def require(condition: object, message: str) -> None:
+    """Raise `ContractBroken` with the message unless the condition holds; `python -O` does not switch it off."""
+    if not condition:
+        raise ContractBroken(message)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The component that is checked.
+
+    Attributes:
+        entry: what its plugin registered.
+        registry: where the component may look up others, as planners do.
+        options: to build it with, over those that the kit needs.
+    """
+
+    entry: Entry
+    registry: Registry
+    options: Mapping[str, Any]
+
+    def create(self, **needed: Any) -> Any:
+        """A fresh component; `needed` are options that the kit sets where the user of the kit does not."""
+        return self.entry.create({**needed, **self.options})
+
+
+Checks = Mapping[str, Callable[[Subject], None]]
+"""What a component must do, in words -> the function that raises where it does not."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a component must do.
+
+    Attributes:
+        name: a few words that complete "the component ..".
+        run: raises whatever it likes where the component does not.
+    """
+
+    name: str
+    run: Callable[[], None]
+
+    def problem(self) -> str | None:
+        """Run it: None where all is well, else one line that says what is wrong."""
+        try:
+            self.run()
+        except (ContractBroken, NnplugError) as error:
+            return " ".join(str(error).split())
+        except Exception as error:  # noqa: BLE001 - the component is somebody else's code
+            return f"{type(error).__name__}: {' '.join(str(error).split())} ({_place(error)})"
+        return None
+
+
+def _place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}, line {frame.lineno}"
+
+
+def imports_no_torch(subject: Subject) -> None:
+    """Import the target in a fresh interpreter: what planning and listings import must not take seconds."""
+    code = (
+        "import pkgutil, sys; sys.path[:] = sys.argv[2:]; pkgutil.resolve_name(sys.argv[1]);"
+        "sys.exit(3 if 'torch' in sys.modules else 0)"
+    )
+    target = subject.entry.component.target
+    done = subprocess.run(  # noqa: S603 - the target is imported by this process too
+        [sys.executable, "-c", code, target, *sys.path], capture_output=True, text=True, check=False
+    )
+    require(done.returncode != 3, f"importing {target} imports torch; import it inside the functions that use it")
+    require(done.returncode == 0, f"{target} cannot be imported on its own: {done.stderr.strip().splitlines()[-1:]}")

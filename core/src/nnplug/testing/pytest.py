@@ -1,0 +1,37 @@
+"""The conformance kit as test cases; needs pytest, which `nnplug-core[testing]` brings.
+
+A plugin's whole test of its contracts::
+
+    from nnplug import Plugins
+    from nnplug.testing.pytest import parametrize_components
+
+    @parametrize_components(Plugins(), "acme")
+    def test_contract(check):
+        check.run()
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from nnplug.plugins import Plugins
+from nnplug.testing.kit import checks, entries_of
+
+
+def parametrize_components(plugins: Plugins, name: str | None = None) -> pytest.MarkDecorator:
+    """Call a test with `check` once per component and check, named such as "planner-acme: imports no torch".
+
+    Args:
+        plugins: the installed plugins.
+        name: of one plugin or distribution; without it, every component that is installed.
+
+    Raises:
+        NnplugError: no plugin has that name, or it is blocked or failed to load.
+    """
+    entries = list(plugins.registry) if name is None else entries_of(plugins, name)
+    cases = [
+        pytest.param(check, id=f"{entry.kind}-{entry.name}: {check.name}")
+        for entry in entries
+        for check in checks(entry, plugins.registry)
+    ]
+    return pytest.mark.parametrize("check", cases)

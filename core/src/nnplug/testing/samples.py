@@ -1,0 +1,83 @@
+"""Tiny synthetic data that components are tried on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.data.dataset import DatasetDescription
+from nnplug.data.fingerprint import Fingerprint, IntensityStats
+from nnplug.data.frame import Frame
+from nnplug.data.store import CaseStore, Prepared
+
+CHANNELS = 2
+SHAPE = (12, 16, 14)
+DESCRIPTION = DatasetDescription.from_data(
+    {
+        "channel_names": {"0": "T1", "1": "T2"},
+        "labels": {"background": 0, "organ": 1, "tumour": 2},
+        "numTraining": 3,
+        "file_ending": ".nii.gz",
+    },
+    "the kit's dataset.json",
+)
+LABELS = DESCRIPTION.labels
+STATISTICS = IntensityStats(
+    mean=90.0, median=88.0, std=40.0, min=1.0, max=200.0, percentile_00_5=2.0, percentile_99_5=198.0
+)
+
+Image = npt.NDArray[np.float32]
+Label = npt.NDArray[np.int16]
+
+
+def fingerprint(spacing: tuple[float, float, float], shape: tuple[int, int, int]) -> Fingerprint:
+    """A fingerprint of three cases whose sizes differ a little in plane."""
+    z, y, x = shape
+    return Fingerprint(
+        spacings=(spacing,) * 3,
+        shapes_after_crop=tuple((z, y + 2 * i, x + i) for i in range(3)),
+        foreground_intensity_properties_per_channel={str(c): STATISTICS for c in range(CHANNELS)},
+        median_relative_size_after_cropping=0.5,
+    )
+
+
+def volume(seed: int, shape: tuple[int, ...] = SHAPE) -> tuple[Image, Label]:
+    """An image (C, *shape) of whole numbers to 200, and a label map of two boxes; the border is -1, and 0 in the image."""
+    rng = np.random.default_rng(seed)
+    label = np.zeros(shape, np.int16)
+    label[tuple(slice(n // 4, n // 2) for n in shape)] = 1
+    label[tuple(slice(n // 2, 3 * n // 4) for n in shape)] = 2
+    image = (rng.integers(1, 60, (CHANNELS, *shape)) + 70 * label).astype(np.float32)
+    outside = np.ones(shape, np.bool_)
+    outside[(slice(1, -1),) * len(shape)] = False
+    label[outside] = -1
+    image[:, outside] = 0
+    return image, label
+
+
+def write_cases(folder: Path) -> CaseStore:
+    """A store of the preprocessed cases a, b and c."""
+    store = CaseStore(folder)
+    for seed, name in enumerate("abc"):
+        store.write(name, _prepared(seed))
+    return store
+
+
+def _prepared(seed: int) -> Prepared:
+    image, label = volume(seed)
+    z, y, x = SHAPE
+    frame = Frame(
+        original_shape=SHAPE,
+        original_spacing=(1.0, 1.0, 1.0),
+        transpose_forward=(0, 1, 2),
+        bounding_box=((0, z), (0, y), (0, x)),
+        shape=SHAPE,
+        spacing=(1.0, 1.0, 1.0),
+    )
+    voxels = {
+        key: np.argwhere(label == value).astype(np.int32)
+        for key, (value,) in zip(LABELS.keys, LABELS.foreground, strict=True)
+    }
+    return Prepared(image / np.float32(100), label, frame, voxels)

@@ -1,0 +1,55 @@
+"""The smallest network and augmenter that keep their contracts, for trainers to work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnplug.contracts import Augmentation, AugmentationContext, Augmenter
+from nnplug.testing.samples import Image, Label
+
+FEATURES = 4
+
+
+class TinyNetwork(nn.Module):
+    """Two resolutions of one convolution each; logits at both while training."""
+
+    def __init__(self, axes: int, *, channels: int, outputs: int) -> None:
+        """Build for (B, channels, *patch) inputs with patches of 2 or 3 axes."""
+        super().__init__()
+        conv = nn.Conv2d if axes == 2 else nn.Conv3d
+        self.fine = conv(channels, FEATURES, 3, padding=1)
+        self.coarse = conv(FEATURES, FEATURES, 3, stride=2, padding=1)
+        self.heads = nn.ModuleList([conv(FEATURES, outputs, 1) for _ in range(2)])
+
+    def forward(self, image: Tensor) -> list[Tensor] | Tensor:
+        """Logits from fine to coarse, or the fine ones alone in evaluation mode."""
+        fine = torch.relu(self.fine(image))
+        logits: Tensor = self.heads[0](fine)
+        return [logits, self.heads[1](torch.relu(self.coarse(fine)))] if self.training else logits
+
+
+@dataclass(frozen=True)
+class Crop(Augmenter):
+    """Cuts the patch from the middle of a slightly larger one and adds noise."""
+
+    def bind(self, context: AugmentationContext) -> _Crop:
+        """See `nnplug.contracts.Augmenter`."""
+        return _Crop(context.patch_size)
+
+
+@dataclass(frozen=True)
+class _Crop(Augmentation):
+    patch_size: tuple[int, ...]
+
+    @property
+    def source_patch_size(self) -> tuple[int, ...]:
+        return tuple(size + 2 for size in self.patch_size)
+
+    def __call__(self, image: Image, label: Label, rng: np.random.Generator) -> tuple[Image, Label]:
+        inside = (slice(1, -1),) * len(self.patch_size)
+        cut = image[:, *inside]
+        return cut + rng.normal(scale=0.1, size=cut.shape).astype(np.float32), np.maximum(label[inside], 0)

@@ -1,0 +1,55 @@
+"""`nnplug plugins list` and `check`."""
+
+from __future__ import annotations
+
+import json
+
+from click.testing import CliRunner
+
+from nnplug_cli.main import main
+
+GOOD = """
+    @hookimpl
+    def nnplug_normalizers():
+        return [Component("fake", "fake_nnplug_fake:Fake", "a fake")]
+
+    class Fake:
+        zeroes_outside_mask = False
+        def normalize(self, image, mask, intensity):
+            return image
+"""
+
+
+def nnplug(*words):
+    return CliRunner().invoke(main, list(words))
+
+
+def test_the_list_names_every_plugin_and_its_state():
+    found = {p["plugin"]: p for p in json.loads(nnplug("plugins", "list", "--json").stdout)}
+    assert found["nnunet"]["status"] == "loaded"
+    blocked = nnplug("-p", "no:nnunet", "plugins", "list").stdout
+    assert any(line.startswith("nnunet") and "by no:nnunet" in line for line in blocked.splitlines())
+
+
+def test_a_sound_plugin_passes(install):
+    install("nnplug-fake", "fake", GOOD)
+    result = nnplug("plugins", "check", "fake")
+    assert result.exit_code == 0, result.output
+    assert "normalizer fake  normalises a whole image" in result.stdout
+    assert result.stdout.splitlines()[-1] == "5 checks, 0 failed"
+
+
+def test_a_broken_plugin_fails_and_says_why(install):
+    install("nnplug-fake", "fake", GOOD.replace("return image", "return image[1:]"))
+    result = nnplug("plugins", "check", "nnplug-fake", "--json")
+    assert result.exit_code == 1
+    problems = {v["check"]: v["problem"] for v in json.loads(result.stdout)}
+    assert problems["normalises a whole image"] == "an image of shape (12, 16, 14) came back with shape (11, 16, 14)"
+    assert problems["says what it zeroes"] is None
+
+
+def test_an_unknown_plugin_is_one_line_with_the_known_ones():
+    result = nnplug("plugins", "check", "nope")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: no plugin or distribution is called 'nope'. Installed plugins: ")
+    assert "nnunet" in result.stderr

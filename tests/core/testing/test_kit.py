@@ -1,0 +1,137 @@
+"""The kit catches components that break their contracts: one per kind, each for one thing."""
+
+from __future__ import annotations
+
+import re
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+from torch import nn
+
+from nnplug.components import Component, Entry, Kind, Registry, Source
+from nnplug.data.fingerprint import Fingerprint
+from nnplug.errors import NnplugError
+from nnplug.plugins import Plugins
+from nnplug.testing import Check, checks, entries_of, require
+
+SOURCE = Source("fake", "nnplug-fake", "1.0")
+
+
+@pytest.fixture
+def problem(monkeypatch):
+    """`problem(kind, target, check)`: what the kit says of a component."""
+
+    def run(kind, target, name):
+        module = ModuleType("fake_components")
+        module.Fake = target
+        monkeypatch.setitem(sys.modules, "fake_components", module)
+        entry = Entry(kind, Component("fake", "fake_components:Fake", ""), SOURCE)
+        return {check.name: check for check in checks(entry, Registry([entry]))}[name].problem()
+
+    return run
+
+
+class ForgetfulExtractor:
+    def extract(self, dataset, *, executor, progress):
+        return Fingerprint(
+            spacings=((1.0, 1.0, 1.0),),
+            shapes_after_crop=((4, 4, 4),),
+            foreground_intensity_properties_per_channel={},
+            median_relative_size_after_cropping=1.0,
+        )
+
+
+class DictPlanner:
+    def plan(self, fingerprint, description, context):
+        return {}
+
+
+class DoubleNormalizer:
+    zeroes_outside_mask = False
+
+    def normalize(self, image, mask, intensity):
+        return image.astype(np.float64)
+
+
+class ShallowArchitecture:
+    @classmethod
+    def options_for(cls, topology):
+        return {}
+
+    def build(self, *, channels, outputs):
+        return nn.Conv3d(channels, outputs, 1)
+
+
+class LeakyAugmenter:
+    def bind(self, context):
+        class Bound:
+            source_patch_size = context.patch_size
+
+            def __call__(self, image, label, rng):
+                return image, label
+
+        return Bound()
+
+
+class LazyTrainer:
+    def mirror_axes(self, dimensions):
+        return (0, dimensions)
+
+    def train(self, task):
+        task.run.log.write_text('{"epoch": 0}\n')
+
+
+class InPlacePostprocessor:
+    def fit(self, cases, labels, *, executor, progress):
+        return {"sizes": (1, 2)}
+
+    def apply(self, label_map, rule, *, spacing, labels):
+        label_map[...] = 0
+        return label_map
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "check", "message"),
+    [
+        (
+            Kind.EXTRACTOR,
+            ForgetfulExtractor,
+            "measures a dataset and writes nothing",
+            "spacings has 1 entries for 3 cases",
+        ),
+        (Kind.PLANNER, DictPlanner, "plans 3D images", "planning gave dict instead of nnplug.data.plans.Plans"),
+        (Kind.NORMALIZER, DoubleNormalizer, "normalises a whole image", "came back as float64; it must be float32"),
+        (Kind.ARCHITECTURE, ShallowArchitecture, "builds a 3D network", "training mode gave no list of logits"),
+        (Kind.AUGMENTER, LeakyAugmenter, "augments 3D patches", "-1 is still in the label; it must have become 0"),
+        (Kind.TRAINER, LazyTrainer, "mirrors axes that exist", r"mirror_axes\(2\) is \(0, 2\)"),
+        (Kind.TRAINER, LazyTrainer, "trains a 3D network", "train left no weights_best.safetensors"),
+        (Kind.POSTPROCESSOR, InPlacePostprocessor, "fits a rule that JSON holds", "is not what JSON holds"),
+        (Kind.POSTPROCESSOR, InPlacePostprocessor, "applies its rule to a copy", "that was given has been changed"),
+    ],
+)
+def test_a_broken_component_is_caught(problem, kind, target, check, message):
+    assert re.search(message, problem(kind, target, check) or "")
+
+
+def test_torch_at_module_level_is_caught(tmp_path, monkeypatch):
+    (tmp_path / "fake_heavy.py").write_text("import torch\nclass Fake: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = Entry(Kind.ARCHITECTURE, Component("fake", "fake_heavy:Fake", ""), SOURCE)
+    (check,) = [c for c in checks(entry, Registry([entry])) if c.name == "imports no torch"]
+    assert check.problem() == "importing fake_heavy:Fake imports torch; import it inside the functions that use it"
+
+
+def test_an_unexpected_exception_is_told_with_its_place():
+    assert Check("a", lambda: require(1, "")).problem() is None
+    assert "ZeroDivisionError" in Check("a", lambda: 1 / 0).problem()
+    assert "test_kit.py, line" in Check("a", lambda: 1 / 0).problem()
+
+
+def test_unknown_blocked_and_known_plugins():
+    with pytest.raises(NnplugError, match="no plugin or distribution is called 'nope'. Installed plugins: .*nnunet"):
+        entries_of(Plugins(), "nope")
+    with pytest.raises(NnplugError, match="plugin 'nnunet' of nnplug-nnunet .* is blocked: no:nnunet"):
+        entries_of(Plugins(block=["nnunet"]), "nnunet")
+    assert entries_of(Plugins(), "nnplug-nnunet") == entries_of(Plugins(), "nnunet") != []
