@@ -44,7 +44,7 @@ def fingerprint(spacing: tuple[float, float, float], shape: tuple[int, int, int]
 
 
 def volume(seed: int, shape: tuple[int, ...] = SHAPE) -> tuple[Image, Label]:
-    """An image (C, *shape) of whole numbers to 200, and a label map of two boxes; the border is -1, and 0 in the image."""
+    """An image (C, *shape) of whole numbers and a label map of two boxes; the border is -1, and 0 in the image."""
     rng = np.random.default_rng(seed)
     label = np.zeros(shape, np.int16)
     label[tuple(slice(n // 4, n // 2) for n in shape)] = 1
