@@ -1,0 +1,202 @@
+"""The layers of a network that PyTorch computes slowly on a CPU, computed faster; equal to rounding.
+
+Found with PyTorch 2.13 (oneDNN 3.12) on a CPU without AVX512; bench/step.py measures the whole step:
+
+* Convolutions of kernel size 3 do fewer multiplications (`winograd`).
+* Convolutions of kernel size 1 with few outputs miss oneDNN; transposed convolutions without overlap go through it
+  slowly, backward above all. Both are matrix products.
+* Instance norm copies channels-last images, and group norm's gradient is slow. Batch norm of one sample is neither.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from nnplug_nnunet.networks import winograd
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def accelerate(network: Network) -> Network:
+    """Make `network` faster on a CPU, in place, and return it.
+
+    Layers change class where a faster one fits and parameters go to channels-last order. Parameters, their names and
+    the state dict stay, so do hooks. Gradients of gradients are not available afterwards.
+    """
+    for module in network.modules():
+        replacement = _faster(module)
+        if replacement is not None:
+            module.__class__ = replacement
+    for parameter in network.parameters():
+        if parameter.dim() in (4, 5):
+            # Not `contiguous`, which keeps the strides of a kernel with one input channel: by them, PyTorch
+            # chooses the order of the output.
+            order = _channels_last(parameter.dim())
+            parameter.data = torch.empty_like(parameter.data, memory_format=order).copy_(parameter.data)
+    return network
+
+
+class WinogradConv3d(nn.Conv3d):
+    """nn.Conv3d with kernel size 3, stride 1 and padding 1 along the first axis."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv3d's)
+        if input.shape[2] < winograd.SMALLEST_EXTENT:
+            direct: Tensor = super()._conv_forward(input, weight, bias)
+            return direct
+        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding))
+
+
+class WinogradConv2d(nn.Conv2d):
+    """nn.Conv2d with kernel size 3, stride 1 and padding 1 along the first axis."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv2d's)
+        if input.shape[2] < winograd.SMALLEST_EXTENT:
+            direct: Tensor = super()._conv_forward(input, weight, bias)
+            return direct
+        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding))
+
+
+class PointwiseConv3d(nn.Conv3d):
+    """nn.Conv3d with kernel size 1 and stride 1."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv3d's)
+        return _mix(input, weight, bias)
+
+
+class PointwiseConv2d(nn.Conv2d):
+    """nn.Conv2d with kernel size 1 and stride 1."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv2d's)
+        return _mix(input, weight, bias)
+
+
+class Unpooling3d(nn.ConvTranspose3d):
+    """nn.ConvTranspose3d with its kernel size as stride."""
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002, ARG002 (nn.ConvTranspose3d's)
+        return _scatter(input, self.weight, self.bias)
+
+
+class Unpooling2d(nn.ConvTranspose2d):
+    """nn.ConvTranspose2d with its kernel size as stride."""
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002, ARG002 (nn.ConvTranspose2d's)
+        return _scatter(input, self.weight, self.bias)
+
+
+class PerSampleNorm3d(nn.InstanceNorm3d):
+    """nn.InstanceNorm3d with learned scale and shift, without running statistics."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (nn.InstanceNorm3d's)
+        x = input.contiguous(memory_format=_channels_last(input.dim()))
+        y: Tensor = _PerSampleNorm.apply(x, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+        return y
+
+
+class PerSampleNorm2d(nn.InstanceNorm2d):
+    """nn.InstanceNorm2d with learned scale and shift, without running statistics."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (nn.InstanceNorm2d's)
+        x = input.contiguous(memory_format=_channels_last(input.dim()))
+        y: Tensor = _PerSampleNorm.apply(x, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+        return y
+
+
+def _faster(module: nn.Module) -> type[nn.Module] | None:
+    """The class that computes what `module` does, faster, if there is one. Subclasses are left alone."""
+    if isinstance(module, nn.Conv2d | nn.Conv3d) and type(module) in (nn.Conv2d, nn.Conv3d):
+        return _faster_convolution(module)
+    if isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d) and _is_unpooling(module):
+        return Unpooling3d if isinstance(module, nn.ConvTranspose3d) else Unpooling2d
+    if isinstance(module, nn.InstanceNorm2d | nn.InstanceNorm3d) and _is_affine(module):
+        return PerSampleNorm3d if isinstance(module, nn.InstanceNorm3d) else PerSampleNorm2d
+    return None
+
+
+def _faster_convolution(module: nn.Conv2d | nn.Conv3d) -> type[nn.Module] | None:
+    plain = {*module.stride, *module.dilation, module.groups} == {1} and module.padding_mode == "zeros"
+    keeps_size = tuple(module.padding) == tuple((k - 1) / 2 for k in module.kernel_size)
+    if not (plain and keeps_size):
+        return None
+    solid = isinstance(module, nn.Conv3d)
+    if set(module.kernel_size) == {1}:
+        return PointwiseConv3d if solid else PointwiseConv2d
+    if module.kernel_size[0] == winograd.TAPS and module.in_channels > 1:
+        return WinogradConv3d if solid else WinogradConv2d
+    return None
+
+
+def _is_unpooling(module: nn.ConvTranspose2d | nn.ConvTranspose3d) -> bool:
+    kind = type(module) in (nn.ConvTranspose2d, nn.ConvTranspose3d) and module.kernel_size == module.stride
+    plain = {*module.padding, *module.output_padding} == {0} and {*module.dilation, module.groups} == {1}
+    return kind and plain
+
+
+def _is_affine(module: nn.InstanceNorm2d | nn.InstanceNorm3d) -> bool:
+    kind = type(module) in (nn.InstanceNorm2d, nn.InstanceNorm3d)
+    return kind and module.affine and not module.track_running_stats
+
+
+def _mix(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A convolution of x (batch, in, *size) by weight (out, in, 1, ...)."""
+    y: Tensor = nn.functional.linear(x.movedim(1, -1), weight.flatten(1), bias)
+    return y.movedim(-1, 1)
+
+
+def _scatter(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Of x (batch, in, *size), each element times weight (in, out, *kernel) -> (batch, out, *size times kernel)."""
+    (batch, _, *size), (_, channels, *kernel) = x.shape, weight.shape
+    axes = len(size)
+    y = nn.functional.linear(x.movedim(1, -1), weight.movedim(1, -1).flatten(1).T, _repeat(bias, kernel))
+    y = y.view(batch, *size, *kernel, channels)
+    interleaved = [
+        axis for pair in zip(range(1, axes + 1), range(axes + 1, 2 * axes + 1), strict=True) for axis in pair
+    ]
+    shape = [n * k for n, k in zip(size, kernel, strict=True)]
+    return y.permute(0, *interleaved, 2 * axes + 1).reshape(batch, *shape, channels).movedim(-1, 1)
+
+
+def _repeat(bias: Tensor | None, kernel: list[int]) -> Tensor | None:
+    return None if bias is None else bias.repeat(math.prod(kernel))
+
+
+class _PerSampleNorm(torch.autograd.Function):
+    """Batch norm's fused kernels, one sample at a time: its statistics are then those of instance norm."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+        """Arguments: x (batch, channels, ...), weight and bias (channels)."""
+        y, statistics = torch.empty_like(x), x.new_empty(len(x), 2, x.shape[1])
+        for sample, target, (mean, inverse_deviation) in zip(x[:, None], y[:, None], statistics, strict=True):
+            torch.native_batch_norm(
+                sample, weight, bias, None, None, training=True, momentum=0.0, eps=epsilon,
+                out=(target, mean, inverse_deviation),
+            )  # fmt: skip
+        ctx.save_for_backward(x, weight, statistics)
+        ctx.epsilon = epsilon
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, weight, statistics = ctx.saved_tensors
+        for_x, for_weight, for_bias = torch.empty_like(x), torch.zeros_like(weight), torch.zeros_like(weight)
+        gradient = gradient.contiguous(memory_format=_channels_last(x.dim()))
+        for i, (mean, inverse_deviation) in enumerate(statistics):
+            for_x[i : i + 1], scale, shift = torch.ops.aten.native_batch_norm_backward(
+                gradient[i : i + 1], x[i : i + 1], weight, None, None, mean, inverse_deviation,
+                train=True, eps=ctx.epsilon, output_mask=[True, True, True],
+            )  # fmt: skip
+            for_weight += scale
+            for_bias += shift
+        return for_x, for_weight, for_bias, None
+
+
+def _channels_last(dimensions: int) -> torch.memory_format:
+    """For tensors with axes batch, channels and 2 or 3 of space."""
+    return torch.channels_last if dimensions == 4 else torch.channels_last_3d
