@@ -1,6 +1,6 @@
 """Samples per second of nnplug's augmentation beside batchgeneratorsv2's, on one core, in turns.
 
-Run with a Python that has nnunetv2 2.8.1; nnplug is taken from this checkout:
+Run with a Python that has nnunetv2 2.8.1, msgspec and pluggy; nnplug is taken from this checkout:
     PYTHONPATH=core/src:plugins/nnunet/src python bench/augmentation.py [samples]
 """
 

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 
 from nnplug.data.dataset import DatasetDescription
 from nnplug.errors import NnplugError, Problems

@@ -19,7 +19,7 @@ class Forgetful:
     def __init__(self, cases):
         self.cases = cases
 
-    def extract(self, dataset, *, executor, progress):  # noqa: ARG002
+    def extract(self, dataset, *, executor, progress):
         return Fingerprint(
             spacings=((1, 1, 1),) * self.cases,
             shapes_after_crop=((2, 2, 2),) * self.cases,

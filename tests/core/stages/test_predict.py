@@ -46,6 +46,15 @@ class Listener:
     warning = notice
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks so small compute longer on many threads, most of all beside other work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def plugins():
     return Plugins()
@@ -297,6 +306,7 @@ def test_bad_cases_are_all_told_and_the_others_predicted(make_model, make_predic
     progress = Listener()
     with pytest.raises(Problems) as problems:
         predict_folder(predictor, cases, tmp_path / "out", progress=progress)
+    print(problems.value.lines)
     few, nans, torn_line, gap_line = problems.value.lines
     assert few.startswith("few: the image has 1 channels, the model needs 2 (MR0, MR1). Give a file per channel")
     assert nans == "nan: channel 'MR1' holds nan in 1 voxels. Replace them by numbers, such as 0."
@@ -320,14 +330,16 @@ def predicted(progress):
     return [latest for title, *_, latest in progress.advanced if title == "predict"]
 
 
-def test_continuing_keeps_what_is_finished_of_the_same_inputs_and_settings(make_predictor, write_image, tmp_path):
-    out = tmp_path / "out"
+def test_continuing_keeps_what_is_finished_of_the_same_inputs_and_settings(
+    make_model, make_predictor, write_image, tmp_path
+):
+    out, model = tmp_path / "out", make_model()
     cases = [write_image("a", volume(0)), write_image("b", volume(1)), write_image("c", volume(2))]
-    predict_folder(make_predictor(), cases, out, progress=Listener())
+    predict_folder(make_predictor(model), cases, out, progress=Listener())
 
     def again(**options):
         progress = Listener()
-        predict_folder(make_predictor(**options), cases, out, resume=True, progress=progress)
+        predict_folder(make_predictor(model, **options), cases, out, resume=True, progress=progress)
         return predicted(progress)
 
     assert again() == []

@@ -22,6 +22,7 @@ from nnplug.errors import NnplugError
 from nnplug.plugins import Plugins
 from nnplug.provenance import resolve
 from nnplug.runtime.files import explained, write_json
+from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Progress
 from nnplug.stages.changes import differences
 from nnplug.stages.curves import draw_curves
@@ -104,6 +105,8 @@ def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: 
     task = _task(job, components, cases, fold, device, workers, progress)
     trainer = _create(components, job.plans, Kind.TRAINER)
     _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions))
+    if device.type == "cpu":
+        keep_freed_memory()
     trainer.train(task)
     draw_curves(job.run.log, job.run.curves)
     return job.run

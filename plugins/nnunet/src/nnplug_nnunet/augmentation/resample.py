@@ -7,7 +7,7 @@ mix, one short one per axis where they do not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import compress, product
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from nnplug_nnunet.augmentation.separable import apply_matrices, linear
 
 OUTSIDE = -1
 _MIXED = torch.iinfo(torch.int16).min
+_TIE = 1e-5
 
 
 def grid_positions(
@@ -79,19 +80,19 @@ def linear_label(label: torch.Tensor, positions: Sequence[torch.Tensor]) -> torc
     Where the voxels around a position agree, theirs is the label; only the rest, a few per cent of a patch, is
     weighed. Outside is a label of its own, -1. A tie goes to the nearest voxel's label.
     """
-    axes = len(positions)
-    padded = pad(label, (1, 2) * axes, value=OUTSIDE)
+    padded = pad(label, (1, 2) * len(positions), value=OUTSIDE)
     inside = [(p + 1).clamp_(0, n + 1) for p, n in zip(positions, label.shape[1:], strict=True)]
-    corners = [p.floor() for p in inside]
-    cells = _cells(padded)
-    where = _flat_index(corners, cells.stride()[1:])
-    result = cells.flatten(1)[:, where]
+    strides = padded.stride()[1:]
+    where = sum(p.int().mul_(stride) for p, stride in zip(inside, strides, strict=True))
+    assert isinstance(where, torch.Tensor)
+    cells = _cells(padded.flatten(), strides).view(padded.shape)
+    result = cells.flatten(1).index_select(1, where.flatten()).view(-1, *_shape(positions))
     mixed = (result == _MIXED).nonzero(as_tuple=True)
     if len(mixed[0]):
-        lower = [c.expand(result.shape[1:])[mixed[1:]] for c in corners]
-        fraction = [p.expand(result.shape[1:])[mixed[1:]] - c for p, c in zip(inside, lower, strict=True)]
-        base = _flat_index([mixed[0], *lower], padded.stride())
-        result[mixed] = _heaviest(padded, base, fraction)
+        base = where[mixed[1:]] + mixed[0] * padded.stride(0)
+        around = padded.flatten()[base + _corners(strides)[:, None]]
+        fractions = [p.expand(result.shape[1:])[mixed[1:]].frac() for p in inside]
+        result[mixed] = _heaviest(around, _weights(fractions))
     return result
 
 
@@ -100,35 +101,45 @@ def _shape(positions: Sequence[torch.Tensor]) -> tuple[int, ...]:
     return np.broadcast_shapes(*(tuple(p.shape) for p in positions))
 
 
-def _cells(padded: torch.Tensor) -> torch.Tensor:
-    """The label of each cell of neighbouring voxels, `_MIXED` where they differ."""
-    low = high = padded
-    for axis in range(1, padded.ndim):
-        n = padded.shape[axis] - 1
-        low = torch.minimum(low.narrow(axis, 0, n), low.narrow(axis, 1, n))
-        high = torch.maximum(high.narrow(axis, 0, n), high.narrow(axis, 1, n))
-    return torch.where(low == high, low, _MIXED)
+def _cells(flat: torch.Tensor, strides: Sequence[int]) -> torch.Tensor:
+    """For each voxel the label that it shares with its next neighbours along all axes, or `_MIXED`.
+
+    Rows are run through as one line, which is several times faster; the last voxel of a row has no meaning.
+    """
+    low = high = flat
+    for stride in strides:
+        low = torch.minimum(low[:-stride], low[stride:])
+        high = torch.maximum(high[:-stride], high[stride:])
+    return pad(torch.where(low == high, low, _MIXED), (0, len(flat) - len(low)), value=_MIXED)
 
 
-def _flat_index(index: Sequence[torch.Tensor], strides: Sequence[int]) -> torch.Tensor:
-    flat = index[0].long() * strides[0]
-    for axis, stride in zip(index[1:], strides[1:], strict=True):
-        flat = flat + axis.long() * stride
-    return flat
+def _corners(strides: Sequence[int]) -> torch.Tensor:
+    """From the first voxel around a position to each of them, in a flat array."""
+    return torch.tensor([sum(compress(strides, corner)) for corner in product((0, 1), repeat=len(strides))])
 
 
-def _heaviest(padded: torch.Tensor, base: torch.Tensor, fraction: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Among the voxels around each of N positions, the label whose weights have the largest sum."""
-    flat, strides = padded.flatten(), padded.stride()[1:]
-    labels, weights = [], []
-    for corner in product((0, 1), repeat=len(fraction)):
-        labels.append(flat[base + sum(c * s for c, s in zip(corner, strides, strict=True))])
-        parts = [f if c else 1 - f for c, f in zip(corner, fraction, strict=True)]
-        weights.append(torch.stack(parts).prod(0))
-    around, weight = torch.stack(labels), torch.stack(weights)
-    best, best_score = around[0], torch.zeros_like(weight[0])
-    for here, own in zip(around, weight, strict=True):
-        score = (weight * (around == here)).sum(0) + 1e-4 * own  # the nearer voxel wins a tie
-        best = torch.where(score > best_score, here, best)
-        best_score = torch.maximum(score, best_score)
+def _weights(fractions: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(corners, N): linear weights of the voxels around N positions, in the order of `_corners`."""
+    weights = torch.ones(1, len(fractions[0]))
+    for fraction in fractions:
+        weights = torch.stack((weights * (1 - fraction), weights * fraction), 1).flatten(0, 1)
+    return weights
+
+
+def _heaviest(around: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """For each of N positions, of the labels (corners, N) around it, the one whose weights have the largest sum."""
+    best = around.gather(0, weights.argmax(0)[None])[0]
+    score = (weights * (around == best)).sum(0)
+    unsure = (score <= 0.5).nonzero()[:, 0]
+    if len(unsure):
+        best[unsure] = _vote(around[:, unsure], weights[:, unsure], best[unsure], score[unsure])
+    return best
+
+
+def _vote(around: torch.Tensor, weights: torch.Tensor, best: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
+    """Put another label in the place of `best` wherever its score is higher, beyond rounding."""
+    for label in around:
+        own = (weights * (around == label)).sum(0)
+        best = torch.where(own > score + _TIE, label, best)
+        score = torch.maximum(own, score)
     return best

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 Matrix = npt.NDArray[np.float64]
+_FEW_TAPS = 2
 
 
 def apply_matrices(image: torch.Tensor, matrices: Sequence[Matrix | None]) -> torch.Tensor:
@@ -32,14 +33,27 @@ def apply_matrices(image: torch.Tensor, matrices: Sequence[Matrix | None]) -> to
 
 
 def _multiply(image: torch.Tensor, matrix: Matrix, axis: int) -> torch.Tensor:
-    used = np.flatnonzero(matrix.any(0))  # what is not looked at need not be multiplied
-    low, high = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
-    image = image.narrow(axis, low, high - low)
-    weights = torch.from_numpy(matrix[:, low:high].astype(np.float32))
+    taps = int((matrix != 0).sum(1).max())
+    if axis < -1 and taps <= _FEW_TAPS:
+        return _add_rows(image, matrix, axis, taps)
+    weights = torch.from_numpy(matrix.astype(np.float32))
     if axis == -1:
         return image @ weights.T
     product = torch.matmul(weights, image.flatten(axis + 1))
     return product.view(*product.shape[:-1], *image.shape[axis + 1 :])
+
+
+def _add_rows(image: torch.Tensor, matrix: Matrix, axis: int, taps: int) -> torch.Tensor:
+    """The same product, where each new row is a sum of few old ones."""
+    columns = np.argsort(matrix == 0, axis=1, kind="stable")[:, :taps]  # those that count come first
+    weights = torch.from_numpy(np.take_along_axis(matrix, columns, 1).astype(np.float32))
+    beyond = (1,) * (-axis - 1)
+    size = list(image.shape)
+    size[axis] = len(matrix)
+    result = image.new_zeros(size)
+    for column, weight in zip(torch.from_numpy(columns).T, weights.T, strict=True):
+        result.addcmul_(image.index_select(axis, column), weight.reshape(-1, *beyond))
+    return result
 
 
 def linear(positions: npt.NDArray[np.float64], size: int) -> Matrix:
