@@ -1,4 +1,4 @@
-"""Samples per second of nnplug's augmentation beside batchgeneratorsv2's, on one core, in turns.
+"""Samples per second of nnplug's augmentation beside batchgeneratorsv2's, on one core (CPU time), in turns.
 
 Run with a Python that has nnunetv2 2.8.1, msgspec and pluggy; nnplug is taken from this checkout:
     PYTHONPATH=core/src:plugins/nnunet/src python bench/augmentation.py [samples]
@@ -62,9 +62,9 @@ def theirs(patch: tuple[int, ...], channels: int, source: tuple[int, ...]) -> Ca
 
 
 def seconds(sample: Callable[[int], object], seed: int) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     sample(seed)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def main(samples: int) -> None:

@@ -56,7 +56,9 @@ def linear_image(image: torch.Tensor, positions: Sequence[torch.Tensor], *, sepa
     """(C, *source) at the positions, (C, *patch): linear interpolation, zeros outside."""
     if separable:
         lines = [p.flatten().double().numpy() for p in positions]
-        return apply_matrices(image, [linear(p, n) for p, n in zip(lines, image.shape[1:], strict=True)])
+        matrices = [linear(p, n) for p, n in zip(lines, image.shape[1:], strict=True)]
+        # one channel at a time: memory below malloc's mapping threshold (32 MB) is reused, not mapped anew
+        return torch.stack([apply_matrices(channel, matrices) for channel in image])
     axes = len(positions)
     grid = torch.empty(*_shape(positions), axes)
     for axis, (position, n) in enumerate(zip(positions, image.shape[1:], strict=True)):
@@ -91,8 +93,7 @@ def linear_label(label: torch.Tensor, positions: Sequence[torch.Tensor]) -> torc
     if len(mixed[0]):
         base = where[mixed[1:]] + mixed[0] * padded.stride(0)
         around = padded.flatten()[base + _corners(strides)[:, None]]
-        fractions = [p.expand(result.shape[1:])[mixed[1:]].frac() for p in inside]
-        result[mixed] = _heaviest(around, _weights(fractions))
+        result[mixed] = _heaviest(around, [p.expand(result.shape[1:])[mixed[1:]].frac() for p in inside])
     return result
 
 
@@ -106,11 +107,13 @@ def _cells(flat: torch.Tensor, strides: Sequence[int]) -> torch.Tensor:
 
     Rows are run through as one line, which is several times faster; the last voxel of a row has no meaning.
     """
-    low = high = flat
+    uniform = torch.ones(len(flat), dtype=torch.bool)
     for stride in strides:
-        low = torch.minimum(low[:-stride], low[stride:])
-        high = torch.maximum(high[:-stride], high[stride:])
-    return pad(torch.where(low == high, low, _MIXED), (0, len(flat) - len(low)), value=_MIXED)
+        n = len(uniform) - stride
+        uniform = (flat[:n] == flat[stride : stride + n]).logical_and_(uniform[:n]).logical_and_(uniform[stride:])
+    cells = flat.clone()
+    cells[: len(uniform)].masked_fill_(uniform.logical_not_(), _MIXED)
+    return cells
 
 
 def _corners(strides: Sequence[int]) -> torch.Tensor:
@@ -126,9 +129,13 @@ def _weights(fractions: Sequence[torch.Tensor]) -> torch.Tensor:
     return weights
 
 
-def _heaviest(around: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def _heaviest(around: torch.Tensor, fractions: Sequence[torch.Tensor]) -> torch.Tensor:
     """For each of N positions, of the labels (corners, N) around it, the one whose weights have the largest sum."""
-    best = around.gather(0, weights.argmax(0)[None])[0]
+    weights = _weights(fractions)
+    nearest = torch.zeros_like(fractions[0], dtype=torch.int64)
+    for fraction in fractions:
+        nearest.mul_(2).add_(fraction > 0.5)
+    best = around.gather(0, nearest[None])[0]
     score = (weights * (around == best)).sum(0)
     unsure = (score <= 0.5).nonzero()[:, 0]
     if len(unsure):
