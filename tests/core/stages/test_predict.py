@@ -254,6 +254,17 @@ def test_an_image_of_zeros_is_background_with_a_notice(make_predictor, write_ima
     assert progress.notices == ["the image is zero everywhere; its label map is all background"]
 
 
+@pytest.mark.parametrize(
+    ("channels", "bad", "message"),
+    [(2, 0.0, "the image has 2 channels, the model needs 1"), (1, np.inf, "channel 'MR0' holds inf in 1 voxels")],
+)
+def test_an_image_that_the_model_cannot_take_is_refused(make_predictor, write_image, channels, bad, message):
+    image = read_image(write_image("a", *[volume()] * channels).images)
+    image.array[0, 0, 0, 0] = bad
+    with pytest.raises(NnplugError, match=message):
+        make_predictor().prepare(image)
+
+
 def test_a_folder_gets_label_maps_of_the_inputs_geometry(make_predictor, write_image, tmp_path):
     predictor, progress = make_predictor(), Listener()
     cases = [write_image(name, volume(seed)) for seed, name in enumerate(["a", "b", "c", "d"])]
@@ -306,10 +317,9 @@ def test_bad_cases_are_all_told_and_the_others_predicted(make_model, make_predic
     progress = Listener()
     with pytest.raises(Problems) as problems:
         predict_folder(predictor, cases, tmp_path / "out", progress=progress)
-    print(problems.value.lines)
     few, nans, torn_line, gap_line = problems.value.lines
     assert few.startswith("few: the image has 1 channels, the model needs 2 (MR0, MR1). Give a file per channel")
-    assert nans == "nan: channel 'MR1' holds nan in 1 voxels. Replace them by numbers, such as 0."
+    assert nans.startswith(f"nan: {cases[1].images[1]}: 1 voxels are NaN or infinite; replace them by numbers.")
     assert torn_line.startswith(f"torn: {torn}: is ")
     assert gap_line.endswith("gap_0001.nii.gz is missing; add the channel")
     assert sorted(file.name for file in (tmp_path / "out").glob("*.nii.gz")) == ["ok.nii.gz", "zero.nii.gz"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +47,7 @@ def read_training_case(files: CaseFiles, description: DatasetDescription) -> Tra
             f"{files.label}: has shape {label.geometry.shape}, its image {image.geometry.shape} (z, y, x). "
             f"Save the label map on the image's grid. {REMEDY}"
         )
-    for path, channels in zip(files.images, np.array_split(image.array, len(files.images)), strict=True):
-        _check_numbers(path, channels)
+    check_numbers(files, image.array)
     _check_values(label.array, description.labels, str(files.label))
     return TrainingCase(files.name, image.array, label.array, image.geometry.spacing)
 
@@ -63,10 +61,14 @@ def check_channels(image: npt.NDArray[np.float32], expected: int, where: str) ->
         )
 
 
-def _check_numbers(path: Path, image: npt.NDArray[np.float32]) -> None:
-    """Look into the file too: ITK gives what is no number in NIfTI files as 0."""
-    if count := count_nonfinite(path) or int(np.count_nonzero(~np.isfinite(image))):
-        raise InvalidFile(f"{path}: {count} voxels are NaN or infinite; replace them by numbers. {REMEDY}")
+def check_numbers(files: CaseFiles, image: npt.NDArray[np.float32]) -> None:
+    """Raise `InvalidFile` where a file or the image (C, z, y, x) read from it holds NaN or infinity.
+
+    The files are looked into because ITK gives what is no number in NIfTI files as 0.
+    """
+    for path, channels in zip(files.images, np.array_split(image, len(files.images)), strict=True):
+        if count := count_nonfinite(path) or int(np.count_nonzero(~np.isfinite(channels))):
+            raise InvalidFile(f"{path}: {count} voxels are NaN or infinite; replace them by numbers. {REMEDY}")
 
 
 def _check_values(label: npt.NDArray[np.int16], labels: Labels, where: str) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nnplug.data.cases import check_numbers
 from nnplug.data.dataset import FILE_ENDINGS, CaseFiles, channel_number, group_channels, image_cases
 from nnplug.data.frame import Frame
 from nnplug.data.images import Geometry, read_image, write_label
@@ -23,7 +24,7 @@ from nnplug.data.store import Prepared
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.progress import Advance, Progress
-from nnplug.stages.predict import Predictor
+from nnplug.stages.predict import Predictor, check_image
 from nnplug.stages.probabilities import write_probabilities
 
 LOG = "predictions.jsonl"
@@ -155,6 +156,8 @@ class _Job:
     def _read(self, case: CaseFiles) -> _Read:
         check_channel_numbers(case)
         image = read_image(case.images)
+        check_image(image, self.predictor.model.description.channel_names)
+        check_numbers(case, image.array)
         prepared = self.predictor.prepare(image)
         return _Read(image.geometry, prepared if image.array.any() else None)
 
