@@ -90,10 +90,10 @@ def _blur_radius(sigma: float) -> int:
 
 def low_resolution(size: int, new_size: int, *, cubic: bool) -> Matrix:
     """Sampling down to `new_size` voxels by the nearest, then up again, linearly or by cubic splines."""
-    down = np.zeros((new_size, size))
     nearest = np.floor((np.arange(new_size) + 0.5) * (size / new_size)).astype(int).clip(max=size - 1)
-    down[np.arange(new_size), nearest] = 1
-    return (_cubic_up if cubic else _linear_up)(new_size, size) @ down
+    matrix = np.zeros((size, size))
+    np.add.at(matrix.T, nearest, (_cubic_up if cubic else _linear_up)(new_size, size).T)
+    return matrix
 
 
 def _linear_up(size: int, new_size: int) -> Matrix:
