@@ -1,4 +1,7 @@
-"""Models that nnU-Net v2 trained predict what nnunetv2 predicted with them (float32 on the CPU)."""
+"""Models that nnU-Net v2 trained predict what nnunetv2 predicted with them (float32 on the CPU).
+
+Those called "nomirror" were trained with mirroring, but the reference was predicted without it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,8 @@ def test_models_of_nnunet_predict_the_same(shared, tmp_path, name):
     plugins = Plugins()
     import_model(reference / "model", tmp_path / "bundle", registry=plugins.registry, progress=Silent())
     model = open_model(tmp_path / "bundle")
-    predictor = Predictor(model, plugins, device=torch.device("cpu"))
+    mirroring = not name.endswith("nomirror")
+    predictor = Predictor(model, plugins, device=torch.device("cpu"), mirroring=mirroring)
     cases = find_cases([reference / "images"], model.description.file_ending)
     with_probabilities = any((reference / "predictions").glob("*.npz"))
     predict_folder(predictor, cases, tmp_path / "out", save_probabilities=with_probabilities, progress=Silent())
@@ -41,7 +45,9 @@ def test_models_of_nnunet_predict_the_same(shared, tmp_path, name):
         assert foreground.any()
         assert (ours.array == theirs.array)[foreground].mean() >= 0.9995
         if with_probabilities:
-            _compare_probabilities(tmp_path / "out" / f"{case.name}.npz", reference / "predictions" / f"{case.name}.npz")
+            _compare_probabilities(
+                tmp_path / "out" / f"{case.name}.npz", reference / "predictions" / f"{case.name}.npz"
+            )
 
 
 def _compare_probabilities(ours, theirs):
