@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -207,13 +208,17 @@ class _Job:
 
     def _depends_on(self, case: CaseFiles) -> str:
         """A hash over the inputs and all that decides the outputs."""
-        predictor = self.predictor
-        model = predictor.model
-        files = [*case.images, *model.weights]
-        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()]
-        settings = [model.plans.digest(), model.configuration, predictor.mirror_axes, predictor.step]
-        text = json.dumps([stats, settings, self.save_probabilities, model.postprocessing], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in case.images if file.exists()]
+        return hashlib.sha256(json.dumps([stats, self._settings]).encode()).hexdigest()[:16]
+
+    @cached_property
+    def _settings(self) -> str:
+        """Model and settings; weights count by content, as each call unpacks those of a zip anew."""
+        predictor, model = self.predictor, self.predictor.model
+        weights = [_digest(file) for file in model.weights]
+        identity = [model.plans.digest(), model.configuration, model.postprocessing, weights]
+        settings = [predictor.mirror_axes, predictor.step, self.save_probabilities]
+        return json.dumps([identity, settings], sort_keys=True)
 
     def _note_finished(self, case: CaseFiles) -> None:
         path = self.output / LOG
@@ -264,6 +269,11 @@ def _entry(line: str) -> tuple[str, str] | None:
         return str(entry["case"]), str(entry["depends_on"])
     except (json.JSONDecodeError, KeyError, TypeError):
         return None
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _ending(path: Path) -> str | None:

@@ -1,0 +1,81 @@
+"""`nnplug predict` with a model that nnU-Net v2 trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from nnplug.data.images import read_label
+from nnplug_cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def run():
+    def run(*words, code=0):
+        result = CliRunner().invoke(main, [str(word) for word in words])
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def em(shared):
+    return shared / "reference" / "models" / "em"
+
+
+@pytest.fixture
+def bundle(run, em, tmp_path):
+    run("model", "import-nnunet", em / "model", "-o", tmp_path / "em.zip")
+    return tmp_path / "em.zip"
+
+
+def test_images_are_predicted_and_bad_ones_told(run, em, bundle, tmp_path):
+    images, out = tmp_path / "images", tmp_path / "out"
+    images.mkdir()
+    shutil.copy(em / "images" / "em_00_0000.png", images)
+    (images / "torn_0000.png").write_bytes((em / "images" / "em_01_0000.png").read_bytes()[:500])
+    words = ("predict", "-i", images, "-o", out, "-m", bundle, "--device", "cpu", "--no-mirroring", "--step-size", "1")
+    result = run(*words, code=1)
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert line.startswith(f"error: torn: {images / 'torn_0000.png'}: ")
+    label = read_label(out / "em_00.png").array
+    assert label.shape == (1, 512, 512)
+    assert set(label.ravel()) <= {0, 1}
+    assert not (out / "torn.png").exists()
+
+    (images / "torn_0000.png").unlink()
+    written = (out / "em_00.png").stat().st_mtime_ns
+    result = run(*words, "--continue", "--json")
+    assert json.loads(result.stdout) == {"output": str(out), "cases": ["em_00"]}
+    assert (out / "em_00.png").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--fold", "7"), "has no fold '7'; it has all"),
+        (("--weights", "best"), "holds the final weights only"),
+    ],
+)
+def test_what_the_model_does_not_have_is_one_line(run, em, bundle, tmp_path, words, message):
+    result = run("predict", "-i", em / "images", "-o", tmp_path / "out", "-m", bundle, *words, code=1)
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_step_of_zero_is_a_usage_error(run, em, tmp_path):
+    run("predict", "-i", em, "-o", tmp_path, "-m", em, "--step-size", "0", code=2)
