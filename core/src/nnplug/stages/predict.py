@@ -34,11 +34,9 @@ from nnplug.stages.preprocess import Preprocessor
 RESIDENT_BYTES = 1 << 30
 """Weights of all folds up to this size are kept in memory; larger ones are read again for each image."""
 
-CPU_VOXELS = 1 << 20
-"""Voxels per pass on a CPU: more at once is no faster and takes more memory."""
+CPU_VOXELS = 1 << 20  # per pass: more at once is no faster and takes more memory
 
-USED = (Kind.ARCHITECTURE, Kind.NORMALIZER)
-"""What every prediction uses; the other kinds need not be installed."""
+USED = (Kind.ARCHITECTURE, Kind.NORMALIZER)  # the other kinds need not be installed
 
 
 class Predictor:
