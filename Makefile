@@ -17,8 +17,9 @@ setup: .venv/ready  ## every distribution of the repository, editable, and the d
 demo: setup  ## phantom data -> trained, validated model -> prediction -> picture, in minutes
 	$(BIN)/nnplug demo --output nnplug-demo
 
+# A core per worker: torch's threads of two processes on two cores mostly wait for each other.
 test: setup  ## the whole suite but what takes minutes
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

@@ -29,7 +29,7 @@ DATASET = "Dataset999_Phantom"
 # A plan narrowed for two cores and a few minutes; a GPU trains the full one in the same time.
 PLAN = {"base_features": 12, "max_features": 96}
 FIELDS = {"patch_size": [40, 48, 40], "batch_size": 2}
-TRAINING = {"epochs": 12, "iterations_per_epoch": 25, "val_iterations_per_epoch": 5}
+TRAINING = {"epochs": 10, "iterations_per_epoch": 25, "val_iterations_per_epoch": 4}
 SHOWN = 3
 
 
