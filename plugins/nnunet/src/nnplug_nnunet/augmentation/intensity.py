@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.linalg import vector_norm
 
 from nnplug_nnunet.augmentation.sample import Range, Sample, draw_channels, draw_factor, happens
 
@@ -103,12 +102,17 @@ class Gamma(PerChannel):
 
 def _gamma(channel: torch.Tensor, gamma: float) -> None:
     mean = channel.mean()
-    spread = vector_norm(channel.sub_(mean))  # the standard deviation times a constant, in a quarter of the time
+    spread = _norm(channel.sub_(mean))
     low, high = torch.aminmax(channel)
     channel.sub_(low).div_((high - low).clamp(min=_SMALL))
     channel.log_().mul_(gamma).exp_()  # half the time of pow
     channel.sub_(channel.mean())
-    channel.mul_(spread / vector_norm(channel).clamp(min=_SMALL)).add_(mean)
+    channel.mul_(spread / _norm(channel).clamp(min=_SMALL)).add_(mean)
+
+
+def _norm(centred: torch.Tensor) -> torch.Tensor:
+    """The standard deviation times a constant, in a third of the time of `std`, and exact unlike `vector_norm`."""
+    return centred.square().sum().sqrt()
 
 
 @dataclass(frozen=True)
