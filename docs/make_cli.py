@@ -19,7 +19,8 @@ Exit codes: 0 done; 1 an error that a user can mend, one line on stderr; 2 usage
 
 def walk(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
     """A section for a command and for each of its subcommands."""
-    context = click.Context(command, info_name=name, parent=parent, max_content_width=WIDTH, terminal_width=WIDTH)
+    widths = {"max_content_width": WIDTH, "terminal_width": WIDTH}
+    context = click.Context(command, info_name=name, parent=parent, **command.context_settings, **widths)
     text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
     yield f"## `{context.command_path}`\n\n```\n{text}\n```"
     if isinstance(command, click.Group) and command is not main:
@@ -31,7 +32,7 @@ def walk(command: click.Command, name: str, parent: click.Context | None = None)
 
 def page() -> str:
     """The whole page."""
-    root = click.Context(main, info_name="nnplug")
+    root = click.Context(main, info_name="nnplug", **main.context_settings)
     commands = ((import_module(f"nnplug_cli.commands.{name}").command, name) for name in COMMANDS)
     sections = [section for command, name in commands for section in walk(command, name, root)]
     return "\n\n".join([HEAD, *walk(main, "nnplug"), *sections]) + "\n"
