@@ -4,7 +4,7 @@ BIN := .venv/bin
 DISTRIBUTIONS := core plugins/nnunet plugins/brats cli
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 
-.PHONY: setup demo test test-slow lint types bench clean
+.PHONY: setup demo test test-slow lint types clean
 
 setup: .venv/ready  ## every distribution of the repository, editable, and the development tools, in ./.venv
 
@@ -30,9 +30,6 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy $(SOURCES) plugins/_template/src
-
-bench: setup  ## side by side with nnunetv2, which gets an environment of its own
-	$(BIN)/python bench/run.py
 
 clean:
 	rm -rf .venv nnplug-demo
