@@ -17,7 +17,7 @@ from nnplug.errors import NnplugError, Problems
 from nnplug_cli import main as house
 from nnplug_cli.context import Context
 from nnplug_cli.main import COMMANDS, main
-from nnplug_cli.options import component_options, configuration_option, find_dataset, fold_option, set_option
+from nnplug_cli.options import component_options, configuration_option, dataset_folder, fold_option, set_option
 
 NNPLUG = Path(sys.executable).parent / "nnplug"
 HEAVY = ("numpy", "torch", "scipy", "SimpleITK", "matplotlib")
@@ -198,18 +198,11 @@ def test_configurations_folds_and_overrides():
     assert options(set_option, "--set", "plan.batch_size=2") == {"overrides": {"plan": {"batch_size": 2}}}
 
 
-def test_datasets_are_found_by_path_id_or_name(tmp_path, monkeypatch):
-    for name in ("Dataset004_Hippocampus", "Dataset005_A", "Dataset005_B"):
-        (tmp_path / name).mkdir()
-    raw = str(tmp_path)
-    assert find_dataset("4", raw) == find_dataset("Dataset004_Hippocampus", raw) == tmp_path / "Dataset004_Hippocampus"
-    assert find_dataset("some/folder", raw) == Path("some/folder")
-    with pytest.raises(NnplugError, match=r"5: nnUNet_raw .* holds Dataset005_A, Dataset005_B of that name or id"):
-        find_dataset("5", raw)
-    with pytest.raises(NnplugError, match=r"6: nnUNet_raw .* holds nothing of that name or id"):
-        find_dataset("6", raw)
+def test_datasets_are_found_by_path_or_in_nnunet_raw(tmp_path, monkeypatch):
+    (tmp_path / "Dataset004_Hippocampus").mkdir()
+    monkeypatch.delenv("nnUNet_raw", raising=False)
+    assert dataset_folder("some/folder") == Path("some/folder")
     with pytest.raises(NnplugError, match="4: no such folder, and nnUNet_raw is not set"):
-        find_dataset("4", None)
-    monkeypatch.chdir(tmp_path)
-    Path("4").mkdir()
-    assert find_dataset("4", None) == Path("4")
+        dataset_folder("4")
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path))
+    assert dataset_folder("4") == dataset_folder("Dataset004_Hippocampus") == tmp_path / "Dataset004_Hippocampus"

@@ -27,7 +27,6 @@ import click
 
 from nnplug import overrides
 from nnplug.components import Kind
-from nnplug.errors import NnplugError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -81,31 +80,16 @@ def _apply(command: Callable[..., Any], decorators: list[Callable[..., Any]]) ->
     return command
 
 
-def find_dataset(text: str, raw: str | None) -> Path:
-    """The folder of a dataset.
+def dataset_folder(reference: str) -> Path:
+    """The folder that a path names, or an id or name in nnUNet_raw; raises as `nnplug.data.dataset.find_dataset`."""
+    from nnplug.data.dataset import find_dataset
 
-    Args:
-        text: a path, or an id (4) or name (Dataset004_Hippocampus) of a dataset in `raw`.
-        raw: what nnUNet_raw holds, if it is set.
-
-    Raises:
-        NnplugError: an id or name cannot be looked up, or has no or several folders.
-    """
-    path = Path(text)
-    if path.exists() or not (text.isdigit() or text.startswith("Dataset")) or len(path.parts) > 1:
-        return path
-    if not raw:
-        raise NnplugError(f"{text}: no such folder, and nnUNet_raw is not set. Give a path or set nnUNet_raw.")
-    pattern = f"Dataset{int(text):03d}_*" if text.isdigit() else text
-    found = sorted(folder for folder in Path(raw).glob(pattern) if folder.is_dir())
-    if len(found) != 1:
-        names = ", ".join(folder.name for folder in found) or "nothing"
-        raise NnplugError(f"{text}: nnUNet_raw ({raw}) holds {names} of that name or id. Give the folder's path.")
-    return found[0]
+    raw = os.environ.get("nnUNet_raw")  # noqa: SIM112 - nnU-Net's own spelling
+    return find_dataset(reference, Path(raw) if raw else None)
 
 
 def _dataset(ctx: click.Context, param: click.Parameter, value: str) -> Path:  # noqa: ARG001 - click's signature
-    return find_dataset(value, os.environ.get("nnUNet_raw"))  # noqa: SIM112 - nnU-Net's own spelling
+    return dataset_folder(value)
 
 
 def _overrides(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, Any]]:  # noqa: ARG001

@@ -129,11 +129,11 @@ def test_a_folder_that_is_no_dataset_is_named(tmp_path):
 
 @pytest.mark.parametrize("reference", ["4", "004", "Dataset004_Ball"])
 def test_a_dataset_is_found_by_number_and_name(reference, folder):
-    assert find_dataset(reference, folder.parent).folder == folder
+    assert find_dataset(reference, folder.parent) == folder
 
 
 def test_a_path_needs_no_raw_folder(folder):
-    assert find_dataset(str(folder), None).folder == folder
+    assert find_dataset(str(folder), None) == folder
 
 
 def test_a_dataset_that_is_not_found_lists_what_is_there(folder):

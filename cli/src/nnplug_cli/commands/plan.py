@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from nnplug_cli.options import (
     Choices,
     component_options,
     configuration_option,
-    find_dataset,
+    dataset_folder,
     json_option,
     set_option,
     workspace_option,
@@ -124,7 +123,7 @@ def _in_workspace(context: Context, dataset: str, workspace: Path | None) -> Pla
     from nnplug.data.dataset import Dataset
     from nnplug.data.workspace import Workspace
 
-    folder = find_dataset(dataset, os.environ.get("nnUNet_raw"))  # noqa: SIM112 - nnU-Net's own spelling
+    folder = dataset_folder(dataset)
     opened = Dataset.open(folder)
     space = Workspace(context.workspace_root(workspace), opened.name)
     if not space.fingerprint.exists():

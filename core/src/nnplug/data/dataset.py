@@ -146,20 +146,19 @@ class Dataset:
         )
 
 
-def find_dataset(reference: str, raw: Path | None) -> Dataset:
-    """Open a dataset by its path, its number or its name.
+def find_dataset(reference: str, raw: Path | None) -> Path:
+    """The folder of a dataset, by its path, its number or its name.
 
     Args:
         reference: a folder; or "4" or "Dataset004_Hippocampus", which are looked up in `raw`.
         raw: the folder of datasets that `nnUNet_raw` names, None where it is not set.
 
     Raises:
-        InvalidFile: there is no such dataset, or it is broken.
-        NnplugError: `raw` is needed and not set, or several datasets have that number.
+        NnplugError: `raw` is needed and not set, or it holds no or several datasets of that number or name.
     """
     is_name = re.fullmatch(r"[0-9]+|Dataset[0-9]{3}_\w+", reference)
     if Path(reference).exists() or not is_name:
-        return Dataset.open(Path(reference))
+        return Path(reference)
     if raw is None:
         raise NnplugError(f"{reference}: no such folder, and nnUNet_raw is not set. Give the dataset's folder.")
     pattern = f"Dataset{int(reference):03d}_*" if reference.isdigit() else reference
@@ -168,7 +167,7 @@ def find_dataset(reference: str, raw: Path | None) -> Dataset:
         names = ", ".join(f.name for f in found or sorted(raw.glob("Dataset*"))) or "no dataset"
         what = f"{len(found)} datasets have that number" if found else "no such dataset"
         raise NnplugError(f"{reference}: {what}; nnUNet_raw ({raw}) holds {names}. Give the dataset's folder.")
-    return Dataset.open(found[0])
+    return found[0]
 
 
 def image_cases(folder: Path, ending: str) -> tuple[CaseFiles, ...]:
