@@ -51,6 +51,19 @@ def test_a_dataset_is_measured(write_dataset):
     assert stats.mean == pytest.approx((6 + 28) / 2)
 
 
+def test_foreground_that_cropping_removes_does_not_count(write_dataset):
+    image, label = np.zeros((1, 3, 4, 5), np.float32), np.zeros((3, 4, 5), np.uint8)
+    image[0, 1:, 1:3, 1:] = 7
+    label[0] = label[1, 1] = 1
+    stats = extract(write_dataset({"a": (image, label)})).foreground_intensity_properties_per_channel["0"]
+    assert (stats.min, stats.max) == (7, 7)
+
+
+def test_the_median_of_two_equal_halves_lies_between_them():
+    halves = [np.float32([343, 506]), np.float32([625, 674, 712])]
+    assert pool([summarize(values) for values in halves]).median == (506 + 625) / 2
+
+
 def test_cases_without_foreground_do_not_count(write_dataset):
     label = np.ones((3, 4, 5), np.uint8)
     both = extract(write_dataset({"a": (IMAGE, label), "b": (IMAGE * 100, label * 0)}, name="Dataset002_Both"))
