@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from nnplug.components import Entry, Kind
 from nnplug.contracts import TrainingTask
 from nnplug.data.dataset import Dataset, DatasetDescription
@@ -74,10 +72,8 @@ class TrainingJob:
 
     @property
     def own_plans(self) -> Plans:
-        """The plans with this configuration alone: what the run is a function of."""
-        return msgspec.structs.replace(
-            self.plans, configurations={self.configuration: self.plans.configuration(self.configuration)}
-        )
+        """The plans with this configuration and those that lead to it: what the run is a function of."""
+        return self.plans.only(self.configuration)
 
 
 def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: int, progress: Progress) -> RunFolder:
@@ -194,7 +190,7 @@ def _network(job: TrainingJob, components: Components, configuration: Configurat
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
         network: torch.nn.Module = architecture.build(
-            channels=len(job.description.channel_names), outputs=job.description.labels.outputs
+            channels=configuration.input_channels(job.description), outputs=job.description.labels.outputs
         )
     return network
 
