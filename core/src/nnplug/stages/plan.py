@@ -77,6 +77,11 @@ def make_plans(
     plans = decide.plan(fingerprint, description, context)
     plans = override(plans, given.get(PLAN, {}), configurations, registry)
     check_patches(plans, registry)
+    return with_providers(plans, registry)
+
+
+def with_providers(plans: Plans, registry: Registry) -> Plans:
+    """The plans with today's provider of every component that they name; raises as `Registry.get` does."""
     return msgspec.structs.replace(plans, providers=record(_entries(plans, registry)))
 
 
