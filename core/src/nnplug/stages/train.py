@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import torch
 
 USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER)
+REMEDY = "Give the same values to go on, --fresh to train it again from the start, or --name NAME to keep both."
 Components = Mapping[tuple[Kind, str], Entry]
 
 
@@ -115,21 +116,22 @@ def discard(run: RunFolder) -> None:
             shutil.rmtree(run.path)
 
 
-def check_unchanged(job: TrainingJob) -> None:
+def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:
     """Refuse to go on with a fold that was begun with other plans or another seed.
 
+    Args:
+        job: what is to be gone on with.
+        remedy: what the message says to do, for commands that call things otherwise.
+
     Raises:
-        NnplugError: the message lists what differs, and both remedies.
+        NnplugError: the message lists what differs, and the remedy.
     """
     if not job.run.record.exists():
         return
     record = RunRecord.read(job.run.record)
     old = {**_decisions(read_plans(job.run.path / "plans.json")), "seed": record.seed}
     if changed := list(differences(old, {**_decisions(job.own_plans), "seed": job.seed})):
-        raise NnplugError(
-            f"{job.run.path}: was begun with other values ({'; '.join(changed)}). Give the same values to go on, "
-            "--fresh to train it again from the start, or --name NAME to keep both."
-        )
+        raise NnplugError(f"{job.run.path}: was begun with other values ({'; '.join(changed)}). {remedy}")
 
 
 def _decisions(plans: Plans) -> dict[str, object]:
