@@ -1,4 +1,4 @@
-"""What is concluded from a watched training; the watching itself is in test_stopwatch.py and tests/cli/test_bench.py."""
+"""What is concluded from a watched training; test_stopwatch.py and tests/cli/test_bench.py watch one."""
 
 from __future__ import annotations
 
