@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from nnplug.components import Entry, Kind
 from nnplug.contracts import TrainingTask
 from nnplug.data.dataset import Dataset, DatasetDescription
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     import torch
 
 USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER)
+REMEDY = "Give the same values to go on, --fresh to train it again from the start, or --name NAME to keep both."
 Components = Mapping[tuple[Kind, str], Entry]
 
 
@@ -74,10 +73,8 @@ class TrainingJob:
 
     @property
     def own_plans(self) -> Plans:
-        """The plans with this configuration alone: what the run is a function of."""
-        return msgspec.structs.replace(
-            self.plans, configurations={self.configuration: self.plans.configuration(self.configuration)}
-        )
+        """The plans with this configuration and those that lead to it: what the run is a function of."""
+        return self.plans.only(self.configuration)
 
 
 def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: int, progress: Progress) -> RunFolder:
@@ -119,21 +116,22 @@ def discard(run: RunFolder) -> None:
             shutil.rmtree(run.path)
 
 
-def check_unchanged(job: TrainingJob) -> None:
+def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:
     """Refuse to go on with a fold that was begun with other plans or another seed.
 
+    Args:
+        job: what is to be gone on with.
+        remedy: what the message says to do, for commands that call things otherwise.
+
     Raises:
-        NnplugError: the message lists what differs, and both remedies.
+        NnplugError: the message lists what differs, and the remedy.
     """
     if not job.run.record.exists():
         return
     record = RunRecord.read(job.run.record)
     old = {**_decisions(read_plans(job.run.path / "plans.json")), "seed": record.seed}
     if changed := list(differences(old, {**_decisions(job.own_plans), "seed": job.seed})):
-        raise NnplugError(
-            f"{job.run.path}: was begun with other values ({'; '.join(changed)}). Give the same values to go on, "
-            "--fresh to train it again from the start, or --name NAME to keep both."
-        )
+        raise NnplugError(f"{job.run.path}: was begun with other values ({'; '.join(changed)}). {remedy}")
 
 
 def _decisions(plans: Plans) -> dict[str, object]:
@@ -194,7 +192,7 @@ def _network(job: TrainingJob, components: Components, configuration: Configurat
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
         network: torch.nn.Module = architecture.build(
-            channels=len(job.description.channel_names), outputs=job.description.labels.outputs
+            channels=configuration.input_channels(job.description), outputs=job.description.labels.outputs
         )
     return network
 
