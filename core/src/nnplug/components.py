@@ -22,6 +22,7 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 class Kind(StrEnum):
     """The kinds of component that a plugin can offer, in the order in which a run uses them."""
 
+    CONVERTER = "converter"
     EXTRACTOR = "extractor"
     PLANNER = "planner"
     NORMALIZER = "normalizer"

@@ -24,6 +24,9 @@ DEFAULT_RECIPE = "nnunet"
 AFTER_PLANNING = (Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
 """The kinds whose options can change without planning or preprocessing again."""
 
+DECIDED_WHEN_PLANNING = (Kind.NORMALIZER, Kind.ARCHITECTURE)
+"""The kinds that the planner names where nobody else does."""
+
 Options = Mapping[str, Mapping[str, Any]]
 """Kind -> option -> value, as `nnplug.overrides.parse` gives them."""
 
@@ -120,6 +123,8 @@ def choose(
     kept = {kind: options for kind, options in own.options.items() if names.get(kind) == preset.get(kind)}
     options = {kind: {**kept.get(kind, {}), **given.get(kind, {})} for kind in Kind}
     choices = {kind: Choice(name=names[kind], options=options[kind]) for kind in Kind if kind in names}
+    if unused := [kind for kind in given if kind in Kind and kind not in (*choices, *DECIDED_WHEN_PLANNING)]:
+        raise InvalidOptions(f"{unused[0]}.{next(iter(given[unused[0]]), '')}: no {unused[0]} is used in planning")
     for kind, choice in choices.items():
         _check_options(kind, choice, registry)
     for option in options[Kind.NORMALIZER]:
