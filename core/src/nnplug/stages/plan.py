@@ -24,9 +24,6 @@ DEFAULT_RECIPE = "nnunet"
 AFTER_PLANNING = (Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
 """The kinds whose options can change without planning or preprocessing again."""
 
-DECIDED_WHEN_PLANNING = (Kind.NORMALIZER, Kind.ARCHITECTURE)
-"""The kinds that the planner names where nobody else does."""
-
 Options = Mapping[str, Mapping[str, Any]]
 """Kind -> option -> value, as `nnplug.overrides.parse` gives them."""
 
@@ -80,6 +77,11 @@ def make_plans(
     plans = decide.plan(fingerprint, description, context)
     plans = override(plans, given.get(PLAN, {}), configurations, registry)
     check_patches(plans, registry)
+    return with_providers(plans, registry)
+
+
+def with_providers(plans: Plans, registry: Registry) -> Plans:
+    """The plans with today's provider of every component that they name; raises as `Registry.get` does."""
     return msgspec.structs.replace(plans, providers=record(_entries(plans, registry)))
 
 
@@ -123,10 +125,11 @@ def choose(
     kept = {kind: options for kind, options in own.options.items() if names.get(kind) == preset.get(kind)}
     options = {kind: {**kept.get(kind, {}), **given.get(kind, {})} for kind in Kind}
     choices = {kind: Choice(name=names[kind], options=options[kind]) for kind in Kind if kind in names}
-    if unused := [kind for kind in given if kind in Kind and kind not in (*choices, *DECIDED_WHEN_PLANNING)]:
-        raise InvalidOptions(f"{unused[0]}.{next(iter(given[unused[0]]), '')}: no {unused[0]} is used in planning")
     for kind, choice in choices.items():
         _check_options(kind, choice, registry)
+    for kind in (kind for kind in Kind if kind not in (*choices, Kind.ARCHITECTURE, Kind.NORMALIZER)):
+        for option in options[kind]:
+            raise InvalidOptions(f"{kind}.{option}: plans name no {kind}, so it has no use here")
     for option in options[Kind.NORMALIZER]:
         raise InvalidOptions(f"{Kind.NORMALIZER}.{option}: normalizers are named per channel and take no options")
     return choices, options[Kind.ARCHITECTURE]
