@@ -23,6 +23,7 @@ from nnplug.plugins import Plugins
 from nnplug.provenance import record
 from nnplug.stages.model import Model
 from nnplug.stages.predict import Predictor
+from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.predict_folder import LOG, find_cases, predict_folder
 
 CPU = torch.device("cpu")
@@ -268,7 +269,7 @@ def test_an_image_that_the_model_cannot_take_is_refused(make_predictor, write_im
 def test_a_folder_gets_label_maps_of_the_inputs_geometry(make_predictor, write_image, tmp_path):
     predictor, progress = make_predictor(), Listener()
     cases = [write_image(name, volume(seed)) for seed, name in enumerate(["a", "b", "c", "d"])]
-    predict_folder(predictor, cases, tmp_path / "out", save_probabilities=True, progress=progress)
+    predict_folder(Ensemble((predictor,)), cases, tmp_path / "out", save_probabilities=True, progress=progress)
     for case in cases:
         file = tmp_path / "out" / f"{case.name}.nii.gz"
         label = read_label(file)
@@ -292,7 +293,7 @@ def test_2d_files_give_2d_files(make_model, make_predictor, write_image, tmp_pat
     identity = {"transpose_forward": (0, 1, 2), "transpose_backward": (0, 1, 2)}
     model = replace(make_model(ending=".png", configuration=flat, **identity), mirror_axes=(0, 1))
     case = write_image("a", np.random.default_rng(0).integers(1, 255, (20, 23)).astype(np.uint8), ending=".png")
-    predict_folder(make_predictor(model), [case], tmp_path / "out", progress=Listener())
+    predict_folder(Ensemble((make_predictor(model),)), [case], tmp_path / "out", progress=Listener())
     label = read_label(tmp_path / "out" / "a.png")
     assert label.geometry == read_geometry(case.images[0])
     assert label.geometry.dimensions == 2
@@ -316,7 +317,7 @@ def test_bad_cases_are_all_told_and_the_others_predicted(make_model, make_predic
     torn.write_bytes(torn.read_bytes()[:200])
     progress = Listener()
     with pytest.raises(Problems) as problems:
-        predict_folder(predictor, cases, tmp_path / "out", progress=progress)
+        predict_folder(Ensemble((predictor,)), cases, tmp_path / "out", progress=progress)
     few, nans, torn_line, gap_line = problems.value.lines
     assert few.startswith("few: the image has 1 channels, the model needs 2 (MR0, MR1). Give a file per channel")
     assert nans.startswith(f"nan: {cases[1].images[1]}: 1 voxels are NaN or infinite; replace them by numbers.")
@@ -329,7 +330,9 @@ def test_bad_cases_are_all_told_and_the_others_predicted(make_model, make_predic
 
 def test_empty_images_have_probabilities_too(make_predictor, write_image, tmp_path):
     case = write_image("zero", np.zeros((3, 4, 5), np.float32))
-    predict_folder(make_predictor(), [case], tmp_path / "out", save_probabilities=True, progress=Listener())
+    predict_folder(
+        Ensemble((make_predictor(),)), [case], tmp_path / "out", save_probabilities=True, progress=Listener()
+    )
     with np.load(tmp_path / "out" / "zero.npz") as stored:
         assert stored["probabilities"].shape == (3, 3, 4, 5)
         assert (stored["probabilities"][0] == 1).all()
@@ -345,11 +348,11 @@ def test_continuing_keeps_what_is_finished_of_the_same_inputs_and_settings(
 ):
     out, model = tmp_path / "out", make_model()
     cases = [write_image("a", volume(0)), write_image("b", volume(1)), write_image("c", volume(2))]
-    predict_folder(make_predictor(model), cases, out, progress=Listener())
+    predict_folder(Ensemble((make_predictor(model),)), cases, out, progress=Listener())
 
     def again(**options):
         progress = Listener()
-        predict_folder(make_predictor(model, **options), cases, out, resume=True, progress=progress)
+        predict_folder(Ensemble((make_predictor(model, **options),)), cases, out, resume=True, progress=progress)
         return predicted(progress)
 
     assert again() == []
@@ -365,14 +368,16 @@ def test_continuing_keeps_what_is_finished_of_the_same_inputs_and_settings(
 def test_without_continuing_everything_is_predicted_again(make_predictor, write_image, tmp_path):
     cases, progress = [write_image("a", volume())], Listener()
     for _ in range(2):
-        predict_folder(make_predictor(), cases, tmp_path / "out", progress=progress)
+        predict_folder(Ensemble((make_predictor(),)), cases, tmp_path / "out", progress=progress)
     assert predicted(progress) == ["a", "a"]
 
 
 def test_a_file_where_the_output_folder_should_be(make_predictor, write_image, tmp_path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(NnplugError, match="A file stands where a folder should be"):
-        predict_folder(make_predictor(), [write_image("a", volume())], tmp_path / "out", progress=Listener())
+        predict_folder(
+            Ensemble((make_predictor(),)), [write_image("a", volume())], tmp_path / "out", progress=Listener()
+        )
 
 
 def test_cases_come_from_folders_and_files(write_image, tmp_path):

@@ -42,6 +42,36 @@ class Model:
     postprocessing: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Models:
+    """Models whose probabilities are averaged; one is no exception.
+
+    Attributes:
+        members: at least one, all of the same labels and channels.
+        postprocessing: the rule for what they say together, as `nnplug.stages.postprocess` writes it, or None.
+    """
+
+    members: tuple[Model, ...]
+    postprocessing: Mapping[str, Any] | None = None
+
+
+def open_models(paths: Sequence[Path], *, folds: Sequence[str] | None = None, weights: WeightsKind = "final") -> Models:
+    """Open one model with its postprocessing, or several to be averaged, without the rules that each has for itself.
+
+    Args:
+        paths: runs, configurations' folders and bundles; one may be the bundle of an ensemble.
+        folds: as in `open_model`, of each.
+        weights: as in `open_model`, of each.
+
+    Raises:
+        NnplugError: as `open_model`, or the models have other labels or channels.
+    """
+    models = [open_model(path, folds=folds, weights=weights) for path in paths]
+    for path, model in zip(paths[1:], models[1:], strict=True):
+        _check_comparable(model.description, models[0].description, f"{path} and {paths[0]}")
+    return Models(tuple(models), models[0].postprocessing if len(models) == 1 else None)
+
+
 def open_model(path: Path, *, folds: Sequence[str] | None = None, weights: WeightsKind = "final") -> Model:
     """Open a run folder, a configuration's folder with several runs, or a bundle (folder or zip).
 
@@ -58,6 +88,12 @@ def open_model(path: Path, *, folds: Sequence[str] | None = None, weights: Weigh
     if (path / INDEX).is_file():
         return _open_bundle(path, folds, weights)
     return _open_runs(find_runs(path), folds, weights)
+
+
+def _check_comparable(one: DatasetDescription, other: DatasetDescription, which: str) -> None:
+    for what in ("labels", "channel_names"):
+        if getattr(one, what) != getattr(other, what):
+            raise NnplugError(f"{which} have different {what} in their dataset.json; they cannot be averaged")
 
 
 def _open_zip(archive: Path, folds: Sequence[str] | None, weights: WeightsKind) -> Model:
