@@ -158,8 +158,7 @@ class _Job:
         image = read_image(case.images)
         check_image(image, member.model.description.channel_names)
         check_numbers(case, image.array)
-        prepared = member.prepare(image)
-        return _Read(image.geometry, prepared if image.array.any() else None)
+        return _Read(image.geometry, member.prepare(image) if image.array.any() else None)
 
     def _predict(self, case: CaseFiles, reads: Iterator[Future[_Read]]) -> tuple[Geometry, list[Logits]]:
         """What each model says of a case, one after the other; nothing where the image is zero everywhere."""
@@ -226,7 +225,7 @@ class _Job:
     @cached_property
     def _settings(self) -> str:
         """Models and settings."""
-        members = [(_identity(m.model), m.mirror_axes, m.step) for m in self.ensemble.members]
+        members = [([*map(_identity, m.model.stages)], m.mirror_axes, m.step) for m in self.ensemble.members]
         rule = None if self.ensemble.rule is None else self.ensemble.rule.record.data()
         return json.dumps([members, rule, self.save_probabilities, self.save_logits], sort_keys=True)
 
@@ -270,7 +269,7 @@ def _ahead(
 
 def _identity(model: Model) -> list[Any]:
     """What a model is; weights count by content, as each call unpacks those of a zip anew."""
-    return [model.plans.digest(), model.configuration, [_digest(file) for file in model.weights]]
+    return [model.plans.digest(), model.configuration, model.postprocessing, [*map(_digest, model.weights)]]
 
 
 def _entry(line: str) -> tuple[str, str] | None:
