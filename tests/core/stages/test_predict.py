@@ -9,25 +9,19 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-import SimpleITK
 import torch
 from safetensors.torch import save_file
 
 from nnplug.components import Kind
 from nnplug.contracts import Topology
-from nnplug.data.dataset import CaseFiles, DatasetDescription
 from nnplug.data.images import read_geometry, read_image, read_label
 from nnplug.data.plans import Choice, Resampler, Resampling
 from nnplug.errors import InvalidFile, MissingProvider, NnplugError, Problems
 from nnplug.plugins import Plugins
-from nnplug.provenance import record
-from nnplug.stages.model import Model
-from nnplug.stages.predict import Predictor
 from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.predict_folder import LOG, find_cases, predict_folder
 
 CPU = torch.device("cpu")
-LABELS = {"background": 0, "a": 1, "b": 2}
 REGIONS = {"background": 0, "whole": [1, 2], "core": 2}
 
 
@@ -54,78 +48,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def plugins():
-    return Plugins()
-
-
-@pytest.fixture
-def make_model(plans, plugins, tmp_path):
-    """`make_model(folds=2)` gives a model with weights from seeds; keywords change its labels, files or plans."""
-
-    def make(folds=1, labels=LABELS, channels=1, ending=".nii.gz", configuration=None, **plan_fields):
-        registry = plugins.registry
-        topology = Topology(strides=((1,) * 3, (2,) * 3), kernel_sizes=((3,) * 3,) * 2, features_per_stage=(4, 8))
-        options = registry.get(Kind.ARCHITECTURE, "plain-conv-unet").load().options_for(topology)
-        fields = {
-            "architecture": Choice(name="plain-conv-unet", options=json.loads(json.dumps(options))),
-            "spacing": (1.0, 1.5, 1.0),
-            "normalization": plans.configurations["3d_fullres"].normalization * channels,
-            **(configuration or {}),
-        }
-        changed = msgspec.structs.replace(plans.configurations["3d_fullres"], **fields)
-        forward = {"transpose_forward": (1, 0, 2), "transpose_backward": (1, 0, 2)}
-        own = msgspec.structs.replace(plans, configurations={"3d_fullres": changed}, **{**forward, **plan_fields})
-        raw = {
-            "channel_names": {str(c): f"MR{c}" for c in range(channels)},
-            "labels": labels,
-            "numTraining": 2,
-            "file_ending": ending,
-            **({"regions_class_order": [1, 2]} if labels is REGIONS else {}),
-        }
-        description = DatasetDescription.from_data(raw, "dataset.json")
-        files = []
-        for fold in range(folds):
-            torch.manual_seed(fold)
-            network = registry.create(Kind.ARCHITECTURE, "plain-conv-unet", changed.architecture.options).build(
-                channels=channels, outputs=description.labels.outputs
-            )
-            files.append(tmp_path / f"fold_{fold}.safetensors")
-            save_file(network.state_dict(), files[-1])
-        entries = [registry.get(Kind.ARCHITECTURE, "plain-conv-unet"), registry.get(Kind.NORMALIZER, "zscore")]
-        return Model(own, description, "3d_fullres", tuple(files), (0, 2), record(entries))
-
-    return make
-
-
-@pytest.fixture
-def make_predictor(make_model, plugins):
-    def make(model=None, progress=None, **options):
-        return Predictor(model or make_model(), plugins, device=CPU, progress=progress, **options)
-
-    return make
-
-
-@pytest.fixture
-def write_image(tmp_path):
-    """Write (z, y, x) channels as CASE_0000, CASE_0001 .. with a geometry of their own."""
-
-    def write(name, *channels, ending=".nii.gz", folder="images"):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        files = []
-        for number, channel in enumerate(channels):
-            image = SimpleITK.GetImageFromArray(np.asarray(channel))
-            if image.GetDimension() == 3 and ending == ".nii.gz":
-                image.SetSpacing((0.8, 1.1, 2.0))
-                image.SetOrigin((5.0, -3.0, 7.0))
-                image.SetDirection((0, 1, 0, 1, 0, 0, 0, 0, -1))
-            files.append(tmp_path / folder / f"{name}_{number:04d}{ending}")
-            SimpleITK.WriteImage(image, str(files[-1]))
-        return CaseFiles(name, tuple(files))
-
-    return write
 
 
 def volume(seed=0, shape=(6, 12, 11)):

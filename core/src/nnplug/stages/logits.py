@@ -1,7 +1,8 @@
 """What a network says of one image, on its own grid: to be averaged with what others say, or kept in a small file.
 
 Ensembles average probabilities on the image's grid, as nnU-Net does, which stores them there in 4 bytes per voxel and
-class. Here logits are stored on the network's grid, to a precision that moves no probability by more than 0.001:
+class. Here logits are stored on the network's grid, to a precision that moves no probability there by more than 0.001
+and the label of no voxel there:
 
 * Softmax and linear interpolation do not change when the same volume is added to all classes, so the largest logit of
   each voxel becomes 0. What competes near a border is then close to 0, where floating point numbers are finest.
