@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from nnplug.components import Kind, Registry
 from nnplug.data.plans import Choice, Configuration, Plans
@@ -22,12 +22,62 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-    from nnplug.data.dataset import Dataset, DatasetDescription
+    from nnplug.data.dataset import CaseFiles, Dataset, DatasetDescription
     from nnplug.data.fingerprint import Fingerprint, IntensityStats
     from nnplug.data.labels import Labels
     from nnplug.data.store import CaseStore
     from nnplug.data.workspace import RunFolder
     from nnplug.runtime.executor import Executor
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a converter found in a folder, and what it makes of it.
+
+    Attributes:
+        description: `dataset.json` of the result, `numTraining` being filled in by the core. The number of its
+            `channel_names` decides how many image files each case gets.
+        training: per case its name in the result, the source's image files and its label map.
+        unseen: the same of cases to predict; a label map, where there is one, goes to `labelsTs`.
+        values: label value in the source -> label value in the result; empty where they stay as they are.
+        notices: what the user should know before converting.
+    """
+
+    description: Mapping[str, Any]
+    training: tuple[CaseFiles, ...]
+    unseen: tuple[CaseFiles, ...] = ()
+    values: Mapping[int, int] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+
+class Converter(Protocol):
+    """Turns a folder of another layout into a dataset."""
+
+    def survey(self, source: Path, *, executor: Executor, progress: Progress) -> Survey:
+        """Find the cases and name the labels. Read what is needed, write nothing.
+
+        Raises:
+            InvalidFile: the folder is none of this kind; the message names what is missing.
+            Problems: files that belong to no case, a line each.
+        """
+        ...
+
+    def convert(self, case: CaseFiles, target: CaseFiles, values: Mapping[int, int]) -> None:
+        """Write one case; `nnplug.data.convert.write_case` does it for all that SimpleITK reads.
+
+        Args:
+            case: of the survey.
+            target: the files to write: one per channel, and the label map where the case has one.
+            values: of the survey.
+
+        Raises:
+            InvalidFile: a file of the source cannot be read, or does not hold what the survey says.
+        """
+        ...
+
+    def example(self, folder: Path) -> None:
+        """Write a tiny source of this kind, of two or more training cases: the conformance kit converts it."""
+        ...
 
 
 class Extractor(Protocol):
@@ -268,4 +318,45 @@ class Postprocessor(Protocol):
         labels: Labels,
     ) -> npt.NDArray[np.integer[Any]]:
         """Apply a fitted rule to a (z, y, x) label map with spacing in mm; the argument stays as it is."""
+        ...
+
+
+Better = Literal["higher", "lower"]
+"""Which values of a figure are the good ones."""
+
+Figures = Mapping[str, float | int]
+"""Name of a figure -> its value for one case and one class or region."""
+
+
+class Metric(Protocol):
+    """Scores a label map against its reference.
+
+    Attributes:
+        figures: the names of all that it measures, in the order of a table.
+        ranked: those by which `nnplug rank` compares submissions, and which values win.
+    """
+
+    figures: ClassVar[tuple[str, ...]]
+    ranked: ClassVar[Mapping[str, Better]]
+
+    def measure(
+        self,
+        reference: npt.NDArray[np.integer[Any]],
+        prediction: npt.NDArray[np.integer[Any]],
+        labels: Labels,
+        *,
+        spacing: Sequence[float],
+    ) -> Mapping[str, Figures]:
+        """Score one case.
+
+        Args:
+            reference: label values (z, y, x); stays as it is.
+            prediction: label values, the same shape; stays as it is.
+            labels: classes or regions; voxels whose reference is `labels.ignore` must not count.
+            spacing: (z, y, x) in mm.
+
+        Returns:
+            Key of the class or region, as in `labels.keys` -> all of `figures`. NaN says that there is nothing to
+            measure, as where neither map holds the class: means over cases leave it out, and ranks count it as best.
+        """
         ...

@@ -37,6 +37,16 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
+def nnplug_converters() -> Iterable[Component]:
+    """Offer ways to turn folders of other layouts into datasets.
+
+    A target satisfies `nnplug.contracts.Converter`. It reads the source and never touches it; the core gives it the
+    paths of the files to write, and verifies the finished dataset.
+    """
+    return ()
+
+
+@hookspec
 def nnplug_extractors() -> Iterable[Component]:
     """Offer ways to measure a dataset into a `Fingerprint`.
 
@@ -101,6 +111,16 @@ def nnplug_postprocessors() -> Iterable[Component]:
     """Offer rules that are fitted on validation predictions and applied to label maps.
 
     A target satisfies `nnplug.contracts.Postprocessor`. What fitting returns is JSON and travels with the model.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_metrics() -> Iterable[Component]:
+    """Offer ways to score a label map against its reference.
+
+    A target satisfies `nnplug.contracts.Metric`. Users choose them by `nnplug evaluate --metrics NAME`; plans do not
+    name them.
     """
     return ()
 

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -23,12 +23,14 @@ from nnplug.provenance import Provider
 from nnplug.records import Record
 from nnplug.runtime.files import atomic_file, atomic_folder, read_json, write_json
 from nnplug.stages.bundle_files import INDEX, check_name, hashes, problems, unzip, zip_folder
-from nnplug.stages.runs import WeightsKind, check_alike, merged_providers, open_run
+from nnplug.stages.runs import TrainedRun, WeightsKind, check_alike, merged_providers, open_run, previous_runs
 
 SCHEMA = 1
 PLANS = "plans.json"
 DATASET = "dataset.json"
 POSTPROCESSING = "postprocessing.json"
+PREVIOUS = "previous"
+"""In the bundle of a cascade: the bundle of the stage before."""
 
 
 class BundleRecord(Record, frozen=True, kw_only=True):
@@ -86,6 +88,26 @@ class Bundle:
         listed = POSTPROCESSING in self.record.sha256
         return dict(read_json(self.folder / POSTPROCESSING)) if listed else None
 
+    @property
+    def previous(self) -> Bundle | None:
+        """The bundle of the stage before, in a cascade.
+
+        Raises:
+            InvalidFile: the plans want one and it is not there.
+        """
+        inner = self.folder / PREVIOUS
+        if f"{PREVIOUS}/{INDEX}" in self.record.sha256:
+            return read_bundle(inner)
+        if stage := self.plans.configuration(self.record.configuration).previous_stage:
+            raise InvalidFile(f"{inner}: is missing; the model refines predictions of {stage!r}. Export it again.")
+        return None
+
+    @property
+    def stages(self) -> tuple[Bundle, ...]:
+        """This bundle and those of the stages before, the one that predicts last first; raises as `previous` does."""
+        inner = self.previous
+        return (self, *(inner.stages if inner else ()))
+
     def weights(self, fold: str) -> Path:
         """The safetensors file of a fold."""
         return self.folder / _weights(fold)
@@ -106,6 +128,7 @@ class Contents:
         weights: "final" or "best".
         postprocessing: the fitted rule, or None.
         licence: under which the model may be used; the `licence` or `license` of `dataset.json` where None.
+        previous: in a cascade, the stage before.
     """
 
     plans: Plans
@@ -118,6 +141,7 @@ class Contents:
     weights: WeightsKind = "final"
     postprocessing: Mapping[str, Any] | None = None
     licence: str | None = None
+    previous: Contents | None = None
 
 
 def write_bundle(
@@ -128,7 +152,7 @@ def write_bundle(
     postprocessing: Mapping[str, Any] | None = None,
     licence: str | None = None,
 ) -> None:
-    """Make a bundle of the runs of one training, a fold each.
+    """Make a bundle of the runs of one training, a fold each, and in a cascade of the previous stage's final weights.
 
     Args:
         runs: run folders with equal plans and configuration.
@@ -138,12 +162,19 @@ def write_bundle(
         licence: under which the model may be used; that of `dataset.json` where None.
 
     Raises:
-        NnplugError: a training is not finished, the runs do not belong together, or `target` is something else.
+        NnplugError: a training is not finished, the runs do not belong together, those of a previous stage are not
+            beside them, or `target` is something else.
     """
-    trained = [open_run(run.path) for run in runs]
+    contents = contents_of([open_run(run.path) for run in runs], weights)
+    pack(replace(contents, postprocessing=postprocessing, licence=licence), target)
+
+
+def contents_of(trained: Sequence[TrainedRun], weights: WeightsKind) -> Contents:
+    """What goes into the bundle of the runs of one training; raises as `write_bundle` does."""
     check_alike(trained)
     first = trained[0]
-    contents = Contents(
+    inner = previous_runs(first)
+    return Contents(
         plans=read_plans(first.folder.plans),
         description=DatasetDescription.read(first.folder.description),
         configuration=first.record.configuration,
@@ -152,10 +183,8 @@ def write_bundle(
         providers=merged_providers(trained),
         record={run.fold: run.record.data() for run in trained},
         weights=weights,
-        postprocessing=postprocessing,
-        licence=licence,
+        previous=contents_of(inner, "final") if inner else None,
     )
-    pack(contents, target)
 
 
 def pack(contents: Contents, target: Path) -> None:
@@ -164,14 +193,19 @@ def pack(contents: Contents, target: Path) -> None:
     Raises:
         NnplugError: `target` is a folder of something else, which is never overwritten.
     """
+    write_packed(target, lambda folder: fill(folder, contents))
+
+
+def write_packed(target: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a folder that becomes `target`, or the zip of that name; raises as `pack` does."""
     if target.suffix == ".zip":
         with atomic_file(target) as archive, tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            _fill(Path(folder), contents)
+            write(Path(folder))
             zip_folder(Path(folder), archive)
     else:
-        _check_free(target)
+        check_free(target)
         with atomic_folder(target) as folder_:
-            _fill(folder_, contents)
+            write(folder_)
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -185,41 +219,53 @@ def read_bundle(path: Path) -> Bundle:
     if not index.is_file():
         what = f"no bundle ({INDEX} is missing)" if path.exists() else "no such bundle"
         raise InvalidFile(f"{path}: {what}; nnplug model export makes one from runs")
-    record = BundleRecord.from_data(read_json(index), str(index))
-    for name in record.sha256:
-        check_name(name, index)
-    needed = (PLANS, DATASET, *map(_weights, record.folds))
-    if not record.folds or (missing := [name for name in needed if name not in record.sha256]):
-        raise InvalidFile(f"{index}: lists no {missing[0] if record.folds else 'fold'}; get the bundle again")
-    if lines := list(problems(path, record.sha256)):
-        raise Problems(lines)
+    data = read_json(index)
+    if isinstance(data, dict) and "members" in data:
+        raise InvalidFile(f"{path}: an ensemble of {', '.join(map(str, data['members']))}; give one of its members/")
+    record = BundleRecord.from_data(data, str(index))
+    if not record.folds:
+        raise InvalidFile(f"{index}: lists no fold; get the bundle again")
+    check_files(path, record.sha256, (PLANS, DATASET, *map(_weights, record.folds)))
     return Bundle(path, record)
+
+
+def check_files(folder: Path, listed: Mapping[str, str], needed: Sequence[str]) -> None:
+    """Refuse a bundle whose list is unsafe or incomplete, or whose files are not those listed (name -> SHA-256).
+
+    Raises:
+        InvalidFile: a listed name leads out of the bundle or is of a wrong kind, or a needed one is not listed.
+        Problems: files are missing, changed, unexpected or links; one line each.
+    """
+    index = folder / INDEX
+    for name in listed:
+        check_name(name, index)
+    if missing := [name for name in needed if name not in listed]:
+        raise InvalidFile(f"{index}: lists no {missing[0]}; get the bundle again")
+    if lines := list(problems(folder, listed)):
+        raise Problems(lines)
+
+
+@contextmanager
+def unpacked_folder(path: Path) -> Iterator[Path]:
+    """The folder of a bundle, unpacked for the time of the block where `path` is a zip; raises as `unzip` does."""
+    if not path.is_file():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="nnplug-") as folder:
+        unzip(path, Path(folder))
+        yield Path(folder)
 
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Bundle]:
     """A verified bundle, from its folder or, for the time of the block, from a zip; raises as `read_bundle` does."""
-    if not path.is_file():
-        yield read_bundle(path)
-        return
-    with tempfile.TemporaryDirectory(prefix="nnplug-") as folder:
-        unzip(path, Path(folder))
-        yield read_bundle(Path(folder))
+    with unpacked_folder(path) as folder:
+        yield read_bundle(folder)
 
 
-def import_bundle(source: Path, target: Path) -> BundleRecord:
-    """Verify a bundle (folder or zip) and copy its listed files to a folder; whole or not at all."""
-    _check_free(target)
-    with unpacked(source) as bundle, atomic_folder(target) as folder:
-        for name in (INDEX, *bundle.record.sha256):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(bundle.folder / name, folder / name)
-    return bundle.record
-
-
-def _fill(folder: Path, contents: Contents) -> None:
+def fill(folder: Path, contents: Contents) -> None:
+    """Write all files of a bundle into a folder."""
     raw = contents.description.raw
-    licence = contents.licence or raw.get("licence") or raw.get("license")
     contents.plans.write(folder / PLANS)
     write_json(folder / DATASET, raw)
     if contents.postprocessing is not None:
@@ -227,19 +273,27 @@ def _fill(folder: Path, contents: Contents) -> None:
     for fold, write in contents.folds.items():
         (folder / _weights(fold)).parent.mkdir()
         write(folder / _weights(fold))
+    if contents.previous is not None:
+        fill(folder / PREVIOUS, contents.previous)
     BundleRecord(
         configuration=contents.configuration,
         folds=tuple(contents.folds),
         weights=contents.weights,
         mirror_axes=contents.mirror_axes,
         providers=contents.providers,
-        licence=None if licence is None else str(licence),
+        licence=contents.licence or licence_of(contents.description),
         record=dict(contents.record),
         sha256=hashes(folder),
     ).write(folder / INDEX)
 
 
-def _check_free(target: Path) -> None:
+def licence_of(description: DatasetDescription) -> str | None:
+    """What `dataset.json` says, in either spelling."""
+    licence = description.raw.get("licence") or description.raw.get("license")
+    return None if licence is None else str(licence)
+
+
+def check_free(target: Path) -> None:
     """Refuse to replace anything but a bundle: a slip of the finger must not cost a folder of data."""
     taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
     if taken and not (target / INDEX).is_file():

@@ -9,10 +9,21 @@ from typing import Any
 from nnplug.components import Entry, Kind, Registry
 from nnplug.errors import NnplugError
 from nnplug.plugins import Plugins, Status
-from nnplug.testing import architecture, augmenter, extractor, normalizer, planner, postprocessor, trainer
+from nnplug.testing import (
+    architecture,
+    augmenter,
+    converter,
+    extractor,
+    metric,
+    normalizer,
+    planner,
+    postprocessor,
+    trainer,
+)
 from nnplug.testing.check import Check, Checks, Subject
 
 CHECKS: Mapping[Kind, Checks] = {
+    Kind.CONVERTER: converter.CHECKS,
     Kind.EXTRACTOR: extractor.CHECKS,
     Kind.PLANNER: planner.CHECKS,
     Kind.NORMALIZER: normalizer.CHECKS,
@@ -20,6 +31,7 @@ CHECKS: Mapping[Kind, Checks] = {
     Kind.AUGMENTER: augmenter.CHECKS,
     Kind.TRAINER: trainer.CHECKS,
     Kind.POSTPROCESSOR: postprocessor.CHECKS,
+    Kind.METRIC: metric.CHECKS,
 }
 """Kind -> what its components must do -> the function that raises where one does not."""
 

@@ -8,6 +8,17 @@ from nnplug import Component, Recipe, hookimpl
 
 
 @hookimpl
+def nnplug_converters() -> Iterable[Component]:
+    """The layouts that users of nnU-Net come from."""
+    converters = "nnplug_nnunet.converters:"
+    yield Component(
+        "msd", f"{converters}Decathlon", "a task of the Medical Segmentation Decathlon, channels in 4D images"
+    )
+    yield Component("nnunet-v1", f"{converters}NnunetV1", "a task folder of nnU-Net v1")
+    yield Component("pairs", f"{converters}Pairs", "folders of images and label maps, named by a pattern or alike")
+
+
+@hookimpl
 def nnplug_extractors() -> Iterable[Component]:
     """One way to measure a dataset."""
     yield Component("nnunet", "nnplug_nnunet.extractor:NnunetExtractor", "nnU-Net's fingerprint, from every voxel")
@@ -63,6 +74,13 @@ def nnplug_postprocessors() -> Iterable[Component]:
     """nnU-Net's removal of small islands."""
     target = "nnplug_nnunet.postprocessor:LargestComponent"
     yield Component("largest-component", target, "keeps the largest component of foreground and classes where it helps")
+
+
+@hookimpl
+def nnplug_metrics() -> Iterable[Component]:
+    """nnU-Net's figures, and those of surfaces."""
+    yield Component("overlap", "nnplug_nnunet.metrics:Overlap", "Dice, IoU and voxel counts, as in nnU-Net's summary")
+    yield Component("surface", "nnplug_nnunet.metrics:Surface", "HD95, ASSD and surface Dice at a tolerance in mm")
 
 
 @hookimpl
