@@ -32,6 +32,8 @@ COMMANDS = {
     "plugins": "List, check and write plugins.",
     "components": "List what the plugins offer.",
     "show": "Describe a component, its options and its origin.",
+    "doctor": "Say what limits this machine.",
+    "bench": "Show where the time of a training goes.",
 }
 """Every command with its one-line help, in the order of a project; a test compares them with the modules."""
 

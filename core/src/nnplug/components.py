@@ -29,6 +29,7 @@ class Kind(StrEnum):
     AUGMENTER = "augmenter"
     TRAINER = "trainer"
     POSTPROCESSOR = "postprocessor"
+    METRIC = "metric"
 
     @property
     def hook(self) -> str:

@@ -6,9 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from nnplug.components import Entry, Kind
 from nnplug.contracts import TrainingTask
@@ -75,10 +73,8 @@ class TrainingJob:
 
     @property
     def own_plans(self) -> Plans:
-        """The plans with this configuration alone: what the run is a function of."""
-        return msgspec.structs.replace(
-            self.plans, configurations={self.configuration: self.plans.configuration(self.configuration)}
-        )
+        """The plans with this configuration and those that lead to it: what the run is a function of."""
+        return self.plans.only(self.configuration)
 
 
 def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: int, progress: Progress) -> RunFolder:
@@ -103,8 +99,8 @@ def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: 
         progress.notice(note)
     cases = CaseStore(job.workspace.preprocessed(job.plans.name, job.configuration))
     fold = _fold(job, cases, progress)
-    task = _task(job, components, cases, fold, device, workers, progress)
-    trainer = _create(components, job.plans, Kind.TRAINER)
+    task = make_task(job, components, cases, fold, device=device, workers=workers, progress=progress)
+    trainer = create(components, job.plans, Kind.TRAINER)
     _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions))
     if device.type == "cpu":
         keep_freed_memory()
@@ -144,20 +140,23 @@ def _decisions(plans: Plans) -> dict[str, object]:
     return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
 
 
-def _create(components: Components, plans: Plans, kind: Kind):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def create(components: Components, plans: Plans, kind: Kind) -> Any:
+    """The component of a kind that is chosen once per plan, with its options."""
     choice = plans.choice(kind)
     return components[kind, choice.name].create(choice.options)
 
 
-def _task(
+def make_task(
     job: TrainingJob,
     components: Components,
     cases: CaseStore,
     fold: Fold,
+    *,
     device: torch.device,
     workers: int,
     progress: Progress,
 ) -> TrainingTask:
+    """All that the trainer of a job gets, the network with initial weights included."""
     configuration = job.plans.configuration(job.configuration)
     return TrainingTask(
         network=_network(job, components, configuration),
@@ -166,7 +165,7 @@ def _task(
         cases=cases,
         training=fold.train,
         validation=fold.val,
-        augmenter=_create(components, job.plans, Kind.AUGMENTER),
+        augmenter=create(components, job.plans, Kind.AUGMENTER),
         masked_channels=_masked_channels(configuration, components),
         device=device,
         run=job.run,
@@ -196,7 +195,7 @@ def _network(job: TrainingJob, components: Components, configuration: Configurat
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
         network: torch.nn.Module = architecture.build(
-            channels=len(job.description.channel_names), outputs=job.description.labels.outputs
+            channels=configuration.input_channels(job.description), outputs=job.description.labels.outputs
         )
     return network
 
