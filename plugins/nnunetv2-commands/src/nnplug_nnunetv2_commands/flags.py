@@ -129,3 +129,18 @@ def prediction(parser: ArgumentParser) -> None:
         nargs=0,
         because="nnplug sums on the device only while that takes less than half of its free memory; leave it out",
     )
+
+
+def scoring(parser: ArgumentParser) -> None:
+    """What both scoring commands take."""
+    parser.add_argument("gt_folder", type=Path, help="folder of references")
+    parser.add_argument("pred_folder", type=Path, help="folder of predictions of the same names")
+    parser.add_argument("-o", type=Path, metavar="FILE", help="the summary [summary.json in pred_folder]")
+    workers(parser)
+    parser.add_argument("--chill", action="store_true", help="leave out references that have no prediction")
+
+
+def label_files(parser: ArgumentParser) -> None:
+    """What labels mean."""
+    parser.add_argument("-plans_json", type=Path, metavar="FILE", help="plans.json [the one in the input folder]")
+    parser.add_argument("-dataset_json", type=Path, metavar="FILE", help="dataset.json [the one in the input folder]")
