@@ -47,6 +47,23 @@ def stores(path: Path) -> dict[str, str]:
     return {name: str(one["data_identifier"]) for name, one in merged.items() if "data_identifier" in one}
 
 
+def move_plans(source: Path, target: Path, *, dataset: str) -> None:
+    """Write plans under another dataset's name, their prepared cases being that dataset's own.
+
+    Args:
+        source: a plans file.
+        target: the other; its name becomes the plans' name.
+        dataset: the name of the other dataset.
+    """
+    from nnplug.runtime.files import write_json
+
+    raw = _raw(source)
+    for one in raw["configurations"].values():
+        if "data_identifier" in one:
+            one["data_identifier"] = target.stem + str(one["data_identifier"]).removeprefix(source.stem)
+    write_json(target, {**raw, "dataset_name": dataset, "plans_name": target.stem})
+
+
 def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry: Registry) -> Plans:
     """Read plans in nnU-Net's layout, whoever wrote them.
 

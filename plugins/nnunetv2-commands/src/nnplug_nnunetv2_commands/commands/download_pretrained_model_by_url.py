@@ -16,6 +16,7 @@ from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.environment import RESULTS
 
 _BLOCK = 1 << 20
+_INSTALL = "nnUNetv2_install_pretrained_model_from_zip"
 
 
 def main() -> None:
@@ -51,6 +52,3 @@ def _copy(call: Call, source: IO[bytes], target: IO[bytes], *, blocks: int) -> N
         while block := source.read(_BLOCK):
             target.write(block)
             advance("")
-
-
-_INSTALL = "nnUNetv2_install_pretrained_model_from_zip"

@@ -1,0 +1,132 @@
+"""nnU-Net's three folders with ten small cases, prepared, and one fold trained by the installed commands."""
+
+from __future__ import annotations
+
+import copy
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from nnplug.data.phantom import write_phantom
+from nnplug_nnunetv2_commands.command import Call
+from nnplug_nnunetv2_commands.environment import Environment
+
+BIN = Path(sys.executable).parent
+DATASET = "Dataset999_Phantom"
+SHORT = """
+from dataclasses import dataclass
+from nnplug import Component, hookimpl
+from nnplug_nnunet.training.trainer import NnUNetTrainer
+
+@dataclass(frozen=True, kw_only=True)
+class Short(NnUNetTrainer):
+    epochs: int = 2
+    iterations_per_epoch: int = 3
+    val_iterations_per_epoch: int = 1
+
+@hookimpl
+def nnplug_trainers():
+    yield Component("short", "short_trainer:Short", "six iterations")
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folders that the variables name, and the commands with these variables."""
+
+    root: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def preprocessed(self) -> Path:
+        return self.root / "preprocessed" / DATASET
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "raw" / DATASET
+
+    def model(self, trainer: str = "short", configuration: str = "tiny") -> Path:
+        return self.root / "results" / DATASET / f"{trainer}__nnUNetPlans__{configuration}"
+
+    def run(self, command: str, *words: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        """The installed command; its outcome is the caller's to judge."""
+        arguments = [str(BIN / command), *map(str, words)]
+        environment = {**self.variables, **variables}
+        return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+
+    def expect(self, command: str, *words: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        done = self.run(command, *words, **variables)
+        assert done.returncode == 0, done.stderr
+        return done
+
+
+def make_place(root: Path) -> Place:
+    """Empty folders, the variables that name them, and a trainer of six iterations, installed as a plugin."""
+    info = root / "site" / "nnplug_short-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: nnplug-short\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[nnplug]\nshort = short_trainer\n")
+    (root / "site" / "short_trainer.py").write_text(SHORT)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("nnUNet")}
+    names = {f"nnUNet_{name}": str(root / name) for name in ("raw", "preprocessed", "results")}
+    return Place(root, {**clean, **names, "PYTHONPATH": str(root / "site"), "OMP_NUM_THREADS": "1"})
+
+
+def add_tiny(plans: Path) -> None:
+    """Add a configuration by hand, as users do: what it does not say it inherits, its prepared cases too."""
+    data = json.loads(plans.read_text())
+    architecture = copy.deepcopy(data["configurations"]["3d_fullres"]["architecture"])
+    stages = architecture["arch_kwargs"]["n_stages"]
+    architecture["arch_kwargs"]["features_per_stage"] = [4] + [8] * (stages - 1)
+    tiny = {"inherits_from": "3d_fullres", "patch_size": [16, 16, 16], "batch_size": 2, "architecture": architecture}
+    data["configurations"]["tiny"] = tiny
+    plans.write_text(json.dumps(data))
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Ten cases, measured, planned and prepared."""
+    place = make_place(tmp_path_factory.mktemp("nnunet"))
+    write_phantom(place.raw, cases=10, unseen=3, shape=(20, 24, 22))
+    place.expect("nnUNetv2_plan_and_preprocess", "-d", 999, "--verify_dataset_integrity", "-np", 1, "--no_pbar")
+    add_tiny(place.preprocessed / "nnUNetPlans.json")
+    return place
+
+
+@pytest.fixture(scope="session")
+def trained(prepared: Place) -> Place:
+    """Fold 0, trained where there is no raw data, as on a cluster's nodes."""
+    without_raw = {name: value for name, value in prepared.variables.items() if name != "nnUNet_raw"}
+    done = Place(prepared.root, without_raw).expect(
+        "nnUNetv2_train", 999, "tiny", 0, "-tr", "short", nnUNet_n_proc_DA="0"
+    )
+    assert done.stdout.startswith("Mean Validation Dice:  ")
+    return prepared
+
+
+@pytest.fixture
+def copied(trained: Place, tmp_path: Path) -> Place:
+    """A copy of the results that a test may change."""
+    shutil.copytree(trained.root / "results", tmp_path / "results")
+    return Place(trained.root, {**trained.variables, "nnUNet_results": str(tmp_path / "results")})
+
+
+@pytest.fixture
+def call() -> Call:
+    """For what is tested without a process of its own."""
+    return Call(environment=Environment({}))
+
+
+@pytest.fixture(scope="session")
+def scripts() -> dict[str, Callable[[], None]]:
+    """The console scripts of the distribution by name."""
+    points = importlib.metadata.distribution("nnplug-nnunetv2-commands").entry_points
+    return {point.name: point.load() for point in points if point.group == "console_scripts"}
