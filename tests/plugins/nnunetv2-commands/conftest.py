@@ -54,7 +54,7 @@ class Place:
         return self.root / "raw" / DATASET
 
     def model(self, trainer: str = "short", configuration: str = "tiny") -> Path:
-        return self.root / "results" / DATASET / f"{trainer}__nnUNetPlans__{configuration}"
+        return Path(self.variables["nnUNet_results"]) / DATASET / f"{trainer}__nnUNetPlans__{configuration}"
 
     def run(self, command: str, *words: object, **variables: str) -> subprocess.CompletedProcess[str]:
         """The installed command; its outcome is the caller's to judge."""

@@ -44,8 +44,7 @@ def test_the_trainer_of_a_plugin_is_recorded(trained):
 
 
 def test_c_leaves_a_finished_fold_and_without_it_training_begins_anew(copied):
-    results = copied.variables["nnUNet_results"]
-    weights = next(iter(__import__("pathlib").Path(results).rglob("weights_final.safetensors")))
+    weights = copied.model() / "fold_0" / "weights_final.safetensors"
     before, content = weights.stat().st_mtime_ns, weights.read_bytes()
     words = ("nnUNetv2_train", "Dataset999_Phantom", "tiny", "0", "-tr", "short", "-device", "cpu")
     copied.expect(*words, "--c")
@@ -57,9 +56,7 @@ def test_c_leaves_a_finished_fold_and_without_it_training_begins_anew(copied):
 
 
 def test_val_validates_again(copied):
-    from pathlib import Path
-
-    summary = next(Path(copied.variables["nnUNet_results"]).rglob("validation/summary.json"))
+    summary = copied.model() / "fold_0" / "validation" / "summary.json"
     before = summary.stat().st_mtime_ns
     copied.expect("nnUNetv2_train", 999, "tiny", 0, "-tr", "short", "--val", "-num_gpus", 1)
     assert summary.stat().st_mtime_ns > before
