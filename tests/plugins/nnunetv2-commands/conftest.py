@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib.metadata
+import io
 import json
 import os
 import shutil
@@ -12,6 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -56,16 +59,41 @@ class Place:
     def model(self, trainer: str = "short", configuration: str = "tiny") -> Path:
         return Path(self.variables["nnUNet_results"]) / DATASET / f"{trainer}__nnUNetPlans__{configuration}"
 
-    def run(self, command: str, *words: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        """The installed command; its outcome is the caller's to judge."""
+    def installed(self, command: str, *words: object) -> str:
+        """Run the installed command as a script does; gives what it printed."""
         arguments = [str(BIN / command), *map(str, words)]
-        environment = {**self.variables, **variables}
-        return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(arguments, env=self.variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def run(self, command: str, *words: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run what the command runs in this process, which has torch imported; its outcome is the caller's to judge."""
+        printed, told, code = io.StringIO(), io.StringIO(), 0
+        with (
+            mock.patch.dict(os.environ, {**self.variables, **variables}, clear=True),
+            mock.patch.object(sys, "argv", [command, *map(str, words)]),
+            mock.patch.object(sys, "path", [str(self.root / "site"), *sys.path]),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(told),
+        ):
+            try:
+                script(command)()
+            except SystemExit as left:
+                code = int(left.code or 0)
+        return subprocess.CompletedProcess(command, code, printed.getvalue(), told.getvalue())
 
     def expect(self, command: str, *words: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run what must succeed."""
         done = self.run(command, *words, **variables)
         assert done.returncode == 0, done.stderr
         return done
+
+
+def script(name: str) -> Callable[[], None]:
+    """What a console script of the distribution calls."""
+    points = importlib.metadata.distribution("nnplug-nnunetv2-commands").entry_points
+    (point,) = points.select(group="console_scripts", name=name)
+    return point.load()
 
 
 def make_place(root: Path) -> Place:
@@ -96,7 +124,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Ten cases, measured, planned and prepared."""
     place = make_place(tmp_path_factory.mktemp("nnunet"))
     write_phantom(place.raw, cases=10, unseen=3, shape=(20, 24, 22))
-    place.expect("nnUNetv2_plan_and_preprocess", "-d", 999, "--verify_dataset_integrity", "-np", 1, "--no_pbar")
+    place.installed("nnUNetv2_plan_and_preprocess", "-d", 999, "--verify_dataset_integrity", "-np", 1, "--no_pbar")
     add_tiny(place.preprocessed / "nnUNetPlans.json")
     return place
 
@@ -104,11 +132,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="session")
 def trained(prepared: Place) -> Place:
     """Fold 0, trained where there is no raw data, as on a cluster's nodes."""
-    without_raw = {name: value for name, value in prepared.variables.items() if name != "nnUNet_raw"}
-    done = Place(prepared.root, without_raw).expect(
-        "nnUNetv2_train", 999, "tiny", 0, "-tr", "short", nnUNet_n_proc_DA="0"
-    )
-    assert done.stdout.startswith("Mean Validation Dice:  ")
+    variables = {name: value for name, value in prepared.variables.items() if name != "nnUNet_raw"}
+    place = Place(prepared.root, {**variables, "nnUNet_n_proc_DA": "0"})
+    assert place.installed("nnUNetv2_train", 999, "tiny", 0, "-tr", "short").startswith("Mean Validation Dice:  ")
     return prepared
 
 

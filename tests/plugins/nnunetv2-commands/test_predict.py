@@ -22,8 +22,8 @@ def predict(place, output, *words, **variables):
 
 
 def test_a_script_as_it_is_and_the_files_that_it_leaves(trained, tmp_path):
-    done = predict(trained, tmp_path / "out", "-f", 0, "--save_probabilities", "-npp", 1, "-nps", 1, "-device", "cpu")
-    assert done.returncode == 0, done.stderr
+    flags = ("-i", trained.raw / "imagesTs", "-o", tmp_path / "out", "-d", 999, "-c", "tiny", "-tr", "short", "-f", 0)
+    trained.installed("nnUNetv2_predict", *flags, "--save_probabilities", "-npp", 1, "-nps", 1, "-device", "cpu")
     predicted = arrays(tmp_path / "out")
     assert len(predicted) == 3
     plans = json.loads((tmp_path / "out" / "plans.json").read_text())
@@ -57,6 +57,20 @@ def test_the_checkpoint_alone_predicts_what_the_run_does(trained, tmp_path):
     ours, theirs = arrays(tmp_path / trained.model().name), arrays(tmp_path / "model")
     assert ours.keys() == theirs.keys()
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_an_ensemble_of_two_predictions(trained, tmp_path):
+    for name, words in (("a", ("--disable_tta",)), ("b", ("-chk", "checkpoint_best.pth"))):
+        assert predict(trained, tmp_path / name, "-f", 0, "--save_probabilities", *words).returncode == 0
+    folders = [tmp_path / name for name in "ab"]
+    trained.expect("nnUNetv2_ensemble", "-i", *folders, "-o", tmp_path / "mean", "--save_npz", "-np", 1)
+    mean, *members = (
+        {p.name: np.load(p)["probabilities"] for p in (tmp_path / n).glob("*.npz")} for n in ("mean", *"ab")
+    )
+    assert len(mean) == 3
+    for case, probabilities in mean.items():
+        np.testing.assert_allclose(probabilities, (members[0][case] + members[1][case]) / 2, atol=1e-6)
+    assert arrays(tmp_path / "mean").keys() == arrays(tmp_path / "a").keys()
 
 
 def test_a_model_that_nnunet_trained(prepared, shared, tmp_path):

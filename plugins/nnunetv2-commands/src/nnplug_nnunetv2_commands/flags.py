@@ -121,7 +121,10 @@ def prediction(parser: ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="show where an error came from")
     parser.add_argument("--disable_progress_bar", dest="quiet", action="store_true", help="no progress; notices stay")
     parser.add_argument(
-        "-prev_stage_predictions", action=Refused, because="this nnplug predicts no cascades", metavar="FOLDER"
+        "-prev_stage_predictions",
+        action=Refused,
+        because="nnplug predicts the previous stage by itself; leave it out",
+        metavar="FOLDER",
     )
     parser.add_argument(
         "--not_on_device",

@@ -14,7 +14,7 @@ from nnplug_nnunetv2_commands.environment import RESULTS
 from nnplug_nnunetv2_commands.workspace import model_folder
 
 if TYPE_CHECKING:
-    from nnplug.stages.model import Model
+    from nnplug.stages.model import Models
     from nnplug.stages.runs import WeightsKind
 
 
@@ -43,7 +43,7 @@ def weights_kind(checkpoint: str) -> WeightsKind:
 
 
 @contextmanager
-def opened(call: Call, folder: Path, *, folds: Sequence[str], weights: WeightsKind) -> Iterator[Model]:
+def opened(call: Call, folder: Path, *, folds: Sequence[str], weights: WeightsKind) -> Iterator[Models]:
     """A model folder's model, for the time of the block.
 
     Args:
@@ -55,18 +55,18 @@ def opened(call: Call, folder: Path, *, folds: Sequence[str], weights: WeightsKi
     Raises:
         NnplugError: folds are missing or not trained to the end, or nnU-Net's model needs what nnplug does not have.
     """
-    from nnplug.stages.model import open_model
+    from nnplug.stages.model import open_models
     from nnplug_nnunet.nnunet_models import import_model
 
     check_folds(folder, folds)
     if is_ours(folder):
-        yield open_model(folder, folds=folds, weights=weights)
+        yield open_models([folder], folds=folds, weights=weights)
         return
     with tempfile.TemporaryDirectory(prefix="nnplug-") as place:
         bundle = Path(place) / "model"
         registry = call.plugins.registry
         import_model(folder, bundle, registry=registry, progress=call.progress, folds=folds, checkpoint=weights)
-        yield open_model(bundle)
+        yield open_models([bundle], weights=weights)
 
 
 def check_folds(folder: Path, folds: Sequence[str]) -> None:

@@ -23,16 +23,16 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     """
     from nnplug.runtime.device import choose_device
     from nnplug.runtime.files import copy_file
-    from nnplug.stages.predict import Predictor
+    from nnplug.stages.predict_ensemble import Ensemble
     from nnplug.stages.predict_folder import find_cases, predict_folder
 
     if not options.i.is_dir():
         raise NnplugError(f"{options.i}: no such folder; -i is a folder of images CASE_0000, CASE_0001 ..")
     device = choose_device(options.device or "auto")
-    with opened(call, folder, folds=options.f, weights=weights_kind(options.chk)) as model:
-        cases = find_cases([options.i], model.description.file_ending)
-        predictor = Predictor(
-            model,
+    with opened(call, folder, folds=options.f, weights=weights_kind(options.chk)) as models:
+        cases = find_cases([options.i], models.members[0].description.file_ending)
+        ensemble = Ensemble.load(
+            models,
             call.plugins,
             device=device,
             mirroring=not options.disable_tta,
@@ -41,7 +41,7 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
         )
         number, count = part
         predict_folder(
-            predictor,
+            ensemble,
             cases[number::count],
             options.o,
             resume=options.continue_prediction,
