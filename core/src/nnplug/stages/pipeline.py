@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -14,12 +14,13 @@ from nnplug.data.dataset import Dataset
 from nnplug.data.fingerprint import Fingerprint
 from nnplug.data.plans import Plans, read_plans
 from nnplug.data.workspace import Workspace
-from nnplug.errors import NnplugError, Problems
+from nnplug.errors import Problems
 from nnplug.plugins import Plugins
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.stages.bundle import write_bundle
+from nnplug.stages.cascade import in_stages, is_refined
 from nnplug.stages.changes import differences
 from nnplug.stages.fingerprint import measure
 from nnplug.stages.plan import make_plans
@@ -128,17 +129,24 @@ def run(
     jobs = _jobs(request, plans, progress)
     if Stage.PREPROCESS.reached(request.until):
         _preprocess(request, plans, jobs, plugins=plugins, executor=executor, progress=progress)
-    if Stage.TRAIN.reached(request.until):
-        for job in jobs:
+    if not Stage.TRAIN.reached(request.until):
+        return Outcome()
+    scores: dict[tuple[str, int | str], Mapping[str, Any]] = {}
+    for stage in in_stages(jobs):
+        for job in stage:
             train(job, plugins=plugins, device=device, workers=workers, progress=progress)
+        for job in stage:
+            if Stage.VALIDATE.reached(request.until) or is_refined(job, jobs):
+                scores[job.configuration, job.fold] = validate(
+                    job,
+                    plugins=plugins,
+                    device=device,
+                    mirroring=request.mirroring,
+                    executor=executor,
+                    progress=progress,
+                )
     if not Stage.VALIDATE.reached(request.until):
         return Outcome()
-    scores = {
-        (job.configuration, job.fold): validate(
-            job, plugins=plugins, device=device, mirroring=request.mirroring, executor=executor, progress=progress
-        )
-        for job in jobs
-    }
     return Outcome(scores, _bundle(request, jobs) if Stage.BUNDLE.reached(request.until) else {})
 
 
@@ -212,24 +220,22 @@ def _decisions(plans: Plans) -> dict[str, Any]:
 
 
 def _jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[TrainingJob]:
-    folds = request.folds or tuple(range(len(ensure_splits(request.dataset, request.workspace, progress=progress))))
+    """Every fold that is asked for, after every fold of the configurations that it refines."""
+    every = tuple(range(len(ensure_splits(request.dataset, request.workspace, progress=progress))))
+    asked = request.folds or every
+    names = tuple(dict.fromkeys(stage for name in _asked(request, plans) for stage in plans.chain(name)))
+    refined = {plans.configuration(name).previous_stage for name in names}
     return [
         TrainingJob(request.workspace, request.dataset, plans, name, fold, request.seed, request.command)
-        for name in _configurations(request, plans, progress)
-        for fold in folds
+        for name in names
+        for fold in dict.fromkeys(
+            (*(asked if name in _asked(request, plans) else ()), *(every if name in refined else ()))
+        )
     ]
 
 
-def _configurations(request: RunRequest, plans: Plans, progress: Progress) -> Iterator[str]:
-    for name in request.plan.configurations or tuple(plans.configurations):
-        if plans.configuration(name).previous_stage is None:
-            yield name
-        elif name in request.plan.configurations:
-            raise NnplugError(
-                f"{name} refines the prediction of another configuration; this nnplug cannot train cascades"
-            )
-        else:
-            progress.notice(f"{name} is left out: this nnplug cannot train cascades")
+def _asked(request: RunRequest, plans: Plans) -> tuple[str, ...]:
+    return request.plan.configurations or tuple(plans.configurations)
 
 
 def _preprocess(
@@ -241,7 +247,7 @@ def _preprocess(
     executor: Executor,
     progress: Progress,
 ) -> None:
-    for name in dict.fromkeys(job.configuration for job in jobs):
+    for name in dict.fromkeys(plans.prepared_as(job.configuration) for job in jobs):
         preprocess_dataset(
             request.dataset,
             plans,
@@ -256,7 +262,8 @@ def _preprocess(
 def _bundle(request: RunRequest, jobs: list[TrainingJob]) -> dict[str, Path]:
     runs: dict[str, list[TrainingJob]] = {}
     for job in jobs:
-        runs.setdefault(job.configuration, []).append(job)
+        if job.configuration in _asked(request, job.plans):
+            runs.setdefault(job.configuration, []).append(job)
     targets = {name: request.workspace.model / f"{jobs[0].plans.name}_{name}" for name in runs}
     for name, target in targets.items():
         write_bundle([job.run for job in runs[name]], target)
