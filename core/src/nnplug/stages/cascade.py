@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from nnplug.components import Kind
 from nnplug.data.frame import Frame
+from nnplug.data.record import RunRecord
 from nnplug.data.splits import Fold
 from nnplug.data.store import CaseStore
 from nnplug.data.workspace import RunFolder
-from nnplug.errors import Problems
+from nnplug.errors import NnplugError, Problems
 from nnplug.ops.export import label_map
 from nnplug.ops.resample import resampled_shape, separated_axis
 from nnplug.stages.bundle_files import sha256
@@ -35,19 +36,6 @@ if TYPE_CHECKING:
 def predicting_folds(splits: Sequence[Fold]) -> dict[str, int]:
     """Case -> the fold that predicts it for the next stage: the first that is validated on it."""
     return {case: number for number, fold in reversed(list(enumerate(splits))) for case in fold.val}
-
-
-def in_stages(jobs: Sequence[TrainingJob]) -> list[list[TrainingJob]]:
-    """The jobs by their place in a chain: each stage needs those before to be trained and validated."""
-    stages: dict[int, list[TrainingJob]] = {}
-    for job in jobs:
-        stages.setdefault(len(job.plans.chain(job.configuration)), []).append(job)
-    return [stages[depth] for depth in sorted(stages)]
-
-
-def is_refined(job: TrainingJob, jobs: Sequence[TrainingJob]) -> bool:
-    """Whether one of the jobs gets what the first predicts."""
-    return any(other.plans.configuration(other.configuration).previous_stage == job.configuration for other in jobs)
 
 
 class Handover:
@@ -124,9 +112,10 @@ def check_takes_previous_stage(job: TrainingJob, augmenter: Augmenter, trainer: 
     Raises:
         Problems: a line each.
     """
+    previous = job.plans.configuration(job.configuration).previous_stage
     chosen: Mapping[Kind, object] = {Kind.AUGMENTER: augmenter, Kind.TRAINER: trainer}
     lines = [
-        f"{job.configuration} refines the predictions of another configuration, and {kind} "
+        f"{job.configuration} refines the predictions of {previous!r}, and {kind} "
         f"{job.plans.choice(kind).name!r} knows nothing of cascades. Choose another {kind}, or train a configuration "
         "that refines none."
         for kind, component in chosen.items()
@@ -156,9 +145,39 @@ def check_handed_on(job: TrainingJob, fold: Fold, splits: Sequence[Fold]) -> Non
         raise Problems(lines)
 
 
+def previous_sources(job: TrainingJob, fold: Fold, splits: Sequence[Fold]) -> dict[str, str] | None:
+    """Fold of the previous stage -> digest of its weights, of all whose predictions a fold learns from."""
+    if job.plans.configuration(job.configuration).previous_stage is None:
+        return None
+    by = predicting_folds(splits)
+    numbers = sorted({by[name] for name in (*fold.train, *fold.val)})
+    return {str(number): source_of(_previous(job, number).run) for number in numbers}
+
+
+def check_previous_unchanged(job: TrainingJob, remedy: str) -> None:
+    """Refuse to go on with a fold that learned from predictions of weights that have been replaced since.
+
+    Args:
+        job: a fold, begun or not.
+        remedy: what the message says to do.
+
+    Raises:
+        NnplugError: the message names the fold of the previous stage.
+    """
+    learned = RunRecord.read(job.run.record).previous if job.run.record.exists() else None
+    for number, source in (learned or {}).items():
+        previous = _previous(job, int(number))
+        if previous.run.final_weights.exists() and source_of(previous.run) != source:
+            raise NnplugError(f"{job.run.path}: learned from another {previous.title} than is there now. {remedy}")
+
+
+def _previous(job: TrainingJob, fold: int) -> TrainingJob:
+    return replace(job, configuration=str(job.plans.configuration(job.configuration).previous_stage), fold=fold)
+
+
 def _missing(job: TrainingJob, number: int, names: Sequence[str]) -> list[str]:
     """A line if a fold of the previous stage has not handed these cases on."""
-    stage = replace(job, configuration=str(job.plans.configuration(job.configuration).previous_stage), fold=number)
+    stage = _previous(job, number)
     trained = stage.run.final_weights.exists()
     if trained and all(_is_handed_on(job, name, source_of(stage.run)) for name in names):
         return []

@@ -20,12 +20,11 @@ from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.stages.bundle import write_bundle
-from nnplug.stages.cascade import in_stages, is_refined
 from nnplug.stages.changes import differences
 from nnplug.stages.fingerprint import measure
 from nnplug.stages.plan import make_plans
 from nnplug.stages.preprocess import preprocess_dataset
-from nnplug.stages.split import ensure_splits
+from nnplug.stages.schedule import asked_configurations, in_stages, is_refined, make_jobs, tell_pulled_in
 from nnplug.stages.train import TrainingJob, check_unchanged, discard, train
 from nnplug.stages.validate import validate
 from nnplug.stages.verify import verify
@@ -126,7 +125,8 @@ def run(
     if not Stage.PLAN.reached(request.until):
         return Outcome()
     plans = ensure_plans(request, fingerprint, plugins=plugins, progress=progress)
-    jobs = _jobs(request, plans, progress)
+    jobs = make_jobs(request, plans, progress)
+    tell_pulled_in(request, jobs, progress)
     if Stage.PREPROCESS.reached(request.until):
         _preprocess(request, plans, jobs, plugins=plugins, executor=executor, progress=progress)
     if not Stage.TRAIN.reached(request.until):
@@ -207,7 +207,7 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, *, plugins: Plug
     changed = list(differences(_decisions(read_plans(path)), _decisions(plans))) if path.exists() else []
     if path.exists() and not changed:
         return plans
-    for job in _jobs(request, plans, progress):
+    for job in make_jobs(request, plans, progress):
         discard(job.run) if request.fresh else check_unchanged(job)
     if changed:
         progress.notice(f"plans {plans.name!r} change: {'; '.join(changed)}; what depends on them is done again")
@@ -217,25 +217,6 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, *, plugins: Plug
 
 def _decisions(plans: Plans) -> dict[str, Any]:
     return {key: value for key, value in plans.data().items() if key != "providers"}
-
-
-def _jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[TrainingJob]:
-    """Every fold that is asked for, after every fold of the configurations that it refines."""
-    every = tuple(range(len(ensure_splits(request.dataset, request.workspace, progress=progress))))
-    asked = request.folds or every
-    names = tuple(dict.fromkeys(stage for name in _asked(request, plans) for stage in plans.chain(name)))
-    refined = {plans.configuration(name).previous_stage for name in names}
-    return [
-        TrainingJob(request.workspace, request.dataset, plans, name, fold, request.seed, request.command)
-        for name in names
-        for fold in dict.fromkeys(
-            (*(asked if name in _asked(request, plans) else ()), *(every if name in refined else ()))
-        )
-    ]
-
-
-def _asked(request: RunRequest, plans: Plans) -> tuple[str, ...]:
-    return request.plan.configurations or tuple(plans.configurations)
 
 
 def _preprocess(
@@ -262,7 +243,7 @@ def _preprocess(
 def _bundle(request: RunRequest, jobs: list[TrainingJob]) -> dict[str, Path]:
     runs: dict[str, list[TrainingJob]] = {}
     for job in jobs:
-        if job.configuration in _asked(request, job.plans):
+        if job.configuration in asked_configurations(request, job.plans):
             runs.setdefault(job.configuration, []).append(job)
     targets = {name: request.workspace.model / f"{jobs[0].plans.name}_{name}" for name in runs}
     for name, target in targets.items():

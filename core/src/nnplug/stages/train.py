@@ -23,7 +23,12 @@ from nnplug.provenance import resolve
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Progress
-from nnplug.stages.cascade import check_handed_on, check_takes_previous_stage
+from nnplug.stages.cascade import (
+    check_handed_on,
+    check_previous_unchanged,
+    check_takes_previous_stage,
+    previous_sources,
+)
 from nnplug.stages.changes import differences
 from nnplug.stages.curves import draw_curves
 from nnplug.stages.split import ensure_splits
@@ -114,6 +119,7 @@ def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: 
         MissingProvider: a component that the plans name is not to be had.
     """
     check_unchanged(job)
+    check_previous_unchanged(job, REMEDY)
     if job.run.final_weights.exists():
         return job.run
     components, notes = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=USED)
@@ -127,7 +133,7 @@ def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: 
     if task.previous_labels:
         check_takes_previous_stage(job, task.augmenter, trainer)
         check_handed_on(job, fold, splits)
-    _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions))
+    _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
     if device.type == "cpu":
         keep_freed_memory()
     trainer.train(task)
@@ -231,7 +237,7 @@ def _masked_channels(configuration: Configuration, components: Components) -> tu
     )
 
 
-def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...]) -> None:
+def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], splits: Sequence[Fold]) -> None:
     """Write what makes the run folder self-contained; `run.json` last, since its presence says that all is there."""
     run = job.run
     if run.record.exists():
@@ -252,4 +258,5 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...]) ->
         training=fold.train,
         validation=fold.val,
         created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        previous=previous_sources(job, fold, splits),
     ).write(run.record)
