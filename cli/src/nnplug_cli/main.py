@@ -20,6 +20,7 @@ from nnplug_cli.failures import told
 COMMANDS = {
     "demo": "Run the whole pipeline on phantom data that it makes itself.",
     "run": "Turn a dataset into a trained, validated model.",
+    "dataset": "Make datasets of folders of other layouts.",
     "verify": "Report every problem of a dataset.",
     "fingerprint": "Measure a dataset.",
     "plan": "Decide configurations from a fingerprint.",
@@ -32,6 +33,8 @@ COMMANDS = {
     "plugins": "List, check and write plugins.",
     "components": "List what the plugins offer.",
     "show": "Describe a component, its options and its origin.",
+    "doctor": "Say what limits this machine.",
+    "bench": "Show where the time of a training goes.",
 }
 """Every command with its one-line help, in the order of a project; a test compares them with the modules."""
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nnplug.components import Entry, Kind
 from nnplug.contracts import TrainingTask
@@ -128,8 +128,8 @@ def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: 
     cases = job.cases
     splits = ensure_splits(job.dataset, job.workspace, progress=progress)
     fold = _fold(job, cases, splits)
-    task = _task(job, components, cases, fold, device, workers, progress)
-    trainer = _create(components, job.plans, Kind.TRAINER)
+    task = make_task(job, components, cases, fold, device=device, workers=workers, progress=progress)
+    trainer = create(components, job.plans, Kind.TRAINER)
     if task.previous_labels:
         check_takes_previous_stage(job, task.augmenter, trainer)
         check_handed_on(job, fold, splits)
@@ -172,20 +172,23 @@ def _decisions(plans: Plans) -> dict[str, object]:
     return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
 
 
-def _create(components: Components, plans: Plans, kind: Kind):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def create(components: Components, plans: Plans, kind: Kind) -> Any:
+    """The component of a kind that is chosen once per plan, with its options."""
     choice = plans.choice(kind)
     return components[kind, choice.name].create(choice.options)
 
 
-def _task(
+def make_task(
     job: TrainingJob,
     components: Components,
     cases: CaseStore,
     fold: Fold,
+    *,
     device: torch.device,
     workers: int,
     progress: Progress,
 ) -> TrainingTask:
+    """All that the trainer of a job gets, the network with initial weights included."""
     configuration = job.plans.configuration(job.configuration)
     return TrainingTask(
         network=_network(job, components, configuration),
@@ -194,7 +197,7 @@ def _task(
         cases=cases,
         training=fold.train,
         validation=fold.val,
-        augmenter=_create(components, job.plans, Kind.AUGMENTER),
+        augmenter=create(components, job.plans, Kind.AUGMENTER),
         masked_channels=_masked_channels(configuration, components),
         device=device,
         run=job.run,
