@@ -278,12 +278,9 @@ class CascadeAugmentation(Augmentation, Protocol):
 class Augmenter(Protocol):
     """Makes the random transforms of training patches.
 
-    Attributes:
-        takes_previous_stage: whether `bind` gives a `CascadeAugmentation`. One that does not say so is refused where
-            a configuration refines the prediction of another.
+    A class attribute `takes_previous_stage = True` says that `bind` gives a `CascadeAugmentation`; one that does not
+    say so is refused where a configuration refines the prediction of another.
     """
-
-    takes_previous_stage: ClassVar[bool] = False
 
     def bind(self, context: AugmentationContext) -> Augmentation:
         """Prepare for one training."""
@@ -333,12 +330,9 @@ class TrainingTask:
 class Trainer(Protocol):
     """A training procedure.
 
-    Attributes:
-        takes_previous_stage: whether it feeds `TrainingTask.previous_labels` to the network. One that does not say so
-            is refused where a configuration refines the prediction of another.
+    A class attribute `takes_previous_stage = True` says that it gives the network `TrainingTask.previous_labels`; one
+    that does not say so is refused where a configuration refines the prediction of another.
     """
-
-    takes_previous_stage: ClassVar[bool] = False
 
     def mirror_axes(self, dimensions: int) -> tuple[int, ...]:
         """The spatial axes mirrored in training, and so in prediction; recorded with the model."""

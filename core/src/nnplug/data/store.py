@@ -193,7 +193,7 @@ class CaseStore(Mapping[str, StoredCase]):
             previous: what the previous stage of a cascade predicted for them.
         """
         self.folder = Path(folder)
-        self._previous = previous
+        self.previous = previous
         self._opened: dict[str, StoredCase] = {}  # a few hundred bytes per case, no open file
 
     def __iter__(self) -> Iterator[str]:
@@ -215,7 +215,7 @@ class CaseStore(Mapping[str, StoredCase]):
             if not (self.folder / name / _RECORD).is_file():
                 raise self._unknown(name)
             case = StoredCase.open(self.folder / name)
-            self._opened[name] = case if self._previous is None else replace(case, previous=self._previous.read(name))
+            self._opened[name] = case if self.previous is None else replace(case, previous=self.previous.read(name))
         return self._opened[name]
 
     def write(self, name: str, case: Prepared, *, source: str = "") -> None:
