@@ -1,9 +1,9 @@
 """nnU-Net's fingerprint: shapes, spacings, and the intensities of the foreground.
 
 nnU-Net draws equally many foreground voxels of each case, 100 million in all, and takes statistics of the pool. Here
-each case is summed up by all of its foreground voxels that cropping leaves: exact moments, and its distribution, exact too where values
-repeat as those of CT do. Pooled with equal weights they give what nnU-Net's draws scatter around, in a fraction of the
-memory. A percentile that is off by one grey value moves preprocessed CT by more than 0.1 % of its range.
+each case is summed up by all of its foreground voxels that cropping leaves: exact moments, and its distribution, exact
+too where values repeat as those of CT do. Pooled with equal weights they give what nnU-Net's draws scatter around, in a
+fraction of the memory. A percentile off by one grey value moves preprocessed CT by more than 0.1 % of its range.
 """
 
 from __future__ import annotations

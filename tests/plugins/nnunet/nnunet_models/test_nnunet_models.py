@@ -196,6 +196,20 @@ def test_the_configuration_is_that_of_the_checkpoint_with_what_it_inherits(model
     assert found.architecture == expected.architecture
 
 
+def test_a_configuration_that_the_plans_lack_is_named(model, bring):
+    resave(model, lambda d: d["init_args"].update(configuration="nowhere"))
+    with pytest.raises(InvalidFile, match=r"plans.json: configuration 'nowhere' is not there; there are tiny"):
+        bring(model, folds=["0"])
+
+
+@pytest.mark.parametrize("kept", [100, 5000, -100])
+def test_a_checkpoint_cut_short_is_named(model, bring, kept):
+    file = model / "fold_0" / "checkpoint_final.pth"
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(InvalidFile, match=r"checkpoint_final.pth: truncated"):
+        bring(model)
+
+
 def test_the_numbers_that_nnunet_logs_are_read(model, bring):
     numbers = [np.float32(1), np.float64(2), np.int64(3), np.float16(4)]
     resave(model, lambda d: d["logging"].update(losses=numbers, best=np.bool_(True)))
