@@ -11,13 +11,18 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 CHUNK = 1 << 20
+REMEMBERED = 100_000
+"""Files whose scan is kept, a few hundred bytes each."""
+
 HEADER = 540
 """Bytes of a NIfTI-2 header; one of NIfTI-1 has 348."""
 
@@ -42,25 +47,46 @@ def count_nonfinite(path: Path) -> int:
 
     The file must be intact.
     """
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
-        return 0
-    with _open_nifti(path) as file:
-        header = _nifti_header(file.read(HEADER))
-        if header.floats is None:
-            return 0
-        file.seek(header.offset)
-        chunks = iter(lambda: file.read(CHUNK), b"")
-        voxels = (np.frombuffer(c, header.floats, len(c) // header.floats.itemsize) for c in chunks)
-        return sum(int(np.count_nonzero(~np.isfinite(v))) for v in voxels)
+    return _scan(path).nonfinite if path.name.lower().endswith((".nii", ".nii.gz")) else 0
 
 
 def _nifti(path: Path) -> bool:
+    return _scan(path).is_whole
+
+
+class _Scan(NamedTuple):
+    """What one pass through a NIfTI file tells."""
+
+    is_whole: bool
+    nonfinite: int
+
+
+def _scan(path: Path) -> _Scan:
+    """The scan of a file as it is now: verifying, measuring and preparing a case ask again for the same."""
+    stat = path.stat()
+    return _scanned(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _scanned(path: Path, _size: int, _changed: int) -> _Scan:
     with _open_nifti(path) as file:
         start = file.read(HEADER)
-        size = len(start)
-        while chunk := file.read(CHUNK):
+        header = _nifti_header(start)
+        start += file.read(max(0, header.offset - HEADER))
+        size, nonfinite, rest = len(start), 0, start[header.offset :]
+        for chunk in chain([b""], iter(lambda: file.read(CHUNK), b"")):
             size += len(chunk)
-    return size >= _nifti_header(start).size
+            if header.floats is not None:
+                count, rest = _nonfinite(rest + chunk, header.floats)
+                nonfinite += count
+    return _Scan(size >= header.size, nonfinite)
+
+
+def _nonfinite(data: bytes, dtype: np.dtype[np.floating[Any]]) -> tuple[int, bytes]:
+    """How many of the numbers of type `dtype` in `data` are not finite, and the bytes of a last, torn one."""
+    whole = len(data) // dtype.itemsize
+    voxels = np.frombuffer(data, dtype, whole)
+    return int(np.count_nonzero(~np.isfinite(voxels))), data[whole * dtype.itemsize :]
 
 
 def _open_nifti(path: Path) -> gzip.GzipFile | BufferedReader:
