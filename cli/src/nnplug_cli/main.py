@@ -20,6 +20,7 @@ from nnplug_cli.failures import told
 COMMANDS = {
     "demo": "Run the whole pipeline on phantom data that it makes itself.",
     "run": "Turn a dataset into a trained, validated model.",
+    "dataset": "Make datasets of folders of other layouts.",
     "verify": "Report every problem of a dataset.",
     "fingerprint": "Measure a dataset.",
     "plan": "Decide configurations from a fingerprint.",
