@@ -25,6 +25,7 @@ from harness.plots import draw  # noqa: E402
 from harness.results import MachineFacts, Measured, load_all, load_here, own_versions, peer_versions  # noqa: E402
 from harness.row import Case, Row, Setting  # noqa: E402
 from harness.serve import load_row  # noqa: E402
+from harness.session import Died, adopt_orphans  # noqa: E402
 
 from nnplug.runtime.files import write_text  # noqa: E402
 
@@ -51,7 +52,11 @@ def main() -> None:
         return
     if not options.page:
         chosen = {name: every[name] for name in (options.rows or every)}
-        _measure(chosen, _setting(options), options)
+        adopt_orphans()
+        try:
+            _measure(chosen, _setting(options), options)
+        except Died as reason:
+            sys.exit(str(reason))
     if not (options.quick or options.rehearse):
         _write_page(every, options.results)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
@@ -12,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +22,7 @@ from harness.row import Sample
 
 SERVE = Path(__file__).with_name("serve.py")
 _EVERY = 0.02
+_PR_SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
 _LAST_WORDS = 300
 
 
@@ -109,12 +112,16 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None, limit: f
         process = subprocess.Popen(
             list(command), env=variables, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
         )
-        watch, clock = _PeakOf(process.pid), threading.Timer(limit or 0, _end_group, [process.pid])
+        watch, clock = _PeakOf(process.pid), threading.Timer(limit or 0, _kill, [process.pid])
         if limit is not None:
             clock.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        in_time = limit is None or clock.is_alive()
-        clock.cancel()
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        finally:  # also when the user has had enough
+            in_time = limit is None or clock.is_alive()
+            clock.cancel()
+            _kill(process.pid)
+            _bury(process.pid)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode and in_time:
             raise Died(f"{' '.join(command)} {how_it_ended(process.returncode)}: {last_words(said)}")
@@ -122,9 +129,23 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None, limit: f
         return watch.stop() or bytes_of(usage)
 
 
-def _end_group(process: int) -> None:
+def _kill(process: int) -> None:
     """End a command that we started, and its workers."""
-    os.killpg(process, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.killpg(process, signal.SIGKILL)
+
+
+def _bury(process: int) -> None:
+    """Wait for the workers of an ended command that have become ours; see `adopt_orphans`."""
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-process, 0)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of workers whose command is gone, so that their CPU time counts as ours; on Linux alone."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 class _PeakOf:

@@ -71,3 +71,21 @@ def test_what_a_command_prints():
     from harness.session import output_of
 
     assert output_of([sys.executable, "-c", "print('words')"]) == "words\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux gives orphans to us")
+def test_the_work_of_a_command_that_was_stopped_counts_as_ours():
+    adopting = """
+import resource, sys
+from harness.session import adopt_orphans, run_commands
+
+adopt_orphans()
+burn = "import time\\nend = time.time() + 60\\nwhile time.time() < end: pass"
+parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])"
+run_commands([[sys.executable, "-c", parent]], limit=1.5)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime)
+"""
+    from harness.session import SERVE, output_of
+
+    code = f"import sys; sys.path.insert(0, {str(SERVE.parents[1])!r})\n{adopting}"
+    assert float(output_of([sys.executable, "-c", code])) > 0.2
