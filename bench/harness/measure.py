@@ -110,7 +110,7 @@ def _pairs(
 ) -> list[tuple[Sample, Sample | None]]:
     """nnplug's and the peer's samples; who goes first alternates too."""
     warm_up = 0 if setting.quick else row.warm_up
-    pairs = []
+    pairs: list[tuple[Sample, Sample | None]] = []
     with ExitStack() as stack:
         ours = _opened(stack, "ours", row.ours, file, case, setting)
         theirs.open(stack)

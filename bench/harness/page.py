@@ -49,8 +49,8 @@ def lines_of(row: Row, case: Case, result: Result | None) -> Iterator[tuple[str,
     """The table's lines of a case: one per quantity, one where nothing was measured."""
     why = _why_not(result)
     if result is None or why is not None:
-        goals = "; ".join(_goal(goal) for goal in case.goals)
-        yield (case.name, "", why or NOT_MEASURED, "", "", goals, "", _date(result))
+        wanted = "; ".join(_goal(goal) for goal in case.goals)
+        yield (case.name, "", why or NOT_MEASURED, "", "", wanted, "", _date(result))
         return
     for quantity, (called, written) in UNITS.items():
         goals = [goal for goal in case.goals if goal.quantity == quantity]
@@ -121,7 +121,7 @@ def _table(rows: Mapping[str, Row], results: Results | None) -> str:
         lines.append(_line([f"**{row.title}** (`{name}`, against {row.peer if row.theirs else 'nobody'})"]))
         for case in row.cases:
             found = results.find(name, case.name) if results else None
-            lines += [_line(line) for line in lines_of(row, case, found and found.result)]
+            lines += [_line(line) for line in lines_of(row, case, None if found is None else found.result)]
     return "\n".join(lines)
 
 

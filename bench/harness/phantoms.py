@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from harness.nnunet import dataset_json
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def phantom(folder: Path, *, shape: tuple[int, int, int], channels: int, classes: int, cases: int) -> Path:
@@ -30,7 +34,7 @@ def phantom(folder: Path, *, shape: tuple[int, int, int], channels: int, classes
     return folder
 
 
-def _write(array: object, path: Path) -> None:
+def _write(array: np.ndarray[Any, Any], path: Path) -> None:
     import SimpleITK
 
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array), str(path))

@@ -58,7 +58,7 @@ class Header(NamedTuple):
         if struct.unpack_from(f"{order}i", start)[0] == _HEADER:
             kind, bits, *dim = struct.unpack_from(f"{order}2h8q", start, 12)
             (offset,) = struct.unpack_from(f"{order}q", start, 168)
-            scale = struct.unpack_from(f"{order}2d", start, 176)
+            scale = list(struct.unpack_from(f"{order}2d", start, 176))
         else:
             dim = list(struct.unpack_from(f"{order}8h", start, 40))
             kind, bits = struct.unpack_from(f"{order}2h", start, 70)
