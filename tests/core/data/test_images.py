@@ -229,12 +229,11 @@ def test_a_label_that_is_no_small_whole_number_is_quoted(value, tmp_path):
 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_nan_in_a_nifti_is_read_and_counted_although_itk_hides_it(ending, kind, tmp_path):
+def test_nan_in_a_nifti_is_counted_although_itk_hides_it(ending, kind, tmp_path):
     voxels = np.ones((2, 3, 4), kind)
     voxels[0, 1, 2], voxels[1, 0, 0] = np.nan, -np.inf
     write_image(tmp_path / f"a{ending}", voxels, geometry((2, 3, 4)))
-    assert np.isfinite(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / f"a{ending}")))).all()
-    assert np.count_nonzero(~np.isfinite(read_image([tmp_path / f"a{ending}"]).array)) == 2
+    assert np.isfinite(read_image([tmp_path / f"a{ending}"]).array).all()
     assert count_nonfinite(tmp_path / f"a{ending}") == 2
 
 

@@ -90,8 +90,8 @@ def read_plain(path: Path) -> npt.NDArray[Any] | None:
     """The voxels as they lie in the file, slowest axis first, in its own type and native byte order.
 
     Returns:
-        None where ITK has to read: other formats, scaled values, rare types, and damaged files, which it or `scan`
-        tell about.
+        None where ITK has to read: other formats, scaled values, rare types, files that are damaged or hold what is
+        no number, which `scan` tells about.
 
     Raises:
         OSError: the file cannot be opened.
@@ -108,6 +108,8 @@ def read_plain(path: Path) -> npt.NDArray[Any] | None:
         return None
     assert header.dtype is not None
     voxels = np.frombuffer(content, header.dtype, math.prod(header.shape), header.offset)
+    if header.dtype.kind == "f" and not np.isfinite(voxels).all():
+        return None
     return voxels.reshape(header.shape).astype(header.dtype.newbyteorder("="), copy=False)
 
 
