@@ -96,6 +96,13 @@ def _overrides(ctx: click.Context, param: click.Parameter, values: tuple[str, ..
     return overrides.parse(values)
 
 
+def only_kind(overrides: Mapping[str, Mapping[str, Any]], kind: Kind) -> dict[str, Any]:
+    """The `--set` values of the one kind that a command uses; others would have no effect and are refused."""
+    if unused := sorted(set(overrides) - {kind}):
+        raise click.UsageError(f"--set {unused[0]}.KEY has no use here; this command takes {kind}.KEY=VALUE")
+    return dict(overrides.get(kind, {}))
+
+
 def _folds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[int | str, ...]:
     """Read numbers and the word "all"."""
     for value in values:

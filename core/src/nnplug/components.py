@@ -20,7 +20,7 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 class Kind(StrEnum):
-    """The kinds of component that a plugin can offer, in the order in which a run uses them."""
+    """The kinds of component that a plugin can offer, in the order in which a run uses them, others last."""
 
     EXTRACTOR = "extractor"
     PLANNER = "planner"
@@ -30,6 +30,7 @@ class Kind(StrEnum):
     TRAINER = "trainer"
     POSTPROCESSOR = "postprocessor"
     METRIC = "metric"
+    CONVERTER = "converter"
 
     @property
     def hook(self) -> str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from nnplug.components import Kind, Registry
-from nnplug.contracts import Architecture
+from nnplug.contracts import Accelerates, Architecture
 from nnplug.data.frame import Frame
 from nnplug.data.images import Image
 from nnplug.data.plans import Configuration
@@ -26,6 +26,7 @@ from nnplug.plugins import Plugins
 from nnplug.provenance import resolve
 from nnplug.runtime.device import autocast, autocast_dtype, free_memory, memory_format
 from nnplug.runtime.progress import Progress, Silent
+from nnplug.stages.logits import Logits
 from nnplug.stages.model import Model
 from nnplug.stages.postprocess import FittedRule
 from nnplug.stages.preprocess import Preprocessor
@@ -160,6 +161,10 @@ class Predictor:
         for output, volume in enumerate(volumes):
             yield _restore(volume, frame, fill=float(output == 0 and not regions))
 
+    def output(self, logits: torch.Tensor, frame: Frame) -> Logits:
+        """Logits (K, z, y, x) with all that is needed to average them with other models', or to store them."""
+        return Logits(logits, frame, self._separated_axis(frame), self.model.description.labels.has_regions)
+
     def postprocess(
         self, label_map: npt.NDArray[np.integer[Any]], spacing: Sequence[float]
     ) -> npt.NDArray[np.integer[Any]]:
@@ -184,7 +189,8 @@ class Predictor:
         channels = self.configuration.input_channels(description)
         network = architecture.build(channels=channels, outputs=description.labels.outputs)
         order = memory_format(self.device, self.configuration.dimensions)
-        return network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload, no-any-return]
+        network = network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload]
+        return architecture.accelerate(network, self.device) if isinstance(architecture, Accelerates) else network
 
     def _load(self, weights: Path) -> None:
         if weights == self._loaded:

@@ -9,10 +9,21 @@ from typing import Any
 from nnplug.components import Entry, Kind, Registry
 from nnplug.errors import NnplugError
 from nnplug.plugins import Plugins, Status
-from nnplug.testing import architecture, augmenter, extractor, metric, normalizer, planner, postprocessor, trainer
+from nnplug.testing import (
+    architecture,
+    augmenter,
+    converter,
+    extractor,
+    metric,
+    normalizer,
+    planner,
+    postprocessor,
+    trainer,
+)
 from nnplug.testing.check import Check, Checks, Subject
 
 CHECKS: Mapping[Kind, Checks] = {
+    Kind.CONVERTER: converter.CHECKS,
     Kind.EXTRACTOR: extractor.CHECKS,
     Kind.PLANNER: planner.CHECKS,
     Kind.NORMALIZER: normalizer.CHECKS,
