@@ -57,7 +57,7 @@ def nnplug(*words):
 def test_there_and_back_again(tmp_path, year):
     name = write(tmp_path / "source", year)
     dataset, report = convert(BratsConverter(), tmp_path / "source", tmp_path / "Dataset001_BraTS", **RUN)
-    assert report.problems == []
+    assert not report.problems
     assert dataset.description.channel_names == ("T1", "T1ce", "T2", "FLAIR")
     (case,) = dataset.training_cases()
     assert case.name == name
@@ -89,7 +89,7 @@ def test_cases_without_a_segmentation_are_to_be_predicted(tmp_path):
 def test_files_need_not_be_compressed(tmp_path):
     write(tmp_path / "source", "2020", ending=".nii")
     _, report = convert(BratsConverter(), tmp_path / "source", tmp_path / "Dataset001_BraTS", **RUN)
-    assert (report.problems, report.cases) == ([], 1)
+    assert (report.problems, report.cases) == ((), 1)
 
 
 def test_every_missing_and_strange_file_is_named(tmp_path):
