@@ -29,7 +29,7 @@ lint: setup
 	$(BIN)/ruff check .
 
 types: setup
-	$(BIN)/mypy $(SOURCES) plugins/_template/src
+	$(BIN)/mypy $(SOURCES) plugins/_template/src $(wildcard docs/examples/*/src)
 
 clean:
 	rm -rf .venv nnplug-demo
