@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nnplug.components import Kind, Registry
 from nnplug.data.plans import Choice, Configuration, Plans
+from nnplug.runtime.executor import Executor as Executor  # noqa: PLC0414 - a contract that lives with its first user
 from nnplug.runtime.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from nnplug.data.labels import Labels
     from nnplug.data.store import CaseStore
     from nnplug.data.workspace import RunFolder
-    from nnplug.runtime.executor import Executor
 
 
 class Extractor(Protocol):

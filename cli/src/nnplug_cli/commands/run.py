@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nnplug.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     Choices,
@@ -15,6 +16,7 @@ from nnplug_cli.options import (
     configuration_option,
     dataset_argument,
     device_option,
+    executor_option,
     fold_option,
     json_option,
     seed_option,
@@ -38,6 +40,7 @@ STAGES = ("verify", "fingerprint", "plan", "preprocess", "train", "validate", "b
 @configuration_option
 @fold_option
 @component_options
+@executor_option
 @set_option
 @device_option
 @seed_option
@@ -55,6 +58,7 @@ def command(
     configurations: tuple[str, ...],
     folds: tuple[int | str, ...],
     choices: Choices,
+    executor: str,
     overrides: dict[str, dict[str, Any]],
     device: str,
     seed: int,
@@ -72,9 +76,10 @@ def command(
     from nnplug.data.dataset import Dataset
     from nnplug.data.workspace import Workspace
     from nnplug.runtime.device import choose_device
-    from nnplug.runtime.executor import LocalExecutor, available_cores
+    from nnplug.runtime.executor import available_cores
     from nnplug.stages.pipeline import RunRequest, Stage, run
 
+    jobs = context.executor(executor, overrides.pop(Kind.EXECUTOR, {}), workers)
     opened = Dataset.open(dataset)
     request = RunRequest(
         dataset=opened,
@@ -90,7 +95,7 @@ def command(
     outcome = run(
         request,
         plugins=context.plugins,
-        executor=LocalExecutor(workers),
+        executor=jobs,
         device=choose_device(device),
         workers=workers or available_cores(),
         progress=context.progress,

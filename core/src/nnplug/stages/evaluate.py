@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,14 +124,7 @@ def summarise(metrics: Sequence[Mapping[str, Mapping[str, float | int]]]) -> Sum
 
 
 def _score(pairs: Sequence[Pair], labels: Labels, executor: Executor, progress: Progress) -> Summary:
-    values = labels.all_values
-
-    def score(pair: Pair) -> dict[str, dict[str, float | int]]:
-        predicted, expected = read_pair(*pair)
-        counts = confusion(expected.array, predicted.array, values, ignore=labels.ignore)
-        regions = zip(labels.keys, labels.foreground, strict=True)
-        return {key: overlap(counts, values, region) for key, region in regions}
-
+    score = partial(_metrics, labels=labels)
     metrics = []
     with progress.task("evaluate", len(pairs)) as advance:
         for pair, result in zip(pairs, executor.map(score, pairs, stage="evaluate", name=_name), strict=True):
@@ -143,14 +137,27 @@ def _score(pairs: Sequence[Pair], labels: Labels, executor: Executor, progress: 
     return {**summarise(metrics), "metric_per_case": per_case}
 
 
+def _metrics(pair: Pair, *, labels: Labels) -> dict[str, dict[str, float | int]]:
+    predicted, expected = read_pair(*pair)
+    values = labels.all_values
+    counts = confusion(expected.array, predicted.array, values, ignore=labels.ignore)
+    regions = zip(labels.keys, labels.foreground, strict=True)
+    return {key: overlap(counts, values, region) for key, region in regions}
+
+
 def _labels_found(pairs: Sequence[Pair], executor: Executor) -> Labels:
     """Every value that occurs, as classes."""
     files = [file for pair in pairs for file in pair]
-    found = executor.map(lambda file: np.unique(read_label(file).array), files, stage="evaluate")
-    values = sorted({int(value) for case in found for value in case} - {0})
+    found = executor.map(_values, files, stage="evaluate")
+    values = sorted({value for case in found for value in case} - {0})
     if not values:
         raise NnplugError(f"{pairs[0][0].parent}: predictions and references hold background only; nothing to score")
     return Labels({"background": BACKGROUND, **{str(value): (value,) for value in values}})
+
+
+def _values(file: Path) -> list[int]:
+    values: list[int] = np.unique(read_label(file).array).tolist()
+    return values
 
 
 def _name(pair: Pair) -> str:
