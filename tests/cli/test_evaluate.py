@@ -42,3 +42,23 @@ def test_each_missing_file_is_a_line(folder, tmp_path):
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 6
     assert not (tmp_path / "summary.json").exists()
+
+
+def test_metrics_are_chosen_by_name_and_share_a_table(folder, tmp_path):
+    paths = ["-r", folder / "labels", "-p", folder / "predictions", "-o", tmp_path / "summary.json"]
+    chosen = ["--metrics", "surface", "--metrics", "overlap", "--set", "metric.tolerance=100"]
+    result = evaluate(*paths, *chosen, "--dataset-json", folder / "dataset.json")
+    assert result.exit_code == 0
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert lines[0] == ["class", "HD95", "ASSD", "NSD", "Dice", "IoU", "FP", "TP", "FN"]
+    assert [line[3:5] for line in lines[1:4]] == [["1.0000", "0.8540"], ["1.0000", "0.6941"], ["1.0000", "0.5699"]]
+    assert list(json.loads((tmp_path / "summary.json").read_text())["mean"]["(3,)"])[:3] == ["HD95", "ASSD", "NSD"]
+
+
+def test_what_is_no_metric_or_no_option_of_one_is_refused(folder, tmp_path):
+    paths = ["-r", folder / "labels", "-p", folder / "predictions", "-o", tmp_path / "summary.json"]
+    result = evaluate(*paths, "--metrics", "surfaces")
+    assert (result.exit_code, result.stderr) == (1, "error: no metric is called 'surfaces'. Did you mean 'surface'?\n")
+    assert evaluate(*paths, "--set", "metric.tolerance=1").exit_code == 1
+    assert "evaluating takes metric.KEY=VALUE" in evaluate(*paths, "--set", "trainer.epochs=1").stderr
+    assert not (tmp_path / "summary.json").exists()

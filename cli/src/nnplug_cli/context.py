@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,3 +78,12 @@ class Context:
     def workspace_root(self, option: Path | None) -> Path:
         """The workspace: `-w`, else NNPLUG_WORKSPACE, else ./nnplug-work; absolute, since jobs run elsewhere."""
         return (option or Path(os.environ.get("NNPLUG_WORKSPACE") or "nnplug-work")).absolute()
+
+
+def blocked(texts: Iterable[str]) -> tuple[str, ...]:
+    """The names in texts such as "no:a no:b", of `-p` and of NNPLUG_PLUGINS; raises `ValueError` for other words."""
+    words = [word for text in texts for word in re.split(r"[\s,]+", text) if word]
+    for word in words:
+        if not word.startswith("no:") or word == "no:":
+            raise ValueError(f"expected no:NAME, got {word!r}")
+    return tuple(word.removeprefix("no:") for word in words)

@@ -6,20 +6,16 @@ somebody asks for it, so that `nnplug --help` costs nothing.
 
 from __future__ import annotations
 
-import errno
 import os
-import re
 import sys
-import traceback
-from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import click
 
-from nnplug.errors import NnplugError, Problems
-from nnplug_cli.context import Context
+from nnplug_cli.context import Context, blocked
+from nnplug_cli.failures import told
 
 COMMANDS = {
     "demo": "Run the whole pipeline on phantom data that it makes itself.",
@@ -27,6 +23,7 @@ COMMANDS = {
     "verify": "Report every problem of a dataset.",
     "fingerprint": "Measure a dataset.",
     "plan": "Decide configurations from a fingerprint.",
+    "split": "Choose the folds of cross-validation.",
     "preprocess": "Crop, normalise and resample every case.",
     "train": "Train one fold of one configuration.",
     "predict": "Segment new images with a model.",
@@ -36,11 +33,10 @@ COMMANDS = {
     "plugins": "List, check and write plugins.",
     "components": "List what the plugins offer.",
     "show": "Describe a component, its options and its origin.",
+    "doctor": "Say what limits this machine.",
+    "bench": "Show where the time of a training goes.",
 }
 """Every command with its one-line help, in the order of a project; a test compares them with the modules."""
-
-INTERRUPTED = 130
-"""What shells give for a command that was stopped by Ctrl-C."""
 
 
 class Commands(click.Group):
@@ -72,46 +68,16 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what users can cause is told in a line, all else is a bug and traces."""
-        try:
+        with told(verbose=lambda: isinstance(ctx.obj, Context) and ctx.obj.verbose):
             return super().invoke(ctx)
-        except NnplugError as error:
-            _fail(ctx, _lines(error))
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(INTERRUPTED)
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # the reader of a pipe went away; click leaves quietly
-                raise
-            _fail(ctx, [_describe(error)])
-
-
-def _fail(ctx: click.Context, lines: Iterable[str]) -> None:
-    """Print each line once, unwrapped, and leave."""
-    if isinstance(ctx.obj, Context) and ctx.obj.verbose:
-        click.echo(traceback.format_exc(), err=True)
-    for line in lines:
-        click.echo(f"error: {' '.join(line.splitlines())}", err=True)
-    ctx.exit(1)
-
-
-def _lines(error: NnplugError) -> Iterable[str]:
-    return error.lines if isinstance(error, Problems) else [str(error)]
-
-
-def _describe(error: OSError) -> str:
-    what = error.strerror or str(error)
-    line = f"{error.filename}: {what}" if error.filename is not None else what
-    remedy = " Free some space, then run the same command again." if error.errno == errno.ENOSPC else ""
-    return f"{line}.{remedy}"
 
 
 def _blocked(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """The plugins that -p and the environment block, both."""
-    words = [w for text in (os.environ.get("NNPLUG_PLUGINS", ""), *values) for w in re.split(r"[\s,]+", text) if w]
-    for word in words:
-        if not word.startswith("no:") or word == "no:":
-            raise click.BadParameter(f"expected no:NAME, got {word!r}", ctx=ctx, param=param)
-    return tuple(word.removeprefix("no:") for word in words)
+    try:
+        return blocked((os.environ.get("NNPLUG_PLUGINS", ""), *values))
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx=ctx, param=param) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -29,12 +29,13 @@ class Kind(StrEnum):
     AUGMENTER = "augmenter"
     TRAINER = "trainer"
     POSTPROCESSOR = "postprocessor"
+    METRIC = "metric"
     EXECUTOR = "executor"
 
     @property
     def planned(self) -> bool:
         """Whether plans name a component of this kind; the others are chosen anew for each command."""
-        return self is not Kind.EXECUTOR
+        return self not in (Kind.METRIC, Kind.EXECUTOR)
 
     @property
     def hook(self) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from nnplug.components import Kind, Registry
 from nnplug.data.plans import Choice, Configuration, Plans
 from nnplug.runtime.executor import Executor as Executor  # noqa: PLC0414 - a contract that lives with its first user
 from nnplug.runtime.progress import Progress, Silent
+from nnplug.runtime.world import ALONE, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,6 +209,8 @@ class TrainingTask:
         seed: of every random draw.
         workers: threads that load and augment; the losses do not depend on it.
         progress: where to report.
+        world: the processes that train this network together. Each has a device, its share of every batch and the
+            same `run`, into which the first alone writes.
     """
 
     network: torch.nn.Module
@@ -223,10 +226,18 @@ class TrainingTask:
     seed: int
     workers: int
     progress: Progress
+    world: World = ALONE
 
 
 class Trainer(Protocol):
-    """A training procedure."""
+    """A training procedure.
+
+    Attributes:
+        takes_several_devices: whether it heeds `TrainingTask.world`. One that does not say so is refused where several
+            devices are to train together.
+    """
+
+    takes_several_devices: ClassVar[bool] = False
 
     def mirror_axes(self, dimensions: int) -> tuple[int, ...]:
         """The spatial axes mirrored in training, and so in prediction; recorded with the model."""
@@ -268,4 +279,45 @@ class Postprocessor(Protocol):
         labels: Labels,
     ) -> npt.NDArray[np.integer[Any]]:
         """Apply a fitted rule to a (z, y, x) label map with spacing in mm; the argument stays as it is."""
+        ...
+
+
+Better = Literal["higher", "lower"]
+"""Which values of a figure are the good ones."""
+
+Figures = Mapping[str, float | int]
+"""Name of a figure -> its value for one case and one class or region."""
+
+
+class Metric(Protocol):
+    """Scores a label map against its reference.
+
+    Attributes:
+        figures: the names of all that it measures, in the order of a table.
+        ranked: those by which `nnplug rank` compares submissions, and which values win.
+    """
+
+    figures: ClassVar[tuple[str, ...]]
+    ranked: ClassVar[Mapping[str, Better]]
+
+    def measure(
+        self,
+        reference: npt.NDArray[np.integer[Any]],
+        prediction: npt.NDArray[np.integer[Any]],
+        labels: Labels,
+        *,
+        spacing: Sequence[float],
+    ) -> Mapping[str, Figures]:
+        """Score one case.
+
+        Args:
+            reference: label values (z, y, x); stays as it is.
+            prediction: label values, the same shape; stays as it is.
+            labels: classes or regions; voxels whose reference is `labels.ignore` must not count.
+            spacing: (z, y, x) in mm.
+
+        Returns:
+            Key of the class or region, as in `labels.keys` -> all of `figures`. NaN says that there is nothing to
+            measure, as where neither map holds the class: means over cases leave it out, and ranks count it as best.
+        """
         ...

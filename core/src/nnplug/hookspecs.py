@@ -106,6 +106,16 @@ def nnplug_postprocessors() -> Iterable[Component]:
 
 
 @hookspec
+def nnplug_metrics() -> Iterable[Component]:
+    """Offer ways to score a label map against its reference.
+
+    A target satisfies `nnplug.contracts.Metric`. Users choose them by `nnplug evaluate --metrics NAME`; plans do not
+    name them.
+    """
+    return ()
+
+
+@hookspec
 def nnplug_executors() -> Iterable[Component]:
     """Offer places where jobs run: threads of this machine, a cluster.
 

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from nnplug.components import Kind
+from nnplug.data.dataset import DatasetDescription
 from nnplug.data.plans import Plans, read_plans
 from nnplug.errors import InvalidFile, NnplugError
 
@@ -91,6 +92,12 @@ def test_configurations_inherit_and_the_child_wins():
             changed("configurations", "3d_fullres", "previous_stage", to="low"),
             "previous_stage is 'low', which the plans",
         ),
+        (
+            changed(
+                "configurations", to={"a": {**FULLRES, "previous_stage": "b"}, "b": {**FULLRES, "previous_stage": "a"}}
+            ),
+            "configurations a -> b -> a refine each other",
+        ),
         (changed("configurations", "a", to={"inherits_from": "b"}), "'a' inherits from 'b', which is not there"),
         (
             changed("configurations", to={"a": {"inherits_from": "b"}, "b": {"inherits_from": "a"}}),
@@ -129,3 +136,36 @@ def test_the_digest_follows_decisions_and_not_the_layout_of_the_file():
 
 def test_dimensions_are_those_of_the_patch():
     assert read(DATA).configuration("3d_fullres").dimensions == 3
+
+
+CASCADE = {
+    "3d_fullres": FULLRES,
+    "3d_lowres": {**FULLRES, "next_stage": "3d_cascade_fullres"},
+    "3d_cascade_fullres": {"inherits_from": "3d_fullres", "previous_stage": "3d_lowres", "next_stage": "finest"},
+    "finest": {"inherits_from": "3d_fullres", "previous_stage": "3d_cascade_fullres"},
+}
+
+
+def test_a_chain_ends_with_the_configuration_itself():
+    plans = read(changed("configurations", to=CASCADE))
+    assert plans.chain("3d_fullres") == ("3d_fullres",)
+    assert plans.chain("finest") == ("3d_lowres", "3d_cascade_fullres", "finest")
+    assert plans.next_stages("3d_lowres") == ("3d_cascade_fullres",)
+    assert plans.next_stages("finest") == ()
+
+
+@pytest.mark.parametrize(("name", "kept"), [("3d_fullres", 1), ("3d_lowres", 1), ("3d_cascade_fullres", 2)])
+def test_plans_of_one_configuration_hold_what_leads_to_it(name, kept):
+    alone = read(changed("configurations", to=CASCADE)).only(name)
+    assert len(alone.configurations) == kept
+    assert alone.configuration(name).next_stage is None
+    assert read(alone.data()) == alone
+
+
+def test_a_refining_network_takes_a_channel_per_label_more():
+    raw = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1, "b": 2, "ignore": 3}, "numTraining": 1}
+    description = DatasetDescription.from_data({**raw, "file_ending": ".nii.gz"}, "d.json")
+    plans = read(changed("configurations", to=CASCADE))
+    refining, plain = plans.configuration("3d_cascade_fullres"), plans.configuration("3d_lowres")
+    assert (refining.previous_labels(description), refining.input_channels(description)) == ((1, 2), 3)
+    assert (plain.previous_labels(description), plain.input_channels(description)) == ((), 1)

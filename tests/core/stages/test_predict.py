@@ -175,7 +175,7 @@ def test_folds_are_averaged_whether_weights_stay_in_memory_or_not(make_model, ma
     predictor = make_predictor(model)
     for _ in range(2):  # the second image finds the network with the last fold's weights
         torch.testing.assert_close(predictor.logits(image), expected)
-    monkeypatch.setattr("nnplug.stages.predict.RESIDENT_BYTES", 0)
+    monkeypatch.setattr("nnplug.stages.weights.RESIDENT_BYTES", 0)
     torch.testing.assert_close(make_predictor(model).logits(image), expected)
 
 
@@ -236,8 +236,8 @@ def test_weights_that_give_nan_are_refused(make_model, make_predictor):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"previous_stage": "3d_lowres"}, "refines predictions of '3d_lowres'"),
         ({"resampling": Resampling(probability=Resampler(order=3))}, "resample logits with order 3 and, across"),
+        ({"resampling": Resampling(probability=Resampler(order=1, order_z=1))}, "across slices, 1; nnplug does 1"),
     ],
 )
 def test_what_cannot_be_predicted_is_said(make_model, make_predictor, fields, message):

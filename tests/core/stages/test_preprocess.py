@@ -23,7 +23,8 @@ from nnplug.ops.crop import slices
 from nnplug.plugins import Plugins
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
-from nnplug.stages.preprocess import Preprocessor, draw_voxels, preprocess_dataset
+from nnplug.stages.preprocess import Preprocessor, preprocess_dataset
+from nnplug.stages.voxels import draw_voxels
 from nnplug_nnunet.nnunet_models.translation import plans_from_nnunet
 
 DATASETS = ["Dataset300_aniso", "Dataset301_iso", "Dataset302_masked", "Dataset303_permuted", "Dataset304_mixed"]

@@ -40,25 +40,28 @@ def check(layer: nn.Module, x: Tensor, kind: type[nn.Module], *, within: float =
         assert difference(value, exact[name]) < within, name
 
 
-@pytest.mark.parametrize("extent", [7, 8, 9, 10, 11, 13])
+WINOGRAD = 1.5e-5  # its largest relative error in float32, in a norm over all values
+
+
+@pytest.mark.parametrize("extent", [5, 7, 8, 9, 10, 11, 13])
 @pytest.mark.parametrize(
     ("kernel", "padding"), [((3, 3, 3), (1, 1, 1)), ((3, 1, 3), (1, 0, 1)), ((3, 5, 3), (1, 2, 1))]
 )
 def test_winograd_3d(extent, kernel, padding):
     layer = nn.Conv3d(CHANNELS, OUTPUTS, kernel, padding=padding)
-    check(layer, torch.randn(BATCH, CHANNELS, extent, 6, 5), cpu.WinogradConv3d)
+    check(layer, torch.randn(BATCH, CHANNELS, extent, 6, 5), cpu.WinogradConv3d, within=WINOGRAD)
 
 
-@pytest.mark.parametrize("extent", [4, 7, 16, 18])
+@pytest.mark.parametrize("extent", [3, 7, 16, 18])
 @pytest.mark.parametrize("bias", [True, False])
 def test_winograd_2d_and_images_too_small_for_it(extent, bias):
     layer = nn.Conv2d(CHANNELS, OUTPUTS, 3, padding=1, bias=bias)
-    check(layer, torch.randn(BATCH, CHANNELS, extent, 9), cpu.WinogradConv2d)
+    check(layer, torch.randn(BATCH, CHANNELS, extent, 9), cpu.WinogradConv2d, within=WINOGRAD)
 
 
 def test_winograd_rounds_little_with_many_channels():
     layer = nn.Conv3d(128, 64, 3, padding=1)
-    check(layer, torch.randn(1, 128, 8, 6, 5), cpu.WinogradConv3d)
+    check(layer, torch.randn(1, 128, 8, 6, 5), cpu.WinogradConv3d, within=WINOGRAD)
 
 
 @pytest.mark.parametrize("bias", [True, False])

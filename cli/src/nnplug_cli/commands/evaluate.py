@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import click
 
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, workers_option
+from nnplug_cli.options import json_option, set_option, workers_option
 from nnplug_cli.render import print_json, print_table
 
 _path = click.Path(path_type=Path)
+
+IN_THE_FILE_ONLY = ("TN", "n_pred", "n_ref")
+"""Figures that follow from the others, or say little."""
+COUNTS = 100
+"""Figures from here on are shown with one decimal."""
 
 
 @click.command(short_help="Score predictions against references.")
@@ -19,7 +25,17 @@ _path = click.Path(path_type=Path)
 @click.option("-p", "--predictions", required=True, type=_path, help="A folder of label maps of the same names.")
 @click.option("--dataset-json", type=_path, help="Labels and regions [default: the one beside the predictions].")
 @click.option("-o", "--output", required=True, type=_path, help="The summary, in the layout of nnU-Net's summary.json.")
+@click.option(
+    "--metrics",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    default=["overlap"],
+    show_default=True,
+    help="What to measure (nnplug components metric lists them); repeatable.",
+)
 @click.option("--partial", is_flag=True, help="Leave out references that have no prediction.")
+@set_option
 @workers_option
 @json_option
 @click.pass_obj
@@ -30,18 +46,25 @@ def command(
     predictions: Path,
     dataset_json: Path | None,
     output: Path,
+    names: tuple[str, ...],
     partial: bool,
+    overrides: dict[str, dict[str, Any]],
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Score predictions against references: Dice, IoU and voxel counts per case, class and region.
+    """Score predictions against references, per case, class and region.
 
-    Without a dataset.json every label value that occurs is a class.
+    By default that is Dice, IoU and voxel counts. --set metric.KEY=VALUE sets an option of a metric, such as
+    metric.tolerance=2. Without a dataset.json every label value that occurs is a class.
     """
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.files import write_json
     from nnplug.stages.evaluate import evaluate, find_description
+    from nnplug.stages.metrics import make_metrics
 
+    if unused := sorted(set(overrides) - {"metric"}):
+        raise click.UsageError(f"--set {unused[0]}.KEY has no use here; evaluating takes metric.KEY=VALUE")
+    metrics = make_metrics(names, overrides.get("metric", {}), context.plugins.registry)
     description = find_description(dataset_json, predictions)
     summary = evaluate(
         references,
@@ -49,6 +72,7 @@ def command(
         description,
         executor=LocalExecutor(workers),
         progress=context.progress,
+        metrics=metrics,
         partial=partial,
     )
     write_json(output, summary)
@@ -61,9 +85,17 @@ def command(
 
 def _print(summary: dict[str, Any], names: dict[str, str]) -> None:
     """A line per class and one for the mean; means over the cases."""
-    rows = [(names.get(key, key), metrics) for key, metrics in summary["mean"].items()]
+    columns = [figure for figure in summary["foreground_mean"] if figure not in IN_THE_FILE_ONLY]
+    rows = [*((names.get(key, key), figures) for key, figures in summary["mean"].items())]
     cells = [
-        (name, *(f"{m[what]:.4f}" for what in ("Dice", "IoU")), *(f"{m[what]:.1f}" for what in ("TP", "FP", "FN")))
-        for name, m in [*rows, ("mean", summary["foreground_mean"])]
+        (name, *(_cell(figures.get(column)) for column in columns))
+        for name, figures in [*rows, ("mean", summary["foreground_mean"])]
     ]
-    print_table(("class", "Dice", "IoU", "TP", "FP", "FN"), cells)
+    print_table(("class", *columns), cells)
+
+
+def _cell(value: float | None) -> str:
+    """Shares and distances with four decimals, counts with one."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.4f}" if abs(value) < COUNTS else f"{value:.1f}"

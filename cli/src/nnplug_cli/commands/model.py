@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,14 +66,16 @@ def show(*, bundle: Path, requirements: bool, as_json: bool) -> None:
     from nnplug.stages.bundle import unpacked
 
     with unpacked(bundle) as opened:
-        record, dataset = opened.record, opened.plans.dataset
+        records, dataset = [stage.record for stage in opened.stages], opened.plans.dataset
     if requirements:
-        for line in _requirements(record):
+        for line in _requirements(records):
             click.echo(line)
     elif as_json:
-        print_json({**record.data(), "dataset": dataset, "requirements": _requirements(record)})
+        previous = [record.data() for record in records[1:]]
+        data = {**records[0].data(), "dataset": dataset, "requirements": _requirements(records)}
+        print_json({**data, "previous_stages": previous} if previous else data)
     else:
-        _print_bundle(record, dataset)
+        _print_bundle(records, dataset)
 
 
 @command.command(name="import-nnunet")
@@ -103,15 +106,17 @@ def export_nnunet(*, bundle: Path, output: Path) -> None:
     click.echo(str(output))
 
 
-def _requirements(record: BundleRecord) -> list[str]:
-    return sorted({f"{provider.distribution}=={provider.version}" for provider in record.providers})
+def _requirements(records: Sequence[BundleRecord]) -> list[str]:
+    return sorted({f"{provider.distribution}=={provider.version}" for r in records for provider in r.providers})
 
 
-def _print_bundle(record: BundleRecord, dataset: str) -> None:
+def _print_bundle(records: Sequence[BundleRecord], dataset: str) -> None:
+    record, *previous = records
     rows = [
         ("dataset", dataset),
         ("configuration", record.configuration),
         ("folds", ", ".join(record.folds)),
+        *(("refines", f"{r.configuration}, folds {', '.join(r.folds)}") for r in previous),
         ("weights", record.weights),
         ("licence", record.licence or "none given"),
         ("mirrored axes", ", ".join(map(str, record.mirror_axes)) or "none"),

@@ -64,6 +64,11 @@ class Labels:
         return tuple(sorted({value for v in self.values.values() for value in v}))
 
     @property
+    def foreground_values(self) -> tuple[int, ...]:
+        """Every label value above 0, the ignore label not: a channel each where a cascade hands its prediction on."""
+        return self.all_values[1:]
+
+    @property
     def outputs(self) -> int:
         """Channels of a network's logits: foreground regions, or classes with the background."""
         return len(self.foreground) if self.has_regions else len(self.all_values)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -17,6 +17,9 @@ from nnplug.errors import InvalidFile, NnplugError
 from nnplug.provenance import Provider
 from nnplug.records import Record
 from nnplug.runtime.files import read_json
+
+if TYPE_CHECKING:
+    from nnplug.data.dataset import DatasetDescription
 
 SCHEMA = 1
 
@@ -89,6 +92,14 @@ class Configuration(Record, frozen=True, kw_only=True):
         """2 or 3."""
         return len(self.patch_size)
 
+    def previous_labels(self, description: DatasetDescription) -> tuple[int, ...]:
+        """The values of the previous stage's label map that the network gets as a channel each; none without one."""
+        return () if self.previous_stage is None else description.labels.foreground_values
+
+    def input_channels(self, description: DatasetDescription) -> int:
+        """How many channels the network takes: those of the image, and those of the previous stage."""
+        return len(description.channel_names) + len(self.previous_labels(description))
+
 
 class Plans(Record, frozen=True, kw_only=True):
     """What a run is a function of, together with its data.
@@ -155,6 +166,26 @@ class Plans(Record, frozen=True, kw_only=True):
             raise NnplugError(f"plans {self.name!r} have {', '.join(self.configurations)}, not {name!r}.{hint}")
         return self.configurations[name]
 
+    def chain(self, name: str) -> tuple[str, ...]:
+        """The configuration, itself last, and those that lead to it: each gets the prediction of the one before.
+
+        Raises:
+            NnplugError: as `configuration` does.
+        """
+        previous = self.configuration(name).previous_stage
+        return (name,) if previous is None else (*self.chain(previous), name)
+
+    def next_stages(self, name: str) -> tuple[str, ...]:
+        """The configurations that get this one's prediction."""
+        return tuple(n for n, configuration in self.configurations.items() if configuration.previous_stage == name)
+
+    def only(self, name: str) -> Plans:
+        """These plans with no configuration but that one and those that lead to it; raises as `chain` does."""
+        chain = self.chain(name)
+        kept = {n: self.configuration(n) for n in chain}
+        last = {name: msgspec.structs.replace(kept[name], next_stage=None)}
+        return msgspec.structs.replace(self, configurations={**kept, **last})
+
     def choice(self, kind: Kind) -> Choice:
         """The chosen component of a kind."""
         if kind not in self.choices:
@@ -191,6 +222,8 @@ def _check(plans: Plans, where: str) -> None:
         )
     for name, configuration in plans.configurations.items():
         _check_configuration(configuration, plans, f"{where}: configuration {name!r}")
+    for name in plans.configurations:
+        _check_chain(name, plans, where)
 
 
 def _check_configuration(configuration: Configuration, plans: Plans, where: str) -> None:
@@ -206,6 +239,15 @@ def _check_configuration(configuration: Configuration, plans: Plans, where: str)
         other = getattr(configuration, key)
         if other is not None and other not in plans.configurations:
             raise InvalidFile(f"{where}: {key} is {other!r}, which the plans do not have")
+
+
+def _check_chain(name: str, plans: Plans, where: str) -> None:
+    chain, previous = [name], plans.configurations[name].previous_stage
+    while previous is not None:
+        if previous in chain:
+            raise InvalidFile(f"{where}: configurations {' -> '.join((*chain, previous))} refine each other")
+        chain.append(previous)
+        previous = plans.configurations[previous].previous_stage
 
 
 def read_plans(path: Path) -> Plans:

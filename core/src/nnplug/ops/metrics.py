@@ -66,13 +66,14 @@ def overlap(counts: npt.NDArray[np.int64], values: Sequence[int], region: Sequen
 
 
 def mean_metrics(rows: Sequence[Mapping[str, float | int]], *, skip_nan: bool) -> dict[str, float]:
-    """The mean of each metric.
+    """The mean of each metric over the rows that have it.
 
     Args:
-        rows: what `overlap` gave, for cases or for classes.
+        rows: metric -> value, for cases or for classes.
         skip_nan: leave NaN out, as over cases; else one NaN makes the mean NaN, as over classes.
     """
-    return {metric: _mean([row[metric] for row in rows], skip_nan=skip_nan) for metric in METRICS}
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: _mean([row[name] for row in rows if name in row], skip_nan=skip_nan) for name in names}
 
 
 def _mean(values: Sequence[float | int], *, skip_nan: bool) -> float:

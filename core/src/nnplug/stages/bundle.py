@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -23,12 +23,14 @@ from nnplug.provenance import Provider
 from nnplug.records import Record
 from nnplug.runtime.files import atomic_file, atomic_folder, read_json, write_json
 from nnplug.stages.bundle_files import INDEX, check_name, hashes, problems, unzip, zip_folder
-from nnplug.stages.runs import WeightsKind, check_alike, merged_providers, open_run
+from nnplug.stages.runs import TrainedRun, WeightsKind, check_alike, merged_providers, open_run, previous_runs
 
 SCHEMA = 1
 PLANS = "plans.json"
 DATASET = "dataset.json"
 POSTPROCESSING = "postprocessing.json"
+PREVIOUS = "previous"
+"""In the bundle of a cascade: the bundle of the stage before."""
 
 
 class BundleRecord(Record, frozen=True, kw_only=True):
@@ -86,6 +88,26 @@ class Bundle:
         listed = POSTPROCESSING in self.record.sha256
         return dict(read_json(self.folder / POSTPROCESSING)) if listed else None
 
+    @property
+    def previous(self) -> Bundle | None:
+        """The bundle of the stage before, in a cascade.
+
+        Raises:
+            InvalidFile: the plans want one and it is not there.
+        """
+        inner = self.folder / PREVIOUS
+        if f"{PREVIOUS}/{INDEX}" in self.record.sha256:
+            return read_bundle(inner)
+        if stage := self.plans.configuration(self.record.configuration).previous_stage:
+            raise InvalidFile(f"{inner}: is missing; the model refines predictions of {stage!r}. Export it again.")
+        return None
+
+    @property
+    def stages(self) -> tuple[Bundle, ...]:
+        """This bundle and those of the stages before, the one that predicts last first; raises as `previous` does."""
+        inner = self.previous
+        return (self, *(inner.stages if inner else ()))
+
     def weights(self, fold: str) -> Path:
         """The safetensors file of a fold."""
         return self.folder / _weights(fold)
@@ -106,6 +128,7 @@ class Contents:
         weights: "final" or "best".
         postprocessing: the fitted rule, or None.
         licence: under which the model may be used; the `licence` or `license` of `dataset.json` where None.
+        previous: in a cascade, the stage before.
     """
 
     plans: Plans
@@ -118,6 +141,7 @@ class Contents:
     weights: WeightsKind = "final"
     postprocessing: Mapping[str, Any] | None = None
     licence: str | None = None
+    previous: Contents | None = None
 
 
 def write_bundle(
@@ -128,7 +152,7 @@ def write_bundle(
     postprocessing: Mapping[str, Any] | None = None,
     licence: str | None = None,
 ) -> None:
-    """Make a bundle of the runs of one training, a fold each.
+    """Make a bundle of the runs of one training, a fold each, and in a cascade of the previous stage's final weights.
 
     Args:
         runs: run folders with equal plans and configuration.
@@ -138,12 +162,18 @@ def write_bundle(
         licence: under which the model may be used; that of `dataset.json` where None.
 
     Raises:
-        NnplugError: a training is not finished, the runs do not belong together, or `target` is something else.
+        NnplugError: a training is not finished, the runs do not belong together, those of a previous stage are not
+            beside them, or `target` is something else.
     """
-    trained = [open_run(run.path) for run in runs]
+    contents = _contents([open_run(run.path) for run in runs], weights)
+    pack(replace(contents, postprocessing=postprocessing, licence=licence), target)
+
+
+def _contents(trained: Sequence[TrainedRun], weights: WeightsKind) -> Contents:
     check_alike(trained)
     first = trained[0]
-    contents = Contents(
+    inner = previous_runs(first)
+    return Contents(
         plans=read_plans(first.folder.plans),
         description=DatasetDescription.read(first.folder.description),
         configuration=first.record.configuration,
@@ -152,10 +182,8 @@ def write_bundle(
         providers=merged_providers(trained),
         record={run.fold: run.record.data() for run in trained},
         weights=weights,
-        postprocessing=postprocessing,
-        licence=licence,
+        previous=_contents(inner, "final") if inner else None,
     )
-    pack(contents, target)
 
 
 def pack(contents: Contents, target: Path) -> None:
@@ -227,6 +255,8 @@ def _fill(folder: Path, contents: Contents) -> None:
     for fold, write in contents.folds.items():
         (folder / _weights(fold)).parent.mkdir()
         write(folder / _weights(fold))
+    if contents.previous is not None:
+        _fill(folder / PREVIOUS, contents.previous)
     BundleRecord(
         configuration=contents.configuration,
         folds=tuple(contents.folds),

@@ -1,4 +1,7 @@
-"""Score label maps against references, in the layout of nnU-Net's `summary.json`."""
+"""Score label maps against references, in the layout of nnU-Net's `summary.json`.
+
+Which figures a summary holds is the choice of its metrics; by default they are nnU-Net's.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from nnplug.contracts import Figures, Metric
 from nnplug.data.dataset import FILE_ENDINGS, DatasetDescription
 from nnplug.data.images import LabelMap, read_label
 from nnplug.data.labels import BACKGROUND, Labels
 from nnplug.errors import InvalidFile, NnplugError, Problems
-from nnplug.ops.metrics import confusion, mean_metrics, overlap
+from nnplug.ops.metrics import mean_metrics
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
+from nnplug.stages.metrics import DEFAULT_METRICS
 
 Summary = dict[str, Any]
 """`foreground_mean`, `mean` (label key -> metrics) and `metric_per_case`."""
@@ -31,6 +36,7 @@ def evaluate(
     *,
     executor: Executor,
     progress: Progress,
+    metrics: Sequence[Metric] = DEFAULT_METRICS,
     partial: bool = False,
 ) -> Summary:
     """Score every label map of a folder.
@@ -42,6 +48,7 @@ def evaluate(
             file holds is a class, and file endings may differ.
         executor: reads and counts cases in parallel.
         progress: where to report.
+        metrics: what is measured; see `nnplug.stages.metrics.make_metrics`.
         partial: whether cases that were not predicted are left out instead of being an error.
 
     Returns:
@@ -52,15 +59,20 @@ def evaluate(
     """
     pairs = find_pairs(references, predictions, description, partial=partial)
     if description is not None:
-        return evaluate_cases(pairs, description, executor=executor, progress=progress)
-    return _score(pairs, _labels_found(pairs, executor), executor, progress)
+        return evaluate_cases(pairs, description, executor=executor, progress=progress, metrics=metrics)
+    return _score(pairs, _labels_found(pairs, executor), metrics, executor, progress)
 
 
 def evaluate_cases(
-    pairs: Sequence[Pair], description: DatasetDescription, *, executor: Executor, progress: Progress
+    pairs: Sequence[Pair],
+    description: DatasetDescription,
+    *,
+    executor: Executor,
+    progress: Progress,
+    metrics: Sequence[Metric] = DEFAULT_METRICS,
 ) -> Summary:
     """Score label maps given as pairs of prediction and reference; see `evaluate`."""
-    return _score(pairs, description.labels, executor, progress)
+    return _score(pairs, description.labels, metrics, executor, progress)
 
 
 def find_description(dataset_json: Path | None, predictions: Path) -> DatasetDescription | None:
@@ -117,32 +129,37 @@ def read_pair(prediction: Path, reference: Path) -> tuple[LabelMap, LabelMap]:
     return predicted, expected
 
 
-def summarise(metrics: Sequence[Mapping[str, Mapping[str, float | int]]]) -> Summary:
+def summarise(metrics: Sequence[Mapping[str, Figures]]) -> Summary:
     """Means over cases, and over classes; one mapping from label key to metrics per case."""
     mean = {key: mean_metrics([case[key] for case in metrics], skip_nan=True) for key in metrics[0]}
     return {"foreground_mean": mean_metrics(list(mean.values()), skip_nan=False), "mean": mean}
 
 
-def _score(pairs: Sequence[Pair], labels: Labels, executor: Executor, progress: Progress) -> Summary:
-    score = partial(_metrics, labels=labels)
-    metrics = []
+def _score(
+    pairs: Sequence[Pair], labels: Labels, metrics: Sequence[Metric], executor: Executor, progress: Progress
+) -> Summary:
+    score = partial(_measure, labels=labels, metrics=tuple(metrics))
+    scores = []
     with progress.task("evaluate", len(pairs)) as advance:
         for pair, result in zip(pairs, executor.map(score, pairs, stage="evaluate", name=_name), strict=True):
-            metrics.append(result)
+            scores.append(result)
             advance(pair[0].name)
     per_case = [
         {"metrics": case, "prediction_file": str(prediction), "reference_file": str(reference)}
-        for case, (prediction, reference) in zip(metrics, pairs, strict=True)
+        for case, (prediction, reference) in zip(scores, pairs, strict=True)
     ]
-    return {**summarise(metrics), "metric_per_case": per_case}
+    return {**summarise(scores), "metric_per_case": per_case}
 
 
-def _metrics(pair: Pair, *, labels: Labels) -> dict[str, dict[str, float | int]]:
+def _measure(pair: Pair, *, labels: Labels, metrics: Sequence[Metric]) -> dict[str, Figures]:
+    """All figures of one case; files are read once for all metrics."""
     predicted, expected = read_pair(*pair)
-    values = labels.all_values
-    counts = confusion(expected.array, predicted.array, values, ignore=labels.ignore)
-    regions = zip(labels.keys, labels.foreground, strict=True)
-    return {key: overlap(counts, values, region) for key, region in regions}
+    figures: dict[str, Figures] = {}
+    for metric in metrics:
+        measured = metric.measure(expected.array, predicted.array, labels, spacing=expected.geometry.spacing)
+        for key, values in measured.items():
+            figures[key] = {**figures.get(key, {}), **values}
+    return figures
 
 
 def _labels_found(pairs: Sequence[Pair], executor: Executor) -> Labels:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,16 @@ from nnplug.errors import NnplugError
 from nnplug.provenance import Provider
 from nnplug.stages.bundle import read_bundle
 from nnplug.stages.bundle_files import INDEX, unzip
-from nnplug.stages.runs import TrainedRun, WeightsKind, check_alike, find_runs, merged_providers
+from nnplug.stages.runs import (
+    TrainedRun,
+    WeightsKind,
+    check_alike,
+    default_folds,
+    find_runs,
+    merged_providers,
+    open_run,
+    previous_runs,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class Model:
         mirror_axes: spatial axes mirrored in training, of the network's input: 0 is z in 3d and y in 2d.
         providers: which component of which distribution each name meant.
         postprocessing: the fitted rule as `nnplug.stages.postprocess` writes it, or None.
+        previous: in a cascade, the model whose label map this one refines.
     """
 
     plans: Plans
@@ -40,10 +50,18 @@ class Model:
     mirror_axes: tuple[int, ...]
     providers: tuple[Provider, ...]
     postprocessing: Mapping[str, Any] | None = None
+    previous: Model | None = None
+
+    @property
+    def stages(self) -> tuple[Model, ...]:
+        """This model and the previous stages, the one that predicts last first."""
+        return (self, *(self.previous.stages if self.previous else ()))
 
 
 def open_model(path: Path, *, folds: Sequence[str] | None = None, weights: WeightsKind = "final") -> Model:
     """Open a run folder, a configuration's folder with several runs, or a bundle (folder or zip).
+
+    Previous stages of a cascade come with it, all their folds with the final weights: what it was trained on.
 
     Args:
         path: what to open.
@@ -58,6 +76,11 @@ def open_model(path: Path, *, folds: Sequence[str] | None = None, weights: Weigh
     if (path / INDEX).is_file():
         return _open_bundle(path, folds, weights)
     return _open_runs(find_runs(path), folds, weights)
+
+
+def open_stage(run: Path) -> Model:
+    """Open a finished run without the previous stages of a cascade, to predict what they have predicted already."""
+    return _model([open_run(run)], "final")
 
 
 def _open_zip(archive: Path, folds: Sequence[str] | None, weights: WeightsKind) -> Model:
@@ -80,6 +103,7 @@ def _open_bundle(folder: Path, folds: Sequence[str] | None, weights: WeightsKind
             f"{folder}: holds the {record.weights} weights only; export the best with nnplug model export"
         )
     chosen = _choose(record.folds, folds, folder)
+    inner = bundle.previous
     return Model(
         plans=bundle.plans,
         description=bundle.description,
@@ -88,6 +112,7 @@ def _open_bundle(folder: Path, folds: Sequence[str] | None, weights: WeightsKind
         mirror_axes=record.mirror_axes,
         providers=record.providers,
         postprocessing=bundle.postprocessing,
+        previous=None if inner is None else _open_bundle(inner.folder, None, "final"),
     )
 
 
@@ -96,20 +121,25 @@ def _open_runs(runs: Sequence[TrainedRun], folds: Sequence[str] | None, weights:
     parent = runs[0].folder.path if len(runs) == 1 else runs[0].folder.path.parent
     chosen = [by_fold[fold] for fold in _choose(tuple(by_fold), folds, parent)]
     check_alike(chosen)
-    first = chosen[0]
+    inner = previous_runs(chosen[0])
+    return replace(_model(chosen, weights), previous=_open_runs(inner, None, "final") if inner else None)
+
+
+def _model(runs: Sequence[TrainedRun], weights: WeightsKind) -> Model:
+    first = runs[0]
     return Model(
         plans=read_plans(first.folder.plans),
         description=DatasetDescription.read(first.folder.description),
         configuration=first.record.configuration,
-        weights=tuple(run.weights(weights) for run in chosen),
+        weights=tuple(run.weights(weights) for run in runs),
         mirror_axes=first.record.mirror_axes,
-        providers=merged_providers(chosen),
+        providers=merged_providers(runs),
     )
 
 
 def _choose(there: Sequence[str], asked: Sequence[str] | None, where: Path) -> Sequence[str]:
     if asked is None:
-        return [fold for fold in there if fold != "all"] or there
+        return default_folds(there)
     if absent := [fold for fold in asked if fold not in there]:
         raise NnplugError(f"{where}: has no fold {absent[0]!r}; it has {', '.join(there)}")
     return list(dict.fromkeys(asked))

@@ -77,6 +77,11 @@ def make_plans(
     plans = decide.plan(fingerprint, description, context)
     plans = override(plans, given.get(PLAN, {}), configurations, registry)
     check_patches(plans, registry)
+    return with_providers(plans, registry)
+
+
+def with_providers(plans: Plans, registry: Registry) -> Plans:
+    """The plans with today's provider of every component that they name; raises as `Registry.get` does."""
     return msgspec.structs.replace(plans, providers=record(_entries(plans, registry)))
 
 
@@ -126,6 +131,9 @@ def choose(
     choices = {kind: Choice(name=names[kind], options=options[kind]) for kind in Kind if kind in names}
     for kind, choice in choices.items():
         _check_options(kind, choice, registry)
+    for kind in (kind for kind in Kind if kind not in (*choices, Kind.ARCHITECTURE, Kind.NORMALIZER)):
+        for option in options[kind]:
+            raise InvalidOptions(f"{kind}.{option}: plans name no {kind}, so it has no use here")
     for option in options[Kind.NORMALIZER]:
         raise InvalidOptions(f"{Kind.NORMALIZER}.{option}: normalizers are named per channel and take no options")
     return choices, options[Kind.ARCHITECTURE]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from nnplug.components import Kind, Registry
 from nnplug.contracts import Architecture
@@ -21,6 +19,7 @@ from nnplug.data.plans import Configuration
 from nnplug.data.store import Prepared, StoredArray
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.ops import export
+from nnplug.ops.one_hot import expand_last_channel
 from nnplug.ops.resample import separated_axis
 from nnplug.ops.sliding_window import image_windows, predict_windows
 from nnplug.plugins import Plugins
@@ -30,9 +29,7 @@ from nnplug.runtime.progress import Progress, Silent
 from nnplug.stages.model import Model
 from nnplug.stages.postprocess import FittedRule
 from nnplug.stages.preprocess import Preprocessor
-
-RESIDENT_BYTES = 1 << 30
-"""Weights of all folds up to this size are kept in memory; larger ones are read again for each image."""
+from nnplug.stages.weights import WeightFiles
 
 CPU_VOXELS = 1 << 20  # per pass: more at once is no faster and takes more memory
 
@@ -42,7 +39,8 @@ USED = (Kind.ARCHITECTURE, Kind.NORMALIZER)  # the other kinds need not be insta
 class Predictor:
     """A model, ready to predict one image after the other.
 
-    The network is built once; with several folds, their logits are averaged. One thread at a time may call `logits`.
+    The network is built once; with several folds, their logits are averaged. One thread at a time may call `logits`,
+    and one `prepare`, which in a cascade predicts with the previous stage.
     """
 
     def __init__(
@@ -74,24 +72,41 @@ class Predictor:
         self.mirror_axes = model.mirror_axes if mirroring else ()
         self.step = step
         self.configuration = model.plans.configuration(model.configuration)
-        _check(model, self.configuration)
+        _check(self.configuration)
         self._progress = progress or Silent()
         registry = _registry(model, plugins, self._progress)
         labels = model.description.labels
+        self._previous_labels = self.configuration.previous_labels(model.description)
+        self._previous: Predictor | None = None
+        if model.previous is not None:
+            self._previous = Predictor(
+                model.previous, plugins, device=device, mirroring=mirroring, step=step, progress=self._progress
+            )
         self._preprocessor = Preprocessor.of(model.plans, model.configuration, labels, registry)
         self._rule = _rule(model, plugins, self._progress)
         self._network = self._build(registry)
-        self._states = _States(model.weights)
+        self._states = WeightFiles(model.weights)
         self._loaded: Path | None = None
 
     def prepare(self, image: Image) -> Prepared:
         """Preprocess an image as in training.
 
+        In a cascade the previous stages predict it first, and their label map is the last channel.
+
         Raises:
-            NnplugError: the image has other channels than the model, holds NaN or infinity.
+            NnplugError: the image has other channels than the model, holds NaN or infinity; a previous stage is
+                needed and the model does not hold it.
         """
         check_image(image, self.model.description.channel_names)
-        return self._preprocessor.prepare(image.array, image.geometry.spacing)
+        spacing = image.geometry.spacing
+        if not self._previous_labels:
+            return self._preprocessor.prepare(image.array, spacing)
+        if self._previous is None:
+            raise NnplugError(
+                f"{self.model.configuration!r} refines predictions of {self.configuration.previous_stage!r}, which "
+                "this model does not hold; open the bundle of the cascade"
+            )
+        return self._preprocessor.prepare_refining(image.array, spacing, self._previous.predict(image))
 
     def logits(
         self, image: npt.NDArray[np.float32] | StoredArray, *, report: Callable[[], None] | None = None
@@ -99,7 +114,7 @@ class Predictor:
         """Predict a prepared image.
 
         Args:
-            image: (C, z, y, x) float32.
+            image: (C, z, y, x) float32; in a cascade with the previous stage's label map as one channel more.
             report: called `passes` times.
 
         Returns:
@@ -156,16 +171,18 @@ class Predictor:
 
         An image that is zero everywhere gives background and a notice.
         """
-        prepared = self.prepare(image)
+        check_image(image, self.model.description.channel_names)
         if not image.array.any():
             self._progress.notice("the image is zero everywhere; its label map is all background")
             return np.zeros(image.geometry.shape, np.uint8)
+        prepared = self.prepare(image)
         return self.postprocess(self.labels(self.logits(prepared.image), prepared.frame), image.geometry.spacing)
 
     def _build(self, registry: Registry) -> torch.nn.Module:
         choice, description = self.configuration.architecture, self.model.description
         architecture: Architecture = registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
-        network = architecture.build(channels=len(description.channel_names), outputs=description.labels.outputs)
+        channels = self.configuration.input_channels(description)
+        network = architecture.build(channels=channels, outputs=description.labels.outputs)
         order = memory_format(self.device, self.configuration.dimensions)
         return network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload, no-any-return]
 
@@ -183,7 +200,7 @@ class Predictor:
         half = autocast_dtype(self.device) if self.device.type == "cuda" else None
         with autocast(self.device, half):
             return predict_windows(
-                self._network,
+                self._forward,
                 image,
                 patch_size=self.configuration.patch_size,
                 mirror_axes=self.mirror_axes,
@@ -193,6 +210,12 @@ class Predictor:
                 accumulate_on=self._room_for(image),
                 report=None if report is None else lambda *_: report(),
             )
+
+    def _forward(self, windows: torch.Tensor) -> torch.Tensor:
+        if self._previous_labels:
+            windows = expand_last_channel(windows, self._previous_labels)
+        logits: torch.Tensor = self._network(windows)
+        return logits
 
     @property
     def _batch_size(self) -> int:
@@ -213,25 +236,6 @@ class Predictor:
     def _separated_axis(self, frame: Frame) -> int | None:
         force = self.configuration.resampling.probability.force_separate_z
         return separated_axis(frame.spacing, frame.transposed_spacing, force=force)
-
-
-class _States:
-    """State dicts by file, kept in memory where all of them are small."""
-
-    def __init__(self, files: Sequence[Path]) -> None:
-        self._keep = sum(file.stat().st_size for file in files) <= RESIDENT_BYTES
-        self._kept: dict[Path, Mapping[str, torch.Tensor]] = {}
-
-    def __getitem__(self, file: Path) -> Mapping[str, torch.Tensor]:
-        if file in self._kept:
-            return self._kept[file]
-        try:
-            state = load_file(file)
-        except (OSError, SafetensorError) as error:
-            raise InvalidFile(f"{file}: cannot be read as safetensors ({error}); copy or export it again") from error
-        if self._keep:
-            self._kept[file] = state
-        return state
 
 
 def check_image(image: Image, channel_names: Sequence[str]) -> None:
@@ -266,12 +270,7 @@ def _rule(model: Model, plugins: Plugins, progress: Progress) -> FittedRule | No
     return FittedRule.load(model.postprocessing, plugins, where="this model's postprocessing", progress=progress)
 
 
-def _check(model: Model, configuration: Configuration) -> None:
-    if configuration.previous_stage is not None:
-        raise NnplugError(
-            f"{model.configuration!r} refines predictions of {configuration.previous_stage!r}, which this nnplug "
-            "cannot do; use a model of another configuration"
-        )
+def _check(configuration: Configuration) -> None:
     resampler = configuration.resampling.probability
     if (resampler.order, resampler.order_z) != (1, 0):
         raise NnplugError(

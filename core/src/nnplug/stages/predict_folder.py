@@ -159,8 +159,7 @@ class _Job:
         image = read_image(case.images)
         check_image(image, self.predictor.model.description.channel_names)
         check_numbers(case, image.array)
-        prepared = self.predictor.prepare(image)
-        return _Read(image.geometry, prepared if image.array.any() else None)
+        return _Read(image.geometry, self.predictor.prepare(image) if image.array.any() else None)
 
     def _predict(self, case: CaseFiles, prepared: Prepared | None) -> _Predicted | None:
         if prepared is None:
@@ -215,8 +214,10 @@ class _Job:
     def _settings(self) -> str:
         """Model and settings; weights count by content, as each call unpacks those of a zip anew."""
         predictor, model = self.predictor, self.predictor.model
-        weights = [_digest(file) for file in model.weights]
-        identity = [model.plans.digest(), model.configuration, model.postprocessing, weights]
+        identity = [
+            [stage.plans.digest(), stage.configuration, stage.postprocessing, [*map(_digest, stage.weights)]]
+            for stage in model.stages
+        ]
         settings = [predictor.mirror_axes, predictor.step, self.save_probabilities]
         return json.dumps([identity, settings], sort_keys=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,20 +21,15 @@ from nnplug.data.fingerprint import IntensityStats
 from nnplug.data.frame import Frame
 from nnplug.data.labels import Labels
 from nnplug.data.plans import Plans, Resampler, Resampling
-from nnplug.data.store import CaseStore, Prepared, Voxels
+from nnplug.data.store import CaseStore, Prepared
 from nnplug.errors import NnplugError
 from nnplug.ops.crop import bounding_box, nonzero_mask, slices
 from nnplug.ops.resample import resample_image, resample_label, resampled_shape, separated_axis
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
-
-OUTSIDE = -1
-"""The label of background outside the nonzero mask."""
+from nnplug.stages.voxels import OUTSIDE, draw_voxels
 
 _VERSION = 1  # of what preprocessing does: raised, it makes every stored case stale
-_SEED = 1234
-_LEAST_VOXELS = 10_000
-_LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -109,29 +103,66 @@ class Preprocessor:
                 the values.
         """
         self._check(image, label)
+        cropped, mask, frame = self._crop(image, spacing)
+        if label is None:
+            return Prepared(self._image(cropped, mask, frame), None, frame)
+        prepared, resampled = self._with_label(cropped, label, mask, frame)
+        return Prepared(prepared, resampled, frame, *draw_voxels(resampled, self.labels))
+
+    def prepare_refining(
+        self,
+        image: npt.NDArray[np.float32],
+        spacing: tuple[float, float, float],
+        previous: npt.NDArray[np.integer[Any]],
+    ) -> Prepared:
+        """Prepare an image together with what the previous stage of a cascade predicted for it.
+
+        nnU-Net reads that prediction as it reads labels, so that its voxels count as inside the nonzero mask.
+
+        Args:
+            image: as in `prepare`.
+            spacing: as in `prepare`.
+            previous: the label map (z, y, x) of the previous stage, in the image's geometry.
+
+        Returns:
+            A case whose last channel is that label map on the case's grid, -1 outside the nonzero mask.
+        """
+        self._check(image, previous)
+        cropped, mask, frame = self._crop(image, spacing)
+        prepared, resampled = self._with_label(cropped, previous, mask, frame)
+        return Prepared(np.concatenate((prepared, resampled[np.newaxis]), dtype=np.float32), None, frame)
+
+    def _crop(
+        self, image: npt.NDArray[np.float32], spacing: tuple[float, float, float]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], Frame]:
+        """The transposed image and its nonzero mask in their bounding box, and where that lies."""
         forward = self.transpose_forward
         transposed = image.transpose(0, *(axis + 1 for axis in forward))
         mask = nonzero_mask(transposed)
         box = bounding_box(mask)
-        inside = slices(box)
-        cropped, mask = transposed[:, *inside], mask[inside]
+        mask = mask[slices(box)]
         old_spacing, new_spacing = self._spacings(spacing)
-        shape = resampled_shape(mask.shape, old_spacing, new_spacing)
         z, y, x = image.shape[1:]
         frame = Frame(
             original_shape=(z, y, x),
             original_spacing=spacing,
             transpose_forward=forward,
             bounding_box=box,
-            shape=shape,
+            shape=resampled_shape(mask.shape, old_spacing, new_spacing),
             spacing=new_spacing,
         )
-        if label is None:
-            return Prepared(self._image(cropped, mask, frame), None, frame)
-        marked = _mark_outside(label.transpose(forward)[inside], mask)
-        prepared = self._image(cropped, marked >= 0, frame)  # nnU-Net's mask: labelled voxels count as inside
-        resampled = _resample_label(marked, frame, self.resampling.label)
-        return Prepared(prepared, resampled, frame, *draw_voxels(resampled, self.labels))
+        return transposed[:, *slices(box)], mask, frame
+
+    def _with_label(
+        self,
+        cropped: npt.NDArray[np.float32],
+        label: npt.NDArray[np.integer[Any]],
+        mask: npt.NDArray[np.bool_],
+        frame: Frame,
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
+        """Image and label on the new grid; nnU-Net's mask for normalising: labelled voxels count as inside."""
+        marked = _mark_outside(label.transpose(self.transpose_forward)[slices(frame.bounding_box)], mask)
+        return self._image(cropped, marked >= 0, frame), _resample_label(marked, frame, self.resampling.label)
 
     def _check(self, image: npt.NDArray[np.float32], label: npt.NDArray[np.integer[Any]] | None) -> None:
         if len(image) != len(self.channels):
@@ -160,22 +191,6 @@ class Preprocessor:
             own = channel.normalizer.normalize(own, mask if channel.use_mask else None, channel.intensity)
             target[...] = resample_image(own[None], frame.shape, order=resampler.order, axis=axis)[0]
         return result
-
-
-def draw_voxels(label: npt.NDArray[np.int16], labels: Labels) -> tuple[dict[str, Voxels], Voxels | None]:
-    """Voxels to centre patches on: at least 10,000 and 1 % of each class or region, or all, as nnU-Net draws them.
-
-    Args:
-        label: (z, y, x), prepared.
-        labels: classes or regions.
-
-    Returns:
-        key of the class or region -> (n, 3) of (z, y, x); and the same of all annotated voxels, those outside the
-        nonzero mask included, where there is an ignore label.
-    """
-    random = np.random.RandomState(_SEED)
-    foreground = {key: _draw(label, values, random) for key, values in zip(labels.keys, labels.foreground, strict=True)}
-    return foreground, None if labels.ignore is None else _draw(label, (OUTSIDE, *labels.all_values), random)
 
 
 def preprocess_dataset(
@@ -235,14 +250,6 @@ def _axis(frame: Frame, resampler: Resampler) -> int | None:
 
 def _resample_label(label: npt.NDArray[np.int16], frame: Frame, resampler: Resampler) -> npt.NDArray[np.int16]:
     return resample_label(label, frame.shape, order=resampler.order, axis=_axis(frame, resampler))
-
-
-def _draw(label: npt.NDArray[np.int16], values: Sequence[int], random: np.random.RandomState) -> Voxels:
-    mask = label == values[0] if len(values) == 1 else np.isin(label, values)
-    found = np.flatnonzero(mask)
-    count = max(min(_LEAST_VOXELS, found.size), math.ceil(found.size * _LEAST_SHARE))
-    chosen = found[random.choice(found.size, count, replace=False)] if found.size else found
-    return np.stack(np.unravel_index(chosen, label.shape), axis=1).astype(np.int32)
 
 
 def _decisions(plans: Plans, configuration_name: str, dataset: Dataset) -> str:

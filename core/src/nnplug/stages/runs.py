@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from nnplug.data.plans import read_plans
 from nnplug.data.record import RunRecord
 from nnplug.data.workspace import RunFolder
 from nnplug.errors import NnplugError
@@ -79,6 +80,30 @@ def check_alike(runs: Sequence[TrainedRun]) -> None:
                     f"{run.folder.path}: {what} is {ours!r}, but {theirs!r} in {first.folder.path}; "
                     "only folds of one training can be used together"
                 )
+
+
+def default_folds(there: Sequence[str]) -> Sequence[str]:
+    """The folds that make a model where nobody chose: the numbered ones, else the one on all cases."""
+    return [fold for fold in there if fold != "all"] or there
+
+
+def previous_runs(run: TrainedRun) -> tuple[TrainedRun, ...]:
+    """The runs of the stage that a run refines, which lie beside it; empty where it refines none.
+
+    Raises:
+        NnplugError: they are not there.
+    """
+    stage = read_plans(run.folder.plans).configuration(run.record.configuration).previous_stage
+    if stage is None:
+        return ()
+    folder = run.folder.path.parents[1] / stage
+    if not any(RunFolder(fold).record.is_file() for fold in folder.glob("fold_*")):
+        raise NnplugError(
+            f"{run.folder.path}: refines predictions of {stage!r}, whose runs are not in {folder}. Copy them there, "
+            "or use a bundle, which holds both."
+        )
+    runs = {previous.fold: previous for previous in find_runs(folder)}
+    return tuple(runs[fold] for fold in default_folds(tuple(runs)))
 
 
 def merged_providers(runs: Sequence[TrainedRun]) -> tuple[Provider, ...]:

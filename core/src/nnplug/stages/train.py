@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from nnplug.components import Entry, Kind
-from nnplug.contracts import TrainingTask
+from nnplug.contracts import Trainer, TrainingTask
 from nnplug.data.dataset import Dataset, DatasetDescription
 from nnplug.data.plans import Configuration, Plans, read_plans
 from nnplug.data.record import RunRecord, installed_versions
@@ -24,6 +22,7 @@ from nnplug.provenance import resolve
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Progress
+from nnplug.runtime.world import ALONE, World
 from nnplug.stages.changes import differences
 from nnplug.stages.curves import draw_curves
 from nnplug.stages.split import ensure_splits
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     import torch
 
 USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER)
+REMEDY = "Give the same values to go on, --fresh to train it again from the start, or --name NAME to keep both."
 Components = Mapping[tuple[Kind, str], Entry]
 
 
@@ -74,13 +74,19 @@ class TrainingJob:
 
     @property
     def own_plans(self) -> Plans:
-        """The plans with this configuration alone: what the run is a function of."""
-        return msgspec.structs.replace(
-            self.plans, configurations={self.configuration: self.plans.configuration(self.configuration)}
-        )
+        """The plans with this configuration and those that lead to it: what the run is a function of."""
+        return self.plans.only(self.configuration)
 
 
-def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: int, progress: Progress) -> RunFolder:
+def train(
+    job: TrainingJob,
+    *,
+    plugins: Plugins,
+    device: torch.device,
+    workers: int,
+    progress: Progress,
+    world: World = ALONE,
+) -> RunFolder:
     """Train a fold to the end, going on where an earlier start was stopped; a finished fold is left as it is.
 
     Args:
@@ -89,26 +95,32 @@ def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: 
         device: where to train.
         workers: threads that load and augment; they change no number.
         progress: where to report.
+        world: the processes that call this together; the first of them writes.
 
     Raises:
-        NnplugError: the fold was begun with other plans or another seed, or its cases are not preprocessed.
+        NnplugError: the fold was begun with other plans or another seed, its cases are not preprocessed, or the
+            trainer knows nothing of several devices.
         MissingProvider: a component that the plans name is not to be had.
     """
     check_unchanged(job)
+    fold = _fold(job, progress)
     if job.run.final_weights.exists():
         return job.run
     components, notes = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=USED)
     for note in notes:
         progress.notice(note)
     cases = CaseStore(job.workspace.preprocessed(job.plans.name, job.configuration))
-    fold = _fold(job, cases, progress)
-    task = _task(job, components, cases, fold, device, workers, progress)
-    trainer = _create(components, job.plans, Kind.TRAINER)
-    _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions))
+    _check_preprocessed(job, fold, cases)
+    task = make_task(job, components, cases, fold, device=device, workers=workers, progress=progress)
+    trainer = create(components, job.plans, Kind.TRAINER)
+    _check_devices(job, trainer, world)
+    if world.leads:
+        _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions))
     if device.type == "cpu":
         keep_freed_memory()
-    trainer.train(task)
-    draw_curves(job.run.log, job.run.curves)
+    trainer.train(replace(task, world=world))
+    if world.leads:
+        draw_curves(job.run.log, job.run.curves)
     return job.run
 
 
@@ -119,21 +131,22 @@ def discard(run: RunFolder) -> None:
             shutil.rmtree(run.path)
 
 
-def check_unchanged(job: TrainingJob) -> None:
+def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:
     """Refuse to go on with a fold that was begun with other plans or another seed.
 
+    Args:
+        job: what is to be gone on with.
+        remedy: what the message says to do, for commands that call things otherwise.
+
     Raises:
-        NnplugError: the message lists what differs, and both remedies.
+        NnplugError: the message lists what differs, and the remedy.
     """
     if not job.run.record.exists():
         return
     record = RunRecord.read(job.run.record)
     old = {**_decisions(read_plans(job.run.path / "plans.json")), "seed": record.seed}
     if changed := list(differences(old, {**_decisions(job.own_plans), "seed": job.seed})):
-        raise NnplugError(
-            f"{job.run.path}: was begun with other values ({'; '.join(changed)}). Give the same values to go on, "
-            "--fresh to train it again from the start, or --name NAME to keep both."
-        )
+        raise NnplugError(f"{job.run.path}: was begun with other values ({'; '.join(changed)}). {remedy}")
 
 
 def _decisions(plans: Plans) -> dict[str, object]:
@@ -142,20 +155,23 @@ def _decisions(plans: Plans) -> dict[str, object]:
     return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
 
 
-def _create(components: Components, plans: Plans, kind: Kind):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def create(components: Components, plans: Plans, kind: Kind) -> Any:
+    """The component of a kind that is chosen once per plan, with its options."""
     choice = plans.choice(kind)
     return components[kind, choice.name].create(choice.options)
 
 
-def _task(
+def make_task(
     job: TrainingJob,
     components: Components,
     cases: CaseStore,
     fold: Fold,
+    *,
     device: torch.device,
     workers: int,
     progress: Progress,
 ) -> TrainingTask:
+    """All that the trainer of a job gets, the network with initial weights included."""
     configuration = job.plans.configuration(job.configuration)
     return TrainingTask(
         network=_network(job, components, configuration),
@@ -164,7 +180,7 @@ def _task(
         cases=cases,
         training=fold.train,
         validation=fold.val,
-        augmenter=_create(components, job.plans, Kind.AUGMENTER),
+        augmenter=create(components, job.plans, Kind.AUGMENTER),
         masked_channels=_masked_channels(configuration, components),
         device=device,
         run=job.run,
@@ -174,15 +190,33 @@ def _task(
     )
 
 
-def _fold(job: TrainingJob, cases: CaseStore, progress: Progress) -> Fold:
+def _fold(job: TrainingJob, progress: Progress) -> Fold:
+    """The cases of the fold, which must be those that the run was begun with."""
     names = tuple(case.name for case in job.dataset.training_cases())
     fold = choose_fold(ensure_splits(job.dataset, job.workspace, progress=progress), names, job.fold)
+    record = RunRecord.read(job.run.record) if job.run.record.exists() else None
+    if record and (moved := {*record.training} ^ {*fold.train} or {*record.validation} ^ {*fold.val}):
+        raise NnplugError(
+            f"{job.run.path}: was begun with other cases than {job.workspace.splits} has now for fold {job.fold} "
+            f"({min(moved)!r} among {len(moved)}). Put the old folds back, or give --fresh to train it again."
+        )
+    return fold
+
+
+def _check_devices(job: TrainingJob, trainer: Trainer, world: World) -> None:
+    if world.size > 1 and not getattr(trainer, "takes_several_devices", False):
+        name = job.plans.choice(Kind.TRAINER).name
+        raise NnplugError(
+            f"trainer {name!r} trains on one device; leave out --devices {world.size}, or do not use torchrun"
+        )
+
+
+def _check_preprocessed(job: TrainingJob, fold: Fold, cases: CaseStore) -> None:
     if missing := sorted({*fold.train, *fold.val} - set(cases)):
         raise NnplugError(
             f"{cases.folder}: {len(missing)} cases are not preprocessed ({missing[0]}, ..). "
             f"Run: nnplug preprocess {job.dataset.folder} -c {job.configuration}"
         )
-    return fold
 
 
 def _network(job: TrainingJob, components: Components, configuration: Configuration) -> torch.nn.Module:
@@ -194,7 +228,7 @@ def _network(job: TrainingJob, components: Components, configuration: Configurat
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
         network: torch.nn.Module = architecture.build(
-            channels=len(job.description.channel_names), outputs=job.description.labels.outputs
+            channels=configuration.input_channels(job.description), outputs=job.description.labels.outputs
         )
     return network
 

@@ -9,7 +9,17 @@ from typing import Any
 from nnplug.components import Entry, Kind, Registry
 from nnplug.errors import NnplugError
 from nnplug.plugins import Plugins, Status
-from nnplug.testing import architecture, augmenter, executor, extractor, normalizer, planner, postprocessor, trainer
+from nnplug.testing import (
+    architecture,
+    augmenter,
+    executor,
+    extractor,
+    metric,
+    normalizer,
+    planner,
+    postprocessor,
+    trainer,
+)
 from nnplug.testing.check import Check, Checks, Subject
 
 CHECKS: Mapping[Kind, Checks] = {
@@ -21,6 +31,7 @@ CHECKS: Mapping[Kind, Checks] = {
     Kind.TRAINER: trainer.CHECKS,
     Kind.POSTPROCESSOR: postprocessor.CHECKS,
     Kind.EXECUTOR: executor.CHECKS,
+    Kind.METRIC: metric.CHECKS,
 }
 """Kind -> what its components must do -> the function that raises where one does not."""
 

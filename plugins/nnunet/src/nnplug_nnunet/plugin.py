@@ -66,6 +66,13 @@ def nnplug_postprocessors() -> Iterable[Component]:
 
 
 @hookimpl
+def nnplug_metrics() -> Iterable[Component]:
+    """nnU-Net's figures, and those of surfaces."""
+    yield Component("overlap", "nnplug_nnunet.metrics:Overlap", "Dice, IoU and voxel counts, as in nnU-Net's summary")
+    yield Component("surface", "nnplug_nnunet.metrics:Surface", "HD95, ASSD and surface Dice at a tolerance in mm")
+
+
+@hookimpl
 def nnplug_recipes() -> Iterable[Recipe]:
     """nnU-Net as it is, and with its residual presets; what a recipe leaves out is taken from "nnunet"."""
     everything = {

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from nnplug_nnunet.networks import winograd
+from nnplug_nnunet.networks.tiling import TAPS, Tiling
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -45,20 +46,22 @@ class WinogradConv3d(nn.Conv3d):
     """nn.Conv3d with kernel size 3, stride 1 and padding 1 along the first axis."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv3d's)
-        if input.shape[2] < winograd.SMALLEST_EXTENT:
+        tiling = Tiling.best(input.shape[2])
+        if tiling is None:
             direct: Tensor = super()._conv_forward(input, weight, bias)
             return direct
-        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding))
+        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding), tiling)
 
 
 class WinogradConv2d(nn.Conv2d):
     """nn.Conv2d with kernel size 3, stride 1 and padding 1 along the first axis."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv2d's)
-        if input.shape[2] < winograd.SMALLEST_EXTENT:
+        tiling = Tiling.best(input.shape[2])
+        if tiling is None:
             direct: Tensor = super()._conv_forward(input, weight, bias)
             return direct
-        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding))
+        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding), tiling)
 
 
 class PointwiseConv3d(nn.Conv3d):
@@ -126,7 +129,7 @@ def _faster_convolution(module: nn.Conv2d | nn.Conv3d) -> type[nn.Module] | None
     solid = isinstance(module, nn.Conv3d)
     if set(module.kernel_size) == {1}:
         return PointwiseConv3d if solid else PointwiseConv2d
-    if module.kernel_size[0] == winograd.TAPS and module.in_channels > 1:
+    if module.kernel_size[0] == TAPS and module.in_channels > 1:
         return WinogradConv3d if solid else WinogradConv2d
     return None
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
+from nnplug.data.dataset import DatasetDescription
+from nnplug.data.plans import Plans
 from nnplug.errors import NnplugError
 from nnplug.runtime.files import atomic_folder, write_json
 from nnplug.stages.bundle import Bundle, unpacked
@@ -30,22 +32,59 @@ def export_model(bundle: Path, target: Path) -> None:
         _write(opened, folder)
 
 
+def export_checkpoint(
+    weights: Path,
+    target: Path,
+    *,
+    plans: Plans,
+    configuration: str,
+    description: DatasetDescription,
+    fold: str,
+    mirror_axes: tuple[int, ...],
+    epochs: int,
+) -> None:
+    """Write one fold's weights as the checkpoint with which nnU-Net v2 predicts.
+
+    Args:
+        weights: our safetensors file.
+        target: the checkpoint, a .pth file.
+        plans: of the training.
+        configuration: the trained one.
+        description: the `dataset.json`.
+        fold: its number as text, or "all".
+        mirror_axes: spatial axes mirrored in training.
+        epochs: how many were trained.
+
+    Raises:
+        InvalidFile: nnU-Net v2 has no such network or normalisation.
+    """
+    dropout = plans.configuration(configuration).architecture.options.get("dropout", 0.0)
+    write_checkpoint(
+        target,
+        to_nnunet(load_file(weights), dropout=bool(dropout)),
+        init_args={
+            "plans": plans_to_nnunet(plans, [configuration], description),
+            "configuration": configuration,
+            "fold": int(fold) if fold.isdigit() else fold,
+            "dataset_json": dict(description.raw),
+        },
+        epoch=epochs,
+        mirror_axes=mirror_axes,
+    )
+
+
 def _write(bundle: Bundle, folder: Path) -> None:
-    record, description = bundle.record, bundle.description
-    plans = plans_to_nnunet(bundle.plans, record.configuration, description)
-    dropout = bundle.plans.configuration(record.configuration).architecture.options.get("dropout", 0.0)
-    write_json(folder / "plans.json", plans)
+    record, description, plans = bundle.record, bundle.description, bundle.plans
+    write_json(folder / "plans.json", plans_to_nnunet(plans, [record.configuration], description))
     write_json(folder / "dataset.json", description.raw)
     for fold in record.folds:
-        write_checkpoint(
+        export_checkpoint(
+            bundle.weights(fold),
             folder / f"fold_{fold}" / "checkpoint_final.pth",
-            to_nnunet(load_file(bundle.weights(fold)), dropout=bool(dropout)),
-            init_args={
-                "plans": plans,
-                "configuration": record.configuration,
-                "fold": int(fold) if fold.isdigit() else fold,
-                "dataset_json": dict(description.raw),
-            },
-            epoch=int(record.record.get(fold, {}).get("epochs", 0)),
+            plans=plans,
+            configuration=record.configuration,
+            description=description,
+            fold=fold,
             mirror_axes=record.mirror_axes,
+            epochs=int(record.record.get(fold, {}).get("epochs", 0)),
         )

@@ -102,10 +102,8 @@ def _with_providers(plans: Plans, trained: str, registry: Registry) -> Plans:
 def _network(plans: Plans, trained: str, description: DatasetDescription, registry: Registry) -> torch.nn.Module:
     configuration = plans.configuration(trained)
     choice = configuration.architecture
-    labels = description.labels
-    previous = len(labels.all_values) - 1 if configuration.previous_stage else 0
     network: torch.nn.Module = registry.create(Kind.ARCHITECTURE, choice.name, choice.options).build(
-        channels=len(description.channel_names) + previous, outputs=labels.outputs
+        channels=configuration.input_channels(description), outputs=description.labels.outputs
     )
     return network
 

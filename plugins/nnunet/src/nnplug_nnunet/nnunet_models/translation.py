@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -59,13 +59,20 @@ def plans_from_nnunet(raw: Mapping[str, Any], trained: str, where: str) -> tuple
     ), notes
 
 
-def plans_to_nnunet(plans: Plans, configuration: str, description: DatasetDescription) -> dict[str, Any]:
-    """nnU-Net's `plans.json` with one configuration.
+def plans_to_nnunet(
+    plans: Plans, configurations: Sequence[str], description: DatasetDescription, *, planner: str = "ExperimentPlanner"
+) -> dict[str, Any]:
+    """nnU-Net's `plans.json` with some configurations.
+
+    Args:
+        plans: ours.
+        configurations: which of them.
+        description: the `dataset.json`.
+        planner: nnU-Net's name of what made the plans.
 
     Raises:
-        InvalidFile: nnU-Net v2 lacks its network or a normalizer.
+        InvalidFile: nnU-Net v2 lacks the network or a normalizer of a configuration.
     """
-    where = f"configuration {configuration!r}"
     return {
         "dataset_name": plans.dataset,
         "plans_name": plans.name,
@@ -74,10 +81,8 @@ def plans_to_nnunet(plans: Plans, configuration: str, description: DatasetDescri
         "image_reader_writer": _reader(plans, description),
         "transpose_forward": list(plans.transpose_forward),
         "transpose_backward": list(plans.transpose_backward),
-        "configurations": {
-            configuration: _configuration_to_nnunet(plans.configuration(configuration), configuration, plans, where)
-        },
-        "experiment_planner_used": "ExperimentPlanner",
+        "configurations": {name: _configuration_to_nnunet(name, plans, configurations) for name in configurations},
+        "experiment_planner_used": planner,
         "label_manager": "LabelManager",
         "foreground_intensity_properties_per_channel": {c: stats.data() for c, stats in plans.intensity.items()},
     }
@@ -170,7 +175,8 @@ def _reader(plans: Plans, description: DatasetDescription) -> str:
     return "NaturalImage2DIO" if description.file_ending in (".png", ".bmp", ".tif", ".tiff") else "SimpleITKIO"
 
 
-def _configuration_to_nnunet(ours: Configuration, name: str, plans: Plans, where: str) -> dict[str, Any]:
+def _configuration_to_nnunet(name: str, plans: Plans, written: Sequence[str]) -> dict[str, Any]:
+    ours, where = plans.configuration(name), f"configuration {name!r}"
     return {
         "data_identifier": f"{plans.name}_{name}",
         "preprocessor_name": "DefaultPreprocessor",
@@ -184,6 +190,7 @@ def _configuration_to_nnunet(ours: Configuration, name: str, plans: Plans, where
         "architecture": network_to_nnunet(ours.architecture, ours.dimensions, where),
         "batch_dice": ours.batch_dice,
         **({"previous_stage": ours.previous_stage} if ours.previous_stage else {}),
+        **({"next_stage": ours.next_stage} if ours.next_stage in written else {}),
     }
 
 

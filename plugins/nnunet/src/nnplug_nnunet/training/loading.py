@@ -24,6 +24,7 @@ import torch
 from nnplug.contracts import Augmentation
 from nnplug.errors import NnplugError
 from nnplug.runtime.seeds import generator
+from nnplug.runtime.world import ALONE, World
 from nnplug_nnunet.training.sampling import Candidates, PatchBox, draw_patch, is_forced, with_slice_axis
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class PatchSource:
         seed: of the run.
         stream: training or validation.
         augmentation: random transforms; None only maps what is outside to background.
+        world: who makes the other samples of a batch.
     """
 
     cases: CaseStore
@@ -102,6 +104,7 @@ class PatchSource:
     seed: int
     stream: Stream
     augmentation: Augmentation | None = None
+    world: World = ALONE
 
     @property
     def cut_size(self) -> tuple[int, int, int]:
@@ -192,7 +195,7 @@ class PatchLoader:
         return self._waiting.popleft().result()
 
     def _make(self, place: Place) -> Batch:
-        samples = [self._source.sample(place, index) for index in range(self._source.batch_size)]
+        samples = [self._source.sample(place, index) for index in self._source.world.share(self._source.batch_size)]
         image = torch.from_numpy(np.stack([image for image, _ in samples]))
         label = torch.from_numpy(np.stack([label[np.newaxis] for _, label in samples]))
         return Batch(image.pin_memory(), label.pin_memory()) if self._pin_memory else Batch(image, label)

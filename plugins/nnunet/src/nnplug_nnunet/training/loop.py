@@ -45,7 +45,7 @@ class Training:
 
     def __init__(self, options: NnUNetTrainer, task: TrainingTask) -> None:
         """Move the network to the device and go to where an earlier start was stopped."""
-        self.options, self.task = options, task
+        self.options, self.task, self.world = options, task, task.world
         dimensions = task.configuration.dimensions
         self.network = task.network.to(task.device)
         self.network.to(memory_format=memory_format(task.device, dimensions))  # type: ignore[call-overload]
@@ -56,7 +56,7 @@ class Training:
             momentum=options.momentum,
             weight_decay=options.weight_decay,
         )
-        self.loss = make_loss(options.loss, task.labels, batch_dice=task.configuration.batch_dice)
+        self.loss = make_loss(options.loss, task.labels, batch_dice=task.configuration.batch_dice, world=task.world)
         self.dtype = self._precision()
         self.scaler = torch.amp.GradScaler(task.device.type, enabled=self.dtype is torch.float16)
         if task.device.type == "cpu" and self.dtype is None:
@@ -65,11 +65,13 @@ class Training:
         self._saved_at, self._saving_took = time.monotonic(), 0.0
         if task.run.state.exists():
             self._restore()
+        self._check_together()
 
     def run(self) -> None:
         """Train the epochs that are left, then leave the final weights and remove the state."""
         options, task = self.options, self.task
-        self._trim_log()
+        if self.world.leads:
+            self._trim_log()
         done = self.position.epoch * options.iterations_per_epoch
         title = f"train {task.run.path.parent.name} {task.run.path.name}"
         with (
@@ -79,29 +81,33 @@ class Training:
         ):
             while self.position.epoch < options.epochs:
                 self._epoch(training, validation, advance)
-        save_weights(self.network, task.run.final_weights)
-        task.run.state.unlink(missing_ok=True)
+        if self.world.leads:
+            save_weights(self.network, task.run.final_weights)
+            task.run.state.unlink(missing_ok=True)
 
     def _epoch(self, training: PatchLoader, validation: PatchLoader, advance: Advance) -> None:
         epoch, started = self.position.epoch, time.monotonic()
         rate = learning_rate(self.options.schedule, self.options.initial_lr, epoch, self.options.epochs)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        torch.manual_seed(int(generator(self.task.seed, _DROPOUT, epoch).integers(2**62)))
+        place = (epoch, self.world.rank) if self.world.rank else (epoch,)
+        torch.manual_seed(int(generator(self.task.seed, _DROPOUT, *place).integers(2**62)))
         train_loss, waited = self._learn(training, advance)
+        self.world.copy_from_leader(self.network.buffers())  # statistics of batch normalisation are each rank's own
         val_loss, per_class = self._watch(validation)
         self.position = self.position.after(mean_dice(per_class))
-        self._log(
-            epoch=epoch,
-            lr=rate,
-            train_loss=train_loss,
-            val_loss=val_loss,
-            dice=[None if math.isnan(d) else round(d, 6) for d in per_class],
-            mean_dice=mean_dice(per_class),
-            smoothed_dice=self.position.smoothed_dice,
-            seconds=round(time.monotonic() - started, 3),
-            wait_seconds=round(waited, 3),
-        )
+        if self.world.leads:
+            self._log(
+                epoch=epoch,
+                lr=rate,
+                train_loss=train_loss,
+                val_loss=val_loss,
+                dice=[None if math.isnan(d) else round(d, 6) for d in per_class],
+                mean_dice=mean_dice(per_class),
+                smoothed_dice=self.position.smoothed_dice,
+                seconds=round(time.monotonic() - started, 3),
+                wait_seconds=round(waited, 3),
+            )
         self._keep()
 
     def _learn(self, batches: PatchLoader, advance: Advance) -> tuple[float, float]:
@@ -122,6 +128,7 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self._forward(batch)[0]
         torch.autograd.backward(self.scaler.scale(loss))
+        self.world.add_gradients(self.network.parameters())
         self.scaler.unscale_(self.optimizer)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.gradient_clip)
         self.scaler.step(self.optimizer)
@@ -138,7 +145,7 @@ class Training:
             loss, logits, target = self._forward(batch)
             losses.append(loss)
             counts.append(confusion(logits, target, self.task.labels))
-        return self._mean(losses, "validation"), dice(torch.stack(counts).sum(0))
+        return self._mean(losses, "validation"), dice(self.world.sum(torch.stack(counts).sum(0)))
 
     def _forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, the logits at full resolution and the target, on the device."""
@@ -184,6 +191,7 @@ class Training:
             seed=task.seed,
             stream=stream,
             augmentation=task.augmenter.bind(context) if learning else None,
+            world=task.world,
         )
         places: Iterable[tuple[int, int]] = product(range(self.position.epoch, options.epochs), range(iterations))
         workers = task.workers if learning else min(task.workers, 1)
@@ -202,8 +210,9 @@ class Training:
         """Keep the best weights at once, and the state as often as that costs little."""
         if self.position.is_best:
             self.position = self.position.as_best()
-            save_weights(self.network, self.task.run.best_weights)
-        if time.monotonic() - self._saved_at >= _SAVE_EVERY * self._saving_took:
+            if self.world.leads:
+                save_weights(self.network, self.task.run.best_weights)
+        if self.world.leads and time.monotonic() - self._saved_at >= _SAVE_EVERY * self._saving_took:
             started = time.monotonic()
             states = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
             save_state(self.task.run.state, self.network, states, self.position)
@@ -217,3 +226,21 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.position = Position(**state["position"])
+
+    def _check_together(self) -> None:
+        """Refuse a batch that cannot be shared, and ranks that go on from different epochs.
+
+        Raises:
+            NnplugError: as said.
+        """
+        batch, size = self.task.configuration.batch_size, self.world.size
+        if batch < size:
+            raise NnplugError(
+                f"{self.task.run.path}: a batch of {batch} cannot be shared by {size} devices. Use at most {batch}, or "
+                f"plan with --set plan.batch_size={size}."
+            )
+        epochs = self.world.sum(torch.tensor(self.position.epoch, device=self.task.device))
+        if int(epochs) != size * self.position.epoch:
+            raise NnplugError(
+                f"{self.task.run.state}: the processes found different states there; all must see the same files"
+            )

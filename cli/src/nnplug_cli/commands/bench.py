@@ -1,0 +1,69 @@
+"""`nnplug bench RUN`: where the time of a training goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnplug_cli.context import Context
+from nnplug_cli.options import device_option, json_option, set_option, workers_option
+from nnplug_cli.render import print_json, print_table
+
+if TYPE_CHECKING:
+    from nnplug.stages.profile import EpochProfile
+
+
+@click.command(short_help="Show where the time of a training goes.")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--iterations", type=click.IntRange(min=1), default=20, show_default=True, help="How many to measure.")
+@set_option
+@device_option
+@workers_option
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    run: Path,
+    iterations: int,
+    overrides: dict[str, dict[str, Any]],
+    device: str,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Show where an epoch of RUN goes: wait, transfer, forward, loss, backward, optimiser; load and augment beside.
+
+    RUN is a run's folder in its workspace (WORKSPACE/DATASET/runs/PLANS/CONFIGURATION/fold_K), finished or not. A few
+    iterations are trained from the start in a temporary folder; the run stays as it is.
+    """
+    from nnplug.runtime.device import choose_device
+    from nnplug.runtime.executor import available_cores
+    from nnplug.stages.profile import profile_run
+
+    profile = profile_run(
+        run,
+        plugins=context.plugins,
+        device=choose_device(device),
+        workers=workers or available_cores(),
+        progress=context.progress,
+        iterations=iterations,
+        options=overrides,
+    )
+    print_json(profile.data()) if as_json else _print(profile)
+
+
+def _print(profile: EpochProfile) -> None:
+    parts = profile.parts
+    rows = [(name, f"{1000 * s:.1f}", f"{s / parts.total:.1%}") for name, s in parts.data().items()]
+    print_table(("part", "ms", "share"), [*rows, ("iteration", f"{1000 * parts.total:.1f}", "")])
+    shape = " x ".join(map(str, profile.batch))
+    click.echo(f"mean of {profile.iterations} iterations on {profile.device}, batch {shape}")
+    busy = f"load {1000 * profile.load:.1f} ms, augment {1000 * profile.augment:.1f} ms per batch"
+    click.echo(f"beside it {profile.workers} threads: {busy}, summed over the threads")
+    if profile.validation is not None:
+        click.echo(f"validation: {1000 * profile.validation:.1f} ms per batch")
+    if profile.epoch is not None:
+        click.echo(f"epoch: about {profile.epoch:.1f} s")
+    click.echo(profile.verdict)

@@ -1,0 +1,33 @@
+"""`nnplug doctor`: what limits this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnplug_cli.context import Context
+from nnplug_cli.options import json_option, workspace_option
+from nnplug_cli.render import print_json
+
+
+@click.command(short_help="Say what limits this machine.")
+@workspace_option
+@json_option
+@click.pass_obj
+def command(context: Context, *, workspace: Path | None, as_json: bool) -> None:
+    """Say what limits this machine: cores, memory, /dev/shm, GPU, bfloat16 and the disk of the workspace.
+
+    Nothing is measured and nothing written; `nnplug bench RUN` measures a training.
+    """
+    from nnplug.stages.doctor import diagnose
+
+    diagnosis = diagnose(context.workspace_root(workspace))
+    if as_json:
+        print_json(diagnosis.data())
+        return
+    width = max(len(finding.what) for finding in diagnosis.findings)
+    for finding in diagnosis.findings:
+        click.echo(f"{finding.what:<{width}}  {finding.found}")
+        if finding.limit is not None:
+            click.echo(f"{'':<{width}}  limits: {finding.limit}")

@@ -1,0 +1,55 @@
+"""What users can cause, told in a line each on stderr; all else is a bug and traces."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from nnplug.errors import NnplugError, Problems
+
+INTERRUPTED = 130
+"""What shells give for a command that was stopped by Ctrl-C."""
+
+
+@contextmanager
+def told(*, verbose: Callable[[], bool]) -> Iterator[None]:
+    """Print expected errors of the block as lines and leave with exit code 1, or 130 after Ctrl-C.
+
+    Args:
+        verbose: asked when something failed: whether to show where it came from.
+    """
+    try:
+        yield
+    except NnplugError as error:
+        _fail(_lines(error), verbose=verbose())
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader of a pipe went away; click leaves quietly
+            raise
+        _fail([_describe(error)], verbose=verbose())
+
+
+def _fail(lines: Iterable[str], *, verbose: bool) -> None:
+    if verbose:
+        click.echo(traceback.format_exc(), err=True)
+    for line in lines:
+        click.echo(f"error: {' '.join(line.splitlines())}", err=True)
+    sys.exit(1)
+
+
+def _lines(error: NnplugError) -> Iterable[str]:
+    return error.lines if isinstance(error, Problems) else [str(error)]
+
+
+def _describe(error: OSError) -> str:
+    what = error.strerror or str(error)
+    line = f"{error.filename}: {what}" if error.filename is not None else what
+    remedy = " Free some space, then run the same command again." if error.errno == errno.ENOSPC else ""
+    return f"{line}.{remedy}"

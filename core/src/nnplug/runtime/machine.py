@@ -1,0 +1,172 @@
+"""What this machine has, as far as this process may use it. Unknown figures are None, never guessed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from math import floor
+from pathlib import Path
+
+import torch
+
+from nnplug.runtime.device import autocast_dtype
+from nnplug.runtime.executor import available_cores
+
+_PROC, _CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - looked at, never written
+_UNLIMITED = 1 << 60  # version 1 control groups say "none" with a number near 2^63
+
+
+@dataclass(frozen=True)
+class Space:
+    """A volume of memory or disk, in bytes."""
+
+    total: int
+    free: int
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A device that PyTorch can compute on.
+
+    Attributes:
+        name: as its maker calls it.
+        memory: bytes; on Apple's, what PyTorch may take of the machine's own.
+        bf16: whether it computes in bfloat16.
+    """
+
+    name: str
+    memory: Space
+    bf16: bool
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Cores, memory and devices.
+
+    Attributes:
+        system: name and release of the operating system.
+        python: version.
+        torch: version, which says what it was built for ("2.13.0+cpu").
+        processor: model name.
+        cores: that this process may run on: affinity, and a container's quota.
+        cores_installed: in the machine.
+        memory: of the machine or of the container, whichever is less; None where the system does not say.
+        shared_memory: /dev/shm, None where there is none.
+        disk: where the workspace lies.
+        gpus: that PyTorch sees.
+        nvidia_driver: whether NVIDIA's driver is loaded, whatever PyTorch sees.
+        cpu_bf16: whether the CPU has instructions for bfloat16.
+    """
+
+    system: str
+    python: str
+    torch: str
+    processor: str
+    cores: int
+    cores_installed: int
+    memory: Space | None
+    shared_memory: Space | None
+    disk: Space
+    gpus: tuple[Gpu, ...]
+    nvidia_driver: bool
+    cpu_bf16: bool
+
+
+def inspect_machine(folder: Path) -> Machine:
+    """Look at this machine.
+
+    Args:
+        folder: where the workspace is or will be: the disk that is meant.
+    """
+    return Machine(
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        torch=str(torch.__version__),
+        processor=processor_name(),
+        cores=usable_cores(),
+        cores_installed=os.cpu_count() or 1,
+        memory=memory(),
+        shared_memory=_space(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None,
+        disk=_space(_existing(folder)),
+        gpus=_gpus(),
+        nvidia_driver=(_PROC / "driver" / "nvidia").is_dir(),
+        cpu_bf16=autocast_dtype(torch.device("cpu")) is not None,
+    )
+
+
+def processor_name() -> str:
+    """The CPU's model name; where the system does not tell, its architecture."""
+    for line in _lines(_PROC / "cpuinfo"):
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on; a container's quota of 1.5 cores counts as one."""
+    version_2 = _numbers(_CGROUP / "cpu.max")
+    quota = _numbers(_CGROUP / "cpu" / "cpu.cfs_quota_us") + _numbers(_CGROUP / "cpu" / "cpu.cfs_period_us")
+    limits = [a / b for a, b in (numbers for numbers in (version_2, quota) if len(numbers) == 2) if a > 0 and b > 0]
+    return max(1, floor(min([available_cores(), *limits])))
+
+
+def memory() -> Space | None:
+    """Main memory, or a container's part of it."""
+    kibibytes = {name: int(value.split()[0]) for name, _, value in _fields(_PROC / "meminfo") if value.strip()}
+    if "MemTotal" not in kibibytes or "MemAvailable" not in kibibytes:
+        return None
+    whole = Space(1024 * kibibytes["MemTotal"], 1024 * kibibytes["MemAvailable"])
+    for limit, used in (
+        (_CGROUP / "memory.max", _CGROUP / "memory.current"),
+        (_CGROUP / "memory" / "memory.limit_in_bytes", _CGROUP / "memory" / "memory.usage_in_bytes"),
+    ):
+        most, now = _numbers(limit), _numbers(used)
+        if most and now and 0 < most[0] < min(whole.total, _UNLIMITED):
+            whole = Space(most[0], min(whole.free, max(0, most[0] - now[0])))
+    return whole
+
+
+def _gpus() -> tuple[Gpu, ...]:
+    if torch.cuda.is_available():
+        return tuple(_cuda(index) for index in range(torch.cuda.device_count()))
+    if torch.backends.mps.is_available():
+        most = int(torch.mps.recommended_max_memory())
+        return (Gpu(f"{processor_name()} (MPS)", Space(most, most - torch.mps.driver_allocated_memory()), bf16=False),)
+    return ()
+
+
+def _cuda(index: int) -> Gpu:
+    free, total = torch.cuda.mem_get_info(index)
+    native = torch.cuda.get_device_capability(index) >= (8, 0)  # older ones emulate it
+    return Gpu(torch.cuda.get_device_name(index), Space(total, free), bf16=native)
+
+
+def _space(folder: Path) -> Space:
+    usage = shutil.disk_usage(folder)
+    return Space(usage.total, usage.free)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    absolute = folder.absolute()
+    return next(place for place in (absolute, *absolute.parents) if place.is_dir())
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:  # another system, or a container that hides it
+        return []
+
+
+def _fields(path: Path) -> list[tuple[str, str, str]]:
+    return [line.partition(":") for line in _lines(path)]
+
+
+def _numbers(path: Path) -> list[int]:
+    """The whole numbers of a one-line file; "max" and the like are left out."""
+    return [int(word) for line in _lines(path)[:1] for word in line.split() if word.lstrip("-").isdigit()]

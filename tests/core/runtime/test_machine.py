@@ -1,0 +1,77 @@
+"""Cores and memory of this machine, and of containers that this one pretends to be."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from nnplug.runtime import machine as module
+from nnplug.runtime.executor import available_cores
+from nnplug.runtime.machine import Space, inspect_machine, memory, usable_cores
+
+GIB = 1 << 30
+MEMINFO = "MemTotal:       16777216 kB\nMemFree:  1 kB\nMemAvailable:    8388608 kB\nHugePages_Total:       0\n"
+
+
+@pytest.fixture
+def container(tmp_path, monkeypatch):
+    """Files of a pretended /proc and control group, by their paths."""
+
+    def pretend(**files):
+        for name, text in {"meminfo": MEMINFO, **files}.items():
+            path = tmp_path / name.replace("__", "/").replace("DOT", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        monkeypatch.setattr(module, "_PROC", tmp_path)
+        monkeypatch.setattr(module, "_CGROUP", tmp_path)
+
+    return pretend
+
+
+def test_the_memory_of_a_machine(container):
+    container()
+    assert memory() == Space(total=16 * GIB, free=8 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("limit", "used"), [("memoryDOTmax", "memoryDOTcurrent"), ("memory__memoryDOTlimit_in_bytes",) * 2]
+)
+def test_a_container_has_its_limit(container, limit, used):
+    used = used.replace("limit", "usage")
+    container(**{limit: f"{4 * GIB}\n", used: f"{GIB}\n"})
+    assert memory() == Space(total=4 * GIB, free=3 * GIB)
+
+
+@pytest.mark.parametrize("limit", ["max", str(2**63 - 4096)])
+def test_no_limit_is_none(container, limit):
+    container(memoryDOTmax=f"{limit}\n", memoryDOTcurrent=f"{GIB}\n")
+    assert memory() == Space(total=16 * GIB, free=8 * GIB)
+
+
+def test_a_system_that_does_not_say(container, tmp_path):
+    container()
+    (tmp_path / "meminfo").unlink()
+    assert memory() is None
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpuDOTmax": "100000 100000\n"}, 1),
+        ({"cpuDOTmax": "50000 100000\n"}, 1),
+        ({"cpuDOTmax": "max 100000\n"}, available_cores()),
+        ({"cpu__cpuDOTcfs_quota_us": "100000\n", "cpu__cpuDOTcfs_period_us": "100000\n"}, 1),
+        ({"cpu__cpuDOTcfs_quota_us": "-1\n", "cpu__cpuDOTcfs_period_us": "100000\n"}, available_cores()),
+    ],
+)
+def test_a_quota_limits_cores(container, files, cores):
+    container(**files)
+    assert usable_cores() == cores
+
+
+def test_this_machine(tmp_path):
+    machine = inspect_machine(tmp_path / "not" / "yet")
+    assert 1 <= machine.cores <= machine.cores_installed == os.cpu_count()
+    assert 0 < machine.disk.free <= machine.disk.total
+    assert machine.processor
