@@ -60,5 +60,5 @@ def test_what_is_no_metric_or_no_option_of_one_is_refused(folder, tmp_path):
     result = evaluate(*paths, "--metrics", "surfaces")
     assert (result.exit_code, result.stderr) == (1, "error: no metric is called 'surfaces'. Did you mean 'surface'?\n")
     assert evaluate(*paths, "--set", "metric.tolerance=1").exit_code == 1
-    assert "evaluating takes metric.KEY=VALUE" in evaluate(*paths, "--set", "trainer.epochs=1").stderr
+    assert "this command takes metric.KEY=VALUE" in evaluate(*paths, "--set", "trainer.epochs=1").stderr
     assert not (tmp_path / "summary.json").exists()

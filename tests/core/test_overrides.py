@@ -46,5 +46,5 @@ def test_another_form_is_refused(assignment):
 def test_an_unknown_word_suggests_the_nearest_or_lists_all():
     with pytest.raises(InvalidOptions, match=r"'trianer.epochs=3': there is no 'trianer' to set. .* 'trainer'\?"):
         parse(["trianer.epochs=3"])
-    with pytest.raises(InvalidOptions, match=r"there is no 'q' to set. Known: plan, extractor, .*, executor\."):
+    with pytest.raises(InvalidOptions, match=r"there is no 'q' to set. Known: plan, extractor, .*, postprocessor, "):
         parse(["q.a=3"])

@@ -20,6 +20,7 @@ from nnplug_cli.failures import told
 COMMANDS = {
     "demo": "Run the whole pipeline on phantom data that it makes itself.",
     "run": "Turn a dataset into a trained, validated model.",
+    "dataset": "Make datasets of folders of other layouts.",
     "verify": "Report every problem of a dataset.",
     "fingerprint": "Measure a dataset.",
     "plan": "Decide configurations from a fingerprint.",
@@ -28,6 +29,7 @@ COMMANDS = {
     "train": "Train one fold of one configuration.",
     "predict": "Segment new images with a model.",
     "evaluate": "Score predictions against references.",
+    "ensemble": "Average the stored probabilities of several models.",
     "postprocess": "Fit a postprocessing rule, or apply one.",
     "model": "Export, import and show trained models.",
     "plugins": "List, check and write plugins.",

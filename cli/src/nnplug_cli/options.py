@@ -105,7 +105,7 @@ def set_option_of(*kinds: Kind) -> Callable[[Command], Command]:
         found = _overrides(ctx, param, values)
         if unused := sorted(set(found) - {str(kind) for kind in kinds}):
             taken = " and ".join(f"{kind}.KEY=VALUE" for kind in kinds)
-            raise click.UsageError(f"--set {unused[0]}.KEY=VALUE has no use here; this command takes {taken}", ctx)
+            raise click.UsageError(f"--set {unused[0]}.KEY has no use here; this command takes {taken}", ctx)
         return found
 
     text = f"An option of the {' or '.join(kinds)}; repeatable."

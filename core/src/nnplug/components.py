@@ -20,7 +20,7 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 class Kind(StrEnum):
-    """The kinds of component that a plugin can offer, in the order in which a run uses them."""
+    """The kinds of component that a plugin can offer, in the order in which a run uses them, others last."""
 
     EXTRACTOR = "extractor"
     PLANNER = "planner"
@@ -30,12 +30,13 @@ class Kind(StrEnum):
     TRAINER = "trainer"
     POSTPROCESSOR = "postprocessor"
     METRIC = "metric"
+    CONVERTER = "converter"
     EXECUTOR = "executor"
 
     @property
     def planned(self) -> bool:
         """Whether plans name a component of this kind; the others are chosen anew for each command."""
-        return self not in (Kind.METRIC, Kind.EXECUTOR)
+        return self not in (Kind.METRIC, Kind.CONVERTER, Kind.EXECUTOR)
 
     @property
     def hook(self) -> str:

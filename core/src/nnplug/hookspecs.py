@@ -37,6 +37,16 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
+def nnplug_converters() -> Iterable[Component]:
+    """Offer ways to turn folders of other layouts into datasets.
+
+    A target satisfies `nnplug.contracts.Converter`. It reads the source and never touches it; the core gives it the
+    paths of the files to write, and verifies the finished dataset.
+    """
+    return ()
+
+
+@hookspec
 def nnplug_extractors() -> Iterable[Component]:
     """Offer ways to measure a dataset into a `Fingerprint`.
 

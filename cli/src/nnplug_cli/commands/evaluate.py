@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from nnplug.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, set_option, workers_option
+from nnplug_cli.options import json_option, set_option_of, workers_option
 from nnplug_cli.render import print_json, print_table
 
 _path = click.Path(path_type=Path)
@@ -35,7 +36,7 @@ COUNTS = 100
     help="What to measure (nnplug components metric lists them); repeatable.",
 )
 @click.option("--partial", is_flag=True, help="Leave out references that have no prediction.")
-@set_option
+@set_option_of(Kind.METRIC)
 @workers_option
 @json_option
 @click.pass_obj
@@ -62,9 +63,7 @@ def command(
     from nnplug.stages.evaluate import evaluate, find_description
     from nnplug.stages.metrics import make_metrics
 
-    if unused := sorted(set(overrides) - {"metric"}):
-        raise click.UsageError(f"--set {unused[0]}.KEY has no use here; evaluating takes metric.KEY=VALUE")
-    metrics = make_metrics(names, overrides.get("metric", {}), context.plugins.registry)
+    metrics = make_metrics(names, overrides.get(Kind.METRIC, {}), context.plugins.registry)
     description = find_description(dataset_json, predictions)
     summary = evaluate(
         references,

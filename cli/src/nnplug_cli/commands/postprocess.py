@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from nnplug.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, set_option, workers_option
+from nnplug_cli.options import json_option, set_option_of, workers_option
 from nnplug_cli.render import print_json
 
 _path = click.Path(path_type=Path)
@@ -25,7 +26,7 @@ def command() -> None:
 @click.option("--dataset-json", required=True, type=_path, help="Labels, regions and ignore label.")
 @click.option("-o", "--output", required=True, type=_path, help="The rule, a JSON file.")
 @click.option("--postprocessor", metavar="NAME", default="largest-component", show_default=True, help="What to fit.")
-@set_option
+@set_option_of(Kind.POSTPROCESSOR)
 @workers_option
 @json_option
 @click.pass_obj
@@ -47,13 +48,12 @@ def fit(
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.stages import postprocess
 
-    if unused := sorted(set(overrides) - {"postprocessor"}):
-        raise click.UsageError(f"--set {unused[0]}.KEY has no use here; fitting takes postprocessor.KEY=VALUE")
+    options = overrides.get(Kind.POSTPROCESSOR, {})
     record = postprocess.fit(
         references,
         predictions,
         DatasetDescription.read(dataset_json),
-        choice=Choice(name=postprocessor, options=overrides.get("postprocessor", {})),
+        choice=Choice(name=postprocessor, options=options),
         plugins=context.plugins,
         executor=LocalExecutor(workers),
         progress=context.progress,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,9 +11,7 @@ from nnplug.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import dataset_argument, executor_option, json_option, set_option_of, workers_option
 from nnplug_cli.render import print_json
-
-if TYPE_CHECKING:
-    from nnplug.stages.verify import Report
+from nnplug_cli.reports import print_report
 
 
 @click.command(short_help="Report every problem of a dataset.")
@@ -45,14 +43,5 @@ def command(
     if as_json:
         print_json(report.data())
     else:
-        _print(report)
+        print_report(report)
     ctx.exit(1 if report.problems else 0)
-
-
-def _print(report: Report) -> None:
-    """One line per finding, never wrapped, so that they can be searched and counted."""
-    for kind, lines in (("problem", report.problems), ("warning", report.warnings), ("notice", report.notices)):
-        for line in lines:
-            click.echo(f"{kind}: {' '.join(line.splitlines())}")
-    counts = f"{len(report.problems)} problems, {len(report.warnings)} warnings"
-    click.echo(f"{report.dataset}: {report.cases} cases read, {counts}")

@@ -80,7 +80,7 @@ def read_image(paths: Sequence[Path]) -> Image:
     Raises:
         InvalidFile: a file is missing, truncated or no image, or two files differ in shape or spacing.
     """
-    channels = [_read(path) for path in paths]
+    channels = [read_voxels(path) for path in paths]
     for (first, second), (a, b) in zip(pairwise(paths), pairwise(g for _, g in channels), strict=True):
         if a.shape != b.shape:
             raise InvalidFile(f"{first} has shape {a.shape}, {second} has {b.shape} (z, y, x). {REMEDY}")
@@ -96,7 +96,7 @@ def read_label(path: Path) -> LabelMap:
     Raises:
         InvalidFile: as `read_image`; the file has several channels; or a value is no whole number.
     """
-    array, geometry = _read(path)
+    array, geometry = read_voxels(path)
     if len(array) != 1:
         raise InvalidFile(f"{path}: has {len(array)} channels; a label map has one. Save it as plain label values.")
     with np.errstate(invalid="ignore"):
@@ -133,8 +133,7 @@ def write_label(path: Path, array: npt.NDArray[np.integer[Any]], geometry: Geome
     if path.suffix == ".bmp" and dtype != np.uint8:
         raise NnplugError(f"{path}: bmp holds label values up to 255, not {array.max()}. Use png images.")
     write_image(path, array.astype(dtype, copy=False), geometry)
-    if path.name.endswith(TIFF) and geometry.dimensions == 3:
-        write_json(path.with_suffix(".json"), {"spacing": list(geometry.spacing)})
+    write_sidecar(path, geometry)
 
 
 def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None:
@@ -149,6 +148,12 @@ def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None
     image.SetDirection(geometry.direction)
     with atomic_file(path) as temporary:
         _write(image, temporary)
+
+
+def write_sidecar(path: Path, geometry: Geometry) -> None:
+    """Write CASE.json with the spacing beside CASE.tif where it is 3D: the format itself has none."""
+    if path.name.lower().endswith(TIFF) and geometry.dimensions == 3:
+        write_json(path.with_suffix(".json"), {"spacing": list(geometry.spacing)})
 
 
 def _write(image: sitk.Image, path: Path) -> None:
@@ -182,8 +187,12 @@ def _open(path: Path) -> sitk.ImageFileReader:
     raise InvalidFile(f"{path}: is empty or truncated; copy it again or leave its case out. {REMEDY}")
 
 
-def _read(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
-    """Voxels (C, z, y, x) in the file's own type, and where they lie."""
+def read_voxels(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
+    """Read one file: its channels (C, z, y, x) in the file's own type, and where they lie.
+
+    Raises:
+        InvalidFile: the file is missing, truncated or no image.
+    """
     reader = _open(path)
     geometry = _geometry(path, reader)
     try:

@@ -121,7 +121,7 @@ def choose(
     for word, values in given.items():
         if word != PLAN and not Kind(word).planned:
             option = ".".join((word, *list(values)[:1]))
-            raise InvalidOptions(f"{option}: plans name no {word}. Give it to a command that takes --{word}.")
+            raise InvalidOptions(f"{option}: plans name no {word}. Give it to the command that uses it.")
     own = registry.recipe(recipe)
     preset = {**registry.recipe(DEFAULT_RECIPE).choices, **own.choices}
     names = {**preset, **{str(kind): name for kind, name in components.items()}}

@@ -26,6 +26,7 @@ from nnplug.plugins import Plugins
 from nnplug.provenance import resolve
 from nnplug.runtime.device import autocast, autocast_dtype, free_memory, memory_format
 from nnplug.runtime.progress import Progress, Silent
+from nnplug.stages.logits import Logits
 from nnplug.stages.model import Model
 from nnplug.stages.postprocess import FittedRule
 from nnplug.stages.preprocess import Preprocessor
@@ -159,6 +160,10 @@ class Predictor:
         volumes = export.probabilities(logits, frame.cropped_shape, axis=axis, regions=regions)
         for output, volume in enumerate(volumes):
             yield _restore(volume, frame, fill=float(output == 0 and not regions))
+
+    def output(self, logits: torch.Tensor, frame: Frame) -> Logits:
+        """Logits (K, z, y, x) with all that is needed to average them with other models', or to store them."""
+        return Logits(logits, frame, self._separated_axis(frame), self.model.description.labels.has_regions)
 
     def postprocess(
         self, label_map: npt.NDArray[np.integer[Any]], spacing: Sequence[float]

@@ -12,6 +12,7 @@ from nnplug.plugins import Plugins, Status
 from nnplug.testing import (
     architecture,
     augmenter,
+    converter,
     executor,
     extractor,
     metric,
@@ -23,6 +24,7 @@ from nnplug.testing import (
 from nnplug.testing.check import Check, Checks, Subject
 
 CHECKS: Mapping[Kind, Checks] = {
+    Kind.CONVERTER: converter.CHECKS,
     Kind.EXTRACTOR: extractor.CHECKS,
     Kind.PLANNER: planner.CHECKS,
     Kind.NORMALIZER: normalizer.CHECKS,

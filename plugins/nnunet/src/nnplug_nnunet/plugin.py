@@ -8,6 +8,17 @@ from nnplug import Component, Recipe, hookimpl
 
 
 @hookimpl
+def nnplug_converters() -> Iterable[Component]:
+    """The layouts that users of nnU-Net come from."""
+    converters = "nnplug_nnunet.converters:"
+    yield Component(
+        "msd", f"{converters}Decathlon", "a task of the Medical Segmentation Decathlon, channels in 4D images"
+    )
+    yield Component("nnunet-v1", f"{converters}NnunetV1", "a task folder of nnU-Net v1")
+    yield Component("pairs", f"{converters}Pairs", "folders of images and label maps, named by a pattern or alike")
+
+
+@hookimpl
 def nnplug_extractors() -> Iterable[Component]:
     """One way to measure a dataset."""
     yield Component("nnunet", "nnplug_nnunet.extractor:NnunetExtractor", "nnU-Net's fingerprint, from every voxel")

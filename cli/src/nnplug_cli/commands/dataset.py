@@ -1,0 +1,95 @@
+"""`nnplug dataset convert`: folders of other layouts become datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnplug.components import Kind
+from nnplug_cli.context import Context
+from nnplug_cli.options import json_option, set_option_of, workers_option
+from nnplug_cli.render import print_json, print_table
+from nnplug_cli.reports import print_report
+
+if TYPE_CHECKING:
+    from nnplug.data.dataset import CaseFiles
+    from nnplug.stages.convert import Conversion
+
+_path = click.Path(path_type=Path)
+
+
+@click.group()
+def command() -> None:
+    """Make datasets of folders of other layouts."""
+
+
+@command.command()
+@click.argument("kind")
+@click.argument("source", type=_path)
+@click.argument("destination", type=_path)
+@set_option_of(Kind.CONVERTER)
+@click.option("--dry-run", is_flag=True, help="Show which files would make which case, and write nothing.")
+@workers_option
+@json_option
+@click.pass_context
+def convert(
+    ctx: click.Context,
+    *,
+    kind: str,
+    source: Path,
+    destination: Path,
+    overrides: dict[str, dict[str, Any]],
+    dry_run: bool,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Turn the folder SOURCE, of another layout, into the dataset DESTINATION, then verify it.
+
+    KIND is a converter: msd, nnunet-v1, pairs, or one of another plugin (`nnplug components converter`). The source
+    is only read. Exit code 1 where verifying finds problems: they were in the source.
+    """
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.stages import convert as stage
+
+    context: Context = ctx.obj
+    converter = context.plugins.registry.create(Kind.CONVERTER, kind, overrides.get(Kind.CONVERTER, {}))
+    executor = LocalExecutor(workers)
+    if dry_run:
+        conversion = stage.plan_conversion(converter, source, executor=executor, progress=context.progress)
+        _show(conversion, destination, source, as_json=as_json)
+        return
+    dataset, report = stage.convert(converter, source, destination, executor=executor, progress=context.progress)
+    if as_json:
+        print_json({**report.data(), "folder": str(dataset.folder)})
+    else:
+        print_report(report)
+        click.echo(str(dataset.folder))
+    ctx.exit(1 if report.problems else 0)
+
+
+def _show(conversion: Conversion, destination: Path, source: Path, *, as_json: bool) -> None:
+    pairs = list(conversion.targets(destination))
+    if as_json:
+        cases = [{"from": _files(case), "to": _files(target)} for case, target in pairs]
+        notices = list(conversion.survey.notices)
+        print_json({"dataset_json": dict(conversion.description.raw), "cases": cases, "notices": notices})
+        return
+    rows = [(case.name, *_cells(case, source), target.images[0].parent.name) for case, target in pairs]
+    print_table(("case", "images", "label map", "to"), rows)
+    raw = conversion.description.raw
+    for key in ("channel_names", "labels", "file_ending"):
+        click.echo(f"{key}: {raw[key]}")
+    for notice in conversion.survey.notices:
+        click.echo(f"notice: {notice}")
+
+
+def _cells(case: CaseFiles, source: Path) -> tuple[str, str]:
+    images = ", ".join(str(path.relative_to(source)) for path in case.images)
+    return images, "-" if case.label is None else str(case.label.relative_to(source))
+
+
+def _files(case: CaseFiles) -> dict[str, Any]:
+    label = None if case.label is None else str(case.label)
+    return {"case": case.name, "images": [str(path) for path in case.images], "label": label}

@@ -1,0 +1,19 @@
+"""What verifying found, a line per finding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from nnplug.stages.verify import Report
+
+
+def print_report(report: Report) -> None:
+    """One line per finding, never wrapped, so that they can be searched and counted."""
+    for kind, lines in (("problem", report.problems), ("warning", report.warnings), ("notice", report.notices)):
+        for line in lines:
+            click.echo(f"{kind}: {' '.join(line.splitlines())}")
+    counts = f"{len(report.problems)} problems, {len(report.warnings)} warnings"
+    click.echo(f"{report.dataset}: {report.cases} cases read, {counts}")

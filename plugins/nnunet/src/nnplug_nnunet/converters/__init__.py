@@ -1,0 +1,7 @@
+"""Converters: the layouts that users of nnU-Net come from."""
+
+from nnplug_nnunet.converters.decathlon import Decathlon
+from nnplug_nnunet.converters.nnunet_v1 import NnunetV1
+from nnplug_nnunet.converters.pairs import Pairs
+
+__all__ = ["Decathlon", "NnunetV1", "Pairs"]

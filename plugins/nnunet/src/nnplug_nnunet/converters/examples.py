@@ -1,0 +1,15 @@
+"""What the examples of all converters show: tiny images and label maps."""
+
+from __future__ import annotations
+
+from nnplug.data.images import Geometry
+from nnplug.testing.samples import SHAPE, Image, Label, volume
+
+SPACING = (1.0, 1.0, 1.0)
+GEOMETRY = Geometry(SHAPE, SPACING, SPACING, (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+
+
+def volumes(seed: int) -> tuple[Image, Label]:
+    """Two channels (C, z, y, x) and a label map of the values 0, 1 and 2."""
+    image, label = volume(seed)
+    return image, label.clip(min=0)

@@ -1,0 +1,56 @@
+"""Files of a folder by the name of their case: all of a folder, or those that a pattern picks out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from nnplug.data.convert import file_ending, image_files, stem
+from nnplug.errors import InvalidFile, Problems
+
+Files = Mapping[str, Path]
+"""Name of a case, or what a file is called without its ending -> the file."""
+
+CASE = "{case}"
+
+
+def find_files(source: Path, pattern: str, what: str) -> Files:
+    """The files of a folder, or those whose path fits a pattern.
+
+    Args:
+        source: the folder that `pattern` is relative to.
+        pattern: a folder; or a path in which "{case}" stands for the case's name and "*" for anything but "/".
+        what: the converter's option, for messages.
+
+    Raises:
+        InvalidFile: there are none.
+        Problems: two files have one name.
+    """
+    is_pattern = CASE in pattern
+    found = _fitting(source, pattern) if is_pattern else [(stem(path), path) for path in image_files(source / pattern)]
+    if not found:
+        kind = "file that fits" if is_pattern else "image in the folder"
+        raise InvalidFile(f"{source}: no {kind} {pattern!r}; set converter.{what} to a folder or a pattern with {CASE}")
+    files: dict[str, Path] = {}
+    problems = [
+        f"{path}: has the same name as {files[name]}" for name, path in found if files.setdefault(name, path) != path
+    ]
+    if problems:
+        raise Problems(problems)
+    return files
+
+
+def _fitting(source: Path, pattern: str) -> list[tuple[str, Path]]:
+    expression = re.compile(_expression(pattern))
+    paths = sorted(source.glob(pattern.replace(CASE, "*")))
+    matches = [(expression.fullmatch(path.relative_to(source).as_posix()), path) for path in paths]
+    hidden = (path.name for path in paths if path.name.startswith("."))
+    left_out = set(hidden)
+    return [(m["case"], path) for m, path in matches if m and file_ending(path) and path.name not in left_out]
+
+
+def _expression(pattern: str) -> str:
+    """The pattern as a regular expression; a second {case} must be the first one again."""
+    first, *others = (re.escape(part).replace(r"\*", "[^/]*") for part in pattern.split(CASE))
+    return first + "(?P<case>[^/]+?)" + "(?P=case)".join(others)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from nnplug_cli.main import main
+from nnplug_nnunet.converters import Pairs
+
+
+@pytest.fixture
+def source(tmp_path):
+    Pairs().example(tmp_path / "source")
+    return tmp_path / "source"
+
+
+def convert(*words):
+    return CliRunner().invoke(main, ["dataset", "convert", *map(str, words)])
+
+
+def test_a_dry_run_shows_the_pairing_and_writes_nothing(source, tmp_path):
+    result = convert("pairs", source, tmp_path / "Dataset001_A", "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1].split() == ["a", "images/scan_a.nii.gz", "labels/a_mask.nii.gz", "imagesTr"]
+    assert "labels: {'background': 0, 'class_1': 1, 'class_2': 2}" in result.stdout
+    assert [p.name for p in tmp_path.iterdir()] == ["source"]
+    shown = json.loads(convert("pairs", source, tmp_path / "Dataset001_A", "--dry-run", "--json").stdout)
+    assert shown["dataset_json"]["numTraining"] == 2
+    assert [case["to"]["case"] for case in shown["cases"]] == ["a", "b", "scan_c"]
+    assert shown["cases"][2]["from"]["label"] is None
+
+
+def test_a_dataset_is_made_and_verified(source, tmp_path):
+    result = convert("pairs", source, tmp_path / "Dataset001_A", "--set", 'converter.channels=["CT"]')
+    assert result.exit_code == 0
+    assert "Dataset001_A: 2 cases read, 0 problems, 0 warnings" in result.stdout
+    assert result.stdout.splitlines()[-1] == str(tmp_path / "Dataset001_A")
+
+
+def test_problems_of_the_source_end_with_1(source, tmp_path):
+    result = convert("pairs", source, tmp_path / "D", "--set", 'converter.classes={"organ": 1}', "--json")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert report["folder"] == str(tmp_path / "D")
+    assert len(report["problems"]) == 2
+
+
+def test_unknown_kinds_and_options_are_refused(source, tmp_path):
+    assert "no converter is called 'pair'. Did you mean 'pairs'?" in convert("pair", source, tmp_path / "D").stderr
+    result = convert("pairs", source, tmp_path / "D", "--set", "converter.image=a")
+    assert "converter 'pairs' has no option 'image'. Did you mean 'images'?" in result.stderr
+    result = convert("pairs", source, tmp_path / "D", "--set", "trainer.epochs=1")
+    assert result.exit_code == 2
+    assert "trainer.KEY has no use here; this command takes converter.KEY=VALUE" in result.stderr
