@@ -26,6 +26,7 @@ from nnplug.data.workspace import Workspace
 from nnplug.errors import NnplugError
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
+from nnplug.runtime.world import World
 from nnplug.stages.devices import check_devices, join_world, train_together
 from nnplug.stages.pipeline import PlanRequest, RunRequest, Stage, run
 from nnplug.stages.train import TrainingJob, train
@@ -149,5 +150,4 @@ def test_more_devices_than_there_are_is_refused():
 
 
 def test_without_torchrun_a_process_is_alone():
-    world, device = join_world({}, CPU)
-    assert (world.rank, world.size, device) == (0, 1, CPU)
+    assert join_world({}, CPU) == World(0, 1)

@@ -104,20 +104,20 @@ def check_devices(device: torch.device, devices: int) -> None:
         raise NnplugError(f"--devices {devices}: this machine has {there} of type {device.type}; give at most {there}")
 
 
-def join_world(environment: Mapping[str, str], device: torch.device) -> tuple[World, torch.device]:
-    """The processes that `torchrun` started this one with, and this one's device; alone where it was not started so.
+def join_world(environment: Mapping[str, str], device: torch.device) -> World:
+    """The processes that `torchrun` started this one with; alone where it was not started so.
 
     Args:
-        environment: of this process; torchrun writes RANK, LOCAL_RANK and WORLD_SIZE.
-        device: the type of device to train on.
+        environment: of this process; torchrun writes RANK, LOCAL_RANK, WORLD_SIZE and LOCAL_WORLD_SIZE.
+        device: the type of device to train on, of which this process takes that of its LOCAL_RANK as current.
     """
     size = int(environment.get("WORLD_SIZE", "1"))
     if size == 1:
-        return ALONE, device
-    check_devices(device, int(environment.get("LOCAL_WORLD_SIZE", "1")))
-    own = _own_device(device.type, int(environment["LOCAL_RANK"]))
-    dist.init_process_group(_backend(own), timeout=PATIENCE)
-    return World(int(environment["RANK"]), size), own
+        return ALONE
+    check_devices(device, int(environment["LOCAL_WORLD_SIZE"]))
+    backend = _backend(_own_device(device.type, int(environment["LOCAL_RANK"])))
+    dist.init_process_group(backend, timeout=PATIENCE)
+    return World(int(environment["RANK"]), size)
 
 
 def leave_world(world: World) -> None:
