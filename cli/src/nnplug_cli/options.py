@@ -12,6 +12,7 @@
 | `configuration_option` | `configurations: tuple[str, ...]`, empty for all |
 | `fold_option` | `folds: tuple[int or "all", ...]`, empty for all folds |
 | `device_option` | `device: str` |
+| `devices_option` | `devices: int` |
 | `seed_option` | `seed: int` |
 | `workers_option` | `workers: int or None`, None for one per core |
 """
@@ -151,6 +152,9 @@ device_option = click.option(
     default="auto",
     show_default=True,
     help="Where networks run.",
+)
+devices_option = click.option(
+    "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Devices that train one fold together."
 )
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of every random draw."

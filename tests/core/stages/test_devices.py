@@ -47,7 +47,7 @@ def prepared(tmp_path_factory):
     workspace = Workspace(folder / "work", dataset.name)
     plan = PlanRequest(options=OPTIONS, configurations=("3d_fullres",))
     request = RunRequest(dataset, workspace, plan, folds=(0,), until=Stage.PREPROCESS)
-    run(request, plugins=Plugins(), executor=LocalExecutor(1), device=CPU, workers=1, progress=Silent())
+    run(request, plugins=Plugins(), executor=LocalExecutor(1), device="cpu", workers=1, progress=Silent())
     return dataset, workspace
 
 

@@ -16,6 +16,7 @@ from nnplug_cli.options import (
     configuration_option,
     dataset_argument,
     device_option,
+    devices_option,
     executor_option,
     fold_option,
     json_option,
@@ -26,7 +27,7 @@ from nnplug_cli.options import (
 )
 from nnplug_cli.render import print_json
 from nnplug_cli.requests import plan_request
-from nnplug_cli.scores import print_scores
+from nnplug_cli.scores import print_scores, scores_data
 
 if TYPE_CHECKING:
     from nnplug.stages.pipeline import Outcome
@@ -43,6 +44,7 @@ STAGES = ("verify", "fingerprint", "plan", "preprocess", "train", "validate", "b
 @executor_option
 @set_option
 @device_option
+@devices_option
 @seed_option
 @workers_option
 @click.option("--until", type=click.Choice(STAGES), default="bundle", show_default=True, help="The last step.")
@@ -61,6 +63,7 @@ def command(
     executor: str,
     overrides: dict[str, dict[str, Any]],
     device: str,
+    devices: int,
     seed: int,
     workers: int | None,
     until: str,
@@ -75,11 +78,11 @@ def command(
     """
     from nnplug.data.dataset import Dataset
     from nnplug.data.workspace import Workspace
-    from nnplug.runtime.device import choose_device
-    from nnplug.runtime.executor import available_cores
+    from nnplug.stages.devices import start_devices
     from nnplug.stages.pipeline import RunRequest, Stage, run
 
     jobs = context.executor(executor, overrides.pop(Kind.EXECUTOR, {}), workers)
+    start_devices({}, device, devices, here=executor == "local")
     opened = Dataset.open(dataset)
     request = RunRequest(
         dataset=opened,
@@ -91,13 +94,14 @@ def command(
         mirroring=not no_mirroring,
         fresh=fresh,
         command=("nnplug", *sys.argv[1:]),
+        devices=devices,
     )
     outcome = run(
         request,
         plugins=context.plugins,
         executor=jobs,
-        device=choose_device(device),
-        workers=workers or available_cores(),
+        device=device,
+        workers=workers,
         progress=context.progress,
     )
     if as_json:
@@ -109,8 +113,4 @@ def command(
 
 
 def _data(outcome: Outcome) -> dict[str, Any]:
-    scores = [
-        {"configuration": c, "fold": f, "foreground_mean": s["foreground_mean"], "mean": s["mean"]}
-        for (c, f), s in outcome.scores.items()
-    ]
-    return {"scores": scores, "bundles": {name: str(path) for name, path in outcome.bundles.items()}}
+    return {"scores": scores_data(outcome.scores), "bundles": {n: str(path) for n, path in outcome.bundles.items()}}

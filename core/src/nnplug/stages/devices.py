@@ -22,6 +22,7 @@ import torch.distributed as dist
 from nnplug.data.workspace import RunFolder
 from nnplug.errors import NnplugError, Problems
 from nnplug.plugins import Plugins
+from nnplug.runtime.device import choose_device
 from nnplug.runtime.executor import available_cores
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.runtime.relay import Receiver, Sender
@@ -102,6 +103,31 @@ def check_devices(device: torch.device, devices: int) -> None:
     there = {"cuda": torch.cuda.device_count(), "cpu": devices}.get(device.type, 1)
     if devices > there:
         raise NnplugError(f"--devices {devices}: this machine has {there} of type {device.type}; give at most {there}")
+
+
+def start_devices(environment: Mapping[str, str], device: str, devices: int, *, here: bool) -> World:
+    """Check the devices before anything is begun, and join the processes of `torchrun` if it started this one.
+
+    Args:
+        environment: of this process.
+        device: as `--device` names it.
+        devices: as `--devices` counts them.
+        here: whether folds are trained on this machine; elsewhere workers choose their devices.
+
+    Raises:
+        NnplugError: there are no such devices, or several are asked for where each process has one.
+    """
+    started = int(environment.get("WORLD_SIZE", "1")) > 1
+    if devices > 1 and (started or not here):
+        other = (
+            "torchrun starts the processes itself" if started else "on a cluster each worker trains on its own device"
+        )
+        raise NnplugError(f"--devices {devices}: {other}; leave it out")
+    if not here:
+        return ALONE
+    chosen = choose_device(device)
+    check_devices(chosen, devices)
+    return join_world(environment, chosen)
 
 
 def join_world(environment: Mapping[str, str], device: torch.device) -> World:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from nnplug.components import Entry, Kind
 from nnplug.contracts import Trainer, TrainingTask
 from nnplug.data.dataset import Dataset, DatasetDescription
 from nnplug.data.plans import Configuration, Plans, read_plans
+from nnplug.data.previous import PreviousLabels
 from nnplug.data.record import RunRecord, installed_versions
 from nnplug.data.splits import Fold, choose_fold
 from nnplug.data.store import CaseStore
@@ -23,11 +24,19 @@ from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Progress
 from nnplug.runtime.world import ALONE, World
+from nnplug.stages.cascade import (
+    check_handed_on,
+    check_previous_unchanged,
+    check_takes_previous_stage,
+    previous_sources,
+)
 from nnplug.stages.changes import differences
 from nnplug.stages.curves import draw_curves
 from nnplug.stages.split import ensure_splits
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER)
@@ -73,6 +82,22 @@ class TrainingJob:
         return f"{self.configuration} fold {self.fold}"
 
     @property
+    def cases(self) -> CaseStore:
+        """The preprocessed cases, in a cascade with what the previous stage predicted for them."""
+        refining = self.plans.configuration(self.configuration).previous_stage is not None
+        return CaseStore(self.prepared_folder, previous=self.previous_labels if refining else None)
+
+    @property
+    def prepared_folder(self) -> Path:
+        """Where the preprocessed cases are."""
+        return self.workspace.preprocessed(self.plans.name, self.plans.prepared_as(self.configuration))
+
+    @property
+    def previous_labels(self) -> PreviousLabels:
+        """Where the previous stage of a cascade leaves its predictions for this configuration."""
+        return PreviousLabels(self.workspace.previous(self.plans.name, self.configuration))
+
+    @property
     def own_plans(self) -> Plans:
         """The plans with this configuration and those that lead to it: what the run is a function of."""
         return self.plans.only(self.configuration)
@@ -98,24 +123,30 @@ def train(
         world: the processes that call this together; the first of them writes.
 
     Raises:
-        NnplugError: the fold was begun with other plans or another seed, its cases are not preprocessed, or the
-            trainer knows nothing of several devices.
+        NnplugError: the fold was begun with other plans, another seed or other cases, its cases are not preprocessed,
+            or a chosen component knows nothing of cascades or of several devices where it should.
+        Problems: folds of the configuration that it refines are missing; a line each with the command to make it.
         MissingProvider: a component that the plans name is not to be had.
     """
     check_unchanged(job)
-    fold = _fold(job, progress)
+    check_previous_unchanged(job, REMEDY)
+    splits = ensure_splits(job.dataset, job.workspace, progress=progress)
+    fold = _fold(job, splits)
     if job.run.final_weights.exists():
         return job.run
     components, notes = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=USED)
     for note in notes:
         progress.notice(note)
-    cases = CaseStore(job.workspace.preprocessed(job.plans.name, job.configuration))
+    cases = job.cases
     _check_preprocessed(job, fold, cases)
     task = make_task(job, components, cases, fold, device=device, workers=workers, progress=progress)
     trainer = create(components, job.plans, Kind.TRAINER)
+    if task.previous_labels:
+        check_takes_previous_stage(job, task.augmenter, trainer)
+        check_handed_on(job, fold, splits)
     _check_devices(job, trainer, world)
     if world.leads:
-        _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions))
+        _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
     if device.type == "cpu":
         keep_freed_memory()
     trainer.train(replace(task, world=world))
@@ -190,10 +221,10 @@ def make_task(
     )
 
 
-def _fold(job: TrainingJob, progress: Progress) -> Fold:
+def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
     """The cases of the fold, which must be those that the run was begun with."""
     names = tuple(case.name for case in job.dataset.training_cases())
-    fold = choose_fold(ensure_splits(job.dataset, job.workspace, progress=progress), names, job.fold)
+    fold = choose_fold(splits, names, job.fold)
     record = RunRecord.read(job.run.record) if job.run.record.exists() else None
     if record and (moved := {*record.training} ^ {*fold.train} or {*record.validation} ^ {*fold.val}):
         raise NnplugError(
@@ -241,7 +272,7 @@ def _masked_channels(configuration: Configuration, components: Components) -> tu
     )
 
 
-def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...]) -> None:
+def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], splits: Sequence[Fold]) -> None:
     """Write what makes the run folder self-contained; `run.json` last, since its presence says that all is there."""
     run = job.run
     if run.record.exists():
@@ -262,4 +293,5 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...]) ->
         training=fold.train,
         validation=fold.val,
         created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        previous=previous_sources(job, fold, splits),
     ).write(run.record)

@@ -34,6 +34,7 @@ class NnUNetTrainer:
         precision: of the network's arithmetic; "auto" is the fastest that the device trains well in.
     """
 
+    takes_previous_stage: ClassVar[bool] = True
     takes_several_devices: ClassVar[bool] = True
 
     epochs: int = 1000
