@@ -5,7 +5,7 @@ import torch
 
 from nnplug_nnunet.networks.tiling import TAPS, Tiling
 
-SIZES = [(outputs, extent) for outputs in (4, 5, 6, 7, 8) for extent in (outputs - 1, outputs, 3 * outputs + 1)]
+SIZES = [(outputs, extent) for outputs in range(4, 9) for extent in (outputs - 1, outputs, 3 * outputs + 1)]
 
 
 @pytest.mark.parametrize(("outputs", "extent"), SIZES)

@@ -3,7 +3,7 @@
 A convolution on a CPU runs at the speed of its arithmetic units, so only fewer multiplications make it faster. F(m, 3)
 (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016) takes m + 2 where the definition takes
 3 m, for m outputs of a kernel of size 3. It is used along the first spatial axis only: there it costs next to no
-precision (relative errors of 5e-6 at most instead of 6e-7 in float32), and with channels last its transforms act on
+precision (relative errors of 1e-5 at most instead of 6e-7 in float32), and with channels last its transforms act on
 contiguous planes, so they are matrix products at the speed of memory. The other axes are left to PyTorch's 2D
 convolution; along a second axis, the transforms would cost what they save.
 """
