@@ -25,6 +25,7 @@ from nnplug_cli.requests import plan_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nnplug.data.dataset import DatasetDescription
     from nnplug.data.plans import Plans
 
 FILE = click.Path(path_type=Path)
@@ -57,6 +58,13 @@ class Places:
 @click.option("--fingerprint", type=FILE, metavar="FILE", help="Plan from this fingerprint, without a workspace.")
 @click.option("--dataset-json", type=FILE, metavar="FILE", help="The dataset.json that belongs to it.")
 @click.option("-o", "--output", type=FILE, metavar="FILE", help="Where the plans go, a .json file.")
+@click.option(
+    "--from",
+    "source",
+    type=FILE,
+    metavar="PLANS",
+    help="Take the plans of another dataset (a plans file, run or bundle), for its pretrained weights.",
+)
 @configuration_option
 @component_options
 @set_option
@@ -70,6 +78,7 @@ def command(
     fingerprint: Path | None,
     dataset_json: Path | None,
     output: Path | None,
+    source: Path | None,
     configurations: tuple[str, ...],
     choices: Choices,
     overrides: dict[str, dict[str, Any]],
@@ -81,13 +90,36 @@ def command(
     `--set planner.KEY=VALUE` changes how they are planned (`nnplug show planner nnunet` lists what there is).
     """
     from nnplug.data.dataset import DatasetDescription
+
+    places = _places(context, dataset, workspace, (fingerprint, dataset_json, output))
+    description = DatasetDescription.read(places.description)
+    if source is None:
+        plans = _planned(context, places, description, choices, overrides, configurations)
+    else:
+        plans = _transferred(context, places, description, source, choices, overrides, configurations)
+    path = places.plans(plans.name)
+    plans.write(path)
+    if as_json:
+        print_json(plans.data())
+    else:
+        _print(plans)
+        click.echo(f"plans: {path}")
+
+
+def _planned(
+    context: Context,
+    places: Places,
+    description: DatasetDescription,
+    choices: Choices,
+    overrides: dict[str, dict[str, Any]],
+    configurations: tuple[str, ...],
+) -> Plans:
     from nnplug.data.fingerprint import Fingerprint
     from nnplug.stages.plan import DEFAULT_RECIPE, make_plans
 
-    places = _places(context, dataset, workspace, (fingerprint, dataset_json, output))
-    plans = make_plans(
+    return make_plans(
         Fingerprint.read(places.fingerprint),
-        DatasetDescription.read(places.description),
+        description,
         dataset=places.dataset,
         plugins=context.plugins,
         recipe=choices.recipe or DEFAULT_RECIPE,
@@ -97,13 +129,33 @@ def command(
         configurations=configurations,
         progress=context.progress,
     )
-    path = places.plans(plans.name)
-    plans.write(path)
-    if as_json:
-        print_json(plans.data())
-    else:
-        _print(plans)
-        click.echo(f"plans: {path}")
+
+
+def _transferred(
+    context: Context,
+    places: Places,
+    description: DatasetDescription,
+    source: Path,
+    choices: Choices,
+    overrides: dict[str, dict[str, Any]],
+    configurations: tuple[str, ...],
+) -> Plans:
+    from nnplug.stages.model import find_plans
+    from nnplug.stages.plan import transfer_plans
+
+    if choices.recipe or choices.components or choices.memory_gb:
+        raise click.UsageError("--from takes everything from the other plans; give --name and --set only")
+    plans = find_plans(source)
+    context.progress.notice(f"spacing, patch, network and normalisation are those of {plans.dataset} ({source})")
+    return transfer_plans(
+        plans,
+        description,
+        dataset=places.dataset,
+        plugins=context.plugins,
+        name=choices.name,
+        options=overrides,
+        configurations=configurations,
+    )
 
 
 def _places(context: Context, dataset: str | None, workspace: Path | None, files: tuple[Path | None, ...]) -> Places:

@@ -33,6 +33,12 @@ from nnplug_cli.scores import print_scores
 @device_option
 @seed_option
 @workers_option
+@click.option(
+    "--pretrained",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="Begin with the weights of this run or bundle, all but the segmentation heads.",
+)
 @click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster.")
 @click.option("--fresh", is_flag=True, help="Train again from the start.")
 @json_option
@@ -49,13 +55,15 @@ def command(
     device: str,
     seed: int,
     workers: int | None,
+    pretrained: Path | None,
     no_mirroring: bool,
     fresh: bool,
     as_json: bool,
 ) -> None:
     """Train a fold of a planned and preprocessed DATASET, then score its validation cases.
 
-    A fold that was stopped goes on where it was. `--set trainer.KEY=VALUE` changes this run alone, not the plans.
+    A fold that was stopped goes on where it was. `--set trainer.KEY=VALUE` changes this run alone, not the plans; more
+    `trainer.epochs` than a finished fold had make it go on from its final weights.
     """
     from nnplug.data.dataset import Dataset
     from nnplug.data.plans import read_plans
@@ -72,7 +80,7 @@ def command(
         raise NnplugError(f"{space.plans(name)}: no such plans. Run: nnplug plan {dataset} --name {name}")
     plans = with_options(read_plans(space.plans(name)), overrides, registry=context.plugins.registry)
     number: int | str = int(fold) if fold.isdigit() else fold
-    job = TrainingJob(space, opened, plans, configuration, number, seed, ("nnplug", *sys.argv[1:]))
+    job = TrainingJob(space, opened, plans, configuration, number, seed, ("nnplug", *sys.argv[1:]), pretrained)
     if fresh:
         discard(job.run)
     where = choose_device(device)

@@ -34,12 +34,13 @@ from nnplug_nnunet.training.loading import Batch, PatchLoader, PatchSource, Stre
 from nnplug_nnunet.training.losses import make_loss
 from nnplug_nnunet.training.schedule import learning_rate, make_optimizer
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
+from nnplug_nnunet.training.share import Share
 
 if TYPE_CHECKING:
     from nnplug_nnunet.training.trainer import NnUNetTrainer
 
-# Saving may take a twentieth of the time: after a kill at most that many saves' worth of training is done again.
-_SAVE_EVERY = 20
+# Of the time, what saving may take: after a kill at most twenty saves' worth of training is done again.
+_SAVING, _DRAWING = 1 / 20, 1 / 100
 _DROPOUT = 3  # the stream of random numbers that torch's own layers draw from
 
 
@@ -70,7 +71,7 @@ class Training:
         if task.device.type == "cpu" and self.dtype is None:
             accelerate(self.network)
         self.position = Position()
-        self._saved_at, self._saving_took = time.monotonic(), 0.0
+        self._saving, self._drawing = Share(_SAVING), Share(_DRAWING, expected=1.0)
         if task.run.state.exists():
             self._restore()
 
@@ -221,16 +222,16 @@ class Training:
         write_text(self.task.run.log, "".join(json.dumps(epoch) + "\n" for epoch in kept))
 
     def _keep(self) -> None:
-        """Keep the best weights at once, and the state as often as that costs little."""
+        """Keep the best weights at once, state and picture as often as that costs little."""
         if self.position.is_best:
             self.position = self.position.as_best()
             save_weights(self.network, self.task.run.best_weights)
-        if time.monotonic() - self._saved_at >= _SAVE_EVERY * self._saving_took:
-            started = time.monotonic()
-            save_state(self.task.run.state, self.network, self._states(), self.position)
-            draw_curves(self.task.run.log, self.task.run.curves)
-            self._saved_at = time.monotonic()
-            self._saving_took = self._saved_at - started
+        if self._saving.is_due:
+            with self._saving.taken():
+                save_state(self.task.run.state, self.network, self._states(), self.position)
+        if self._drawing.is_due:
+            with self._drawing.taken():
+                draw_curves(self.task.run.log, self.task.run.curves)
 
     def _restore(self) -> None:
         state = load_state(self.task.run.state, self.task.device)
