@@ -28,6 +28,7 @@ COMMANDS = {
     "train": "Train one fold of one configuration.",
     "predict": "Segment new images with a model.",
     "evaluate": "Score predictions against references.",
+    "ensemble": "Average the stored probabilities of several models.",
     "postprocess": "Fit a postprocessing rule, or apply one.",
     "model": "Export, import and show trained models.",
     "plugins": "List, check and write plugins.",

@@ -1,19 +1,28 @@
-"""Runs on disk without training."""
+"""Runs on disk without training, and tiny models of random weights."""
 
 from __future__ import annotations
 
 import json
 
+import msgspec
+import numpy as np
 import pytest
+import SimpleITK
 import torch
 from safetensors.torch import save_file
 
 from nnplug.components import Kind
+from nnplug.contracts import Topology
+from nnplug.data.dataset import CaseFiles, DatasetDescription
 from nnplug.data.plans import Choice, Configuration, Normalization, Plans, Resampling
 from nnplug.data.record import RunRecord
 from nnplug.data.workspace import RunFolder
-from nnplug.provenance import Provider
+from nnplug.plugins import Plugins
+from nnplug.provenance import Provider, record
+from nnplug.stages.model import Model
+from nnplug.stages.predict import Predictor
 
+LABELS = {"background": 0, "a": 1, "b": 2}
 DESCRIPTION = {
     "channel_names": {"0": "MRI"},
     "labels": {"background": 0, "a": 1},
@@ -71,7 +80,7 @@ def make_run(tmp_path, plans, provider):
         run.path.mkdir(parents=True, exist_ok=True)
         plans.write(run.plans)
         run.description.write_text(json.dumps(DESCRIPTION))
-        record = {
+        fields_of_record = {
             "dataset": plans.dataset,
             "plans": plans.name,
             "plans_digest": plans.digest(),
@@ -86,7 +95,7 @@ def make_run(tmp_path, plans, provider):
             "validation": ("b",),
             "created": "2026-01-01T00:00:00+00:00",
         }
-        RunRecord(**{**record, **fields}).write(run.record)
+        RunRecord(**{**fields_of_record, **fields}).write(run.record)
         offset = 100 if fold == "all" else fold
         if finished:
             save_file({"w": torch.full((2,), float(offset))}, run.final_weights)
@@ -95,3 +104,75 @@ def make_run(tmp_path, plans, provider):
         return run
 
     return make
+
+
+@pytest.fixture(scope="module")
+def plugins():
+    return Plugins()
+
+
+@pytest.fixture
+def make_model(plans, plugins, tmp_path):
+    """`make_model(folds=2)` gives a model with weights from seeds; keywords change its labels, files or plans."""
+
+    def make(folds=1, labels=LABELS, channels=1, seed=0, ending=".nii.gz", configuration=None, **plan_fields):
+        registry = plugins.registry
+        topology = Topology(strides=((1,) * 3, (2,) * 3), kernel_sizes=((3,) * 3,) * 2, features_per_stage=(4, 8))
+        options = registry.get(Kind.ARCHITECTURE, "plain-conv-unet").load().options_for(topology)
+        fields = {
+            "architecture": Choice(name="plain-conv-unet", options=json.loads(json.dumps(options))),
+            "spacing": (1.0, 1.5, 1.0),
+            "normalization": plans.configurations["3d_fullres"].normalization * channels,
+            **(configuration or {}),
+        }
+        changed = msgspec.structs.replace(plans.configurations["3d_fullres"], **fields)
+        forward = {"transpose_forward": (1, 0, 2), "transpose_backward": (1, 0, 2)}
+        own = msgspec.structs.replace(plans, configurations={"3d_fullres": changed}, **{**forward, **plan_fields})
+        raw = {
+            "channel_names": {str(c): f"MR{c}" for c in range(channels)},
+            "labels": labels,
+            "numTraining": 2,
+            "file_ending": ending,
+            **({"regions_class_order": [1, 2]} if any(isinstance(value, list) for value in labels.values()) else {}),
+        }
+        description = DatasetDescription.from_data(raw, "dataset.json")
+        files = []
+        for fold in range(folds):
+            torch.manual_seed(seed + fold)
+            network = registry.create(Kind.ARCHITECTURE, "plain-conv-unet", changed.architecture.options).build(
+                channels=channels, outputs=description.labels.outputs
+            )
+            files.append(tmp_path / f"fold_{seed + fold}.safetensors")
+            save_file(network.state_dict(), files[-1])
+        entries = [registry.get(Kind.ARCHITECTURE, "plain-conv-unet"), registry.get(Kind.NORMALIZER, "zscore")]
+        return Model(own, description, "3d_fullres", tuple(files), (0, 2), record(entries))
+
+    return make
+
+
+@pytest.fixture
+def make_predictor(make_model, plugins):
+    def make(model=None, progress=None, **options):
+        return Predictor(model or make_model(), plugins, device=torch.device("cpu"), progress=progress, **options)
+
+    return make
+
+
+@pytest.fixture
+def write_image(tmp_path):
+    """Write (z, y, x) channels as CASE_0000, CASE_0001 .. with a geometry of their own."""
+
+    def write(name, *channels, ending=".nii.gz", folder="images"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        files = []
+        for number, channel in enumerate(channels):
+            image = SimpleITK.GetImageFromArray(np.asarray(channel))
+            if image.GetDimension() == 3 and ending == ".nii.gz":
+                image.SetSpacing((0.8, 1.1, 2.0))
+                image.SetOrigin((5.0, -3.0, 7.0))
+                image.SetDirection((0, 1, 0, 1, 0, 0, 0, 0, -1))
+            files.append(tmp_path / folder / f"{name}_{number:04d}{ending}")
+            SimpleITK.WriteImage(image, str(files[-1]))
+        return CaseFiles(name, tuple(files))
+
+    return write

@@ -5,7 +5,8 @@ import zipfile
 import pytest
 
 from nnplug.errors import InvalidFile, NnplugError, Problems
-from nnplug.stages.bundle import import_bundle, read_bundle, unpacked, write_bundle
+from nnplug.stages.bundle import read_bundle, unpacked, write_bundle
+from nnplug.stages.bundle_ensemble import import_bundle
 
 
 @pytest.fixture
@@ -52,8 +53,8 @@ def test_equal_models_give_equal_zips(make_run, tmp_path):
 
 
 def test_a_zip_becomes_a_folder_that_verifies(archive, tmp_path):
-    record = import_bundle(archive, tmp_path / "target")
-    assert read_bundle(tmp_path / "target").record == record
+    bundle = import_bundle(archive, tmp_path / "target")
+    assert read_bundle(tmp_path / "target").record == bundle.record
 
 
 def test_nothing_but_a_bundle_is_replaced(bundle, archive, tmp_path):

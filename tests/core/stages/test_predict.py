@@ -9,24 +9,19 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-import SimpleITK
 import torch
 from safetensors.torch import save_file
 
 from nnplug.components import Kind
 from nnplug.contracts import Topology
-from nnplug.data.dataset import CaseFiles, DatasetDescription
 from nnplug.data.images import read_geometry, read_image, read_label
 from nnplug.data.plans import Choice, Resampler, Resampling
 from nnplug.errors import InvalidFile, MissingProvider, NnplugError, Problems
 from nnplug.plugins import Plugins
-from nnplug.provenance import record
-from nnplug.stages.model import Model
-from nnplug.stages.predict import Predictor
+from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.predict_folder import LOG, find_cases, predict_folder
 
 CPU = torch.device("cpu")
-LABELS = {"background": 0, "a": 1, "b": 2}
 REGIONS = {"background": 0, "whole": [1, 2], "core": 2}
 
 
@@ -53,78 +48,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def plugins():
-    return Plugins()
-
-
-@pytest.fixture
-def make_model(plans, plugins, tmp_path):
-    """`make_model(folds=2)` gives a model with weights from seeds; keywords change its labels, files or plans."""
-
-    def make(folds=1, labels=LABELS, channels=1, ending=".nii.gz", configuration=None, **plan_fields):
-        registry = plugins.registry
-        topology = Topology(strides=((1,) * 3, (2,) * 3), kernel_sizes=((3,) * 3,) * 2, features_per_stage=(4, 8))
-        options = registry.get(Kind.ARCHITECTURE, "plain-conv-unet").load().options_for(topology)
-        fields = {
-            "architecture": Choice(name="plain-conv-unet", options=json.loads(json.dumps(options))),
-            "spacing": (1.0, 1.5, 1.0),
-            "normalization": plans.configurations["3d_fullres"].normalization * channels,
-            **(configuration or {}),
-        }
-        changed = msgspec.structs.replace(plans.configurations["3d_fullres"], **fields)
-        forward = {"transpose_forward": (1, 0, 2), "transpose_backward": (1, 0, 2)}
-        own = msgspec.structs.replace(plans, configurations={"3d_fullres": changed}, **{**forward, **plan_fields})
-        raw = {
-            "channel_names": {str(c): f"MR{c}" for c in range(channels)},
-            "labels": labels,
-            "numTraining": 2,
-            "file_ending": ending,
-            **({"regions_class_order": [1, 2]} if labels is REGIONS else {}),
-        }
-        description = DatasetDescription.from_data(raw, "dataset.json")
-        files = []
-        for fold in range(folds):
-            torch.manual_seed(fold)
-            network = registry.create(Kind.ARCHITECTURE, "plain-conv-unet", changed.architecture.options).build(
-                channels=channels, outputs=description.labels.outputs
-            )
-            files.append(tmp_path / f"fold_{fold}.safetensors")
-            save_file(network.state_dict(), files[-1])
-        entries = [registry.get(Kind.ARCHITECTURE, "plain-conv-unet"), registry.get(Kind.NORMALIZER, "zscore")]
-        return Model(own, description, "3d_fullres", tuple(files), (0, 2), record(entries))
-
-    return make
-
-
-@pytest.fixture
-def make_predictor(make_model, plugins):
-    def make(model=None, progress=None, **options):
-        return Predictor(model or make_model(), plugins, device=CPU, progress=progress, **options)
-
-    return make
-
-
-@pytest.fixture
-def write_image(tmp_path):
-    """Write (z, y, x) channels as CASE_0000, CASE_0001 .. with a geometry of their own."""
-
-    def write(name, *channels, ending=".nii.gz", folder="images"):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        files = []
-        for number, channel in enumerate(channels):
-            image = SimpleITK.GetImageFromArray(np.asarray(channel))
-            if image.GetDimension() == 3 and ending == ".nii.gz":
-                image.SetSpacing((0.8, 1.1, 2.0))
-                image.SetOrigin((5.0, -3.0, 7.0))
-                image.SetDirection((0, 1, 0, 1, 0, 0, 0, 0, -1))
-            files.append(tmp_path / folder / f"{name}_{number:04d}{ending}")
-            SimpleITK.WriteImage(image, str(files[-1]))
-        return CaseFiles(name, tuple(files))
-
-    return write
 
 
 def volume(seed=0, shape=(6, 12, 11)):
@@ -268,7 +191,7 @@ def test_an_image_that_the_model_cannot_take_is_refused(make_predictor, write_im
 def test_a_folder_gets_label_maps_of_the_inputs_geometry(make_predictor, write_image, tmp_path):
     predictor, progress = make_predictor(), Listener()
     cases = [write_image(name, volume(seed)) for seed, name in enumerate(["a", "b", "c", "d"])]
-    predict_folder(predictor, cases, tmp_path / "out", save_probabilities=True, progress=progress)
+    predict_folder(Ensemble((predictor,)), cases, tmp_path / "out", save_probabilities=True, progress=progress)
     for case in cases:
         file = tmp_path / "out" / f"{case.name}.nii.gz"
         label = read_label(file)
@@ -292,7 +215,7 @@ def test_2d_files_give_2d_files(make_model, make_predictor, write_image, tmp_pat
     identity = {"transpose_forward": (0, 1, 2), "transpose_backward": (0, 1, 2)}
     model = replace(make_model(ending=".png", configuration=flat, **identity), mirror_axes=(0, 1))
     case = write_image("a", np.random.default_rng(0).integers(1, 255, (20, 23)).astype(np.uint8), ending=".png")
-    predict_folder(make_predictor(model), [case], tmp_path / "out", progress=Listener())
+    predict_folder(Ensemble((make_predictor(model),)), [case], tmp_path / "out", progress=Listener())
     label = read_label(tmp_path / "out" / "a.png")
     assert label.geometry == read_geometry(case.images[0])
     assert label.geometry.dimensions == 2
@@ -316,7 +239,7 @@ def test_bad_cases_are_all_told_and_the_others_predicted(make_model, make_predic
     torn.write_bytes(torn.read_bytes()[:200])
     progress = Listener()
     with pytest.raises(Problems) as problems:
-        predict_folder(predictor, cases, tmp_path / "out", progress=progress)
+        predict_folder(Ensemble((predictor,)), cases, tmp_path / "out", progress=progress)
     few, nans, torn_line, gap_line = problems.value.lines
     assert few.startswith("few: the image has 1 channels, the model needs 2 (MR0, MR1). Give a file per channel")
     assert nans.startswith(f"nan: {cases[1].images[1]}: 1 voxels are NaN or infinite; replace them by numbers.")
@@ -329,7 +252,9 @@ def test_bad_cases_are_all_told_and_the_others_predicted(make_model, make_predic
 
 def test_empty_images_have_probabilities_too(make_predictor, write_image, tmp_path):
     case = write_image("zero", np.zeros((3, 4, 5), np.float32))
-    predict_folder(make_predictor(), [case], tmp_path / "out", save_probabilities=True, progress=Listener())
+    predict_folder(
+        Ensemble((make_predictor(),)), [case], tmp_path / "out", save_probabilities=True, progress=Listener()
+    )
     with np.load(tmp_path / "out" / "zero.npz") as stored:
         assert stored["probabilities"].shape == (3, 3, 4, 5)
         assert (stored["probabilities"][0] == 1).all()
@@ -345,11 +270,11 @@ def test_continuing_keeps_what_is_finished_of_the_same_inputs_and_settings(
 ):
     out, model = tmp_path / "out", make_model()
     cases = [write_image("a", volume(0)), write_image("b", volume(1)), write_image("c", volume(2))]
-    predict_folder(make_predictor(model), cases, out, progress=Listener())
+    predict_folder(Ensemble((make_predictor(model),)), cases, out, progress=Listener())
 
     def again(**options):
         progress = Listener()
-        predict_folder(make_predictor(model, **options), cases, out, resume=True, progress=progress)
+        predict_folder(Ensemble((make_predictor(model, **options),)), cases, out, resume=True, progress=progress)
         return predicted(progress)
 
     assert again() == []
@@ -365,14 +290,16 @@ def test_continuing_keeps_what_is_finished_of_the_same_inputs_and_settings(
 def test_without_continuing_everything_is_predicted_again(make_predictor, write_image, tmp_path):
     cases, progress = [write_image("a", volume())], Listener()
     for _ in range(2):
-        predict_folder(make_predictor(), cases, tmp_path / "out", progress=progress)
+        predict_folder(Ensemble((make_predictor(),)), cases, tmp_path / "out", progress=progress)
     assert predicted(progress) == ["a", "a"]
 
 
 def test_a_file_where_the_output_folder_should_be(make_predictor, write_image, tmp_path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(NnplugError, match="A file stands where a folder should be"):
-        predict_folder(make_predictor(), [write_image("a", volume())], tmp_path / "out", progress=Listener())
+        predict_folder(
+            Ensemble((make_predictor(),)), [write_image("a", volume())], tmp_path / "out", progress=Listener()
+        )
 
 
 def test_cases_come_from_folders_and_files(write_image, tmp_path):

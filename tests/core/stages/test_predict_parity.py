@@ -14,6 +14,7 @@ from nnplug.plugins import Plugins
 from nnplug.runtime.progress import Silent
 from nnplug.stages.model import open_model
 from nnplug.stages.predict import Predictor
+from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.predict_folder import find_cases, predict_folder
 from nnplug_nnunet.nnunet_models.importing import import_model
 
@@ -35,7 +36,9 @@ def test_models_of_nnunet_predict_the_same(shared, tmp_path, name):
     predictor = Predictor(model, plugins, device=torch.device("cpu"), mirroring=mirroring)
     cases = find_cases([reference / "images"], model.description.file_ending)
     with_probabilities = any((reference / "predictions").glob("*.npz"))
-    predict_folder(predictor, cases, tmp_path / "out", save_probabilities=with_probabilities, progress=Silent())
+    predict_folder(
+        Ensemble((predictor,)), cases, tmp_path / "out", save_probabilities=with_probabilities, progress=Silent()
+    )
     assert cases
     for case in cases:
         label_file = f"{case.name}{model.description.file_ending}"

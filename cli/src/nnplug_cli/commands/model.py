@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from nnplug_cli.options import json_option
 from nnplug_cli.render import print_json, print_table
 
 if TYPE_CHECKING:
-    from nnplug.stages.bundle import BundleRecord
+    from nnplug.stages.bundle import Bundle
 
 NNUNET = "nnplug_nnunet.nnunet_models"
 """By name, as everything that plugins give: the command imports no plugin."""
@@ -51,31 +50,34 @@ def export(*, runs: tuple[Path, ...], output: Path, weights: Any, rule: Path | N
 @click.option("-o", "--output", required=True, type=_path, help="The folder to unpack into.")
 def import_(*, bundle: Path, output: Path) -> None:
     """Verify BUNDLE and unpack it to a folder."""
-    from nnplug.stages.bundle import import_bundle
+    from nnplug.stages.bundle_ensemble import import_bundle
 
-    _print_licence(import_bundle(bundle, output))
+    if licence := import_bundle(bundle, output).record.licence:
+        click.echo(f"licence: {licence}", err=True)
     click.echo(str(output))
 
 
 @command.command()
 @click.argument("bundle", type=_path)
-@click.option("--requirements", is_flag=True, help="Print what to install, a line per distribution, for pip.")
+@click.option(
+    "--requirements", "only_requirements", is_flag=True, help="Print what to install, a line per distribution, for pip."
+)
 @json_option
-def show(*, bundle: Path, requirements: bool, as_json: bool) -> None:
+def show(*, bundle: Path, only_requirements: bool, as_json: bool) -> None:
     """Verify BUNDLE and say what it is and what it needs."""
-    from nnplug.stages.bundle import unpacked
+    from nnplug.stages.bundle_ensemble import members_of, requirements, unpacked_any
 
-    with unpacked(bundle) as opened:
-        records, dataset = [stage.record for stage in opened.stages], opened.plans.dataset
-    if requirements:
-        for line in _requirements(records):
-            click.echo(line)
-    elif as_json:
-        previous = [record.data() for record in records[1:]]
-        data = {**records[0].data(), "dataset": dataset, "requirements": _requirements(records)}
-        print_json({**data, "previous_stages": previous} if previous else data)
-    else:
-        _print_bundle(records, dataset)
+    with unpacked_any(bundle) as opened:
+        lines, members = requirements(opened), members_of(opened)
+        if only_requirements:
+            click.echo("\n".join(lines))
+        elif as_json:
+            models = [_data(member) for member in members]
+            ensemble = {**opened.record.data(), "models": models} if len(members) > 1 else models[0]
+            print_json({**ensemble, "postprocessing": opened.postprocessing, "requirements": lines})
+        else:
+            for member in members:
+                _print_model(member)
 
 
 @command.command(name="import-nnunet")
@@ -106,14 +108,16 @@ def export_nnunet(*, bundle: Path, output: Path) -> None:
     click.echo(str(output))
 
 
-def _requirements(records: Sequence[BundleRecord]) -> list[str]:
-    return sorted({f"{provider.distribution}=={provider.version}" for r in records for provider in r.providers})
+def _data(bundle: Bundle) -> dict[str, Any]:
+    record, *previous = [stage.record.data() for stage in bundle.stages]
+    data = {**record, "dataset": bundle.plans.dataset}
+    return {**data, "previous_stages": previous} if previous else data
 
 
-def _print_bundle(records: Sequence[BundleRecord], dataset: str) -> None:
-    record, *previous = records
+def _print_model(bundle: Bundle) -> None:
+    record, *previous = [stage.record for stage in bundle.stages]
     rows = [
-        ("dataset", dataset),
+        ("dataset", bundle.plans.dataset),
         ("configuration", record.configuration),
         ("folds", ", ".join(record.folds)),
         *(("refines", f"{r.configuration}, folds {', '.join(r.folds)}") for r in previous),
@@ -123,8 +127,3 @@ def _print_bundle(records: Sequence[BundleRecord], dataset: str) -> None:
         *((str(p.kind), f"{p.name} ({p.distribution} {p.version})") for p in record.providers),
     ]
     print_table(("model", ""), rows)
-
-
-def _print_licence(record: BundleRecord) -> None:
-    if record.licence:
-        click.echo(f"licence: {record.licence}", err=True)

@@ -29,10 +29,12 @@ from nnplug_cli.render import print_json
 @click.option(
     "-m",
     "--model",
+    "models",
+    multiple=True,
     required=True,
     type=click.Path(path_type=Path),
     metavar="RUN|BUNDLE",
-    help="A run, the folder of a configuration's runs, or a bundle.",
+    help="A run, the folder of a configuration's runs, or a bundle; several are averaged as an ensemble.",
 )
 @click.option("--fold", "folds", multiple=True, metavar="N|all", help="Only this fold of the model; repeatable.")
 @click.option(
@@ -52,6 +54,16 @@ from nnplug_cli.render import print_json
 )
 @device_option
 @click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with probabilities (C, z, y, x).")
+@click.option("--save-logits", is_flag=True, help="Also write CASE.logits.zip, small, for nnplug ensemble.")
+@click.option(
+    "--part",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="I",
+    help="Predict the cases I, I + N, I + 2 N ..: a job each for I from 0.",
+)
+@click.option("--parts", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="How many jobs.")
 @click.option("--continue", "resume", is_flag=True, help="Keep what an earlier call has finished of the same inputs.")
 @json_option
 @click.pass_obj
@@ -60,13 +72,16 @@ def command(
     *,
     inputs: tuple[Path, ...],
     output: Path,
-    model: Path,
+    models: tuple[Path, ...],
     folds: tuple[str, ...],
     weights: Literal["final", "best"],
     no_mirroring: bool,
     step_size: float,
     device: str,
     save_probabilities: bool,
+    save_logits: bool,
+    part: int,
+    parts: int,
     resume: bool,
     as_json: bool,
 ) -> None:
@@ -75,13 +90,15 @@ def command(
     Images that cannot be predicted are all told at the end, and the others are predicted.
     """
     from nnplug.runtime.device import choose_device
-    from nnplug.stages.model import open_model
-    from nnplug.stages.predict import Predictor
+    from nnplug.stages.model import open_models
+    from nnplug.stages.predict_ensemble import Ensemble
     from nnplug.stages.predict_folder import find_cases, predict_folder
 
-    opened = open_model(model, folds=folds or None, weights=weights)
-    cases = find_cases(inputs, opened.description.file_ending)
-    predictor = Predictor(
+    if part >= parts:
+        raise click.UsageError(f"--part {part} of --parts {parts}: parts count from 0 to {parts - 1}")
+    opened = open_models(models, folds=folds or None, weights=weights)
+    cases = find_cases(inputs, opened.members[0].description.file_ending)[part::parts]
+    ensemble = Ensemble.load(
         opened,
         context.plugins,
         device=choose_device(device),
@@ -90,11 +107,12 @@ def command(
         progress=context.progress,
     )
     predict_folder(
-        predictor,
+        ensemble,
         cases,
         output,
         resume=resume,
         save_probabilities=save_probabilities,
+        save_logits=save_logits,
         progress=context.progress,
     )
     if as_json:

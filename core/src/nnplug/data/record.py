@@ -49,6 +49,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
         pretrained: what the training began with, None for random weights.
         extended: what was changed each time the finished run went on, such as "choices.trainer.options.epochs: 20
             instead of 10".
+        previous: in a cascade, fold of the previous stage -> digest of the weights whose predictions it learned from.
     """
 
     schema: int = SCHEMA
@@ -67,6 +68,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     created: str
     pretrained: Pretrained | None = None
     extended: tuple[str, ...] = ()
+    previous: dict[str, str] | None = None
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:

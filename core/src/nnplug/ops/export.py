@@ -98,13 +98,34 @@ def resampled_slices(logits: torch.Tensor, shape: Shape, axis: int | None) -> It
             yield torch.lerp(in_plane[low], in_plane[high], weight, out=blend)
 
 
-def decode(logits: torch.Tensor, regions_class_order: Sequence[int] | None = None) -> torch.Tensor:
+def probability_planes(
+    logits: torch.Tensor, shape: Shape, *, axis: int | None = None, regions: bool = False
+) -> Iterator[torch.Tensor]:
+    """Resample logits and give the probabilities of all classes or regions, slice by slice along the first axis.
+
+    Args:
+        logits: (K, z, y, x) float32, on any device.
+        shape: wanted (z, y, x).
+        axis: as in `label_map`.
+        regions: as in `probabilities`.
+
+    Yields:
+        z times (K, y, x) float32.
+    """
+    for plane in resampled_slices(logits, shape, axis):
+        yield plane.sigmoid() if regions else plane.softmax(0)
+
+
+def decode(
+    logits: torch.Tensor, regions_class_order: Sequence[int] | None = None, *, threshold: float = 0
+) -> torch.Tensor:
     """The label of each voxel.
 
     Args:
-        logits: (K, ...), finite.
-        regions_class_order: the value painted where a region's logit is above 0, later over earlier; None for classes,
-            of which the largest logit wins, the first among equals.
+        logits: (K, ...), finite; or probabilities.
+        regions_class_order: the value painted where a region is above the threshold, later over earlier; None for
+            classes, of which the largest wins, the first among equals.
+        threshold: of regions: 0 for logits, 0.5 for probabilities.
 
     Returns:
         (...) uint8, or int16 where values are above 255.
@@ -115,7 +136,7 @@ def decode(logits: torch.Tensor, regions_class_order: Sequence[int] | None = Non
         return _argmax(logits, dtype)
     labels = torch.zeros(logits.shape[1:], dtype=dtype, device=logits.device)
     for value, logit in zip(regions_class_order, logits, strict=True):
-        labels.masked_fill_(logit > 0, value)
+        labels.masked_fill_(logit > threshold, value)
     return labels
 
 

@@ -165,11 +165,12 @@ def write_bundle(
         NnplugError: a training is not finished, the runs do not belong together, those of a previous stage are not
             beside them, or `target` is something else.
     """
-    contents = _contents([open_run(run.path) for run in runs], weights)
+    contents = contents_of([open_run(run.path) for run in runs], weights)
     pack(replace(contents, postprocessing=postprocessing, licence=licence), target)
 
 
-def _contents(trained: Sequence[TrainedRun], weights: WeightsKind) -> Contents:
+def contents_of(trained: Sequence[TrainedRun], weights: WeightsKind) -> Contents:
+    """What goes into the bundle of the runs of one training; raises as `write_bundle` does."""
     check_alike(trained)
     first = trained[0]
     inner = previous_runs(first)
@@ -182,7 +183,7 @@ def _contents(trained: Sequence[TrainedRun], weights: WeightsKind) -> Contents:
         providers=merged_providers(trained),
         record={run.fold: run.record.data() for run in trained},
         weights=weights,
-        previous=_contents(inner, "final") if inner else None,
+        previous=contents_of(inner, "final") if inner else None,
     )
 
 
@@ -192,14 +193,19 @@ def pack(contents: Contents, target: Path) -> None:
     Raises:
         NnplugError: `target` is a folder of something else, which is never overwritten.
     """
+    write_packed(target, lambda folder: fill(folder, contents))
+
+
+def write_packed(target: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a folder that becomes `target`, or the zip of that name; raises as `pack` does."""
     if target.suffix == ".zip":
         with atomic_file(target) as archive, tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            _fill(Path(folder), contents)
+            write(Path(folder))
             zip_folder(Path(folder), archive)
     else:
-        _check_free(target)
+        check_free(target)
         with atomic_folder(target) as folder_:
-            _fill(folder_, contents)
+            write(folder_)
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -213,41 +219,53 @@ def read_bundle(path: Path) -> Bundle:
     if not index.is_file():
         what = f"no bundle ({INDEX} is missing)" if path.exists() else "no such bundle"
         raise InvalidFile(f"{path}: {what}; nnplug model export makes one from runs")
-    record = BundleRecord.from_data(read_json(index), str(index))
-    for name in record.sha256:
-        check_name(name, index)
-    needed = (PLANS, DATASET, *map(_weights, record.folds))
-    if not record.folds or (missing := [name for name in needed if name not in record.sha256]):
-        raise InvalidFile(f"{index}: lists no {missing[0] if record.folds else 'fold'}; get the bundle again")
-    if lines := list(problems(path, record.sha256)):
-        raise Problems(lines)
+    data = read_json(index)
+    if isinstance(data, dict) and "members" in data:
+        raise InvalidFile(f"{path}: an ensemble of {', '.join(map(str, data['members']))}; give one of its members/")
+    record = BundleRecord.from_data(data, str(index))
+    if not record.folds:
+        raise InvalidFile(f"{index}: lists no fold; get the bundle again")
+    check_files(path, record.sha256, (PLANS, DATASET, *map(_weights, record.folds)))
     return Bundle(path, record)
+
+
+def check_files(folder: Path, listed: Mapping[str, str], needed: Sequence[str]) -> None:
+    """Refuse a bundle whose list is unsafe or incomplete, or whose files are not those listed (name -> SHA-256).
+
+    Raises:
+        InvalidFile: a listed name leads out of the bundle or is of a wrong kind, or a needed one is not listed.
+        Problems: files are missing, changed, unexpected or links; one line each.
+    """
+    index = folder / INDEX
+    for name in listed:
+        check_name(name, index)
+    if missing := [name for name in needed if name not in listed]:
+        raise InvalidFile(f"{index}: lists no {missing[0]}; get the bundle again")
+    if lines := list(problems(folder, listed)):
+        raise Problems(lines)
+
+
+@contextmanager
+def unpacked_folder(path: Path) -> Iterator[Path]:
+    """The folder of a bundle, unpacked for the time of the block where `path` is a zip; raises as `unzip` does."""
+    if not path.is_file():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="nnplug-") as folder:
+        unzip(path, Path(folder))
+        yield Path(folder)
 
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Bundle]:
     """A verified bundle, from its folder or, for the time of the block, from a zip; raises as `read_bundle` does."""
-    if not path.is_file():
-        yield read_bundle(path)
-        return
-    with tempfile.TemporaryDirectory(prefix="nnplug-") as folder:
-        unzip(path, Path(folder))
-        yield read_bundle(Path(folder))
+    with unpacked_folder(path) as folder:
+        yield read_bundle(folder)
 
 
-def import_bundle(source: Path, target: Path) -> BundleRecord:
-    """Verify a bundle (folder or zip) and copy its listed files to a folder; whole or not at all."""
-    _check_free(target)
-    with unpacked(source) as bundle, atomic_folder(target) as folder:
-        for name in (INDEX, *bundle.record.sha256):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(bundle.folder / name, folder / name)
-    return bundle.record
-
-
-def _fill(folder: Path, contents: Contents) -> None:
+def fill(folder: Path, contents: Contents) -> None:
+    """Write all files of a bundle into a folder."""
     raw = contents.description.raw
-    licence = contents.licence or raw.get("licence") or raw.get("license")
     contents.plans.write(folder / PLANS)
     write_json(folder / DATASET, raw)
     if contents.postprocessing is not None:
@@ -256,20 +274,26 @@ def _fill(folder: Path, contents: Contents) -> None:
         (folder / _weights(fold)).parent.mkdir()
         write(folder / _weights(fold))
     if contents.previous is not None:
-        _fill(folder / PREVIOUS, contents.previous)
+        fill(folder / PREVIOUS, contents.previous)
     BundleRecord(
         configuration=contents.configuration,
         folds=tuple(contents.folds),
         weights=contents.weights,
         mirror_axes=contents.mirror_axes,
         providers=contents.providers,
-        licence=None if licence is None else str(licence),
+        licence=contents.licence or licence_of(contents.description),
         record=dict(contents.record),
         sha256=hashes(folder),
     ).write(folder / INDEX)
 
 
-def _check_free(target: Path) -> None:
+def licence_of(description: DatasetDescription) -> str | None:
+    """What `dataset.json` says, in either spelling."""
+    licence = description.raw.get("licence") or description.raw.get("license")
+    return None if licence is None else str(licence)
+
+
+def check_free(target: Path) -> None:
     """Refuse to replace anything but a bundle: a slip of the finger must not cost a folder of data."""
     taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
     if taken and not (target / INDEX).is_file():

@@ -15,10 +15,10 @@ from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import write_json
 from nnplug.runtime.progress import Progress
 from nnplug.stages.evaluate import evaluate
-from nnplug.stages.model import open_model
+from nnplug.stages.model import open_models
 from nnplug.stages.overlay import OverlayCase, draw_overlays
 from nnplug.stages.pipeline import PlanRequest, RunRequest, run
-from nnplug.stages.predict import Predictor
+from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.predict_folder import predict_folder
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def demo(
     model = outcome.bundles[CONFIGURATION]
     predictions = folder / "predictions"
     cases = image_cases(raw / "imagesTs", dataset.description.file_ending)
-    predictor = Predictor(open_model(model), plugins, device=device, progress=progress)
-    predict_folder(predictor, cases, predictions, resume=True, progress=progress)
+    ensemble = Ensemble.load(open_models([model]), plugins, device=device, progress=progress)
+    predict_folder(ensemble, cases, predictions, resume=True, progress=progress)
     references = raw / "labelsTs"
     summary = evaluate(references, predictions, dataset.description, executor=executor, progress=progress)
     write_json(predictions / "summary.json", summary)

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from nnplug.data.dataset import DatasetDescription
 from nnplug.data.plans import Plans, read_plans
 from nnplug.errors import NnplugError
 from nnplug.provenance import Provider
-from nnplug.stages.bundle import read_bundle
+from nnplug.stages.bundle import Bundle
+from nnplug.stages.bundle_ensemble import members_of, read_any
 from nnplug.stages.bundle_files import INDEX, unzip
 from nnplug.stages.runs import (
     TrainedRun,
@@ -30,7 +31,7 @@ from nnplug.stages.runs import (
 
 @dataclass(frozen=True)
 class Model:
-    """What prediction needs. The files of a model opened from a zip live as long as this object.
+    """What prediction needs.
 
     Attributes:
         plans: the plans of the training.
@@ -41,6 +42,7 @@ class Model:
         providers: which component of which distribution each name meant.
         postprocessing: the fitted rule as `nnplug.stages.postprocess` writes it, or None.
         previous: in a cascade, the model whose label map this one refines.
+        unpacked: what keeps the files of a model that was opened from a zip.
     """
 
     plans: Plans
@@ -51,11 +53,54 @@ class Model:
     providers: tuple[Provider, ...]
     postprocessing: Mapping[str, Any] | None = None
     previous: Model | None = None
+    unpacked: object = field(default=None, repr=False, compare=False)
 
     @property
     def stages(self) -> tuple[Model, ...]:
         """This model and the previous stages, the one that predicts last first."""
         return (self, *(self.previous.stages if self.previous else ()))
+
+
+@dataclass(frozen=True)
+class Models:
+    """Models whose probabilities are averaged; one is no exception.
+
+    Attributes:
+        members: at least one, all of the same labels and channels.
+        postprocessing: the rule for what they say together, as `nnplug.stages.postprocess` writes it, or None.
+    """
+
+    members: tuple[Model, ...]
+    postprocessing: Mapping[str, Any] | None = None
+
+
+def open_models(paths: Sequence[Path], *, folds: Sequence[str] | None = None, weights: WeightsKind = "final") -> Models:
+    """Open one model with its postprocessing, or several to be averaged, without the rules that each has for itself.
+
+    Args:
+        paths: runs, configurations' folders and bundles; one may be the bundle of an ensemble.
+        folds: as in `open_model`, of each.
+        weights: as in `open_model`, of each.
+
+    Raises:
+        NnplugError: as `open_model`, or the models have other labels or channels.
+    """
+    opened = [_open_any(path, folds, weights) for path in paths]
+    models = [model for found in opened for model in found.members]
+    for model in models[1:]:
+        _check_comparable(model.description, models[0].description)
+    return Models(tuple(models), opened[0].postprocessing if len(opened) == 1 else None)
+
+
+def _open_any(path: Path, folds: Sequence[str] | None, weights: WeightsKind) -> Models:
+    if path.is_file():
+        unpacked = _Unpacked(path)
+        found = _open_any(unpacked.folder, folds, weights)
+        return replace(found, members=tuple(replace(model, unpacked=unpacked) for model in found.members))
+    if not (path / INDEX).is_file():
+        return Models((_open_runs(find_runs(path), folds, weights),))
+    bundle = read_any(path)
+    return Models(tuple(_open_bundle(b, folds, weights) for b in members_of(bundle)), bundle.postprocessing)
 
 
 def open_model(path: Path, *, folds: Sequence[str] | None = None, weights: WeightsKind = "final") -> Model:
@@ -71,11 +116,17 @@ def open_model(path: Path, *, folds: Sequence[str] | None = None, weights: Weigh
     Raises:
         NnplugError: there is no model, a training is not finished, or a fold is not there; the message lists what is.
     """
-    if path.is_file():
-        return _open_zip(path, folds, weights)
-    if (path / INDEX).is_file():
-        return _open_bundle(path, folds, weights)
-    return _open_runs(find_runs(path), folds, weights)
+    found = _open_any(path, folds, weights)
+    if len(found.members) > 1:
+        raise NnplugError(f"{path}: is an ensemble of {len(found.members)} models; give one of its members/")
+    return found.members[0]
+
+
+def _check_comparable(one: DatasetDescription, other: DatasetDescription) -> None:
+    for what in ("labels", "channel_names"):
+        ours, theirs = one.raw[what], other.raw[what]
+        if getattr(one, what) != getattr(other, what):
+            raise NnplugError(f"models of different {what} cannot be averaged: {ours} and {theirs}")
 
 
 def find_plans(path: Path) -> Plans:
@@ -88,20 +139,17 @@ def open_stage(run: Path) -> Model:
     return _model([open_run(run)], "final")
 
 
-def _open_zip(archive: Path, folds: Sequence[str] | None, weights: WeightsKind) -> Model:
-    folder = Path(tempfile.mkdtemp(prefix="nnplug-"))
-    try:
-        unzip(archive, folder)
-        model = _open_bundle(folder, folds, weights)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
-    return model
+class _Unpacked:
+    """The folder of an unpacked zip, removed with the last model that was opened from it."""
+
+    def __init__(self, archive: Path) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="nnplug-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        unzip(archive, self.folder)
 
 
-def _open_bundle(folder: Path, folds: Sequence[str] | None, weights: WeightsKind) -> Model:
-    bundle = read_bundle(folder)
+def _open_bundle(bundle: Bundle, folds: Sequence[str] | None, weights: WeightsKind) -> Model:
+    folder = bundle.folder
     record = bundle.record
     if record.weights != weights and weights == "best":
         raise NnplugError(
@@ -117,7 +165,7 @@ def _open_bundle(folder: Path, folds: Sequence[str] | None, weights: WeightsKind
         mirror_axes=record.mirror_axes,
         providers=record.providers,
         postprocessing=bundle.postprocessing,
-        previous=None if inner is None else _open_bundle(inner.folder, None, "final"),
+        previous=None if inner is None else _open_bundle(inner, None, "final"),
     )
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from nnplug.components import Kind, Registry
-from nnplug.contracts import Accelerates, Architecture
+from nnplug.contracts import Architecture
 from nnplug.data.frame import Frame
 from nnplug.data.images import Image
 from nnplug.data.plans import Configuration
@@ -26,6 +26,7 @@ from nnplug.plugins import Plugins
 from nnplug.provenance import resolve
 from nnplug.runtime.device import autocast, autocast_dtype, free_memory, memory_format
 from nnplug.runtime.progress import Progress, Silent
+from nnplug.stages.logits import Logits
 from nnplug.stages.model import Model
 from nnplug.stages.postprocess import FittedRule
 from nnplug.stages.preprocess import Preprocessor
@@ -76,7 +77,7 @@ class Predictor:
         self._progress = progress or Silent()
         registry = _registry(model, plugins, self._progress)
         labels = model.description.labels
-        self._previous_labels = self.configuration.previous_labels(model.description)
+        self._previous_labels = self.configuration.previous_labels(model.description.labels)
         self._previous: Predictor | None = None
         if model.previous is not None:
             self._previous = Predictor(
@@ -160,6 +161,10 @@ class Predictor:
         for output, volume in enumerate(volumes):
             yield _restore(volume, frame, fill=float(output == 0 and not regions))
 
+    def output(self, logits: torch.Tensor, frame: Frame) -> Logits:
+        """Logits (K, z, y, x) with all that is needed to average them with other models', or to store them."""
+        return Logits(logits, frame, self._separated_axis(frame), self.model.description.labels.has_regions)
+
     def postprocess(
         self, label_map: npt.NDArray[np.integer[Any]], spacing: Sequence[float]
     ) -> npt.NDArray[np.integer[Any]]:
@@ -184,8 +189,7 @@ class Predictor:
         channels = self.configuration.input_channels(description)
         network = architecture.build(channels=channels, outputs=description.labels.outputs)
         order = memory_format(self.device, self.configuration.dimensions)
-        network = network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload]
-        return architecture.accelerate(network, self.device) if isinstance(architecture, Accelerates) else network
+        return network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload, no-any-return]
 
     def _load(self, weights: Path) -> None:
         if weights == self._loaded:

@@ -5,27 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-import torch
-
 from nnplug.data.cases import check_numbers
 from nnplug.data.dataset import FILE_ENDINGS, CaseFiles, channel_number, group_channels, image_cases
-from nnplug.data.frame import Frame
 from nnplug.data.images import Geometry, read_image, write_label
 from nnplug.data.store import Prepared
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.progress import Advance, Progress
+from nnplug.stages.logits import ENDING, Logits, background, write_logits
+from nnplug.stages.model import Model
 from nnplug.stages.predict import Predictor, check_image
+from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.probabilities import write_probabilities
 
 LOG = "predictions.jsonl"
@@ -38,11 +37,6 @@ _EXPORT_BEHIND = 1  # the logits of one case are exported while the network work
 class _Read(NamedTuple):
     geometry: Geometry
     prepared: Prepared | None  # None where the image is zero everywhere
-
-
-class _Predicted(NamedTuple):
-    logits: torch.Tensor
-    frame: Frame
 
 
 def find_cases(inputs: Sequence[Path], ending: str) -> tuple[CaseFiles, ...]:
@@ -80,34 +74,39 @@ def find_cases(inputs: Sequence[Path], ending: str) -> tuple[CaseFiles, ...]:
 
 
 def predict_folder(
-    predictor: Predictor,
+    ensemble: Ensemble,
     cases: Sequence[CaseFiles],
     output: Path,
     *,
     resume: bool = False,
     save_probabilities: bool = False,
+    save_logits: bool = False,
     progress: Progress,
 ) -> None:
-    """Predict cases into a folder: CASE with the input's ending, plans.json and dataset.json.
+    """Predict cases into a folder: CASE with the input's ending, plans.json (of the first model) and dataset.json.
 
     An image that is zero everywhere gives background and a notice.
 
     Args:
-        predictor: the model.
+        ensemble: one model or several.
         cases: see `find_cases`.
         output: is made where it is missing; label maps in it are replaced.
         resume: keep what an earlier call with the same model, settings and unchanged inputs has finished.
         save_probabilities: write CASE.npz too, see `write_probabilities`.
+        save_logits: write CASE.logits.zip too, see `nnplug.stages.logits`.
         progress: where to report.
 
     Raises:
+        NnplugError: logits of an ensemble are asked for, which has none.
         Problems: some cases failed, a line each with case and cause; the others are predicted.
     """
-    job = _Job(predictor, output, progress, save_probabilities=save_probabilities)
+    if save_logits and len(ensemble.members) > 1:
+        raise NnplugError("an ensemble averages probabilities and has no logits; save those of each model by itself")
+    job = _Job(ensemble, output, progress, save_probabilities=save_probabilities, save_logits=save_logits)
     with explained(output):
         output.mkdir(parents=True, exist_ok=True)
-    predictor.model.plans.write(output / "plans.json")
-    write_json(output / "dataset.json", dict(predictor.model.description.raw))
+    ensemble.members[0].model.plans.write(output / "plans.json")
+    write_json(output / "dataset.json", dict(ensemble.description.raw))
     finished = job.finished(cases) if resume else set()
     missing = [case for case in cases if case.name not in finished]
     with progress.task("predict", len(cases), done=len(finished)) as advance:
@@ -120,22 +119,21 @@ def predict_folder(
 class _Job:
     """One call of `predict_folder`: a thread that reads, this one that predicts, and a thread that exports."""
 
-    predictor: Predictor
+    ensemble: Ensemble
     output: Path
     progress: Progress
     save_probabilities: bool
+    save_logits: bool
     failures: list[str] = field(default_factory=list)
 
     def run(self, cases: Sequence[CaseFiles], advance: Advance) -> None:
         exports: deque[tuple[CaseFiles, Future[None]]] = deque()
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+            reads = _ahead(reader, self._read, [(case, member) for case in cases for member in self.ensemble.members])
             try:
-                for case, read in _ahead(reader, self._read, cases):
+                for case in cases:
                     with self._noted(case):
-                        geometry, prepared = read.result()
-                        predicted = self._predict(case, prepared)
-                        exports.append((case, writer.submit(self._export, case, geometry, predicted)))
-                        del prepared, predicted  # else they stay until the next case has its own
+                        exports.append((case, writer.submit(self._export, case, *self._predict(case, reads))))
                     while len(exports) > _EXPORT_BEHIND:
                         self._finish(*exports.popleft(), advance)
                 while exports:
@@ -151,39 +149,49 @@ class _Job:
         return {
             case.name
             for case in cases
-            if log.get(case.name) == self._depends_on(case) and all(path.is_file() for path in self._outputs(case))
+            if log.get(case.name) == self._depends_on(case)
+            and all(path.is_file() for path in self._outputs(case).values())
         }
 
-    def _read(self, case: CaseFiles) -> _Read:
+    def _read(self, case: CaseFiles, member: Predictor) -> _Read:
         check_channel_numbers(case)
         image = read_image(case.images)
-        check_image(image, self.predictor.model.description.channel_names)
+        check_image(image, member.model.description.channel_names)
         check_numbers(case, image.array)
-        return _Read(image.geometry, self.predictor.prepare(image) if image.array.any() else None)
+        return _Read(image.geometry, member.prepare(image) if image.array.any() else None)
 
-    def _predict(self, case: CaseFiles, prepared: Prepared | None) -> _Predicted | None:
-        if prepared is None:
+    def _predict(self, case: CaseFiles, reads: Iterator[Future[_Read]]) -> tuple[Geometry, list[Logits]]:
+        """What each model says of a case, one after the other; nothing where the image is zero everywhere."""
+        own = islice(reads, len(self.ensemble.members))
+        outputs: list[Logits] = []
+        try:
+            for member, read in zip(self.ensemble.members, own, strict=True):
+                geometry, prepared = read.result()
+                if prepared is not None:
+                    outputs.append(self._logits(case, member, prepared))
+        finally:
+            deque(own, maxlen=0)  # what is left of a case that failed
+        if not outputs:
             self.progress.notice(f"{case.name}: the image is zero everywhere; its label map is all background")
-            return None
-        passes = self.predictor.passes(prepared.image.shape[1:])
+        return geometry, outputs
+
+    def _logits(self, case: CaseFiles, member: Predictor, prepared: Prepared) -> Logits:
+        passes = member.passes(prepared.image.shape[1:])
         with self.progress.task(f"predict {case.name}", passes) as advance:
-            return _Predicted(self.predictor.logits(prepared.image, report=lambda: advance("")), prepared.frame)
+            logits = member.logits(prepared.image, report=lambda: advance(""))
+        output = member.output(logits, prepared.frame)
+        return output if len(self.ensemble.members) == 1 else output.spooled(self.output)
 
-    def _export(self, case: CaseFiles, geometry: Geometry, predicted: _Predicted | None) -> None:
-        label_file, *probability_files = self._outputs(case)
-        write_label(label_file, self._label_map(geometry, predicted), geometry)
-        for path in probability_files:
-            shape = (self.predictor.model.description.labels.outputs, *geometry.shape)
-            volumes = (
-                _background(self.predictor, geometry) if predicted is None else self.predictor.probabilities(*predicted)
-            )
-            write_probabilities(path, volumes, shape)
+    def _export(self, case: CaseFiles, geometry: Geometry, outputs: Sequence[Logits]) -> None:
+        files = self._outputs(case)
+        write_label(files["labels"], self.ensemble.label_map(outputs, geometry), geometry)
+        if "probabilities" in files:
+            shape = (self.ensemble.description.labels.outputs, *geometry.shape)
+            volumes = self.ensemble.probabilities(outputs, geometry, self.output)
+            write_probabilities(files["probabilities"], volumes, shape)
+        if "logits" in files:
+            write_logits(files["logits"], *(outputs or [background(geometry, self.ensemble.description.labels)]))
         self._note_finished(case)
-
-    def _label_map(self, geometry: Geometry, predicted: _Predicted | None) -> npt.NDArray[np.integer[Any]]:
-        if predicted is None:
-            return np.zeros(geometry.shape, np.uint8)
-        return self.predictor.postprocess(self.predictor.labels(*predicted), geometry.spacing)
 
     def _finish(self, case: CaseFiles, export: Future[None], advance: Advance) -> None:
         with self._noted(case):
@@ -200,10 +208,14 @@ class _Job:
         except (OSError, MemoryError, ValueError, RuntimeError) as error:
             self.failures.append(f"{case.name}: {type(error).__name__}: {' '.join(str(error).splitlines()[:1])}")
 
-    def _outputs(self, case: CaseFiles) -> list[Path]:
-        ending = _ending(case.images[0]) or ""
-        paths = [self.output / f"{case.name}{ending}"]
-        return [*paths, self.output / f"{case.name}.npz"] if self.save_probabilities else paths
+    def _outputs(self, case: CaseFiles) -> dict[str, Path]:
+        """What is to be written of a case."""
+        files = {"labels": f"{case.name}{_ending(case.images[0]) or ''}"}
+        if self.save_probabilities:
+            files["probabilities"] = f"{case.name}.npz"
+        if self.save_logits:
+            files["logits"] = f"{case.name}{ENDING}"
+        return {what: self.output / name for what, name in files.items()}
 
     def _depends_on(self, case: CaseFiles) -> str:
         """A hash over the inputs and all that decides the outputs."""
@@ -212,14 +224,10 @@ class _Job:
 
     @cached_property
     def _settings(self) -> str:
-        """Model and settings; weights count by content, as each call unpacks those of a zip anew."""
-        predictor, model = self.predictor, self.predictor.model
-        identity = [
-            [stage.plans.digest(), stage.configuration, stage.postprocessing, [*map(_digest, stage.weights)]]
-            for stage in model.stages
-        ]
-        settings = [predictor.mirror_axes, predictor.step, self.save_probabilities]
-        return json.dumps([identity, settings], sort_keys=True)
+        """Models and settings."""
+        members = [([*map(_identity, m.model.stages)], m.mirror_axes, m.step) for m in self.ensemble.members]
+        rule = None if self.ensemble.rule is None else self.ensemble.rule.record.data()
+        return json.dumps([members, rule, self.save_probabilities, self.save_logits], sort_keys=True)
 
     def _note_finished(self, case: CaseFiles) -> None:
         path = self.output / LOG
@@ -246,21 +254,22 @@ def check_channel_numbers(case: CaseFiles) -> None:
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, function: Any, cases: Sequence[CaseFiles]
-) -> Iterator[tuple[CaseFiles, Future[_Read]]]:
-    waiting: deque[tuple[CaseFiles, Future[_Read]]] = deque()
-    for case in cases:
-        waiting.append((case, pool.submit(function, case)))
+    pool: ThreadPoolExecutor,
+    function: Callable[[CaseFiles, Predictor], _Read],
+    items: Sequence[tuple[CaseFiles, Predictor]],
+) -> Iterator[Future[_Read]]:
+    waiting: deque[Future[_Read]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, *item))
         if len(waiting) > _READ_AHEAD:
             yield waiting.popleft()
     while waiting:
         yield waiting.popleft()
 
 
-def _background(predictor: Predictor, geometry: Geometry) -> Iterator[npt.NDArray[np.float32]]:
-    labels = predictor.model.description.labels
-    for output in range(labels.outputs):
-        yield np.full(geometry.shape, float(output == 0 and not labels.has_regions), np.float32)
+def _identity(model: Model) -> list[Any]:
+    """What a model is; weights count by content, as each call unpacks those of a zip anew."""
+    return [model.plans.digest(), model.configuration, model.postprocessing, [*map(_digest, model.weights)]]
 
 
 def _entry(line: str) -> tuple[str, str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from nnplug.contracts import Trainer, TrainingTask
 from nnplug.errors import InvalidOptions
@@ -34,6 +34,8 @@ class NnUNetTrainer:
         patience: epochs without a better smoothed Dice after which training ends early; None for never, as nnU-Net.
         precision: of the network's arithmetic; "auto" is the fastest that the device trains well in.
     """
+
+    takes_previous_stage: ClassVar[bool] = True
 
     epochs: int = 1000
     iterations_per_epoch: int = 250

@@ -1,0 +1,57 @@
+"""`nnplug ensemble -i A -i B -o C`: average stored probabilities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnplug_cli.context import Context
+from nnplug_cli.options import json_option, workers_option
+from nnplug_cli.render import print_json
+
+_path = click.Path(path_type=Path)
+
+
+@click.command(short_help="Average the stored probabilities of several models.")
+@click.option(
+    "-i", "--input", "first", multiple=True, required=True, type=_path, metavar="FOLDER..", help="Predictions."
+)
+@click.argument("more", nargs=-1, type=_path, metavar="[FOLDER..]")
+@click.option("-o", "--output", required=True, type=_path, metavar="FOLDER", help="Where label maps go.")
+@click.option("--dataset-json", type=_path, help="Labels and regions [default: the one of the first folder].")
+@click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with the mean probabilities.")
+@workers_option
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    first: tuple[Path, ...],
+    more: tuple[Path, ...],
+    output: Path,
+    dataset_json: Path | None,
+    save_probabilities: bool,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Average the probabilities of the same cases, `-i A B` or `-i A -i B`, and write label maps.
+
+    Each folder holds what `nnplug predict --save-logits` or `--save-probabilities`, or nnU-Net, has written.
+    """
+    from nnplug.data.dataset import DatasetDescription
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.stages.ensemble import ensemble_folders
+
+    cases = ensemble_folders(
+        (*first, *more),
+        output,
+        description=None if dataset_json is None else DatasetDescription.read(dataset_json),
+        save_probabilities=save_probabilities,
+        executor=LocalExecutor(workers),
+        progress=context.progress,
+    )
+    if as_json:
+        print_json({"output": str(output), "cases": list(cases)})
+    else:
+        click.echo(str(output))

@@ -1,0 +1,94 @@
+"""Prediction with one model or several, whose probabilities are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.data.dataset import DatasetDescription
+from nnplug.data.images import Geometry
+from nnplug.plugins import Plugins
+from nnplug.runtime.progress import Progress
+from nnplug.stages.ensemble import Mean, label_map, mean_volumes
+from nnplug.stages.logits import Logits, background
+from nnplug.stages.model import Models
+from nnplug.stages.postprocess import FittedRule
+from nnplug.stages.predict import Predictor
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Models ready to predict, and the postprocessing of what they say together.
+
+    Attributes:
+        members: one model or several of the same labels and channels.
+        rule: applied to label maps, or None.
+    """
+
+    members: tuple[Predictor, ...]
+    rule: FittedRule | None = None
+
+    @classmethod
+    def load(
+        cls,
+        models: Models,
+        plugins: Plugins,
+        *,
+        device: torch.device,
+        mirroring: bool = True,
+        step: float = 0.5,
+        progress: Progress,
+    ) -> Self:
+        """Build the networks; arguments and errors are those of `Predictor`."""
+        rule = models.postprocessing
+        members = [
+            Predictor(model, plugins, device=device, mirroring=mirroring, step=step, progress=progress)
+            for model in models.members
+        ]
+        where = "this model's postprocessing"
+        return cls(
+            tuple(members), None if rule is None else FittedRule.load(rule, plugins, where=where, progress=progress)
+        )
+
+    @property
+    def description(self) -> DatasetDescription:
+        """Labels, channels and file ending, those of the first member."""
+        return self.members[0].model.description
+
+    def label_map(self, outputs: Sequence[Logits], geometry: Geometry) -> npt.NDArray[np.integer[Any]]:
+        """The postprocessed label map (z, y, x) of an image.
+
+        Args:
+            outputs: what each member says, in their order; none where the image is zero everywhere.
+            geometry: of the image.
+        """
+        if len(outputs) == 1:  # the largest logit is the largest probability
+            labels = self.members[0].labels(outputs[0].values, outputs[0].frame)
+        else:
+            labels = label_map(self._mean(outputs, geometry), self.description.labels)
+        return labels if self.rule is None else self.rule(labels, geometry.spacing)
+
+    def probabilities(
+        self, outputs: Sequence[Logits], geometry: Geometry, spool: Path
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """The mean probability of each class or region in turn, (z, y, x) float32.
+
+        Args:
+            outputs: as in `label_map`.
+            geometry: of the image.
+            spool: on whose disk the means of several members wait, see `nnplug.runtime.spool`.
+        """
+        if len(outputs) == 1:
+            return self.members[0].probabilities(outputs[0].values, outputs[0].frame)
+        return mean_volumes(self._mean(outputs, geometry), spool)
+
+    def _mean(self, outputs: Sequence[Logits], geometry: Geometry) -> Mean:
+        return Mean(outputs or [background(geometry, self.description.labels)])
