@@ -10,6 +10,7 @@ import click
 
 from nnplug.errors import NnplugError
 from nnplug_cli.context import Context
+from nnplug_cli.networks import print_network
 from nnplug_cli.options import (
     Choices,
     component_options,
@@ -65,6 +66,7 @@ class Places:
     metavar="PLANS",
     help="Take the plans of another dataset (a plans file, run or bundle), for its pretrained weights.",
 )
+@click.option("--summary", is_flag=True, help="Show each network too: stages, shapes, parameters, feature maps.")
 @configuration_option
 @component_options
 @set_option
@@ -79,6 +81,7 @@ def command(
     dataset_json: Path | None,
     output: Path | None,
     source: Path | None,
+    summary: bool,
     configurations: tuple[str, ...],
     choices: Choices,
     overrides: dict[str, dict[str, Any]],
@@ -103,6 +106,8 @@ def command(
         print_json(plans.data())
     else:
         _print(plans)
+        if summary:
+            _print_networks(context, plans, description)
         click.echo(f"plans: {path}")
 
 
@@ -189,6 +194,13 @@ def _print(plans: Plans) -> None:
         for name, c in plans.configurations.items()
     ]
     print_table(("configuration", "spacing (mm)", "patch", "batch", "median shape", "network"), rows)
+
+
+def _print_networks(context: Context, plans: Plans, description: DatasetDescription) -> None:
+    from nnplug.stages.summary import summarize
+
+    for name in plans.configurations:
+        print_network(summarize(plans, name, description, context.plugins.registry))
 
 
 def _times(values: Sequence[float]) -> str:
