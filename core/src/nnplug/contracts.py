@@ -331,9 +331,22 @@ class Trainer(Protocol):
     def train(self, task: TrainingTask) -> None:
         """Train to the end, going on from `task.run.state` where it exists.
 
-        Leaves `log.jsonl`, `weights_best.safetensors` and, last, `weights_final.safetensors` in the run's folder.
+        Leaves `log.jsonl`, `weights_best.safetensors` and `weights_final.safetensors` in the run's folder, and last of
+        all removes the state.
         Killed at any instant, it leaves what the next call goes on from, with equal results.
         """
+        ...
+
+
+class ExtensibleTrainer(Trainer, Protocol):
+    """A training procedure that can go on with a finished run. Nobody need offer this: the core looks for the method.
+
+    At its end `train` leaves `task.run.final_state`, which with the final weights is enough to go on. To extend the
+    run, the core renames it to `task.run.state` and calls `train` with the new options.
+    """
+
+    def extends(self, earlier: Trainer) -> bool:
+        """Whether a run that was finished with the options of `earlier` can go on with these."""
         ...
 
 

@@ -41,6 +41,12 @@ from nnplug_cli.scores import print_scores, scores_data
 @devices_option
 @seed_option
 @workers_option
+@click.option(
+    "--pretrained",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="Begin with the weights of this run or bundle, all but the segmentation heads.",
+)
 @click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster.")
 @click.option("--fresh", is_flag=True, help="Train again from the start.")
 @json_option
@@ -59,6 +65,7 @@ def command(
     devices: int,
     seed: int,
     workers: int | None,
+    pretrained: Path | None,
     no_mirroring: bool,
     fresh: bool,
     as_json: bool,
@@ -67,7 +74,8 @@ def command(
 
     Without -c every configuration of the plans, without -f every fold. What is finished is left as it is, and a fold
     that was stopped goes on where it was; folds may be trained in any order, by several calls.
-    `--set trainer.KEY=VALUE` changes these runs alone, not the plans.
+    `--set trainer.KEY=VALUE` changes these runs alone, not the plans; more `trainer.epochs` than a finished fold had
+    make it go on from its final weights.
     """
     from nnplug.data.dataset import Dataset
     from nnplug.data.plans import read_plans
@@ -94,6 +102,7 @@ def command(
         folds=folds,
         seed=seed,
         command=("nnplug", *sys.argv[1:]),
+        pretrained=pretrained,
         progress=progress,
     )
     for job in jobs if fresh and world.leads else ():

@@ -35,6 +35,13 @@ class World:
         """This rank's part of `count` samples."""
         return range(self.rank * count // self.size, (self.rank + 1) * count // self.size)
 
+    def wait(self) -> None:
+        """Go on when every rank has come here."""
+        if self.size > 1:
+            from torch.distributed import barrier
+
+            barrier()
+
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """The sum over the ranks, of the same shape."""
         if self.size == 1:

@@ -21,6 +21,7 @@ from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.stages.bundle import write_bundle
 from nnplug.stages.changes import differences
+from nnplug.stages.extend import is_extension
 from nnplug.stages.fingerprint import measure
 from nnplug.stages.folds import FoldTraining, train_folds
 from nnplug.stages.plan import make_plans
@@ -205,7 +206,10 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, *, plugins: Plug
     if path.exists() and not changed:
         return plans
     for job in make_jobs(request, plans, progress):
-        discard(job.run) if request.fresh else check_unchanged(job)
+        if request.fresh:
+            discard(job.run)
+        elif not is_extension(job, plugins):
+            check_unchanged(job)
     if changed:
         progress.notice(f"plans {plans.name!r} change: {'; '.join(changed)}; what depends on them is done again")
     plans.write(path)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnplug.components import Entry, Kind
@@ -13,7 +14,7 @@ from nnplug.contracts import Trainer, TrainingTask
 from nnplug.data.dataset import Dataset, DatasetDescription
 from nnplug.data.plans import Configuration, Plans, read_plans
 from nnplug.data.previous import PreviousLabels
-from nnplug.data.record import RunRecord, installed_versions
+from nnplug.data.record import Pretrained, RunRecord, installed_versions
 from nnplug.data.splits import Fold, choose_fold
 from nnplug.data.store import CaseStore
 from nnplug.data.workspace import RunFolder, Workspace
@@ -30,8 +31,10 @@ from nnplug.stages.cascade import (
     check_takes_previous_stage,
     previous_sources,
 )
-from nnplug.stages.changes import differences
+from nnplug.stages.changes import decisions, differences
 from nnplug.stages.curves import draw_curves
+from nnplug.stages.extend import begin_extension, is_extension
+from nnplug.stages.pretrained import describe_pretrained, load_pretrained
 from nnplug.stages.split import ensure_splits
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ class TrainingJob:
         fold: a number, or "all".
         seed: of every random draw.
         command: what the user typed, for the record.
+        pretrained: a run or bundle whose weights the training begins with, but for the segmentation heads.
     """
 
     workspace: Workspace
@@ -65,6 +69,7 @@ class TrainingJob:
     fold: int | str
     seed: int = 0
     command: tuple[str, ...] = ()
+    pretrained: Path | None = None
 
     @property
     def description(self) -> DatasetDescription:
@@ -117,7 +122,10 @@ def train(
     progress: Progress,
     world: World = ALONE,
 ) -> RunFolder:
-    """Train a fold to the end, going on where an earlier start was stopped; a finished fold is left as it is.
+    """Train a fold to the end, going on where an earlier start was stopped.
+
+    A finished fold is left as it is, unless the plans ask for a longer training than it had: then it goes on from its
+    final weights.
 
     Args:
         job: what to train.
@@ -133,11 +141,14 @@ def train(
         Problems: folds of the configuration that it refines are missing; a line each with the command to make it.
         MissingProvider: a component that the plans name is not to be had.
     """
+    if is_extension(job, plugins) and world.leads:
+        begin_extension(job, progress)
+    world.wait()
     check_unchanged(job)
     check_previous_unchanged(job, REMEDY)
     splits = ensure_splits(job.dataset, job.workspace, progress=progress)
     fold = _fold(job, splits)
-    if job.run.final_weights.exists():
+    if job.run.is_finished:
         return job.run
     components, notes = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=USED)
     for note in notes:
@@ -180,15 +191,12 @@ def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:
     if not job.run.record.exists():
         return
     record = RunRecord.read(job.run.record)
-    old = {**_decisions(read_plans(job.run.path / "plans.json")), "seed": record.seed}
-    if changed := list(differences(old, {**_decisions(job.own_plans), "seed": job.seed})):
+    old = {**decisions(read_plans(job.run.plans)), "seed": record.seed, "pretrained": record.pretrained}
+    new = {**decisions(job.own_plans), "seed": job.seed, "pretrained": _pretrained(job)}
+    for values in (old, new):  # where the model lies means nothing
+        values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
+    if changed := list(differences(old, new)):
         raise NnplugError(f"{job.run.path}: was begun with other values ({'; '.join(changed)}). {remedy}")
-
-
-def _decisions(plans: Plans) -> dict[str, object]:
-    """What training depends on: not which version of a plugin made the plans."""
-    data = plans.data()
-    return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
 
 
 def create(components: Components, plans: Plans, kind: Kind) -> Any:
@@ -210,7 +218,7 @@ def make_task(
     """All that the trainer of a job gets, the network with initial weights included."""
     configuration = job.plans.configuration(job.configuration)
     return TrainingTask(
-        network=_network(job, components, configuration),
+        network=_network(job, components, configuration, progress),
         configuration=configuration,
         labels=job.learned.labels,
         cases=cases,
@@ -255,18 +263,26 @@ def _check_preprocessed(job: TrainingJob, fold: Fold, cases: CaseStore) -> None:
         )
 
 
-def _network(job: TrainingJob, components: Components, configuration: Configuration) -> torch.nn.Module:
-    """The network with initial weights that depend on the seed alone."""
+def _network(
+    job: TrainingJob, components: Components, configuration: Configuration, progress: Progress
+) -> torch.nn.Module:
+    """The network with initial weights that depend on the seed, and on the pretrained model where there is one."""
     import torch
 
     choice = configuration.architecture
+    channels, outputs = configuration.input_channels(job.description), job.learned.labels.outputs
     architecture = components[Kind.ARCHITECTURE, choice.name].create(choice.options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
-        network: torch.nn.Module = architecture.build(
-            channels=configuration.input_channels(job.description), outputs=job.learned.labels.outputs
-        )
+        network: torch.nn.Module = architecture.build(channels=channels, outputs=outputs)
+    if job.pretrained is not None:
+        heads = load_pretrained(network, architecture, job.pretrained, channels=channels, outputs=outputs)
+        progress.notice(f"{job.title} begins with {job.pretrained}; at random begin {', '.join(heads)}")
     return network
+
+
+def _pretrained(job: TrainingJob) -> Pretrained | None:
+    return None if job.pretrained is None else describe_pretrained(job.pretrained)
 
 
 def _masked_channels(configuration: Configuration, components: Components) -> tuple[int, ...]:
@@ -282,8 +298,8 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], sp
     run = job.run
     if run.record.exists():
         return
-    job.own_plans.write(run.path / "plans.json")
-    write_json(run.path / "dataset.json", job.learned.raw)
+    job.own_plans.write(run.plans)
+    write_json(run.description, job.learned.raw)
     RunRecord(
         dataset=job.plans.dataset,
         plans=job.plans.name,
@@ -297,6 +313,7 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], sp
         mirror_axes=mirror_axes,
         training=fold.train,
         validation=fold.val,
+        pretrained=_pretrained(job),
         created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
         previous=previous_sources(job, fold, splits),
     ).write(run.record)

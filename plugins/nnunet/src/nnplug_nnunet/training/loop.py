@@ -6,10 +6,12 @@ import json
 import math
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from nnplug.contracts import AugmentationContext, TrainingTask
@@ -20,18 +22,25 @@ from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
 from nnplug.stages.curves import draw_curves, read_log
 from nnplug_nnunet.networks.cpu import accelerate
-from nnplug_nnunet.training.checkpoint import Position, load_state, save_state, save_weights
+from nnplug_nnunet.training.checkpoint import (
+    Position,
+    load_state,
+    save_final_state,
+    save_state,
+    save_weights,
+)
 from nnplug_nnunet.training.deep_supervision import supervised_loss
 from nnplug_nnunet.training.loading import Batch, PatchLoader, PatchSource, Stream
 from nnplug_nnunet.training.losses import make_loss
 from nnplug_nnunet.training.schedule import learning_rate, make_optimizer
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
+from nnplug_nnunet.training.share import Share
 
 if TYPE_CHECKING:
     from nnplug_nnunet.training.trainer import NnUNetTrainer
 
-# Saving may take a twentieth of the time: after a kill at most that many saves' worth of training is done again.
-_SAVE_EVERY = 20
+# Of the time, what saving may take: after a kill at most twenty saves' worth of training is done again.
+_SAVING, _DRAWING = 1 / 20, 1 / 100
 _DROPOUT = 3  # the stream of random numbers that torch's own layers draw from
 
 
@@ -62,7 +71,7 @@ class Training:
         if task.device.type == "cpu" and self.dtype is None:
             accelerate(self.network)
         self.position = Position()
-        self._saved_at, self._saving_took = time.monotonic(), 0.0
+        self._saving, self._drawing = Share(_SAVING), Share(_DRAWING, expected=1.0)
         if task.run.state.exists():
             self._restore()
         self._check_together()
@@ -79,11 +88,25 @@ class Training:
             self._loader(Stream.VALIDATION, options.val_iterations_per_epoch) as validation,
             task.progress.task(title, options.epochs * options.iterations_per_epoch, done=done) as advance,
         ):
-            while self.position.epoch < options.epochs:
+            while self.position.epoch < options.epochs and not self._is_stuck:
                 self._epoch(training, validation, advance)
+        if self._is_stuck:
+            task.progress.notice(
+                f"{title}: no better Dice since epoch {self.position.best_epoch}, ended after {self.position.epoch}"
+            )
         if self.world.leads:
             save_weights(self.network, task.run.final_weights)
+            save_final_state(task.run.final_state, self._states(), self.position)
             task.run.state.unlink(missing_ok=True)
+
+    @property
+    def _is_stuck(self) -> bool:
+        """Whether the user's patience with a Dice that does not rise is at its end."""
+        patience = self.options.patience
+        return patience is not None and self.position.epoch - self.position.best_epoch >= patience
+
+    def _states(self) -> dict[str, Any]:
+        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
 
     def _epoch(self, training: PatchLoader, validation: PatchLoader, advance: Advance) -> None:
         epoch, started = self.position.epoch, time.monotonic()
@@ -209,25 +232,31 @@ class Training:
         write_text(self.task.run.log, "".join(json.dumps(epoch) + "\n" for epoch in kept))
 
     def _keep(self) -> None:
-        """Keep the best weights at once, and the state as often as that costs little."""
+        """Keep the best weights at once, state and picture as often as that costs little."""
         if self.position.is_best:
             self.position = self.position.as_best()
             if self.world.leads:
                 save_weights(self.network, self.task.run.best_weights)
-        if self.world.leads and time.monotonic() - self._saved_at >= _SAVE_EVERY * self._saving_took:
-            started = time.monotonic()
-            states = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
-            save_state(self.task.run.state, self.network, states, self.position)
-            draw_curves(self.task.run.log, self.task.run.curves)
-            self._saved_at = time.monotonic()
-            self._saving_took = self._saved_at - started
+        if not self.world.leads:
+            return
+        if self._saving.is_due:
+            with self._saving.taken():
+                save_state(self.task.run.state, self.network, self._states(), self.position)
+        if self._drawing.is_due:
+            with self._drawing.taken():
+                draw_curves(self.task.run.log, self.task.run.curves)
 
     def _restore(self) -> None:
         state = load_state(self.task.run.state, self.task.device)
-        self.network.load_state_dict(state["network"])
+        is_extension = "network" not in state
+        self.network.load_state_dict(load_file(self.task.run.final_weights) if is_extension else state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.position = Position(**state["position"])
+        if is_extension:  # saved at once, since the final weights will be replaced
+            self.position = replace(self.position, best_epoch=self.position.epoch)
+            if self.world.leads:
+                save_state(self.task.run.state, self.network, self._states(), self.position)
 
     def _check_together(self) -> None:
         """Refuse a batch that cannot be shared, and ranks that go on from different epochs.
