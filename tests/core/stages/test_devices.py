@@ -27,7 +27,7 @@ from nnplug.errors import NnplugError
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.runtime.world import World
-from nnplug.stages.devices import check_devices, join_world, train_together
+from nnplug.stages.devices import check_devices, join_world, start_devices, train_together
 from nnplug.stages.pipeline import PlanRequest, RunRequest, Stage, run
 from nnplug.stages.train import TrainingJob, train
 
@@ -151,3 +151,10 @@ def test_more_devices_than_there_are_is_refused():
 
 def test_without_torchrun_a_process_is_alone():
     assert join_world({}, CPU) == World(0, 1)
+
+
+def test_several_devices_and_torchrun_exclude_each_other():
+    environment = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2"}
+    with pytest.raises(NnplugError, match="--devices 2: torchrun starts the processes itself; leave it out"):
+        start_devices(environment, "cpu", 2, here=True)
+    assert start_devices({}, "cuda", 1, here=False) == World(0, 1)
