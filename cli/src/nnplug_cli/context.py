@@ -62,7 +62,7 @@ class Context:
 
         return Console()
 
-    def executor(self, name: str, options: Mapping[str, Any], workers: int | None) -> Executor:
+    def make_executor(self, name: str, options: Mapping[str, Any], workers: int | None) -> Executor:
         """The executor of that name, which is closed when the command ends.
 
         Args:

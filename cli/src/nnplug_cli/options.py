@@ -7,7 +7,7 @@
 | `json_option` | `as_json: bool` |
 | `set_option` | `overrides: dict[str, dict[str, Any]]`, see `nnplug.overrides` |
 | `set_option_of(KIND, ..)` | the same, other kinds being refused |
-| `executor_option` | `executor: str`, for `Context.executor` |
+| `executor_option` | `executor: str`, for `Context.make_executor` |
 | `component_options` | `choices: Choices` |
 | `configuration_option` | `configurations: tuple[str, ...]`, empty for all |
 | `fold_option` | `folds: tuple[int or "all", ...]`, empty for all folds |

@@ -81,7 +81,7 @@ def command(
     from nnplug.stages.devices import start_devices
     from nnplug.stages.pipeline import RunRequest, Stage, run
 
-    jobs = context.executor(executor, overrides.pop(Kind.EXECUTOR, {}), workers)
+    jobs = context.make_executor(executor, overrides.pop(Kind.EXECUTOR, {}), workers)
     start_devices({}, device, devices, here=executor == "local")
     opened = Dataset.open(dataset)
     request = RunRequest(

@@ -86,7 +86,7 @@ def command(
     from nnplug.stages.plan import with_options
     from nnplug.stages.train import discard
 
-    place = context.executor(executor, overrides.pop(Kind.EXECUTOR, {}), workers)
+    place = context.make_executor(executor, overrides.pop(Kind.EXECUTOR, {}), workers)
     opened = Dataset.open(dataset)
     space = Workspace(context.workspace_root(workspace), opened.name)
     if not space.plans(name).exists():

@@ -15,13 +15,13 @@ class _Sum(torch.autograd.Function):
     """A sum over ranks whose gradient is that of this rank's part alone."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:  # type: ignore[override] # noqa: ARG004 - torch's signature
+    def forward(ctx: Any, values: Tensor) -> Tensor:  # noqa: ARG004 - torch's signature
         total = values.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override] # noqa: ARG004
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
         return gradient
 
 
@@ -52,8 +52,10 @@ def add_in_place(tensors: Sequence[Tensor]) -> None:
     for same in by_type.values():
         flat = torch.cat([tensor.reshape(-1) for tensor in same])
         dist.all_reduce(flat)
-        for tensor, part in zip(same, flat.split([tensor.numel() for tensor in same]), strict=True):
-            tensor.copy_(part.view_as(tensor))
+        start = 0
+        for tensor in same:
+            tensor.copy_(flat[start : start + tensor.numel()].view_as(tensor))
+            start += tensor.numel()
 
 
 def copy(tensors: Iterable[Tensor]) -> None:

@@ -57,7 +57,8 @@ class World:
         import torch
 
         total, count = self.sum(torch.stack([values.sum(), values.new_tensor(values.numel())]))
-        return total / count
+        mean: torch.Tensor = total / count
+        return mean
 
     def gather(self, values: torch.Tensor) -> torch.Tensor:
         """The values (n,) of all ranks one after the other; n may differ."""

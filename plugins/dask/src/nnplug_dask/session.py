@@ -109,7 +109,7 @@ def _local(options: DaskExecutor) -> SpecCluster:
 
 
 def _slurm(options: DaskExecutor) -> SpecCluster:
-    from dask_jobqueue import SLURMCluster
+    from dask_jobqueue.slurm import SLURMCluster
 
     given = {"cores": options.threads, "processes": 1, **options.slurm}
     extra = ["--resources", f"{DEVICE}=1", *given.pop("worker_extra_args", [])]
