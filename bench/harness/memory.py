@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
 from collections.abc import Iterator
@@ -26,14 +25,17 @@ def peak() -> int:
 
 
 def tree_bytes(root: int) -> int:
-    """What a process and its descendants hold now: memory that they share counts once."""
-    own, shared = 0, 0
-    for process in _tree(root):
-        with suppress(OSError, ValueError, IndexError):
-            resident, common = (int(word) for word in (PROC / str(process) / "statm").read_text().split()[1:3])
-            own += resident - common
-            shared = max(shared, common)
-    return (own + shared) * os.sysconf("SC_PAGE_SIZE")
+    """What a process and its descendants hold now; memory that they share, as forks do, counts once."""
+    return sum(_proportional(process) for process in _tree(root))
+
+
+def _proportional(process: int) -> int:
+    """A process' proportional set size: of a page that n processes share, an nth."""
+    with suppress(OSError):
+        for line in (PROC / str(process) / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return 1024 * int(line.split()[1])
+    return 0
 
 
 def bytes_of(usage: resource.struct_rusage) -> int:

@@ -22,6 +22,7 @@ from harness.row import Sample
 
 SERVE = Path(__file__).with_name("serve.py")
 _EVERY = 0.02
+_SELDOM = 20  # looking at gigabytes takes milliseconds: at most a twentieth of the time goes into it
 _PR_SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
 _LAST_WORDS = 300
 
@@ -162,8 +163,11 @@ class _PeakOf:
         return self._peak
 
     def _look(self) -> None:
-        while not self._over.wait(_EVERY):
+        pause = _EVERY
+        while not self._over.wait(pause):
+            started = time.perf_counter()
             self._peak = max(self._peak, tree_bytes(self._root))
+            pause = max(_EVERY, _SELDOM * (time.perf_counter() - started))
 
 
 def how_it_ended(code: int) -> str:

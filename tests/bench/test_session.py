@@ -39,9 +39,11 @@ def test_a_death_at_work_is_a_line(tiny):
 HOLD = "import time; held = bytearray(100_000_000); time.sleep(0.3)"
 WITH_CHILD = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {HOLD!r}])"
 
+FORKS = "import os, time; held = bytearray(b'1') * 100_000_000; [os.fork() for _ in range(2)]; time.sleep(0.3)"
+
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the memory of workers")
-@pytest.mark.parametrize("code", [HOLD, WITH_CHILD])
+@pytest.mark.parametrize("code", [HOLD, WITH_CHILD, FORKS])
 def test_memory_of_a_command_with_its_workers(code):
     from harness.session import run_commands
 
