@@ -13,6 +13,12 @@ _FIRST_NNUNET = {"interpolation": "cubic", "even_scaling": True, "margin": 0.7}
 
 
 @hookimpl
+def nnplug_converters() -> Iterable[Component]:
+    """The challenge's folders."""
+    yield Component("brats", "nnplug_brats.converter:BratsConverter", "BraTS 2018 to 2023 and BraTS-Africa")
+
+
+@hookimpl
 def nnplug_planners() -> Iterable[Component]:
     """One configuration with a large batch."""
     yield Component(
