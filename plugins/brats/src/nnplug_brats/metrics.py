@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -44,24 +44,36 @@ class BratsMetric(Metric):
         spacing: Sequence[float],
     ) -> Mapping[str, Figures]:
         """See `nnplug.contracts.Metric`."""
-        counted = np.ones(reference.shape, bool) if labels.ignore is None else reference != labels.ignore
+        counted = np.count_nonzero(reference != labels.ignore) if labels.ignore is not None else reference.size
         return {
-            key: self._figures(np.isin(reference, region), np.isin(prediction, region), counted, spacing)
-            for key, region in zip(labels.keys, labels.foreground, strict=True)
+            key: self._figures(*masks, int(counted), spacing)
+            for key, masks in zip(labels.keys, region_masks(reference, prediction, labels), strict=True)
         }
 
-    def _figures(self, reference: Mask, prediction: Mask, counted: Mask, spacing: Sequence[float]) -> Figures:
-        reference, prediction = reference & counted, prediction & counted
-        tp, size, predicted, voxels = map(
-            int, map(np.count_nonzero, (reference & prediction, reference, prediction, counted))
-        )
+    def _figures(self, reference: Mask, prediction: Mask, voxels: int, spacing: Sequence[float]) -> Figures:
+        tp, size, predicted = map(int, map(np.count_nonzero, (reference & prediction, reference, prediction)))
         negatives = voxels - size
         return {
-            "Dice": 2 * tp / (size + predicted) if size + predicted else 1.0,
+            "Dice": dice(reference, prediction),
             "HD95": hd95(reference, prediction, spacing),
             "Sensitivity": tp / size if size else math.nan,
             "Specificity": (negatives - predicted + tp) / negatives if negatives else math.nan,
         }
+
+
+def region_masks(
+    reference: npt.NDArray[np.integer[Any]], prediction: npt.NDArray[np.integer[Any]], labels: Labels
+) -> Iterator[tuple[Mask, Mask]]:
+    """Reference and prediction of each class or region as masks, without ignored voxels."""
+    counted = np.True_ if labels.ignore is None else reference != labels.ignore
+    for region in labels.foreground:
+        yield np.isin(reference, region) & counted, np.isin(prediction, region) & counted
+
+
+def dice(reference: Mask, prediction: Mask) -> float:
+    """Dice by the challenge's rule: 1 where both masks are empty."""
+    size = int(np.count_nonzero(reference)) + int(np.count_nonzero(prediction))
+    return 2 * int(np.count_nonzero(reference & prediction)) / size if size else 1.0
 
 
 def hd95(reference: Mask, prediction: Mask, spacing: Sequence[float]) -> float:

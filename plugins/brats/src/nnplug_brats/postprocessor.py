@@ -15,7 +15,7 @@ from nnplug.data.labels import Labels
 from nnplug.errors import InvalidFile
 from nnplug.ops.ranking import rank
 from nnplug.stages.evaluate import read_pair
-from nnplug_brats.metrics import BratsMetric
+from nnplug_brats.metrics import BratsMetric, dice, hd95, region_masks
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -110,8 +110,12 @@ class SmallRegion(Postprocessor):
         self, reference: LabelMap, prediction: LabelMap, labels: Labels, spacing: Sequence[float]
     ) -> list[float]:
         """Figures of all regions; distances only where thresholds are ranked by them."""
-        measured = BratsMetric().measure(reference, prediction, labels, spacing=spacing)
-        return [region[name] for region in measured.values() for name in self._compared]
+        figures = []
+        for masks in region_masks(reference, prediction, labels):
+            figures.append(dice(*masks))
+            if "HD95" in self._compared:
+                figures.append(hd95(*masks, spacing))
+        return figures
 
     @property
     def _compared(self) -> Mapping[str, Better]:
