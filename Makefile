@@ -29,7 +29,7 @@ lint: setup
 	$(BIN)/ruff check .
 
 types: setup
-	$(BIN)/mypy $(SOURCES) plugins/_template/src
+	$(BIN)/mypy $(SOURCES) plugins/_template/src $(wildcard docs/examples/*/src)
 
 # PEER=/path/to/python takes another environment that has nnunetv2==2.8.1.
 PEER ?= bench/.venv/bin/python

@@ -76,6 +76,11 @@ class TrainingJob:
         return self.dataset.description
 
     @property
+    def learned(self) -> DatasetDescription:
+        """`dataset.json` as the plans have it learnt: with regions, or with the classes in them."""
+        return self.plans.learned(self.description)
+
+    @property
     def run(self) -> RunFolder:
         """The folder that the fold is trained into."""
         return self.workspace.run(self.plans.name, self.configuration, self.fold)
@@ -200,7 +205,7 @@ def make_task(
     return TrainingTask(
         network=_network(job, components, configuration, progress),
         configuration=configuration,
-        labels=job.description.labels,
+        labels=job.learned.labels,
         cases=cases,
         training=fold.train,
         validation=fold.val,
@@ -232,7 +237,7 @@ def _network(
     import torch
 
     choice = configuration.architecture
-    channels, outputs = configuration.input_channels(job.description), job.description.labels.outputs
+    channels, outputs = configuration.input_channels(job.description), job.learned.labels.outputs
     architecture = components[Kind.ARCHITECTURE, choice.name].create(choice.options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
@@ -261,7 +266,7 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], sp
     if run.record.exists():
         return
     job.own_plans.write(run.plans)
-    write_json(run.description, job.description.raw)
+    write_json(run.description, job.learned.raw)
     RunRecord(
         dataset=job.plans.dataset,
         plans=job.plans.name,
