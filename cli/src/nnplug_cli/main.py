@@ -24,6 +24,7 @@ COMMANDS = {
     "verify": "Report every problem of a dataset.",
     "fingerprint": "Measure a dataset.",
     "plan": "Decide configurations from a fingerprint.",
+    "split": "Choose the folds of cross-validation.",
     "preprocess": "Crop, normalise and resample every case.",
     "train": "Train one fold of one configuration.",
     "predict": "Segment new images with a model.",

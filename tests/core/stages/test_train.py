@@ -48,7 +48,7 @@ def prepare(dataset, root, configuration="3d_fullres", **options):
         folds=(0,),
         until=Stage.PREPROCESS,
     )
-    run(request, plugins=PLUGINS, executor=LocalExecutor(1), device=CPU, workers=1, progress=Silent())
+    run(request, plugins=PLUGINS, executor=LocalExecutor(1), device="cpu", workers=1, progress=Silent())
     plans = next(request.workspace.plans("any").parent.iterdir())
     return TrainingJob(request.workspace, dataset, read(plans), configuration, 0)
 

@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from nnplug.data.images import read_label, write_label
 from nnplug.data.phantom import write_phantom
@@ -66,8 +65,7 @@ def test_a_model_comes_out(kind, configuration, fold, tmp_path):
         until=Stage.VALIDATE,
         mirroring=False,
     )
-    device = torch.device("cpu")
-    outcome = run(request, plugins=Plugins(), executor=LocalExecutor(1), device=device, workers=1, progress=Silent())
+    outcome = run(request, plugins=Plugins(), executor=LocalExecutor(1), device="cpu", workers=1, progress=Silent())
     (summary,) = outcome.scores.values()
     folder = request.workspace.run("nnunet", configuration, fold)
     (epoch,) = [json.loads(line) for line in folder.log.read_text().splitlines()]

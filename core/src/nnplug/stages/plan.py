@@ -160,6 +160,10 @@ def choose(
     Raises:
         UnknownComponent, AmbiguousComponent, InvalidOptions: see `make_plans`.
     """
+    for word, values in given.items():
+        if word != PLAN and not Kind(word).planned:
+            option = ".".join((word, *list(values)[:1]))
+            raise InvalidOptions(f"{option}: plans name no {word}. Give it to the command that uses it.")
     own = registry.recipe(recipe)
     preset = {**registry.recipe(DEFAULT_RECIPE).choices, **own.choices}
     names = {**preset, **{str(kind): name for kind, name in components.items()}}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnplug.components import Entry, Kind
-from nnplug.contracts import TrainingTask
+from nnplug.contracts import Trainer, TrainingTask
 from nnplug.data.dataset import Dataset, DatasetDescription
 from nnplug.data.plans import Configuration, Plans, read_plans
 from nnplug.data.previous import PreviousLabels
@@ -24,6 +24,7 @@ from nnplug.provenance import resolve
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Progress
+from nnplug.runtime.world import ALONE, World
 from nnplug.stages.cascade import (
     check_handed_on,
     check_previous_unchanged,
@@ -112,7 +113,15 @@ class TrainingJob:
         return self.plans.only(self.configuration)
 
 
-def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: int, progress: Progress) -> RunFolder:
+def train(
+    job: TrainingJob,
+    *,
+    plugins: Plugins,
+    device: torch.device,
+    workers: int,
+    progress: Progress,
+    world: World = ALONE,
+) -> RunFolder:
     """Train a fold to the end, going on where an earlier start was stopped.
 
     A finished fold is left as it is, unless the plans ask for a longer training than it had: then it goes on from its
@@ -124,35 +133,41 @@ def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: 
         device: where to train.
         workers: threads that load and augment; they change no number.
         progress: where to report.
+        world: the processes that call this together; the first of them writes.
 
     Raises:
-        NnplugError: the fold was begun with other plans or another seed, its cases are not preprocessed, or it refines
-            another configuration and a chosen component knows nothing of cascades.
+        NnplugError: the fold was begun with other plans, another seed or other cases, its cases are not preprocessed,
+            or a chosen component knows nothing of cascades or of several devices where it should.
         Problems: folds of the configuration that it refines are missing; a line each with the command to make it.
         MissingProvider: a component that the plans name is not to be had.
     """
-    if is_extension(job, plugins):
+    if is_extension(job, plugins) and world.leads:
         begin_extension(job, progress)
+    world.wait()
     check_unchanged(job)
     check_previous_unchanged(job, REMEDY)
+    splits = ensure_splits(job.dataset, job.workspace, progress=progress)
+    fold = _fold(job, splits)
     if job.run.is_finished:
         return job.run
     components, notes = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=USED)
     for note in notes:
         progress.notice(note)
     cases = job.cases
-    splits = ensure_splits(job.dataset, job.workspace, progress=progress)
-    fold = _fold(job, cases, splits)
+    _check_preprocessed(job, fold, cases)
     task = make_task(job, components, cases, fold, device=device, workers=workers, progress=progress)
     trainer = create(components, job.plans, Kind.TRAINER)
     if task.previous_labels:
         check_takes_previous_stage(job, task.augmenter, trainer)
         check_handed_on(job, fold, splits)
-    _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
+    _check_devices(job, trainer, world)
+    if world.leads:
+        _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
     if device.type == "cpu":
         keep_freed_memory()
-    trainer.train(task)
-    draw_curves(job.run.log, job.run.curves)
+    trainer.train(replace(task, world=world))
+    if world.leads:
+        draw_curves(job.run.log, job.run.curves)
     return job.run
 
 
@@ -219,15 +234,33 @@ def make_task(
     )
 
 
-def _fold(job: TrainingJob, cases: CaseStore, splits: Sequence[Fold]) -> Fold:
+def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
+    """The cases of the fold, which must be those that the run was begun with."""
     names = tuple(case.name for case in job.dataset.training_cases())
     fold = choose_fold(splits, names, job.fold)
+    record = RunRecord.read(job.run.record) if job.run.record.exists() else None
+    if record and (moved := {*record.training} ^ {*fold.train} or {*record.validation} ^ {*fold.val}):
+        raise NnplugError(
+            f"{job.run.path}: was begun with other cases than {job.workspace.splits} has now for fold {job.fold} "
+            f"({min(moved)!r} among {len(moved)}). Put the old folds back, or give --fresh to train it again."
+        )
+    return fold
+
+
+def _check_devices(job: TrainingJob, trainer: Trainer, world: World) -> None:
+    if world.size > 1 and not getattr(trainer, "takes_several_devices", False):
+        name = job.plans.choice(Kind.TRAINER).name
+        raise NnplugError(
+            f"trainer {name!r} trains on one device; leave out --devices {world.size}, or do not use torchrun"
+        )
+
+
+def _check_preprocessed(job: TrainingJob, fold: Fold, cases: CaseStore) -> None:
     if missing := sorted({*fold.train, *fold.val} - set(cases)):
         raise NnplugError(
             f"{cases.folder}: {len(missing)} cases are not preprocessed ({missing[0]}, ..). "
             f"Run: nnplug preprocess {job.dataset.folder} -c {job.configuration}"
         )
-    return fold
 
 
 def _network(

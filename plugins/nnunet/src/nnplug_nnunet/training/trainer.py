@@ -36,6 +36,7 @@ class NnUNetTrainer:
     """
 
     takes_previous_stage: ClassVar[bool] = True
+    takes_several_devices: ClassVar[bool] = True
 
     epochs: int = 1000
     iterations_per_epoch: int = 250
