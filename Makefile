@@ -1,7 +1,7 @@
 # One line a target; each does all of its own set-up on a machine with Python 3.11, pip and make.
 PYTHON ?= python3.11
 BIN := .venv/bin
-DISTRIBUTIONS := core plugins/nnunet plugins/brats cli plugins/nnunetv2-commands
+DISTRIBUTIONS := core plugins/nnunet plugins/brats plugins/dask cli plugins/nnunetv2-commands
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 
 .PHONY: setup demo test test-slow lint types bench bench-quick clean
@@ -29,7 +29,7 @@ lint: setup
 	$(BIN)/ruff check .
 
 types: setup
-	$(BIN)/mypy $(SOURCES) plugins/_template/src
+	$(BIN)/mypy $(SOURCES) plugins/_template/src $(wildcard docs/examples/*/src)
 
 # PEER=/path/to/python takes another environment that has nnunetv2==2.8.1.
 PEER ?= bench/.venv/bin/python

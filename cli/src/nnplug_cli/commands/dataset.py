@@ -9,7 +9,7 @@ import click
 
 from nnplug.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, only_kind, set_option, workers_option
+from nnplug_cli.options import json_option, set_option_of, workers_option
 from nnplug_cli.render import print_json, print_table
 from nnplug_cli.reports import print_report
 
@@ -29,7 +29,7 @@ def command() -> None:
 @click.argument("kind")
 @click.argument("source", type=_path)
 @click.argument("destination", type=_path)
-@set_option
+@set_option_of(Kind.CONVERTER)
 @click.option("--dry-run", is_flag=True, help="Show which files would make which case, and write nothing.")
 @workers_option
 @json_option
@@ -54,7 +54,7 @@ def convert(
     from nnplug.stages import convert as stage
 
     context: Context = ctx.obj
-    converter = context.plugins.registry.create(Kind.CONVERTER, kind, only_kind(overrides, Kind.CONVERTER))
+    converter = context.plugins.registry.create(Kind.CONVERTER, kind, overrides.get(Kind.CONVERTER, {}))
     executor = LocalExecutor(workers)
     if dry_run:
         conversion = stage.plan_conversion(converter, source, executor=executor, progress=context.progress)
@@ -67,6 +67,30 @@ def convert(
         print_report(report)
         click.echo(str(dataset.folder))
     ctx.exit(1 if report.problems else 0)
+
+
+@command.command()
+@click.argument("predictions", type=_path)
+@click.argument("output", type=_path)
+@click.option("--dataset-json", type=_path, help="Of the converted dataset [default: the one beside the predictions].")
+@workers_option
+@click.pass_obj
+def restore(
+    context: Context, *, predictions: Path, output: Path, dataset_json: Path | None, workers: int | None
+) -> None:
+    """Write the label maps of PREDICTIONS to OUTPUT with the values of the folder that their dataset was made of.
+
+    For challenges: values are those that the converter put into dataset.json as "source_labels", names stay.
+    """
+    from nnplug.data.dataset import DatasetDescription
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.stages.restore import restore as write
+    from nnplug.stages.restore import source_labels
+
+    file = dataset_json or predictions / "dataset.json"
+    values = source_labels(DatasetDescription.read(file), file)
+    write(predictions, output, values, executor=LocalExecutor(workers), progress=context.progress)
+    click.echo(str(output))
 
 
 def _show(conversion: Conversion, destination: Path, source: Path, *, as_json: bool) -> None:

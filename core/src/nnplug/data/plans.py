@@ -117,6 +117,7 @@ class Plans(Record, frozen=True, kw_only=True):
         median_shape: of the dataset after cropping, transposed, voxels.
         intensity: channel index as text -> foreground statistics.
         configurations: name -> configuration.
+        regions: whether networks learn the regions of `dataset.json` where it has some, or the classes in them.
         providers: which component of which distribution each name meant when the plans were made.
     """
 
@@ -131,6 +132,7 @@ class Plans(Record, frozen=True, kw_only=True):
     median_shape: tuple[float, float, float]
     intensity: dict[str, IntensityStats]
     configurations: dict[str, Configuration]
+    regions: bool = True
     providers: tuple[Provider, ...] = ()
 
     @classmethod
@@ -154,6 +156,10 @@ class Plans(Record, frozen=True, kw_only=True):
         plans = super().from_data(data, where)
         _check(plans, where)
         return plans
+
+    def learned(self, description: DatasetDescription) -> DatasetDescription:
+        """`dataset.json` as networks learn it, which is what a run keeps and predicts with."""
+        return description if self.regions else description.without_regions()
 
     def configuration(self, name: str) -> Configuration:
         """The configuration with that name.
@@ -219,8 +225,9 @@ def inherit(configurations: Mapping[str, Any], name: str, where: str, seen: tupl
 
 def _check(plans: Plans, where: str) -> None:
     """Refuse what has the right types and cannot be: files are edited by hand."""
-    if unknown := sorted(set(plans.choices) - set(Kind)):
-        raise InvalidFile(f"{where}: choices name the unknown kind {unknown[0]!r}. Kinds are {', '.join(Kind)}.")
+    kinds = [str(kind) for kind in Kind if kind.planned]
+    if unknown := sorted(set(plans.choices) - set(kinds)):
+        raise InvalidFile(f"{where}: choices name the unknown kind {unknown[0]!r}. Kinds are {', '.join(kinds)}.")
     if [plans.transpose_forward[axis] for axis in plans.transpose_backward if axis in range(3)] != [0, 1, 2]:
         raise InvalidFile(
             f"{where}: transpose_backward {list(plans.transpose_backward)} does not undo "
