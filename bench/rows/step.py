@@ -22,23 +22,23 @@ def ours(batch: int, device: str, patch: Sequence[int], channels: int, classes: 
     from nnplug.runtime.device import autocast_dtype, memory_format
     from nnplug.runtime.memory import keep_freed_memory
     from nnplug_nnunet.architectures import PlainConvUNet
+    from nnplug_nnunet.networks.cpu import accelerate
 
     where, stages = torch.device(device), len(features)
-    architecture = PlainConvUNet(
+    network: nn.Module = PlainConvUNet(
         n_stages=stages,
         features_per_stage=tuple(features),
         kernel_sizes=((3, 3, 3),) * stages,
         strides=_strides(stages),
         n_conv_per_stage=(2,) * stages,
         n_conv_per_stage_decoder=(2,) * (stages - 1),
-    )
-    network: nn.Module = architecture.build(channels=channels, outputs=classes)
+    ).build(channels=channels, outputs=classes)
     network.to(where, memory_format=memory_format(where, 3))  # type: ignore[call-overload]
     dtype = autocast_dtype(where)
     if device == "cpu":
         keep_freed_memory()
-    if dtype is None:
-        network = architecture.accelerate(network, where)
+    if dtype is None and device == "cpu":
+        network = accelerate(network)
     return steps(network, (batch, channels, *patch), classes, device, dtype)
 
 
