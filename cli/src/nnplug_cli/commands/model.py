@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnplug_cli.context import Context
+from nnplug_cli.networks import network_data, print_network
 from nnplug_cli.options import json_option
 from nnplug_cli.render import print_json, print_table
 
@@ -80,13 +81,39 @@ def show(*, bundle: Path, only_requirements: bool, as_json: bool) -> None:
                 _print_model(member)
 
 
+@command.command()
+@click.argument("model", type=_path)
+@json_option
+@click.pass_obj
+def summary(context: Context, *, model: Path, as_json: bool) -> None:
+    """Show the network of MODEL, a run or bundle: stages, shapes, parameters, memory of feature maps."""
+    from nnplug.stages.model import open_model
+    from nnplug.stages.summary import summarize
+
+    opened = open_model(model)
+    network = summarize(opened.plans, opened.configuration, opened.description, context.plugins.registry)
+    if as_json:
+        print_json(network_data(network))
+    else:
+        print_network(network)
+
+
 @command.command(name="import-nnunet")
 @click.argument("model", type=_path)
 @click.option("-o", "--output", required=True, type=_path, help="The bundle: a folder, or a file that ends in .zip.")
 @click.option("-f", "--fold", "folds", multiple=True, metavar="N|all", help="A fold; repeatable [default: all].")
 @click.option("--checkpoint", type=_weights, default="final", show_default=True, help="Which checkpoint of each fold.")
+@click.option("--previous", type=_path, help="Of a cascade: the previous stage's folder [default: beside MODEL].")
 @click.pass_obj
-def import_nnunet(context: Context, *, model: Path, output: Path, folds: tuple[str, ...], checkpoint: str) -> None:
+def import_nnunet(
+    context: Context,
+    *,
+    model: Path,
+    output: Path,
+    folds: tuple[str, ...],
+    checkpoint: str,
+    previous: Path | None,
+) -> None:
     """Make a bundle of MODEL, a folder that nnU-Net v2 has trained (it holds plans.json and fold_*)."""
     pkgutil.resolve_name(f"{NNUNET}:import_model")(
         model,
@@ -95,6 +122,7 @@ def import_nnunet(context: Context, *, model: Path, output: Path, folds: tuple[s
         progress=context.progress,
         folds=folds or None,
         checkpoint=checkpoint,
+        previous=previous,
     )
     click.echo(str(output))
 
