@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -20,6 +21,7 @@ TINY = {
     "trainer.iterations_per_epoch": 2,
     "trainer.val_iterations_per_epoch": 1,
 }
+WITH_REGIONS = [name for name in RECIPES if name not in ("brats-bl", "brats-bl2")]
 REGIONS = ["(1, 2, 3)", "(2, 3)", "(3,)"]
 
 
@@ -81,3 +83,29 @@ def test_predictions_are_postprocessed_scored_and_ranked(train, tmp_path):
         nnplug("rank", tmp_path / "raw.json", tmp_path / "kept.json", "--metrics", "brats", "--json")
     )
     assert standings[0]["name"].endswith("kept.json") or standings[0]["mean_rank"] == standings[1]["mean_rank"]
+
+
+def test_five_models_average_their_probabilities(train, tmp_path):
+    """The entry's 25 models, in small: of several recipes, in one prediction."""
+    models = []
+    for recipe in WITH_REGIONS[:5]:
+        space, dataset = train(recipe)
+        models.append(space / "model" / f"{recipe}_2d")
+    image = tmp_path / "images"
+    image.mkdir()
+    for file in sorted((dataset / "imagesTr").iterdir())[:4]:
+        (image / file.name).symlink_to(file)
+    how = ["--device", "cpu", "--no-mirroring", "--save-probabilities"]
+    together = [word for model in models for word in ("-m", model)]
+    nnplug("predict", "-i", image, "-o", tmp_path / "all", *together, *how)
+    for index, model in enumerate(models):
+        nnplug("predict", "-i", image, "-o", tmp_path / str(index), "-m", model, *how)
+
+    def probabilities(folder):
+        (file,) = (tmp_path / folder).glob("*.npz")
+        return np.load(file)["probabilities"].astype(np.float32)
+
+    each = [probabilities(str(index)) for index in range(5)]
+    assert probabilities("all").shape[0] == 3
+    np.testing.assert_allclose(probabilities("all"), np.mean(each, axis=0), atol=2e-3)
+    assert np.ptp(each, axis=0).max() > 0.05  # models so different that no one of them passes for the mean
