@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -27,8 +28,6 @@ class Cluster:
 
     @property
     def address(self):
-        import json
-
         return json.loads((self.folder / "scheduler.json").read_text())["address"]
 
     def start_worker(self, *words):
@@ -62,10 +61,14 @@ def jobs(monkeypatch):
 
 @contextmanager
 def running(folder, workers):
+    from distributed import Client
+
     cluster = Cluster(folder)
     try:
         for _ in range(workers):
             cluster.start_worker("--resources", "GPU=1")
+        with Client(cluster.address) as client:
+            client.wait_for_workers(workers, timeout=60)
         yield cluster
     finally:
         cluster.stop()
