@@ -211,12 +211,14 @@ class AugmentationContext:
         mirror_axes: spatial axes that may be mirrored.
         masked_channels: channels that are 0 outside the nonzero mask (label -1) and must stay so.
         labels: classes or regions.
+        previous_labels: values of the previous stage's label map that become channels; empty without a cascade.
     """
 
     patch_size: tuple[int, ...]
     mirror_axes: tuple[int, ...]
     masked_channels: tuple[int, ...]
     labels: Labels
+    previous_labels: tuple[int, ...] = ()
 
 
 class Augmentation(Protocol):
@@ -247,8 +249,38 @@ class Augmentation(Protocol):
         ...
 
 
+class CascadeAugmentation(Augmentation, Protocol):
+    """What an augmenter that `takes_previous_stage` gives: it moves the previous stage's label map with the image."""
+
+    def __call__(
+        self,
+        image: npt.NDArray[np.float32],
+        label: npt.NDArray[np.int16],
+        rng: np.random.Generator,
+        *,
+        previous: npt.NDArray[np.int16] | None = None,
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
+        """Augment one sample.
+
+        Args:
+            image: as in `Augmentation`.
+            label: as in `Augmentation`.
+            rng: as in `Augmentation`.
+            previous: (*source_patch_size), the previous stage's label map, -1 outside the image; None without one.
+
+        Returns:
+            image (C + len(previous_labels), *patch_size), the last channels one-hot in the order of the context's
+            `previous_labels`, and label as in `Augmentation`.
+        """
+        ...
+
+
 class Augmenter(Protocol):
-    """Makes the random transforms of training patches."""
+    """Makes the random transforms of training patches.
+
+    A class attribute `takes_previous_stage = True` says that `bind` gives a `CascadeAugmentation`; one that does not
+    say so is refused where a configuration refines the prediction of another.
+    """
 
     def bind(self, context: AugmentationContext) -> Augmentation:
         """Prepare for one training."""
@@ -263,7 +295,7 @@ class TrainingTask:
         network: in training mode gives logits from fine to coarse; on the CPU, initialised from the run's seed.
         configuration: patch, batch size, batch Dice.
         labels: classes or regions, and the ignore label.
-        cases: the preprocessed cases.
+        cases: the preprocessed cases; in a cascade with what the previous stage predicted.
         training: names of the cases to learn from.
         validation: names of the cases to watch; for fold "all" the same.
         augmenter: random transforms.
@@ -289,9 +321,18 @@ class TrainingTask:
     workers: int
     progress: Progress
 
+    @property
+    def previous_labels(self) -> tuple[int, ...]:
+        """Values of each case's `previous` label map that are input channels, after the image's; none as a rule."""
+        return self.configuration.previous_labels(self.labels)
+
 
 class Trainer(Protocol):
-    """A training procedure."""
+    """A training procedure.
+
+    A class attribute `takes_previous_stage = True` says that it gives the network `TrainingTask.previous_labels`; one
+    that does not say so is refused where a configuration refines the prediction of another.
+    """
 
     def mirror_axes(self, dimensions: int) -> tuple[int, ...]:
         """The spatial axes mirrored in training, and so in prediction; recorded with the model."""

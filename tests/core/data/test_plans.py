@@ -167,5 +167,12 @@ def test_a_refining_network_takes_a_channel_per_label_more():
     description = DatasetDescription.from_data({**raw, "file_ending": ".nii.gz"}, "d.json")
     plans = read(changed("configurations", to=CASCADE))
     refining, plain = plans.configuration("3d_cascade_fullres"), plans.configuration("3d_lowres")
-    assert (refining.previous_labels(description), refining.input_channels(description)) == ((1, 2), 3)
-    assert (plain.previous_labels(description), plain.input_channels(description)) == ((), 1)
+    assert (refining.previous_labels(description.labels), refining.input_channels(description)) == ((1, 2), 3)
+    assert (plain.previous_labels(description.labels), plain.input_channels(description)) == ((), 1)
+
+
+def test_configurations_with_the_same_cases_share_them():
+    plans = read(changed("configurations", to={**CASCADE, "other": {**FULLRES, "batch_size": 9}}))
+    assert [plans.prepared_as(name) for name in plans.configurations] == ["3d_fullres"] * 5
+    coarse = {**CASCADE, "3d_lowres": {**FULLRES, "spacing": [4.0, 2.0, 2.0]}}
+    assert read(changed("configurations", to=coarse)).prepared_as("3d_lowres") == "3d_lowres"

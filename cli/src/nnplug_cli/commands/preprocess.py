@@ -50,7 +50,7 @@ def command(
             opened,
             plans,
             configuration,
-            space.preprocessed(plans.name, configuration),
+            space.preprocessed(plans.name, plans.prepared_as(configuration)),
             registry=context.plugins.registry,
             executor=LocalExecutor(workers),
             progress=context.progress,

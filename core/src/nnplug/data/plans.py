@@ -20,6 +20,7 @@ from nnplug.runtime.files import read_json
 
 if TYPE_CHECKING:
     from nnplug.data.dataset import DatasetDescription
+    from nnplug.data.labels import Labels
 
 SCHEMA = 1
 
@@ -92,13 +93,13 @@ class Configuration(Record, frozen=True, kw_only=True):
         """2 or 3."""
         return len(self.patch_size)
 
-    def previous_labels(self, description: DatasetDescription) -> tuple[int, ...]:
+    def previous_labels(self, labels: Labels) -> tuple[int, ...]:
         """The values of the previous stage's label map that the network gets as a channel each; none without one."""
-        return () if self.previous_stage is None else description.labels.foreground_values
+        return () if self.previous_stage is None else labels.foreground_values
 
     def input_channels(self, description: DatasetDescription) -> int:
         """How many channels the network takes: those of the image, and those of the previous stage."""
-        return len(description.channel_names) + len(self.previous_labels(description))
+        return len(description.channel_names) + len(self.previous_labels(description.labels))
 
 
 class Plans(Record, frozen=True, kw_only=True):
@@ -178,6 +179,12 @@ class Plans(Record, frozen=True, kw_only=True):
     def next_stages(self, name: str) -> tuple[str, ...]:
         """The configurations that get this one's prediction."""
         return tuple(n for n, configuration in self.configurations.items() if configuration.previous_stage == name)
+
+    def prepared_as(self, name: str) -> str:
+        """The first configuration whose preprocessed cases are the same: a cascade shares those of full resolution."""
+        own = self.configuration(name)
+        keys = ("spacing", "normalization", "resampling")
+        return next(n for n, c in self.configurations.items() if all(getattr(c, k) == getattr(own, k) for k in keys))
 
     def only(self, name: str) -> Plans:
         """These plans with no configuration but that one and those that lead to it; raises as `chain` does."""

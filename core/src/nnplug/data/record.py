@@ -34,6 +34,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
         training: names of the cases that were learned from.
         validation: names of the cases that were watched.
         created: when the run began, ISO 8601 with the offset from UTC.
+        previous: in a cascade, fold of the previous stage -> digest of the weights whose predictions it learned from.
     """
 
     schema: int = SCHEMA
@@ -50,6 +51,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     training: tuple[str, ...]
     validation: tuple[str, ...]
     created: str
+    previous: dict[str, str] | None = None
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:

@@ -12,10 +12,10 @@ import json
 import mmap
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from nnplug.data.frame import Frame
 from nnplug.errors import NnplugError
 from nnplug.records import Record
 from nnplug.runtime.files import atomic_folder
+
+if TYPE_CHECKING:
+    from nnplug.data.previous import PreviousLabels
 
 Voxels = npt.NDArray[np.int32]
 """Rows of (z, y, x)."""
@@ -136,6 +139,7 @@ class StoredCase:
         foreground: class or region -> some of its voxels, (n, 3).
         annotated: some annotated voxels, (n, 3), where there is an ignore label.
         source: what the case was made of, as `CaseStore.write` was told.
+        previous: (z, y, x), the label map that the previous stage of a cascade predicted; None where there is none.
     """
 
     name: str
@@ -145,6 +149,14 @@ class StoredCase:
     foreground: Mapping[str, StoredArray]
     annotated: StoredArray | None
     source: str
+    previous: StoredArray | None = None
+
+    def channels(self) -> npt.NDArray[np.float32]:
+        """What prediction takes, in memory: the image, and in a cascade the previous stage's label map as a channel."""
+        image: npt.NDArray[np.float32] = self.image[...]
+        if self.previous is None:
+            return image
+        return np.concatenate((image, self.previous[np.newaxis]), dtype=np.float32)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -173,9 +185,15 @@ class StoredCase:
 class CaseStore(Mapping[str, StoredCase]):
     """Preprocessed cases by name. Safe for threads; cases may be written while others are read."""
 
-    def __init__(self, folder: Path | str) -> None:
-        """Look at a folder; it need not exist before the first `write`."""
+    def __init__(self, folder: Path | str, *, previous: PreviousLabels | None = None) -> None:
+        """Look at a folder; it need not exist before the first `write`.
+
+        Args:
+            folder: where the cases are.
+            previous: what the previous stage of a cascade predicted for them.
+        """
         self.folder = Path(folder)
+        self.previous = previous
         self._opened: dict[str, StoredCase] = {}  # a few hundred bytes per case, no open file
 
     def __iter__(self) -> Iterator[str]:
@@ -191,12 +209,13 @@ class CaseStore(Mapping[str, StoredCase]):
 
         Raises:
             UnknownCase: there is none; the nearest name is suggested.
-            NnplugError: its files are damaged.
+            NnplugError: its files are damaged, or the previous stage has not predicted it.
         """
         if name not in self._opened:
             if not (self.folder / name / _RECORD).is_file():
                 raise self._unknown(name)
-            self._opened[name] = StoredCase.open(self.folder / name)
+            case = StoredCase.open(self.folder / name)
+            self._opened[name] = case if self.previous is None else replace(case, previous=self.previous.read(name))
         return self._opened[name]
 
     def write(self, name: str, case: Prepared, *, source: str = "") -> None:

@@ -88,6 +88,10 @@ class Workspace:
         """The case store of a configuration."""
         return self.folder / "preprocessed" / f"{plans}_{configuration}"
 
+    def previous(self, plans: str, configuration: str) -> Path:
+        """What the previous stage of a cascade predicted for the cases of a configuration."""
+        return self.folder / "preprocessed" / f"{plans}_{configuration}_previous"
+
     def run(self, plans: str, configuration: str, fold: int | str) -> RunFolder:
         """A run's folder; `fold` is a number or "all"."""
         return RunFolder(self.folder / "runs" / plans / configuration / f"fold_{fold}")

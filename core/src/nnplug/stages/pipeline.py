@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +14,7 @@ from nnplug.data.dataset import Dataset
 from nnplug.data.fingerprint import Fingerprint
 from nnplug.data.plans import Plans, read_plans
 from nnplug.data.workspace import Workspace
-from nnplug.errors import NnplugError, Problems
+from nnplug.errors import Problems
 from nnplug.plugins import Plugins
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import read_json, write_json
@@ -24,7 +24,7 @@ from nnplug.stages.changes import differences
 from nnplug.stages.fingerprint import measure
 from nnplug.stages.plan import make_plans
 from nnplug.stages.preprocess import preprocess_dataset
-from nnplug.stages.split import ensure_splits
+from nnplug.stages.schedule import asked_configurations, in_stages, is_refined, make_jobs, tell_pulled_in
 from nnplug.stages.train import TrainingJob, check_unchanged, discard, train
 from nnplug.stages.validate import validate
 from nnplug.stages.verify import verify
@@ -125,20 +125,28 @@ def run(
     if not Stage.PLAN.reached(request.until):
         return Outcome()
     plans = ensure_plans(request, fingerprint, plugins=plugins, progress=progress)
-    jobs = _jobs(request, plans, progress)
+    jobs = make_jobs(request, plans, progress)
+    tell_pulled_in(request, jobs, progress)
     if Stage.PREPROCESS.reached(request.until):
         _preprocess(request, plans, jobs, plugins=plugins, executor=executor, progress=progress)
-    if Stage.TRAIN.reached(request.until):
-        for job in jobs:
+    if not Stage.TRAIN.reached(request.until):
+        return Outcome()
+    scores: dict[tuple[str, int | str], Mapping[str, Any]] = {}
+    for stage in in_stages(jobs):
+        for job in stage:
             train(job, plugins=plugins, device=device, workers=workers, progress=progress)
+        for job in stage:
+            if Stage.VALIDATE.reached(request.until) or is_refined(job, jobs):
+                scores[job.configuration, job.fold] = validate(
+                    job,
+                    plugins=plugins,
+                    device=device,
+                    mirroring=request.mirroring,
+                    executor=executor,
+                    progress=progress,
+                )
     if not Stage.VALIDATE.reached(request.until):
         return Outcome()
-    scores = {
-        (job.configuration, job.fold): validate(
-            job, plugins=plugins, device=device, mirroring=request.mirroring, executor=executor, progress=progress
-        )
-        for job in jobs
-    }
     return Outcome(scores, _bundle(request, jobs) if Stage.BUNDLE.reached(request.until) else {})
 
 
@@ -199,7 +207,7 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, *, plugins: Plug
     changed = list(differences(_decisions(read_plans(path)), _decisions(plans))) if path.exists() else []
     if path.exists() and not changed:
         return plans
-    for job in _jobs(request, plans, progress):
+    for job in make_jobs(request, plans, progress):
         discard(job.run) if request.fresh else check_unchanged(job)
     if changed:
         progress.notice(f"plans {plans.name!r} change: {'; '.join(changed)}; what depends on them is done again")
@@ -211,27 +219,6 @@ def _decisions(plans: Plans) -> dict[str, Any]:
     return {key: value for key, value in plans.data().items() if key != "providers"}
 
 
-def _jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[TrainingJob]:
-    folds = request.folds or tuple(range(len(ensure_splits(request.dataset, request.workspace, progress=progress))))
-    return [
-        TrainingJob(request.workspace, request.dataset, plans, name, fold, request.seed, request.command)
-        for name in _configurations(request, plans, progress)
-        for fold in folds
-    ]
-
-
-def _configurations(request: RunRequest, plans: Plans, progress: Progress) -> Iterator[str]:
-    for name in request.plan.configurations or tuple(plans.configurations):
-        if plans.configuration(name).previous_stage is None:
-            yield name
-        elif name in request.plan.configurations:
-            raise NnplugError(
-                f"{name} refines the prediction of another configuration; this nnplug cannot train cascades"
-            )
-        else:
-            progress.notice(f"{name} is left out: this nnplug cannot train cascades")
-
-
 def _preprocess(
     request: RunRequest,
     plans: Plans,
@@ -241,7 +228,7 @@ def _preprocess(
     executor: Executor,
     progress: Progress,
 ) -> None:
-    for name in dict.fromkeys(job.configuration for job in jobs):
+    for name in dict.fromkeys(plans.prepared_as(job.configuration) for job in jobs):
         preprocess_dataset(
             request.dataset,
             plans,
@@ -256,7 +243,8 @@ def _preprocess(
 def _bundle(request: RunRequest, jobs: list[TrainingJob]) -> dict[str, Path]:
     runs: dict[str, list[TrainingJob]] = {}
     for job in jobs:
-        runs.setdefault(job.configuration, []).append(job)
+        if job.configuration in asked_configurations(request, job.plans):
+            runs.setdefault(job.configuration, []).append(job)
     targets = {name: request.workspace.model / f"{jobs[0].plans.name}_{name}" for name in runs}
     for name, target in targets.items():
         write_bundle([job.run for job in runs[name]], target)

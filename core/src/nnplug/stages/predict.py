@@ -77,7 +77,7 @@ class Predictor:
         self._progress = progress or Silent()
         registry = _registry(model, plugins, self._progress)
         labels = model.description.labels
-        self._previous_labels = self.configuration.previous_labels(model.description)
+        self._previous_labels = self.configuration.previous_labels(model.description.labels)
         self._previous: Predictor | None = None
         if model.previous is not None:
             self._previous = Predictor(

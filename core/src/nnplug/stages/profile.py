@@ -201,7 +201,11 @@ def _cases(trained: TrainedRun) -> CaseStore:
     """The cases that the run learned from, beside it in its workspace."""
     record, path = trained.record, trained.folder.path.resolve()
     root = path.parents[3] if len(path.parents) > 3 else path
-    store = CaseStore(Workspace(root.parent, root.name).preprocessed(record.plans, record.configuration))
+    workspace = Workspace(root.parent, root.name)
+    planned = workspace.plans(record.plans)  # of all configurations, which share cases
+    plans = read_plans(planned if planned.is_file() else trained.folder.plans)
+    dataset = Dataset(root, DatasetDescription.read(trained.folder.description))
+    store = TrainingJob(workspace, dataset, plans, record.configuration, record.fold).cases
     if missing := sorted({*record.training, *record.validation} - set(store)):
         raise NnplugError(
             f"{store.folder}: {len(missing)} cases of the run are not there ({missing[0]}, ..). Give a run in its "

@@ -62,7 +62,7 @@ class TimedStore(CaseStore):
 
     def __init__(self, store: CaseStore, tally: Tally) -> None:
         """Watch the folder of another store."""
-        super().__init__(store.folder)
+        super().__init__(store.folder, previous=store.previous)
         self._tally = tally
 
     def __getitem__(self, name: str) -> StoredCase:
@@ -96,10 +96,14 @@ class _TimedAugmentation:
         return self.augmentation.source_patch_size
 
     def __call__(
-        self, image: npt.NDArray[np.float32], label: npt.NDArray[np.int16], rng: np.random.Generator
+        self,
+        image: npt.NDArray[np.float32],
+        label: npt.NDArray[np.int16],
+        rng: np.random.Generator,
+        **previous: npt.NDArray[np.int16],
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
         with self.tally.timed():
-            return self.augmentation(image, label, rng)
+            return self.augmentation(image, label, rng, **previous)
 
 
 @dataclass

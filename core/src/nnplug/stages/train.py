@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from nnplug.components import Entry, Kind
 from nnplug.contracts import TrainingTask
 from nnplug.data.dataset import Dataset, DatasetDescription
 from nnplug.data.plans import Configuration, Plans, read_plans
+from nnplug.data.previous import PreviousLabels
 from nnplug.data.record import RunRecord, installed_versions
 from nnplug.data.splits import Fold, choose_fold
 from nnplug.data.store import CaseStore
@@ -22,11 +23,19 @@ from nnplug.provenance import resolve
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Progress
+from nnplug.stages.cascade import (
+    check_handed_on,
+    check_previous_unchanged,
+    check_takes_previous_stage,
+    previous_sources,
+)
 from nnplug.stages.changes import differences
 from nnplug.stages.curves import draw_curves
 from nnplug.stages.split import ensure_splits
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER)
@@ -72,6 +81,22 @@ class TrainingJob:
         return f"{self.configuration} fold {self.fold}"
 
     @property
+    def cases(self) -> CaseStore:
+        """The preprocessed cases, in a cascade with what the previous stage predicted for them."""
+        refining = self.plans.configuration(self.configuration).previous_stage is not None
+        return CaseStore(self.prepared_folder, previous=self.previous_labels if refining else None)
+
+    @property
+    def prepared_folder(self) -> Path:
+        """Where the preprocessed cases are."""
+        return self.workspace.preprocessed(self.plans.name, self.plans.prepared_as(self.configuration))
+
+    @property
+    def previous_labels(self) -> PreviousLabels:
+        """Where the previous stage of a cascade leaves its predictions for this configuration."""
+        return PreviousLabels(self.workspace.previous(self.plans.name, self.configuration))
+
+    @property
     def own_plans(self) -> Plans:
         """The plans with this configuration and those that lead to it: what the run is a function of."""
         return self.plans.only(self.configuration)
@@ -88,20 +113,27 @@ def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: 
         progress: where to report.
 
     Raises:
-        NnplugError: the fold was begun with other plans or another seed, or its cases are not preprocessed.
+        NnplugError: the fold was begun with other plans or another seed, its cases are not preprocessed, or it refines
+            another configuration and a chosen component knows nothing of cascades.
+        Problems: folds of the configuration that it refines are missing; a line each with the command to make it.
         MissingProvider: a component that the plans name is not to be had.
     """
     check_unchanged(job)
+    check_previous_unchanged(job, REMEDY)
     if job.run.final_weights.exists():
         return job.run
     components, notes = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=USED)
     for note in notes:
         progress.notice(note)
-    cases = CaseStore(job.workspace.preprocessed(job.plans.name, job.configuration))
-    fold = _fold(job, cases, progress)
+    cases = job.cases
+    splits = ensure_splits(job.dataset, job.workspace, progress=progress)
+    fold = _fold(job, cases, splits)
     task = make_task(job, components, cases, fold, device=device, workers=workers, progress=progress)
     trainer = create(components, job.plans, Kind.TRAINER)
-    _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions))
+    if task.previous_labels:
+        check_takes_previous_stage(job, task.augmenter, trainer)
+        check_handed_on(job, fold, splits)
+    _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
     if device.type == "cpu":
         keep_freed_memory()
     trainer.train(task)
@@ -175,9 +207,9 @@ def make_task(
     )
 
 
-def _fold(job: TrainingJob, cases: CaseStore, progress: Progress) -> Fold:
+def _fold(job: TrainingJob, cases: CaseStore, splits: Sequence[Fold]) -> Fold:
     names = tuple(case.name for case in job.dataset.training_cases())
-    fold = choose_fold(ensure_splits(job.dataset, job.workspace, progress=progress), names, job.fold)
+    fold = choose_fold(splits, names, job.fold)
     if missing := sorted({*fold.train, *fold.val} - set(cases)):
         raise NnplugError(
             f"{cases.folder}: {len(missing)} cases are not preprocessed ({missing[0]}, ..). "
@@ -208,7 +240,7 @@ def _masked_channels(configuration: Configuration, components: Components) -> tu
     )
 
 
-def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...]) -> None:
+def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], splits: Sequence[Fold]) -> None:
     """Write what makes the run folder self-contained; `run.json` last, since its presence says that all is there."""
     run = job.run
     if run.record.exists():
@@ -229,4 +261,5 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...]) ->
         training=fold.train,
         validation=fold.val,
         created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        previous=previous_sources(job, fold, splits),
     ).write(run.record)

@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING, Any
 from nnplug.data.dataset import CaseFiles
 from nnplug.data.images import read_geometry, write_label
 from nnplug.data.record import RunRecord
-from nnplug.data.store import CaseStore
 from nnplug.plugins import Plugins
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.progress import Progress
+from nnplug.stages.cascade import Handover
 from nnplug.stages.evaluate import evaluate_cases
-from nnplug.stages.model import open_model
+from nnplug.stages.model import open_stage
 from nnplug.stages.predict import Predictor
+from nnplug.stages.split import ensure_splits
 from nnplug.stages.train import TrainingJob
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
+
+
+SUMMARY = "summary.json"
 
 
 def validate(
@@ -34,7 +38,8 @@ def validate(
 ) -> dict[str, Any]:
     """Predict a finished fold's validation cases with its final weights and score them against their labels.
 
-    Predictions and `summary.json` go to the run's `validation/`; what is there from an earlier start is kept.
+    Predictions and `summary.json` go to the run's `validation/`; what is there from an earlier start is kept. Where
+    other configurations refine this one, they get the predictions too (`nnplug.stages.cascade`).
 
     Args:
         job: the trained fold.
@@ -47,11 +52,11 @@ def validate(
     Returns:
         The summary in nnU-Net's layout.
     """
-    summary = job.run.validation / "summary.json"
-    if summary.exists():
-        return dict(read_json(summary))
+    summary = job.run.validation / SUMMARY
     cases = _validation_cases(job)
     _predict_missing(job, cases, plugins=plugins, device=device, mirroring=mirroring, progress=progress)
+    if summary.exists():
+        return dict(read_json(summary))
     pairs = [(_prediction(job, case), _label(case)) for case in cases]
     scores = evaluate_cases(pairs, job.description, executor=executor, progress=progress)
     write_json(summary, scores)
@@ -73,17 +78,26 @@ def _predict_missing(
     mirroring: bool,
     progress: Progress,
 ) -> None:
-    missing = [case for case in cases if not _prediction(job, case).exists()]
+    handover = Handover(job, ensure_splits(job.dataset, job.workspace, progress=progress))
+    missing = [case for case in cases if _lacks_prediction(job, case) or handover.is_due(case.name)]
     if not missing:
         return
-    predictor = Predictor(open_model(job.run.path), plugins, device=device, mirroring=mirroring, progress=progress)
-    store = CaseStore(job.workspace.preprocessed(job.plans.name, job.configuration))
+    predictor = Predictor(open_stage(job.run.path), plugins, device=device, mirroring=mirroring, progress=progress)
+    store = job.cases
     with progress.task(f"validate {job.title}", len(cases), done=len(cases) - len(missing)) as advance:
         for case in missing:
             prepared = store[case.name]
-            label_map = predictor.labels(predictor.logits(prepared.image), prepared.frame)
-            write_label(_prediction(job, case), label_map, read_geometry(_label(case)))
+            logits = predictor.logits(prepared.channels())
+            if _lacks_prediction(job, case):
+                label_map = predictor.labels(logits, prepared.frame)
+                write_label(_prediction(job, case), label_map, read_geometry(_label(case)))
+            handover.write(case.name, logits, predictor)
             advance(case.name)
+
+
+def _lacks_prediction(job: TrainingJob, case: CaseFiles) -> bool:
+    """Whether a validation case is still to be predicted; what is scored need not be kept."""
+    return not ((job.run.validation / SUMMARY).exists() or _prediction(job, case).exists())
 
 
 def _prediction(job: TrainingJob, case: CaseFiles) -> Path:

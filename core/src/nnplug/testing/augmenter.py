@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import cast
 
 import numpy as np
 
-from nnplug.contracts import Augmentation, AugmentationContext
+from nnplug.contracts import Augmentation, AugmentationContext, CascadeAugmentation
 from nnplug.runtime.seeds import generator
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, Subject, require
@@ -61,8 +62,24 @@ def _keeps_masked(subject: Subject) -> None:
         require(not result[MASKED].any(), "a masked channel did not stay 0 outside the nonzero mask")
 
 
-def _bind(subject: Subject, axes: int) -> Augmentation:
-    context = AugmentationContext(PATCHES[axes], tuple(range(axes)), (MASKED,), samples.LABELS)
+def _takes_previous(subject: Subject, axes: int) -> None:
+    """Of an augmenter that says so: the previous stage's labels come as one-hot channels after the image's."""
+    if not getattr(subject.entry.load(), "takes_previous_stage", False):
+        return
+    values = samples.LABELS.foreground_values
+    augmentation, patch = cast("CascadeAugmentation", _bind(subject, axes, values)), PATCHES[axes]
+    for draw in range(DRAWS):
+        image, label = samples.volume(draw, augmentation.source_patch_size)
+        image, label = augmentation(image, label, generator(0, draw), previous=label.copy())
+        expected = (samples.CHANNELS + len(values), *patch)
+        require(image.shape == expected, f"with a previous stage the image has shape {image.shape}, not {expected}")
+        _check((image[: samples.CHANNELS], label), patch)
+        found = set(np.unique(image[samples.CHANNELS :]).tolist())
+        require(found <= {0.0, 1.0}, f"the channels of the previous stage hold {sorted(found)}; they are 0 or 1")
+
+
+def _bind(subject: Subject, axes: int, previous_labels: tuple[int, ...] = ()) -> Augmentation:
+    context = AugmentationContext(PATCHES[axes], tuple(range(axes)), (MASKED,), samples.LABELS, previous_labels)
     augmentation: Augmentation = subject.create().bind(context)
     return augmentation
 
@@ -72,4 +89,6 @@ CHECKS: Checks = {
     "augments 2D patches": partial(_augments, axes=2),
     "draws from the rng alone": _is_deterministic,
     "keeps masked channels 0": _keeps_masked,
+    "takes a previous stage in 3D": partial(_takes_previous, axes=3),
+    "takes a previous stage in 2D": partial(_takes_previous, axes=2),
 }

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from nnplug.data.dataset import DatasetDescription
 from nnplug.data.fingerprint import Fingerprint, IntensityStats
 from nnplug.data.frame import Frame
+from nnplug.data.previous import PreviousLabels
 from nnplug.data.store import CaseStore, Prepared
 
 CHANNELS = 2
@@ -57,11 +58,14 @@ def volume(seed: int, shape: tuple[int, ...] = SHAPE) -> tuple[Image, Label]:
     return image, label
 
 
-def write_cases(folder: Path) -> CaseStore:
-    """A store of the preprocessed cases a, b and c."""
-    store = CaseStore(folder)
+def write_cases(folder: Path, *, previous: Path | None = None) -> CaseStore:
+    """A store of the preprocessed cases a, b and c; with what a previous stage predicted where a folder is given."""
+    labels = None if previous is None else PreviousLabels(previous)
+    store = CaseStore(folder, previous=labels)
     for seed, name in enumerate("abc"):
         store.write(name, _prepared(seed))
+        if labels is not None:
+            labels.write(name, np.maximum(volume(seed + 1)[1], 0), source="the kit")
     return store
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnplug.contracts import Augmentation, AugmentationContext, Augmenter
+from nnplug.contracts import AugmentationContext, Augmenter, CascadeAugmentation
+from nnplug.ops.one_hot import one_hot
 from nnplug.testing.samples import Image, Label
 
 FEATURES = 4
@@ -36,20 +38,29 @@ class TinyNetwork(nn.Module):
 class Crop(Augmenter):
     """Cuts the patch from the middle of a slightly larger one and adds noise."""
 
+    takes_previous_stage: ClassVar[bool] = True
+
     def bind(self, context: AugmentationContext) -> _Crop:
         """See `nnplug.contracts.Augmenter`."""
-        return _Crop(context.patch_size)
+        return _Crop(context.patch_size, context.previous_labels)
 
 
 @dataclass(frozen=True)
-class _Crop(Augmentation):
+class _Crop(CascadeAugmentation):
     patch_size: tuple[int, ...]
+    previous_labels: tuple[int, ...]
 
     @property
     def source_patch_size(self) -> tuple[int, ...]:
         return tuple(size + 2 for size in self.patch_size)
 
-    def __call__(self, image: Image, label: Label, rng: np.random.Generator) -> tuple[Image, Label]:
+    def __call__(
+        self, image: Image, label: Label, rng: np.random.Generator, *, previous: Label | None = None
+    ) -> tuple[Image, Label]:
         inside = (slice(1, -1),) * len(self.patch_size)
         cut = image[:, *inside]
-        return cut + rng.normal(scale=0.1, size=cut.shape).astype(np.float32), np.maximum(label[inside], 0)
+        cut = cut + rng.normal(scale=0.1, size=cut.shape).astype(np.float32)
+        if previous is not None:
+            channels = one_hot(torch.from_numpy(previous[inside]), self.previous_labels).numpy()
+            cut = np.concatenate((cut, channels))
+        return cut, np.maximum(label[inside], 0)

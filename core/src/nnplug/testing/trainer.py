@@ -72,6 +72,17 @@ def _trains(subject: Subject, axes: int) -> None:
     require(not _equal(final, start), "the final weights are those that training began with")
 
 
+def _takes_previous(subject: Subject) -> None:
+    """Of a trainer that says so: the network gets a channel per label of the previous stage more."""
+    if not getattr(subject.entry.load(), "takes_previous_stage", False):
+        return
+    with TemporaryDirectory() as folder:
+        task = _task(Path(folder), previous=True)
+        _trainer(subject).train(task)
+        _check_log(task.run)
+        require(task.run.final_weights.is_file(), "train left no final weights in a cascade")
+
+
 def _check_log(run: RunFolder) -> None:
     require(run.log.is_file(), "train left no log.jsonl")
     lines = run.log.read_text(encoding="utf-8").splitlines()
@@ -124,18 +135,22 @@ def _trainer(subject: Subject) -> Trainer:
     return trainer
 
 
-def _task(folder: Path, *, axes: int = 3, workers: int = 1, progress: Progress | None = None) -> TrainingTask:
-    """A training of two cases that takes a second."""
+def _task(
+    folder: Path, *, axes: int = 3, workers: int = 1, progress: Progress | None = None, previous: bool = False
+) -> TrainingTask:
+    """A training of two cases that takes a second; of the second stage of a cascade where `previous` says so."""
+    configuration = _configuration(axes, previous="low" if previous else None)
+    more = configuration.previous_labels(samples.LABELS)
     run = RunFolder(folder / "runs" / "kit" / "kit" / "fold_0")
     run.path.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = TinyNetwork(axes, channels=samples.CHANNELS, outputs=samples.LABELS.outputs)
+        network = TinyNetwork(axes, channels=samples.CHANNELS + len(more), outputs=samples.LABELS.outputs)
     return TrainingTask(
         network=network,
-        configuration=_configuration(axes),
+        configuration=configuration,
         labels=samples.LABELS,
-        cases=samples.write_cases(folder / "cases"),
+        cases=samples.write_cases(folder / "cases", previous=folder / "previous" if previous else None),
         training=("a", "b"),
         validation=("c",),
         augmenter=Crop(),
@@ -148,7 +163,7 @@ def _task(folder: Path, *, axes: int = 3, workers: int = 1, progress: Progress |
     )
 
 
-def _configuration(axes: int) -> Configuration:
+def _configuration(axes: int, *, previous: str | None) -> Configuration:
     return Configuration(
         spacing=(1.0,) * axes,
         patch_size=(PATCH,) * axes,
@@ -158,6 +173,7 @@ def _configuration(axes: int) -> Configuration:
         resampling=Resampling(),
         batch_dice=False,
         architecture=Choice(name="kit"),
+        previous_stage=previous,
     )
 
 
@@ -167,4 +183,5 @@ CHECKS: Checks = {
     "trains a 2D network": partial(_trains, axes=2),
     "trains the same twice": _is_deterministic,
     "goes on after a kill": _resumes,
+    "takes a previous stage": _takes_previous,
 }

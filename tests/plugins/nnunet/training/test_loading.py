@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nnplug.errors import NnplugError
-from nnplug_nnunet.training.loading import PatchLoader, PatchSource, Stream, cut
+from nnplug_nnunet.training.loading import PatchLoader, PatchSource, Stream, cut, cut_previous
 from nnplug_nnunet.training.sampling import PatchBox
 
 
@@ -21,6 +21,7 @@ class Case:
     label: np.ndarray
     foreground: dict = field(default_factory=dict)
     annotated: np.ndarray | None = None
+    previous: np.ndarray | None = None
 
 
 def make_case(seed):
@@ -182,3 +183,42 @@ def test_the_threads_compute_on_one_core_and_leave_the_caller_its_own(source):
         batches(replace(source, augmentation=Watching()), workers, product([0], range(4)))
     assert set(seen) == {1}
     assert torch.get_num_threads() == threads
+
+
+class Told(Noise):
+    """An augmentation that shows what it got of the previous stage."""
+
+    def __call__(self, image, label, rng, *, previous=None):
+        image, label = super().__call__(image, label, rng)
+        return np.concatenate((image, previous[None, :4, :8, :8].astype(np.float32))), label
+
+
+@pytest.fixture
+def cascade(source):
+    """Cases whose previous label map is the label, 0 outside the mask."""
+    cases = {name: replace(case, previous=np.maximum(case.label, 0)) for name, case in source.cases.items()}
+    return replace(source, cases=cases, previous_labels=(1, 2))
+
+
+def test_the_previous_patch_is_where_the_labels_is():
+    case = make_case(0)
+    box = PatchBox((-2, 9, -1), (10, 5, 20))
+    assert cut_previous(case, box) is None
+    case.previous = np.maximum(case.label, 0)
+    previous, label = cut_previous(case, box), cut(case, box)[1]
+    assert previous.dtype == np.int16
+    np.testing.assert_array_equal(previous[2:8, :3, 1:15], np.maximum(label[2:8, :3, 1:15], 0))
+    assert (previous == -1).sum() == previous.size - previous[2:8, :3, 1:15].size
+
+
+@pytest.mark.parametrize("patch", [(4, 8, 8), (8, 8)])
+def test_without_augmentation_the_previous_labels_are_appended_one_hot(cascade, patch):
+    (batch,) = batches(replace(cascade, augmentation=None, patch_size=patch), 0, [(0, 0)])
+    assert batch.image.shape == (3, 4, *patch)
+    assert torch.equal(batch.image[:, 2:], torch.cat((batch.label == 1, batch.label == 2), 1).float())
+
+
+def test_the_augmentation_gets_the_previous_labels(cascade):
+    (batch,) = batches(replace(cascade, augmentation=Told()), 0, [(0, 0)])
+    assert batch.image.shape == (3, 3, 4, 8, 8)
+    assert set(batch.image[:, 2].unique().tolist()) <= {-1, 0, 1, 2}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import torch
 
 from nnplug.contracts import AugmentationContext, Augmenter
 from nnplug.errors import InvalidOptions
+from nnplug.ops.one_hot import one_hot
 from nnplug_nnunet.augmentation.intensity import (
     AdditiveBrightness,
     Brightness,
@@ -20,6 +21,7 @@ from nnplug_nnunet.augmentation.intensity import (
     GaussianNoise,
     MaskOutside,
 )
+from nnplug_nnunet.augmentation.previous import ComponentRemoval, Morphology
 from nnplug_nnunet.augmentation.resolution import GaussianBlur, LowResolution
 from nnplug_nnunet.augmentation.sample import Range, Sample, Transform
 from nnplug_nnunet.augmentation.spatial import Interpolation, Mirror, RotateAndScale, source_size
@@ -62,7 +64,15 @@ class NnunetAugmenter(Augmenter):
         additive_brightness: standard deviation of a shift; nnU-Net has none by default.
         p_additive_brightness: see above.
         p_additive_brightness_channel: probability of each channel of such a sample.
+        previous_radius: of the balls that dilate, erode, open or close what a cascade's previous stage predicted.
+        p_previous_morphology: see above.
+        p_previous_morphology_label: probability of each label of such a sample.
+        previous_component: smaller parts of the patch can be removed from what the previous stage predicted.
+        p_previous_removal: see above.
+        p_previous_removal_label: probability of each label of such a sample.
     """
+
+    takes_previous_stage: ClassVar[bool] = True
 
     interpolation: Interpolation = "linear"
     rotation: float = 30.0
@@ -90,6 +100,12 @@ class NnunetAugmenter(Augmenter):
     additive_brightness: float = 0.2
     p_additive_brightness: float = 0.0
     p_additive_brightness_channel: float = 1.0
+    previous_radius: Range = (1.0, 8.0)
+    p_previous_morphology: float = 0.4
+    p_previous_morphology_label: float = 0.5
+    previous_component: float = 0.15
+    p_previous_removal: float = 0.2
+    p_previous_removal_label: float = 0.5
 
     def __post_init__(self) -> None:
         """Refuse probabilities that are none, and ranges that are empty."""
@@ -111,6 +127,8 @@ class NnunetAugmenter(Augmenter):
             intensity=self._intensity(len(context.patch_size), in_plane=in_plane),
             mirror=Mirror(context.mirror_axes),
             mask=MaskOutside(context.masked_channels),
+            previous=self._previous(context.previous_labels),
+            previous_labels=context.previous_labels,
         )
 
     def rotation_for(self, patch_size: Sequence[int]) -> float:
@@ -149,6 +167,12 @@ class NnunetAugmenter(Augmenter):
             Gamma(self.p_gamma, self.gamma, inverted=False),
         )
 
+    def _previous(self, labels: tuple[int, ...]) -> tuple[Transform[Any], ...]:
+        return (
+            Morphology(self.p_previous_morphology, self.p_previous_morphology_label, self.previous_radius, labels),
+            ComponentRemoval(self.p_previous_removal, self.p_previous_removal_label, self.previous_component, labels),
+        )
+
 
 def _check_range(name: str, limits: Range) -> None:
     low, high = limits
@@ -170,18 +194,29 @@ class Pipeline:
     intensity: tuple[Transform[Any], ...]
     mirror: Mirror
     mask: MaskOutside
+    previous: tuple[Transform[Any], ...] = ()
+    previous_labels: tuple[int, ...] = ()
 
     def __call__(
-        self, image: npt.NDArray[np.float32], label: npt.NDArray[np.int16], rng: np.random.Generator
+        self,
+        image: npt.NDArray[np.float32],
+        label: npt.NDArray[np.int16],
+        rng: np.random.Generator,
+        *,
+        previous: npt.NDArray[np.int16] | None = None,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
-        """See `nnplug.contracts.Augmentation`."""
+        """See `nnplug.contracts.CascadeAugmentation`."""
         channels = len(image)
-        sample = Sample(torch.from_numpy(image), torch.from_numpy(label))
+        moved = None if previous is None else torch.from_numpy(previous)
+        sample = Sample(torch.from_numpy(image), torch.from_numpy(label), moved)
         affine = self.spatial.draw(rng, channels)
         sample = self.spatial.crop(sample) if affine is None else self.spatial.apply(sample, affine)
-        for transform in (*self.intensity, self.mirror):
+        for transform in (*self.intensity, self.mirror, *(() if previous is None else self.previous)):
             params = transform.draw(rng, channels)
             if params is not None:
                 sample = transform.apply(sample, params)
         sample = self.mask.apply(sample) if self.mask.channels else sample
-        return sample.image.numpy(), sample.label.clamp_(min=0).numpy()
+        inputs = sample.image
+        if sample.previous is not None:
+            inputs = torch.cat((inputs, one_hot(sample.previous, self.previous_labels)))
+        return inputs.numpy(), sample.label.clamp_(min=0).numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -21,10 +21,22 @@ class Sample:
     Attributes:
         image: (C, *size) float32, owned by the sample: intensity transforms compute in place.
         label: (*size) int16; -1 outside the nonzero mask and outside the image.
+        previous: (*size) int16, what the previous stage of a cascade predicted; None without one.
     """
 
     image: torch.Tensor
     label: torch.Tensor
+    previous: torch.Tensor | None = None
+
+    @property
+    def label_maps(self) -> torch.Tensor:
+        """(1, *size) or, in a cascade, (2, *size): what moves with the image."""
+        return self.label[None] if self.previous is None else torch.stack((self.label, self.previous))
+
+    @classmethod
+    def of(cls, image: torch.Tensor, label_maps: torch.Tensor) -> Self:
+        """A sample of an image and its `label_maps`."""
+        return cls(image, *label_maps)
 
 
 class Transform(Protocol[Params]):

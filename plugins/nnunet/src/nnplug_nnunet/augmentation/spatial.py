@@ -115,25 +115,22 @@ class RotateAndScale:
 
     def apply(self, sample: Sample, params: Affine) -> Sample:
         """Sample image and label on the transformed grid; new tensors."""
-        image, label = sample.image, sample.label[None]
+        image, maps = sample.image, sample.label_maps
         if self.in_plane:  # slices become channels
-            image, label = image.flatten(0, 1), label[0]
+            image, maps = image.flatten(0, 1), maps.flatten(0, 1)
         matrix = params.matrix()
-        positions = grid_positions(matrix, self._size, label.shape[1:])
+        positions = grid_positions(matrix, self._size, maps.shape[1:])
         if self.interpolation == "cubic":
             moved = cubic_image(image, positions)
         else:
             moved = linear_image(image, positions, separable=is_separable(matrix))
-        labels = linear_label(label, positions)
-        if self.in_plane:
-            return Sample(moved.view(-1, *labels.shape), labels)
-        return Sample(moved, labels[0])
+        return Sample.of(moved.view(-1, *self.patch_size), linear_label(maps, positions).view(-1, *self.patch_size))
 
     def crop(self, sample: Sample) -> Sample:
         """The centre of the source, copied."""
         starts = [n // 2 - size // 2 for n, size in zip(sample.label.shape, self.patch_size, strict=True)]
         box = tuple(slice(s, s + size) for s, size in zip(starts, self.patch_size, strict=True))
-        return Sample(sample.image[:, *box].clone(), sample.label[box].clone())
+        return Sample.of(sample.image[:, *box].clone(), sample.label_maps[:, *box].clone())
 
 
 @dataclass(frozen=True)
@@ -148,4 +145,5 @@ class Mirror:
 
     def apply(self, sample: Sample, params: tuple[int, ...]) -> Sample:
         """Flip image and label; new tensors."""
-        return Sample(torch.flip(sample.image, [axis + 1 for axis in params]), torch.flip(sample.label, params))
+        axes = [axis + 1 for axis in params]
+        return Sample.of(torch.flip(sample.image, axes), torch.flip(sample.label_maps, axes))

@@ -15,14 +15,15 @@ from enum import IntEnum
 from itertools import islice
 from threading import Barrier
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from nnplug.contracts import Augmentation
+from nnplug.contracts import Augmentation, CascadeAugmentation
 from nnplug.errors import NnplugError
+from nnplug.ops.one_hot import one_hot
 from nnplug.runtime.seeds import generator
 from nnplug_nnunet.training.sampling import Candidates, PatchBox, draw_patch, is_forced, with_slice_axis
 
@@ -71,6 +72,16 @@ def cut(case: StoredCase, box: PatchBox) -> tuple[Image, Label]:
     return image, label
 
 
+def cut_previous(case: StoredCase, box: PatchBox) -> Label | None:
+    """The same patch of what the previous stage of a cascade predicted, (z, y, x), -1 outside; None without one."""
+    if case.previous is None:
+        return None
+    inside, target = _overlap(box, case.label.shape)
+    previous = np.full(box.size, OUTSIDE, np.int16)
+    previous[target] = case.previous[inside]
+    return previous
+
+
 def _overlap(box: PatchBox, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Where a box and a case of that shape overlap: as slices of the case, and of the box."""
     ends = [min(start + size, whole) for start, size, whole in zip(box.start, box.size, shape, strict=True)]
@@ -92,6 +103,7 @@ class PatchSource:
         seed: of the run.
         stream: training or validation.
         augmentation: random transforms; None only maps what is outside to background.
+        previous_labels: values of the previous stage's label map that become channels.
     """
 
     cases: CaseStore
@@ -102,6 +114,7 @@ class PatchSource:
     seed: int
     stream: Stream
     augmentation: Augmentation | None = None
+    previous_labels: tuple[int, ...] = ()
 
     @property
     def cut_size(self) -> tuple[int, int, int]:
@@ -109,7 +122,7 @@ class PatchSource:
         return with_slice_axis(self.augmentation.source_patch_size if self.augmentation else self.patch_size)
 
     def sample(self, place: Place, index: int) -> tuple[Image, Label]:
-        """Image (C, *patch) and label (*patch) of one sample of a batch.
+        """Image (C, *patch) and label (*patch) of one sample of a batch; a cascade adds one-hot channels.
 
         Raises:
             NnplugError: reading or augmenting failed; the message names the case and the step.
@@ -117,11 +130,11 @@ class PatchSource:
         rng = generator(self.seed, self.stream, *place, index)
         name = self.names[rng.integers(len(self.names))]
         with _explained(name, "reading a patch"):
-            image, label = self._read(name, index, rng)
+            image, label, previous = self._read(name, index, rng)
         with _explained(name, "augmenting a patch"):
-            return self._augment(image, label, rng)
+            return self._augment(image, label, previous, rng)
 
-    def _read(self, name: str, index: int, rng: np.random.Generator) -> tuple[Image, Label]:
+    def _read(self, name: str, index: int, rng: np.random.Generator) -> tuple[Image, Label, Label | None]:
         case = self.cases[name]
         box = draw_patch(
             case.label.shape,
@@ -132,12 +145,22 @@ class PatchSource:
             rng=rng,
         )
         image, label = cut(case, box)
-        return (image[:, 0], label[0]) if len(self.patch_size) == 2 else (image, label)
+        previous = cut_previous(case, box) if self.previous_labels else None
+        if len(self.patch_size) == 2:
+            return image[:, 0], label[0], None if previous is None else previous[0]
+        return image, label, previous
 
-    def _augment(self, image: Image, label: Label, rng: np.random.Generator) -> tuple[Image, Label]:
-        if self.augmentation is not None:
+    def _augment(
+        self, image: Image, label: Label, previous: Label | None, rng: np.random.Generator
+    ) -> tuple[Image, Label]:
+        if self.augmentation is not None and previous is None:
             return self.augmentation(image, label, rng)
+        if self.augmentation is not None:
+            return cast("CascadeAugmentation", self.augmentation)(image, label, rng, previous=previous)
         np.maximum(label, 0, out=label)
+        if previous is not None:
+            channels = one_hot(torch.from_numpy(previous), self.previous_labels).numpy()
+            image = np.concatenate((image, channels))
         return image, label
 
 

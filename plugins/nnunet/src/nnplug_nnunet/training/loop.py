@@ -174,6 +174,7 @@ class Training:
             mirror_axes=options.mirror_axes(task.configuration.dimensions),
             masked_channels=task.masked_channels,
             labels=task.labels,
+            previous_labels=task.previous_labels,
         )
         source = PatchSource(
             cases=task.cases,
@@ -184,6 +185,7 @@ class Training:
             seed=task.seed,
             stream=stream,
             augmentation=task.augmenter.bind(context) if learning else None,
+            previous_labels=task.previous_labels,
         )
         places: Iterable[tuple[int, int]] = product(range(self.position.epoch, options.epochs), range(iterations))
         workers = task.workers if learning else min(task.workers, 1)

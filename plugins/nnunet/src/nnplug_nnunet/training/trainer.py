@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from nnplug.contracts import TrainingTask
 from nnplug.errors import InvalidOptions
@@ -33,6 +33,8 @@ class NnUNetTrainer:
         gradient_clip: largest norm of the gradient.
         precision: of the network's arithmetic; "auto" is the fastest that the device trains well in.
     """
+
+    takes_previous_stage: ClassVar[bool] = True
 
     epochs: int = 1000
     iterations_per_epoch: int = 250
