@@ -29,6 +29,7 @@ COMMANDS = {
     "predict": "Segment new images with a model.",
     "evaluate": "Score predictions against references.",
     "ensemble": "Average the stored probabilities of several models.",
+    "select": "Choose the best configuration or ensemble.",
     "postprocess": "Fit a postprocessing rule, or apply one.",
     "model": "Export, import and show trained models.",
     "plugins": "List, check and write plugins.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -35,6 +35,15 @@ from nnplug_cli.scores import print_scores
 @workers_option
 @click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster.")
 @click.option("--fresh", is_flag=True, help="Train again from the start.")
+@click.option("--validate-only", is_flag=True, help="Train nothing; score the validation cases.")
+@click.option(
+    "--weights",
+    type=click.Choice(["final", "best"]),
+    default="final",
+    show_default=True,
+    help="Which weights are validated; the best go to validation_best.",
+)
+@click.option("--save-logits", is_flag=True, help="Keep CASE.logits.zip of the validation cases, for nnplug select.")
 @json_option
 @click.pass_obj
 def command(
@@ -51,6 +60,9 @@ def command(
     workers: int | None,
     no_mirroring: bool,
     fresh: bool,
+    validate_only: bool,
+    weights: Literal["final", "best"],
+    save_logits: bool,
     as_json: bool,
 ) -> None:
     """Train a fold of a planned and preprocessed DATASET, then score its validation cases.
@@ -73,15 +85,20 @@ def command(
     plans = with_options(read_plans(space.plans(name)), overrides, registry=context.plugins.registry)
     number: int | str = int(fold) if fold.isdigit() else fold
     job = TrainingJob(space, opened, plans, configuration, number, seed, ("nnplug", *sys.argv[1:]))
+    if fresh and validate_only:
+        raise click.UsageError("--fresh trains again, --validate-only does not train; give one of them")
     if fresh:
         discard(job.run)
-    where = choose_device(device)
-    train(job, plugins=context.plugins, device=where, workers=workers or available_cores(), progress=context.progress)
+    where, cores = choose_device(device), workers or available_cores()
+    if not validate_only:
+        train(job, plugins=context.plugins, device=where, workers=cores, progress=context.progress)
     summary = validate(
         job,
         plugins=context.plugins,
         device=where,
         mirroring=not no_mirroring,
+        weights=weights,
+        save_logits=save_logits,
         executor=LocalExecutor(workers),
         progress=context.progress,
     )

@@ -129,9 +129,9 @@ def _check_comparable(one: DatasetDescription, other: DatasetDescription) -> Non
             raise NnplugError(f"models of different {what} cannot be averaged: {ours} and {theirs}")
 
 
-def open_stage(run: Path) -> Model:
-    """Open a finished run without the previous stages of a cascade, to predict what they have predicted already."""
-    return _model([open_run(run)], "final")
+def open_stage(run: Path, *, weights: WeightsKind = "final") -> Model:
+    """Open a run without the previous stages of a cascade, to predict what they have predicted already."""
+    return _model([open_run(run)], weights)
 
 
 class _Unpacked:
