@@ -251,9 +251,11 @@ class _Work:
         """See to it that the members have stored their probabilities of these cases, for the time of the block."""
         made: list[Path] = []
         for member in members:
-            if absent := [case for case in cases if not has_output(member.folder_of(case), case)]:
-                made += [member.folder_of(case) / f"{case}{ENDING}" for case in absent]
-                self._validate(next(run for run in member.runs if absent[0] in run.record.validation))
+            absent = [case for case in cases if not has_output(member.folder_of(case), case)]
+            made += [member.folder_of(case) / f"{case}{ENDING}" for case in absent]
+            for run in member.runs:
+                if set(absent) & set(run.record.validation):
+                    self._validate(run)
         yield
         if not self.request.keep_logits:
             for path in made:
