@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from nnplug.components import Kind, Registry
 from nnplug.data.plans import Choice, Configuration, Plans
@@ -183,21 +183,6 @@ class Architecture(Protocol):
 
         In training mode it gives a list of logits (B, outputs, *patch) from fine to coarse (deep supervision), in
         evaluation mode the full-resolution logits alone. Both have the same state dict.
-        """
-        ...
-
-
-@runtime_checkable
-class Accelerates(Protocol):
-    """What an architecture may offer besides: the same network, faster on one device.
-
-    Prediction asks for it. Trainers get the network as it is built, and make of it what they want.
-    """
-
-    def accelerate(self, network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
-        """Make a network of `Architecture.build` faster on `device`, where it already is, equal to rounding.
-
-        Its state dict keeps its names and is loaded afterwards.
         """
         ...
 

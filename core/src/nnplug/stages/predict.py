@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from nnplug.components import Kind, Registry
-from nnplug.contracts import Accelerates, Architecture
+from nnplug.contracts import Architecture
 from nnplug.data.frame import Frame
 from nnplug.data.images import Image
 from nnplug.data.plans import Configuration
@@ -189,8 +189,7 @@ class Predictor:
         channels = self.configuration.input_channels(description)
         network = architecture.build(channels=channels, outputs=description.labels.outputs)
         order = memory_format(self.device, self.configuration.dimensions)
-        network = network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload]
-        return architecture.accelerate(network, self.device) if isinstance(architecture, Accelerates) else network
+        return network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload, no-any-return]
 
     def _load(self, weights: Path) -> None:
         if weights == self._loaded:

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from nnplug.contracts import Accelerates, Architecture, Topology
+from nnplug.contracts import Architecture, Topology
 from nnplug.errors import NnplugError
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, ContractBroken, Subject, imports_no_torch, require
@@ -20,8 +20,6 @@ OUTPUTS = 3
 SIZE = 16
 ODD = 17
 """A size that no stride divides."""
-ROUNDING = 1e-3
-"""How far apart accelerated logits may be, as a part of their range, in float32."""
 
 
 def _builds(subject: Subject, axes: int) -> None:
@@ -64,24 +62,6 @@ def _is_seeded(subject: Subject) -> None:
             states.append(_build(_architecture(subject, 3)).state_dict())
     equal = all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     require(equal, "the same seed of torch's generator gave different initial weights")
-
-
-def _accelerates(subject: Subject) -> None:
-    """Where the network can be made faster, it stays the same network."""
-    import torch
-
-    architecture = _architecture(subject, 3)
-    if not isinstance(architecture, Accelerates):
-        return
-    network, image = _build(architecture).eval(), torch.rand(1, samples.CHANNELS, SIZE, SIZE, SIZE)
-    weights = {name: value.clone() for name, value in network.state_dict().items()}
-    with torch.no_grad():
-        expected = network(image)
-        fast = architecture.accelerate(network, image.device)
-        require(list(fast.state_dict()) == list(weights), "accelerate changes the names in the state dict")
-        fast.load_state_dict(weights)
-        apart = float((fast(image) - expected).abs().max() / expected.abs().max())
-    require(apart < ROUNDING, f"the accelerated network's logits differ by {apart:.1e} of their range")
 
 
 def _counts(subject: Subject) -> None:
@@ -135,7 +115,6 @@ CHECKS: Checks = {
     "builds a 3D network": partial(_builds, axes=3),
     "builds a 2D network": partial(_builds, axes=2),
     "is initialised by torch's seed": _is_seeded,
-    "is the same network when accelerated": _accelerates,
     "counts its feature maps": _counts,
     "refuses patches that it cannot take": _refuses,
 }

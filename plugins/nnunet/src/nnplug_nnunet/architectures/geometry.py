@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from nnplug.errors import NnplugError
 
 if TYPE_CHECKING:
-    import torch
-
     from nnplug_nnunet.networks import Decoder, Layers
 
 Size = tuple[int, ...]
@@ -114,12 +112,6 @@ class UNetGeometry:
         if size == list(self.divisor) and self.norm == "instance":
             size[-1] *= 2
         return tuple(size)
-
-    def accelerate(self, network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
-        """See `nnplug.contracts.Accelerates`: on a CPU, layers with fewer multiplications; elsewhere nothing."""
-        from nnplug_nnunet.networks.cpu import accelerate
-
-        return accelerate(network) if device.type == "cpu" else network
 
     def layers(self) -> Layers:
         """The elementary layers; imports torch."""
