@@ -165,6 +165,11 @@ class Predictor:
         """Logits (K, z, y, x) with all that is needed to average them with other models', or to store them."""
         return Logits(logits, frame, self._separated_axis(frame), self.model.description.labels.has_regions)
 
+    def predict_logits(self, image: Image) -> Logits:
+        """What the model says of an image that is not zero everywhere; raises as `prepare` and `logits` do."""
+        prepared = self.prepare(image)
+        return self.output(self.logits(prepared.image), prepared.frame)
+
     def postprocess(
         self, label_map: npt.NDArray[np.integer[Any]], spacing: Sequence[float]
     ) -> npt.NDArray[np.integer[Any]]:
