@@ -6,6 +6,7 @@ OUT.json belongs in tests/core/stages/golden/selection.json. Predictions are dra
 from __future__ import annotations
 
 import json
+import multiprocessing.dummy
 import os
 import sys
 import tempfile
@@ -78,7 +79,7 @@ def write_results(root: Path, name: str) -> None:
         "label_manager": "LabelManager",
         "transpose_forward": [0, 1, 2],
         "transpose_backward": [0, 1, 2],
-        "configurations": {configuration: {} for configuration in CONFIGURATIONS},
+        "configurations": {configuration: {"architecture": {}} for configuration in CONFIGURATIONS},
     }
     stuff = {"spacing": (1.0,) * 3, "origin": (0.0,) * 3, "direction": tuple(np.eye(3).ravel().tolist())}
 
@@ -106,6 +107,8 @@ def write_results(root: Path, name: str) -> None:
 
 def ask() -> dict[str, Any]:
     """nnunetv2's comparison, decision and postprocessing."""
+    multiprocessing.get_context = lambda _: multiprocessing.dummy  # type: ignore[assignment,return-value] # its pools
+    # of processes that start anew take minutes
     from nnunetv2.evaluation.find_best_configuration import find_best_configuration
 
     models = [{"plans": "nnUNetPlans", "configuration": c, "trainer": "nnUNetTrainer"} for c in CONFIGURATIONS]
