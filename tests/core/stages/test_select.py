@@ -125,7 +125,9 @@ def test_the_golden_decisions_are_of_every_sort():
 def test_intervals_hold_the_differences_to_the_best(construct):
     selection = run(construct("pair"))
     for entry in selection.entries:
-        assert entry.interval[0] <= entry.difference <= entry.interval[1] <= 0 or entry.interval[1] >= 0
+        low, high = entry.interval
+        assert low <= entry.difference <= high
+        assert entry.difference <= 0
         assert (entry.name == selection.best) == (entry.interval == (0.0, 0.0))
 
 
@@ -193,4 +195,6 @@ def test_a_class_that_nobody_has_is_left_out_with_a_warning(construct):
                 (folder / f"{case}.npz").unlink()
     selection = run(replace(request, ensembles=False), progress)
     assert selection.best == "2d"
+    assert selection.entries[0].dice == selection.entries[0].dice_per_class["1"]
+    assert selection.dice_postprocessed >= selection.entries[0].dice
     assert progress.warnings == ["'b' occurs in no reference of the cross-validation; it is left out of the means"]

@@ -139,8 +139,7 @@ class _Scored:
 
     def dice(self, keys: Sequence[str]) -> npt.NDArray[np.float64]:
         """(cases, classes), cases in one order for all."""
-        rows = sorted(self.summary["metric_per_case"], key=lambda case: Path(case["prediction_file"]).name)
-        return np.array([[case["metrics"][key]["Dice"] for key in keys] for case in rows], np.float64)
+        return _dice(self.summary, keys)
 
 
 def select(
@@ -183,7 +182,7 @@ def select(
         entries=entries,
         best=best.name,
         rule=rule,
-        dice_postprocessed=after["foreground_mean"]["Dice"],
+        dice_postprocessed=mean_score(_dice(after, keys)),
         bundle=str(target),
     )
     selection.write(request.workspace.crossval / RECORD)
@@ -277,6 +276,11 @@ class _Work:
             executor=self.executor,
             progress=self.progress,
         )
+
+
+def _dice(summary: Summary, keys: Sequence[str]) -> npt.NDArray[np.float64]:
+    rows = sorted(summary["metric_per_case"], key=lambda case: Path(case["prediction_file"]).name)
+    return np.array([[case["metrics"][key]["Dice"] for key in keys] for case in rows], np.float64)
 
 
 def _comparable_classes(scored: Sequence[_Scored], dataset: Dataset, progress: Progress) -> list[str]:
