@@ -170,6 +170,15 @@ def test_a_fold_without_predictions_is_told_with_the_remedy(construct):
         run(request)
 
 
+def test_a_folder_of_something_else_is_refused_at_once(construct, tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("years")
+    request = replace(construct("pair"), target=tmp_path / "precious")
+    with pytest.raises(NnplugError, match="precious: is there and is no bundle"):
+        run(request)
+    assert not request.workspace.crossval.exists()
+
+
 def test_other_cases_cannot_be_compared(construct):
     request = construct("pair")
     path = request.workspace.run("nnunet", "2d", 2).record

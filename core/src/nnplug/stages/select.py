@@ -27,7 +27,7 @@ from nnplug.records import Record
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 from nnplug.stages import postprocess
-from nnplug.stages.bundle import contents_of, write_bundle
+from nnplug.stages.bundle import check_free, contents_of, write_bundle
 from nnplug.stages.bundle_ensemble import pack_ensemble
 from nnplug.stages.crossval import Candidate, accumulate, average, find_candidates, is_averaged, references, score
 from nnplug.stages.ensemble import has_output
@@ -153,6 +153,7 @@ def select(
 
     Raises:
         Problems: folds are not trained or not validated, or configurations cannot be compared; a line each.
+        NnplugError: the target is a folder of something else, which is never overwritten.
     """
     candidates = find_candidates(
         request.workspace,
@@ -163,6 +164,9 @@ def select(
         weights=request.weights,
         progress=progress,
     )
+    target = request.target or request.workspace.model / SELECTED
+    if target.suffix != ".zip":
+        check_free(target)  # before hours of work, not after
     work = _Work(request, plugins, executor, device, progress)
     scored = [work.single(candidate) for candidate in candidates]
     if request.ensembles:
@@ -171,7 +175,6 @@ def select(
     dice = [mean_score(entry.dice(keys)) for entry in scored]
     best = scored[int(np.argmax(dice))]
     rule, after = work.postprocess(best)
-    target = request.target or request.workspace.model / SELECTED
     entries = tuple(_entry(entry, best, keys) for entry in scored)
     _write_model(best, rule, target, record={entry.name: entry.dice for entry in entries})
     selection = Selection(
