@@ -107,8 +107,8 @@ def write_results(root: Path, name: str) -> None:
 
 def ask() -> dict[str, Any]:
     """nnunetv2's comparison, decision and postprocessing."""
-    multiprocessing.get_context = lambda _: multiprocessing.dummy  # type: ignore[assignment,return-value] # its pools
-    # of processes that start anew take minutes
+    context = multiprocessing.get_context  # nnunetv2 starts processes anew for every step, which takes minutes
+    multiprocessing.get_context = lambda method=None: multiprocessing.dummy if method == "spawn" else context(method)
     from nnunetv2.evaluation.find_best_configuration import find_best_configuration
 
     models = [{"plans": "nnUNetPlans", "configuration": c, "trainer": "nnUNetTrainer"} for c in CONFIGURATIONS]

@@ -214,7 +214,8 @@ class _Work:
                 for pair in pairs
                 if not all(is_averaged(pair, case, self.request.dataset, self._folder(pair)) for case in cases)
             ]
-            with self._probabilities(list(dict.fromkeys(member for pair in due for member in pair)), cases):
+            members = {member.name: member for pair in due for member in pair}
+            with self._probabilities(list(members.values()), cases):
                 for pair in due:
                     average(
                         pair,
