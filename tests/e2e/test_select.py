@@ -7,6 +7,8 @@ import pytest
 
 from nnplug.data.images import read_geometry
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("-c", "3d_fullres", "-f", "0", "-f", "1", "--no-mirroring", "--set", "trainer.epochs=1", "--workers", "1")
 CPU = ("--device", "cpu")
 
