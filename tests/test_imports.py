@@ -36,10 +36,22 @@ NEVER = {
 }
 """What the wider permissions above leave out."""
 
-LAZY = {"nnplug_cli": {"nnplug.stages", "nnplug.ops", "nnplug.data", "nnplug.runtime", "nnplug.testing"}}
-"""What a package may import inside functions only, so that help and listings answer at once."""
+COMMAND_LINES = {"nnplug_cli": set(), "nnplug_nnunetv2_commands": {"nnplug_cli"}}
+"""Packages that are command lines, and which other ones each may import."""
 
-LIBRARIES = {"pillow": "PIL", "scikit-image": "skimage", "simpleitk": "SimpleITK"}
+LAZY = {"nnplug.stages", "nnplug.ops", "nnplug.data", "nnplug.runtime", "nnplug.testing", "nnplug_nnunet"}
+"""What command lines may import inside functions only, so that help and listings answer at once."""
+
+LIGHT = {"nnplug.data.workspace"}
+"""What of it is paths alone and imports nothing."""
+
+LIBRARIES = {
+    "nnplug-core": "nnplug",
+    "nnplug": "nnplug_cli",
+    "pillow": "PIL",
+    "scikit-image": "skimage",
+    "simpleitk": "SimpleITK",
+}
 """Distributions whose import name differs from their own."""
 
 
@@ -69,7 +81,7 @@ class Package:
     def of(cls, distribution: Path) -> Package:
         project = tomllib.loads((distribution / "pyproject.toml").read_text())["project"]
         names = [re.split(r"[<>=!~ \[;]", line, maxsplit=1)[0].lower() for line in project["dependencies"]]
-        imports = {"nnplug" if n == "nnplug-core" else LIBRARIES.get(n, n.replace("-", "_")) for n in names}
+        imports = {LIBRARIES.get(n, n.replace("-", "_")) for n in names}
         folder = next(path for path in (distribution / "src").iterdir() if (path / "__init__.py").exists())
         return cls(folder, frozenset(imports))
 
@@ -94,14 +106,18 @@ class Package:
     def _reason(self, module: str, one: Import) -> str | None:
         if one.name.partition(".")[0] in sys.stdlib_module_names:
             return None
-        if one.top_level and begins(one.name, LAZY.get(self.name, ())):
+        if self.name in COMMAND_LINES and one.top_level and begins(one.name, LAZY) and not begins(one.name, LIGHT):
             return "inside functions only"
         if self.name == "nnplug":
             return core_reason(module, one)
-        forbidden = NUMERICS | {"matplotlib"} if self.name == "nnplug_cli" else SCREEN | {"nnplug_cli"}
-        if begins(one.name, forbidden):
+        if begins(one.name, self._forbidden()):
             return "not in this layer"
         return None if begins(one.name, {*self.declared, self.name}) else "its distribution is not declared"
+
+    def _forbidden(self) -> set[str]:
+        if self.name not in COMMAND_LINES:
+            return SCREEN | set(COMMAND_LINES)
+        return NUMERICS | {"matplotlib"} | set(COMMAND_LINES) - COMMAND_LINES[self.name] - {self.name}
 
 
 def core_reason(module: str, one: Import) -> str | None:
@@ -157,7 +173,9 @@ def test_every_import_is_allowed():
 def package(tmp_path):
     """Write a package with one module and give its violations."""
 
-    def make(name, module, source, dependencies=("nnplug-core", "nnplug-nnunet>=0.1", "click", "rich", "torch")):
+    def make(
+        name, module, source, dependencies=("nnplug", "nnplug-core", "nnplug-nnunet>=0.1", "click", "rich", "torch")
+    ):
         file = tmp_path / "src" / name / module
         file.parent.mkdir(parents=True)
         for folder in {file.parent, tmp_path / "src" / name}:
@@ -187,6 +205,10 @@ def package(tmp_path):
         ("nnplug_cli", "a.py", "def f():\n    import torch"),
         ("nnplug_cli", "a.py", "from nnplug.stages.train import train"),
         ("nnplug_cli", "a.py", "class A:\n    from nnplug.data import plans"),
+        ("nnplug_cli", "a.py", "import nnplug_nnunetv2_commands"),
+        ("nnplug_nnunetv2_commands", "a.py", "def f():\n    import torch"),
+        ("nnplug_nnunetv2_commands", "a.py", "from nnplug_nnunet.nnunet_models import import_model"),
+        ("nnplug_nnunetv2_commands", "a.py", "from nnplug.data.plans import Plans"),
     ],
 )
 def test_a_planted_violation_is_found(package, name, module, source):
@@ -204,6 +226,11 @@ def test_a_planted_violation_is_found(package, name, module, source):
             "nnplug_x",
             "a.py",
             "import torch.nn\nfrom nnplug_nnunet.planning import NnunetPlanner\nfrom nnplug_x import b",
+        ),
+        (
+            "nnplug_nnunetv2_commands",
+            "a.py",
+            "import nnplug_cli.context\nimport nnplug.data.workspace\ndef f():\n    import nnplug_nnunet.nnunet_models",
         ),
         ("nnplug_cli", "a.py", "import click\ndef f():\n    from nnplug.stages.train import train\n    import rich"),
     ],

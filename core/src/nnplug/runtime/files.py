@@ -67,6 +67,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file with its time of change, whole or not at all."""
+    with atomic_file(target) as temporary:
+        shutil.copy2(source, temporary)
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write JSON atomically; NaN is written literally, as nnU-Net's files have it."""
     write_text(path, json.dumps(data, indent=2) + "\n")

@@ -96,7 +96,8 @@ def previous_runs(run: TrainedRun) -> tuple[TrainedRun, ...]:
     stage = read_plans(run.folder.plans).configuration(run.record.configuration).previous_stage
     if stage is None:
         return ()
-    folder = run.folder.path.parents[1] / stage
+    beside = run.folder.path.parent  # its name ends in the configuration's, whatever a workspace puts before that
+    folder = beside.with_name(beside.name.removesuffix(run.record.configuration) + stage)
     if not any(RunFolder(fold).record.is_file() for fold in folder.glob("fold_*")):
         raise NnplugError(
             f"{run.folder.path}: refines predictions of {stage!r}, whose runs are not in {folder}. Copy them there, "

@@ -1,0 +1,59 @@
+"""`nnUNetv2_determine_postprocessing`: fit the removal of small components."""
+
+from __future__ import annotations
+
+import shutil
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnplug_nnunetv2_commands import flags
+from nnplug_nnunetv2_commands.command import Call, Options, run
+from nnplug_nnunetv2_commands.scoring import POSTPROCESSOR, describe, read_rule, score, write_rule
+
+if TYPE_CHECKING:
+    from nnplug.data.dataset import DatasetDescription
+
+
+def main() -> None:
+    """Parse and do."""
+    parser = ArgumentParser("nnUNetv2_determine_postprocessing", description="Fit postprocessing to predictions.")
+    parser.add_argument("-i", type=Path, required=True, help="folder of predictions")
+    parser.add_argument("-ref", type=Path, required=True, help="folder of references")
+    flags.label_files(parser)
+    flags.workers(parser)
+    parser.add_argument("--remove_postprocessed", action="store_true", help="keep no postprocessed label maps")
+    run(parser, _determine)
+
+
+def _determine(call: Call, options: Options) -> None:
+    from nnplug.data.plans import Choice
+    from nnplug.stages import postprocess
+
+    description = describe(options.dataset_json, options.plans_json, options.i)
+    if not (summary := options.i / "summary.json").is_file():
+        score(call, options.ref, options.i, description, output=summary, workers=options.np, partial=False)
+    record = postprocess.fit(
+        options.ref,
+        options.i,
+        description,
+        choice=Choice(name=POSTPROCESSOR),
+        plugins=call.plugins,
+        executor=call.executor(options.np),
+        progress=call.progress,
+    )
+    write_rule(options.i, record.rule)
+    shutil.rmtree(options.i / "postprocessed", ignore_errors=True)
+    if not options.remove_postprocessed:
+        _postprocess(call, options, description)
+
+
+def _postprocess(call: Call, options: Options, description: DatasetDescription) -> None:
+    """Leave the postprocessed label maps and their scores, as nnU-Net does."""
+    from nnplug.stages import postprocess
+
+    target = options.i / "postprocessed"
+    rule = read_rule(options.i / "postprocessing.json", description, call)
+    postprocess.apply(options.i, target, rule, executor=call.executor(options.np), progress=call.progress)
+    output = target / "summary.json"
+    score(call, options.ref, target, description, output=output, workers=options.np, partial=False)

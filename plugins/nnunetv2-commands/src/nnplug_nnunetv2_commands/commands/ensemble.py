@@ -1,0 +1,28 @@
+"""`nnUNetv2_ensemble`: the mean of several models' probabilities."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+from nnplug_nnunetv2_commands import flags
+from nnplug_nnunetv2_commands.command import Call, Options, run
+
+
+def main() -> None:
+    """Parse and do."""
+    parser = ArgumentParser("nnUNetv2_ensemble", description="Average predictions made with --save_probabilities.")
+    parser.add_argument("-i", nargs="+", type=Path, required=True, metavar="FOLDER", help="folders of predictions")
+    parser.add_argument("-o", type=Path, required=True, help="folder for the results")
+    flags.workers(parser)
+    parser.add_argument("--save_npz", action="store_true", help="CASE.npz of the mean too")
+    run(parser, _ensemble)
+
+
+def _ensemble(call: Call, options: Options) -> None:
+    from nnplug.stages.ensemble import ensemble_folders
+
+    executor = call.executor(options.np)
+    ensemble_folders(
+        options.i, options.o, save_probabilities=options.save_npz, executor=executor, progress=call.progress
+    )

@@ -1,0 +1,33 @@
+"""`nnUNetv2_evaluate_folder`: score a folder by its dataset.json."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+from nnplug_nnunetv2_commands import flags
+from nnplug_nnunetv2_commands.command import Call, Options, run
+from nnplug_nnunetv2_commands.scoring import describe, score
+
+
+def main() -> None:
+    """Parse and do."""
+    parser = ArgumentParser("nnUNetv2_evaluate_folder", description="Score label maps against references.")
+    flags.scoring(parser)
+    parser.add_argument("-djfile", type=Path, required=True, help="dataset.json")
+    parser.add_argument("-pfile", type=Path, required=True, help="plans.json")
+    run(parser, _evaluate)
+
+
+def _evaluate(call: Call, options: Options) -> None:
+    description = describe(options.djfile, options.pfile, options.pred_folder)
+    output = options.o or options.pred_folder / "summary.json"
+    score(
+        call,
+        options.gt_folder,
+        options.pred_folder,
+        description,
+        output=output,
+        workers=options.np,
+        partial=options.chill,
+    )

@@ -1,0 +1,58 @@
+"""`nnUNetv2_evaluate_simple`: score a folder by a list of labels."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import TYPE_CHECKING
+
+from nnplug_nnunetv2_commands import flags
+from nnplug_nnunetv2_commands.command import Call, Options, run
+from nnplug_nnunetv2_commands.scoring import score
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from nnplug.data.dataset import DatasetDescription
+
+
+def main() -> None:
+    """Parse and do."""
+    parser = ArgumentParser("nnUNetv2_evaluate_simple", description="Score label maps against references, by labels.")
+    flags.scoring(parser)
+    parser.add_argument("-l", type=flags.at_least(1), nargs="+", required=True, metavar="LABEL", help="label values")
+    parser.add_argument("-il", type=flags.at_least(1), metavar="LABEL", help="reference label that does not count")
+    run(parser, _evaluate)
+
+
+def _evaluate(call: Call, options: Options) -> None:
+    description = _describe(options.gt_folder, options.l, options.il)
+    output = options.o or options.pred_folder / "summary.json"
+    score(
+        call,
+        options.gt_folder,
+        options.pred_folder,
+        description,
+        output=output,
+        workers=options.np,
+        partial=options.chill,
+    )
+
+
+def _describe(references: Path, values: Sequence[int], ignore: int | None) -> DatasetDescription:
+    """What scoring needs to know of a dataset: the labels, and the file ending of the references."""
+    from nnplug.data.dataset import FILE_ENDINGS, DatasetDescription
+    from nnplug.data.labels import BACKGROUND, Labels
+    from nnplug.stages.evaluate import label_files
+
+    files = label_files(references, FILE_ENDINGS)
+    case, file = next(iter(files.items()))
+    labels = Labels({"background": BACKGROUND, **{str(value): (value,) for value in values}}, ignore=ignore)
+    return DatasetDescription(
+        channel_names=("image",),
+        labels=labels,
+        file_ending=file.name.removeprefix(case),
+        training_cases=len(files),
+        files=None,
+        raw={},
+    )

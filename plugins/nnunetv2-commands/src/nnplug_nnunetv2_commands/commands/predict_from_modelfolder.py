@@ -1,0 +1,22 @@
+"""`nnUNetv2_predict_from_modelfolder`: segment images with a model folder."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+from nnplug_nnunetv2_commands import flags
+from nnplug_nnunetv2_commands.command import Call, Options, run
+from nnplug_nnunetv2_commands.prediction import predict
+
+
+def main() -> None:
+    """Parse and do."""
+    parser = ArgumentParser("nnUNetv2_predict_from_modelfolder", description="Segment images with a model folder.")
+    parser.add_argument("-m", type=Path, required=True, help="folder with plans.json, dataset.json and fold_*")
+    flags.prediction(parser)
+    run(parser, _predict)
+
+
+def _predict(call: Call, options: Options) -> None:
+    predict(call, options, options.m)

@@ -1,0 +1,83 @@
+"""`nnUNetv2_train`: train and validate one fold."""
+
+from __future__ import annotations
+
+import shutil
+from argparse import ArgumentParser
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnplug_nnunetv2_commands import flags
+from nnplug_nnunetv2_commands.command import Call, Options, Refused, run
+from nnplug_nnunetv2_commands.environment import PREPROCESSED, RESULTS
+from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
+
+if TYPE_CHECKING:
+    import torch
+
+    from nnplug.stages.train import TrainingJob
+
+
+def main() -> None:
+    """Parse and do."""
+    parser = ArgumentParser("nnUNetv2_train", description="Train and validate one fold of a configuration.")
+    parser.add_argument("dataset_name_or_id", help="dataset id or name")
+    parser.add_argument("configuration", help="such as 3d_fullres")
+    parser.add_argument("fold", type=flags.fold, help="a fold's number, or all")
+    flags.training(parser)
+    parser.add_argument("--c", dest="go_on", action="store_true", help="go on with a training that was stopped")
+    parser.add_argument("--val", action="store_true", help="validate a finished training, again")
+    flags.device(parser)
+    parser.add_argument("-num_gpus", type=int, choices=[1], default=1, help="GPUs to train on")
+    parser.add_argument("-pretrained_weights", action=Refused, because="this nnplug always starts from random weights")
+    parser.add_argument("--npz", action=Refused, nargs=0, because="this nnplug cannot validate with probabilities")
+    parser.add_argument("--val_best", action=Refused, nargs=0, because="this nnplug validates the final weights")
+    parser.add_argument(
+        "--disable_checkpointing", action=Refused, nargs=0, because="a training keeps the state that --c goes on from"
+    )
+    run(parser, _train)
+
+
+def _train(call: Call, options: Options) -> None:
+    from nnplug.runtime.device import choose_device
+    from nnplug_nnunetv2_commands.training import open_job
+
+    trainer = call.trainer(options.tr)
+    preprocessed, results = call.environment.folder(PREPROCESSED), call.environment.folder(RESULTS)
+    dataset = call.environment.dataset(options.dataset_name_or_id)
+    workspace = NnunetWorkspace(preprocessed, dataset, results=results, trainer=options.tr)
+    device = choose_device(options.device or "auto")
+    job = open_job(call, workspace, trainer, plans=options.p, configuration=options.configuration, fold=options.fold)
+    if options.val:
+        shutil.rmtree(job.run.validation, ignore_errors=True)
+    else:
+        _learn(call, job, workspace, device, go_on=options.go_on)
+    _report(_validate(call, job, device))
+
+
+def _learn(call: Call, job: TrainingJob, workspace: NnunetWorkspace, device: torch.device, *, go_on: bool) -> None:
+    from nnplug.runtime.executor import available_cores
+    from nnplug.stages.train import check_unchanged, train
+    from nnplug_nnunetv2_commands.training import REMEDY, begin_anew, write_checkpoints, write_model_files
+
+    if not go_on:
+        begin_anew(job.run, call.progress)
+    check_unchanged(job, remedy=REMEDY)
+    write_model_files(workspace, job.plans.name, job.configuration)
+    workers = call.environment.loaders or available_cores()
+    train(job, plugins=call.plugins, device=device, workers=workers, progress=call.progress)
+    write_checkpoints(job)
+
+
+def _validate(call: Call, job: TrainingJob, device: torch.device) -> dict[str, Any]:
+    from nnplug.stages.validate import validate
+
+    return validate(
+        job, plugins=call.plugins, device=device, mirroring=True, executor=call.executor(), progress=call.progress
+    )
+
+
+def _report(summary: dict[str, Any]) -> None:
+    """The line that scripts look for."""
+    click.echo(f"Mean Validation Dice:  {summary['foreground_mean']['Dice']}")

@@ -1,0 +1,86 @@
+"""nnU-Net's environment variables, read when a command runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnplug.errors import NnplugError
+
+RAW, PREPROCESSED, RESULTS = "nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"
+HOLDS = {
+    RAW: "the datasets, folders such as Dataset004_Hippocampus",
+    PREPROCESSED: "fingerprints, plans, splits and prepared cases",
+    RESULTS: "trained models",
+}
+WORKERS, LOADERS = "nnUNet_def_n_proc", "nnUNet_n_proc_DA"
+FOREIGN_CODE = "nnUNet_extTrainer"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The variables as they were when the command began."""
+
+    variables: Mapping[str, str]
+
+    def folder(self, variable: str) -> Path:
+        """The folder that a variable names.
+
+        Raises:
+            NnplugError: it is not set; the message says what it is for and how to set it.
+        """
+        value = self.variables.get(variable)
+        if not value:
+            raise NnplugError(
+                f"{variable} is not set; it names the folder of {HOLDS[variable]}. Run: export {variable}=/PATH"
+            )
+        return Path(value)
+
+    def dataset(self, reference: str) -> str:
+        """The name of the dataset with that number ("4") or name ("Dataset004_Hippocampus"), in any of the folders.
+
+        Raises:
+            NnplugError: there is none, or several have that number; the message lists what is there.
+        """
+        roots = [Path(self.variables[name]) for name in HOLDS if self.variables.get(name)]
+        if not roots:
+            self.folder(RAW)
+        there = sorted({f.name for root in roots for f in root.glob("Dataset[0-9][0-9][0-9]_*") if f.is_dir()})
+        number = f"Dataset{int(reference):03d}_" if reference.isdigit() else None
+        found = [name for name in there if name == reference or (number is not None and name.startswith(number))]
+        if len(found) != 1:
+            what = f"{', '.join(found)} have that number; give the name" if found else "no such dataset"
+            raise NnplugError(f"{reference}: {what}. {', '.join(map(str, roots))} hold {', '.join(there) or 'none'}.")
+        return found[0]
+
+    @property
+    def workers(self) -> int | None:
+        """How many cases are in work at once; None for one per core."""
+        return self._count(WORKERS, least=1)
+
+    @property
+    def loaders(self) -> int | None:
+        """How many threads augment patches; None for one per core. nnU-Net's 0 means none beside training: one."""
+        count = self._count(LOADERS, least=0)
+        return None if count is None else max(count, 1)
+
+    def refuse_foreign_code(self) -> None:
+        """Refuse trainers that nnU-Net would import from folders.
+
+        Raises:
+            NnplugError: nnUNet_extTrainer is set.
+        """
+        if value := self.variables.get(FOREIGN_CODE):
+            raise NnplugError(
+                f"{FOREIGN_CODE} is set ({value}), but nnplug imports no code from folders. Make your trainer a plugin "
+                f"(nnplug plugins new NAME), name it with -tr, and run: unset {FOREIGN_CODE}"
+            )
+
+    def _count(self, variable: str, *, least: int) -> int | None:
+        value = self.variables.get(variable)
+        if not value:
+            return None
+        if not value.isdigit() or int(value) < least:
+            raise NnplugError(f"{variable} is {value!r}; expected a whole number from {least}")
+        return int(value)

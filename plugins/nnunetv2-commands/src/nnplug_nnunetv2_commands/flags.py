@@ -1,0 +1,149 @@
+"""Flags that several commands share, each a function that adds them to a parser."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+
+from nnplug_nnunetv2_commands.command import Refused
+from nnplug_nnunetv2_commands.planners import DEFAULT as PLANNER
+from nnplug_nnunetv2_commands.workspace import PLANS, TRAINER
+
+CONFIGURATIONS = ("2d", "3d_fullres", "3d_lowres")
+EXTRACTOR = "DatasetFingerprintExtractor"
+FOLDS = ("0", "1", "2", "3", "4")
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A type for `add_argument`: whole numbers from `least`."""
+
+    def number(text: str) -> int:
+        if not text.isdigit() or int(text) < least:
+            raise ArgumentTypeError(f"{text!r} is no whole number from {least}")
+        return int(text)
+
+    return number
+
+
+def fold(text: str) -> str:
+    """A type for `add_argument`: a fold's number, or "all"."""
+    if text != "all" and not text.isdigit():
+        raise ArgumentTypeError(f"{text!r} is neither a fold's number nor 'all'")
+    return text
+
+
+def step(text: str) -> float:
+    """A type for `add_argument`: a part of the patch above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise ArgumentTypeError(f"{text!r} is no number above 0 and up to 1")
+    return value
+
+
+def talk(parser: ArgumentParser) -> None:
+    """`--verbose` and `--no_pbar`."""
+    parser.add_argument("--verbose", action="store_true", help="show where an error came from")
+    parser.add_argument("--no_pbar", dest="quiet", action="store_true", help="no progress; notices stay")
+
+
+def datasets(parser: ArgumentParser) -> None:
+    """`-d`, several."""
+    parser.add_argument("-d", nargs="+", required=True, metavar="ID", help="dataset ids or names")
+
+
+def workers(parser: ArgumentParser, flag: str = "-np") -> None:
+    """How many cases are in work at once."""
+    parser.add_argument(flag, type=at_least(1), help="cases in work at once [nnUNet_def_n_proc, else one per core]")
+
+
+def extraction(parser: ArgumentParser, *, workers_flag: str) -> None:
+    """What fingerprint extraction takes."""
+    parser.add_argument("-fpe", default=EXTRACTOR, choices=[EXTRACTOR], help="who measures")
+    workers(parser, workers_flag)
+    parser.add_argument("--verify_dataset_integrity", action="store_true", help="first report all faults of the data")
+    parser.add_argument("--clean", action="store_true", help="measure again what is measured")
+
+
+def planning(parser: ArgumentParser) -> None:
+    """What planning takes."""
+    parser.add_argument("-pl", default=PLANNER, help="nnU-Net's planner class, or a plugin's planner")
+    parser.add_argument("-gpu_memory_target", type=float, help="GB of GPU memory to plan for")
+    parser.add_argument("-preprocessor_name", default="DefaultPreprocessor", choices=["DefaultPreprocessor"])
+    parser.add_argument("-overwrite_target_spacing", nargs=3, type=float, metavar="MM", help="z y x of 3d_fullres")
+    parser.add_argument("-overwrite_plans_name", metavar="NAME", help="what the plans are called")
+
+
+def preprocessing(parser: ArgumentParser) -> None:
+    """What preprocessing takes."""
+    parser.add_argument("-c", nargs="+", default=list(CONFIGURATIONS), metavar="NAME", help="configurations")
+    parser.add_argument(
+        "-np", nargs="+", type=at_least(1), metavar="N", help="cases in work at once: one number, or one for each -c"
+    )
+
+
+def training(parser: ArgumentParser, *, trainer: str = "-tr", plans: str = "-p") -> None:
+    """Which training a model came from."""
+    parser.add_argument(trainer, default=TRAINER, help="the trainer [nnUNetTrainer]")
+    parser.add_argument(plans, default=PLANS, help="the plans [nnUNetPlans]")
+
+
+def folds(parser: ArgumentParser) -> None:
+    """`-f`, several."""
+    parser.add_argument("-f", nargs="+", type=fold, default=list(FOLDS), metavar="FOLD", help="folds [0 1 2 3 4]")
+
+
+def device(parser: ArgumentParser) -> None:
+    """Where networks run."""
+    parser.add_argument(
+        "-device", choices=["cuda", "cpu", "mps"], help="where networks run [the first of cuda, mps and cpu]"
+    )
+
+
+def prediction(parser: ArgumentParser) -> None:
+    """What prediction takes, whichever way the model is named."""
+    parser.add_argument("-i", type=Path, required=True, help="folder of images CASE_0000, CASE_0001 ..")
+    parser.add_argument("-o", type=Path, required=True, help="folder for the label maps")
+    folds(parser)
+    parser.add_argument("-step_size", type=step, default=0.5, help="distance of windows as a part of the patch [0.5]")
+    parser.add_argument("--disable_tta", action="store_true", help="no averaging over mirrored images")
+    parser.add_argument("--save_probabilities", action="store_true", help="CASE.npz too, for ensembles")
+    parser.add_argument("--continue_prediction", "--c", action="store_true", help="keep what is predicted already")
+    parser.add_argument(
+        "-chk", default="checkpoint_final.pth", choices=["checkpoint_final.pth", "checkpoint_best.pth"], help="weights"
+    )
+    parser.add_argument("-npp", type=at_least(1), help="most images to prepare at once; nnplug prepares one ahead")
+    parser.add_argument("-nps", type=at_least(1), help="most images to export at once; nnplug exports one behind")
+    device(parser)
+    parser.add_argument("--verbose", action="store_true", help="show where an error came from")
+    parser.add_argument("--disable_progress_bar", dest="quiet", action="store_true", help="no progress; notices stay")
+    parser.add_argument(
+        "-prev_stage_predictions",
+        action=Refused,
+        because="nnplug predicts the previous stage by itself; leave it out",
+        metavar="FOLDER",
+    )
+    parser.add_argument(
+        "--not_on_device",
+        action=Refused,
+        nargs=0,
+        because="nnplug sums on the device only while that takes less than half of its free memory; leave it out",
+    )
+
+
+def scoring(parser: ArgumentParser) -> None:
+    """What both scoring commands take."""
+    parser.add_argument("gt_folder", type=Path, help="folder of references")
+    parser.add_argument("pred_folder", type=Path, help="folder of predictions of the same names")
+    parser.add_argument("-o", type=Path, metavar="FILE", help="the summary [summary.json in pred_folder]")
+    workers(parser)
+    parser.add_argument("--chill", action="store_true", help="leave out references that have no prediction")
+
+
+def label_files(parser: ArgumentParser) -> None:
+    """What labels mean."""
+    parser.add_argument("-plans_json", type=Path, metavar="FILE", help="plans.json [the one in the input folder]")
+    parser.add_argument("-dataset_json", type=Path, metavar="FILE", help="dataset.json [the one in the input folder]")

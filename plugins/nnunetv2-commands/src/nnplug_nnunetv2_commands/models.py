@@ -1,0 +1,77 @@
+"""Model folders TRAINER__PLANS__CONFIGURATION: trained by nnplug, or by nnU-Net v2 before."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnplug.errors import NnplugError
+from nnplug_nnunetv2_commands.command import Call, Options
+from nnplug_nnunetv2_commands.environment import RESULTS
+from nnplug_nnunetv2_commands.workspace import model_folder
+
+if TYPE_CHECKING:
+    from nnplug.stages.model import Models
+    from nnplug.stages.runs import WeightsKind
+
+
+def find_folder(call: Call, options: Options, *, dataset: str, configuration: str) -> Path:
+    """The model folder that the flags -d, -tr, -p and -c name.
+
+    Raises:
+        NnplugError: it is not there; the message lists what is.
+    """
+    results, name = call.environment.folder(RESULTS), call.environment.dataset(dataset)
+    folder = model_folder(results, name, options.tr, options.p, configuration)
+    if not folder.is_dir():
+        there = ", ".join(sorted(f.name for f in (results / name).glob("*__*__*") if f.is_dir())) or "no model"
+        raise NnplugError(f"{folder}: no such model; {results / name} has {there}")
+    return folder
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether nnplug trained the folds of a model folder; otherwise nnU-Net did."""
+    return any(folder.glob("fold_*/run.json"))
+
+
+def weights_kind(checkpoint: str) -> WeightsKind:
+    """What a name such as checkpoint_best.pth stands for."""
+    return "best" if checkpoint == "checkpoint_best.pth" else "final"
+
+
+@contextmanager
+def opened(call: Call, folder: Path, *, folds: Sequence[str], weights: WeightsKind) -> Iterator[Models]:
+    """A model folder's model, for the time of the block.
+
+    Args:
+        call: where plugins come from.
+        folder: of a training.
+        folds: which; their logits are averaged.
+        weights: those after the last epoch, or the best.
+
+    Raises:
+        NnplugError: folds are missing or not trained to the end, or nnU-Net's model needs what nnplug does not have.
+    """
+    from nnplug.stages.model import open_models
+    from nnplug_nnunet.nnunet_models import import_model
+
+    check_folds(folder, folds)
+    if is_ours(folder):
+        yield open_models([folder], folds=folds, weights=weights)
+        return
+    with tempfile.TemporaryDirectory(prefix="nnplug-") as place:
+        bundle = Path(place) / "model"
+        registry = call.plugins.registry
+        import_model(folder, bundle, registry=registry, progress=call.progress, folds=folds, checkpoint=weights)
+        yield open_models([bundle], weights=weights)
+
+
+def check_folds(folder: Path, folds: Sequence[str]) -> None:
+    """Raise `NnplugError` where a fold's folder is missing, with those that are there."""
+    there = [f.name.removeprefix("fold_") for f in sorted(folder.glob("fold_*")) if f.is_dir()]
+    if absent := [fold for fold in folds if fold not in there]:
+        remedy = f"Give -f {' '.join(there)}, or train the others." if there else "Train one with nnUNetv2_train."
+        raise NnplugError(f"{folder}: has no fold {', '.join(absent)}. {remedy}")

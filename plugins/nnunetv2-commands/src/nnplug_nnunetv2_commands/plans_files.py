@@ -1,0 +1,119 @@
+"""Plans on disk are nnU-Net's, so that hand-made changes, old folders and other tools keep their meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnplug.errors import NnplugError
+from nnplug_nnunetv2_commands.trainers import TrainerChoice
+
+if TYPE_CHECKING:
+    from nnplug.components import Registry
+    from nnplug.data.dataset import DatasetDescription
+    from nnplug.data.plans import Plans
+
+
+def write_plans(path: Path, plans: Plans, description: DatasetDescription, *, planner: str) -> None:
+    """Write plans in nnU-Net's layout.
+
+    Args:
+        path: where.
+        plans: ours.
+        description: the `dataset.json`.
+        planner: nnU-Net's name of who made them.
+
+    Raises:
+        InvalidFile: nnU-Net has no such network or normalizer, as a plugin's planner may choose them.
+    """
+    from nnplug.runtime.files import write_json
+    from nnplug_nnunet.nnunet_models import plans_to_nnunet
+
+    write_json(path, plans_to_nnunet(plans, tuple(plans.configurations), description, planner=planner))
+
+
+def configurations(path: Path) -> tuple[str, ...]:
+    """The names of the configurations in a plans file."""
+    return tuple(_raw(path)["configurations"])
+
+
+def stores(path: Path) -> dict[str, str]:
+    """Configuration -> folder of its prepared cases (`data_identifier`), which inherits like all else."""
+    from nnplug.data.plans import inherit
+
+    theirs = _raw(path)["configurations"]
+    merged = {name: inherit(theirs, name, str(path)) for name in theirs}
+    return {name: str(one["data_identifier"]) for name, one in merged.items() if "data_identifier" in one}
+
+
+def move_plans(source: Path, target: Path, *, dataset: str) -> None:
+    """Write plans under another dataset's name, their prepared cases being that dataset's own.
+
+    Args:
+        source: a plans file.
+        target: the other; its name becomes the plans' name.
+        dataset: the name of the other dataset.
+    """
+    from nnplug.runtime.files import write_json
+
+    raw = _raw(source)
+    for one in raw["configurations"].values():
+        if "data_identifier" in one:
+            one["data_identifier"] = target.stem + str(one["data_identifier"]).removeprefix(source.stem)
+    write_json(target, {**raw, "dataset_name": dataset, "plans_name": target.stem})
+
+
+def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry: Registry) -> Plans:
+    """Read plans in nnU-Net's layout, whoever wrote them.
+
+    Args:
+        path: of the file.
+        configuration: which must be there and be one that nnplug has everything for.
+        trainer: what trains; its options win over nnU-Net's defaults.
+        registry: where components come from.
+
+    Raises:
+        NnplugError: the file or the configuration is not there.
+        InvalidFile: the configuration needs what nnplug does not have; the message names it.
+    """
+    import msgspec
+
+    from nnplug.components import Kind
+    from nnplug.stages.plan import DEFAULT_RECIPE, choose, with_providers
+    from nnplug.stages.plan_fields import check_patches
+    from nnplug_nnunet.nnunet_models import plans_from_nnunet
+
+    raw = _raw(path)
+    if configuration not in raw["configurations"]:
+        there = ", ".join(raw["configurations"])
+        raise NnplugError(f"{path}: has no configuration {configuration!r}; it has {there}")
+    plans, _ = plans_from_nnunet(raw, configuration, str(path))
+    choices, network = choose(registry, DEFAULT_RECIPE, {Kind.TRAINER: trainer.component}, trainer.options)
+    plans = msgspec.structs.replace(
+        plans,
+        name=path.stem,
+        choices={str(kind): choice for kind, choice in choices.items()},
+        configurations={name: _with_network(c, network) for name, c in plans.configurations.items()},
+    )
+    check_patches(plans, registry)
+    return with_providers(plans, registry)
+
+
+def _with_network(configuration: Any, options: Mapping[str, Any]) -> Any:
+    import msgspec
+
+    choice = configuration.architecture
+    changed = msgspec.structs.replace(choice, options={**choice.options, **options})
+    return msgspec.structs.replace(configuration, architecture=changed)
+
+
+def _raw(path: Path) -> dict[str, Any]:
+    from nnplug.runtime.files import read_json
+
+    if not path.is_file():
+        raise NnplugError(f"{path}: no such plans. Run nnUNetv2_plan_experiment, or name others.")
+    raw = read_json(path)
+    if not isinstance(raw, dict) or not isinstance(raw.get("configurations"), dict):
+        raise NnplugError(f"{path}: no plans of nnU-Net ('configurations' is missing). Run nnUNetv2_plan_experiment.")
+    return raw

@@ -1,0 +1,51 @@
+"""Prediction with a model folder, as both prediction commands do it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nnplug.errors import NnplugError
+from nnplug_nnunetv2_commands.command import Call, Options
+from nnplug_nnunetv2_commands.models import opened, weights_kind
+
+
+def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int] = (0, 1)) -> None:
+    """Predict the images of a folder; nnU-Net's `plans.json` and `dataset.json` go beside the label maps.
+
+    Args:
+        call: plugins and progress.
+        options: what `flags.prediction` adds.
+        folder: of the model.
+        part: number of this part and how many there are; of the sorted cases it takes every so manieth.
+
+    Raises:
+        NnplugError: the model or the images cannot be used.
+    """
+    from nnplug.runtime.device import choose_device
+    from nnplug.runtime.files import copy_file
+    from nnplug.stages.predict_ensemble import Ensemble
+    from nnplug.stages.predict_folder import find_cases, predict_folder
+
+    if not options.i.is_dir():
+        raise NnplugError(f"{options.i}: no such folder; -i is a folder of images CASE_0000, CASE_0001 ..")
+    device = choose_device(options.device or "auto")
+    with opened(call, folder, folds=options.f, weights=weights_kind(options.chk)) as models:
+        cases = find_cases([options.i], models.members[0].description.file_ending)
+        ensemble = Ensemble.load(
+            models,
+            call.plugins,
+            device=device,
+            mirroring=not options.disable_tta,
+            step=options.step_size,
+            progress=call.progress,
+        )
+        number, count = part
+        predict_folder(
+            ensemble,
+            cases[number::count],
+            options.o,
+            resume=options.continue_prediction,
+            save_probabilities=options.save_probabilities,
+            progress=call.progress,
+        )
+    copy_file(folder / "plans.json", options.o / "plans.json")

@@ -1,0 +1,141 @@
+"""From raw data to prepared cases: what four commands are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nnplug.components import Kind
+from nnplug.errors import NnplugError, Problems
+from nnplug_nnunetv2_commands.command import Call, Options
+from nnplug_nnunetv2_commands.environment import PREPROCESSED, RAW
+from nnplug_nnunetv2_commands.planners import find_planner
+from nnplug_nnunetv2_commands.plans_files import configurations, load_plans, stores, write_plans
+from nnplug_nnunetv2_commands.trainers import TrainerChoice
+from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
+
+if TYPE_CHECKING:
+    from nnplug.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """One dataset on its way from nnUNet_raw to nnUNet_preprocessed."""
+
+    call: Call
+    dataset: Dataset
+    workspace: NnunetWorkspace
+
+    def extract(self, *, workers: int | None, verify_first: bool, clean: bool) -> None:
+        """Measure the dataset, unless it is measured and `clean` is not asked for."""
+        from nnplug.stages.fingerprint import measure
+
+        if verify_first:
+            self._verify(workers)
+        if self.workspace.fingerprint.exists() and not clean:
+            self.call.progress.notice(f"{self.workspace.fingerprint} is kept; --clean measures again")
+            return
+        extractor = self.call.plugins.registry.create(Kind.EXTRACTOR, "nnunet")
+        executor = self.call.executor(workers)
+        fingerprint = measure(self.dataset, extractor, executor=executor, progress=self.call.progress)
+        self._write_description()
+        fingerprint.write(self.workspace.fingerprint)
+
+    def plan(self, options: Options) -> str:
+        """Plan as the flags say; gives the name of the plans."""
+        from nnplug.data.fingerprint import Fingerprint
+        from nnplug.stages.plan import make_plans
+
+        if not self.workspace.fingerprint.exists():
+            raise NnplugError(f"{self.workspace.fingerprint}: no fingerprint. Run nnUNetv2_extract_fingerprint.")
+        planner = find_planner(options.pl, self.call.plugins.registry.names(Kind.PLANNER))
+        plans = make_plans(
+            Fingerprint.read(self.workspace.fingerprint),
+            self.dataset.description,
+            dataset=self.dataset.name,
+            plugins=self.call.plugins,
+            name=options.overwrite_plans_name or planner.plans,
+            components={Kind.PLANNER: planner.component},
+            options={"planner": _planner_options(options)},
+            progress=self.call.progress,
+        )
+        self._write_description()
+        write_plans(self.workspace.plans(plans.name), plans, self.dataset.description, planner=options.pl)
+        return plans.name
+
+    def preprocess(self, plans_name: str, asked: Sequence[str], workers: Sequence[int | None]) -> None:
+        """Prepare the cases of the configurations that the plans have, and copy the reference label maps."""
+        from nnplug.stages.preprocess import preprocess_dataset
+
+        path, registry = self.workspace.plans(plans_name), self.call.plugins.registry
+        there, folders = configurations(path), stores(path)
+        self._write_description()
+        self._copy_ground_truth()
+        for name, count in zip(asked, workers, strict=True):
+            if name not in there:
+                self.call.progress.notice(f"{name} is left out: {path} does not have it")
+                continue
+            preprocess_dataset(
+                self.dataset,
+                load_plans(path, name, TrainerChoice(), registry),
+                name,
+                self.workspace.folder / folders.get(name, f"{plans_name}_{name}"),
+                registry=registry,
+                executor=self.call.executor(count),
+                progress=self.call.progress,
+            )
+
+    def _verify(self, workers: int | None) -> None:
+        from nnplug.stages.verify import verify
+
+        report = verify(self.dataset, executor=self.call.executor(workers), progress=self.call.progress)
+        for line in report.warnings:
+            self.call.progress.warning(line)
+        for line in report.notices:
+            self.call.progress.notice(line)
+        if report.problems:
+            raise Problems(report.problems)
+
+    def _write_description(self) -> None:
+        from nnplug.runtime.files import write_json
+
+        write_json(self.workspace.description, dict(self.dataset.description.raw))
+
+    def _copy_ground_truth(self) -> None:
+        """As nnU-Net has them, by the names of the cases; training and scripts find them there."""
+        from nnplug.runtime.files import copy_file
+
+        ending = self.dataset.description.file_ending
+        for case in self.dataset.training_cases():
+            assert case.label is not None, "training cases have labels"
+            copied = self.workspace.ground_truth / f"{case.name}{ending}"
+            if not copied.exists() or copied.stat().st_mtime != case.label.stat().st_mtime:
+                copy_file(case.label, copied)
+
+
+def prepare(call: Call, reference: str) -> Preparation:
+    """Open a dataset of nnUNet_raw by its id or name."""
+    from nnplug.data.dataset import Dataset
+
+    raw, preprocessed = call.environment.folder(RAW), call.environment.folder(PREPROCESSED)
+    dataset = Dataset.open(raw / call.environment.dataset(reference))
+    return Preparation(call, dataset, NnunetWorkspace(preprocessed, dataset.name))
+
+
+def worker_counts(counts: Sequence[int] | None, asked: Sequence[str]) -> list[int | None]:
+    """One number of workers for each configuration; None is the default.
+
+    Raises:
+        NnplugError: `-np` has neither one number nor one for each configuration.
+    """
+    if counts is None:
+        return [None] * len(asked)
+    if len(counts) not in (1, len(asked)):
+        raise NnplugError(f"-np has {len(counts)} numbers for {len(asked)} configurations; give one, or one for each")
+    return [*counts] if len(counts) == len(asked) else [*counts] * len(asked)
+
+
+def _planner_options(options: Options) -> dict[str, Any]:
+    given = {"memory_gb": options.gpu_memory_target, "spacing": options.overwrite_target_spacing}
+    return {name: value for name, value in given.items() if value is not None}

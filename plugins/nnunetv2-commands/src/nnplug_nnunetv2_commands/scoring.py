@@ -1,0 +1,121 @@
+"""Scores and postprocessing of folders, with the files that nnU-Net leaves there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnplug.components import Kind
+from nnplug.errors import InvalidFile, NnplugError
+from nnplug_nnunetv2_commands.command import Call
+
+if TYPE_CHECKING:
+    from nnplug.data.dataset import DatasetDescription
+    from nnplug.stages.postprocess import FittedRule
+
+POSTPROCESSOR = "largest-component"
+RULES = ("postprocessing.pkl", "postprocessing.json")
+"""Both hold JSON, the same: nnU-Net's commands name the first, people read the second."""
+
+_STEP = "remove_all_but_largest_component_from_segmentation"
+
+
+def describe(dataset_json: Path | None, plans_json: Path | None, folder: Path) -> DatasetDescription:
+    """The `dataset.json` that a flag names or that lies in a folder; plans are read for what changes labels.
+
+    Raises:
+        NnplugError: a file is missing.
+        InvalidFile: the plans name a label manager of somebody's own.
+    """
+    from nnplug.data.dataset import DatasetDescription
+    from nnplug.runtime.files import read_json
+
+    plans = plans_json or folder / "plans.json"
+    manager = read_json(plans).get("label_manager", "LabelManager")
+    if manager != "LabelManager":
+        raise InvalidFile(
+            f"{plans}: 'label_manager' is {manager!r}; nnplug reads labels as nnU-Net's LabelManager does"
+        )
+    return DatasetDescription.read(dataset_json or folder / "dataset.json")
+
+
+def score(
+    call: Call,
+    references: Path,
+    predictions: Path,
+    description: DatasetDescription,
+    *,
+    output: Path,
+    workers: int | None,
+    partial: bool,
+) -> dict[str, Any]:
+    """Write and give the summary of a folder."""
+    from nnplug.runtime.files import write_json
+    from nnplug.stages.evaluate import evaluate
+
+    executor = call.executor(workers)
+    summary = evaluate(references, predictions, description, executor=executor, progress=call.progress, partial=partial)
+    write_json(output, summary)
+    return summary
+
+
+def write_rule(folder: Path, rule: Mapping[str, Any]) -> None:
+    """Write a rule of `largest-component` in nnU-Net's layout, under both its names."""
+    from nnplug.runtime.files import write_json
+
+    steps = [step if len(step) > 1 else step[0] for step in rule["keep_largest"]]
+    data = {"functions": [_STEP] * len(steps), "arguments": [{"labels_or_regions": step} for step in steps]}
+    for name in RULES:
+        write_json(folder / name, data)
+
+
+def read_rule(path: Path, description: DatasetDescription, call: Call) -> FittedRule:
+    """Read what `write_rule` wrote, or the `postprocessing.json` that nnU-Net wrote.
+
+    Raises:
+        InvalidFile: it is a pickle, or asks for what nnplug does not have.
+    """
+    from nnplug.provenance import Provider
+    from nnplug.stages.postprocess import FittedRule, RuleRecord
+
+    record = RuleRecord(
+        provider=Provider.of(call.plugins.registry.get(Kind.POSTPROCESSOR, POSTPROCESSOR)),
+        labels=description.raw["labels"],
+        regions_class_order=description.raw.get("regions_class_order"),
+        rule={"keep_largest": _steps(path)},
+    )
+    return FittedRule.load(record.data(), call.plugins, where=str(path), progress=call.progress)
+
+
+def is_pickle(path: Path) -> bool:
+    """Whether a file is a pickle rather than JSON; it is not loaded for that."""
+    with path.open("rb") as file:
+        return file.read(1) == b"\x80"
+
+
+def _steps(path: Path) -> list[list[int]]:
+    from nnplug.runtime.files import read_json
+
+    if not path.is_file():
+        raise NnplugError(f"{path}: no such file; nnUNetv2_determine_postprocessing writes it")
+    if is_pickle(path):
+        raise InvalidFile(
+            f"{path}: is a pickle, which could run code and is not read. Give the postprocessing.json beside it, which "
+            "says the same, or run nnUNetv2_determine_postprocessing again."
+        )
+    data = read_json(path)
+    names, arguments = (data.get(key) if isinstance(data, dict) else None for key in ("functions", "arguments"))
+    if not isinstance(names, list) or not isinstance(arguments, list) or len(names) != len(arguments):
+        raise InvalidFile(f"{path}: no postprocessing of nnU-Net ('functions' with their 'arguments' are missing)")
+    if other := [name for name in names if name != _STEP]:
+        raise InvalidFile(f"{path}: asks for {other[0]!r}; nnplug has {_STEP}")
+    return [_region(one, path) for one in arguments]
+
+
+def _region(arguments: Mapping[str, Any], path: Path) -> list[int]:
+    labels = arguments.get("labels_or_regions")
+    values: Sequence[Any] = labels if isinstance(labels, list) else [labels]
+    if not all(isinstance(value, int) for value in values) or arguments.get("background_label", 0) != 0:
+        raise InvalidFile(f"{path}: has {dict(arguments)!r}; expected labels_or_regions, numbers, on background 0")
+    return list(values)

@@ -1,0 +1,124 @@
+"""One fold as nnU-Net's users find it: trained from nnUNet_preprocessed alone, beside nnU-Net's own files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nnplug.errors import NnplugError
+from nnplug_nnunetv2_commands.command import Call
+from nnplug_nnunetv2_commands.plans_files import load_plans, stores
+from nnplug_nnunetv2_commands.trainers import TrainerChoice
+from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
+
+if TYPE_CHECKING:
+    from nnplug.data.dataset import Dataset
+    from nnplug.data.workspace import RunFolder
+    from nnplug.runtime.progress import Progress
+    from nnplug.stages.train import TrainingJob
+
+
+REMEDY = "Give the same values, or leave out --c, which trains the fold again from the start."
+FILES = ("checkpoint_final.pth", "checkpoint_best.pth", "checkpoint_latest.pth")
+
+
+def open_job(
+    call: Call, workspace: NnunetWorkspace, trainer: TrainerChoice, *, plans: str, configuration: str, fold: str
+) -> TrainingJob:
+    """What to train, of what nnUNet_preprocessed holds.
+
+    Raises:
+        NnplugError: plans or prepared cases are missing; the message names the command that makes them.
+    """
+    from nnplug.stages.train import TrainingJob
+
+    path = workspace.plans(plans)
+    loaded = load_plans(path, configuration, trainer, call.plugins.registry)
+    workspace = replace(workspace, stores=stores(path))
+    dataset = preprocessed_dataset(workspace)
+    number: int | str = int(fold) if fold.isdigit() else fold
+    job = TrainingJob(workspace, dataset, loaded, configuration, number, command=call.words)
+    _check_prepared(job)
+    return job
+
+
+def preprocessed_dataset(workspace: NnunetWorkspace) -> Dataset:
+    """The training cases as nnUNet_preprocessed has them: names and label maps, no images.
+
+    Raises:
+        NnplugError: the dataset is not preprocessed.
+    """
+    from nnplug.data.dataset import Dataset, DatasetDescription
+    from nnplug.stages.evaluate import label_files
+
+    if not workspace.description.is_file() or not workspace.ground_truth.is_dir():
+        raise NnplugError(f"{workspace.folder}: not preprocessed. Run nnUNetv2_preprocess -d {workspace.dataset}")
+    description = DatasetDescription.read(workspace.description)
+    labels = label_files(workspace.ground_truth, (description.file_ending,))
+    files = {name: {"images": [], "label": str(file.relative_to(workspace.folder))} for name, file in labels.items()}
+    return Dataset(workspace.folder, replace(description, files=files))
+
+
+def begin_anew(run: RunFolder, progress: Progress) -> None:
+    """Without `--c` a fold is trained from the start, as nnU-Net does.
+
+    Raises:
+        NnplugError: nnU-Net itself trained into the folder; weeks of its work are not removed.
+    """
+    from nnplug.stages.train import discard
+
+    if run.record.exists():
+        progress.notice(f"{run.path}: what was trained before is removed; --c would go on with it")
+    elif any((run.path / name).exists() for name in FILES):
+        raise NnplugError(
+            f"{run.path}: holds a training of nnU-Net v2. Predict with it, move it away, or set nnUNet_results to "
+            "another folder."
+        )
+    discard(run)
+
+
+def write_model_files(workspace: NnunetWorkspace, plans: str, configuration: str) -> None:
+    """Put plans, dataset.json and fingerprint where nnU-Net has them, beside the folds."""
+    from nnplug.runtime.files import copy_file
+
+    folder = workspace.model_folder(plans, configuration)
+    copies = {
+        workspace.plans(plans): "plans.json",
+        workspace.description: "dataset.json",
+        workspace.fingerprint: "dataset_fingerprint.json",
+    }
+    for source, name in copies.items():
+        if source.is_file():
+            copy_file(source, folder / name)
+
+
+def write_checkpoints(job: TrainingJob) -> None:
+    """Write a trained fold's weights as nnU-Net's checkpoints too: scripts look for them, and nnU-Net reads them."""
+    from nnplug.data.record import RunRecord
+    from nnplug.stages.curves import read_log
+    from nnplug_nnunet.nnunet_models import export_checkpoint
+
+    run = job.run
+    for weights, name in ((run.final_weights, FILES[0]), (run.best_weights, FILES[1])):
+        if weights.exists() and not (run.path / name).exists():
+            export_checkpoint(
+                weights,
+                run.path / name,
+                plans=job.plans,
+                configuration=job.configuration,
+                description=job.description,
+                fold=str(job.fold),
+                mirror_axes=RunRecord.read(run.record).mirror_axes,
+                epochs=len(read_log(run.log)),
+            )
+
+
+def _check_prepared(job: TrainingJob) -> None:
+    from nnplug.data.store import CaseStore
+
+    store = CaseStore(job.workspace.preprocessed(job.plans.name, job.configuration))
+    if missing := sorted({case.name for case in job.dataset.training_cases()} - set(store)):
+        raise NnplugError(
+            f"{store.folder}: {len(missing)} cases are not prepared by nnplug ({missing[0]}, ..). Run "
+            f"nnUNetv2_preprocess -d {job.dataset.name} -plans_name {job.plans.name} -c {job.configuration}"
+        )

@@ -1,0 +1,69 @@
+"""nnU-Net's three folders as a workspace of nnplug: where stages read and write is said here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nnplug.data.workspace import RunFolder, Workspace
+
+TRAINER, PLANS = "nnUNetTrainer", "nnUNetPlans"
+GROUND_TRUTH = "gt_segmentations"
+
+
+@dataclass(frozen=True)
+class NnunetWorkspace(Workspace):
+    """The workspace of a dataset whose root is nnUNet_preprocessed.
+
+    Attributes:
+        results: nnUNet_results; only `run` and `model_folder` need it.
+        trainer: the trainer's name as it was typed, a part of the names of result folders.
+        stores: configuration -> folder of its prepared cases, where the plans say so (`data_identifier`).
+    """
+
+    results: Path | None = None
+    trainer: str = TRAINER
+    stores: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> Path:
+        """As nnU-Net calls it; the keys are the same."""
+        return self.folder / "dataset_fingerprint.json"
+
+    @property
+    def splits(self) -> Path:
+        """As nnU-Net calls it; the layout is the same."""
+        return self.folder / "splits_final.json"
+
+    @property
+    def description(self) -> Path:
+        """A copy of the `dataset.json`: training needs no raw data."""
+        return self.folder / "dataset.json"
+
+    @property
+    def ground_truth(self) -> Path:
+        """Copies of the reference label maps, CASE with the file ending."""
+        return self.folder / GROUND_TRUTH
+
+    def plans(self, name: str) -> Path:
+        """A plans file in nnU-Net's layout, which users edit and nnU-Net reads."""
+        return self.folder / f"{name}.json"
+
+    def preprocessed(self, plans: str, configuration: str) -> Path:
+        """The case store of a configuration; configurations that inherit share one where nnU-Net's do."""
+        return self.folder / self.stores.get(configuration, f"{plans}_{configuration}")
+
+    def run(self, plans: str, configuration: str, fold: int | str) -> RunFolder:
+        """A run's folder; `fold` is a number or "all"."""
+        return RunFolder(self.model_folder(plans, configuration) / f"fold_{fold}")
+
+    def model_folder(self, plans: str, configuration: str) -> Path:
+        """The folder of all folds of a training."""
+        assert self.results is not None, "whoever asks for runs gives the results folder"
+        return model_folder(self.results, self.dataset, self.trainer, plans, configuration)
+
+
+def model_folder(results: Path, dataset: str, trainer: str, plans: str, configuration: str) -> Path:
+    """Where nnU-Net keeps the folds of a training."""
+    return results / dataset / f"{trainer}__{plans}__{configuration}"

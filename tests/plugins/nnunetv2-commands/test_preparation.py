@@ -1,0 +1,97 @@
+"""What the commands before training leave in nnUNet_preprocessed, and what they say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nnplug.data.fingerprint import Fingerprint
+
+
+def test_the_folder_is_laid_out_as_nnunet_lays_it(prepared):
+    there = {path.name for path in prepared.preprocessed.iterdir() if not path.name.startswith("splits")}
+    assert there == {
+        *("dataset.json", "dataset_fingerprint.json", "gt_segmentations", "nnUNetPlans.json"),
+        *("nnUNetPlans_2d", "nnUNetPlans_3d_fullres"),
+    }
+    raw = sorted(path.name for path in (prepared.raw / "labelsTr").iterdir())
+    assert sorted(path.name for path in (prepared.preprocessed / "gt_segmentations").iterdir()) == raw
+    assert len(Fingerprint.read(prepared.preprocessed / "dataset_fingerprint.json").spacings) == 10
+
+
+def test_plans_are_in_the_layout_of_nnunet(prepared):
+    plans = json.loads((prepared.preprocessed / "nnUNetPlans.json").read_text())
+    assert plans["dataset_name"], plans["plans_name"] == ("Dataset999_Phantom", "nnUNetPlans")
+    assert plans["experiment_planner_used"] == "ExperimentPlanner"
+    full = plans["configurations"]["3d_fullres"]
+    assert full["data_identifier"] == "nnUNetPlans_3d_fullres"
+    assert full["architecture"]["network_class_name"].endswith("PlainConvUNet")
+    assert full["normalization_schemes"] == ["ZScoreNormalization"] * 2
+
+
+def test_residual_planner_memory_target_and_name(prepared):
+    words = ("-pl", "nnUNetPlannerResEncM", "-gpu_memory_target", "4", "-overwrite_plans_name", "small")
+    prepared.expect(
+        "nnUNetv2_plan_experiment", "-d", "Dataset999_Phantom", *words, "-overwrite_target_spacing", 1, 1, 1
+    )
+    plans = json.loads((prepared.preprocessed / "small.json").read_text())
+    assert plans["experiment_planner_used"] == "nnUNetPlannerResEncM"
+    assert plans["configurations"]["3d_fullres"]["spacing"] == [1, 1, 1]
+    assert plans["configurations"]["3d_fullres"]["architecture"]["network_class_name"].endswith("ResidualEncoderUNet")
+
+
+def test_a_fingerprint_is_kept_unless_clean(prepared):
+    path = prepared.preprocessed / "dataset_fingerprint.json"
+    before = path.stat().st_mtime_ns
+    kept = prepared.expect("nnUNetv2_extract_fingerprint", "-d", 999)
+    assert "--clean measures again" in kept.stderr
+    assert path.stat().st_mtime_ns == before
+    prepared.expect("nnUNetv2_extract_fingerprint", "-d", 999, "--clean", nnUNet_def_n_proc="1")
+    assert path.stat().st_mtime_ns > before
+
+
+def test_plans_move_to_another_dataset(prepared):
+    other = prepared.root / "preprocessed" / "Dataset998_Other"
+    other.mkdir()
+    prepared.expect("nnUNetv2_move_plans_between_datasets", "-s", 999, "-t", 998, "-sp", "nnUNetPlans", "-tp", "theirs")
+    plans = json.loads((other / "theirs.json").read_text())
+    assert (plans["dataset_name"], plans["plans_name"]) == ("Dataset998_Other", "theirs")
+    assert plans["configurations"]["2d"]["data_identifier"] == "theirs_2d"
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "line"),
+    [
+        ("preprocess", ("-d", 999, "-np", 1, 2), "-np has 2 numbers for 3 configurations; give one, or one for each"),
+        ("preprocess", ("-d", 999, "-plans_name", "none"), "none.json: no such plans. Run nnUNetv2_plan_experiment"),
+        ("preprocess", ("-d", 5), "5: no such dataset."),
+        ("plan_experiment", ("-d", 999, "-pl", "Mine"), "no planner is called 'Mine'. There are ExperimentPlanner, "),
+    ],
+)
+def test_mistakes_are_a_line_each(prepared, command, words, line):
+    done = prepared.run(f"nnUNetv2_{command}", *words)
+    assert done.returncode == 1
+    assert line in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_configuration_that_the_plans_lack_is_left_out(prepared):
+    done = prepared.expect("nnUNetv2_preprocess", "-d", 999, "-c", "3d_lowres")
+    assert "3d_lowres is left out" in done.stderr
+
+
+def test_faults_of_the_data_stop_with_all_of_them(prepared, write_dataset, tmp_path):
+    import numpy as np
+
+    image, label = np.zeros((1, 8, 8, 8), np.float32), np.full((8, 8, 8), 7)
+    write_dataset({"x": (image, label), "y": (image, label)}, name="Dataset001_A")
+    done = prepared.run(
+        "nnUNetv2_plan_and_preprocess",
+        *("-d", 1, "--verify_dataset_integrity"),
+        nnUNet_raw=str(tmp_path),
+        nnUNet_preprocessed=str(tmp_path / "preprocessed"),
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("error: ") >= 2
+    assert not (tmp_path / "preprocessed").exists()

@@ -1,0 +1,117 @@
+"""What `nnUNetv2_train` leaves in nnUNet_results, how it goes on, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from nnplug.data.workspace import RunFolder
+from nnplug.errors import NnplugError
+from nnplug.runtime.progress import Silent
+from nnplug_nnunetv2_commands.training import begin_anew
+
+
+def test_users_find_what_nnunet_leaves(trained):
+    model = trained.model()
+    assert {path.name for path in model.iterdir()} == {
+        *("plans.json", "dataset.json", "dataset_fingerprint.json", "fold_0"),
+    }
+    fold = {path.name for path in (model / "fold_0").iterdir()}
+    assert {"checkpoint_final.pth", "checkpoint_best.pth", "progress.png", "validation"} <= fold
+    assert "checkpoint_latest.pth" not in fold
+    splits = json.loads((trained.preprocessed / "splits_final.json").read_text())
+    assert len(splits) == 5
+    cases = {path.name for path in (model / "fold_0" / "validation").glob("*.nii.gz")}
+    assert cases == {f"{name}.nii.gz" for name in splits[0]["val"]}
+    summary = json.loads((model / "fold_0" / "validation" / "summary.json").read_text())
+    assert {"foreground_mean", "mean", "metric_per_case"} <= summary.keys()
+
+
+def test_checkpoints_hold_tensors_and_numbers_for_nnunet(trained):
+    file = trained.model() / "fold_0" / "checkpoint_final.pth"
+    checkpoint = torch.load(file, weights_only=True)
+    assert checkpoint["init_args"]["configuration"] == "tiny"
+    assert checkpoint["current_epoch"] == 2
+    assert checkpoint["inference_allowed_mirroring_axes"] == (0, 1, 2)
+
+
+def test_the_trainer_of_a_plugin_is_recorded(trained):
+    record = json.loads((trained.model() / "fold_0" / "run.json").read_text())
+    assert ("trainer", "short") in {(p["kind"], p["name"]) for p in record["providers"]}
+    assert record["command"][0] == "nnUNetv2_train"
+
+
+def test_c_leaves_a_finished_fold_and_without_it_training_begins_anew(copied):
+    weights = copied.model() / "fold_0" / "weights_final.safetensors"
+    before, content = weights.stat().st_mtime_ns, weights.read_bytes()
+    words = ("nnUNetv2_train", "Dataset999_Phantom", "tiny", "0", "-tr", "short", "-device", "cpu")
+    copied.expect(*words, "--c")
+    assert weights.stat().st_mtime_ns == before
+    again = copied.expect(*words)
+    assert "what was trained before is removed; --c would go on with it" in again.stderr
+    assert weights.stat().st_mtime_ns > before
+    assert weights.read_bytes() == content
+
+
+def test_val_validates_again(copied):
+    summary = copied.model() / "fold_0" / "validation" / "summary.json"
+    before = summary.stat().st_mtime_ns
+    copied.expect("nnUNetv2_train", 999, "tiny", 0, "-tr", "short", "--val", "-num_gpus", 1)
+    assert summary.stat().st_mtime_ns > before
+
+
+def test_a_training_of_nnunet_itself_is_not_removed(tmp_path):
+    (tmp_path / "checkpoint_final.pth").touch()
+    with pytest.raises(NnplugError, match="holds a training of nnU-Net v2. Predict with it, move it away"):
+        begin_anew(RunFolder(tmp_path), Silent())
+    assert (tmp_path / "checkpoint_final.pth").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ("tiny", 0, "-tr", "nnUNetTrainerMine"),
+            "no trainer is called 'nnUNetTrainerMine'. There are nnUNetTrainer, ",
+        ),
+        (("huge", 0), "has no configuration 'huge'; it has 2d, 3d_fullres"),
+        (("3d_fullres", 0, "-p", "other"), "other.json: no such plans"),
+    ],
+)
+def test_mistakes_are_a_line_each(prepared, words, line):
+    done = prepared.run("nnUNetv2_train", 999, *words)
+    assert done.returncode == 1
+    assert line in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_cases_that_are_not_prepared_are_told_with_the_command_that_prepares_them(prepared):
+    prepared.expect("nnUNetv2_plan_experiment", "-d", 999, "-overwrite_plans_name", "fresh")
+    done = prepared.run("nnUNetv2_train", 999, "3d_fullres", 0, "-p", "fresh")
+    assert done.returncode == 1
+    assert "Run nnUNetv2_preprocess -d Dataset999_Phantom -plans_name fresh -c 3d_fullres" in done.stderr
+
+
+def test_code_in_folders_is_refused(prepared):
+    done = prepared.run("nnUNetv2_train", 999, "tiny", 0, nnUNet_extTrainer="/home/me/trainers")
+    assert done.returncode == 1
+    assert "nnplug imports no code from folders. Make your trainer a plugin (nnplug plugins new NAME)" in done.stderr
+
+
+def test_a_missing_variable_is_named(prepared):
+    variables = {**prepared.variables, "nnUNet_results": ""}
+    done = type(prepared)(prepared.root, variables).run("nnUNetv2_train", 999, "tiny", 0)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: nnUNet_results is not set; it names the folder of trained models. Run: export nnUNet_results=/PATH\n"
+    )
+
+
+@pytest.mark.slow
+def test_an_epoch_of_nnunet(prepared):
+    """The trainer by nnU-Net's own name: 250 iterations."""
+    prepared.expect("nnUNetv2_train", 999, "tiny", "all", "-tr", "nnUNetTrainer_1epoch")
+    log = (prepared.model("nnUNetTrainer_1epoch") / "fold_all" / "log.jsonl").read_text().splitlines()
+    assert len(log) == 1
