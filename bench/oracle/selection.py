@@ -118,7 +118,7 @@ def ask() -> dict[str, Any]:
     return {
         "scores": list(found["all_results"].values()),
         "best": [member["configuration"] for member in best["selected_model_or_models"]],
-        "keep_largest": [arguments["labels_or_regions"] for arguments in rule["arguments"]],
+        "keep_largest": [arguments["labels_or_regions"] for arguments in rule["postprocessing_kwargs"]],
         "postprocessed": best["result_on_crossval_post_pp"],
     }
 
