@@ -4,7 +4,7 @@ BIN := .venv/bin
 DISTRIBUTIONS := core plugins/nnunet plugins/brats cli plugins/nnunetv2-commands
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 
-.PHONY: setup demo test test-slow lint types clean
+.PHONY: setup demo test test-slow lint types bench bench-quick clean
 
 setup: .venv/ready  ## every distribution of the repository, editable, and the development tools, in ./.venv
 
@@ -29,7 +29,20 @@ lint: setup
 	$(BIN)/ruff check .
 
 types: setup
-	$(BIN)/mypy $(SOURCES) plugins/_template/src
+	$(BIN)/mypy $(SOURCES) plugins/_template/src $(wildcard docs/examples/*/src)
+
+# PEER=/path/to/python takes another environment that has nnunetv2==2.8.1.
+PEER ?= bench/.venv/bin/python
+
+bench: setup $(PEER)  ## every row of docs/benchmarks.md against nnunetv2, on a quiet machine: hours; ROWS="step help" for some
+	$(BIN)/python bench/run.py --peer $(PEER) $(ROWS)
+
+bench-quick: setup $(PEER)  ## every row, small and once, those for GPUs on the CPU: do they run?
+	$(BIN)/python bench/run.py --peer $(PEER) --quick $(ROWS)
+	$(BIN)/python bench/run.py --peer $(PEER) --rehearse $(ROWS)
+
+bench/.venv/bin/python:
+	bench/setup $(PYTHON) bench/.venv
 
 clean:
-	rm -rf .venv nnplug-demo
+	rm -rf .venv bench/.venv nnplug-demo

@@ -10,6 +10,7 @@ import errno
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from nnplug.data.intact import is_intact
+from nnplug.data.nifti import read_plain
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.runtime.files import atomic_file, read_json, write_json
 
@@ -26,6 +28,7 @@ TIFF = (".tif", ".tiff")
 WITHOUT_SPACING = (".png", ".bmp", *TIFF)
 SPACING_TOLERANCE = 1e-4
 REMEDY = "nnplug verify lists all problems of a dataset."
+_REMEMBERED = 10_000  # geometries, about a kilobyte each
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,34 @@ def read_voxels(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
     Raises:
         InvalidFile: the file is missing, truncated or no image.
     """
+    plain = _read_plain(path)
+    return _read_by_itk(path) if plain is None else plain
+
+
+def _read_plain(path: Path) -> tuple[npt.NDArray[Any], Geometry] | None:
+    """As `read_voxels`, without ITK's slow way to the voxels; None where it has to read, or to say what is wrong."""
+    try:
+        voxels, stat = read_plain(path), path.stat()
+    except OSError:
+        return None
+    geometry = None if voxels is None else _geometry_of_nifti(path, stat.st_size, stat.st_mtime_ns)
+    return None if voxels is None or geometry is None else (voxels.reshape(-1, *geometry.shape), geometry)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _geometry_of_nifti(path: Path, _size: int, _changed: int) -> Geometry | None:
+    """Of a file whose voxels are all there; each version of it is looked at once. None where ITK refuses it."""
+    sitk.ProcessObject.GlobalWarningDisplayOff()
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return None
+    return _geometry(path, reader)
+
+
+def _read_by_itk(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
     reader = _open(path)
     geometry = _geometry(path, reader)
     try:

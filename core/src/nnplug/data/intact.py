@@ -6,20 +6,12 @@ a full disk, both without an error; the other formats it checks itself. NaN in a
 
 from __future__ import annotations
 
-import gzip
-import math
 import struct
-import zlib
 from collections.abc import Iterator
-from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO
 
-import numpy as np
-
-CHUNK = 1 << 20
-HEADER = 540
-"""Bytes of a NIfTI-2 header; one of NIfTI-1 has 348."""
+from nnplug.data import nifti
 
 PNG_END = b"IEND\xaeB`\x82"
 
@@ -33,7 +25,7 @@ def is_intact(path: Path) -> bool:
     check = next((c for endings, c in _CHECKS.items() if path.name.lower().endswith(endings)), None)
     try:
         return check is None or check(path)
-    except (EOFError, zlib.error, gzip.BadGzipFile, struct.error):
+    except nifti.DAMAGED:
         return False
 
 
@@ -42,51 +34,11 @@ def count_nonfinite(path: Path) -> int:
 
     The file must be intact.
     """
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
-        return 0
-    with _open_nifti(path) as file:
-        header = _nifti_header(file.read(HEADER))
-        if header.floats is None:
-            return 0
-        file.seek(header.offset)
-        chunks = iter(lambda: file.read(CHUNK), b"")
-        voxels = (np.frombuffer(c, header.floats, len(c) // header.floats.itemsize) for c in chunks)
-        return sum(int(np.count_nonzero(~np.isfinite(v))) for v in voxels)
+    return nifti.scan(path).nonfinite if nifti.is_nifti(path) else 0
 
 
 def _nifti(path: Path) -> bool:
-    with _open_nifti(path) as file:
-        start = file.read(HEADER)
-        size = len(start)
-        while chunk := file.read(CHUNK):
-            size += len(chunk)
-    return size >= _nifti_header(start).size
-
-
-def _open_nifti(path: Path) -> gzip.GzipFile | BufferedReader:
-    return gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")
-
-
-class _Nifti(NamedTuple):
-    """Where the voxels begin, where they end, and their type if it is a floating one."""
-
-    offset: int
-    size: int
-    floats: np.dtype[np.floating[Any]] | None
-
-
-def _nifti_header(start: bytes) -> _Nifti:
-    order = "<" if start[:1] in (b"\x5c", b"\x1c") else ">"  # the header's own size, 348 or 540, comes first
-    if struct.unpack_from(f"{order}i", start)[0] == HEADER:
-        kind, bits, *dim = struct.unpack_from(f"{order}2h8q", start, 12)
-        (offset,) = struct.unpack_from(f"{order}q", start, 168)
-    else:
-        dim = list(struct.unpack_from(f"{order}8h", start, 40))
-        kind, bits = struct.unpack_from(f"{order}2h", start, 70)
-        (offset,) = struct.unpack_from(f"{order}f", start, 108)
-    floats = {16: np.dtype(f"{order}f4"), 64: np.dtype(f"{order}f8")}.get(kind)
-    voxels: int = math.prod(dim[1 : dim[0] + 1])
-    return _Nifti(int(offset), int(offset) + voxels * int(bits) // 8, floats)
+    return nifti.scan(path).is_whole
 
 
 def _bmp(path: Path) -> bool:
@@ -124,7 +76,7 @@ def _unpack(file: BinaryIO, form: str) -> tuple[int, ...]:
 
 
 _CHECKS = {
-    (".nii.gz", ".nii"): _nifti,
+    nifti.ENDINGS: _nifti,
     (".bmp",): _bmp,
     (".png",): _png,
     (".tif", ".tiff"): _tiff,

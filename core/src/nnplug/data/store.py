@@ -3,7 +3,7 @@
 A case is a folder of plain .npy files that any numpy opens, and `case.json`. Nothing stays open between reads: each
 maps its file, copies the slice and lets go, so that 10,000 cases and any number of threads need no more than a handful
 of file descriptors. Mapping costs little: a batch of 366 Hippocampus slices (image and label) takes 25 ms on one core,
-where blosc2 files take 190 ms for 60 % of the space (`bench/store.py`).
+where blosc2 files take 190 ms for 60 % of the space (`bench/rows/loading.py`).
 """
 
 from __future__ import annotations

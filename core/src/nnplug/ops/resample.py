@@ -4,7 +4,7 @@ Spline interpolation on a regular grid is separable: along each axis, prefilter,
 one matrix, and scipy's response to unit impulses is that matrix. Far from its diagonal it is zero in single precision,
 so that blocks of rows meet narrow bands of columns, and the work is a few small matrix products. On 120 x 512 x 512
 -> 240 x 400 x 400, cubic, this is 50 times faster than `skimage.transform.resize`, and 22 times on a machine whose
-cores are busy otherwise (`bench/resample.py`).
+cores are busy otherwise (`bench/rows/resample.py`).
 
 Sample i of the new grid lies at (i + 0.5) * old / new - 0.5 of the old one; beyond the border its value is continued.
 """

@@ -45,7 +45,7 @@ class Call(Context):
         """As the command `nnplug` shows it, or notices alone."""
         return _Notices() if self.quiet else super().progress
 
-    def executor(self, workers: int | None = None) -> LocalExecutor:
+    def threads(self, workers: int | None = None) -> LocalExecutor:
         """Threads: as many as a flag says, else nnUNet_def_n_proc, else one per core."""
         from nnplug.runtime.executor import LocalExecutor
 

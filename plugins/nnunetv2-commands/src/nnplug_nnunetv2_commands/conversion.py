@@ -28,7 +28,7 @@ def convert(call: Call, converter: str, source: Path, name: str, *, workers: int
     if taken := sorted(raw.glob(f"{name.partition('_')[0]}_*")):
         raise NnplugError(f"{name}: {taken[0]} has that number; choose another")
     component = call.plugins.registry.create(Kind.CONVERTER, converter)
-    executor = call.executor(workers)
+    executor = call.threads(workers)
     dataset, report = stage.convert(component, source, raw / name, executor=executor, progress=call.progress)
     for line in report.warnings:
         call.progress.warning(line)

@@ -11,7 +11,7 @@ from nnplug.errors import NnplugError, Problems
 from nnplug_nnunetv2_commands.command import Call, Options
 from nnplug_nnunetv2_commands.environment import PREPROCESSED, RAW
 from nnplug_nnunetv2_commands.planners import find_planner
-from nnplug_nnunetv2_commands.plans_files import configurations, load_plans, stores, write_plans
+from nnplug_nnunetv2_commands.plans_files import configurations, load_plans, write_plans
 from nnplug_nnunetv2_commands.trainers import TrainerChoice
 from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
@@ -37,7 +37,7 @@ class Preparation:
             self.call.progress.notice(f"{self.workspace.fingerprint} is kept; --clean measures again")
             return
         extractor = self.call.plugins.registry.create(Kind.EXTRACTOR, "nnunet")
-        executor = self.call.executor(workers)
+        executor = self.call.threads(workers)
         fingerprint = measure(self.dataset, extractor, executor=executor, progress=self.call.progress)
         self._write_description()
         fingerprint.write(self.workspace.fingerprint)
@@ -69,27 +69,28 @@ class Preparation:
         from nnplug.stages.preprocess import preprocess_dataset
 
         path, registry = self.workspace.plans(plans_name), self.call.plugins.registry
-        there, folders = configurations(path), stores(path)
+        there = configurations(path)
         self._write_description()
         self._copy_ground_truth()
         for name, count in zip(asked, workers, strict=True):
             if name not in there:
                 self.call.progress.notice(f"{name} is left out: {path} does not have it")
                 continue
+            plans = load_plans(path, name, TrainerChoice(), registry)
             preprocess_dataset(
                 self.dataset,
-                load_plans(path, name, TrainerChoice(), registry),
+                plans,
                 name,
-                self.workspace.folder / folders.get(name, f"{plans_name}_{name}"),
+                self.workspace.preprocessed(plans.name, plans.prepared_as(name)),
                 registry=registry,
-                executor=self.call.executor(count),
+                executor=self.call.threads(count),
                 progress=self.call.progress,
             )
 
     def _verify(self, workers: int | None) -> None:
         from nnplug.stages.verify import verify
 
-        report = verify(self.dataset, executor=self.call.executor(workers), progress=self.call.progress)
+        report = verify(self.dataset, executor=self.call.threads(workers), progress=self.call.progress)
         for line in report.warnings:
             self.call.progress.warning(line)
         for line in report.notices:

@@ -54,7 +54,7 @@ def score(
     from nnplug.runtime.files import write_json
     from nnplug.stages.evaluate import evaluate
 
-    executor = call.executor(workers)
+    executor = call.threads(workers)
     summary = evaluate(references, predictions, description, executor=executor, progress=call.progress, partial=partial)
     write_json(output, summary)
     return summary

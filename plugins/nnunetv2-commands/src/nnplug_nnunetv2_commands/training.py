@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nnplug.errors import NnplugError
+from nnplug.errors import NnplugError, Problems
 from nnplug_nnunetv2_commands.command import Call
-from nnplug_nnunetv2_commands.plans_files import load_plans, stores
+from nnplug_nnunetv2_commands.plans_files import load_plans
 from nnplug_nnunetv2_commands.trainers import TrainerChoice
 from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
@@ -34,11 +34,11 @@ def open_job(
 
     path = workspace.plans(plans)
     loaded = load_plans(path, configuration, trainer, call.plugins.registry)
-    workspace = replace(workspace, stores=stores(path))
     dataset = preprocessed_dataset(workspace)
     number: int | str = int(fold) if fold.isdigit() else fold
     job = TrainingJob(workspace, dataset, loaded, configuration, number, command=call.words)
     _check_prepared(job)
+    _check_previous(job, workspace.trainer)
     return job
 
 
@@ -116,9 +116,28 @@ def write_checkpoints(job: TrainingJob) -> None:
 def _check_prepared(job: TrainingJob) -> None:
     from nnplug.data.store import CaseStore
 
-    store = CaseStore(job.workspace.preprocessed(job.plans.name, job.configuration))
+    store = CaseStore(job.prepared_folder)
     if missing := sorted({case.name for case in job.dataset.training_cases()} - set(store)):
         raise NnplugError(
             f"{store.folder}: {len(missing)} cases are not prepared by nnplug ({missing[0]}, ..). Run "
             f"nnUNetv2_preprocess -d {job.dataset.name} -plans_name {job.plans.name} -c {job.configuration}"
         )
+
+
+def _check_previous(job: TrainingJob, trainer: str) -> None:
+    """A cascade learns from what every fold of the stage before has predicted unseen."""
+    from nnplug.runtime.progress import Silent
+    from nnplug.stages.split import ensure_splits
+
+    stage = job.plans.configuration(job.configuration).previous_stage
+    if stage is None:
+        return
+    folds = range(len(ensure_splits(job.dataset, job.workspace, progress=Silent())))
+    runs = {fold: job.workspace.run(job.plans.name, stage, fold) for fold in folds}
+    if lines := [
+        f"{run.path}: {job.configuration} refines it, and it is not validated. Run: nnUNetv2_train {job.dataset.name} "
+        f"{stage} {fold} -tr {trainer} -p {job.plans.name}"
+        for fold, run in runs.items()
+        if not (run.validation / "summary.json").is_file()
+    ]:
+        raise Problems(lines)

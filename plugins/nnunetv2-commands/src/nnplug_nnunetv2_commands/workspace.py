@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from nnplug.data.workspace import RunFolder, Workspace
@@ -19,12 +18,10 @@ class NnunetWorkspace(Workspace):
     Attributes:
         results: nnUNet_results; only `run` and `model_folder` need it.
         trainer: the trainer's name as it was typed, a part of the names of result folders.
-        stores: configuration -> folder of its prepared cases, where the plans say so (`data_identifier`).
     """
 
     results: Path | None = None
     trainer: str = TRAINER
-    stores: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> Path:
@@ -51,8 +48,12 @@ class NnunetWorkspace(Workspace):
         return self.folder / f"{name}.json"
 
     def preprocessed(self, plans: str, configuration: str) -> Path:
-        """The case store of a configuration; configurations that inherit share one where nnU-Net's do."""
-        return self.folder / self.stores.get(configuration, f"{plans}_{configuration}")
+        """The case store of a configuration."""
+        return self.folder / f"{plans}_{configuration}"
+
+    def previous(self, plans: str, configuration: str) -> Path:
+        """What the previous stage of a cascade predicted for the cases of a configuration."""
+        return self.folder / f"{plans}_{configuration}_previous"
 
     def run(self, plans: str, configuration: str, fold: int | str) -> RunFolder:
         """A run's folder; `fold` is a number or "all"."""

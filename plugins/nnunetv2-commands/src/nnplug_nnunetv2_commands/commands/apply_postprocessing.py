@@ -27,6 +27,6 @@ def _apply(call: Call, options: Options) -> None:
 
     description = describe(options.dataset_json, options.plans_json, options.i)
     rule = read_rule(options.pp_pkl_file, description, call)
-    postprocess.apply(options.i, options.o, rule, executor=call.executor(options.np), progress=call.progress)
+    postprocess.apply(options.i, options.o, rule, executor=call.threads(options.np), progress=call.progress)
     copy_file(options.plans_json or options.i / "plans.json", options.o / "plans.json")
     copy_file(options.dataset_json or options.i / "dataset.json", options.o / "dataset.json")

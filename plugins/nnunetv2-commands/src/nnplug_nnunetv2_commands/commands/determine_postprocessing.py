@@ -39,7 +39,7 @@ def _determine(call: Call, options: Options) -> None:
         description,
         choice=Choice(name=POSTPROCESSOR),
         plugins=call.plugins,
-        executor=call.executor(options.np),
+        executor=call.threads(options.np),
         progress=call.progress,
     )
     write_rule(options.i, record.rule)
@@ -54,6 +54,6 @@ def _postprocess(call: Call, options: Options, description: DatasetDescription) 
 
     target = options.i / "postprocessed"
     rule = read_rule(options.i / "postprocessing.json", description, call)
-    postprocess.apply(options.i, target, rule, executor=call.executor(options.np), progress=call.progress)
+    postprocess.apply(options.i, target, rule, executor=call.threads(options.np), progress=call.progress)
     output = target / "summary.json"
     score(call, options.ref, target, description, output=output, workers=options.np, partial=False)

@@ -22,7 +22,7 @@ def main() -> None:
 def _ensemble(call: Call, options: Options) -> None:
     from nnplug.stages.ensemble import ensemble_folders
 
-    executor = call.executor(options.np)
+    executor = call.threads(options.np)
     ensemble_folders(
         options.i, options.o, save_probabilities=options.save_npz, executor=executor, progress=call.progress
     )

@@ -74,7 +74,7 @@ def _validate(call: Call, job: TrainingJob, device: torch.device) -> dict[str, A
     from nnplug.stages.validate import validate
 
     return validate(
-        job, plugins=call.plugins, device=device, mirroring=True, executor=call.executor(), progress=call.progress
+        job, plugins=call.plugins, device=device, mirroring=True, executor=call.threads(), progress=call.progress
     )
 
 

@@ -1,0 +1,129 @@
+"""docs/benchmarks.md from the results: nothing in it is written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from harness.measure import Result
+from harness.results import Measured, Results
+from harness.row import Case, Goal, Row
+
+NOT_MEASURED = "not measured yet"
+HEAD = """# Benchmarks
+
+Made by `bench/run.py` from `bench/results/`; not written by hand. `make bench` measures every row on this machine and
+makes this page again, `make bench-quick` only shows that every row runs.
+
+nnplug and its peer run on the same data in turns; a figure is the median of its rounds, a ratio (nnplug / peer) the
+median of the ratios of the pairs: below 1, nnplug is faster or smaller. Memory is what the work takes on top of its
+inputs for functions, and the sum over all processes for whole commands. A result during which other programs used more
+than 5 % of the cores does not count."""
+COLUMNS = ("", "what", "nnplug", "peer", "ratio", "goal", "met", "measured")
+UNITS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "seconds": ("wall time", lambda v: f"{v:.3g} s"),
+    "cpu_seconds": ("CPU time", lambda v: f"{v:.3g} s"),
+    "extra_bytes": ("memory on top", lambda v: f"{v / 1e9:.3f} GB"),
+    "peak_bytes": ("memory", lambda v: f"{v / 1e9:.2f} GB"),
+    "wait_share": ("waiting for data", lambda v: f"{v:.1%}"),
+    "dice": ("Dice", lambda v: f"{v:.4f}"),
+    "lead": ("smallest lead in Dice", lambda v: f"{v:+.3f}"),
+    "agreement": ("voxels that agree", lambda v: f"{v:.4%}"),
+}
+"""How quantities are called and written; others are not shown."""
+
+
+def page(rows: Mapping[str, Row], machines: Sequence[Results], plots: Mapping[str, str]) -> str:
+    """The whole page; `plots` are captions by the links to their files."""
+    parts = [HEAD]
+    for results in machines:
+        parts += [f"## {results.machine.title}", _environment(results), _table(rows, results)]
+    if not machines:
+        parts += ["## No machine yet", "No row was measured on a quiet machine yet.", _table(rows, None)]
+    notes = [f"- **{row.title}**: {row.note}" for row in rows.values() if row.note]
+    parts += ["## How to read the rows", "\n".join(notes)]
+    parts += [f"![{caption}]({link})" for link, caption in plots.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def lines_of(row: Row, case: Case, result: Result | None) -> Iterator[tuple[str, ...]]:
+    """The table's lines of a case: one per quantity, one where nothing was measured."""
+    why = _why_not(result)
+    if result is None or why is not None:
+        wanted = "; ".join(_goal(goal) for goal in case.goals)
+        yield (case.name, "", why or NOT_MEASURED, "", "", wanted, "", _date(result))
+        return
+    for quantity, (called, written) in UNITS.items():
+        goals = [goal for goal in case.goals if goal.quantity == quantity]
+        figure = result.figure(quantity)
+        if figure is not None and (goals or quantity in _shown(case)):
+            peer, ratio = result.peer_figure(quantity), result.ratio(quantity)
+            theirs = _theirs(row, result, peer, written)
+            met = ", ".join(_met(goal, figure, ratio) for goal in goals)
+            share = "" if ratio is None else f"{ratio:.3g}"
+            wanted = "; ".join(_goal(goal) for goal in goals)
+            yield (case.name, called, written(figure), theirs, share, wanted, met, _date(result))
+
+
+def _shown(case: Case) -> tuple[str, ...]:
+    """What is shown without a goal: wall time, unless the goals are about another time, and agreement."""
+    about_cpu = any(goal.quantity == "cpu_seconds" for goal in case.goals)
+    return ("agreement", "cpu_seconds" if about_cpu else "seconds", "extra_bytes", "peak_bytes")
+
+
+def _why_not(result: Result | None) -> str | None:
+    if result is None:
+        return NOT_MEASURED
+    if result.unmeasured is not None:
+        return f"{NOT_MEASURED}: {result.unmeasured}"
+    if result.is_disturbed:
+        return f"{NOT_MEASURED}: the machine was busy with other work ({result.others:.0%} of its cores)"
+    return None
+
+
+def _theirs(row: Row, result: Result, peer: float | None, written: Callable[[float], str]) -> str:
+    if peer is not None:
+        return written(peer)
+    return f"{row.peer} did not run: {result.peer_absent}" if result.peer_absent else ""
+
+
+def _goal(goal: Goal) -> str:
+    called, written = UNITS[goal.quantity]
+    bound = "at least" if goal.at_least else "at most"
+    figure = f"{goal.limit:.3g}" if goal.of == "ratio" else written(goal.limit)
+    return f"{called} {'ratio ' if goal.of == 'ratio' else ''}{bound} {figure}"
+
+
+def _met(goal: Goal, figure: float, ratio: float | None) -> str:
+    value = ratio if goal.of == "ratio" else figure
+    return "?" if value is None else "yes" if goal.is_met(value) else "**no**"
+
+
+def _date(result: Result | None) -> str:
+    return "" if result is None else result.date[:10]
+
+
+def _environment(results: Results) -> str:
+    """System and versions; several where rows were measured with different ones."""
+    measured = [m for cases in results.rows.values() for m in cases.values()]
+    own = _several(measured, lambda m: m.versions)
+    peers = _several(measured, lambda m: m.peer_versions)
+    return f"{results.machine.system}. nnplug: {own or 'no result'}. Peers: {peers or 'none'}."
+
+
+def _several(measured: Sequence[Measured], versions: Callable[[Measured], Mapping[str, str]]) -> str:
+    texts = dict.fromkeys(", ".join(f"{k} {v}" for k, v in versions(m).items()) for m in measured)
+    return "; ".join(text for text in texts if text)
+
+
+def _table(rows: Mapping[str, Row], results: Results | None) -> str:
+    lines = [_line(COLUMNS), _line(["---"] * len(COLUMNS))]
+    for name, row in rows.items():
+        lines.append(_line([f"**{row.title}** (`{name}`, against {row.peer if row.theirs else 'nobody'})"]))
+        for case in row.cases:
+            found = results.find(name, case.name) if results else None
+            lines += [_line(line) for line in lines_of(row, case, None if found is None else found.result)]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,1 @@
+"""A compact MedNeXt-style network for nnplug."""

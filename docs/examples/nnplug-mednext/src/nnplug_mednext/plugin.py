@@ -1,0 +1,28 @@
+"""What this package offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nnplug import Component, Recipe, hookimpl
+
+
+@hookimpl
+def nnplug_architectures() -> Iterable[Component]:
+    """The network."""
+    yield Component(
+        name="mednext",
+        target="nnplug_mednext.architecture:MedNeXt",
+        summary="compact MedNeXt: depthwise convolutions, inverted bottlenecks, added skips, 2D and 3D",
+    )
+
+
+@hookimpl
+def nnplug_recipes() -> Iterable[Recipe]:
+    """The network with the optimiser of its paper."""
+    yield Recipe(
+        name="mednext",
+        choices={"architecture": "mednext"},
+        summary="compact MedNeXt trained by AdamW",
+        options={"trainer": {"optimizer": "adamw", "initial_lr": 1e-3, "weight_decay": 1e-2}},
+    )

@@ -1,0 +1,103 @@
+"""Pairs, medians, and what is said where a side cannot run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+
+def result(ours=(), theirs=(), **more):
+    from harness.measure import Result
+
+    samples = [tuple({"seconds": s} for s in side) for side in (ours, theirs)]
+    return Result(date="2026-01-02T03:04:05+00:00", nnplug=samples[0], peer=samples[1], **more)
+
+
+def test_medians_and_the_median_of_the_ratios_of_pairs():
+    r = result([1, 4, 3], [2, 2, 6])
+    assert (r.figure("seconds"), r.peer_figure("seconds")) == (3, 2)
+    assert r.ratio("seconds") == 0.5  # of 0.5, 2, 0.5; the ratio of the medians would be 1.5
+    assert r.figure("dice") is None
+    assert r.ratio("dice") is None
+    assert result([1.0]).ratio("seconds") is None
+
+
+def test_sides_take_turns(tiny, setting):
+    from harness.measure import measure
+
+    file, row = tiny("ours", "ours")
+    measured = measure(file, row, row.cases[0], setting)
+    assert len(measured.nnplug) == len(measured.peer) == row.rounds
+    assert measured.ratio("seconds") > 0
+    assert measured.peer_absent is None
+
+
+def test_without_a_peer_nnplug_is_measured_alone(tiny, setting):
+    from harness.measure import measure
+
+    file, row = tiny("ours", "theirs")
+    absent = measure(file, row, row.cases[0], dataclasses.replace(setting, peer=None))
+    assert absent.peer_absent.startswith("nnunetv2 is not here; bench/setup makes its environment")
+    dead = measure(file, row, row.cases[0], setting)
+    assert "ended with exit code 1: nothing to compare with" in dead.peer_absent
+    for measured in (absent, dead):
+        assert len(measured.nnplug) == row.rounds
+        assert measured.peer == ()
+
+
+def test_a_peer_that_dies_at_work_does_not_stop_the_row(tiny, setting):
+    from harness.measure import measure
+
+    file, row = tiny("ours", "dies")
+    measured = measure(file, row, row.cases[0], setting)
+    assert "was killed by SIGKILL" in measured.peer_absent
+    assert len(measured.nnplug) == row.rounds
+    assert measured.peer == ()
+
+
+def test_nnplug_that_dies_is_said(tiny, setting):
+    from harness.measure import measure
+
+    file, row = tiny("dies", "ours")
+    measured = measure(file, row, row.cases[0], setting)
+    assert "was killed by SIGKILL" in measured.unmeasured
+    assert measured.nnplug == ()
+
+
+def test_a_row_for_gpus_says_that_there_is_none(tiny, setting, monkeypatch):
+    import torch
+    from harness.measure import measure
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    file, row = tiny("ours", "ours")
+    case = dataclasses.replace(row.cases[0], gpu=True)
+    assert measure(file, row, case, setting).unmeasured == "needs a CUDA GPU, and this machine has none"
+
+
+def test_what_others_compute_is_seen():
+    import subprocess
+    import sys
+
+    from harness.measure import Load
+
+    load, foreign = Load(), Load()
+    with load.watched():
+        subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
+    if load.others is None:
+        pytest.skip("this system does not say what its cores do")
+    burn = "import time; end = time.time() + 1\nwhile time.time() < end: pass"
+    process = subprocess.Popen([sys.executable, "-c", burn])  # not ended within the block: a stranger
+    with foreign.watched():
+        __import__("time").sleep(0.5)
+    process.wait()
+    assert foreign.others > 0.05
+
+
+def test_the_least_lead_of_a_curve():
+    from harness.serve import load_row
+
+    lead = load_row(__file__.replace("tests/bench/test_measure.py", "bench/rows/learning.py")).compare
+    ours, theirs = {"curve": [[1, 0.5], [3, 0.5]]}, {"curve": [[2, 0.25], [4, 0.75]]}
+    assert lead(ours, theirs)["lead"] == pytest.approx(0.5 - 0.5)  # at 4: the mean of 0.25 and 0.75
+    assert lead(ours, {"curve": []}) == {}
