@@ -7,6 +7,7 @@ import pytest
 
 from nnplug.data.images import read_geometry, read_label
 
+pytestmark = pytest.mark.slow  # a minute: nine trainings of seconds
 CASCADE = "3d_cascade_fullres"
 PLANNED = ("--memory-gb", "0.0003", "--set", "planner.base_features=4", "--set", "planner.max_features=8")
 SHORT = (

@@ -28,6 +28,7 @@ COMMANDS = {
     "train": "Train one fold of one configuration.",
     "predict": "Segment new images with a model.",
     "evaluate": "Score predictions against references.",
+    "rank": "Rank submissions by their summaries.",
     "ensemble": "Average the stored probabilities of several models.",
     "select": "Choose the best configuration or ensemble.",
     "postprocess": "Fit a postprocessing rule, or apply one.",

@@ -69,6 +69,30 @@ def convert(
     ctx.exit(1 if report.problems else 0)
 
 
+@command.command()
+@click.argument("predictions", type=_path)
+@click.argument("output", type=_path)
+@click.option("--dataset-json", type=_path, help="Of the converted dataset [default: the one beside the predictions].")
+@workers_option
+@click.pass_obj
+def restore(
+    context: Context, *, predictions: Path, output: Path, dataset_json: Path | None, workers: int | None
+) -> None:
+    """Write the label maps of PREDICTIONS to OUTPUT with the values of the folder that their dataset was made of.
+
+    For challenges: values are those that the converter put into dataset.json as "source_labels", names stay.
+    """
+    from nnplug.data.dataset import DatasetDescription
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.stages.restore import restore as write
+    from nnplug.stages.restore import source_labels
+
+    file = dataset_json or predictions / "dataset.json"
+    values = source_labels(DatasetDescription.read(file), file)
+    write(predictions, output, values, executor=LocalExecutor(workers), progress=context.progress)
+    click.echo(str(output))
+
+
 def _show(conversion: Conversion, destination: Path, source: Path, *, as_json: bool) -> None:
     pairs = list(conversion.targets(destination))
     if as_json:

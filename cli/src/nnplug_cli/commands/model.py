@@ -85,8 +85,17 @@ def show(*, bundle: Path, only_requirements: bool, as_json: bool) -> None:
 @click.option("-o", "--output", required=True, type=_path, help="The bundle: a folder, or a file that ends in .zip.")
 @click.option("-f", "--fold", "folds", multiple=True, metavar="N|all", help="A fold; repeatable [default: all].")
 @click.option("--checkpoint", type=_weights, default="final", show_default=True, help="Which checkpoint of each fold.")
+@click.option("--previous", type=_path, help="Of a cascade: the previous stage's folder [default: beside MODEL].")
 @click.pass_obj
-def import_nnunet(context: Context, *, model: Path, output: Path, folds: tuple[str, ...], checkpoint: str) -> None:
+def import_nnunet(
+    context: Context,
+    *,
+    model: Path,
+    output: Path,
+    folds: tuple[str, ...],
+    checkpoint: str,
+    previous: Path | None,
+) -> None:
     """Make a bundle of MODEL, a folder that nnU-Net v2 has trained (it holds plans.json and fold_*)."""
     pkgutil.resolve_name(f"{NNUNET}:import_model")(
         model,
@@ -95,6 +104,7 @@ def import_nnunet(context: Context, *, model: Path, output: Path, folds: tuple[s
         progress=context.progress,
         folds=folds or None,
         checkpoint=checkpoint,
+        previous=previous,
     )
     click.echo(str(output))
 

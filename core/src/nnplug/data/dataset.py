@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from nnplug.data.labels import Labels
+from nnplug.data.labels import IGNORE, Labels
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.runtime.files import read_json
 
@@ -70,6 +70,15 @@ class DatasetDescription:
             files=_files(raw, where),
             raw=raw,
         )
+
+    def without_regions(self) -> Self:
+        """The same with a class for each label value instead of regions; what has no regions stays as it is."""
+        if not self.labels.has_regions:
+            return self
+        ignored = {} if self.labels.ignore is None else {IGNORE: self.labels.ignore}
+        classes = {f"label {value}": value for value in self.labels.foreground_values}
+        raw = {key: value for key, value in self.raw.items() if key != "regions_class_order"}
+        return self.from_data({**raw, "labels": {"background": 0, **classes, **ignored}}, "dataset.json")
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,7 @@ class Plans(Record, frozen=True, kw_only=True):
         median_shape: of the dataset after cropping, transposed, voxels.
         intensity: channel index as text -> foreground statistics.
         configurations: name -> configuration.
+        regions: whether networks learn the regions of `dataset.json` where it has some, or the classes in them.
         providers: which component of which distribution each name meant when the plans were made.
     """
 
@@ -131,6 +132,7 @@ class Plans(Record, frozen=True, kw_only=True):
     median_shape: tuple[float, float, float]
     intensity: dict[str, IntensityStats]
     configurations: dict[str, Configuration]
+    regions: bool = True
     providers: tuple[Provider, ...] = ()
 
     @classmethod
@@ -154,6 +156,10 @@ class Plans(Record, frozen=True, kw_only=True):
         plans = super().from_data(data, where)
         _check(plans, where)
         return plans
+
+    def learned(self, description: DatasetDescription) -> DatasetDescription:
+        """`dataset.json` as networks learn it, which is what a run keeps and predicts with."""
+        return description if self.regions else description.without_regions()
 
     def configuration(self, name: str) -> Configuration:
         """The configuration with that name.

@@ -211,7 +211,7 @@ def preprocess_dataset(
     Raises:
         Problems: some cases failed, a line each; the others are stored.
     """
-    preprocessor = Preprocessor.of(plans, configuration_name, dataset.description.labels, registry)
+    preprocessor = Preprocessor.of(plans, configuration_name, plans.learned(dataset.description).labels, registry)
     store = CaseStore(store_folder)
     decisions = _decisions(plans, configuration_name, dataset)
     sources = {files: _source(files, decisions) for files in dataset.training_cases()}
@@ -249,7 +249,7 @@ def _decisions(plans: Plans, configuration_name: str, dataset: Dataset) -> str:
     keys = ("spacing", "normalization", "resampling")
     data = plans.data()
     decided = [data["transpose_forward"], data["intensity"], *(configuration[key] for key in keys)]
-    labels = dataset.description.labels
+    labels = plans.learned(dataset.description).labels
     drawn = [labels.keys, labels.foreground, labels.all_values, labels.ignore]
     return json.dumps([_VERSION, *decided, drawn], sort_keys=True)
 

@@ -71,6 +71,11 @@ class TrainingJob:
         return self.dataset.description
 
     @property
+    def learned(self) -> DatasetDescription:
+        """`dataset.json` as the plans have it learnt: with regions, or with the classes in them."""
+        return self.plans.learned(self.description)
+
+    @property
     def run(self) -> RunFolder:
         """The folder that the fold is trained into."""
         return self.workspace.run(self.plans.name, self.configuration, self.fold)
@@ -198,7 +203,7 @@ def make_task(
     return TrainingTask(
         network=_network(job, components, configuration),
         configuration=configuration,
-        labels=job.description.labels,
+        labels=job.learned.labels,
         cases=cases,
         training=fold.train,
         validation=fold.val,
@@ -232,7 +237,7 @@ def _network(job: TrainingJob, components: Components, configuration: Configurat
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
         network: torch.nn.Module = architecture.build(
-            channels=configuration.input_channels(job.description), outputs=job.description.labels.outputs
+            channels=configuration.input_channels(job.description), outputs=job.learned.labels.outputs
         )
     return network
 
@@ -251,7 +256,7 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], sp
     if run.record.exists():
         return
     job.own_plans.write(run.path / "plans.json")
-    write_json(run.path / "dataset.json", job.description.raw)
+    write_json(run.path / "dataset.json", job.learned.raw)
     RunRecord(
         dataset=job.plans.dataset,
         plans=job.plans.name,

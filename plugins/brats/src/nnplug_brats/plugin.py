@@ -1,13 +1,88 @@
-"""What nnplug-brats adds to nnplug: so far a word for the start of the BraTS variant."""
+"""The BraTS 2020 winner's variant of nnU-Net: what it adds, and each row of the paper's table as a recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from nnplug import Recipe, hookimpl
+from nnplug import Component, Recipe, hookimpl
+
+_NETWORK = {"norm": "batch"}
+_FIRST_NNUNET = {"interpolation": "cubic", "even_scaling": True, "margin": 0.7}
+"""The augmentation of nnU-Net 1, which the paper starts from, where it differs from 2.8.1's."""
+
+
+@hookimpl
+def nnplug_converters() -> Iterable[Component]:
+    """The challenge's folders."""
+    yield Component("brats", "nnplug_brats.converter:BratsConverter", "BraTS 2018 to 2023 and BraTS-Africa")
+
+
+@hookimpl
+def nnplug_planners() -> Iterable[Component]:
+    """One configuration with a large batch."""
+    yield Component(
+        "brats", "nnplug_brats.planner:BratsPlanner", "nnU-Net's rules, one configuration, 128^3, batch of 5"
+    )
+
+
+@hookimpl
+def nnplug_augmenters() -> Iterable[Component]:
+    """The paper's DA and DA*."""
+    augmentation = "nnplug_brats.augmentation:"
+    yield Component(
+        "brats", f"{augmentation}BratsAugmenter", "DA: stronger, scaling per axis, elastic, shifted brightness"
+    )
+    yield Component("brats-aggressive", f"{augmentation}AggressiveAugmenter", "DA*: DA turned up to 90 degrees")
+
+
+@hookimpl
+def nnplug_postprocessors() -> Iterable[Component]:
+    """What the entry did with enhancing tumour, for any two labels."""
+    target = "nnplug_brats.postprocessor:SmallRegion"
+    yield Component("brats-enhancing", target, "less of a label than a threshold becomes another label")
+
+
+@hookimpl
+def nnplug_metrics() -> Iterable[Component]:
+    """The challenge's figures."""
+    yield Component(
+        "brats", "nnplug_brats.metrics:BratsMetric", "Dice, HD95, sensitivity, specificity by BraTS's rules"
+    )
 
 
 @hookimpl
 def nnplug_recipes() -> Iterable[Recipe]:
-    """`--recipe brats` chooses nnU-Net's components by name; no code of another plugin is imported."""
-    yield Recipe("brats", {"planner": "nnunet", "trainer": "nnunet"}, "nnU-Net as the BraTS 2020 entry started from")
+    """The rows of the paper's table; what a recipe leaves out is taken from the recipe "nnunet"."""
+    yield _recipe(
+        "brats", "BL*+R+DA*+BN: regions, aggressive augmentation, batch norm", "brats-aggressive", norm="batch"
+    )
+    yield _recipe("brats-da", "BL*+R+DA+BN: regions, stronger augmentation, batch norm", "brats", norm="batch")
+    yield _recipe(
+        "brats-batch-dice",
+        "BL*+R+DA*+BN+BD: brats with Dice over the batch",
+        "brats-aggressive",
+        norm="batch",
+        batch_dice=True,
+    )
+    yield _recipe(
+        "brats-da-batch-dice",
+        "BL*+R+DA+BN+BD: brats-da with Dice over the batch",
+        "brats",
+        norm="batch",
+        batch_dice=True,
+    )
+    yield _recipe("brats-bl-r-da", "BL*+R+DA: regions and stronger augmentation", "brats")
+    yield _recipe("brats-bl-r", "BL*+R: the baseline with regions")
+    yield _recipe("brats-bl", "BL*: nnU-Net 1 with a batch of 5, without regions", regions=False)
+    yield _recipe("brats-bl2", "BL: nnU-Net 1 with a batch of 2, without regions", regions=False, batch_size=2)
+
+
+def _recipe(name: str, summary: str, augmenter: str = "nnunet", *, norm: str = "instance", **planner: Any) -> Recipe:
+    own: Mapping[str, Any] = _FIRST_NNUNET if augmenter == "nnunet" else {}
+    return Recipe(
+        name,
+        {"planner": "brats", "augmenter": augmenter, "trainer": "nnunet", "postprocessor": "brats-enhancing"},
+        summary,
+        {"planner": planner, "architecture": {"norm": norm}, "augmenter": own},
+    )

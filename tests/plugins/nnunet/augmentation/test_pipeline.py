@@ -17,7 +17,7 @@ from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.intensity import AdditiveBrightness, Brightness, Contrast, Gamma, GaussianNoise
 from nnplug_nnunet.augmentation.resolution import GaussianBlur, LowResolution
 from nnplug_nnunet.augmentation.sample import Sample
-from nnplug_nnunet.augmentation.spatial import Affine, RotateAndScale
+from nnplug_nnunet.augmentation.spatial import Motion, SpatialTransform
 
 DRAWS = 4000
 LABELS = Labels({"background": (0,), "organ": (1,), "tumour": (2,)})
@@ -203,7 +203,7 @@ def test_masked_channels_are_0_where_the_label_is_minus_1():
 
 def test_cubic_images_differ_and_labels_do_not():
     pipelines = [bind((16, 16, 16), interpolation=kind) for kind in ("linear", "cubic")]
-    affine = Affine((0.2, 0.1, 0.3), (1.1, 1.1, 1.1))
+    affine = Motion((0.2, 0.1, 0.3), (1.1, 1.1, 1.1))
     rng = np.random.default_rng(0)
     smooth = np.cumsum(rng.normal(size=(1, *pipelines[0].source_patch_size)), axis=1).astype(np.float32)
     label = (smooth[0] > 0).astype(np.int16)
@@ -213,7 +213,7 @@ def test_cubic_images_differ_and_labels_do_not():
     assert torch.equal(results[0].label, results[1].label)
 
 
-def apply(spatial: RotateAndScale, image, label, affine):
+def apply(spatial: SpatialTransform, image, label, affine):
     return spatial.apply(Sample(torch.from_numpy(image), torch.from_numpy(label)), affine)
 
 

@@ -24,10 +24,12 @@ from nnplug_nnunet.augmentation.intensity import (
 from nnplug_nnunet.augmentation.previous import ComponentRemoval, Morphology
 from nnplug_nnunet.augmentation.resolution import GaussianBlur, LowResolution
 from nnplug_nnunet.augmentation.sample import Range, Sample, Transform
-from nnplug_nnunet.augmentation.spatial import Interpolation, Mirror, RotateAndScale, source_size
+from nnplug_nnunet.augmentation.spatial import MARGIN, Interpolation, Mirror, SpatialTransform, source_size
 
 ANISOTROPY = 3
 """A patch whose largest axis is longer than the first by more than this is rotated and scaled in plane only."""
+MAY_BE_ZERO = ("noise", "elastic")
+"""Ranges of which 0 is a part: nothing happens there."""
 ELONGATION = 1.5
 """A 2D patch whose axes differ by more than this is rotated little."""
 
@@ -46,6 +48,10 @@ class NnunetAugmenter(Augmenter):
         scaling: factors on the patch's extent: above 1 objects shrink.
         p_scaling: see above.
         p_scale_per_axis: probability that a scaling draws a factor for each axis.
+        even_scaling: whether half of the factors are drawn below 1, as nnU-Net 1 does, instead of evenly.
+        margin: the smallest factor for which the loader cuts a larger patch; below it borders are seen.
+        elastic: standard deviations of the smoothing of an elastic deformation, in units of the patch's size.
+        p_elastic: see above; nnU-Net has none by default.
         noise: standard deviations; intensities have a standard deviation of about 1.
         p_noise: see above.
         blur: standard deviations in voxels, for each channel and axis.
@@ -82,6 +88,10 @@ class NnunetAugmenter(Augmenter):
     scaling: Range = (0.7, 1.4)
     p_scaling: float = 0.2
     p_scale_per_axis: float = 0.0
+    even_scaling: bool = False
+    margin: float = MARGIN
+    elastic: Range = (0.0, 0.25)
+    p_elastic: float = 0.0
     noise: Range = (0.0, 0.1)
     p_noise: float = 0.1
     blur: Range = (0.5, 1.0)
@@ -108,7 +118,9 @@ class NnunetAugmenter(Augmenter):
     p_previous_removal_label: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse probabilities that are none, and ranges that are empty."""
+        """Refuse probabilities that are none, ranges that are empty, and no room at all."""
+        if not 0 < self.margin <= 1:
+            raise InvalidOptions(f"augmenter option margin is {self.margin}; it must be above 0 and at most 1")
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name.startswith("p_") and not 0 <= value <= 1:
@@ -120,7 +132,7 @@ class NnunetAugmenter(Augmenter):
         """See `nnplug.contracts.Augmenter`."""
         in_plane = is_anisotropic(context.patch_size)
         rotation = self.rotation_for(context.patch_size)
-        source = source_size(context.patch_size, rotation)
+        source = source_size(context.patch_size, rotation, self.margin)
         return Pipeline(
             source_patch_size=(context.patch_size[0], *source[1:]) if in_plane else source,
             spatial=self._spatial(context.patch_size, rotation, in_plane=in_plane),
@@ -138,8 +150,8 @@ class NnunetAugmenter(Augmenter):
         elongated = len(patch_size) == 2 and max(patch_size) / min(patch_size) > ELONGATION
         return self.rotation_elongated if elongated else self.rotation_in_plane
 
-    def _spatial(self, patch_size: tuple[int, ...], rotation: float, *, in_plane: bool) -> RotateAndScale:
-        return RotateAndScale(
+    def _spatial(self, patch_size: tuple[int, ...], rotation: float, *, in_plane: bool) -> SpatialTransform:
+        return SpatialTransform(
             patch_size=patch_size,
             in_plane=in_plane,
             rotation=rotation,
@@ -148,6 +160,9 @@ class NnunetAugmenter(Augmenter):
             p_scaling=self.p_scaling,
             p_scale_per_axis=self.p_scale_per_axis,
             interpolation=self.interpolation,
+            even_scaling=self.even_scaling,
+            elastic=self.elastic,
+            p_elastic=self.p_elastic,
         )
 
     def _intensity(self, axes: int, *, in_plane: bool) -> tuple[Transform[Any], ...]:
@@ -176,7 +191,7 @@ class NnunetAugmenter(Augmenter):
 
 def _check_range(name: str, limits: Range) -> None:
     low, high = limits
-    if not (low > 0 or (low == 0 and name == "noise")) or low > high:
+    if not (low > 0 or (low == 0 and name in MAY_BE_ZERO)) or low > high:
         raise InvalidOptions(f"augmenter option {name} is {list(limits)}; it must be two numbers above 0, rising")
 
 
@@ -190,7 +205,7 @@ class Pipeline:
     """The transforms of one training, in the order in which they are applied."""
 
     source_patch_size: tuple[int, ...]
-    spatial: RotateAndScale
+    spatial: SpatialTransform
     intensity: tuple[Transform[Any], ...]
     mirror: Mirror
     mask: MaskOutside

@@ -44,6 +44,20 @@ def _position(row: npt.NDArray[np.float64], offsets: Sequence[npt.NDArray[np.flo
     return _sum(terms) + centre
 
 
+def displaced(
+    positions: Sequence[torch.Tensor], affine: npt.NDArray[np.float64], offsets: Sequence[torch.Tensor]
+) -> tuple[torch.Tensor, ...]:
+    """The positions of a grid whose voxels are displaced before the grid is transformed.
+
+    Args:
+        positions: of the grid as it was, from `grid_positions`.
+        affine: as there.
+        offsets: (*patch) voxels, one tensor per axis.
+    """
+    moves = (_sum([float(c) * o for c, o in zip(row, offsets, strict=True) if c]) for row in affine)
+    return tuple(position + move for position, move in zip(positions, moves, strict=True))
+
+
 def is_separable(affine: npt.NDArray[np.float64]) -> bool:
     """Whether every axis goes its own way, so that an operation per axis does."""
     return not (affine - np.diag(np.diag(affine))).any()

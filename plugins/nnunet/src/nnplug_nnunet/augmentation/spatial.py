@@ -1,4 +1,4 @@
-"""Rotation, scaling and mirroring: the transforms that move image and label together."""
+"""Rotation, scaling, elastic deformation and mirroring: the transforms that move image and label together."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nnplug_nnunet.augmentation.elastic import Elastic
 from nnplug_nnunet.augmentation.resample import (
     cubic_image,
+    displaced,
     grid_positions,
     is_separable,
     linear_image,
     linear_label,
 )
-from nnplug_nnunet.augmentation.sample import Range, Sample, happens
+from nnplug_nnunet.augmentation.sample import Range, Sample, draw_factor, happens
 
 Interpolation = Literal["linear", "cubic"]
 MARGIN = 0.85
-"""The smallest scale for which nnU-Net makes room, whatever scales are drawn."""
+"""The smallest scale for which nnU-Net 2.8.1 makes room, whatever scales are drawn."""
 
 
-def source_size(patch_size: Sequence[int], rotation: float) -> tuple[int, ...]:
+def source_size(patch_size: Sequence[int], rotation: float, margin: float = MARGIN) -> tuple[int, ...]:
     """The patch to cut so that a rotated and shrunk patch sees little of its border.
 
     Args:
         patch_size: of the network's input.
         rotation: largest angle in degrees, about each axis alone; 90 at most counts.
+        margin: the smallest scale for which to make room.
     """
     from batchgenerators.augmentations.utils import rotate_coords_2d, rotate_coords_3d
 
@@ -40,20 +43,22 @@ def source_size(patch_size: Sequence[int], rotation: float) -> tuple[int, ...]:
     else:
         extents = [rotate_coords_3d(size, *angles) for angles in np.eye(3) * angle]
     largest = np.abs([size, *extents]).max(0)
-    return tuple(int(n) for n in largest / MARGIN)
+    return tuple(int(n) for n in largest / margin)
 
 
 @dataclass(frozen=True)
-class Affine:
-    """A rotation and a scaling of the grid on which a patch is sampled.
+class Motion:
+    """A rotation and a scaling of the grid on which a patch is sampled, and what deforms the grid before.
 
     Attributes:
         angles: radians, about each axis in 3D, one in 2D; empty for no rotation.
         scales: per axis; above 1 the patch covers more of its source, so that objects shrink.
+        elastic: a deformation, or None.
     """
 
     angles: tuple[float, ...]
     scales: tuple[float, ...]
+    elastic: Elastic | None = None
 
     def matrix(self) -> npt.NDArray[np.float64]:
         """(axes, axes): scales first, then rotates about the first, second and third axis."""
@@ -72,8 +77,8 @@ def _rotation(angle: float, plane: tuple[int, int], axes: int) -> npt.NDArray[np
 
 
 @dataclass(frozen=True)
-class RotateAndScale:
-    """Samples the patch on a rotated and scaled grid around the source's centre, or crops the centre.
+class SpatialTransform:
+    """Samples the patch on a deformed, rotated and scaled grid around the source's centre, or crops the centre.
 
     Attributes:
         patch_size: of the result.
@@ -84,6 +89,9 @@ class RotateAndScale:
         p_scaling: probability of a scaling.
         p_scale_per_axis: probability that a scaling draws each axis apart.
         interpolation: of the image.
+        even_scaling: whether half of the scales are drawn below 1, instead of evenly over the range.
+        elastic: range of a deformation's smoothing, in units of the patch's size.
+        p_elastic: probability of a deformation.
     """
 
     patch_size: tuple[int, ...]
@@ -94,36 +102,51 @@ class RotateAndScale:
     p_scaling: float
     p_scale_per_axis: float
     interpolation: Interpolation
+    even_scaling: bool = False
+    elastic: Range = (0.0, 0.25)
+    p_elastic: float = 0.0
 
     @property
     def _size(self) -> tuple[int, ...]:
         """The axes that take part."""
         return self.patch_size[1:] if self.in_plane else self.patch_size
 
-    def draw(self, rng: np.random.Generator, channels: int) -> Affine | None:  # noqa: ARG002
-        """Angles and scales; None where neither is drawn."""
-        axes = len(self._size)
+    def draw(self, rng: np.random.Generator, channels: int) -> Motion | None:  # noqa: ARG002
+        """Angles, scales and deformation; None where none of them is drawn."""
         rotate, scale = happens(rng, self.p_rotation), happens(rng, self.p_scaling)
-        if not (rotate or scale):
+        deform = self.p_elastic > 0 and happens(rng, self.p_elastic)
+        if not (rotate or scale or deform):
             return None
-        limit = math.radians(self.rotation)
-        angles = rng.uniform(-limit, limit, 3 if axes == 3 else 1).tolist() if rotate else []
-        scales = np.ones(axes)
-        if scale:
-            scales[:] = rng.uniform(*self.scaling, axes if happens(rng, self.p_scale_per_axis) else 1)
-        return Affine(tuple(angles), tuple(scales.tolist()))
+        angles = self._angles(rng) if rotate else ()
+        scales = self._scales(rng) if scale else (1.0,) * len(self._size)
+        return Motion(angles, scales, Elastic.draw(rng, self.elastic, self._size) if deform else None)
 
-    def apply(self, sample: Sample, params: Affine) -> Sample:
+    def _angles(self, rng: np.random.Generator) -> tuple[float, ...]:
+        limit = math.radians(self.rotation)
+        return tuple(rng.uniform(-limit, limit, 3 if len(self._size) == 3 else 1).tolist())
+
+    def _scales(self, rng: np.random.Generator) -> tuple[float, ...]:
+        axes = len(self._size)
+        each = axes if happens(rng, self.p_scale_per_axis) else 1
+        if self.even_scaling:
+            factors = [draw_factor(rng, self.scaling) for _ in range(each)]
+        else:
+            factors = rng.uniform(*self.scaling, each).tolist()
+        return tuple(factors) * (axes // each)
+
+    def apply(self, sample: Sample, params: Motion) -> Sample:
         """Sample image and label on the transformed grid; new tensors."""
         image, maps = sample.image, sample.label_maps
         if self.in_plane:  # slices become channels
             image, maps = image.flatten(0, 1), maps.flatten(0, 1)
         matrix = params.matrix()
         positions = grid_positions(matrix, self._size, maps.shape[1:])
+        if params.elastic:
+            positions = displaced(positions, matrix, params.elastic.offsets(self._size))
         if self.interpolation == "cubic":
             moved = cubic_image(image, positions)
         else:
-            moved = linear_image(image, positions, separable=is_separable(matrix))
+            moved = linear_image(image, positions, separable=not params.elastic and is_separable(matrix))
         return Sample.of(moved.view(-1, *self.patch_size), linear_label(maps, positions).view(-1, *self.patch_size))
 
     def crop(self, sample: Sample) -> Sample:

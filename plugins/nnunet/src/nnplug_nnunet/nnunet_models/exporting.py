@@ -12,12 +12,14 @@ from nnplug.errors import NnplugError
 from nnplug.runtime.files import atomic_folder, write_json
 from nnplug.stages.bundle import Bundle, unpacked
 from nnplug_nnunet.networks import to_nnunet
-from nnplug_nnunet.nnunet_models.checkpoint import write_checkpoint
+from nnplug_nnunet.nnunet_models.checkpoint import TRAINER, write_checkpoint
 from nnplug_nnunet.nnunet_models.translation import plans_to_nnunet
 
 
 def export_model(bundle: Path, target: Path) -> None:
     """Write `plans.json`, `dataset.json` and `fold_K/checkpoint_final.pth` as nnU-Net v2 leaves them.
+
+    Of a cascade each stage gets a folder TRAINER__PLANS__CONFIGURATION of its own, as in nnU-Net's results.
 
     Args:
         bundle: a bundle, folder or zip.
@@ -29,7 +31,10 @@ def export_model(bundle: Path, target: Path) -> None:
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise NnplugError(f"{target}: is there already; choose another folder")
     with unpacked(bundle) as opened, atomic_folder(target) as folder:
-        _write(opened, folder)
+        stages = opened.stages
+        for stage in stages:
+            name = f"{TRAINER}__{stage.plans.name}__{stage.record.configuration}"
+            _write(stage, folder / name if len(stages) > 1 else folder)
 
 
 def export_checkpoint(
@@ -63,7 +68,7 @@ def export_checkpoint(
         target,
         to_nnunet(load_file(weights), dropout=bool(dropout)),
         init_args={
-            "plans": plans_to_nnunet(plans, [configuration], description),
+            "plans": plans_to_nnunet(plans, plans.chain(configuration), description),
             "configuration": configuration,
             "fold": int(fold) if fold.isdigit() else fold,
             "dataset_json": dict(description.raw),
@@ -75,7 +80,7 @@ def export_checkpoint(
 
 def _write(bundle: Bundle, folder: Path) -> None:
     record, description, plans = bundle.record, bundle.description, bundle.plans
-    write_json(folder / "plans.json", plans_to_nnunet(plans, [record.configuration], description))
+    write_json(folder / "plans.json", plans_to_nnunet(plans, plans.chain(record.configuration), description))
     write_json(folder / "dataset.json", description.raw)
     for fold in record.folds:
         export_checkpoint(

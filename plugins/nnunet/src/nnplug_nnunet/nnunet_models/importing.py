@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -31,8 +32,11 @@ def import_model(
     progress: Progress,
     folds: Sequence[str] | None = None,
     checkpoint: Literal["final", "best"] = "final",
+    previous: Path | None = None,
 ) -> None:
     """Write a bundle of a folder that nnU-Net v2 has trained.
+
+    Of a cascade the previous stage goes with it: the final checkpoints of all its folds, which nnU-Net predicts with.
 
     Args:
         model: the folder with `plans.json`, `dataset.json` and `fold_*`.
@@ -41,10 +45,44 @@ def import_model(
         progress: told of configurations that nnplug cannot represent and of folds left out.
         folds: which folds; those with such a checkpoint where None (numbered ones if there are any).
         checkpoint: of the last epoch, or of the best one.
+        previous: the folder of a cascade's previous stage; the one beside `model` in nnU-Net's layout where None.
 
     Raises:
         NnplugError: a file is missing, unsafe or damaged, or needs what nnplug does not have; the message names it.
     """
+    contents = _contents(model, registry, progress, folds, checkpoint)
+    stage = contents.plans.configuration(contents.configuration).previous_stage
+    if stage is not None:
+        inner = _contents(_previous(model, stage, previous), registry, progress, None, "final")
+        _check_stage(inner, stage, previous or model)
+        contents = replace(contents, previous=inner)
+    pack(contents, target)
+
+
+def _previous(model: Path, stage: str, given: Path | None) -> Path:
+    """The folder of the previous stage: TRAINER__PLANS__STAGE beside TRAINER__PLANS__CONFIGURATION."""
+    beside = model.resolve().parent / f"{model.resolve().name.rpartition('__')[0]}__{stage}"
+    if given is None and not beside.is_dir():
+        raise NnplugError(
+            f"{model}: refines predictions of {stage!r}, whose folder {beside} is not there; give it with --previous"
+        )
+    return given or beside
+
+
+def _check_stage(contents: Contents, stage: str, where: Path) -> None:
+    if contents.configuration != stage:
+        raise InvalidFile(
+            f"{where}: needs predictions of {stage!r}, not of {contents.configuration!r}; give its folder"
+        )
+
+
+def _contents(
+    model: Path,
+    registry: Registry,
+    progress: Progress,
+    folds: Sequence[str] | None,
+    checkpoint: Literal["final", "best"],
+) -> Contents:
     checkpoints = {fold: read_checkpoint(file) for fold, file in _files(model, folds, checkpoint).items()}
     _check_alike(checkpoints)
     first = next(iter(checkpoints.values()))
@@ -55,7 +93,7 @@ def import_model(
     plans = _with_providers(plans, first.configuration, registry)
     description = DatasetDescription.read(model / "dataset.json")
     network = _network(plans, first.configuration, description, registry)
-    contents = Contents(
+    return Contents(
         plans=plans,
         description=description,
         configuration=first.configuration,
@@ -65,7 +103,6 @@ def import_model(
         record={fold: _origin(c, raw) for fold, c in checkpoints.items()},
         weights=checkpoint,
     )
-    pack(contents, target)
 
 
 def _files(model: Path, folds: Sequence[str] | None, checkpoint: str) -> dict[str, Path]:

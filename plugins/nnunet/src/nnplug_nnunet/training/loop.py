@@ -62,6 +62,7 @@ class Training:
         if task.device.type == "cpu" and self.dtype is None:
             accelerate(self.network)
         self.position = Position()
+        self._said: set[str] = set()
         self._saved_at, self._saving_took = time.monotonic(), 0.0
         if task.run.state.exists():
             self._restore()
@@ -148,8 +149,15 @@ class Training:
         with autocast(device, self.dtype):
             outputs = self.network(image)
         scales: Sequence[Tensor] = [outputs] if isinstance(outputs, Tensor) else outputs
+        if self.network.training and len(scales) == 1:
+            self._say_once("the network gives logits at one resolution; it is trained without deep supervision")
         used = scales if self.options.deep_supervision else scales[:1]
         return supervised_loss(self.loss, [logits.float() for logits in used], target), scales[0], target
+
+    def _say_once(self, notice: str) -> None:
+        if self.options.deep_supervision and notice not in self._said:
+            self._said.add(notice)
+            self.task.progress.notice(notice)
 
     def _mean(self, losses: list[Tensor], what: str) -> float:
         mean = float(torch.stack(losses).mean())

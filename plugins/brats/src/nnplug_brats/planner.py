@@ -1,0 +1,64 @@
+"""`brats`: nnU-Net's default planner for one configuration, a patch of 128 x 128 x 128 and a batch of 5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import msgspec
+
+from nnplug.contracts import PlanningContext
+from nnplug.data.dataset import DatasetDescription
+from nnplug.data.fingerprint import Fingerprint
+from nnplug.data.plans import Plans
+from nnplug_nnunet.planning import NnunetPlanner
+from nnplug_nnunet.planning.presets import PLAIN, Budget, Preset
+
+VOLUME, PLANE = "3d_fullres", "2d"
+BATCH = 5
+
+PRESET = Preset(
+    architecture=PLAIN.architecture,
+    memory_gb=PLAIN.memory_gb * BATCH / PLAIN.budget_3d.batch_size,
+    budget_3d=Budget(PLAIN.budget_3d.elements, batch_size=BATCH, max_features=320, volume=128**3),
+    budget_2d=PLAIN.budget_2d,
+    shrink_at_batch_two=False,
+    dataset_share=1,
+)
+"""nnU-Net's budget for one sample, five times: 20 GB where the default of two samples has 8."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BratsPlanner(NnunetPlanner):
+    """One configuration as the BraTS 2020 entry trained it; `NnunetPlanner` explains the other options.
+
+    The first patch has the volume of 128 x 128 x 128 voxels, equally many mm in every axis: less where images are
+    smaller, or where `memory_gb` (20 unless it is given) does not hold the batch. Nothing is said about channels or
+    labels; regions are those of `dataset.json`.
+
+    Attributes:
+        batch_size: of every configuration.
+        batch_dice: whether Dice is summed over the batch as if it were one volume.
+        regions: whether the network learns overlapping regions where `dataset.json` has some, or exclusive classes.
+    """
+
+    preset: ClassVar[Preset] = PRESET
+
+    batch_size: int = BATCH
+    batch_dice: bool = False
+    regions: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what no plan could be made of."""
+        super().__post_init__()
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size is {self.batch_size}; expected at least 1")
+
+    def plan(self, fingerprint: Fingerprint, description: DatasetDescription, context: PlanningContext) -> Plans:
+        """Plan the full resolution, of slices the plane; see `NnunetPlanner.plan`."""
+        plans = super().plan(fingerprint, description, context)
+        name = VOLUME if VOLUME in plans.configurations else PLANE
+        chosen = msgspec.structs.replace(
+            plans.configurations[name], batch_size=self.batch_size, batch_dice=self.batch_dice
+        )
+        return msgspec.structs.replace(plans, configurations={name: chosen}, regions=self.regions)

@@ -1,0 +1,163 @@
+"""`brats-enhancing`: a region that is too small to be believed gets another label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nnplug.contracts import Better, LabelledCase, Postprocessor
+from nnplug.data.labels import Labels
+from nnplug.errors import InvalidFile
+from nnplug.ops.ranking import rank
+from nnplug.stages.evaluate import read_pair
+from nnplug_brats.metrics import BratsMetric, dice, hd95, region_masks
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from nnplug.runtime.executor import Executor
+    from nnplug.runtime.progress import Progress
+
+    LabelMap = npt.NDArray[np.integer[Any]]
+    Floats = npt.NDArray[np.float64]
+
+Unit = Literal["voxels", "mm3"]
+KEYS = {"label", "becomes", "below", "unit"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallRegion(Postprocessor):
+    """Where a case has less of a label than a threshold, all of it becomes another label.
+
+    The rule is `{"label": 3, "becomes": 2, "below": 200, "unit": "voxels"}`. For BraTS that is enhancing tumour which
+    becomes necrosis: a false one costs the whole score of a case, and the tumour core stays as it is. The threshold is
+    the smallest of those that are best on the validation cases, scored by the challenge's rules for empty regions.
+
+    Attributes:
+        label: what may be too small; None for the label that is painted last, the innermost region.
+        becomes: what it becomes; None for the label that is painted before it.
+        unit: of the thresholds.
+        below: the threshold, instead of one that is fitted; the BraTS 2020 entry submitted 200.
+        thresholds: first, last and step of those that are tried.
+        criterion: "dice" for the mean Dice over regions and cases, "rank" for the mean rank of each threshold over
+            cases, regions, Dice and HD95, as the challenge ranks submissions.
+    """
+
+    label: int | None = None
+    becomes: int | None = None
+    unit: Unit = "voxels"
+    below: float | None = None
+    thresholds: tuple[float, float, float] = (0, 750, 10)
+    criterion: Literal["dice", "rank"] = "dice"
+
+    def __post_init__(self) -> None:
+        """Refuse thresholds that none can be chosen from, and a label that becomes itself."""
+        first, last, step = self.thresholds
+        if not (0 <= first <= last and step > 0):
+            raise ValueError(f"thresholds is {list(self.thresholds)}; expected first, last and step, rising from 0")
+        if self.below is not None and self.below < 0:
+            raise ValueError(f"below is {self.below}; expected at least 0")
+        if self.label is not None and self.label == self.becomes:
+            raise ValueError(f"label and becomes are both {self.label}; nothing would change")
+
+    def fit(
+        self, cases: Sequence[LabelledCase], labels: Labels, *, executor: Executor, progress: Progress
+    ) -> Mapping[str, Any]:
+        """Choose the threshold; with `below`, no case is read. See `nnplug.contracts.Postprocessor`."""
+        label, becomes = self._pair(labels)
+        rule = {"label": label, "becomes": becomes, "unit": self.unit}
+        if self.below is not None:
+            return {**rule, "below": self.below}
+        trials = []
+        with progress.task("fit postprocessing", len(cases)) as advance:
+            results = executor.map(
+                lambda case: self._try(case, labels, label, becomes), cases, stage="postprocess", name=lambda c: c.name
+            )
+            for case, trial in zip(cases, results, strict=True):
+                trials.append(trial)
+                advance(case.name)
+        return {**rule, "below": self._best(trials)}
+
+    def apply(
+        self, label_map: LabelMap, rule: Mapping[str, Any], *, spacing: Sequence[float], labels: Labels
+    ) -> LabelMap:
+        """Apply the rule; raises `InvalidFile` where it is no rule of this postprocessor."""
+        if set(rule) != KEYS or not {rule["label"], rule["becomes"]} <= {0, *labels.all_values}:
+            raise InvalidFile(f"rule {dict(rule)!r} is none of brats-enhancing; fit it again")
+        if volume(label_map, rule["label"], rule["unit"], spacing) >= rule["below"]:
+            return label_map.copy()
+        return relabelled(label_map, rule["label"], rule["becomes"])
+
+    def _pair(self, labels: Labels) -> tuple[int, int]:
+        order = list(labels.regions_class_order or labels.foreground_values)
+        label = order[-1] if self.label is None else self.label
+        outer = [0, *(value for value in order if value != label)]
+        return label, outer[-1] if self.becomes is None else self.becomes
+
+    def _try(self, case: LabelledCase, labels: Labels, label: int, becomes: int) -> Trial:
+        predicted, expected = read_pair(case.prediction, case.reference)
+        spacing = predicted.geometry.spacing
+        there = volume(predicted.array, label, self.unit, spacing)
+        maps = [predicted.array, relabelled(predicted.array, label, becomes)] if there else [predicted.array]
+        figures = [self._figures(expected.array, label_map, labels, spacing) for label_map in maps]
+        return Trial(there, figures[0], figures[-1])
+
+    def _figures(
+        self, reference: LabelMap, prediction: LabelMap, labels: Labels, spacing: Sequence[float]
+    ) -> list[float]:
+        """Figures of all regions; distances only where thresholds are ranked by them."""
+        figures = []
+        for masks in region_masks(reference, prediction, labels):
+            figures.append(dice(*masks))
+            if "HD95" in self._compared:
+                figures.append(hd95(*masks, spacing))
+        return figures
+
+    @property
+    def _compared(self) -> Mapping[str, Better]:
+        return BratsMetric.ranked if self.criterion == "rank" else {"Dice": "higher"}
+
+    def _best(self, trials: Sequence[Trial]) -> float:
+        first, last, step = self.thresholds
+        candidates = np.arange(first, last + step / 2, step)
+        scores = np.array([[trial.figures(below) for trial in trials] for below in candidates])
+        if self.criterion == "dice":
+            return float(candidates[np.argmax(scores.mean((1, 2)).round(12))])
+        return float(candidates[np.argmin(self._mean_ranks(scores).round(12))])
+
+    def _mean_ranks(self, scores: Floats) -> Floats:
+        """(thresholds, cases, regions x figures) -> (thresholds,)."""
+        better = list(self._compared.values()) * (scores.shape[2] // len(self._compared))
+        ranks = [rank(scores[:, :, i], higher_is_better=b == "higher") for i, b in enumerate(better)]
+        means: Floats = np.mean(ranks, axis=(0, 2))
+        return means
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A case: how much of the label it has, and its figures with the label kept and given up."""
+
+    volume: float
+    kept: list[float]
+    given_up: list[float]
+
+    def figures(self, below: float) -> list[float]:
+        """With that threshold."""
+        return self.given_up if self.volume < below else self.kept
+
+
+def volume(label_map: LabelMap, label: int, unit: Unit, spacing: Sequence[float]) -> float:
+    """How much of a label there is, in voxels or mm3."""
+    count = int(np.count_nonzero(label_map == label))
+    return count * prod(spacing) if unit == "mm3" else count
+
+
+def relabelled(label_map: LabelMap, label: int, becomes: int) -> LabelMap:
+    """A copy in which one label has become another."""
+    result = label_map.copy()
+    result[label_map == label] = becomes
+    return result

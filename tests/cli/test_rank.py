@@ -1,0 +1,45 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from nnplug_cli.main import main
+
+
+def write(path, dices):
+    cases = [
+        {"metrics": {"1": {"Dice": dice}}, "prediction_file": f"p/{i}.png", "reference_file": f"r/{i}.png"}
+        for i, dice in enumerate(dices)
+    ]
+    path.write_text(json.dumps({"metric_per_case": cases}))
+    return str(path)
+
+
+@pytest.fixture
+def two(tmp_path):
+    return write(tmp_path / "worse.json", [0.5, 0.6, 0.9]), write(tmp_path / "better.json", [0.6, 0.7, 0.8])
+
+
+def rank(*words):
+    return CliRunner().invoke(main, ["rank", *words])
+
+
+def test_the_best_comes_first(two):
+    result = rank(*two)
+    assert result.exit_code == 0
+    header, first, second = result.stdout.splitlines()
+    assert header.split() == ["place", "submission", "mean", "rank", "95%", "interval"]
+    assert first.split()[:3] == ["1", two[1], "1.333"]
+    assert second.split()[:3] == ["2", two[0], "1.667"]
+
+
+def test_json_has_all_digits(two):
+    (first, second) = json.loads(rank(*two, "--json").stdout)
+    assert first["mean_rank"] == pytest.approx(4 / 3)
+    assert len(second["interval"]) == 2
+
+
+def test_a_summary_of_other_metrics_is_refused(two):
+    result = rank(*two, "--metrics", "surface")
+    assert result.exit_code == 1
+    assert "has no HD95 and NSD of 1 in 0.png" in result.stderr.splitlines()[0]
