@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import re
 import sys
 import types
@@ -28,9 +29,9 @@ def page(name):
 
 
 def signatures(protocol):
-    """Every attribute and method of a Protocol as contracts.py has it, without its body."""
-    tree = ast.parse(Path(contracts.__file__).read_text())
-    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == protocol)
+    """Every attribute and method of a Protocol as its source has it, without its body."""
+    (found,) = ast.parse(inspect.getsource(getattr(contracts, protocol))).body
+    body = found.body
     yield from (ast.unparse(node) for node in body if isinstance(node, ast.AnnAssign))
     for method in (node for node in body if isinstance(node, ast.FunctionDef)):
         decorators = [f"@{ast.unparse(decorator)}" for decorator in method.decorator_list]

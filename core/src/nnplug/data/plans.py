@@ -225,8 +225,9 @@ def inherit(configurations: Mapping[str, Any], name: str, where: str, seen: tupl
 
 def _check(plans: Plans, where: str) -> None:
     """Refuse what has the right types and cannot be: files are edited by hand."""
-    if unknown := sorted(set(plans.choices) - set(Kind)):
-        raise InvalidFile(f"{where}: choices name the unknown kind {unknown[0]!r}. Kinds are {', '.join(Kind)}.")
+    kinds = [str(kind) for kind in Kind if kind.planned]
+    if unknown := sorted(set(plans.choices) - set(kinds)):
+        raise InvalidFile(f"{where}: choices name the unknown kind {unknown[0]!r}. Kinds are {', '.join(kinds)}.")
     if [plans.transpose_forward[axis] for axis in plans.transpose_backward if axis in range(3)] != [0, 1, 2]:
         raise InvalidFile(
             f"{where}: transpose_backward {list(plans.transpose_backward)} does not undo "
