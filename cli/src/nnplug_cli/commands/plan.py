@@ -38,13 +38,13 @@ class Places:
 
     Attributes:
         dataset: the dataset's name.
-        fingerprint: what was measured.
+        fingerprint: what was measured; None where the plans are taken from another dataset.
         description: `dataset.json`.
         output: the plans file, or the workspace's folder of plans.
     """
 
     dataset: str
-    fingerprint: Path
+    fingerprint: Path | None
     description: Path
     output: Path
 
@@ -94,7 +94,7 @@ def command(
     """
     from nnplug.data.dataset import DatasetDescription
 
-    places = _places(context, dataset, workspace, (fingerprint, dataset_json, output))
+    places = _places(context, dataset, workspace, (fingerprint, dataset_json, output), measured=source is None)
     description = DatasetDescription.read(places.description)
     if source is None:
         plans = _planned(context, places, description, choices, overrides, configurations)
@@ -122,6 +122,7 @@ def _planned(
     from nnplug.data.fingerprint import Fingerprint
     from nnplug.stages.plan import DEFAULT_RECIPE, make_plans
 
+    assert places.fingerprint is not None, "only plans of another dataset need none"
     return make_plans(
         Fingerprint.read(places.fingerprint),
         description,
@@ -163,27 +164,30 @@ def _transferred(
     )
 
 
-def _places(context: Context, dataset: str | None, workspace: Path | None, files: tuple[Path | None, ...]) -> Places:
+def _places(
+    context: Context, dataset: str | None, workspace: Path | None, files: tuple[Path | None, ...], *, measured: bool
+) -> Places:
+    """Where to read and write; `measured` says whether a fingerprint is needed."""
     fingerprint, description, output = files
     if dataset is not None:
         if any(files) or not dataset:
             raise click.UsageError("give either DATASET, or --fingerprint, --dataset-json and -o")
-        return _in_workspace(context, dataset, workspace)
-    if fingerprint is None or description is None or output is None:
+        return _in_workspace(context, dataset, workspace, measured=measured)
+    if (measured and fingerprint is None) or description is None or output is None:
         raise click.UsageError("give DATASET, or all of --fingerprint, --dataset-json and -o")
     if output.suffix != ".json":
         raise click.UsageError(f"-o {output}: the plans are one file; give it a name that ends in .json")
     return Places(description.resolve().parent.name, fingerprint, description, output)
 
 
-def _in_workspace(context: Context, dataset: str, workspace: Path | None) -> Places:
+def _in_workspace(context: Context, dataset: str, workspace: Path | None, *, measured: bool) -> Places:
     from nnplug.data.dataset import Dataset
     from nnplug.data.workspace import Workspace
 
     folder = dataset_folder(dataset)
     opened = Dataset.open(folder)
     space = Workspace(context.workspace_root(workspace), opened.name)
-    if not space.fingerprint.exists():
+    if measured and not space.fingerprint.exists():
         raise NnplugError(f"{space.fingerprint}: no such fingerprint. Run: nnplug fingerprint {dataset}")
     return Places(opened.name, space.fingerprint, folder / "dataset.json", space.plans("any").parent)
 

@@ -213,7 +213,8 @@ class Plans(Record, frozen=True, kw_only=True):
 def inherit(configurations: Mapping[str, Any], name: str, where: str, seen: tuple[str, ...] = ()) -> Any:
     """A configuration as JSON with its `inherits_from` chain merged in, the child's values winning."""
     if name not in configurations:
-        raise InvalidFile(f"{where}: configuration {seen[-1]!r} inherits from {name!r}, which is not there")
+        wanted = f"{seen[-1]!r} inherits from {name!r}, which is" if seen else f"{name!r} is"
+        raise InvalidFile(f"{where}: configuration {wanted} not there; there are {', '.join(configurations)}")
     if name in seen:
         raise InvalidFile(f"{where}: configurations {' -> '.join((*seen, name))} inherit from each other")
     own = configurations[name]

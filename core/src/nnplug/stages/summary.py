@@ -81,7 +81,8 @@ def summarize(plans: Plans, name: str, description: DatasetDescription, registry
     configuration = plans.configuration(name)
     choice = configuration.architecture
     architecture: Architecture = registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
-    channels, outputs = configuration.input_channels(description), description.labels.outputs
+    labels = plans.learned(description).labels
+    channels, outputs = configuration.input_channels(description), labels.outputs
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         network = architecture.build(channels=channels, outputs=outputs).train()
         written = _trace(network, torch.zeros(1, channels, *configuration.patch_size))
@@ -95,7 +96,7 @@ def summarize(plans: Plans, name: str, description: DatasetDescription, registry
         stages=tuple(_stages(network, written)),
         parameters=sum(p.numel() for p in network.parameters()),
         planned_elements=architecture.feature_map_elements(
-            configuration.patch_size, channels=channels, heads=description.labels.entries
+            configuration.patch_size, channels=channels, heads=labels.entries
         ),
     )
 
