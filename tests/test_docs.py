@@ -76,7 +76,13 @@ def test_the_example_of_every_page_runs(name, names):
 
 
 @pytest.fixture(scope="module")
-def bundle(names, tmp_path_factory):
+def phantom(tmp_path_factory):
+    """Where the phantom is, whatever other examples call `dataset`."""
+    return write_phantom(tmp_path_factory.mktemp("phantom") / "Dataset900_Docs", cases=1, unseen=0, shape=(24, 28, 24))
+
+
+@pytest.fixture(scope="module")
+def bundle(phantom, tmp_path_factory):
     """A model for the phantom with weights as training would begin with."""
     import torch
     from safetensors.torch import save_file
@@ -90,7 +96,7 @@ def bundle(names, tmp_path_factory):
     from nnplug.stages.fingerprint import measure
     from nnplug.stages.plan import make_plans
 
-    plugins, dataset = Plugins(), Dataset.open(names["dataset"])
+    plugins, dataset = Plugins(), Dataset.open(phantom)
     extractor = plugins.registry.create(Kind.EXTRACTOR, "nnunet")
     fingerprint = measure(dataset, extractor, executor=LocalExecutor(1), progress=Silent())
     options = {"planner": {"base_features": 4, "max_features": 8}}
@@ -114,10 +120,10 @@ def bundle(names, tmp_path_factory):
     return target
 
 
-def test_the_example_of_prediction_runs(names, bundle):
+def test_the_example_of_prediction_runs(phantom, bundle):
     (example,) = blocks((DOCS / "predict.md").read_text(), "python")
     assert example.count("\nassert ") == 4
-    exec(compile(example, "docs/predict.md", "exec"), {**names, "bundle": bundle})
+    exec(compile(example, "docs/predict.md", "exec"), {"__name__": "example", "dataset": phantom, "bundle": bundle})
 
 
 def make_cli():
