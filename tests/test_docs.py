@@ -78,7 +78,8 @@ def test_the_example_of_every_page_runs(name, names):
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory):
     """Where the phantom is, whatever other examples call `dataset`."""
-    return write_phantom(tmp_path_factory.mktemp("phantom") / "Dataset900_Docs", cases=1, unseen=0, shape=(24, 28, 24))
+    folder = tmp_path_factory.mktemp("phantom") / "Dataset900_Docs"
+    return write_phantom(folder, cases=1, unseen=0, shape=(24, 28, 24)).folder
 
 
 @pytest.fixture(scope="module")
