@@ -79,3 +79,23 @@ def test_what_the_model_does_not_have_is_one_line(run, em, bundle, tmp_path, wor
 
 def test_a_step_of_zero_is_a_usage_error(run, em, tmp_path):
     run("predict", "-i", em, "-o", tmp_path, "-m", em, "--step-size", "0", code=2)
+
+
+def test_parts_share_a_folder_and_several_models_are_averaged(run, em, bundle, tmp_path):
+    images, out = tmp_path / "images", tmp_path / "out"
+    images.mkdir()
+    for number in range(3):
+        shutil.copy(em / "images" / "em_00_0000.png", images / f"c{number}_0000.png")
+    words = ("predict", "-i", images, "-o", out, "--device", "cpu", "--no-mirroring", "--step-size", "1", "--json")
+    first = run(*words, "-m", bundle, "-m", bundle, "--parts", "2")
+    assert json.loads(first.stdout)["cases"] == ["c0", "c2"]
+    assert sorted(file.name for file in out.glob("*.png")) == ["c0.png", "c2.png"]
+    assert json.loads(run(*words, "-m", bundle, "--part", "1", "--parts", "2").stdout)["cases"] == ["c1"]
+    labels = [read_label(out / f"c{number}.png").array for number in range(2)]
+    assert (labels[0] == labels[1]).all()  # a model averaged with itself, and the model alone
+    assert {"plans.json", "dataset.json"} <= {file.name for file in out.iterdir()}
+
+
+def test_parts_count_from_zero(run, em, bundle, tmp_path):
+    words = ("predict", "-i", em / "images", "-o", tmp_path / "out", "-m", bundle, "--part", "2", "--parts", "2")
+    assert "parts count from 0 to 1" in run(*words, code=2).stderr

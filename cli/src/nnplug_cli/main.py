@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": "Score predictions against references.",
     "rank": "Rank submissions by their summaries.",
     "ensemble": "Average the stored probabilities of several models.",
+    "select": "Choose the best configuration or ensemble.",
     "overlay": "Draw label maps over their images.",
     "postprocess": "Fit a postprocessing rule, or apply one.",
     "model": "Export, import and show trained models.",

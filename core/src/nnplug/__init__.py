@@ -5,6 +5,7 @@ Importing it loads neither numpy nor torch; what needs them is imported on first
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nnplug.components import Component, Kind, Recipe
@@ -14,13 +15,15 @@ from nnplug.plugins import Plugins
 
 if TYPE_CHECKING:
     from nnplug.data.store import CaseStore
+    from nnplug.stages.predictor import Predictor
 
-__all__ = ["CaseStore", "Component", "Kind", "NnplugError", "Plugins", "Recipe", "hookimpl"]
+__all__ = ["CaseStore", "Component", "Kind", "NnplugError", "Plugins", "Predictor", "Recipe", "hookimpl"]
+
+
+_LAZY = {"CaseStore": "nnplug.data.store", "Predictor": "nnplug.stages.predictor"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "CaseStore":
-        from nnplug.data.store import CaseStore
-
-        return CaseStore
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'nnplug' has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -49,6 +49,15 @@ from nnplug_cli.scores import print_scores, scores_data
 )
 @click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster.")
 @click.option("--fresh", is_flag=True, help="Train again from the start.")
+@click.option("--validate-only", is_flag=True, help="Train nothing; score the validation cases.")
+@click.option(
+    "--weights",
+    type=click.Choice(["final", "best"]),
+    default="final",
+    show_default=True,
+    help="Which weights are validated; the best go to validation_best.",
+)
+@click.option("--save-logits", is_flag=True, help="Keep CASE.logits.zip of the validation cases, for nnplug select.")
 @json_option
 @click.pass_obj
 def command(
@@ -68,6 +77,9 @@ def command(
     pretrained: Path | None,
     no_mirroring: bool,
     fresh: bool,
+    validate_only: bool,
+    weights: Literal["final", "best"],
+    save_logits: bool,
     as_json: bool,
 ) -> None:
     """Train folds of a planned and preprocessed DATASET, then score their validation cases.
@@ -92,6 +104,8 @@ def command(
     if not space.plans(name).exists():
         raise NnplugError(f"{space.plans(name)}: no such plans. Run: nnplug plan {dataset} --name {name}")
     plans = with_options(read_plans(space.plans(name)), overrides, registry=context.plugins.registry)
+    if fresh and validate_only:
+        raise click.UsageError("--fresh trains again, --validate-only does not train; give one of them")
     world = start_devices(os.environ, device, devices, here=executor == "local")
     progress = context.progress if world.leads else Silent()
     jobs = fold_jobs(
@@ -107,7 +121,17 @@ def command(
     )
     for job in jobs if fresh and world.leads else ():
         discard(job.run)
-    training = FoldTraining(context.plugins, device, devices, workers, not no_mirroring, world=world)
+    training = FoldTraining(
+        context.plugins,
+        device,
+        devices,
+        workers,
+        not no_mirroring,
+        training=not validate_only,
+        weights=weights,
+        save_logits=save_logits,
+        world=world,
+    )
     scores = train_folds(jobs, training, executor=place, progress=progress)
     leave_world(world)
     if not world.leads:

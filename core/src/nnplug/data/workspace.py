@@ -62,6 +62,10 @@ class RunFolder:
         """Predictions of the fold's validation cases and `summary.json`."""
         return self.path / "validation"
 
+    def validation_with(self, weights: str) -> Path:
+        """`validation`, or `validation_best` for the predictions with the best weights."""
+        return self.validation if weights == "final" else self.path / f"validation_{weights}"
+
     @property
     def curves(self) -> Path:
         """Losses, Dice, learning rate and epoch time as a picture."""
@@ -102,9 +106,13 @@ class Workspace:
         """What the previous stage of a cascade predicted for the cases of a configuration."""
         return self.folder / "preprocessed" / f"{plans}_{configuration}_previous"
 
+    def runs(self, plans: str) -> Path:
+        """The runs of a plan, in a folder per configuration."""
+        return self.folder / "runs" / plans
+
     def run(self, plans: str, configuration: str, fold: int | str) -> RunFolder:
         """A run's folder; `fold` is a number or "all"."""
-        return RunFolder(self.folder / "runs" / plans / configuration / f"fold_{fold}")
+        return RunFolder(self.runs(plans) / configuration / f"fold_{fold}")
 
     @property
     def crossval(self) -> Path:

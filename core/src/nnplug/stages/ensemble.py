@@ -131,6 +131,11 @@ def open_output(folder: Path, case: str, spool: Path) -> Output:
     return read_probabilities(npz, spool) if npz.is_file() else read_logits(folder / f"{case}{ENDING}", spool)
 
 
+def has_output(folder: Path, case: str) -> bool:
+    """Whether probabilities of a case are stored, in either layout."""
+    return any((folder / f"{case}{ending}").is_file() for ending in (".npz", ENDING))
+
+
 @dataclass(frozen=True)
 class _Job:
     """Averages one case of several folders."""
@@ -171,7 +176,7 @@ def _common_cases(folders: Sequence[Path], description: DatasetDescription) -> t
         lines += [
             f"{folder}: {case} has neither {case}.npz nor {case}{ENDING}; predict it with --save-logits"
             for case in sorted(own)
-            if not any((folder / f"{case}{stored}").is_file() for stored in (".npz", ENDING))
+            if not has_output(folder, case)
         ]
     if lines:
         raise Problems(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnplug.data.dataset import Dataset
 from nnplug.data.plans import Plans
@@ -15,10 +15,14 @@ from nnplug.runtime.device import choose_device
 from nnplug.runtime.executor import Executor, LocalExecutor, available_cores
 from nnplug.runtime.progress import Progress
 from nnplug.runtime.world import ALONE, World
+from nnplug.stages.runs import WeightsKind
 from nnplug.stages.schedule import in_stages, is_refined
 from nnplug.stages.split import ensure_splits
 from nnplug.stages.train import TrainingJob, train
 from nnplug.stages.validate import validate
+
+if TYPE_CHECKING:
+    import torch
 
 Summaries = dict[tuple[str, int | str], Mapping[str, Any]]
 """(configuration, fold) -> the summary of its validation."""
@@ -35,6 +39,9 @@ class FoldTraining:
         workers: threads that load and score; None means one per core of where the job runs.
         mirroring: whether validation averages over mirrored images.
         validating: whether the fold is validated.
+        training: whether the fold is trained, or what is there is validated alone.
+        weights: which weights are validated.
+        save_logits: whether validation keeps what the network says, for ensembles.
         world: the processes that call this together.
     """
 
@@ -44,11 +51,30 @@ class FoldTraining:
     workers: int | None = None
     mirroring: bool = True
     validating: bool = True
+    training: bool = True
+    weights: WeightsKind = "final"
+    save_logits: bool = False
     world: World = ALONE
 
     def __call__(self, job: TrainingJob, progress: Progress) -> Mapping[str, Any] | None:
         """Train, and give the summary of the validation where there is one."""
         device, workers = choose_device(self.device), self.workers or available_cores()
+        if self.training:
+            self._train(job, device, workers, progress)
+        if not (self.validating and self.world.leads):
+            return None
+        return validate(
+            job,
+            plugins=self.plugins,
+            device=device,
+            mirroring=self.mirroring,
+            weights=self.weights,
+            save_logits=self.save_logits,
+            executor=LocalExecutor(workers),
+            progress=progress,
+        )
+
+    def _train(self, job: TrainingJob, device: torch.device, workers: int, progress: Progress) -> None:
         if self.devices > 1:
             from nnplug.stages.devices import train_together
 
@@ -57,16 +83,6 @@ class FoldTraining:
             )
         else:
             train(job, plugins=self.plugins, device=device, workers=workers, progress=progress, world=self.world)
-        if not (self.validating and self.world.leads):
-            return None
-        return validate(
-            job,
-            plugins=self.plugins,
-            device=device,
-            mirroring=self.mirroring,
-            executor=LocalExecutor(workers),
-            progress=progress,
-        )
 
 
 def fold_jobs(

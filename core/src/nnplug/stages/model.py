@@ -134,9 +134,9 @@ def find_plans(path: Path) -> Plans:
     return read_plans(path) if path.suffix == ".json" else open_model(path).plans
 
 
-def open_stage(run: Path) -> Model:
-    """Open a finished run without the previous stages of a cascade, to predict what they have predicted already."""
-    return _model([open_run(run)], "final")
+def open_stage(run: Path, *, weights: WeightsKind = "final") -> Model:
+    """Open a run without the previous stages of a cascade, to predict what they have predicted already."""
+    return _model([open_run(run)], weights)
 
 
 class _Unpacked:

@@ -119,12 +119,25 @@ def fit(
         Problems: cases lack their prediction or reference (all are listed), or cannot be compared.
         UnknownComponent: there is no such postprocessor.
     """
-    entry = plugins.registry.get(Kind.POSTPROCESSOR, choice.name)
-    postprocessor: Postprocessor = entry.create(choice.options)
     cases = [
         LabelledCase(prediction.name.removesuffix(description.file_ending), prediction, reference)
         for prediction, reference in find_pairs(references, predictions, description)
     ]
+    return fit_cases(cases, description, choice=choice, plugins=plugins, executor=executor, progress=progress)
+
+
+def fit_cases(
+    cases: Sequence[LabelledCase],
+    description: DatasetDescription,
+    *,
+    choice: Choice,
+    plugins: Plugins,
+    executor: Executor,
+    progress: Progress,
+) -> RuleRecord:
+    """Fit a rule on cases that are given one by one; see `fit`."""
+    entry = plugins.registry.get(Kind.POSTPROCESSOR, choice.name)
+    postprocessor: Postprocessor = entry.create(choice.options)
     rule = postprocessor.fit(cases, description.labels, executor=executor, progress=progress)
     return RuleRecord(
         provider=Provider.of(entry),

@@ -28,7 +28,6 @@ from nnplug.runtime.device import autocast, autocast_dtype, free_memory, memory_
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.stages.logits import Logits
 from nnplug.stages.model import Model
-from nnplug.stages.postprocess import FittedRule
 from nnplug.stages.preprocess import Preprocessor
 from nnplug.stages.weights import WeightFiles
 
@@ -84,7 +83,6 @@ class Predictor:
                 model.previous, plugins, device=device, mirroring=mirroring, step=step, progress=self._progress
             )
         self._preprocessor = Preprocessor.of(model.plans, model.configuration, labels, registry)
-        self._rule = _rule(model, plugins, self._progress)
         self._network = self._build(registry)
         self._states = WeightFiles(model.weights)
         self._loaded: Path | None = None
@@ -165,14 +163,13 @@ class Predictor:
         """Logits (K, z, y, x) with all that is needed to average them with other models', or to store them."""
         return Logits(logits, frame, self._separated_axis(frame), self.model.description.labels.has_regions)
 
-    def postprocess(
-        self, label_map: npt.NDArray[np.integer[Any]], spacing: Sequence[float]
-    ) -> npt.NDArray[np.integer[Any]]:
-        """Apply the model's rule to a (z, y, x) label map with spacing in mm; without a rule it stays as it is."""
-        return label_map if self._rule is None else self._rule(label_map, spacing)
+    def predict_logits(self, image: Image) -> Logits:
+        """What the model says of an image that is not zero everywhere; raises as `prepare` and `logits` do."""
+        prepared = self.prepare(image)
+        return self.output(self.logits(prepared.image), prepared.frame)
 
     def predict(self, image: Image) -> npt.NDArray[np.integer[Any]]:
-        """The postprocessed label map (z, y, x) of an image; raises as `prepare` and `logits` do.
+        """The label map (z, y, x) of an image, before postprocessing; raises as `prepare` and `logits` do.
 
         An image that is zero everywhere gives background and a notice.
         """
@@ -181,7 +178,7 @@ class Predictor:
             self._progress.notice("the image is zero everywhere; its label map is all background")
             return np.zeros(image.geometry.shape, np.uint8)
         prepared = self.prepare(image)
-        return self.postprocess(self.labels(self.logits(prepared.image), prepared.frame), image.geometry.spacing)
+        return self.labels(self.logits(prepared.image), prepared.frame)
 
     def _build(self, registry: Registry) -> torch.nn.Module:
         choice, description = self.configuration.architecture, self.model.description
@@ -267,12 +264,6 @@ def _registry(model: Model, plugins: Plugins, progress: Progress) -> Registry:
     for note in notes:
         progress.notice(note)
     return Registry(entries.values())
-
-
-def _rule(model: Model, plugins: Plugins, progress: Progress) -> FittedRule | None:
-    if model.postprocessing is None:
-        return None
-    return FittedRule.load(model.postprocessing, plugins, where="this model's postprocessing", progress=progress)
 
 
 def _check(configuration: Configuration) -> None:

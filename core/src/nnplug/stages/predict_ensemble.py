@@ -73,7 +73,7 @@ class Ensemble:
         if len(outputs) == 1:  # the largest logit is the largest probability
             labels = self.members[0].labels(outputs[0].values, outputs[0].frame)
         else:
-            labels = label_map(self._mean(outputs, geometry), self.description.labels)
+            labels = label_map(self.mean(outputs, geometry), self.description.labels)
         return labels if self.rule is None else self.rule(labels, geometry.spacing)
 
     def probabilities(
@@ -88,7 +88,8 @@ class Ensemble:
         """
         if len(outputs) == 1:
             return self.members[0].probabilities(outputs[0].values, outputs[0].frame)
-        return mean_volumes(self._mean(outputs, geometry), spool)
+        return mean_volumes(self.mean(outputs, geometry), spool)
 
-    def _mean(self, outputs: Sequence[Logits], geometry: Geometry) -> Mean:
+    def mean(self, outputs: Sequence[Logits], geometry: Geometry) -> Mean:
+        """The mean of what the members say, slice by slice; arguments as in `label_map`."""
         return Mean(outputs or [background(geometry, self.description.labels)])

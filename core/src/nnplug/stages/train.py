@@ -173,9 +173,14 @@ def train(
 
 def discard(run: RunFolder) -> None:
     """Remove a run, so that it is trained again from the start (`--fresh`)."""
-    if run.path.exists():
-        with explained(run.path):
-            shutil.rmtree(run.path)
+    discard_folder(run.path)
+
+
+def discard_folder(folder: Path) -> None:
+    """Remove a folder if it is there; raises `NnplugError` where it cannot be removed."""
+    if folder.exists():
+        with explained(folder):
+            shutil.rmtree(folder)
 
 
 def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnplug.data.dataset import CaseFiles
@@ -11,20 +13,22 @@ from nnplug.plugins import Plugins
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.progress import Progress
+from nnplug.stages.bundle_files import sha256
 from nnplug.stages.cascade import Handover
 from nnplug.stages.evaluate import evaluate_cases
+from nnplug.stages.logits import ENDING, write_logits
 from nnplug.stages.model import open_stage
 from nnplug.stages.predict import Predictor
+from nnplug.stages.runs import WeightsKind, open_run
 from nnplug.stages.split import ensure_splits
-from nnplug.stages.train import TrainingJob
+from nnplug.stages.train import TrainingJob, discard_folder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
-
 SUMMARY = "summary.json"
+SETTINGS = "settings.json"
+"""What the predictions of a validation folder depend on."""
 
 
 def validate(
@@ -33,75 +37,116 @@ def validate(
     plugins: Plugins,
     device: torch.device,
     mirroring: bool,
+    weights: WeightsKind = "final",
+    save_logits: bool = False,
     executor: Executor,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Predict a finished fold's validation cases with its final weights and score them against their labels.
+    """Predict a fold's validation cases and score them against their labels.
 
-    Predictions and `summary.json` go to the run's `validation/`; what is there from an earlier start is kept. Where
-    other configurations refine this one, they get the predictions too (`nnplug.stages.cascade`).
+    Predictions and `summary.json` go to the run's `validation/`, those with the best weights to `validation_best/`.
+    What is there from an earlier start with the same weights and mirroring is kept. Where other configurations refine
+    this one, they get the predictions with the final weights too (`nnplug.stages.cascade`).
 
     Args:
         job: the trained fold.
         plugins: where the components come from.
         device: where to predict.
         mirroring: whether to average over mirrored images where training mirrored.
+        weights: those after the last epoch, or the best so far; these may be validated before the training has ended.
+        save_logits: keep what the network says, in small files, for ensembles.
         executor: scores cases in parallel.
         progress: where to report.
 
     Returns:
         The summary in nnU-Net's layout.
+
+    Raises:
+        NnplugError: the training has not come as far as these weights.
     """
-    summary = job.run.validation / SUMMARY
-    cases = _validation_cases(job)
-    _predict_missing(job, cases, plugins=plugins, device=device, mirroring=mirroring, progress=progress)
+    work = _Work(job, weights, mirroring=mirroring, save_logits=save_logits)
+    work.discard_outdated(progress)
+    work.predict_missing(plugins=plugins, device=device, progress=progress)
+    summary = work.folder / SUMMARY
     if summary.exists():
         return dict(read_json(summary))
-    pairs = [(_prediction(job, case), _label(case)) for case in cases]
+    pairs = [(work.label_map(case), _label(case)) for case in work.cases()]
     scores = evaluate_cases(pairs, job.description, executor=executor, progress=progress)
     write_json(summary, scores)
     return scores
 
 
-def _validation_cases(job: TrainingJob) -> list[CaseFiles]:
-    names = RunRecord.read(job.run.record).validation
-    cases = {case.name: case for case in job.dataset.training_cases()}
-    return [cases[name] for name in names]
+def was_mirrored(folder: Path) -> bool:
+    """Whether the predictions of a validation folder are averages over mirrored images."""
+    file = folder / SETTINGS
+    return not file.exists() or bool(read_json(file)["mirroring"])
 
 
-def _predict_missing(
-    job: TrainingJob,
-    cases: list[CaseFiles],
-    *,
-    plugins: Plugins,
-    device: torch.device,
-    mirroring: bool,
-    progress: Progress,
-) -> None:
-    handover = Handover(job, ensure_splits(job.dataset, job.workspace, progress=progress))
-    missing = [case for case in cases if _lacks_prediction(job, case) or handover.is_due(case.name)]
-    if not missing:
-        return
-    predictor = Predictor(open_stage(job.run.path), plugins, device=device, mirroring=mirroring, progress=progress)
-    store = job.cases
-    with progress.task(f"validate {job.title}", len(cases), done=len(cases) - len(missing)) as advance:
-        for case in missing:
-            prepared = store[case.name]
-            logits = predictor.logits(prepared.channels())
-            if _lacks_prediction(job, case):
-                label_map = predictor.labels(logits, prepared.frame)
-                write_label(_prediction(job, case), label_map, read_geometry(_label(case)))
-            handover.write(case.name, logits, predictor)
-            advance(case.name)
+@dataclass(frozen=True)
+class _Work:
+    """The validation of a fold with some weights."""
 
+    job: TrainingJob
+    weights: WeightsKind
+    mirroring: bool
+    save_logits: bool
 
-def _lacks_prediction(job: TrainingJob, case: CaseFiles) -> bool:
-    """Whether a validation case is still to be predicted; what is scored need not be kept."""
-    return not ((job.run.validation / SUMMARY).exists() or _prediction(job, case).exists())
+    @property
+    def folder(self) -> Path:
+        return self.job.run.validation_with(self.weights)
 
+    def cases(self) -> list[CaseFiles]:
+        names = RunRecord.read(self.job.run.record).validation
+        cases = {case.name: case for case in self.job.dataset.training_cases()}
+        return [cases[name] for name in names]
 
-def _prediction(job: TrainingJob, case: CaseFiles) -> Path:
-    return job.run.validation / f"{case.name}{job.description.file_ending}"
+    def label_map(self, case: CaseFiles) -> Path:
+        return self.folder / f"{case.name}{self.job.description.file_ending}"
+
+    def logits(self, case: CaseFiles) -> Path:
+        return self.folder / f"{case.name}{ENDING}"
+
+    def discard_outdated(self, progress: Progress) -> None:
+        """Remove predictions with other weights or other mirroring than asked for."""
+        weights = open_run(self.job.run.path).weights(self.weights)
+        settings = {"weights": sha256(weights), "mirroring": self.mirroring}
+        file = self.folder / SETTINGS
+        if file.exists() and read_json(file) == settings:
+            return
+        if self.folder.exists():
+            progress.notice(f"{self.folder}: is predicted again, with other weights or mirroring than before")
+            discard_folder(self.folder)
+        write_json(file, settings)
+
+    def predict_missing(self, *, plugins: Plugins, device: torch.device, progress: Progress) -> None:
+        job, cases = self.job, self.cases()
+        splits = ensure_splits(job.dataset, job.workspace, progress=progress)
+        handover = Handover(job, splits) if self.weights == "final" else None
+        missing = [case for case in cases if self._is_due(case) or (handover and handover.is_due(case.name))]
+        if not missing:
+            return
+        model = open_stage(job.run.path, weights=self.weights)
+        predictor = Predictor(model, plugins, device=device, mirroring=self.mirroring, progress=progress)
+        store = job.cases
+        with progress.task(f"validate {job.title}", len(cases), done=len(cases) - len(missing)) as advance:
+            for case in missing:
+                prepared = store[case.name]
+                logits = predictor.logits(prepared.channels())
+                if self.save_logits:
+                    write_logits(self.logits(case), predictor.output(logits, prepared.frame))
+                if self._lacks_label_map(case):
+                    label_map = predictor.labels(logits, prepared.frame)
+                    write_label(self.label_map(case), label_map, read_geometry(_label(case)))
+                if handover:
+                    handover.write(case.name, logits, predictor)
+                advance(case.name)
+
+    def _is_due(self, case: CaseFiles) -> bool:
+        return self._lacks_label_map(case) or (self.save_logits and not self.logits(case).exists())
+
+    def _lacks_label_map(self, case: CaseFiles) -> bool:
+        """Whether a case is still to be predicted; what is scored need not be kept."""
+        return not ((self.folder / SUMMARY).exists() or self.label_map(case).exists())
 
 
 def _label(case: CaseFiles) -> Path:

@@ -1,0 +1,123 @@
+"""`nnplug select DATASET`: the best configuration or ensemble, as a model that predicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from nnplug_cli.context import Context
+from nnplug_cli.options import (
+    configuration_option,
+    dataset_argument,
+    device_option,
+    fold_option,
+    json_option,
+    workers_option,
+    workspace_option,
+)
+from nnplug_cli.render import print_json, print_table
+
+if TYPE_CHECKING:
+    from nnplug.data.labels import Labels
+    from nnplug.stages.select import Selection
+
+
+@click.command(short_help="Choose the best configuration or ensemble.")
+@dataset_argument
+@workspace_option
+@configuration_option
+@fold_option
+@click.option("--name", "plans", multiple=True, metavar="NAME", help="Which plans; repeatable [default: nnunet].")
+@click.option(
+    "--weights",
+    type=click.Choice(["final", "best"]),
+    default="final",
+    show_default=True,
+    help="Which weights of each training.",
+)
+@click.option("--no-ensembles", is_flag=True, help="Compare single configurations only.")
+@click.option("--keep-logits", is_flag=True, help="Keep probabilities that had to be computed again.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The bundle, a folder or a file that ends in .zip [default: model/selected in the workspace].",
+)
+@device_option
+@workers_option
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    dataset: Path,
+    workspace: Path | None,
+    configurations: tuple[str, ...],
+    folds: tuple[int | str, ...],
+    plans: tuple[str, ...],
+    weights: Literal["final", "best"],
+    no_ensembles: bool,
+    keep_logits: bool,
+    output: Path | None,
+    device: str,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Compare the cross-validated configurations of DATASET and all ensembles of two by their mean foreground Dice.
+
+    Postprocessing is fitted on the winner, and one bundle predicts with all of it. Without -c every configuration
+    takes part whose folds are all trained. The interval of a difference is a bootstrap over cases, at 95 %.
+    """
+    from nnplug.data.dataset import Dataset
+    from nnplug.data.workspace import Workspace
+    from nnplug.runtime.device import choose_device
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.stages.select import SelectRequest, select
+
+    numbers = tuple(fold for fold in folds if isinstance(fold, int))
+    if len(numbers) < len(folds):
+        raise click.UsageError("fold 'all' is no part of a cross-validation: it is validated on what it learned from")
+    opened = Dataset.open(dataset)
+    request = SelectRequest(
+        dataset=opened,
+        workspace=Workspace(context.workspace_root(workspace), opened.name),
+        plans=plans or ("nnunet",),
+        configurations=configurations,
+        folds=numbers,
+        weights=weights,
+        ensembles=not no_ensembles,
+        keep_logits=keep_logits,
+        target=output,
+    )
+    selection = select(
+        request,
+        plugins=context.plugins,
+        executor=LocalExecutor(workers),
+        device=choose_device(device),
+        progress=context.progress,
+    )
+    if as_json:
+        print_json(selection.data())
+    else:
+        _print(selection, opened.description.labels)
+
+
+def _print(selection: Selection, labels: Labels) -> None:
+    rows = [
+        (
+            entry.name,
+            *(f"{entry.dice_per_class[key]:.4f}" for key in labels.keys),
+            f"{entry.dice:.4f}",
+            "best" if entry.name == selection.best else f"{entry.difference:+.4f}",
+            "" if entry.name == selection.best else f"{entry.interval[0]:+.4f} to {entry.interval[1]:+.4f}",
+        )
+        for entry in selection.entries
+    ]
+    print_table(("Dice", *labels.foreground_names, "mean", "difference", "95 % interval"), rows)
+    best = next(entry for entry in selection.entries if entry.name == selection.best)
+    rule = selection.rule
+    click.echo(f"postprocessing: {rule.provider.name} {rule.rule}, mean Dice {best.dice:.4f} -> ", nl=False)
+    click.echo(f"{selection.dice_postprocessed:.4f}")
+    click.echo(f"model: {selection.bundle}  (nnplug predict -i IMAGES -o PREDICTIONS -m {selection.bundle})")

@@ -1,0 +1,85 @@
+"""Two trainings compared, the better or both together as one model, which predicts with one command."""
+
+import json
+import shutil
+
+import pytest
+
+from nnplug.data.images import read_geometry
+
+pytestmark = pytest.mark.slow
+
+WORDS = ("-c", "3d_fullres", "-f", "0", "-f", "1", "--no-mirroring", "--set", "trainer.epochs=1", "--workers", "1")
+CPU = ("--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(phantom, tiny, tmp_path_factory):
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    workspace = tmp_path_factory.mktemp("select")
+    command = str(Path(sys.executable).parent / "nnplug")
+    for name, rate in (("low", "0.001"), ("high", "0.01")):
+        own = ("--name", name, "--set", f"trainer.initial_lr={rate}")
+        words = [command, "run", phantom, "-w", workspace, *WORDS, *tiny, *own, *CPU]
+        done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    return workspace
+
+
+def folds(workspace, name, validation="validation"):
+    return [workspace / f"Dataset999_Phantom/runs/{name}/3d_fullres/fold_{k}" / validation for k in (0, 1)]
+
+
+def test_the_selected_model_predicts_with_one_command(trained, nnplug, phantom, tmp_path):
+    words = ("select", phantom, "-w", trained, "--name", "low", "--name", "high", "-f", "0", "-f", "1", *CPU)
+    done = nnplug(*words, check=True)
+    title, *rows = [line.split("  ") for line in done.stdout.splitlines()]
+    assert title[0] == "Dice"
+    names = ["low:3d_fullres", "high:3d_fullres", "low:3d_fullres + high:3d_fullres"]
+    assert [row[0] for row in rows[:3]] == names
+    assert "postprocessing: largest-component" in done.stdout
+    left = [file for name in ("low", "high") for folder in folds(trained, name) for file in folder.glob("*.logits.zip")]
+    assert left == []  # what had to be predicted again is removed
+    model = trained / "Dataset999_Phantom/model/selected"
+    nnplug("predict", "-i", phantom / "imagesTs", "-o", tmp_path, "-m", model, "--no-mirroring", *CPU, check=True)
+    for label in (phantom / "labelsTs").iterdir():
+        assert read_geometry(tmp_path / label.name) == read_geometry(label)
+    assert {"plans.json", "dataset.json"} <= {file.name for file in tmp_path.iterdir()}
+    again = nnplug(*words, "--json", check=True)
+    assert [entry["name"] for entry in json.loads(again.stdout)["entries"]] == names
+
+
+def test_fold_all_is_no_part_of_a_cross_validation(trained, nnplug, phantom):
+    done = nnplug("select", phantom, "-w", trained, "--name", "low", "-f", "all")
+    assert done.returncode == 2
+    assert "it is validated on what it learned from" in done.stderr
+
+
+def test_validating_only_trains_nothing_and_keeps_the_best_apart(trained, nnplug, phantom, tmp_path):
+    workspace = tmp_path / "work"
+    shutil.copytree(trained, workspace)
+    words = ("train", phantom, "-w", workspace, "--name", "low", "-c", "3d_fullres", "-f", "0", "--validate-only", *CPU)
+    words += ("--no-mirroring",)
+    final, best = (folds(workspace, "low", name)[0] for name in ("validation", "validation_best"))
+    before = final.parent.joinpath("weights_final.safetensors").stat().st_mtime_ns
+    nnplug(*words, "--weights", "best", "--save-logits", check=True)
+    assert {file.name.split(".", 1)[1] for file in best.iterdir()} == {"json", "nii.gz", "logits.zip"}
+    assert final.parent.joinpath("weights_final.safetensors").stat().st_mtime_ns == before
+    kept = (final / "summary.json").stat().st_mtime_ns
+    nnplug(*words, check=True)
+    assert (final / "summary.json").stat().st_mtime_ns == kept
+    mirrored = nnplug(*words[:-1], check=True)
+    assert "is predicted again, with other weights or mirroring than before" in mirrored.stderr
+    assert (final / "summary.json").stat().st_mtime_ns != kept
+
+
+def test_validating_what_is_not_trained_is_one_line(trained, nnplug, phantom):
+    words = ("train", phantom, "-w", trained, "--name", "low", "-c", "3d_fullres", "--validate-only", *CPU)
+    done = nnplug(*words, "-f", "2")
+    assert done.returncode == 1
+    assert "fold_2: no such file or folder" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert nnplug(*words, "-f", "0", "--fresh").returncode == 2
