@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import re
 import sys
 import types
@@ -28,9 +29,9 @@ def page(name):
 
 
 def signatures(protocol):
-    """Every attribute and method of a Protocol as contracts.py has it, without its body."""
-    tree = ast.parse(Path(contracts.__file__).read_text())
-    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == protocol)
+    """Every attribute and method of a Protocol as its source has it, without its body."""
+    (found,) = ast.parse(inspect.getsource(getattr(contracts, protocol))).body
+    body = found.body
     yield from (ast.unparse(node) for node in body if isinstance(node, ast.AnnAssign))
     for method in (node for node in body if isinstance(node, ast.FunctionDef)):
         decorators = [f"@{ast.unparse(decorator)}" for decorator in method.decorator_list]
@@ -143,3 +144,16 @@ def test_every_command_is_described_with_all_its_options():
 def test_links_lead_somewhere(path):
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+PARITY = (DOCS / "nnunet-parity.md").read_text()
+CLAIMS = [line for line in PARITY.splitlines() if line.startswith("| ")][1:] + PARITY.split("\n- ")[1:]
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.split("|")[1].strip() if "|" in claim else claim[:40])
+def test_every_claim_of_parity_names_tests_that_exist(claim):
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", claim)
+    assert named
+    assert claim.count("tests/") == len(named)
+    for file, name in named:
+        assert f"\ndef {name}(" in (ROOT / file).read_text(), f"{file}::{name} is named in docs/nnunet-parity.md"

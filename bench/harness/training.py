@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.nnunet import environment, number
 from harness.row import Setting
-from harness.session import NNPLUG, output_of, run_commands
+from harness.session import NNPLUG, Died, output_of, run_commands
 
 TRAIN = Path(__file__).parents[1] / "peers" / "train.py"
 CONFIGURATION = "3d_fullres"
@@ -89,7 +89,13 @@ def epochs_of(log: Path) -> list[dict[str, Any]]:
 
 
 def curve_of(epochs: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
-    """Seconds since the first epoch began, and the Dice of the validation patches then."""
+    """Seconds since the first epoch began, and the Dice of the validation patches then.
+
+    Raises:
+        Died: there is no epoch.
+    """
+    if not epochs:
+        raise Died("no epoch was finished within the limit of time")
     curve, seconds = [], 0.0
     for epoch in epochs:
         seconds += epoch["seconds"]

@@ -101,3 +101,13 @@ def test_the_least_lead_of_a_curve():
     ours, theirs = {"curve": [[1, 0.5], [3, 0.5]]}, {"curve": [[2, 0.25], [4, 0.75]]}
     assert lead(ours, theirs)["lead"] == pytest.approx(0.5 - 0.5)  # at 4: the mean of 0.25 and 0.75
     assert lead(ours, {"curve": []}) == {}
+
+
+def test_a_curve_adds_up_seconds_and_needs_an_epoch():
+    from harness.session import Died
+    from harness.training import curve_of
+
+    epochs = [{"seconds": 2, "mean_dice": 0.5}, {"seconds": 3, "mean_dice": None}]
+    assert curve_of(epochs) == [(2, 0.5), (5, 0)]
+    with pytest.raises(Died, match="no epoch was finished"):
+        curve_of([])

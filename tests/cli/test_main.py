@@ -165,10 +165,10 @@ def test_a_plugin_that_fails_is_a_warning_wherever_plugins_are_used(install):
 
 def test_the_workspace_is_the_option_or_the_variable_or_a_folder_here(monkeypatch):
     monkeypatch.setenv("NNPLUG_WORKSPACE", "/from/variable")
-    assert Context().workspace_root(Path("w")) == Path("w")
+    assert Context().workspace_root(Path("w")) == Path.cwd() / "w"
     assert Context().workspace_root(None) == Path("/from/variable")
     monkeypatch.delenv("NNPLUG_WORKSPACE")
-    assert Context().workspace_root(None) == Path("nnplug-work")
+    assert Context().workspace_root(None) == Path.cwd() / "nnplug-work"
 
 
 def options(decorator, *arguments):

@@ -139,3 +139,19 @@ def test_planning_loads_no_torch_and_is_quick(folder):
         assert done.returncode == 0, done.stderr
     assert Path(folder / "P.json").exists()
     assert min(seconds) < 1.5  # 0.3 s when nothing else runs
+
+
+def test_plans_of_another_dataset_need_no_fingerprint(folder):
+    assert plan(*files(folder)).exit_code == 0
+    (folder / "work/Dataset001_A/fingerprint.json").unlink()
+    words = ["-w", folder / "work", "--from", folder / "P.json", "--name", "moved"]
+    result = plan(folder / "Dataset001_A", *words, "--set", "trainer.epochs=7")
+    assert result.exit_code == 0
+    assert "spacing, patch, network and normalisation are those of Dataset001_A" in result.stderr
+    moved = json.loads((folder / "work/Dataset001_A/plans/moved.json").read_text())
+    source = json.loads((folder / "P.json").read_text())
+    assert moved["configurations"] == source["configurations"]
+    assert moved["choices"]["trainer"]["options"] == {"epochs": 7}
+    refused = plan(folder / "Dataset001_A", *words, "--planner", "nnunet-resenc-m")
+    assert refused.exit_code == 2
+    assert "--from takes everything from the other plans" in refused.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nnplug import Plugins
 from nnplug.testing import checks
 from nnplug.testing.pytest import parametrize_components
@@ -10,7 +12,9 @@ PLUGINS = Plugins()
 
 
 @parametrize_components(PLUGINS)
-def test_contract(check):
+def test_contract(check, request):
+    if "executor-dask" in request.node.name:
+        pytest.importorskip("distributed", reason="this environment was made before nnplug-dask: run make setup")
     check.run()
 
 

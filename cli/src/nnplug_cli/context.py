@@ -9,12 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnplug.components import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from nnplug.plugins import Plugins
+    from nnplug.runtime.executor import Executor
     from nnplug.runtime.progress import Progress
 
 
@@ -55,9 +62,22 @@ class Context:
 
         return Console()
 
+    def make_executor(self, name: str, options: Mapping[str, Any], workers: int | None) -> Executor:
+        """The executor of that name, which is closed when the command ends.
+
+        Args:
+            name: of the component.
+            options: what `--set executor.KEY=VALUE` gives.
+            workers: what `--workers` gives, which for `local` is a shorter `--set executor.workers=N`.
+        """
+        own = {"workers": workers} if name == "local" and workers else {}
+        executor: Executor = self.plugins.registry.create(Kind.EXECUTOR, name, {**own, **options})
+        click.get_current_context().call_on_close(executor.close)
+        return executor
+
     def workspace_root(self, option: Path | None) -> Path:
-        """The workspace: `-w`, else NNPLUG_WORKSPACE, else ./nnplug-work."""
-        return option or Path(os.environ.get("NNPLUG_WORKSPACE") or "nnplug-work")
+        """The workspace: `-w`, else NNPLUG_WORKSPACE, else ./nnplug-work; absolute, since jobs run elsewhere."""
+        return (option or Path(os.environ.get("NNPLUG_WORKSPACE") or "nnplug-work")).absolute()
 
 
 def blocked(texts: Iterable[str]) -> tuple[str, ...]:

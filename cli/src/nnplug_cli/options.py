@@ -6,10 +6,13 @@
 | `workspace_option` | `workspace: Path or None`, for `Context.workspace_root` |
 | `json_option` | `as_json: bool` |
 | `set_option` | `overrides: dict[str, dict[str, Any]]`, see `nnplug.overrides` |
+| `set_option_of(KIND, ..)` | the same, other kinds being refused |
+| `executor_option` | `executor: str`, for `Context.make_executor` |
 | `component_options` | `choices: Choices` |
 | `configuration_option` | `configurations: tuple[str, ...]`, empty for all |
 | `fold_option` | `folds: tuple[int or "all", ...]`, empty for all folds |
 | `device_option` | `device: str` |
+| `devices_option` | `devices: int` |
 | `seed_option` | `seed: int` |
 | `workers_option` | `workers: int or None`, None for one per core |
 """
@@ -89,18 +92,25 @@ def dataset_folder(reference: str) -> Path:
 
 
 def _dataset(ctx: click.Context, param: click.Parameter, value: str) -> Path:  # noqa: ARG001 - click's signature
-    return dataset_folder(value)
+    return dataset_folder(value).absolute()  # jobs on a cluster run in other folders
 
 
 def _overrides(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, Any]]:  # noqa: ARG001
     return overrides.parse(values)
 
 
-def only_kind(overrides: Mapping[str, Mapping[str, Any]], kind: Kind) -> dict[str, Any]:
-    """The `--set` values of the one kind that a command uses; others would have no effect and are refused."""
-    if unused := sorted(set(overrides) - {kind}):
-        raise click.UsageError(f"--set {unused[0]}.KEY has no use here; this command takes {kind}.KEY=VALUE")
-    return dict(overrides.get(kind, {}))
+def set_option_of(*kinds: Kind) -> Callable[[Command], Command]:
+    """`--set` for a command that has a use for options of some kinds only."""
+
+    def read(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+        found = _overrides(ctx, param, values)
+        if unused := sorted(set(found) - {str(kind) for kind in kinds}):
+            taken = " and ".join(f"{kind}.KEY=VALUE" for kind in kinds)
+            raise click.UsageError(f"--set {unused[0]}.KEY has no use here; this command takes {taken}", ctx)
+        return found
+
+    text = f"An option of the {' or '.join(kinds)}; repeatable."
+    return click.option("--set", "overrides", multiple=True, callback=read, metavar="KIND.KEY=VALUE", help=text)
 
 
 def _folds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[int | str, ...]:
@@ -127,6 +137,9 @@ set_option = click.option(
     metavar="KIND.KEY=VALUE",
     help="An option of a component (trainer.epochs=50) or a field of the plans (plan.batch_size=2); repeatable.",
 )
+executor_option = click.option(
+    "--executor", default="local", show_default=True, metavar="NAME", help="Where jobs run: this machine or a cluster."
+)
 configuration_option = click.option(
     "-c", "--configuration", "configurations", multiple=True, metavar="NAME", help="A configuration; repeatable."
 )
@@ -139,6 +152,9 @@ device_option = click.option(
     default="auto",
     show_default=True,
     help="Where networks run.",
+)
+devices_option = click.option(
+    "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Devices that train one fold together."
 )
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of every random draw."

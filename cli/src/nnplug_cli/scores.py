@@ -27,5 +27,13 @@ def print_scores(labels: Labels, summaries: Mapping[str, Mapping[str, Any]]) -> 
     print_table(("Dice", *labels.foreground_names, "mean"), rows)
 
 
+def scores_data(summaries: Mapping[tuple[str, int | str], Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The summaries of folds as JSON, without their cases."""
+    return [
+        {"configuration": c, "fold": f, "foreground_mean": s["foreground_mean"], "mean": s["mean"]}
+        for (c, f), s in summaries.items()
+    ]
+
+
 def _score(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"

@@ -31,6 +31,12 @@ class Kind(StrEnum):
     POSTPROCESSOR = "postprocessor"
     METRIC = "metric"
     CONVERTER = "converter"
+    EXECUTOR = "executor"
+
+    @property
+    def planned(self) -> bool:
+        """Whether plans name a component of this kind; the others are chosen anew for each command."""
+        return self not in (Kind.METRIC, Kind.CONVERTER, Kind.EXECUTOR)
 
     @property
     def hook(self) -> str:
@@ -86,8 +92,9 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse kinds that do not exist: a typo must not choose the default silently."""
         _check_name("recipe", self.name)
-        if unknown := sorted({*self.choices, *self.options} - set(Kind)):
-            raise InvalidPlugin(f"recipe {self.name!r} chooses {', '.join(unknown)}; kinds are {', '.join(Kind)}")
+        kinds = [str(kind) for kind in Kind if kind.planned]
+        if unknown := sorted({*self.choices, *self.options} - set(kinds)):
+            raise InvalidPlugin(f"recipe {self.name!r} chooses {', '.join(unknown)}; kinds are {', '.join(kinds)}")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from nnplug.components import Kind, Registry
 from nnplug.data.plans import Choice, Configuration, Plans
+from nnplug.runtime.executor import Executor as Executor  # noqa: PLC0414 - a contract that lives with its first user
 from nnplug.runtime.progress import Progress, Silent
+from nnplug.runtime.world import ALONE, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from nnplug.data.labels import Labels
     from nnplug.data.store import CaseStore
     from nnplug.data.workspace import RunFolder
-    from nnplug.runtime.executor import Executor
 
 
 @dataclass(frozen=True)
@@ -290,6 +291,8 @@ class TrainingTask:
         seed: of every random draw.
         workers: threads that load and augment; the losses do not depend on it.
         progress: where to report.
+        world: the processes that train this network together. Each has a device, its share of every batch and the
+            same `run`, into which the first alone writes.
     """
 
     network: torch.nn.Module
@@ -305,6 +308,7 @@ class TrainingTask:
     seed: int
     workers: int
     progress: Progress
+    world: World = ALONE
 
     @property
     def previous_labels(self) -> tuple[int, ...]:
@@ -316,7 +320,8 @@ class Trainer(Protocol):
     """A training procedure.
 
     A class attribute `takes_previous_stage = True` says that it gives the network `TrainingTask.previous_labels`; one
-    that does not say so is refused where a configuration refines the prediction of another.
+    that does not say so is refused where a configuration refines the prediction of another. Likewise
+    `takes_several_devices = True` says that it heeds `TrainingTask.world`.
     """
 
     def mirror_axes(self, dimensions: int) -> tuple[int, ...]:
@@ -326,9 +331,22 @@ class Trainer(Protocol):
     def train(self, task: TrainingTask) -> None:
         """Train to the end, going on from `task.run.state` where it exists.
 
-        Leaves `log.jsonl`, `weights_best.safetensors` and, last, `weights_final.safetensors` in the run's folder.
+        Leaves `log.jsonl`, `weights_best.safetensors` and `weights_final.safetensors` in the run's folder, and last of
+        all removes the state.
         Killed at any instant, it leaves what the next call goes on from, with equal results.
         """
+        ...
+
+
+class ExtensibleTrainer(Trainer, Protocol):
+    """A training procedure that can go on with a finished run. Nobody need offer this: the core looks for the method.
+
+    At its end `train` leaves `task.run.final_state`, which with the final weights is enough to go on. To extend the
+    run, the core renames it to `task.run.state` and calls `train` with the new options.
+    """
+
+    def extends(self, earlier: Trainer) -> bool:
+        """Whether a run that was finished with the options of `earlier` can go on with these."""
         ...
 
 

@@ -126,6 +126,16 @@ def nnplug_metrics() -> Iterable[Component]:
 
 
 @hookspec
+def nnplug_executors() -> Iterable[Component]:
+    """Offer places where jobs run: threads of this machine, a cluster.
+
+    A target satisfies `nnplug.contracts.Executor`. Executors are chosen for each command and are no part of plans:
+    results do not depend on them.
+    """
+    return ()
+
+
+@hookspec
 def nnplug_recipes() -> Iterable[Recipe]:
     """Offer named choices of components, a word for ``--recipe``.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import partial
 from importlib.metadata import Distribution, EntryPoint, distributions, version
 from typing import Any, TypeVar
 
@@ -58,6 +59,7 @@ class Plugins:
         Raises:
             InvalidPlugin: a name in `block` is that of no installed plugin.
         """
+        self._block = tuple(block)
         self._plugins: list[Plugin] = []
         self._entries: list[Entry] = []
         self._recipes: list[OfferedRecipe] = []
@@ -69,6 +71,10 @@ class Plugins:
     def __iter__(self) -> Iterator[Plugin]:
         """Every installed plugin, by distribution and name."""
         return iter(self._plugins)
+
+    def __reduce__(self) -> tuple[Callable[[], Plugins], tuple[()]]:
+        """Pickle what is blocked: another process loads the plugins of its own environment."""
+        return partial(Plugins, block=self._block), ()
 
     def _load(self, source: Source, distribution: Distribution, entry_point: EntryPoint) -> Plugin:
         """Load one plugin; a failure is reported in its place and stops no other."""

@@ -14,6 +14,8 @@ from nnplug.components import Component, Entry, Kind, Registry, Source
 from nnplug.data.fingerprint import Fingerprint
 from nnplug.errors import NnplugError
 from nnplug.plugins import Plugins
+from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.progress import Silent
 from nnplug.testing import Check, checks, entries_of, require
 
 SOURCE = Source("fake", "nnplug-fake", "1.0")
@@ -92,6 +94,21 @@ class InPlacePostprocessor:
         return label_map
 
 
+class ClosingExtractor:
+    def extract(self, dataset, *, executor, progress):
+        list(executor.map(lambda case: dataset, dataset.training_cases(), stage="fingerprint"))
+
+
+class SilentExecutor(LocalExecutor):
+    """Sorts what it should leave in order, stops at the first failure and reports nothing."""
+
+    def map(self, function, items, *, stage, name=str):
+        return iter(sorted((function(item) for item in items), reverse=True))
+
+    def map_on_device(self, function, items, *, stage, name=str, progress):
+        return iter([function(item, Silent()) for item in items])
+
+
 @pytest.mark.parametrize(
     ("kind", "target", "check", "message"),
     [
@@ -101,6 +118,15 @@ class InPlacePostprocessor:
             "measures a dataset and writes nothing",
             "spacings has 1 entries for 3 cases",
         ),
+        (
+            Kind.EXTRACTOR,
+            ClosingExtractor,
+            "gives jobs that other processes can run",
+            r"cannot go to another process .*; give a function of a module",
+        ),
+        (Kind.EXECUTOR, SilentExecutor, "gives results in the order of the items", "the squares of .* came back as"),
+        (Kind.EXECUTOR, SilentExecutor, "finishes the others where one fails, and names it", "5 is bad"),
+        (Kind.EXECUTOR, SilentExecutor, "relays what jobs report", "'item 2 1/3' is not in"),
         (Kind.PLANNER, DictPlanner, "plans 3D images", "planning gave dict instead of nnplug.data.plans.Plans"),
         (Kind.NORMALIZER, DoubleNormalizer, "normalises a whole image", "came back as float64; it must be float32"),
         (Kind.ARCHITECTURE, ShallowArchitecture, "builds a 3D network", "training mode gave no list of logits"),

@@ -51,6 +51,19 @@ def test_a_dataset_is_measured(write_dataset):
     assert stats.mean == pytest.approx((6 + 28) / 2)
 
 
+def test_foreground_that_cropping_removes_does_not_count(write_dataset):
+    image, label = np.zeros((1, 3, 4, 5), np.float32), np.zeros((3, 4, 5), np.uint8)
+    image[0, 1:, 1:3, 1:] = 7
+    label[0] = label[1, 1] = 1
+    stats = extract(write_dataset({"a": (image, label)})).foreground_intensity_properties_per_channel["0"]
+    assert (stats.min, stats.max) == (7, 7)
+
+
+def test_the_median_of_two_equal_halves_lies_between_them():
+    halves = [np.float32([343, 506]), np.float32([625, 674, 712])]
+    assert pool([summarize(values) for values in halves]).median == (506 + 625) / 2
+
+
 def test_cases_without_foreground_do_not_count(write_dataset):
     label = np.ones((3, 4, 5), np.uint8)
     both = extract(write_dataset({"a": (IMAGE, label), "b": (IMAGE * 100, label * 0)}, name="Dataset002_Both"))
@@ -78,6 +91,13 @@ def test_the_number_of_workers_changes_nothing(write_dataset):
     assert extract(folder, 1) == extract(folder, 3)
 
 
+def check_percentiles(stats, values, weights, *, tolerance):
+    """The share of the voxels below each percentile, and up to it, lie on both sides of what its name says."""
+    for share, quantile in ((0.005, stats.percentile_00_5), (0.5, stats.median), (0.995, stats.percentile_99_5)):
+        assert weights[values < quantile].sum() <= share + tolerance
+        assert weights[values <= quantile].sum() >= share - tolerance
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(1, 30_000), min_size=1, max_size=4), st.integers(0, 1000))
 def test_pooling_equals_statistics_of_equally_weighted_cases(sizes, seed):
@@ -90,6 +110,14 @@ def test_pooling_equals_statistics_of_equally_weighted_cases(sizes, seed):
     assert stats.mean == pytest.approx(mean, abs=1e-3)
     assert stats.std == pytest.approx(np.sqrt(np.average((values - mean) ** 2, weights=weights)), abs=1e-3)
     assert (stats.min, stats.max) == (values.min(), values.max())
-    for share, quantile in ((0.005, stats.percentile_00_5), (0.5, stats.median), (0.995, stats.percentile_99_5)):
-        assert weights[values < quantile].sum() <= share + 2e-4
-        assert weights[values <= quantile].sum() >= share - 2e-4
+    check_percentiles(stats, values, weights, tolerance=2e-4)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.sampled_from([1, 2, 50, 5_000, 50_000]), min_size=1, max_size=4), st.integers(0, 1000))
+def test_percentiles_of_whole_numbers_are_exact_however_many_voxels(sizes, seed):
+    random = np.random.default_rng(seed)
+    cases = [random.gamma(2, 100, size).astype(np.int16).astype(np.float32) for size in sizes]
+    stats = pool([summarize(values, most=4096) for values in cases])
+    weights = np.concatenate([np.full(len(c), 1 / len(c) / len(cases)) for c in cases])
+    check_percentiles(stats, np.concatenate(cases), weights, tolerance=1e-12)

@@ -9,7 +9,7 @@ import click
 
 from nnplug.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, only_kind, set_option, workers_option
+from nnplug_cli.options import json_option, set_option_of, workers_option
 from nnplug_cli.render import print_json, print_table
 from nnplug_cli.reports import print_report
 
@@ -29,7 +29,7 @@ def command() -> None:
 @click.argument("kind")
 @click.argument("source", type=_path)
 @click.argument("destination", type=_path)
-@set_option
+@set_option_of(Kind.CONVERTER)
 @click.option("--dry-run", is_flag=True, help="Show which files would make which case, and write nothing.")
 @workers_option
 @json_option
@@ -54,7 +54,7 @@ def convert(
     from nnplug.stages import convert as stage
 
     context: Context = ctx.obj
-    converter = context.plugins.registry.create(Kind.CONVERTER, kind, only_kind(overrides, Kind.CONVERTER))
+    converter = context.plugins.registry.create(Kind.CONVERTER, kind, overrides.get(Kind.CONVERTER, {}))
     executor = LocalExecutor(workers)
     if dry_run:
         conversion = stage.plan_conversion(converter, source, executor=executor, progress=context.progress)

@@ -10,7 +10,7 @@ import click
 
 from nnplug.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, only_kind, set_option, workers_option
+from nnplug_cli.options import json_option, set_option_of, workers_option
 from nnplug_cli.render import print_json, print_table
 
 _path = click.Path(path_type=Path)
@@ -36,7 +36,7 @@ COUNTS = 100
     help="What to measure (nnplug components metric lists them); repeatable.",
 )
 @click.option("--partial", is_flag=True, help="Leave out references that have no prediction.")
-@set_option
+@set_option_of(Kind.METRIC)
 @workers_option
 @json_option
 @click.pass_obj
@@ -63,7 +63,7 @@ def command(
     from nnplug.stages.evaluate import evaluate, find_description
     from nnplug.stages.metrics import make_metrics
 
-    metrics = make_metrics(names, only_kind(overrides, Kind.METRIC), context.plugins.registry)
+    metrics = make_metrics(names, overrides.get(Kind.METRIC, {}), context.plugins.registry)
     description = find_description(dataset_json, predictions)
     summary = evaluate(
         references,

@@ -9,7 +9,14 @@ import click
 
 from nnplug.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import dataset_argument, json_option, set_option, workers_option, workspace_option
+from nnplug_cli.options import (
+    dataset_argument,
+    executor_option,
+    json_option,
+    set_option_of,
+    workers_option,
+    workspace_option,
+)
 from nnplug_cli.render import print_json
 
 if TYPE_CHECKING:
@@ -20,7 +27,8 @@ if TYPE_CHECKING:
 @dataset_argument
 @workspace_option
 @click.option("--extractor", default="nnunet", show_default=True, metavar="NAME", help="Who measures.")
-@set_option
+@executor_option
+@set_option_of(Kind.EXTRACTOR, Kind.EXECUTOR)
 @workers_option
 @json_option
 @click.pass_obj
@@ -30,6 +38,7 @@ def command(
     dataset: Path,
     workspace: Path | None,
     extractor: str,
+    executor: str,
     overrides: dict[str, dict[str, Any]],
     workers: int | None,
     as_json: bool,
@@ -40,14 +49,12 @@ def command(
     """
     from nnplug.data.dataset import Dataset
     from nnplug.data.workspace import Workspace
-    from nnplug.runtime.executor import LocalExecutor
     from nnplug.stages.fingerprint import measure
 
-    if unknown := sorted(set(overrides) - {"extractor"}):
-        raise click.UsageError(f"--set {unknown[0]}.KEY=VALUE: fingerprint has options of the extractor only")
     opened = Dataset.open(dataset)
-    component = context.plugins.registry.create(Kind.EXTRACTOR, extractor, overrides.get("extractor"))
-    fingerprint = measure(opened, component, executor=LocalExecutor(workers), progress=context.progress)
+    component = context.plugins.registry.create(Kind.EXTRACTOR, extractor, overrides.get(Kind.EXTRACTOR))
+    jobs = context.make_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
+    fingerprint = measure(opened, component, executor=jobs, progress=context.progress)
     path = Workspace(context.workspace_root(workspace), opened.name).fingerprint
     fingerprint.write(path)
     if as_json:

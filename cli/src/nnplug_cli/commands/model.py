@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnplug_cli.context import Context
+from nnplug_cli.networks import network_data, print_network
 from nnplug_cli.options import json_option
 from nnplug_cli.render import print_json, print_table
 
@@ -78,6 +79,23 @@ def show(*, bundle: Path, only_requirements: bool, as_json: bool) -> None:
         else:
             for member in members:
                 _print_model(member)
+
+
+@command.command()
+@click.argument("model", type=_path)
+@json_option
+@click.pass_obj
+def summary(context: Context, *, model: Path, as_json: bool) -> None:
+    """Show the network of MODEL, a run or bundle: stages, shapes, parameters, memory of feature maps."""
+    from nnplug.stages.model import open_model
+    from nnplug.stages.summary import summarize
+
+    opened = open_model(model)
+    network = summarize(opened.plans, opened.configuration, opened.description, context.plugins.registry)
+    if as_json:
+        print_json(network_data(network))
+    else:
+        print_network(network)
 
 
 @command.command(name="import-nnunet")

@@ -10,6 +10,7 @@ import click
 
 from nnplug.errors import NnplugError
 from nnplug_cli.context import Context
+from nnplug_cli.networks import print_network
 from nnplug_cli.options import (
     Choices,
     component_options,
@@ -25,6 +26,7 @@ from nnplug_cli.requests import plan_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nnplug.data.dataset import DatasetDescription
     from nnplug.data.plans import Plans
 
 FILE = click.Path(path_type=Path)
@@ -36,13 +38,13 @@ class Places:
 
     Attributes:
         dataset: the dataset's name.
-        fingerprint: what was measured.
+        fingerprint: what was measured; None where the plans are taken from another dataset.
         description: `dataset.json`.
         output: the plans file, or the workspace's folder of plans.
     """
 
     dataset: str
-    fingerprint: Path
+    fingerprint: Path | None
     description: Path
     output: Path
 
@@ -57,6 +59,14 @@ class Places:
 @click.option("--fingerprint", type=FILE, metavar="FILE", help="Plan from this fingerprint, without a workspace.")
 @click.option("--dataset-json", type=FILE, metavar="FILE", help="The dataset.json that belongs to it.")
 @click.option("-o", "--output", type=FILE, metavar="FILE", help="Where the plans go, a .json file.")
+@click.option(
+    "--from",
+    "source",
+    type=FILE,
+    metavar="PLANS",
+    help="Take the plans of another dataset (a plans file, run or bundle), for its pretrained weights.",
+)
+@click.option("--summary", is_flag=True, help="Show each network too: stages, shapes, parameters, feature maps.")
 @configuration_option
 @component_options
 @set_option
@@ -70,6 +80,8 @@ def command(
     fingerprint: Path | None,
     dataset_json: Path | None,
     output: Path | None,
+    source: Path | None,
+    summary: bool,
     configurations: tuple[str, ...],
     choices: Choices,
     overrides: dict[str, dict[str, Any]],
@@ -81,13 +93,39 @@ def command(
     `--set planner.KEY=VALUE` changes how they are planned (`nnplug show planner nnunet` lists what there is).
     """
     from nnplug.data.dataset import DatasetDescription
+
+    places = _places(context, dataset, workspace, (fingerprint, dataset_json, output), measured=source is None)
+    description = DatasetDescription.read(places.description)
+    if source is None:
+        plans = _planned(context, places, description, choices, overrides, configurations)
+    else:
+        plans = _transferred(context, places, description, source, choices, overrides, configurations)
+    path = places.plans(plans.name)
+    plans.write(path)
+    if as_json:
+        print_json(plans.data())
+    else:
+        _print(plans)
+        if summary:
+            _print_networks(context, plans, description)
+        click.echo(f"plans: {path}")
+
+
+def _planned(
+    context: Context,
+    places: Places,
+    description: DatasetDescription,
+    choices: Choices,
+    overrides: dict[str, dict[str, Any]],
+    configurations: tuple[str, ...],
+) -> Plans:
     from nnplug.data.fingerprint import Fingerprint
     from nnplug.stages.plan import DEFAULT_RECIPE, make_plans
 
-    places = _places(context, dataset, workspace, (fingerprint, dataset_json, output))
-    plans = make_plans(
+    assert places.fingerprint is not None, "only plans of another dataset need none"
+    return make_plans(
         Fingerprint.read(places.fingerprint),
-        DatasetDescription.read(places.description),
+        description,
         dataset=places.dataset,
         plugins=context.plugins,
         recipe=choices.recipe or DEFAULT_RECIPE,
@@ -97,36 +135,59 @@ def command(
         configurations=configurations,
         progress=context.progress,
     )
-    path = places.plans(plans.name)
-    plans.write(path)
-    if as_json:
-        print_json(plans.data())
-    else:
-        _print(plans)
-        click.echo(f"plans: {path}")
 
 
-def _places(context: Context, dataset: str | None, workspace: Path | None, files: tuple[Path | None, ...]) -> Places:
+def _transferred(
+    context: Context,
+    places: Places,
+    description: DatasetDescription,
+    source: Path,
+    choices: Choices,
+    overrides: dict[str, dict[str, Any]],
+    configurations: tuple[str, ...],
+) -> Plans:
+    from nnplug.stages.model import find_plans
+    from nnplug.stages.plan import transfer_plans
+
+    if choices.recipe or choices.components or choices.memory_gb:
+        raise click.UsageError("--from takes everything from the other plans; give --name and --set only")
+    plans = find_plans(source)
+    context.progress.notice(f"spacing, patch, network and normalisation are those of {plans.dataset} ({source})")
+    return transfer_plans(
+        plans,
+        description,
+        dataset=places.dataset,
+        plugins=context.plugins,
+        name=choices.name,
+        options=overrides,
+        configurations=configurations,
+    )
+
+
+def _places(
+    context: Context, dataset: str | None, workspace: Path | None, files: tuple[Path | None, ...], *, measured: bool
+) -> Places:
+    """Where to read and write; `measured` says whether a fingerprint is needed."""
     fingerprint, description, output = files
     if dataset is not None:
         if any(files) or not dataset:
             raise click.UsageError("give either DATASET, or --fingerprint, --dataset-json and -o")
-        return _in_workspace(context, dataset, workspace)
-    if fingerprint is None or description is None or output is None:
+        return _in_workspace(context, dataset, workspace, measured=measured)
+    if (measured and fingerprint is None) or description is None or output is None:
         raise click.UsageError("give DATASET, or all of --fingerprint, --dataset-json and -o")
     if output.suffix != ".json":
         raise click.UsageError(f"-o {output}: the plans are one file; give it a name that ends in .json")
     return Places(description.resolve().parent.name, fingerprint, description, output)
 
 
-def _in_workspace(context: Context, dataset: str, workspace: Path | None) -> Places:
+def _in_workspace(context: Context, dataset: str, workspace: Path | None, *, measured: bool) -> Places:
     from nnplug.data.dataset import Dataset
     from nnplug.data.workspace import Workspace
 
     folder = dataset_folder(dataset)
     opened = Dataset.open(folder)
     space = Workspace(context.workspace_root(workspace), opened.name)
-    if not space.fingerprint.exists():
+    if measured and not space.fingerprint.exists():
         raise NnplugError(f"{space.fingerprint}: no such fingerprint. Run: nnplug fingerprint {dataset}")
     return Places(opened.name, space.fingerprint, folder / "dataset.json", space.plans("any").parent)
 
@@ -137,6 +198,13 @@ def _print(plans: Plans) -> None:
         for name, c in plans.configurations.items()
     ]
     print_table(("configuration", "spacing (mm)", "patch", "batch", "median shape", "network"), rows)
+
+
+def _print_networks(context: Context, plans: Plans, description: DatasetDescription) -> None:
+    from nnplug.stages.summary import summarize
+
+    for name in plans.configurations:
+        print_network(summarize(plans, name, description, context.plugins.registry))
 
 
 def _times(values: Sequence[float]) -> str:

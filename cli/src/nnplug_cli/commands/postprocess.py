@@ -9,7 +9,7 @@ import click
 
 from nnplug.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, only_kind, set_option, workers_option
+from nnplug_cli.options import json_option, set_option_of, workers_option
 from nnplug_cli.render import print_json
 
 _path = click.Path(path_type=Path)
@@ -26,7 +26,7 @@ def command() -> None:
 @click.option("--dataset-json", required=True, type=_path, help="Labels, regions and ignore label.")
 @click.option("-o", "--output", required=True, type=_path, help="The rule, a JSON file.")
 @click.option("--postprocessor", metavar="NAME", default="largest-component", show_default=True, help="What to fit.")
-@set_option
+@set_option_of(Kind.POSTPROCESSOR)
 @workers_option
 @json_option
 @click.pass_obj
@@ -48,7 +48,7 @@ def fit(
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.stages import postprocess
 
-    options = only_kind(overrides, Kind.POSTPROCESSOR)
+    options = overrides.get(Kind.POSTPROCESSOR, {})
     record = postprocess.fit(
         references,
         predictions,

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from nnplug.components import Kind
 from nnplug.errors import NnplugError
 from nnplug_cli.context import Context
-from nnplug_cli.options import configuration_option, dataset_argument, json_option, workers_option, workspace_option
+from nnplug_cli.options import (
+    configuration_option,
+    dataset_argument,
+    executor_option,
+    json_option,
+    set_option_of,
+    workers_option,
+    workspace_option,
+)
 from nnplug_cli.render import print_json
 
 
@@ -17,6 +27,8 @@ from nnplug_cli.render import print_json
 @workspace_option
 @configuration_option
 @click.option("--name", default="nnunet", show_default=True, metavar="NAME", help="Which plans.")
+@executor_option
+@set_option_of(Kind.EXECUTOR)
 @workers_option
 @json_option
 @click.pass_obj
@@ -27,6 +39,8 @@ def command(
     workspace: Path | None,
     configurations: tuple[str, ...],
     name: str,
+    executor: str,
+    overrides: dict[str, dict[str, Any]],
     workers: int | None,
     as_json: bool,
 ) -> None:
@@ -37,13 +51,13 @@ def command(
     from nnplug.data.dataset import Dataset
     from nnplug.data.plans import read_plans
     from nnplug.data.workspace import Workspace
-    from nnplug.runtime.executor import LocalExecutor
     from nnplug.stages.preprocess import preprocess_dataset
 
     opened = Dataset.open(dataset)
     space = Workspace(context.workspace_root(workspace), opened.name)
     if not space.plans(name).exists():
         raise NnplugError(f"{space.plans(name)}: no such plans. Run: nnplug plan {dataset} --name {name}")
+    jobs = context.make_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
     plans = read_plans(space.plans(name))
     stores = {
         configuration: preprocess_dataset(
@@ -52,7 +66,7 @@ def command(
             configuration,
             space.preprocessed(plans.name, plans.prepared_as(configuration)),
             registry=context.plugins.registry,
-            executor=LocalExecutor(workers),
+            executor=jobs,
             progress=context.progress,
         )
         for configuration in configurations or plans.configurations

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nnplug.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     Choices,
@@ -15,6 +16,8 @@ from nnplug_cli.options import (
     configuration_option,
     dataset_argument,
     device_option,
+    devices_option,
+    executor_option,
     fold_option,
     json_option,
     seed_option,
@@ -24,7 +27,7 @@ from nnplug_cli.options import (
 )
 from nnplug_cli.render import print_json
 from nnplug_cli.requests import plan_request
-from nnplug_cli.scores import print_scores
+from nnplug_cli.scores import print_scores, scores_data
 
 if TYPE_CHECKING:
     from nnplug.stages.pipeline import Outcome
@@ -38,8 +41,10 @@ STAGES = ("verify", "fingerprint", "plan", "preprocess", "train", "validate", "b
 @configuration_option
 @fold_option
 @component_options
+@executor_option
 @set_option
 @device_option
+@devices_option
 @seed_option
 @workers_option
 @click.option("--until", type=click.Choice(STAGES), default="bundle", show_default=True, help="The last step.")
@@ -55,8 +60,10 @@ def command(
     configurations: tuple[str, ...],
     folds: tuple[int | str, ...],
     choices: Choices,
+    executor: str,
     overrides: dict[str, dict[str, Any]],
     device: str,
+    devices: int,
     seed: int,
     workers: int | None,
     until: str,
@@ -71,10 +78,11 @@ def command(
     """
     from nnplug.data.dataset import Dataset
     from nnplug.data.workspace import Workspace
-    from nnplug.runtime.device import choose_device
-    from nnplug.runtime.executor import LocalExecutor, available_cores
+    from nnplug.stages.devices import start_devices
     from nnplug.stages.pipeline import RunRequest, Stage, run
 
+    jobs = context.make_executor(executor, overrides.pop(Kind.EXECUTOR, {}), workers)
+    start_devices({}, device, devices, here=executor == "local")
     opened = Dataset.open(dataset)
     request = RunRequest(
         dataset=opened,
@@ -86,13 +94,14 @@ def command(
         mirroring=not no_mirroring,
         fresh=fresh,
         command=("nnplug", *sys.argv[1:]),
+        devices=devices,
     )
     outcome = run(
         request,
         plugins=context.plugins,
-        executor=LocalExecutor(workers),
-        device=choose_device(device),
-        workers=workers or available_cores(),
+        executor=jobs,
+        device=device,
+        workers=workers,
         progress=context.progress,
     )
     if as_json:
@@ -104,8 +113,4 @@ def command(
 
 
 def _data(outcome: Outcome) -> dict[str, Any]:
-    scores = [
-        {"configuration": c, "fold": f, "foreground_mean": s["foreground_mean"], "mean": s["mean"]}
-        for (c, f), s in outcome.scores.items()
-    ]
-    return {"scores": scores, "bundles": {name: str(path) for name, path in outcome.bundles.items()}}
+    return {"scores": scores_data(outcome.scores), "bundles": {n: str(path) for n, path in outcome.bundles.items()}}

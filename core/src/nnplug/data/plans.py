@@ -213,7 +213,8 @@ class Plans(Record, frozen=True, kw_only=True):
 def inherit(configurations: Mapping[str, Any], name: str, where: str, seen: tuple[str, ...] = ()) -> Any:
     """A configuration as JSON with its `inherits_from` chain merged in, the child's values winning."""
     if name not in configurations:
-        raise InvalidFile(f"{where}: configuration {seen[-1]!r} inherits from {name!r}, which is not there")
+        wanted = f"{seen[-1]!r} inherits from {name!r}, which is" if seen else f"{name!r} is"
+        raise InvalidFile(f"{where}: configuration {wanted} not there; there are {', '.join(configurations)}")
     if name in seen:
         raise InvalidFile(f"{where}: configurations {' -> '.join((*seen, name))} inherit from each other")
     own = configurations[name]
@@ -225,8 +226,9 @@ def inherit(configurations: Mapping[str, Any], name: str, where: str, seen: tupl
 
 def _check(plans: Plans, where: str) -> None:
     """Refuse what has the right types and cannot be: files are edited by hand."""
-    if unknown := sorted(set(plans.choices) - set(Kind)):
-        raise InvalidFile(f"{where}: choices name the unknown kind {unknown[0]!r}. Kinds are {', '.join(Kind)}.")
+    kinds = [str(kind) for kind in Kind if kind.planned]
+    if unknown := sorted(set(plans.choices) - set(kinds)):
+        raise InvalidFile(f"{where}: choices name the unknown kind {unknown[0]!r}. Kinds are {', '.join(kinds)}.")
     if [plans.transpose_forward[axis] for axis in plans.transpose_backward if axis in range(3)] != [0, 1, 2]:
         raise InvalidFile(
             f"{where}: transpose_backward {list(plans.transpose_backward)} does not undo "

@@ -16,6 +16,18 @@ from nnplug.runtime.files import read_json
 SCHEMA = 1
 
 
+class Pretrained(Record, frozen=True, kw_only=True):
+    """The model whose weights a training began with.
+
+    Attributes:
+        model: where it was found.
+        sha256: of the weights file.
+    """
+
+    model: str
+    sha256: str
+
+
 class RunRecord(Record, frozen=True, kw_only=True):
     """`run.json` of a run folder; copies of `plans.json` and `dataset.json` beside it make the folder self-contained.
 
@@ -34,6 +46,9 @@ class RunRecord(Record, frozen=True, kw_only=True):
         training: names of the cases that were learned from.
         validation: names of the cases that were watched.
         created: when the run began, ISO 8601 with the offset from UTC.
+        pretrained: what the training began with, None for random weights.
+        extended: what was changed each time the finished run went on, such as "choices.trainer.options.epochs: 20
+            instead of 10".
         previous: in a cascade, fold of the previous stage -> digest of the weights whose predictions it learned from.
     """
 
@@ -51,6 +66,8 @@ class RunRecord(Record, frozen=True, kw_only=True):
     training: tuple[str, ...]
     validation: tuple[str, ...]
     created: str
+    pretrained: Pretrained | None = None
+    extended: tuple[str, ...] = ()
     previous: dict[str, str] | None = None
 
     @classmethod

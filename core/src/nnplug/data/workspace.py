@@ -34,7 +34,7 @@ class RunFolder:
 
     @property
     def final_weights(self) -> Path:
-        """Weights after the last epoch; their presence says that training is finished."""
+        """Weights after the last epoch."""
         return self.path / "weights_final.safetensors"
 
     @property
@@ -46,6 +46,16 @@ class RunFolder:
     def state(self) -> Path:
         """Everything needed to go on after a kill; removed when training is finished."""
         return self.path / "state.pt"
+
+    @property
+    def final_state(self) -> Path:
+        """What a finished run needs besides its final weights to go on for longer: the optimiser's state."""
+        return self.path / "state_final.pt"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the training came to its end, and was not taken up again since."""
+        return self.final_weights.exists() and not self.state.exists()
 
     @property
     def validation(self) -> Path:

@@ -1,22 +1,34 @@
-"""Run one function over many cases. Small enough that a cluster client fits behind the same interface."""
+"""Where jobs run: one function over many cases, or one training after the other.
+
+Executors are components: `local` is here, others (a cluster) come from plugins. What is given to one must be such that
+another process can run it: functions of a module, methods and `partial`s of frozen dataclasses, never closures.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from nnplug.errors import NnplugError, Problems
+from nnplug.runtime.progress import Progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_EXPECTED = (NnplugError, OSError, MemoryError, ValueError, RuntimeError)
+
 
 class Executor(Protocol):
-    """Maps a function over items and gives the results in the order of the items."""
+    """Runs jobs: cases to read, folds to train, images to predict. Results come in the order of the items."""
+
+    @property
+    def slots(self) -> int:
+        """How many items `map_on_device` has in work at once, at least 1."""
+        ...
 
     def map(
         self,
@@ -26,10 +38,10 @@ class Executor(Protocol):
         stage: str,
         name: Callable[[Item], str] = str,
     ) -> Iterator[Result]:
-        """Run `function` on every item.
+        """Run `function` on every item: work for one core, as many at once as there are cores.
 
         Args:
-            function: what to do with one item.
+            function: what to do with one item; it can be pickled.
             items: cases, usually.
             stage: what is being done, for messages ("preprocess").
             name: how messages call an item.
@@ -39,16 +51,54 @@ class Executor(Protocol):
         """
         ...
 
+    def map_on_device(
+        self,
+        function: Callable[[Item, Progress], Result],
+        items: Sequence[Item],
+        *,
+        stage: str,
+        name: Callable[[Item], str] = str,
+        progress: Progress,
+    ) -> Iterator[Result]:
+        """Run `function` on every item: long work that keeps a GPU, or all cores, busy; one at once per device.
+
+        Args:
+            function: what to do with one item and a place to report to; it can be pickled, and it can be run again
+                on the same item after it was killed.
+            items: folds to train or images to predict.
+            stage: what is being done, for messages ("train").
+            name: how messages call an item.
+            progress: where what the functions report ends up.
+
+        Raises:
+            Problems: as `map` does.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what was started or connected to; nothing is run afterwards."""
+        ...
+
 
 @dataclass(frozen=True)
-class LocalExecutor:
+class LocalExecutor(Executor):
     """Threads of this process: numpy, scipy, torch and SimpleITK release the interpreter while they compute.
 
     Attributes:
-        workers: how many items are in work at once; None means one per core that this process may use.
+        workers: how many cases are in work at once; None means one per core that this process may use.
     """
 
     workers: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers with which nothing would run."""
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers is {self.workers}; expected at least 1")
+
+    @property
+    def slots(self) -> int:
+        """One: all devices of this machine belong to the job that runs."""
+        return 1
 
     def map(
         self,
@@ -60,32 +110,82 @@ class LocalExecutor:
     ) -> Iterator[Result]:
         """See `Executor.map`. Never holds more than twice `workers` results that nobody has taken."""
         workers = self.workers or available_cores()
-        failures: list[str] = []
+
+        def work(item: Item) -> Result | Failure:
+            return attempt(lambda: function(item), what=f"{stage} of {name(item)}")
+
         with ThreadPoolExecutor(workers) as pool:
-            for item, future in _bounded(pool, function, items, 2 * workers):
-                try:
-                    yield future.result()
-                except (NnplugError, OSError, MemoryError, ValueError, RuntimeError) as error:
-                    failures.append(f"{stage} of {name(item)}: {_cause(error)}")
-        if failures:
-            raise Problems(failures)
+            yield from collected(_bounded(pool, work, items, 2 * workers))
+
+    def map_on_device(
+        self,
+        function: Callable[[Item, Progress], Result],
+        items: Sequence[Item],
+        *,
+        stage: str,
+        name: Callable[[Item], str] = str,
+        progress: Progress,
+    ) -> Iterator[Result]:
+        """See `Executor.map_on_device`: one after the other in this thread."""
+
+        def work(item: Item) -> Result | Failure:
+            return attempt(lambda: function(item, progress), what=f"{stage} of {name(item)}")
+
+        yield from collected(map(work, items))
+
+    def close(self) -> None:
+        """Nothing to let go of."""
 
 
-def _bounded(
-    pool: Pool, function: Callable[[Item], Result], items: Sequence[Item], ahead: int
-) -> Iterator[tuple[Item, Future[Result]]]:
-    waiting: list[tuple[Item, Future[Result]]] = []
+@dataclass(frozen=True)
+class Failure:
+    """What comes of an item that failed for a reason that users can mend.
+
+    Attributes:
+        lines: what to tell them.
+    """
+
+    lines: tuple[str, ...]
+
+
+def attempt(job: Callable[[], Result], *, what: str) -> Result | Failure:
+    """Run a job; what users can cause comes back as lines, all else is raised.
+
+    Args:
+        job: what to run.
+        what: begins the line ("preprocess of case_01"); several problems of one job name their own cases.
+    """
+    try:
+        return job()
+    except Problems as error:
+        return Failure(error.lines)
+    except _EXPECTED as error:
+        cause = str(error) if isinstance(error, NnplugError) else f"{type(error).__name__}: {error}"
+        return Failure((f"{what}: {cause}",))
+
+
+def collected(outcomes: Iterable[Result | Failure]) -> Iterator[Result]:
+    """Give what succeeded, and raise the `Problems` of the rest when all are through."""
+    lines: list[str] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            lines += outcome.lines
+        else:
+            yield outcome
+    if lines:
+        raise Problems(lines)
+
+
+def _bounded(pool: Pool, function: Callable[[Item], Result], items: Sequence[Item], ahead: int) -> Iterator[Result]:
+    waiting: list[Future[Result]] = []
     for item in items:
-        waiting.append((item, pool.submit(function, item)))
+        waiting.append(pool.submit(function, item))
         if len(waiting) > ahead:
-            yield waiting.pop(0)
-    yield from waiting
+            yield waiting.pop(0).result()
+    while waiting:
+        yield waiting.pop(0).result()
 
 
 def available_cores() -> int:
     """The number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _cause(error: BaseException) -> str:
-    return str(error) if isinstance(error, NnplugError) else f"{type(error).__name__}: {error}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nnplug.data.plans import Plans
+
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
     """A line per value that differs, such as "choices.trainer.options.epochs: 2 instead of 1000"."""
@@ -13,6 +15,12 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
             yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
     elif old != new:
         yield f"{path}: {_short(new)} instead of {_short(old)}"
+
+
+def decisions(plans: Plans) -> dict[str, Any]:
+    """What training depends on: not which version of a plugin made the plans."""
+    data = plans.data()
+    return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
 
 
 def _short(value: Any) -> str:

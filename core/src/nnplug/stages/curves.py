@@ -24,8 +24,9 @@ def draw_curves(log: Path, picture: Path) -> None:
     epochs = read_log(log)
     if not epochs:
         return
-    figure = Figure(figsize=(9, 10), layout="constrained")
+    figure = Figure(figsize=(9, 10))  # a layout that measures its texts would take as long as all the rest
     losses, seconds, rate = figure.subplots(3, 1, sharex=True)
+    figure.subplots_adjust(left=0.08, right=0.92, bottom=0.06, top=0.98, hspace=0.08)
     _lines(losses, epochs, {"train_loss": "training loss", "val_loss": "validation loss"})
     dice = losses.twinx()
     _lines(dice, epochs, {"mean_dice": "pseudo Dice", "smoothed_dice": "pseudo Dice, smoothed"}, style="--")

@@ -76,7 +76,7 @@ def demo(
     raw = folder / "raw" / DATASET
     dataset = Dataset.open(raw) if (raw / "dataset.json").exists() else write_phantom(raw)
     request = _request(dataset, folder, options or {})
-    outcome = run(request, plugins=plugins, executor=executor, device=device, workers=workers, progress=progress)
+    outcome = run(request, plugins=plugins, executor=executor, device=device.type, workers=workers, progress=progress)
     model = outcome.bundles[CONFIGURATION]
     predictions = folder / "predictions"
     cases = image_cases(raw / "imagesTs", dataset.description.file_ending)

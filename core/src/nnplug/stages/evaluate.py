@@ -6,6 +6,7 @@ Which figures a summary holds is the choice of its metrics; by default they are 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,9 +138,7 @@ def summarise(metrics: Sequence[Mapping[str, Figures]]) -> Summary:
 def _score(
     pairs: Sequence[Pair], labels: Labels, metrics: Sequence[Metric], executor: Executor, progress: Progress
 ) -> Summary:
-    def score(pair: Pair) -> dict[str, Figures]:
-        return _measure(pair, labels, metrics)
-
+    score = partial(_measure, labels=labels, metrics=tuple(metrics))
     scores = []
     with progress.task("evaluate", len(pairs)) as advance:
         for pair, result in zip(pairs, executor.map(score, pairs, stage="evaluate", name=_name), strict=True):
@@ -152,7 +151,7 @@ def _score(
     return {**summarise(scores), "metric_per_case": per_case}
 
 
-def _measure(pair: Pair, labels: Labels, metrics: Sequence[Metric]) -> dict[str, Figures]:
+def _measure(pair: Pair, *, labels: Labels, metrics: Sequence[Metric]) -> dict[str, Figures]:
     """All figures of one case; files are read once for all metrics."""
     predicted, expected = read_pair(*pair)
     figures: dict[str, Figures] = {}
@@ -166,11 +165,16 @@ def _measure(pair: Pair, labels: Labels, metrics: Sequence[Metric]) -> dict[str,
 def _labels_found(pairs: Sequence[Pair], executor: Executor) -> Labels:
     """Every value that occurs, as classes."""
     files = [file for pair in pairs for file in pair]
-    found = executor.map(lambda file: np.unique(read_label(file).array), files, stage="evaluate")
-    values = sorted({int(value) for case in found for value in case} - {0})
+    found = executor.map(_values, files, stage="evaluate")
+    values = sorted({value for case in found for value in case} - {0})
     if not values:
         raise NnplugError(f"{pairs[0][0].parent}: predictions and references hold background only; nothing to score")
     return Labels({"background": BACKGROUND, **{str(value): (value,) for value in values}})
+
+
+def _values(file: Path) -> list[int]:
+    values: list[int] = np.unique(read_label(file).array).tolist()
+    return values
 
 
 def _name(pair: Pair) -> str:

@@ -129,6 +129,11 @@ def _check_comparable(one: DatasetDescription, other: DatasetDescription) -> Non
             raise NnplugError(f"models of different {what} cannot be averaged: {ours} and {theirs}")
 
 
+def find_plans(path: Path) -> Plans:
+    """The plans of a plans file, run or bundle; raises as `read_plans` and `open_model` do."""
+    return read_plans(path) if path.suffix == ".json" else open_model(path).plans
+
+
 def open_stage(run: Path, *, weights: WeightsKind = "final") -> Model:
     """Open a run without the previous stages of a cascade, to predict what they have predicted already."""
     return _model([open_run(run)], weights)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnplug.components import Kind
 from nnplug.data.dataset import Dataset
@@ -21,16 +21,14 @@ from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.stages.bundle import write_bundle
 from nnplug.stages.changes import differences
+from nnplug.stages.extend import is_extension
 from nnplug.stages.fingerprint import measure
+from nnplug.stages.folds import FoldTraining, train_folds
 from nnplug.stages.plan import make_plans
 from nnplug.stages.preprocess import preprocess_dataset
-from nnplug.stages.schedule import asked_configurations, in_stages, is_refined, make_jobs, tell_pulled_in
-from nnplug.stages.train import TrainingJob, check_unchanged, discard, train
-from nnplug.stages.validate import validate
+from nnplug.stages.schedule import asked_configurations, make_jobs, tell_pulled_in
+from nnplug.stages.train import TrainingJob, check_unchanged, discard
 from nnplug.stages.verify import verify
-
-if TYPE_CHECKING:
-    import torch
 
 
 class Stage(StrEnum):
@@ -83,6 +81,7 @@ class RunRequest:
         mirroring: whether validation averages over mirrored images.
         fresh: train again what was begun with other values.
         command: what the user typed, for the record.
+        devices: how many train one fold together.
     """
 
     dataset: Dataset
@@ -94,6 +93,7 @@ class RunRequest:
     mirroring: bool = True
     fresh: bool = False
     command: tuple[str, ...] = ()
+    devices: int = 1
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,17 @@ class Outcome:
 
 
 def run(
-    request: RunRequest, *, plugins: Plugins, executor: Executor, device: torch.device, workers: int, progress: Progress
+    request: RunRequest, *, plugins: Plugins, executor: Executor, device: str, workers: int | None, progress: Progress
 ) -> Outcome:
     """Verify, fingerprint, plan, preprocess, train, validate and bundle.
+
+    Args:
+        request: what to do.
+        plugins: where components come from.
+        executor: where cases are worked on and folds are trained.
+        device: as `--device` names it, for each process that trains.
+        workers: threads of each process that trains; None means one per core.
+        progress: where to report.
 
     Raises:
         Problems: the dataset has faults, one line each.
@@ -131,20 +139,10 @@ def run(
         _preprocess(request, plans, jobs, plugins=plugins, executor=executor, progress=progress)
     if not Stage.TRAIN.reached(request.until):
         return Outcome()
-    scores: dict[tuple[str, int | str], Mapping[str, Any]] = {}
-    for stage in in_stages(jobs):
-        for job in stage:
-            train(job, plugins=plugins, device=device, workers=workers, progress=progress)
-        for job in stage:
-            if Stage.VALIDATE.reached(request.until) or is_refined(job, jobs):
-                scores[job.configuration, job.fold] = validate(
-                    job,
-                    plugins=plugins,
-                    device=device,
-                    mirroring=request.mirroring,
-                    executor=executor,
-                    progress=progress,
-                )
+    training = FoldTraining(
+        plugins, device, request.devices, workers, request.mirroring, Stage.VALIDATE.reached(request.until)
+    )
+    scores = train_folds(jobs, training, executor=executor, progress=progress)
     if not Stage.VALIDATE.reached(request.until):
         return Outcome()
     return Outcome(scores, _bundle(request, jobs) if Stage.BUNDLE.reached(request.until) else {})
@@ -208,7 +206,10 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, *, plugins: Plug
     if path.exists() and not changed:
         return plans
     for job in make_jobs(request, plans, progress):
-        discard(job.run) if request.fresh else check_unchanged(job)
+        if request.fresh:
+            discard(job.run)
+        elif not is_extension(job, plugins):
+            check_unchanged(job)
     if changed:
         progress.notice(f"plans {plans.name!r} change: {'; '.join(changed)}; what depends on them is done again")
     plans.write(path)

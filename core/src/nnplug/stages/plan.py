@@ -85,6 +85,48 @@ def with_providers(plans: Plans, registry: Registry) -> Plans:
     return msgspec.structs.replace(plans, providers=record(_entries(plans, registry)))
 
 
+def transfer_plans(
+    source: Plans,
+    description: DatasetDescription,
+    *,
+    dataset: str,
+    plugins: Plugins,
+    name: str | None = None,
+    options: Options | None = None,
+    configurations: Sequence[str] = (),
+) -> Plans:
+    """The plans of another dataset for this one, so that one network fits both: for pretrained weights.
+
+    Spacing, patch, batch, network, normalisation and the intensity statistics that it uses stay those of the source,
+    as when nnU-Net moves plans between datasets. What follows from the labels, the outputs, is this dataset's own.
+
+    Args:
+        source: the other dataset's plans.
+        description: `dataset.json` of this one.
+        dataset: its name.
+        plugins: where components come from.
+        name: of the new plans; by default the source's.
+        options: "plan" or kind -> option -> value, as in `make_plans`, of what is used after planning.
+        configurations: those that the "plan" options are for; empty means all that they suit.
+
+    Raises:
+        InvalidOptions: an option is unknown, does not suit, or was decided when the source was planned.
+        NnplugError: the datasets have different numbers of channels.
+    """
+    there, here = len(source.intensity), len(description.channel_names)
+    if there != here:
+        raise NnplugError(
+            f"plans {source.name!r} of {source.dataset} are for {there} channels; dataset.json names {here} "
+            f"({', '.join(description.channel_names)}). Give plans of a dataset with as many."
+        )
+    given, registry = dict(options or {}), plugins.registry
+    plans = msgspec.structs.replace(source, dataset=dataset, name=name or source.name)
+    plans = override(plans, given.pop(PLAN, {}), configurations, registry)
+    plans = with_options(plans, given, registry=registry)
+    check_patches(plans, registry)
+    return msgspec.structs.replace(plans, providers=record(_entries(plans, registry)))
+
+
 def with_options(plans: Plans, options: Options, *, registry: Registry) -> Plans:
     """The plans with other options of components that are used after preprocessing: for one training.
 
@@ -118,6 +160,10 @@ def choose(
     Raises:
         UnknownComponent, AmbiguousComponent, InvalidOptions: see `make_plans`.
     """
+    for word, values in given.items():
+        if word != PLAN and not Kind(word).planned:
+            option = ".".join((word, *list(values)[:1]))
+            raise InvalidOptions(f"{option}: plans name no {word}. Give it to the command that uses it.")
     own = registry.recipe(recipe)
     preset = {**registry.recipe(DEFAULT_RECIPE).choices, **own.choices}
     names = {**preset, **{str(kind): name for kind, name in components.items()}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -158,14 +159,15 @@ def apply(folder: Path, target: Path, rule: FittedRule, *, executor: Executor, p
         progress: where to report.
     """
     files = list(label_files(folder, FILE_ENDINGS).values())
-
-    def work(file: Path) -> None:
-        label_map = read_label(file)
-        write_label(target / file.name, rule(label_map.array, label_map.geometry.spacing), label_map.geometry)
-
+    work = partial(_apply, rule=rule, target=target)
     with progress.task("postprocess", len(files)) as advance:
         for file, _ in zip(files, executor.map(work, files, stage="postprocess", name=_name), strict=True):
             advance(file.name)
+
+
+def _apply(file: Path, *, rule: FittedRule, target: Path) -> None:
+    label_map = read_label(file)
+    write_label(target / file.name, rule(label_map.array, label_map.geometry.spacing), label_map.geometry)
 
 
 def _name(file: Path) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nnplug.components import Kind, Registry
 from nnplug.contracts import Normalizer
 from nnplug.data.cases import read_training_case
-from nnplug.data.dataset import CaseFiles, Dataset
+from nnplug.data.dataset import CaseFiles, Dataset, DatasetDescription
 from nnplug.data.fingerprint import IntensityStats
 from nnplug.data.frame import Frame
 from nnplug.data.labels import Labels
@@ -217,16 +217,25 @@ def preprocess_dataset(
     sources = {files: _source(files, decisions) for files in dataset.training_cases()}
     missing = [files for files, source in sources.items() if not _is_stored(store, files.name, source)]
     _tidy(store, {files.name for files in sources})
-
-    def work(files: CaseFiles) -> str:
-        case = read_training_case(files, dataset.description)
-        store.write(files.name, preprocessor.prepare(case.image, case.spacing, case.label), source=sources[files])
-        return files.name
-
+    work = partial(_prepare_case, description=dataset.description, preprocessor=preprocessor, folder=store_folder)
+    jobs = [(files, sources[files]) for files in missing]
     with progress.task(f"preprocess {configuration_name}", len(sources), done=len(sources) - len(missing)) as advance:
-        for name in executor.map(work, missing, stage="preprocess", name=attrgetter("name")):
+        for name in executor.map(work, jobs, stage="preprocess", name=_job_name):
             advance(name)
-    return store
+    return CaseStore(store_folder)
+
+
+def _prepare_case(
+    job: tuple[CaseFiles, str], *, description: DatasetDescription, preprocessor: Preprocessor, folder: Path
+) -> str:
+    files, source = job
+    case = read_training_case(files, description)
+    CaseStore(folder).write(files.name, preprocessor.prepare(case.image, case.spacing, case.label), source=source)
+    return files.name
+
+
+def _job_name(job: tuple[CaseFiles, str]) -> str:
+    return job[0].name
 
 
 def _mark_outside(label: npt.NDArray[np.integer[Any]], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int16]:

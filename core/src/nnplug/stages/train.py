@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnplug.components import Entry, Kind
-from nnplug.contracts import TrainingTask
+from nnplug.contracts import Trainer, TrainingTask
 from nnplug.data.dataset import Dataset, DatasetDescription
 from nnplug.data.plans import Configuration, Plans, read_plans
 from nnplug.data.previous import PreviousLabels
-from nnplug.data.record import RunRecord, installed_versions
+from nnplug.data.record import Pretrained, RunRecord, installed_versions
 from nnplug.data.splits import Fold, choose_fold
 from nnplug.data.store import CaseStore
 from nnplug.data.workspace import RunFolder, Workspace
@@ -23,14 +24,17 @@ from nnplug.provenance import resolve
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Progress
+from nnplug.runtime.world import ALONE, World
 from nnplug.stages.cascade import (
     check_handed_on,
     check_previous_unchanged,
     check_takes_previous_stage,
     previous_sources,
 )
-from nnplug.stages.changes import differences
+from nnplug.stages.changes import decisions, differences
 from nnplug.stages.curves import draw_curves
+from nnplug.stages.extend import begin_extension, is_extension
+from nnplug.stages.pretrained import describe_pretrained, load_pretrained
 from nnplug.stages.split import ensure_splits
 
 if TYPE_CHECKING:
@@ -55,6 +59,7 @@ class TrainingJob:
         fold: a number, or "all".
         seed: of every random draw.
         command: what the user typed, for the record.
+        pretrained: a run or bundle whose weights the training begins with, but for the segmentation heads.
     """
 
     workspace: Workspace
@@ -64,6 +69,7 @@ class TrainingJob:
     fold: int | str
     seed: int = 0
     command: tuple[str, ...] = ()
+    pretrained: Path | None = None
 
     @property
     def description(self) -> DatasetDescription:
@@ -107,8 +113,19 @@ class TrainingJob:
         return self.plans.only(self.configuration)
 
 
-def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: int, progress: Progress) -> RunFolder:
-    """Train a fold to the end, going on where an earlier start was stopped; a finished fold is left as it is.
+def train(
+    job: TrainingJob,
+    *,
+    plugins: Plugins,
+    device: torch.device,
+    workers: int,
+    progress: Progress,
+    world: World = ALONE,
+) -> RunFolder:
+    """Train a fold to the end, going on where an earlier start was stopped.
+
+    A finished fold is left as it is, unless the plans ask for a longer training than it had: then it goes on from its
+    final weights.
 
     Args:
         job: what to train.
@@ -116,33 +133,41 @@ def train(job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: 
         device: where to train.
         workers: threads that load and augment; they change no number.
         progress: where to report.
+        world: the processes that call this together; the first of them writes.
 
     Raises:
-        NnplugError: the fold was begun with other plans or another seed, its cases are not preprocessed, or it refines
-            another configuration and a chosen component knows nothing of cascades.
+        NnplugError: the fold was begun with other plans, another seed or other cases, its cases are not preprocessed,
+            or a chosen component knows nothing of cascades or of several devices where it should.
         Problems: folds of the configuration that it refines are missing; a line each with the command to make it.
         MissingProvider: a component that the plans name is not to be had.
     """
+    if is_extension(job, plugins) and world.leads:
+        begin_extension(job, progress)
+    world.wait()
     check_unchanged(job)
     check_previous_unchanged(job, REMEDY)
-    if job.run.final_weights.exists():
+    splits = ensure_splits(job.dataset, job.workspace, progress=progress)
+    fold = _fold(job, splits)
+    if job.run.is_finished:
         return job.run
     components, notes = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=USED)
     for note in notes:
         progress.notice(note)
     cases = job.cases
-    splits = ensure_splits(job.dataset, job.workspace, progress=progress)
-    fold = _fold(job, cases, splits)
+    _check_preprocessed(job, fold, cases)
     task = make_task(job, components, cases, fold, device=device, workers=workers, progress=progress)
     trainer = create(components, job.plans, Kind.TRAINER)
     if task.previous_labels:
         check_takes_previous_stage(job, task.augmenter, trainer)
         check_handed_on(job, fold, splits)
-    _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
+    _check_devices(job, trainer, world)
+    if world.leads:
+        _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
     if device.type == "cpu":
         keep_freed_memory()
-    trainer.train(task)
-    draw_curves(job.run.log, job.run.curves)
+    trainer.train(replace(task, world=world))
+    if world.leads:
+        draw_curves(job.run.log, job.run.curves)
     return job.run
 
 
@@ -171,15 +196,12 @@ def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:
     if not job.run.record.exists():
         return
     record = RunRecord.read(job.run.record)
-    old = {**_decisions(read_plans(job.run.path / "plans.json")), "seed": record.seed}
-    if changed := list(differences(old, {**_decisions(job.own_plans), "seed": job.seed})):
+    old = {**decisions(read_plans(job.run.plans)), "seed": record.seed, "pretrained": record.pretrained}
+    new = {**decisions(job.own_plans), "seed": job.seed, "pretrained": _pretrained(job)}
+    for values in (old, new):  # where the model lies means nothing
+        values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
+    if changed := list(differences(old, new)):
         raise NnplugError(f"{job.run.path}: was begun with other values ({'; '.join(changed)}). {remedy}")
-
-
-def _decisions(plans: Plans) -> dict[str, object]:
-    """What training depends on: not which version of a plugin made the plans."""
-    data = plans.data()
-    return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
 
 
 def create(components: Components, plans: Plans, kind: Kind) -> Any:
@@ -201,7 +223,7 @@ def make_task(
     """All that the trainer of a job gets, the network with initial weights included."""
     configuration = job.plans.configuration(job.configuration)
     return TrainingTask(
-        network=_network(job, components, configuration),
+        network=_network(job, components, configuration, progress),
         configuration=configuration,
         labels=job.learned.labels,
         cases=cases,
@@ -217,29 +239,55 @@ def make_task(
     )
 
 
-def _fold(job: TrainingJob, cases: CaseStore, splits: Sequence[Fold]) -> Fold:
+def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
+    """The cases of the fold, which must be those that the run was begun with."""
     names = tuple(case.name for case in job.dataset.training_cases())
     fold = choose_fold(splits, names, job.fold)
+    record = RunRecord.read(job.run.record) if job.run.record.exists() else None
+    if record and (moved := {*record.training} ^ {*fold.train} or {*record.validation} ^ {*fold.val}):
+        raise NnplugError(
+            f"{job.run.path}: was begun with other cases than {job.workspace.splits} has now for fold {job.fold} "
+            f"({min(moved)!r} among {len(moved)}). Put the old folds back, or give --fresh to train it again."
+        )
+    return fold
+
+
+def _check_devices(job: TrainingJob, trainer: Trainer, world: World) -> None:
+    if world.size > 1 and not getattr(trainer, "takes_several_devices", False):
+        name = job.plans.choice(Kind.TRAINER).name
+        raise NnplugError(
+            f"trainer {name!r} trains on one device; leave out --devices {world.size}, or do not use torchrun"
+        )
+
+
+def _check_preprocessed(job: TrainingJob, fold: Fold, cases: CaseStore) -> None:
     if missing := sorted({*fold.train, *fold.val} - set(cases)):
         raise NnplugError(
             f"{cases.folder}: {len(missing)} cases are not preprocessed ({missing[0]}, ..). "
             f"Run: nnplug preprocess {job.dataset.folder} -c {job.configuration}"
         )
-    return fold
 
 
-def _network(job: TrainingJob, components: Components, configuration: Configuration) -> torch.nn.Module:
-    """The network with initial weights that depend on the seed alone."""
+def _network(
+    job: TrainingJob, components: Components, configuration: Configuration, progress: Progress
+) -> torch.nn.Module:
+    """The network with initial weights that depend on the seed, and on the pretrained model where there is one."""
     import torch
 
     choice = configuration.architecture
+    channels, outputs = configuration.input_channels(job.description), job.learned.labels.outputs
     architecture = components[Kind.ARCHITECTURE, choice.name].create(choice.options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
-        network: torch.nn.Module = architecture.build(
-            channels=configuration.input_channels(job.description), outputs=job.learned.labels.outputs
-        )
+        network: torch.nn.Module = architecture.build(channels=channels, outputs=outputs)
+    if job.pretrained is not None:
+        heads = load_pretrained(network, architecture, job.pretrained, channels=channels, outputs=outputs)
+        progress.notice(f"{job.title} begins with {job.pretrained}; at random begin {', '.join(heads)}")
     return network
+
+
+def _pretrained(job: TrainingJob) -> Pretrained | None:
+    return None if job.pretrained is None else describe_pretrained(job.pretrained)
 
 
 def _masked_channels(configuration: Configuration, components: Components) -> tuple[int, ...]:
@@ -255,8 +303,8 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], sp
     run = job.run
     if run.record.exists():
         return
-    job.own_plans.write(run.path / "plans.json")
-    write_json(run.path / "dataset.json", job.learned.raw)
+    job.own_plans.write(run.plans)
+    write_json(run.description, job.learned.raw)
     RunRecord(
         dataset=job.plans.dataset,
         plans=job.plans.name,
@@ -270,6 +318,7 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], sp
         mirror_axes=mirror_axes,
         training=fold.train,
         validation=fold.val,
+        pretrained=_pretrained(job),
         created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
         previous=previous_sources(job, fold, splits),
     ).write(run.record)

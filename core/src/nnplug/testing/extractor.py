@@ -12,6 +12,7 @@ from nnplug.data.phantom import write_phantom
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.testing.check import Checks, Subject, require
+from nnplug.testing.executor import Elsewhere
 
 CASES = 3
 SHAPE = (16, 18, 16)
@@ -50,6 +51,11 @@ def _is_deterministic(subject: Subject) -> None:
     require(first == second, "another number of workers gave another fingerprint")
 
 
+def _runs_elsewhere(subject: Subject) -> None:
+    with TemporaryDirectory() as folder:
+        subject.create().extract(_dataset(folder), executor=Elsewhere(1), progress=Silent())
+
+
 def _extract(subject: Subject, dataset: Dataset, workers: int = 1) -> Fingerprint:
     fingerprint = subject.create().extract(dataset, executor=LocalExecutor(workers), progress=Silent())
     found = type(fingerprint).__name__
@@ -72,4 +78,5 @@ CHECKS: Checks = {
     "measures a dataset and writes nothing": _measures,
     "gives a fingerprint that JSON holds": _round_trips,
     "does not depend on the number of workers": _is_deterministic,
+    "gives jobs that other processes can run": _runs_elsewhere,
 }

@@ -13,6 +13,7 @@ from nnplug.testing import (
     architecture,
     augmenter,
     converter,
+    executor,
     extractor,
     metric,
     normalizer,
@@ -31,6 +32,7 @@ CHECKS: Mapping[Kind, Checks] = {
     Kind.AUGMENTER: augmenter.CHECKS,
     Kind.TRAINER: trainer.CHECKS,
     Kind.POSTPROCESSOR: postprocessor.CHECKS,
+    Kind.EXECUTOR: executor.CHECKS,
     Kind.METRIC: metric.CHECKS,
 }
 """Kind -> what its components must do -> the function that raises where one does not."""

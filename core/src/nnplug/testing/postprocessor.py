@@ -17,6 +17,7 @@ from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, Subject, require
+from nnplug.testing.executor import Elsewhere
 
 SPACING = (1.0, 1.0, 1.0)
 GEOMETRY = Geometry(samples.SHAPE, SPACING, SPACING, (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
@@ -29,6 +30,11 @@ def _fits(subject: Subject) -> None:
         rules = [_fit(subject, cases, workers) for workers in (1, 2)]
     require(json.loads(json.dumps(rules[0])) == rules[0], f"the rule {rules[0]} is not what JSON holds")
     require(rules[0] == rules[1], f"the same cases gave different rules: {rules[0]} and {rules[1]}")
+
+
+def _fits_elsewhere(subject: Subject) -> None:
+    with TemporaryDirectory() as folder:
+        subject.create().fit(_cases(Path(folder)), samples.LABELS, executor=Elsewhere(1), progress=Silent())
 
 
 def _applies(subject: Subject) -> None:
@@ -79,4 +85,5 @@ def _prediction(seed: int) -> npt.NDArray[np.int16]:
 CHECKS: Checks = {
     "fits a rule that JSON holds": _fits,
     "applies its rule to a copy": _applies,
+    "gives jobs that other processes can run": _fits_elsewhere,
 }

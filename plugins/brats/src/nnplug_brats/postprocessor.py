@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,11 +73,10 @@ class SmallRegion(Postprocessor):
         rule = {"label": label, "becomes": becomes, "unit": self.unit}
         if self.below is not None:
             return {**rule, "below": self.below}
+        attempt = partial(self._try, labels=labels, label=label, becomes=becomes)
         trials = []
         with progress.task("fit postprocessing", len(cases)) as advance:
-            results = executor.map(
-                lambda case: self._try(case, labels, label, becomes), cases, stage="postprocess", name=lambda c: c.name
-            )
+            results = executor.map(attempt, cases, stage="postprocess", name=lambda case: case.name)
             for case, trial in zip(cases, results, strict=True):
                 trials.append(trial)
                 advance(case.name)

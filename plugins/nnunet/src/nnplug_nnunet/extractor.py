@@ -1,8 +1,9 @@
 """nnU-Net's fingerprint: shapes, spacings, and the intensities of the foreground.
 
 nnU-Net draws equally many foreground voxels of each case, 100 million in all, and takes statistics of the pool. Here
-each case is summed up by all of its foreground voxels: exact moments, and a sorted sample that stands for its
-distribution. Pooled with equal weights, they give the same figures in a thousandth of the memory.
+each case is summed up by all of its foreground voxels that cropping leaves: exact moments, and its distribution, exact
+too where values repeat as those of CT do. Pooled with equal weights they give what nnU-Net's draws scatter around, in a
+fraction of the memory. A percentile off by one grey value moves preprocessed CT by more than 0.1 % of its range.
 """
 
 from __future__ import annotations
@@ -20,11 +21,17 @@ from nnplug.contracts import Extractor
 from nnplug.data.cases import read_training_case
 from nnplug.data.dataset import CaseFiles, Dataset, DatasetDescription
 from nnplug.data.fingerprint import Fingerprint, IntensityStats
-from nnplug.ops.crop import bounding_box, nonzero_mask
+from nnplug.ops.crop import bounding_box, nonzero_mask, slices
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 
-_SAMPLE = 10_000
+_VALUES = 4_000_000
+"""So many values are kept of a channel in all, but at least `_LEAST_VALUES` of every case."""
+
+_LEAST_VALUES = 10_000
+
+_TIE = 1e-9
+"""Where a rank lies exactly between two values, the median is their middle, and the other percentiles the inner one."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,18 @@ class ForegroundSummary:
     Attributes:
         mean: over all foreground voxels.
         mean_square: over all foreground voxels.
-        sample: ascending; at most 10,000 values at evenly spaced ranks, the first and last included.
+        lowest: of all foreground voxels.
+        highest: of all foreground voxels.
+        values: ascending; every value that occurs, or if those are too many the middles of equal parts.
+        shares: of the foreground voxels that each value stands for; their sum is 1.
     """
 
     mean: float
     mean_square: float
-    sample: npt.NDArray[np.float32]
+    lowest: float
+    highest: float
+    values: npt.NDArray[np.float32]
+    shares: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class CaseMeasure:
 
 @dataclass(frozen=True)
 class NnunetExtractor(Extractor):
-    """Every training case is read once; about 40 KB per case and channel are kept of it."""
+    """Every training case is read once; of each channel up to 48 MB are kept, or 120 KB per case if that is more."""
 
     def extract(self, dataset: Dataset, *, executor: Executor, progress: Progress) -> Fingerprint:
         """See `nnplug.contracts.Extractor`.
@@ -64,7 +77,8 @@ class NnunetExtractor(Extractor):
             Problems: some cases cannot be read, a line each.
         """
         cases = dataset.training_cases()
-        work = partial(_measure, description=dataset.description)
+        most = max(_LEAST_VALUES, _VALUES // len(cases))
+        work = partial(_measure, description=dataset.description, most=most)
         measures = []
         with progress.task("fingerprint", len(cases)) as advance:
             for measure in executor.map(work, cases, stage="fingerprint", name=attrgetter("name")):
@@ -73,38 +87,50 @@ class NnunetExtractor(Extractor):
         return _fingerprint(measures, dataset)
 
 
-def summarize(values: npt.NDArray[np.float32]) -> ForegroundSummary:
-    """Sum up the foreground voxels of one channel of one case; there is at least one."""
-    ordered = np.sort(values)
-    ranks = np.linspace(0, ordered.size - 1, min(ordered.size, _SAMPLE)).round().astype(np.intp)
+def summarize(voxels: npt.NDArray[np.float32], most: int = _LEAST_VALUES) -> ForegroundSummary:
+    """Sum up the foreground voxels of one channel of one case; there is at least one, and at most `most` are kept."""
+    ordered = np.sort(voxels)
+    starts = np.flatnonzero(np.diff(ordered, prepend=np.nan))
+    values, counts = ordered[starts], np.diff(starts, append=ordered.size)
+    if values.size > most:
+        values, counts = ordered[_middles(ordered.size, most)], np.ones(most)
     mean = ordered.mean(dtype=np.float64)
-    return ForegroundSummary(float(mean), float(ordered.var(dtype=np.float64, mean=mean) + mean**2), ordered[ranks])
+    return ForegroundSummary(
+        mean=float(mean),
+        mean_square=float(ordered.var(dtype=np.float64, mean=mean) + mean**2),
+        lowest=float(ordered[0]),
+        highest=float(ordered[-1]),
+        values=values,
+        shares=counts / counts.sum(),
+    )
 
 
 def pool(summaries: Sequence[ForegroundSummary]) -> IntensityStats:
     """Statistics of the mixture in which every case has the same weight."""
-    values = np.concatenate([s.sample for s in summaries])
-    weights = np.concatenate([np.full(s.sample.size, 1 / s.sample.size) for s in summaries])
-    low, median, high = np.quantile(values, [0.005, 0.5, 0.995], weights=weights, method="inverted_cdf").tolist()
+    values = np.concatenate([s.values for s in summaries])
+    weights = np.concatenate([s.shares for s in summaries])
+    ranks = [0.005 + _TIE, 0.5 - _TIE, 0.5 + _TIE, 0.995 - _TIE]
+    low, below, above, high = np.quantile(values, ranks, weights=weights, method="inverted_cdf").tolist()
     mean = float(np.mean([s.mean for s in summaries]))
     variance = float(np.mean([s.mean_square for s in summaries])) - mean**2
     return IntensityStats(
         mean=mean,
-        median=median,
+        median=(below + above) / 2,
         std=max(variance, 0.0) ** 0.5,
-        min=float(values.min()),
-        max=float(values.max()),
+        min=min(s.lowest for s in summaries),
+        max=max(s.highest for s in summaries),
         percentile_00_5=low,
         percentile_99_5=high,
     )
 
 
-def _measure(files: CaseFiles, description: DatasetDescription) -> CaseMeasure:
+def _measure(files: CaseFiles, description: DatasetDescription, most: int) -> CaseMeasure:
     case = read_training_case(files, description)
-    foreground = case.label > 0
-    channels = tuple(summarize(channel[foreground]) for channel in case.image) if foreground.any() else ()
-    a, b, c = (stop - start for start, stop in bounding_box(nonzero_mask(case.image)))
-    return CaseMeasure(case.spacing, (a, b, c), a * b * c / foreground.size, channels)
+    box = bounding_box(nonzero_mask(case.image))
+    a, b, c = (stop - start for start, stop in box)
+    image, foreground = case.image[:, *slices(box)], case.label[slices(box)] > 0
+    channels = tuple(summarize(channel[foreground], most) for channel in image) if foreground.any() else ()
+    return CaseMeasure(case.spacing, (a, b, c), a * b * c / case.label.size, channels)
 
 
 def _fingerprint(measures: Sequence[CaseMeasure], dataset: Dataset) -> Fingerprint:
@@ -122,3 +148,8 @@ def _fingerprint(measures: Sequence[CaseMeasure], dataset: Dataset) -> Fingerpri
         },
         median_relative_size_after_cropping=float(np.median([m.relative_size for m in measures])),
     )
+
+
+def _middles(count: int, parts: int) -> npt.NDArray[np.intp]:
+    """The middle of each of so many equal parts of `count` voxels."""
+    return ((np.arange(parts) + 0.5) * count / parts).astype(np.intp)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,10 +83,7 @@ class _Trials:
 
     def run(self, taken: Sequence[Region], tried: Sequence[Region]) -> tuple[Summary, list[Summary]]:
         """The summary after the steps `taken`, and one for each step of `tried` after those."""
-
-        def count(case: LabelledCase) -> list[npt.NDArray[np.int64]]:
-            return self._counts(case, taken, tried)
-
+        count = partial(_counts, taken=tuple(taken), tried=tuple(tried), labels=self.labels)
         counts = []
         with self.progress.task("fit postprocessing", len(self.cases)) as advance:
             results = self.executor.map(count, self.cases, stage="postprocess", name=lambda case: case.name)
@@ -95,30 +93,32 @@ class _Trials:
         before, *afters = (self._summary(trial) for trial in zip(*counts, strict=True))
         return before, afters
 
-    def _counts(
-        self, case: LabelledCase, taken: Sequence[Region], tried: Sequence[Region]
-    ) -> list[npt.NDArray[np.int64]]:
-        """Confusions: a step moves the counts of the voxels that it removes from their class to the background."""
-        predicted, expected = read_pair(case.prediction, case.reference)
-        reference, prediction = expected.array, _keep_largest(predicted.array, taken)
-        before = self._confusion(reference, prediction)
-        counts = [before]
-        for region in tried:
-            removed = _surplus(prediction, region)
-            was, background = prediction[removed], np.zeros(np.count_nonzero(removed), prediction.dtype)
-            moved = self._confusion(reference[removed], background) - self._confusion(reference[removed], was)
-            counts.append(before + moved)
-        return counts
-
-    def _confusion(
-        self, reference: npt.NDArray[np.integer[Any]], prediction: npt.NDArray[np.integer[Any]]
-    ) -> npt.NDArray[np.int64]:
-        return confusion(reference, prediction, self.labels.all_values, ignore=self.labels.ignore)
-
     def _summary(self, cases: Sequence[npt.NDArray[np.int64]]) -> Summary:
         regions = list(zip(self.labels.keys, self.labels.foreground, strict=True))
         values = self.labels.all_values
         return summarise([{key: overlap(counts, values, region) for key, region in regions} for counts in cases])
+
+
+def _counts(
+    case: LabelledCase, *, taken: Sequence[Region], tried: Sequence[Region], labels: Labels
+) -> list[npt.NDArray[np.int64]]:
+    """Confusions: a step moves the counts of the voxels that it removes from their class to the background."""
+    predicted, expected = read_pair(case.prediction, case.reference)
+    reference, prediction = expected.array, _keep_largest(predicted.array, taken)
+    before = _confusion(reference, prediction, labels)
+    counts = [before]
+    for region in tried:
+        removed = _surplus(prediction, region)
+        was, background = prediction[removed], np.zeros(np.count_nonzero(removed), prediction.dtype)
+        moved = _confusion(reference[removed], background, labels) - _confusion(reference[removed], was, labels)
+        counts.append(before + moved)
+    return counts
+
+
+def _confusion(
+    reference: npt.NDArray[np.integer[Any]], prediction: npt.NDArray[np.integer[Any]], labels: Labels
+) -> npt.NDArray[np.int64]:
+    return confusion(reference, prediction, labels.all_values, ignore=labels.ignore)
 
 
 def _keep_largest(label_map: npt.NDArray[np.integer[Any]], steps: Sequence[Region]) -> npt.NDArray[np.integer[Any]]:

@@ -176,6 +176,40 @@ def test_a_checkpoint_that_would_run_something_is_refused(model, bring, tmp_path
     assert not Path("evil").exists()
 
 
+def test_an_unknown_trainer_and_planner_are_only_recorded(model, bring):
+    resave(model, lambda d: d.update(trainer_name="OurTrainer"))
+    edit(model / "plans.json", lambda d: d.update(experiment_planner_used="OurPlanner"))
+    record = bring(model, folds=["0"]).record.record["0"]
+    assert (record["trainer"], record["planner"]) == ("OurTrainer", "OurPlanner")
+
+
+def test_the_configuration_is_that_of_the_checkpoint_with_what_it_inherits(model, bring):
+    def add(data):
+        data["configurations"] |= {"a": {"inherits_from": "tiny", "batch_size": 7}, "b": {"inherits_from": "a"}}
+
+    edit(model / "plans.json", add)
+    expected = bring(model).plans.configuration("tiny")
+    resave(model, lambda d: d["init_args"].update(configuration="b"))
+    bundle = bring(model, folds=["0"])
+    found = bundle.plans.configuration(bundle.record.configuration)
+    assert (bundle.record.configuration, found.batch_size, found.spacing) == ("b", 7, expected.spacing)
+    assert found.architecture == expected.architecture
+
+
+def test_a_configuration_that_the_plans_lack_is_named(model, bring):
+    resave(model, lambda d: d["init_args"].update(configuration="nowhere"))
+    with pytest.raises(InvalidFile, match=r"plans.json: configuration 'nowhere' is not there; there are tiny"):
+        bring(model, folds=["0"])
+
+
+@pytest.mark.parametrize("kept", [100, 5000, -100])
+def test_a_checkpoint_cut_short_is_named(model, bring, kept):
+    file = model / "fold_0" / "checkpoint_final.pth"
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(InvalidFile, match=r"checkpoint_final.pth: truncated"):
+        bring(model)
+
+
 def test_the_numbers_that_nnunet_logs_are_read(model, bring):
     numbers = [np.float32(1), np.float64(2), np.int64(3), np.float16(4)]
     resave(model, lambda d: d["logging"].update(losses=numbers, best=np.bool_(True)))

@@ -103,7 +103,7 @@ def _load(path: Path) -> Any:
             f"{path}: holds {_unsafe(path)}, which nnplug does not run. Do not trust the file, or save a "
             "checkpoint of tensors and numbers only."
         ) from error
-    except (RuntimeError, EOFError, ValueError) as error:
+    except (RuntimeError, EOFError, ValueError, OSError) as error:
         raise InvalidFile(f"{path}: truncated, or no checkpoint that torch reads; copy it again") from error
 
 

@@ -23,11 +23,13 @@ class Position:
         epoch: the next epoch to train.
         smoothed_dice: exponential moving average of the mean validation Dice, None before the first epoch.
         best_dice: its highest value so far.
+        best_epoch: how many epochs were trained when it was reached, or when a finished training was taken up again.
     """
 
     epoch: int = 0
     smoothed_dice: float | None = None
     best_dice: float | None = None
+    best_epoch: int = 0
 
     def after(self, mean_dice: float) -> Position:
         """The position after an epoch that ended with that mean Dice."""
@@ -37,7 +39,7 @@ class Position:
 
     def as_best(self) -> Position:
         """The same position, its smoothed Dice being the one to beat."""
-        return replace(self, best_dice=self.smoothed_dice)
+        return replace(self, best_dice=self.smoothed_dice, best_epoch=self.epoch)
 
     @property
     def is_best(self) -> bool:
@@ -56,6 +58,22 @@ def save_state(path: Path, network: torch.nn.Module, states: dict[str, Any], pos
     """Write all that `load_state` needs: tensors, numbers and strings only."""
     with atomic_file(path) as temporary:
         torch.save({"network": network.state_dict(), "position": asdict(position), **states}, temporary)
+
+
+def save_final_state(path: Path, states: dict[str, Any], position: Position) -> None:
+    """Write what goes on from final weights: the optimiser's averages in half the bytes that weights take each."""
+    with atomic_file(path) as temporary:
+        torch.save({"position": asdict(position), **_halved(states)}, temporary)
+
+
+def _halved(value: Any) -> Any:
+    """The same nested dictionaries and lists with float32 tensors as bfloat16; optimisers turn them back."""
+    if isinstance(value, dict):
+        return {key: _halved(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_halved(item) for item in value]
+    is_average = isinstance(value, torch.Tensor) and value.dtype is torch.float32 and value.ndim > 0
+    return value.to(torch.bfloat16) if is_average else value
 
 
 def load_state(path: Path, device: torch.device) -> dict[str, Any]:

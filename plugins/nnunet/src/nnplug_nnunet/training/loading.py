@@ -25,6 +25,7 @@ from nnplug.contracts import Augmentation, CascadeAugmentation
 from nnplug.errors import NnplugError
 from nnplug.ops.one_hot import one_hot
 from nnplug.runtime.seeds import generator
+from nnplug.runtime.world import ALONE, World
 from nnplug_nnunet.training.sampling import Candidates, PatchBox, draw_patch, is_forced, with_slice_axis
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class PatchSource:
         stream: training or validation.
         augmentation: random transforms; None only maps what is outside to background.
         previous_labels: values of the previous stage's label map that become channels.
+        world: who makes the other samples of a batch.
     """
 
     cases: CaseStore
@@ -115,6 +117,7 @@ class PatchSource:
     stream: Stream
     augmentation: Augmentation | None = None
     previous_labels: tuple[int, ...] = ()
+    world: World = ALONE
 
     @property
     def cut_size(self) -> tuple[int, int, int]:
@@ -215,7 +218,7 @@ class PatchLoader:
         return self._waiting.popleft().result()
 
     def _make(self, place: Place) -> Batch:
-        samples = [self._source.sample(place, index) for index in range(self._source.batch_size)]
+        samples = [self._source.sample(place, index) for index in self._source.world.share(self._source.batch_size)]
         image = torch.from_numpy(np.stack([image for image, _ in samples]))
         label = torch.from_numpy(np.stack([label[np.newaxis] for _, label in samples]))
         return Batch(image.pin_memory(), label.pin_memory()) if self._pin_memory else Batch(image, label)

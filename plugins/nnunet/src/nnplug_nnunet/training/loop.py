@@ -6,10 +6,12 @@ import json
 import math
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from nnplug.contracts import AugmentationContext, TrainingTask
@@ -20,18 +22,25 @@ from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
 from nnplug.stages.curves import draw_curves, read_log
 from nnplug_nnunet.networks.cpu import accelerate
-from nnplug_nnunet.training.checkpoint import Position, load_state, save_state, save_weights
+from nnplug_nnunet.training.checkpoint import (
+    Position,
+    load_state,
+    save_final_state,
+    save_state,
+    save_weights,
+)
 from nnplug_nnunet.training.deep_supervision import supervised_loss
 from nnplug_nnunet.training.loading import Batch, PatchLoader, PatchSource, Stream
 from nnplug_nnunet.training.losses import make_loss
 from nnplug_nnunet.training.schedule import learning_rate, make_optimizer
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
+from nnplug_nnunet.training.share import Share
 
 if TYPE_CHECKING:
     from nnplug_nnunet.training.trainer import NnUNetTrainer
 
-# Saving may take a twentieth of the time: after a kill at most that many saves' worth of training is done again.
-_SAVE_EVERY = 20
+# Of the time, what saving may take: after a kill at most twenty saves' worth of training is done again.
+_SAVING, _DRAWING = 1 / 20, 1 / 100
 _DROPOUT = 3  # the stream of random numbers that torch's own layers draw from
 
 
@@ -45,7 +54,7 @@ class Training:
 
     def __init__(self, options: NnUNetTrainer, task: TrainingTask) -> None:
         """Move the network to the device and go to where an earlier start was stopped."""
-        self.options, self.task = options, task
+        self.options, self.task, self.world = options, task, task.world
         dimensions = task.configuration.dimensions
         self.network = task.network.to(task.device)
         self.network.to(memory_format=memory_format(task.device, dimensions))  # type: ignore[call-overload]
@@ -56,21 +65,23 @@ class Training:
             momentum=options.momentum,
             weight_decay=options.weight_decay,
         )
-        self.loss = make_loss(options.loss, task.labels, batch_dice=task.configuration.batch_dice)
+        self.loss = make_loss(options.loss, task.labels, batch_dice=task.configuration.batch_dice, world=task.world)
         self.dtype = self._precision()
         self.scaler = torch.amp.GradScaler(task.device.type, enabled=self.dtype is torch.float16)
         if task.device.type == "cpu" and self.dtype is None:
             accelerate(self.network)
         self.position = Position()
+        self._saving, self._drawing = Share(_SAVING), Share(_DRAWING, expected=1.0)
         self._said: set[str] = set()
-        self._saved_at, self._saving_took = time.monotonic(), 0.0
         if task.run.state.exists():
             self._restore()
+        self._check_together()
 
     def run(self) -> None:
         """Train the epochs that are left, then leave the final weights and remove the state."""
         options, task = self.options, self.task
-        self._trim_log()
+        if self.world.leads:
+            self._trim_log()
         done = self.position.epoch * options.iterations_per_epoch
         title = f"train {task.run.path.parent.name} {task.run.path.name}"
         with (
@@ -78,31 +89,49 @@ class Training:
             self._loader(Stream.VALIDATION, options.val_iterations_per_epoch) as validation,
             task.progress.task(title, options.epochs * options.iterations_per_epoch, done=done) as advance,
         ):
-            while self.position.epoch < options.epochs:
+            while self.position.epoch < options.epochs and not self._is_stuck:
                 self._epoch(training, validation, advance)
-        save_weights(self.network, task.run.final_weights)
-        task.run.state.unlink(missing_ok=True)
+        if self._is_stuck:
+            task.progress.notice(
+                f"{title}: no better Dice since epoch {self.position.best_epoch}, ended after {self.position.epoch}"
+            )
+        if self.world.leads:
+            save_weights(self.network, task.run.final_weights)
+            save_final_state(task.run.final_state, self._states(), self.position)
+            task.run.state.unlink(missing_ok=True)
+
+    @property
+    def _is_stuck(self) -> bool:
+        """Whether the user's patience with a Dice that does not rise is at its end."""
+        patience = self.options.patience
+        return patience is not None and self.position.epoch - self.position.best_epoch >= patience
+
+    def _states(self) -> dict[str, Any]:
+        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
 
     def _epoch(self, training: PatchLoader, validation: PatchLoader, advance: Advance) -> None:
         epoch, started = self.position.epoch, time.monotonic()
         rate = learning_rate(self.options.schedule, self.options.initial_lr, epoch, self.options.epochs)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        torch.manual_seed(int(generator(self.task.seed, _DROPOUT, epoch).integers(2**62)))
+        place = (epoch, self.world.rank) if self.world.rank else (epoch,)
+        torch.manual_seed(int(generator(self.task.seed, _DROPOUT, *place).integers(2**62)))
         train_loss, waited = self._learn(training, advance)
+        self.world.copy_from_leader(self.network.buffers())  # statistics of batch normalisation are each rank's own
         val_loss, per_class = self._watch(validation)
         self.position = self.position.after(mean_dice(per_class))
-        self._log(
-            epoch=epoch,
-            lr=rate,
-            train_loss=train_loss,
-            val_loss=val_loss,
-            dice=[None if math.isnan(d) else round(d, 6) for d in per_class],
-            mean_dice=mean_dice(per_class),
-            smoothed_dice=self.position.smoothed_dice,
-            seconds=round(time.monotonic() - started, 3),
-            wait_seconds=round(waited, 3),
-        )
+        if self.world.leads:
+            self._log(
+                epoch=epoch,
+                lr=rate,
+                train_loss=train_loss,
+                val_loss=val_loss,
+                dice=[None if math.isnan(d) else round(d, 6) for d in per_class],
+                mean_dice=mean_dice(per_class),
+                smoothed_dice=self.position.smoothed_dice,
+                seconds=round(time.monotonic() - started, 3),
+                wait_seconds=round(waited, 3),
+            )
         self._keep()
 
     def _learn(self, batches: PatchLoader, advance: Advance) -> tuple[float, float]:
@@ -123,6 +152,7 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self._forward(batch)[0]
         torch.autograd.backward(self.scaler.scale(loss))
+        self.world.add_gradients(self.network.parameters())
         self.scaler.unscale_(self.optimizer)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.gradient_clip)
         self.scaler.step(self.optimizer)
@@ -139,7 +169,7 @@ class Training:
             loss, logits, target = self._forward(batch)
             losses.append(loss)
             counts.append(confusion(logits, target, self.task.labels))
-        return self._mean(losses, "validation"), dice(torch.stack(counts).sum(0))
+        return self._mean(losses, "validation"), dice(self.world.sum(torch.stack(counts).sum(0)))
 
     def _forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, the logits at full resolution and the target, on the device."""
@@ -194,6 +224,7 @@ class Training:
             stream=stream,
             augmentation=task.augmenter.bind(context) if learning else None,
             previous_labels=task.previous_labels,
+            world=task.world,
         )
         places: Iterable[tuple[int, int]] = product(range(self.position.epoch, options.epochs), range(iterations))
         workers = task.workers if learning else min(task.workers, 1)
@@ -209,21 +240,46 @@ class Training:
         write_text(self.task.run.log, "".join(json.dumps(epoch) + "\n" for epoch in kept))
 
     def _keep(self) -> None:
-        """Keep the best weights at once, and the state as often as that costs little."""
+        """Keep the best weights at once, state and picture as often as that costs little."""
         if self.position.is_best:
             self.position = self.position.as_best()
-            save_weights(self.network, self.task.run.best_weights)
-        if time.monotonic() - self._saved_at >= _SAVE_EVERY * self._saving_took:
-            started = time.monotonic()
-            states = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
-            save_state(self.task.run.state, self.network, states, self.position)
-            draw_curves(self.task.run.log, self.task.run.curves)
-            self._saved_at = time.monotonic()
-            self._saving_took = self._saved_at - started
+            if self.world.leads:
+                save_weights(self.network, self.task.run.best_weights)
+        if not self.world.leads:
+            return
+        if self._saving.is_due:
+            with self._saving.taken():
+                save_state(self.task.run.state, self.network, self._states(), self.position)
+        if self._drawing.is_due:
+            with self._drawing.taken():
+                draw_curves(self.task.run.log, self.task.run.curves)
 
     def _restore(self) -> None:
         state = load_state(self.task.run.state, self.task.device)
-        self.network.load_state_dict(state["network"])
+        is_extension = "network" not in state
+        self.network.load_state_dict(load_file(self.task.run.final_weights) if is_extension else state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.position = Position(**state["position"])
+        if is_extension:  # saved at once, since the final weights will be replaced
+            self.position = replace(self.position, best_epoch=self.position.epoch)
+            if self.world.leads:
+                save_state(self.task.run.state, self.network, self._states(), self.position)
+
+    def _check_together(self) -> None:
+        """Refuse a batch that cannot be shared, and ranks that go on from different epochs.
+
+        Raises:
+            NnplugError: as said.
+        """
+        batch, size = self.task.configuration.batch_size, self.world.size
+        if batch < size:
+            raise NnplugError(
+                f"{self.task.run.path}: a batch of {batch} cannot be shared by {size} devices. Use at most {batch}, or "
+                f"plan with --set plan.batch_size={size}."
+            )
+        epochs = self.world.sum(torch.tensor(self.position.epoch, device=self.task.device))
+        if int(epochs) != size * self.position.epoch:
+            raise NnplugError(
+                f"{self.task.run.state}: the processes found different states there; all must see the same files"
+            )

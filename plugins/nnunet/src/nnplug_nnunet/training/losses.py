@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nnplug.data.labels import Labels
+from nnplug.runtime.world import ALONE, World
 
 LossName = Literal["dice-ce", "dice", "ce", "topk", "dice-topk"]
 SMOOTH = 1e-5
@@ -27,11 +28,18 @@ class Loss(Protocol):
         ...
 
 
-def make_loss(name: LossName, labels: Labels, *, batch_dice: bool) -> Loss:
-    """The loss with that name for classes, or its counterpart for regions."""
+def make_loss(name: LossName, labels: Labels, *, batch_dice: bool, world: World = ALONE) -> Loss:
+    """The loss with that name for classes, or its counterpart for regions.
+
+    Args:
+        name: which of the terms are added up.
+        labels: classes or regions, and the ignore label.
+        batch_dice: sum Dice over the batch as if it were one volume.
+        world: who has the rest of the batch: every rank gets the loss of the whole.
+    """
     if labels.has_regions:
-        return RegionLoss(name, labels.foreground, labels.ignore, batch_dice)
-    return ClassLoss(name, labels.ignore, batch_dice)
+        return RegionLoss(name, labels.foreground, labels.ignore, batch_dice, world)
+    return ClassLoss(name, labels.ignore, batch_dice, world)
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,13 @@ class ClassLoss:
         name: which of the terms are added up.
         ignore: label value that takes part in nothing, or None.
         batch_dice: sum Dice over the batch as if it were one volume.
+        world: who has the rest of the batch.
     """
 
     name: LossName
     ignore: int | None
     batch_dice: bool
+    world: World = ALONE
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """See `Loss`."""
@@ -63,11 +73,12 @@ class ClassLoss:
     def _dice(self, logits: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
         reference = torch.zeros_like(logits, dtype=torch.bool).scatter_(1, labels[:, None], value=True)
         mask = None if valid is None else valid[:, None]
-        return -soft_dice(logits.softmax(1)[:, 1:], reference[:, 1:], mask, batch_dice=self.batch_dice)
+        probabilities = logits.softmax(1)[:, 1:]
+        return -soft_dice(probabilities, reference[:, 1:], mask, batch_dice=self.batch_dice, world=self.world)
 
     def _entropy(self, logits: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
         entropy = functional.cross_entropy(logits, labels, reduction="none")
-        return _reduce(entropy, valid, self.name, valid)
+        return _reduce(entropy, valid, self.name, valid, self.world)
 
 
 @dataclass(frozen=True)
@@ -79,12 +90,14 @@ class RegionLoss:
         regions: label values of each region, in the order of the logits.
         ignore: label value that takes part in nothing, or None.
         batch_dice: sum Dice over the batch as if it were one volume.
+        world: who has the rest of the batch.
     """
 
     name: LossName
     regions: tuple[tuple[int, ...], ...]
     ignore: int | None
     batch_dice: bool
+    world: World = ALONE
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """See `Loss`."""
@@ -92,11 +105,12 @@ class RegionLoss:
         valid = None if self.ignore is None else target != self.ignore
         loss = logits.new_zeros((), dtype=torch.float32)
         if "dice" in self.name:
-            loss = loss - soft_dice(logits.sigmoid(), reference, valid, batch_dice=self.batch_dice)
+            dice = soft_dice(logits.sigmoid(), reference, valid, batch_dice=self.batch_dice, world=self.world)
+            loss = loss - dice
         if self.name != "dice":
             entropy = functional.binary_cross_entropy_with_logits(logits, reference.to(logits.dtype), reduction="none")
             everywhere = None if valid is None else valid.expand_as(entropy)
-            loss = loss + _reduce(entropy, everywhere, self.name, valid)
+            loss = loss + _reduce(entropy, everywhere, self.name, valid, self.world)
         return loss
 
 
@@ -105,7 +119,9 @@ def region_masks(target: Tensor, regions: tuple[tuple[int, ...], ...]) -> Tensor
     return torch.cat([torch.isin(target, target.new_tensor(values)) for values in regions], dim=1)
 
 
-def soft_dice(probabilities: Tensor, reference: Tensor, valid: Tensor | None, *, batch_dice: bool) -> Tensor:
+def soft_dice(
+    probabilities: Tensor, reference: Tensor, valid: Tensor | None, *, batch_dice: bool, world: World = ALONE
+) -> Tensor:
     """Mean soft Dice over channels (and samples, unless `batch_dice`): (2 sum(p y) + s) / (sum p + sum y + s).
 
     Args:
@@ -113,6 +129,7 @@ def soft_dice(probabilities: Tensor, reference: Tensor, valid: Tensor | None, *,
         reference: (B, C, *patch) boolean.
         valid: (B, 1, *patch) boolean, or None where every voxel counts.
         batch_dice: sum over the batch as well.
+        world: who has the rest of the batch.
     """
     probabilities = probabilities.float()
     if valid is not None:
@@ -122,23 +139,24 @@ def soft_dice(probabilities: Tensor, reference: Tensor, valid: Tensor | None, *,
     overlap = (probabilities * reference).sum(axes)
     predicted, present = probabilities.sum(axes), reference.sum(axes)
     if batch_dice:
-        overlap, predicted, present = overlap.sum(0), predicted.sum(0), present.sum(0)
-    return ((2 * overlap + SMOOTH) / (predicted + present + SMOOTH).clamp_min(1e-8)).mean()
+        overlap, predicted, present = (world.sum(sums.sum(0)) for sums in (overlap, predicted, present))
+    scores = (2 * overlap + SMOOTH) / (predicted + present + SMOOTH).clamp_min(1e-8)
+    return scores.mean() if batch_dice else world.mean(scores)
 
 
-def _reduce(entropy: Tensor, counted: Tensor | None, name: LossName, voxels: Tensor | None) -> Tensor:
+def _reduce(entropy: Tensor, counted: Tensor | None, name: LossName, voxels: Tensor | None, world: World) -> Tensor:
     """Mean of the entropy over valid voxels, or of its largest tenth.
 
     With an ignore label the sum over all channels is divided by the number of valid *voxels*, as nnU-Net does.
     """
     entropy = entropy.float()
     if name.endswith("topk"):
-        kept = entropy.flatten() if counted is None else entropy[counted]
+        kept = world.gather(entropy.flatten() if counted is None else entropy[counted])
         return (
             kept.topk(int(kept.numel() * TOP_FRACTION)).values.mean()
             if kept.numel() >= 1 / TOP_FRACTION
             else kept.sum()
         )
     if counted is None or voxels is None:
-        return entropy.mean()
-    return (entropy * counted).sum() / voxels.sum().clamp_min(1)
+        return world.mean(entropy)
+    return world.sum((entropy * counted).sum()) / world.sum(voxels.sum()).clamp_min(1)

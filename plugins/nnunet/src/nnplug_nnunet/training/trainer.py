@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from nnplug.contracts import TrainingTask
+from nnplug.contracts import Trainer, TrainingTask
 from nnplug.errors import InvalidOptions
 from nnplug_nnunet.training.losses import LossName
 from nnplug_nnunet.training.schedule import OptimizerName, ScheduleName
@@ -31,10 +31,12 @@ class NnUNetTrainer:
         mirroring: whether patches are mirrored; prediction follows.
         oversampling: share of a batch whose patches are centred on foreground.
         gradient_clip: largest norm of the gradient.
+        patience: epochs without a better smoothed Dice after which training ends early; None for never, as nnU-Net.
         precision: of the network's arithmetic; "auto" is the fastest that the device trains well in.
     """
 
     takes_previous_stage: ClassVar[bool] = True
+    takes_several_devices: ClassVar[bool] = True
 
     epochs: int = 1000
     iterations_per_epoch: int = 250
@@ -49,6 +51,7 @@ class NnUNetTrainer:
     mirroring: bool = True
     oversampling: float = 0.33
     gradient_clip: float = 12.0
+    patience: int | None = None
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
@@ -56,12 +59,20 @@ class NnUNetTrainer:
         for name in ("epochs", "iterations_per_epoch", "val_iterations_per_epoch", "initial_lr", "gradient_clip"):
             if getattr(self, name) <= 0:
                 raise InvalidOptions(f"trainer option {name} is {getattr(self, name)}; it must be above 0")
+        if self.patience is not None and self.patience < 1:
+            raise InvalidOptions(f"trainer option patience is {self.patience}; it must be at least 1, or null")
         if not 0 <= self.oversampling <= 1:
             raise InvalidOptions(f"trainer option oversampling is {self.oversampling}; it must be from 0 to 1")
 
     def mirror_axes(self, dimensions: int) -> tuple[int, ...]:
         """All spatial axes, or none."""
         return tuple(range(dimensions)) if self.mirroring else ()
+
+    def extends(self, earlier: Trainer) -> bool:
+        """More epochs, or another patience, and all else the same; see `nnplug.contracts.ExtensibleTrainer`."""
+        if not isinstance(earlier, NnUNetTrainer) or self.epochs < earlier.epochs or self == earlier:
+            return False
+        return replace(self, epochs=earlier.epochs, patience=earlier.patience) == earlier
 
     def train(self, task: TrainingTask) -> None:
         """See `nnplug.contracts.Trainer`."""

@@ -1,0 +1,41 @@
+"""`nnplug overlay`: a picture per case, label maps over images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnplug_cli.context import Context
+from nnplug_cli.options import workers_option
+
+_path = click.Path(path_type=Path)
+
+
+@click.command(short_help="Draw label maps over their images.")
+@click.option("-i", "--images", required=True, type=_path, help="A folder of images CASE_0000, as imagesTr.")
+@click.option(
+    "-l",
+    "--labels",
+    required=True,
+    multiple=True,
+    type=_path,
+    help="A folder of label maps CASE; repeatable, as for references and predictions.",
+)
+@click.option("-o", "--output", required=True, type=_path, help="Where the pictures go, CASE.png.")
+@click.option("--channel", type=click.IntRange(min=0), default=0, show_default=True, help="Which channel is shown.")
+@workers_option
+@click.pass_obj
+def command(
+    context: Context, *, images: Path, labels: tuple[Path, ...], output: Path, channel: int, workers: int | None
+) -> None:
+    """Draw a PNG per case: the image, and beside it each folder's label map over it.
+
+    The slice with most foreground in the first folder is shown, a colour per label.
+    """
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.stages.overlay_folder import draw_overlay_folder
+
+    executor = LocalExecutor(workers)
+    count = draw_overlay_folder(images, labels, output, channel=channel, executor=executor, progress=context.progress)
+    click.echo(f"{count} pictures: {output}")

@@ -1,0 +1,70 @@
+"""`nnplug split DATASET`: the folds of cross-validation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nnplug_cli.context import Context
+from nnplug_cli.options import dataset_argument, json_option, workspace_option
+from nnplug_cli.render import print_json, print_table
+
+if TYPE_CHECKING:
+    from nnplug.data.splits import Fold
+
+_path = click.Path(path_type=Path)
+
+
+@click.command(short_help="Choose the folds of cross-validation.")
+@dataset_argument
+@workspace_option
+@click.option("--folds", type=int, metavar="K", help="How many folds [default: 5].")
+@click.option("--groups", type=_path, metavar="TABLE", help="CSV with the columns case and group: patients, sites.")
+@click.option("--leave-one-group-out", is_flag=True, help="A fold per group, validated on that group alone.")
+@click.option("--file", type=_path, metavar="JSON", help="Hand-written folds, as in nnU-Net's splits_final.json.")
+@click.option("--replace", is_flag=True, help="Replace other folds that were chosen before.")
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    dataset: Path,
+    workspace: Path | None,
+    folds: int | None,
+    groups: Path | None,
+    leave_one_group_out: bool,
+    file: Path | None,
+    replace: bool,
+    as_json: bool,
+) -> None:
+    """Divide the cases of DATASET into folds and write WORKSPACE/DATASET/splits.json, which every training reads.
+
+    Without options: show the folds there are, which are nnU-Net's five where nothing else was chosen. With --groups
+    no group is on both sides of a fold.
+    """
+    from nnplug.data.dataset import Dataset
+    from nnplug.data.workspace import Workspace
+    from nnplug.stages.split import SplitRequest, ensure_splits, make_folds, store_folds
+
+    opened = Dataset.open(dataset)
+    space = Workspace(context.workspace_root(workspace), opened.name)
+    request = SplitRequest(folds, groups, leave_one_group_out, file)
+    if request == SplitRequest():
+        chosen = ensure_splits(opened, space, progress=context.progress)
+    else:
+        chosen = make_folds(opened, request, progress=context.progress)
+        store_folds(chosen, opened, space, replace=replace)
+    if as_json:
+        print_json([fold.data() for fold in chosen])
+    else:
+        print_table(
+            ("fold", "training", "validation", "validated on"), [_row(*numbered) for numbered in enumerate(chosen)]
+        )
+        click.echo(f"splits: {space.splits}")
+
+
+def _row(number: int, fold: Fold) -> tuple[str, ...]:
+    shown = ", ".join(fold.val[:3]) + (", .." if len(fold.val) > 3 else "")
+    return str(number), str(len(fold.train)), str(len(fold.val)), shown

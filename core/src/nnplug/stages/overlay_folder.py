@@ -1,0 +1,149 @@
+"""A picture per case of a folder: the image, and label maps over it, at the image's own pixels."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk  # noqa: N813
+
+from nnplug.data.convert import file_ending, image_files, stem
+from nnplug.data.dataset import channel_number
+from nnplug.data.images import read_label, read_voxels
+from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.files import atomic_file
+from nnplug.runtime.progress import Progress
+
+OPACITY = 0.5
+PERCENTILES = (0.5, 99.5)
+GOLDEN = 0.618034
+"""Steps around the circle of hues that keep neighbours apart, however many labels there are."""
+
+Gray = npt.NDArray[np.float32]
+Picture = npt.NDArray[np.uint8]
+"""(y, x, 3)."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """One case: the file of the shown channel, its number in that file, and the label maps to lay over it."""
+
+    name: str
+    image: Path
+    channel: int
+    labels: tuple[Path, ...]
+
+
+def draw_overlay_folder(
+    images: Path,
+    labels: Sequence[Path],
+    output: Path,
+    *,
+    channel: int = 0,
+    executor: Executor,
+    progress: Progress,
+) -> int:
+    """Draw OUTPUT/CASE.png for every label map of the first folder: the image, then each label map over it.
+
+    The slice across the first axis with most foreground in the first folder is shown.
+
+    Args:
+        images: files CASE_0000, CASE_0001 .. or CASE.
+        labels: folders of label maps CASE, such as references and predictions.
+        output: where the pictures go.
+        channel: which one is shown.
+        executor: draws the cases in parallel.
+        progress: where to report.
+
+    Returns:
+        the number of pictures.
+
+    Raises:
+        Problems: files are missing or cannot be drawn, a line each.
+    """
+    cases = _cases(images, labels, channel)
+
+    def draw(case: Layers) -> None:
+        _write(output / f"{case.name}.png", _draw(case))
+
+    with progress.task("overlay", len(cases)) as advance:
+        for _ in executor.map(draw, cases, stage="overlay", name=lambda case: case.name):
+            advance("")
+    return len(cases)
+
+
+def _cases(images: Path, labels: Sequence[Path], channel: int) -> list[Layers]:
+    found = {stem(path): path for path in image_files(labels[0])}
+    if not found:
+        raise InvalidFile(f"{labels[0]}: no label maps; give a folder of files CASE.nii.gz")
+    channels = _channels(images)
+    problems: list[str] = []
+    cases = []
+    for name, path in found.items():
+        files = channels.get(name, {})
+        others = [folder / path.name for folder in labels[1:]]
+        problems += [f"{other}: is missing" for other in others if not other.is_file()]
+        file = files.get(channel, files.get(-1))
+        if file is None:
+            problems.append(f"{images}: has no channel {channel} of case {name!r}, which {path} belongs to")
+        else:
+            cases.append(Layers(name, file, 0 if channel in files else channel, (path, *others)))
+    if problems:
+        raise Problems(problems)
+    return cases
+
+
+def _channels(folder: Path) -> Mapping[str, Mapping[int, Path]]:
+    """Case -> channel -> file; -1 stands for a file CASE that holds all channels."""
+    cases: dict[str, dict[int, Path]] = {}
+    for path in image_files(folder):
+        number = channel_number(path, file_ending(path) or "")
+        name = stem(path) if number is None else stem(path)[: -len("_0000")]
+        cases.setdefault(name, {})[-1 if number is None else number] = path
+    return cases
+
+
+def _draw(case: Layers) -> Picture:
+    voxels, _ = read_voxels(case.image)
+    if case.channel >= len(voxels):
+        raise NnplugError(f"{case.image}: has {len(voxels)} channels, there is no channel {case.channel}")
+    volume = voxels[case.channel]
+    maps = [read_label(path).array for path in case.labels]
+    for path, label in zip(case.labels, maps, strict=True):
+        if label.shape != volume.shape:
+            raise InvalidFile(f"{path}: has shape {label.shape}, its image {volume.shape} (z, y, x)")
+    z = int(np.argmax((maps[0] > 0).sum(axis=(1, 2))))
+    gray = _gray(volume[z].astype(np.float32))
+    return np.concatenate(
+        [_blend(gray, np.zeros_like(maps[0][z])), *(_blend(gray, label[z]) for label in maps)], axis=1
+    )
+
+
+def _gray(plane: Gray) -> Gray:
+    low, high = np.percentile(plane, PERCENTILES)
+    scaled: Gray = np.clip((plane - low) / max(float(high - low), 1e-6), 0, 1)
+    return scaled
+
+
+def _blend(gray: Gray, label: npt.NDArray[np.int16]) -> Picture:
+    picture = np.repeat(gray[..., None], 3, axis=2)
+    for value in np.unique(label[label > 0]).tolist():
+        inside = label == value
+        picture[inside] = (1 - OPACITY) * picture[inside] + OPACITY * np.array(list(_colour(value)), np.float32)
+    return np.round(255 * picture).astype(np.uint8)
+
+
+def _colour(value: int) -> Iterator[float]:
+    """Red, green and blue from 0 to 1; the first label is red."""
+    yield from colorsys.hsv_to_rgb((value - 1) * GOLDEN % 1, 1, 1)
+
+
+def _write(path: Path, picture: npt.NDArray[Any]) -> None:
+    with atomic_file(path) as temporary:
+        sitk.WriteImage(sitk.GetImageFromArray(picture, isVector=True), str(temporary))

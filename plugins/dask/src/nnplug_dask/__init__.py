@@ -1,0 +1,1 @@
+"""Jobs of nnplug on a Dask cluster."""

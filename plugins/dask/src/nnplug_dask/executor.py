@@ -1,0 +1,182 @@
+"""The executor `dask`: cases, folds and images as tasks of a `dask.distributed` scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from uuid import uuid4
+
+from nnplug.contracts import Executor
+from nnplug.errors import NnplugError
+from nnplug.runtime.executor import Failure, attempt, collected
+from nnplug.runtime.progress import Progress
+from nnplug.runtime.relay import Event, Receiver, Sender
+
+if TYPE_CHECKING:
+    from distributed import Future
+
+    from nnplug_dask.session import Session
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DaskExecutor(Executor):
+    """Runs jobs on a Dask cluster whose workers see the same files under the same paths.
+
+    A worker that dies has its job done again elsewhere, three times at most; a training goes on from its checkpoint.
+
+    Attributes:
+        address: of a running scheduler, "tcp://HOST:8786". Without it a cluster is started, and ended with the command.
+        resources: Dask resources that a fold to train, or images to predict, take of a worker of that scheduler, such
+            as {"GPU": 1} for workers that were started with `dask worker --resources GPU=1`.
+        cluster: what is started: processes of this machine, or jobs of Slurm.
+        workers: how many are started.
+        threads: cores of each; so many cases are in work at once there. One fold is trained at a time.
+        gpus: CUDA devices of this machine, a local worker for each instead of `workers`.
+        slurm: arguments of `dask_jobqueue.SLURMCluster`: queue, account, cores, memory, walltime,
+            job_extra_directives ..
+        timeout: seconds to wait for the scheduler, and for the first worker of a scheduler or machine.
+    """
+
+    address: str = ""
+    resources: dict[str, float] = field(default_factory=dict)
+    cluster: Literal["local", "slurm"] = "local"
+    workers: int = 2
+    threads: int = 1
+    gpus: tuple[int, ...] = ()
+    slurm: dict[str, Any] = field(default_factory=dict)
+    timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse what would start nothing, or be ignored."""
+        for name in ("workers", "threads", "timeout"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
+        if self.slurm and self.cluster != "slurm":
+            raise ValueError("slurm has options, but cluster is 'local'; set executor.cluster=slurm")
+        if self.resources and not self.address:
+            raise ValueError("resources are those of a running scheduler's workers; set executor.address too")
+
+    @property
+    def slots(self) -> int:
+        """See `Executor.slots`: the workers that may train."""
+        return self._session.slots
+
+    def map(
+        self,
+        function: Callable[[Item], Result],
+        items: Sequence[Item],
+        *,
+        stage: str,
+        name: Callable[[Item], str] = str,
+    ) -> Iterator[Result]:
+        """See `Executor.map`."""
+        if items:
+            yield from collected(
+                self._outcomes(partial(run, function), items, [f"{stage} of {name(i)}" for i in items])
+            )
+
+    def map_on_device(
+        self,
+        function: Callable[[Item, Progress], Result],
+        items: Sequence[Item],
+        *,
+        stage: str,
+        name: Callable[[Item], str] = str,
+        progress: Progress,
+    ) -> Iterator[Result]:
+        """See `Executor.map_on_device`."""
+        if not items:
+            return
+        what = [f"{stage} of {name(item)}" for item in items]
+        with self._relayed(progress) as topic:
+            job = partial(run_on_device, function, topic)
+            yield from collected(self._outcomes(job, items, what, self._session.resources))
+
+    def close(self) -> None:
+        """Leave the scheduler, and end the cluster if it was started here."""
+        if session := self.__dict__.pop("_session", None):
+            session.close()
+
+    @cached_property
+    def _session(self) -> Session:
+        from nnplug_dask.session import connect
+
+        return connect(self)
+
+    def _outcomes(
+        self,
+        job: Callable[[Item, str], Result | Failure],
+        items: Sequence[Item],
+        what: Sequence[str],
+        resources: Mapping[str, float] | None = None,
+    ) -> Iterator[Result | Failure]:
+        client = self._session.client
+        futures = [
+            client.submit(job, item, text, key=f"{text} {uuid4().hex[:8]}", pure=False, resources=resources)
+            for item, text in zip(items, what, strict=True)
+        ]
+        try:
+            for text, future in zip(what, futures, strict=True):
+                yield _outcome(future, text)
+        finally:  # Ctrl-C, or a bug in a job: what is not finished is not begun
+            client.cancel(futures)
+
+    @contextmanager
+    def _relayed(self, progress: Progress) -> Iterator[str]:
+        """A topic of the scheduler whose events are told."""
+        receiver, topic = Receiver(progress), f"nnplug-{uuid4().hex}"
+        begun: set[str] = set()
+
+        def receive(event: tuple[float, Any]) -> None:
+            source, *values = event[1]
+            if values[0] != "start":
+                receiver.receive(source, values)
+            elif source in begun:
+                progress.warning(f"{source}: its worker died; it goes on at {values[1]}")
+            begun.add(source)
+
+        client = self._session.client
+        client.subscribe_topic(topic, receive)
+        try:
+            yield topic
+        finally:
+            client.unsubscribe_topic(topic)
+            receiver.close()
+
+
+def run(function: Callable[[Item], Result], item: Item, what: str) -> Result | Failure:
+    """On a worker: one item."""
+    return attempt(partial(function, item), what=what)
+
+
+def run_on_device(function: Callable[[Item, Progress], Result], topic: str, item: Item, what: str) -> Result | Failure:
+    """On a worker: one item, whose progress becomes events of a topic."""
+    from distributed import get_worker
+
+    worker = get_worker()
+
+    def send(event: Event) -> None:
+        worker.log_event(topic, [what, *event])
+
+    send(("start", worker.address))
+    return attempt(partial(function, item, Sender(send)), what=what)
+
+
+def _outcome(future: Future[Any], what: str) -> Any:
+    from distributed.scheduler import KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker as error:
+        died, last = error.allowed_failures + 1, error.last_worker.address
+        hint = "look into its log; memory is the usual cause"
+        return Failure((f"{what}: {died} workers died over it, the last of them {last}; {hint}",))
+    except CancelledError as error:
+        raise NnplugError(f"{what}: the Dask scheduler is gone. Run the same command again, which goes on.") from error

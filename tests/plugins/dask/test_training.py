@@ -1,0 +1,82 @@
+"""Folds on a cluster: those of this machine, though a worker dies in a training."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from nnplug import Plugins
+from nnplug.components import Kind
+from nnplug.data.phantom import write_phantom
+from nnplug.data.plans import read_plans
+from nnplug.data.workspace import Workspace
+from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.progress import Silent
+from nnplug.stages.folds import FoldTraining, fold_jobs, train_folds
+from nnplug.stages.pipeline import PlanRequest, RunRequest, Stage, run
+
+OPTIONS = {
+    "planner": {"base_features": 4, "max_features": 8},
+    "plan": {"patch_size": [16, 16, 16], "batch_size": 2},
+    "trainer": {"epochs": 6, "iterations_per_epoch": 4, "val_iterations_per_epoch": 1, "precision": "float32"},
+}
+
+
+class Heard(Silent):
+    def __init__(self):
+        self.warnings = []
+
+    def warning(self, message):
+        self.warnings.append(message)
+
+
+@pytest.fixture
+def folds(tmp_path):
+    """Two folds in each of two equal workspaces, "here" and "there"."""
+    dataset = write_phantom(tmp_path / "Dataset999_Phantom", cases=4, unseen=0, shape=(20, 24, 22))
+    here = Workspace(tmp_path / "here", dataset.name)
+    plan = PlanRequest(options=OPTIONS, configurations=("3d_fullres",))
+    request = RunRequest(dataset, here, plan, folds=(0, 1), until=Stage.PREPROCESS)
+    run(request, plugins=Plugins(), executor=LocalExecutor(1), device="cpu", workers=1, progress=Silent())
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+
+    def jobs(name):
+        workspace = Workspace(tmp_path / name, dataset.name)
+        plans = read_plans(workspace.plans("nnunet"))
+        return fold_jobs(dataset, workspace, plans, configurations=("3d_fullres",), folds=(0, 1), progress=Silent())
+
+    return jobs
+
+
+def test_folds_equal_those_of_this_machine_though_a_worker_dies(mortal_cluster, folds):
+    training = FoldTraining(Plugins(), "cpu", workers=1, mirroring=False)
+    expected = train_folds(folds("here"), training, executor=LocalExecutor(1), progress=Silent())
+    first = folds("there")[0].run
+    worker = mortal_cluster.processes[1]
+
+    def kill():
+        while not first.state.exists():
+            time.sleep(0.01)
+        worker.kill()
+
+    killer, heard = threading.Thread(target=kill), Heard()
+    killer.start()
+    options = {"address": mortal_cluster.address, "resources": {"GPU": 1}}
+    with closing(Plugins().registry.create(Kind.EXECUTOR, "dask", options)) as executor:
+        found = train_folds(folds("there"), training, executor=executor, progress=heard)
+    killer.join()
+    (warning,) = heard.warnings
+    assert "its worker died; it goes on at tcp://" in warning
+    assert {fold: summary["mean"] for fold, summary in found.items()} == {
+        fold: summary["mean"] for fold, summary in expected.items()
+    }
+    for ours, theirs in zip(folds("there"), folds("here"), strict=True):
+        weights, others = load_file(ours.run.final_weights), load_file(theirs.run.final_weights)
+        for name in others:
+            np.testing.assert_array_equal(weights[name], others[name])

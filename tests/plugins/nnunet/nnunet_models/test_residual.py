@@ -1,0 +1,33 @@
+"""A residual network that nnU-Net's own trainer saved, for one of its plans; figures by bench/oracle/checkpoint.py.
+
+Two channels (CT and MRI), regions with an ignore label, transposed axes, anisotropic strides, mirroring.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nnplug.plugins import Plugins
+from nnplug.runtime.progress import Silent
+from nnplug.stages.model import open_model
+from nnplug.stages.predict import Predictor
+from nnplug.stages.predict_folder import find_cases, predict_folder
+from nnplug_nnunet.nnunet_models import import_model
+
+GOLDEN = Path(__file__).parent / "golden/residual"
+
+
+def test_a_residual_checkpoint_predicts_the_same(tmp_path):
+    plugins = Plugins()
+    import_model(GOLDEN / "model", tmp_path / "bundle", registry=plugins.registry, progress=Silent())
+    model = open_model(tmp_path / "bundle")
+    assert model.plans.configuration(model.configuration).architecture.name == "residual-encoder-unet"
+    assert model.plans.transpose_forward == (1, 0, 2)
+    assert model.mirror_axes == (0, 1, 2)
+    predictor = Predictor(model, plugins, device=torch.device("cpu"))
+    cases = find_cases([GOLDEN / "images"], ".nii.gz")
+    predict_folder(predictor, cases, tmp_path / "out", save_probabilities=True, progress=Silent())
+    with np.load(tmp_path / "out" / "case.npz") as ours, np.load(GOLDEN / "probabilities.npz") as theirs:
+        assert ours["probabilities"].std() > 0.05
+        np.testing.assert_allclose(ours["probabilities"], theirs["probabilities"], rtol=0, atol=1e-3)
