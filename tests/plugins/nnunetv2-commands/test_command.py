@@ -29,6 +29,7 @@ FLAGS = {
     "export_model_to_zip": "-d -o -c -tr -p -f -chk --not_strict --exp_cv_preds",
     "install_pretrained_model_from_zip": "zip",
     "download_pretrained_model_by_url": "url",
+    "find_best_configuration": "-p -c -tr -np -f --disable_ensembling --no_overwrite",
     "ensemble": "-i -o -np --save_npz",
     "convert_MSD_dataset": "-i -overwrite_id -np",
     "convert_old_nnUNet_dataset": "input_folder output_dataset_name",

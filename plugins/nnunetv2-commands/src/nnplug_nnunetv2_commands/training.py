@@ -12,6 +12,8 @@ from nnplug_nnunetv2_commands.trainers import TrainerChoice
 from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nnplug.data.dataset import Dataset
     from nnplug.data.workspace import RunFolder
     from nnplug.runtime.progress import Progress
@@ -111,6 +113,19 @@ def write_checkpoints(job: TrainingJob) -> None:
                 mirror_axes=RunRecord.read(run.record).mirror_axes,
                 epochs=len(read_log(run.log)),
             )
+
+
+def write_npz(folder: Path) -> None:
+    """Turn the logits that validation keeps into nnU-Net's CASE.npz."""
+    from nnplug.stages.ensemble import mean_volumes
+    from nnplug.stages.logits import ENDING, read_logits
+    from nnplug.stages.probabilities import write_probabilities
+
+    for file in sorted(folder.glob(f"*{ENDING}")):
+        logits = read_logits(file, folder)
+        target = folder / f"{file.name.removesuffix(ENDING)}.npz"
+        write_probabilities(target, mean_volumes(logits, folder), logits.shape)
+        file.unlink()
 
 
 def _check_prepared(job: TrainingJob) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnplug.data.workspace import RunFolder, Workspace
@@ -12,16 +13,28 @@ GROUND_TRUTH = "gt_segmentations"
 
 
 @dataclass(frozen=True)
+class NnunetRun(RunFolder):
+    """A fold in nnUNet_results."""
+
+    def validation_with(self, weights: str) -> Path:  # noqa: ARG002
+        """`validation`, whichever weights predict, as nnU-Net has it."""
+        return self.validation
+
+
+@dataclass(frozen=True)
 class NnunetWorkspace(Workspace):
     """The workspace of a dataset whose root is nnUNet_preprocessed.
 
     Attributes:
         results: nnUNet_results; only `run` and `model_folder` need it.
         trainer: the trainer's name as it was typed, a part of the names of result folders.
+        stores: configuration -> folder of its prepared cases, for plans that hold that configuration alone, as those
+            of a run, and so cannot say with which others it shares them.
     """
 
     results: Path | None = None
     trainer: str = TRAINER
+    stores: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> Path:
@@ -49,7 +62,7 @@ class NnunetWorkspace(Workspace):
 
     def preprocessed(self, plans: str, configuration: str) -> Path:
         """The case store of a configuration."""
-        return self.folder / f"{plans}_{configuration}"
+        return self.folder / self.stores.get(configuration, f"{plans}_{configuration}")
 
     def previous(self, plans: str, configuration: str) -> Path:
         """What the previous stage of a cascade predicted for the cases of a configuration."""
@@ -57,7 +70,13 @@ class NnunetWorkspace(Workspace):
 
     def run(self, plans: str, configuration: str, fold: int | str) -> RunFolder:
         """A run's folder; `fold` is a number or "all"."""
-        return RunFolder(self.model_folder(plans, configuration) / f"fold_{fold}")
+        return NnunetRun(self.model_folder(plans, configuration) / f"fold_{fold}")
+
+    @property
+    def crossval(self) -> Path:
+        """What comparing configurations leaves, beside the models that it compares."""
+        assert self.results is not None, "whoever asks for runs gives the results folder"
+        return self.results / self.dataset / f"crossval_{self.trainer}"
 
     def model_folder(self, plans: str, configuration: str) -> Path:
         """The folder of all folds of a training."""

@@ -31,8 +31,8 @@ def main() -> None:
     flags.device(parser)
     parser.add_argument("-num_gpus", type=int, choices=[1], default=1, help="GPUs to train on")
     parser.add_argument("-pretrained_weights", action=Refused, because="this nnplug always starts from random weights")
-    parser.add_argument("--npz", action=Refused, nargs=0, because="this nnplug cannot validate with probabilities")
-    parser.add_argument("--val_best", action=Refused, nargs=0, because="this nnplug validates the final weights")
+    parser.add_argument("--npz", action="store_true", help="keep CASE.npz of the validation, for ensembles")
+    parser.add_argument("--val_best", action="store_true", help="validate the best weights, into the same folder")
     parser.add_argument(
         "--disable_checkpointing", action=Refused, nargs=0, because="a training keeps the state that --c goes on from"
     )
@@ -53,7 +53,7 @@ def _train(call: Call, options: Options) -> None:
         shutil.rmtree(job.run.validation, ignore_errors=True)
     else:
         _learn(call, job, workspace, device, go_on=options.go_on)
-    _report(_validate(call, job, device))
+    _report(_validate(call, job, device, options))
 
 
 def _learn(call: Call, job: TrainingJob, workspace: NnunetWorkspace, device: torch.device, *, go_on: bool) -> None:
@@ -70,12 +70,22 @@ def _learn(call: Call, job: TrainingJob, workspace: NnunetWorkspace, device: tor
     write_checkpoints(job)
 
 
-def _validate(call: Call, job: TrainingJob, device: torch.device) -> dict[str, Any]:
+def _validate(call: Call, job: TrainingJob, device: torch.device, options: Options) -> dict[str, Any]:
     from nnplug.stages.validate import validate
+    from nnplug_nnunetv2_commands.training import write_npz
 
-    return validate(
-        job, plugins=call.plugins, device=device, mirroring=True, executor=call.threads(), progress=call.progress
+    summary = validate(
+        job,
+        plugins=call.plugins,
+        device=device,
+        mirroring=True,
+        weights="best" if options.val_best else "final",
+        save_logits=options.npz,
+        executor=call.threads(),
+        progress=call.progress,
     )
+    write_npz(job.run.validation)
+    return summary
 
 
 def _report(summary: dict[str, Any]) -> None:

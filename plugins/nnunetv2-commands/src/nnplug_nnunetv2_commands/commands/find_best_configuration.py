@@ -1,0 +1,97 @@
+"""`nnUNetv2_find_best_configuration`: the best configuration or ensemble of two in cross-validation."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from nnplug.errors import NnplugError
+from nnplug_nnunetv2_commands import flags
+from nnplug_nnunetv2_commands.command import Call, Options, run
+from nnplug_nnunetv2_commands.environment import PREPROCESSED, RESULTS
+from nnplug_nnunetv2_commands.plans_files import configurations, stores
+from nnplug_nnunetv2_commands.workspace import PLANS, TRAINER, NnunetWorkspace
+
+if TYPE_CHECKING:
+    from nnplug.stages.select import SelectRequest
+
+CONFIGURATIONS = ("2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres")
+
+
+def main() -> None:
+    """Parse and do."""
+    parser = ArgumentParser(
+        "nnUNetv2_find_best_configuration", description="Find the best configuration or ensemble, and postprocessing."
+    )
+    parser.add_argument("dataset_name_or_id", help="dataset id or name")
+    parser.add_argument("-p", nargs="+", default=[PLANS], metavar="PLANS", help="plans [nnUNetPlans]")
+    parser.add_argument("-c", nargs="+", default=list(CONFIGURATIONS), metavar="NAME", help="configurations")
+    parser.add_argument("-tr", nargs="+", default=[TRAINER], metavar="TRAINER", help="the trainer [nnUNetTrainer]")
+    flags.workers(parser)
+    flags.folds(parser)
+    parser.add_argument("--disable_ensembling", action="store_true", help="compare single configurations only")
+    parser.add_argument(
+        "--no_overwrite", action="store_true", help="keep what is there; nnplug computes only what has changed anyway"
+    )
+    run(parser, _find)
+
+
+def _find(call: Call, options: Options) -> None:
+    from nnplug.runtime.device import choose_device
+    from nnplug.stages.select import select
+    from nnplug_nnunetv2_commands.selection import instructions, write_results
+
+    request = _request(call, options)
+    selection = select(
+        request,
+        plugins=call.plugins,
+        executor=call.threads(options.np),
+        device=choose_device("auto"),
+        progress=call.progress,
+    )
+    for entry in selection.entries:
+        click.echo(f"{entry.name}: {entry.dice}")
+    rule = write_results(request, selection)
+    for line in instructions(request, selection, rule):
+        click.echo(line)
+
+
+def _request(call: Call, options: Options) -> SelectRequest:
+    from nnplug.stages.select import SelectRequest
+    from nnplug_nnunetv2_commands.training import preprocessed_dataset
+
+    if len(options.tr) > 1:
+        raise NnplugError(f"-tr {' '.join(options.tr)}: the configurations of one trainer are compared; give one")
+    if "all" in options.f:
+        raise NnplugError("-f all: fold all is validated on what it has learned from; give folds of the split")
+    call.environment.refuse_foreign_code()
+    preprocessed, results = call.environment.folder(PREPROCESSED), call.environment.folder(RESULTS)
+    dataset = call.environment.dataset(options.dataset_name_or_id)
+    workspace = NnunetWorkspace(preprocessed, dataset, results=results, trainer=options.tr[0])
+    shared = {name: store for plans in options.p for name, store in stores(workspace.plans(plans)).items()}
+    return SelectRequest(
+        dataset=preprocessed_dataset(workspace),
+        workspace=replace(workspace, stores=shared),
+        plans=tuple(options.p),
+        configurations=_trained(call, workspace, options.p, options.c),
+        folds=tuple(map(int, options.f)),
+        ensembles=not options.disable_ensembling,
+        target=results / dataset / "selected",
+    )
+
+
+def _trained(call: Call, workspace: NnunetWorkspace, plans: list[str], asked: list[str]) -> tuple[str, ...]:
+    """The configurations that the plans have and somebody has trained; the others are told."""
+    found = []
+    for name in asked:
+        places = [workspace.model_folder(one, name) for one in plans if name in configurations(workspace.plans(one))]
+        if absent := [place for place in places if not place.is_dir()]:
+            call.progress.notice(f"{name} is left out: {absent[0]} is not there")
+        elif places:
+            found.append(name)
+    if not found:
+        raise NnplugError(f"{workspace.model_folder(plans[0], asked[0])}: no such model; train with nnUNetv2_train")
+    return tuple(found)

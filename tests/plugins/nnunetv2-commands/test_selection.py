@@ -1,0 +1,68 @@
+"""`nnUNetv2_find_best_configuration`: the winner where nnU-Net has it, and how to predict with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+WORDS = ("-tr", "short", "-device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def compared(trained):
+    """Two configurations of two folds each, the probabilities of one kept."""
+    plans = trained.preprocessed / "nnUNetPlans.json"
+    data = json.loads(plans.read_text())
+    data["configurations"]["other"] = {"inherits_from": "tiny", "batch_size": 3}
+    plans.write_text(json.dumps(data))
+    trained.expect("nnUNetv2_train", 999, "tiny", 1, *WORDS)
+    for fold in (0, 1):
+        trained.expect("nnUNetv2_train", 999, "other", fold, *WORDS, "--npz")
+    return trained
+
+
+def test_probabilities_of_the_validation_are_kept_where_asked(compared):
+    validation = compared.model(configuration="other") / "fold_0" / "validation"
+    cases = {path.name.removesuffix(".nii.gz") for path in validation.glob("*.nii.gz")}
+    assert {path.stem for path in validation.glob("*.npz")} == cases
+    assert not list(validation.glob("*.logits.zip"))
+
+
+def test_the_best_weights_are_validated_into_the_same_folder(compared):
+    summary = compared.model() / "fold_1" / "validation" / "summary.json"
+    compared.expect("nnUNetv2_train", 999, "tiny", 1, *WORDS, "--val", "--val_best")
+    assert summary.is_file()
+    assert not (summary.parents[1] / "validation_best").exists()
+    compared.expect("nnUNetv2_train", 999, "tiny", 1, *WORDS, "--val")
+
+
+def test_configurations_and_their_ensemble_are_compared(compared):
+    done = compared.expect(
+        "nnUNetv2_find_best_configuration", 999, "-c", "tiny", "other", "huge", "-tr", "short", "-f", 0, 1
+    )
+    results = compared.model().parent
+    information = json.loads((results / "inference_information.json").read_text())
+    assert len(information["all_results"]) == 3
+    best = information["best_model_or_ensemble"]
+    rule = json.loads(Path(best["postprocessing_file"]).read_text())
+    assert {"functions", "arguments"} == rule.keys()
+    instructions = (results / "inference_instructions.txt").read_text()
+    assert instructions in done.stdout
+    assert f"-pp_pkl_file {best['postprocessing_file']}" in instructions
+    assert (results / "selected").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("-tr", "short", "nnUNetTrainer"), "-tr short nnUNetTrainer: the configurations of one trainer are compared"),
+        (("-tr", "short", "-f", "all"), "-f all: fold all is validated on what it has learned from"),
+        (("-tr", "nnUNetTrainer"), "no such model; train with nnUNetv2_train"),
+    ],
+)
+def test_mistakes_are_told(trained, words, line):
+    done = trained.run("nnUNetv2_find_best_configuration", 999, *words)
+    assert done.returncode == 1
+    assert line in done.stderr
