@@ -12,6 +12,7 @@ from nnplug.plugins import Plugins
 from nnplug.runtime.progress import Silent
 from nnplug.stages.model import open_model
 from nnplug.stages.predict import Predictor
+from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.predict_folder import find_cases, predict_folder
 from nnplug_nnunet.nnunet_models import import_model
 
@@ -27,7 +28,7 @@ def test_a_residual_checkpoint_predicts_the_same(tmp_path):
     assert model.mirror_axes == ()  # nnU-Net decides on mirroring when training starts
     predictor = Predictor(model, plugins, device=torch.device("cpu"))
     cases = find_cases([GOLDEN / "images"], ".nii.gz")
-    predict_folder(predictor, cases, tmp_path / "out", save_probabilities=True, progress=Silent())
+    predict_folder(Ensemble((predictor,)), cases, tmp_path / "out", save_probabilities=True, progress=Silent())
     with np.load(tmp_path / "out" / "case.npz") as ours, np.load(GOLDEN / "probabilities.npz") as theirs:
         assert ours["probabilities"].std() > 0.05
         np.testing.assert_allclose(ours["probabilities"], theirs["probabilities"], rtol=0, atol=1e-3)
