@@ -147,7 +147,11 @@ def test_every_component_that_the_plans_name_is_recorded(plan):
         ({"options": {"planner": {"memory_gb": -1}}}, InvalidOptions, "planner 'nnunet': memory_gb is -1.0"),
         ({"options": {"architecture": {"norm": "x"}}}, InvalidOptions, "architecture 'plain-conv-unet': .*'norm'"),
         ({"options": {"normalizer": {"a": 1}}}, InvalidOptions, "normalizer.a: .*take no options"),
-        ({"options": {"metric": {"a": 1}}}, InvalidOptions, "metric.a: plans name no metric, so it has no use here"),
+        (
+            {"options": {"metric": {"a": 1}}},
+            InvalidOptions,
+            "metric.a: plans name no metric. Give it to the command that uses it.",
+        ),
     ],
 )
 def test_names_and_options_are_checked_when_planning(plan, arguments, error, message):

@@ -173,9 +173,6 @@ def choose(
     choices = {kind: Choice(name=names[kind], options=options[kind]) for kind in Kind if kind in names}
     for kind, choice in choices.items():
         _check_options(kind, choice, registry)
-    for kind in (kind for kind in Kind if kind not in (*choices, Kind.ARCHITECTURE, Kind.NORMALIZER)):
-        for option in options[kind]:
-            raise InvalidOptions(f"{kind}.{option}: plans name no {kind}, so it has no use here")
     for option in options[Kind.NORMALIZER]:
         raise InvalidOptions(f"{Kind.NORMALIZER}.{option}: normalizers are named per channel and take no options")
     return choices, options[Kind.ARCHITECTURE]
