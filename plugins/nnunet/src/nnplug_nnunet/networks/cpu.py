@@ -1,6 +1,6 @@
 """The layers of a network that PyTorch computes slowly on a CPU, computed faster; equal to rounding.
 
-Found with PyTorch 2.13 (oneDNN 3.12) on a CPU without AVX512; bench/step.py measures the whole step:
+Found with PyTorch 2.13 (oneDNN 3.12) on a CPU without AVX512; bench/rows/step.py measures the whole step:
 
 * Convolutions of kernel size 3 do fewer multiplications (`winograd`).
 * Convolutions of kernel size 1 with few outputs miss oneDNN; transposed convolutions without overlap go through it
