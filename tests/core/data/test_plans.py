@@ -1,12 +1,14 @@
 import copy
 import json
 
+import msgspec
 import pytest
 
 from nnplug.components import Kind
 from nnplug.data.dataset import DatasetDescription
 from nnplug.data.plans import Plans, read_plans
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug.provenance import Provider
 
 FULLRES = {
     "spacing": [2.0, 1.0, 1.0],
@@ -132,6 +134,17 @@ def test_the_digest_follows_decisions_and_not_the_layout_of_the_file():
     turned = json.loads(json.dumps(DATA, indent=7, sort_keys=True))
     assert read(turned).digest() == read(DATA).digest()
     assert read(changed("configurations", "3d_fullres", "batch_size", to=3)).digest() != read(DATA).digest()
+
+
+def test_a_newer_plugin_leaves_the_digest():
+    plans = read(DATA)
+    provider = Provider(
+        kind=Kind.TRAINER, name="nnunet", target="a.b:C", plugin="nnunet", distribution="nnplug-nnunet",
+        version="0.1.0", state_version=1,
+    )  # fmt: skip
+    old = msgspec.structs.replace(plans, providers=(provider,))
+    new = msgspec.structs.replace(plans, providers=(msgspec.structs.replace(provider, version="0.2.0"),))
+    assert old.digest() == new.digest() == plans.digest()
 
 
 def test_dimensions_are_those_of_the_patch():

@@ -205,9 +205,13 @@ class Plans(Record, frozen=True, kw_only=True):
             raise NnplugError(f"plans {self.name!r} choose no {kind}. Make them again with nnplug plan.")
         return self.choices[kind]
 
+    def decisions(self) -> dict[str, Any]:
+        """The plans as JSON without the providers: what a run is does not depend on their versions."""
+        return {key: value for key, value in self.data().items() if key != "providers"}
+
     def digest(self) -> str:
         """A short hash of all decisions; runs record it, so that a rerun sees what has changed."""
-        return hashlib.sha256(json.dumps(self.data(), sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self.decisions(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def inherit(configurations: Mapping[str, Any], name: str, where: str, seen: tuple[str, ...] = ()) -> Any:

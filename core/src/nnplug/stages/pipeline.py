@@ -202,7 +202,7 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, *, plugins: Plug
         configurations=request.plan.configurations,
     )
     path = request.workspace.plans(plans.name)
-    changed = list(differences(_decisions(read_plans(path)), _decisions(plans))) if path.exists() else []
+    changed = list(differences(read_plans(path).decisions(), plans.decisions())) if path.exists() else []
     if path.exists() and not changed:
         return plans
     for job in make_jobs(request, plans, progress):
@@ -214,10 +214,6 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, *, plugins: Plug
         progress.notice(f"plans {plans.name!r} change: {'; '.join(changed)}; what depends on them is done again")
     plans.write(path)
     return plans
-
-
-def _decisions(plans: Plans) -> dict[str, Any]:
-    return {key: value for key, value in plans.data().items() if key != "providers"}
 
 
 def _preprocess(
