@@ -37,6 +37,7 @@ ROW = Row(
     peer="skimage",
     ours=Inside(ours),
     theirs=Inside(theirs),
+    rounds=3,
     cases=(
         Case(
             "120 x 512 x 512 -> 240 x 400 x 400",

@@ -186,7 +186,9 @@ class Predictor:
         channels = self.configuration.input_channels(description)
         network = architecture.build(channels=channels, outputs=description.labels.outputs)
         order = memory_format(self.device, self.configuration.dimensions)
-        return network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload, no-any-return]
+        network = network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload]
+        accelerate = getattr(architecture, "for_prediction", None)
+        return network if accelerate is None else accelerate(network, self.device)  # type: ignore[no-any-return]
 
     def _load(self, weights: Path) -> None:
         if weights == self._loaded:
