@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -100,26 +101,27 @@ print(child.pid, flush=True)
 """
 
 
-def is_running(process: int) -> bool:
-    """Whether a process computes or waits; a zombie does neither."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+def has_ended(process: int) -> bool:
+    """Whether a process that was killed is gone, or soon; a zombie has ended too."""
+    stat = Path(f"/proc/{process}/stat")
+    for _ in range(100):
+        if not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_workers_that_survive_their_command_are_ended():
     from harness.session import output_of
 
-    assert not is_running(int(output_of([sys.executable, "-c", ORPHAN.replace("Popen([", "Popen(stdout=2, args=[")])))
+    assert has_ended(int(output_of([sys.executable, "-c", ORPHAN.replace("Popen([", "Popen(stdout=2, args=[")])))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_sigterm_ends_what_was_started(tmp_path):
     import signal
     import subprocess
-    import time
 
     from harness.session import SERVE
 
@@ -137,4 +139,4 @@ run_commands([[sys.executable, "-c", {worker!r}]])
         time.sleep(0.05)
     bench.send_signal(signal.SIGTERM)
     assert bench.wait() == 128 + signal.SIGTERM
-    assert not is_running(int(told.read_text()))
+    assert has_ended(int(told.read_text()))
