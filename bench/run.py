@@ -74,11 +74,12 @@ def _chosen(every: Mapping[str, Row], words: list[str]) -> dict[str, Row]:
         name, _, part = word.partition(":")
         if name not in every:
             sys.exit(f"no row is called {name!r}; rows are {', '.join(every)}")
-        cases = tuple(case for case in every[name].cases if part.lower() in case.name.lower())
-        if not cases:
+        found = [case for case in every[name].cases if part.lower() in case.name.lower()]
+        if not found:
             sys.exit(f"row {name!r} has no case with {part!r}; it has {', '.join(c.name for c in every[name].cases)}")
-        there = chosen[name].cases if name in chosen else ()
-        chosen[name] = dataclasses.replace(every[name], cases=tuple(dict.fromkeys((*there, *cases))))
+        there = [*chosen[name].cases, *found] if name in chosen else found
+        cases = tuple(case for case in every[name].cases if case in there)
+        chosen[name] = dataclasses.replace(every[name], cases=cases)
     return chosen
 
 

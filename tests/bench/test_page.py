@@ -154,7 +154,7 @@ def test_an_unknown_row_is_a_line(runner, monkeypatch):
 def test_cases_are_chosen_by_a_word(runner):
     every = runner.rows()
     chosen = runner._chosen(every, ["preprocess:brats", "preprocess:hippo", "step"])
-    assert [case.name.split(",")[0] for case in chosen["preprocess"].cases] == ["BraTS2015", "Hippocampus"]
+    assert [case.name.split(",")[0] for case in chosen["preprocess"].cases] == ["Hippocampus", "BraTS2015"]
     assert chosen["step"] == every["step"]
     with pytest.raises(SystemExit, match="row 'step' has no case with 'tpu'; it has Hippocampus 3d_fullres, batch 9"):
         runner._chosen(every, ["step:tpu"])
