@@ -23,6 +23,7 @@ from nnplug.data.images import Geometry, read_image, write_label
 from nnplug.data.store import Prepared
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.runtime.files import explained, write_json
+from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Advance, Progress
 from nnplug.stages.logits import ENDING, Logits, background, write_logits
 from nnplug.stages.model import Model
@@ -110,6 +111,8 @@ def predict_folder(
     if save_logits and len(ensemble.members) > 1:
         raise NnplugError("an ensemble averages probabilities and has no logits; save those of each model by itself")
     job = _Job(ensemble, output, progress, save_probabilities=save_probabilities, save_logits=save_logits)
+    if ensemble.members[0].device.type == "cpu":
+        keep_freed_memory()
     with explained(output):
         output.mkdir(parents=True, exist_ok=True)
     ensemble.members[0].model.plans.write(output / "plans.json")
