@@ -27,7 +27,7 @@ from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Advance, Progress
 from nnplug.stages.logits import ENDING, Logits, background, write_logits
 from nnplug.stages.model import Model
-from nnplug.stages.predict import Predictor, check_image
+from nnplug.stages.predict import LoadedModel, check_image
 from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.probabilities import write_probabilities
 
@@ -163,7 +163,7 @@ class _Job:
             and all(path.is_file() for path in self._outputs(case).values())
         }
 
-    def _read(self, case: CaseFiles, member: Predictor) -> _Read:
+    def _read(self, case: CaseFiles, member: LoadedModel) -> _Read:
         check_channel_numbers(case)
         image = read_image(case.images)
         check_image(image, member.model.description.channel_names)
@@ -192,14 +192,14 @@ class _Job:
         """Whether more is made of them than the label map of one model."""
         return len(self.ensemble.members) > 1 or self.save_probabilities or self.save_logits
 
-    def _labels(self, case: CaseFiles, member: Predictor, prepared: Prepared) -> npt.NDArray[np.integer[Any]]:
+    def _labels(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> npt.NDArray[np.integer[Any]]:
         with self._task(case, member, prepared) as advance:
             return member.label_map(prepared.image, prepared.frame, report=lambda: advance(""))
 
-    def _task(self, case: CaseFiles, member: Predictor, prepared: Prepared) -> AbstractContextManager[Advance]:
+    def _task(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> AbstractContextManager[Advance]:
         return self.progress.task(f"predict {case.name}", member.passes(prepared.image.shape[1:]))
 
-    def _logits(self, case: CaseFiles, member: Predictor, prepared: Prepared) -> Logits:
+    def _logits(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> Logits:
         with self._task(case, member, prepared) as advance:
             logits = member.logits(prepared.image, report=lambda: advance(""))
         output = member.output(logits, prepared.frame)
@@ -285,8 +285,8 @@ def check_channel_numbers(case: CaseFiles) -> None:
 
 def _ahead(
     pool: ThreadPoolExecutor,
-    function: Callable[[CaseFiles, Predictor], _Read],
-    items: Sequence[tuple[CaseFiles, Predictor]],
+    function: Callable[[CaseFiles, LoadedModel], _Read],
+    items: Sequence[tuple[CaseFiles, LoadedModel]],
 ) -> Iterator[Future[_Read]]:
     waiting: deque[Future[_Read]] = deque()
     for item in items:
