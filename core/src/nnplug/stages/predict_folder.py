@@ -22,7 +22,7 @@ from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.progress import Advance, Progress
 from nnplug.stages.logits import ENDING, Logits, background, write_logits
-from nnplug.stages.model import Model
+from nnplug.stages.model import Model, Models
 from nnplug.stages.predict import Predictor, check_image
 from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.probabilities import write_probabilities
@@ -100,8 +100,7 @@ def predict_folder(
         NnplugError: logits of an ensemble are asked for, which has none.
         Problems: some cases failed, a line each with case and cause; the others are predicted.
     """
-    if save_logits and len(ensemble.members) > 1:
-        raise NnplugError("an ensemble averages probabilities and has no logits; save those of each model by itself")
+    check_outputs(ensemble, save_logits=save_logits)
     job = _Job(ensemble, output, progress, save_probabilities=save_probabilities, save_logits=save_logits)
     with explained(output):
         output.mkdir(parents=True, exist_ok=True)
@@ -113,6 +112,19 @@ def predict_folder(
         job.run(missing, advance)
     if job.failures:
         raise Problems(job.failures)
+
+
+def check_outputs(models: Models | Ensemble, *, save_logits: bool) -> None:
+    """Raise `NnplugError` where logits of an ensemble are asked for, which has none."""
+    if save_logits and len(models.members) > 1:
+        raise NnplugError("an ensemble averages probabilities and has no logits; save those of each model by itself")
+
+
+def forget(output: Path, cases: Sequence[CaseFiles]) -> None:
+    """Have cases predicted again by calls that resume; label maps of earlier calls stay until then."""
+    if (output / LOG).is_file():
+        for case in cases:
+            _note(output, case, depends_on="")
 
 
 @dataclass
@@ -230,9 +242,7 @@ class _Job:
         return json.dumps([members, rule, self.save_probabilities, self.save_logits], sort_keys=True)
 
     def _note_finished(self, case: CaseFiles) -> None:
-        path = self.output / LOG
-        with explained(path), path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps({"case": case.name, "depends_on": self._depends_on(case)}) + "\n")
+        _note(self.output, case, depends_on=self._depends_on(case))
 
     def _log(self) -> Mapping[str, str]:
         path = self.output / LOG
@@ -270,6 +280,13 @@ def _ahead(
 def _identity(model: Model) -> list[Any]:
     """What a model is; weights count by content, as each call unpacks those of a zip anew."""
     return [model.plans.digest(), model.configuration, model.postprocessing, [*map(_digest, model.weights)]]
+
+
+def _note(output: Path, case: CaseFiles, *, depends_on: str) -> None:
+    """Append a line, whoever else does; the last line of a case counts."""
+    path = output / LOG
+    with explained(path), path.open("a", encoding="utf-8") as log:
+        log.write(json.dumps({"case": case.name, "depends_on": depends_on}) + "\n")
 
 
 def _entry(line: str) -> tuple[str, str] | None:
