@@ -25,7 +25,8 @@ from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.stages.bundle_ensemble import EnsembleBundle, read_any
 from nnplug.stages.model import open_models
-from nnplug.stages.select import Selection, SelectRequest, select
+from nnplug.stages.select import select
+from nnplug.stages.selection import Selection, SelectRequest
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "selection.json").read_text())
@@ -93,8 +94,7 @@ def construct(plans, provider, write_dataset, tmp_path):
 
 
 def run(request, progress=None):
-    device = torch.device("cpu")
-    return select(request, plugins=Plugins(), executor=LocalExecutor(1), device=device, progress=progress or Silent())
+    return select(request, plugins=Plugins(), executor=LocalExecutor(1), device="cpu", progress=progress or Silent())
 
 
 @pytest.mark.parametrize("name", list(GOLDEN))

@@ -19,7 +19,7 @@ from nnplug.stages.predict_folder import check_outputs, forget, predict_folder
 from nnplug.stages.runs import WeightsKind
 
 JOBS_PER_SLOT = 4
-"""On a cluster: small enough that no worker idles for long at the end, and few enough that loading the model is little."""
+"""On a cluster: so many that no worker idles for long at the end, so few that loading the model is little of each."""
 
 
 @dataclass(frozen=True)
