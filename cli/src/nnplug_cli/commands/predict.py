@@ -94,7 +94,7 @@ def command(
 
     Images that cannot be predicted are all told at the end, and the others are predicted.
     """
-    from nnplug.stages.predict_folder import find_cases
+    from nnplug.stages.predict_inputs import find_cases
     from nnplug.stages.predict_jobs import FolderPrediction, predict_cases
 
     if part >= parts:
