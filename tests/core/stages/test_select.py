@@ -207,3 +207,16 @@ def test_a_class_that_nobody_has_is_left_out_with_a_warning(construct):
     assert selection.entries[0].dice == selection.entries[0].dice_per_class["1"]
     assert selection.dice_postprocessed >= selection.entries[0].dice
     assert progress.warnings == ["'b' occurs in no reference of the cross-validation; it is left out of the means"]
+
+
+def test_of_equal_ones_the_first_in_nnunets_order_is_taken_and_that_is_said(construct):
+    request, progress = construct("pair"), Listener()
+    for configuration in CONFIGURATIONS:
+        for fold, cases in FOLDS.items():
+            for case in cases:  # as of networks that have learned nothing
+                file = request.workspace.run("nnunet", configuration, fold).validation / f"{case}.nii.gz"
+                SimpleITK.WriteImage(SimpleITK.ReadImage(str(file)) * 0, str(file))
+    selection = run(replace(request, ensembles=False), progress)
+    assert selection.best == CONFIGURATIONS[0] == "2d"
+    (line,) = progress.warnings
+    assert line.startswith("2d, 3d_fullres, 3d_lowres have the same mean Dice, 0.0000; 2d is taken, the first in nnU-")
