@@ -89,7 +89,7 @@ class _Asked:
 @click.option("--save-logits", is_flag=True, help="Keep CASE.logits.zip of the validation cases, for nnplug select.")
 @json_option
 @click.pass_obj
-def command(context: Context, *, executor: str, as_json: bool, **options: Any) -> None:
+def command(context: Context, /, *, executor: str, as_json: bool, **options: Any) -> None:
     """Train folds of a planned and preprocessed DATASET, then score their validation cases.
 
     Without -c every configuration of the plans, without -f every fold. What is finished is left as it is, and a fold
