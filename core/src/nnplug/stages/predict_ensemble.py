@@ -18,7 +18,7 @@ from nnplug.stages.ensemble import Mean, label_map, mean_volumes
 from nnplug.stages.logits import Logits, background
 from nnplug.stages.model import Models
 from nnplug.stages.postprocess import FittedRule
-from nnplug.stages.predict import Predictor
+from nnplug.stages.predict import LoadedModel
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ class Ensemble:
         rule: applied to label maps, or None.
     """
 
-    members: tuple[Predictor, ...]
+    members: tuple[LoadedModel, ...]
     rule: FittedRule | None = None
 
     @classmethod
@@ -48,10 +48,10 @@ class Ensemble:
         sums_on_device: bool = True,
         progress: Progress,
     ) -> Self:
-        """Build the networks; arguments and errors are those of `Predictor`."""
+        """Build the networks; arguments and errors are those of `LoadedModel`."""
         rule = models.postprocessing
         how: dict[str, Any] = {"mirroring": mirroring, "step": step, "sums_on_device": sums_on_device}
-        members = [Predictor(model, plugins, device=device, progress=progress, **how) for model in models.members]
+        members = [LoadedModel(model, plugins, device=device, progress=progress, **how) for model in models.members]
         where = "this model's postprocessing"
         return cls(
             tuple(members), None if rule is None else FittedRule.load(rule, plugins, where=where, progress=progress)
