@@ -27,8 +27,8 @@ def told(*, verbose: Callable[[], bool]) -> Iterator[None]:
         yield
     except NnplugError as error:
         _fail(_lines(error), verbose=verbose())
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
+    except KeyboardInterrupt as error:
+        click.echo(f"interrupted {error}".rstrip(), err=True)
         sys.exit(INTERRUPTED)
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader of a pipe went away; click leaves quietly

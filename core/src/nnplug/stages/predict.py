@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nnplug.blame import blamed
 from nnplug.components import Kind, Registry
 from nnplug.contracts import Architecture
 from nnplug.data.frame import Frame
@@ -26,6 +27,7 @@ from nnplug.plugins import Plugins
 from nnplug.provenance import resolve
 from nnplug.runtime.device import autocast, autocast_dtype, free_memory, memory_format
 from nnplug.runtime.progress import Progress, Silent
+from nnplug.stages.blaming import build_network
 from nnplug.stages.logits import Logits
 from nnplug.stages.model import Model
 from nnplug.stages.preprocess import Preprocessor
@@ -182,9 +184,9 @@ class Predictor:
 
     def _build(self, registry: Registry) -> torch.nn.Module:
         choice, description = self.configuration.architecture, self.model.description
-        architecture: Architecture = registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
+        self._architecture: Architecture = registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
         channels = self.configuration.input_channels(description)
-        network = architecture.build(channels=channels, outputs=description.labels.outputs)
+        network = build_network(self._architecture, channels=channels, outputs=description.labels.outputs)
         order = memory_format(self.device, self.configuration.dimensions)
         return network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload, no-any-return]
 
@@ -216,7 +218,8 @@ class Predictor:
     def _forward(self, windows: torch.Tensor) -> torch.Tensor:
         if self._previous_labels:
             windows = expand_last_channel(windows, self._previous_labels)
-        logits: torch.Tensor = self._network(windows)
+        with blamed(self._architecture):
+            logits: torch.Tensor = self._network(windows)
         return logits
 
     @property

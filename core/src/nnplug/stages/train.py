@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnplug.blame import blamed
 from nnplug.components import Entry, Kind
 from nnplug.contracts import Trainer, TrainingTask
 from nnplug.data.dataset import Dataset, DatasetDescription
@@ -25,6 +26,7 @@ from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Progress
 from nnplug.runtime.world import ALONE, World
+from nnplug.stages.blaming import BlamingAugmenter, build_network
 from nnplug.stages.cascade import (
     check_handed_on,
     check_previous_unchanged,
@@ -161,11 +163,13 @@ def train(
         check_takes_previous_stage(job, task.augmenter, trainer)
         check_handed_on(job, fold, splits)
     _check_devices(job, trainer, world)
-    if world.leads:
-        _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
-    if device.type == "cpu":
-        keep_freed_memory()
-    trainer.train(replace(task, world=world))
+    network = components[Kind.ARCHITECTURE, task.configuration.architecture.name]
+    with blamed(trainer, network):
+        if world.leads:
+            _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
+        if device.type == "cpu":
+            keep_freed_memory()
+        trainer.train(replace(task, world=world))
     if world.leads:
         draw_curves(job.run.log, job.run.curves)
     return job.run
@@ -229,7 +233,7 @@ def make_task(
         cases=cases,
         training=fold.train,
         validation=fold.val,
-        augmenter=create(components, job.plans, Kind.AUGMENTER),
+        augmenter=BlamingAugmenter(create(components, job.plans, Kind.AUGMENTER)),
         masked_channels=_masked_channels(configuration, components),
         device=device,
         run=job.run,
@@ -279,7 +283,7 @@ def _network(
     architecture = components[Kind.ARCHITECTURE, choice.name].create(choice.options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
-        network: torch.nn.Module = architecture.build(channels=channels, outputs=outputs)
+        network = build_network(architecture, channels=channels, outputs=outputs)
     if job.pretrained is not None:
         heads = load_pretrained(network, architecture, job.pretrained, channels=channels, outputs=outputs)
         progress.notice(f"{job.title} begins with {job.pretrained}; at random begin {', '.join(heads)}")
