@@ -53,12 +53,10 @@ def test_a_component_that_fails_in_a_worker_is_named_with_its_case_and_the_other
     component = Component("faulty", "cluster_jobs:Faulty", "takes no ones")
     entry = Entry(Kind.NORMALIZER, component, Source("faulty", "nnplug-faulty", "1.0"))
     work = partial(jobs.normalise, channel=Channel(entry.create(), False, None))
-    results, done = executor.map(work, [0, 1, 0, 0], stage="preprocess", name=lambda item: f"case_{item}"), []
+    results = executor.map(work, [0, 1, 0, 0], stage="preprocess", name=lambda item: f"case_{item}")
+    assert os.getpid() not in {pid for pid, _ in (next(results) for _ in range(3))}
     with pytest.raises(Problems) as problems:
-        for result in results:
-            done.append(result)  # noqa: PERF402 - what comes before the error counts
-    assert len(done) == 3
-    assert os.getpid() not in {pid for pid, _ in done}
+        next(results)
     (line,) = problems.value.lines
     assert line.startswith("preprocess of case_1: normalizer 'faulty' from nnplug-faulty 1.0 failed: KeyError: 1.0 (")
     assert "cluster_jobs.py, line" in line

@@ -87,7 +87,8 @@ def _verdicts(context: Context, name: str) -> Iterator[tuple[str, str, str | Non
     metavar="FOLDER",
     help="The folder to make [default: ./nnplug-NAME].",
 )
-def new(*, name: str, output: Path | None) -> None:
+@json_option
+def new(*, name: str, output: Path | None, as_json: bool) -> None:
     """Write a package for a plugin NAME: a planner, an architecture and a trainer to start from, each line explained.
 
     NAME is lower-case words joined by hyphens; the package is called nnplug-NAME.
@@ -96,6 +97,10 @@ def new(*, name: str, output: Path | None) -> None:
 
     folder = output or Path(f"nnplug-{name}")
     write_plugin(name, folder)
+    steps = (f"pip install -e {folder}", "nnplug components", f"nnplug plugins check {name}")
+    if as_json:
+        print_json({"plugin": name, "folder": str(folder), "next": steps})
+        return
     click.echo(f"{folder}: a package with a planner, an architecture, a trainer and a recipe. Next:")
-    for step in (f"pip install -e {folder}", "nnplug components", f"nnplug plugins check {name}"):
+    for step in steps:
         click.echo(f"  {step}")
