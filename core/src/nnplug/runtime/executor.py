@@ -179,7 +179,7 @@ def collected(outcomes: Iterable[Result | Failure]) -> Iterator[Result]:
             yield outcome
     if lines:
         problems = Problems(lines)
-        problems.add_note(traces[0])
+        problems.add_note(next(filter(None, traces), ""))
         raise problems
 
 
