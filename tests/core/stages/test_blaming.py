@@ -82,8 +82,7 @@ def test_a_sound_augmenter_is_left_alone(previous):
         (
             lambda image, label: (image, label),
             InvalidPlugin,
-            r"augmenter 'mine' from nnplug-x 1.0 gave an image of shape \(2, 6, 6, 6\) and a label of shape "
-            r"\(6, 6, 6\) for a patch of \(4, 4, 4\)",
+            r"augmenter 'mine' .* gave an image of shape \(2, 6, 6, 6\) and a label .* for a patch of \(4, 4, 4\)",
         ),
     ],
 )
