@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from click.testing import CliRunner
 
@@ -36,7 +37,7 @@ def test_a_sound_plugin_passes(install):
     result = nnplug("plugins", "check", "fake")
     assert result.exit_code == 0, result.output
     assert "normalizer fake  normalises a whole image" in result.stdout
-    assert "plugin fake      imports quickly, without torch  ok" in result.stdout
+    assert re.search("plugin fake +imports quickly, without torch +ok", result.stdout)
     assert result.stdout.splitlines()[-1] == "fake keeps its contract: 0 failed of 7 checks"
 
 

@@ -13,7 +13,7 @@ from nnplug.blame import blamed, expect, name_of, signed
 from nnplug.components import Component, Entry, Kind, Source
 from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError
 
-ENTRY = Entry(Kind.NORMALIZER, Component("log", "test_blame:Log", "a log"), Source("x", "nnplug-x", "1.0"))
+ENTRY = Entry(Kind.NORMALIZER, Component("log", f"{__name__}:Log", "a log"), Source("x", "nnplug-x", "1.0"))
 OTHER = Entry(Kind.ARCHITECTURE, Component("net", "fractions:Fraction", "a net"), Source("y", "nnplug-y", "2.0"))
 
 

@@ -118,18 +118,18 @@ NORMALIZATION = (
 SICK = "phantom_002"
 NORMALIZE = """
 def normalize(self, image, mask, intensity):
-    if abs(float(image[3, 4, 5]) - {value}) < 1e-3:
+    if abs(float(image.max()) - {value}) < 1e-3:
         {action}
     return super().normalize(image, mask, intensity)
 """
 
 
 def normalizer_that(action, raw):
-    """The source of a normalizer that does so with one case, which it knows by a voxel."""
+    """The source of a normalizer that does so with one case, which it knows by its brightest voxel."""
     from nnplug.data.images import read_image
 
     case = next(case for case in raw.training_cases() if case.name == SICK)
-    return NORMALIZE.format(action=action, value=float(read_image([case.images[0]]).array[0, 3, 4, 5]))
+    return NORMALIZE.format(action=action, value=float(read_image([case.images[0]]).array.max()))
 
 
 @pytest.mark.parametrize(
