@@ -129,12 +129,12 @@ def test_two_distributions_with_one_component_are_listed_and_using_it_names_both
 
 def test_two_plugins_of_one_distribution_with_one_component_are_told_apart_by_their_own_names(install):
     info = install("nnplug-x", "one", OFFER)
-    (info.parent / "fake_two.py").write_text((info.parent / "fake_nnplug_x.py").read_text())
+    (info.parent / "fake_twin.py").write_text((info.parent / "fake_nnplug_x.py").read_text())
     with (info / "entry_points.txt").open("a") as file:
-        file.write("two = fake_two\n")
-    with pytest.raises(AmbiguousComponent, match="Block one with -p no:one or -p no:two"):
+        file.write("twin = fake_twin\n")
+    with pytest.raises(AmbiguousComponent, match="Block one with -p no:one or -p no:twin"):
         Plugins().registry.get(Kind.PLANNER, "extra")
-    assert Plugins(block=["two"]).registry.get(Kind.PLANNER, "extra").source.plugin == "one"
+    assert Plugins(block=["twin"]).registry.get(Kind.PLANNER, "extra").source.plugin == "one"
 
 
 def test_plugins_of_one_name_from_two_distributions_both_load(install):

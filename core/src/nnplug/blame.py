@@ -86,7 +86,8 @@ def _culprit(components: Sequence[object], error: BaseException) -> tuple[object
 
 
 def _package(module: str) -> str:
-    return module.partition(".")[0]
+    """Of "package.module" or a target, "package.module:attribute"."""
+    return module.partition(":")[0].partition(".")[0]
 
 
 def _module(component: object) -> str:
