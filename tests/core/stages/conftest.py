@@ -20,7 +20,7 @@ from nnplug.data.workspace import RunFolder
 from nnplug.plugins import Plugins
 from nnplug.provenance import Provider, record
 from nnplug.stages.model import Model
-from nnplug.stages.predict import Predictor
+from nnplug.stages.predict import LoadedModel
 
 LABELS = {"background": 0, "a": 1, "b": 2}
 DESCRIPTION = {
@@ -153,7 +153,7 @@ def make_model(plans, plugins, tmp_path):
 @pytest.fixture
 def make_predictor(make_model, plugins):
     def make(model=None, progress=None, **options):
-        return Predictor(model or make_model(), plugins, device=torch.device("cpu"), progress=progress, **options)
+        return LoadedModel(model or make_model(), plugins, device=torch.device("cpu"), progress=progress, **options)
 
     return make
 

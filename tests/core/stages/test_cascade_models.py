@@ -24,7 +24,7 @@ from nnplug.plugins import Plugins
 from nnplug.provenance import record
 from nnplug.stages.bundle import read_bundle, write_bundle
 from nnplug.stages.model import Model, open_model, open_stage
-from nnplug.stages.predict import Predictor
+from nnplug.stages.predict import LoadedModel
 
 LABELS = {"background": 0, "a": 1, "b": 2}
 CASCADE = "3d_cascade_fullres"
@@ -143,7 +143,7 @@ def cascade(cascade_plans, tmp_path):
 
 
 def predictor(model):
-    return Predictor(model, Plugins(), device=torch.device("cpu"))
+    return LoadedModel(model, Plugins(), device=torch.device("cpu"))
 
 
 def image(seed=0):

@@ -13,7 +13,7 @@ from nnplug.data.images import read_label
 from nnplug.plugins import Plugins
 from nnplug.runtime.progress import Silent
 from nnplug.stages.model import open_model
-from nnplug.stages.predict import Predictor
+from nnplug.stages.predict import LoadedModel
 from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.predict_folder import find_cases, predict_folder
 from nnplug_nnunet.nnunet_models.importing import import_model
@@ -33,7 +33,7 @@ def test_models_of_nnunet_predict_the_same(shared, tmp_path, name):
     import_model(reference / "model", tmp_path / "bundle", registry=plugins.registry, progress=Silent())
     model = open_model(tmp_path / "bundle")
     mirroring = not name.endswith("nomirror")
-    predictor = Predictor(model, plugins, device=torch.device("cpu"), mirroring=mirroring)
+    predictor = LoadedModel(model, plugins, device=torch.device("cpu"), mirroring=mirroring)
     cases = find_cases([reference / "images"], model.description.file_ending)
     with_probabilities = any((reference / "predictions").glob("*.npz"))
     predict_folder(

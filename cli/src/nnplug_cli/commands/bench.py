@@ -12,7 +12,7 @@ from nnplug_cli.options import device_option, json_option, set_option, workers_o
 from nnplug_cli.render import print_json, print_table
 
 if TYPE_CHECKING:
-    from nnplug.stages.profile import EpochProfile
+    from nnplug.stages.epoch_profile import EpochProfile
 
 
 @click.command(short_help="Show where the time of a training goes.")

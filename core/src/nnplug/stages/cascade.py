@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import torch
 
     from nnplug.contracts import Augmenter, Trainer
-    from nnplug.stages.predict import Predictor
+    from nnplug.stages.predict import LoadedModel
     from nnplug.stages.train import TrainingJob
 
 
@@ -57,7 +57,7 @@ class Handover:
         """Whether a configuration waits for the case's label map."""
         return any(self._due(case))
 
-    def write(self, case: str, logits: torch.Tensor, predictor: Predictor) -> None:
+    def write(self, case: str, logits: torch.Tensor, predictor: LoadedModel) -> None:
         """Store what is due of a case.
 
         Args:
@@ -87,7 +87,7 @@ def source_of(run: RunFolder) -> str:
 
 
 def on_grid(
-    predictor: Predictor, logits: torch.Tensor, frame: Frame, shape: tuple[int, int, int]
+    predictor: LoadedModel, logits: torch.Tensor, frame: Frame, shape: tuple[int, int, int]
 ) -> npt.NDArray[np.integer[Any]]:
     """The label map of logits on another grid of the same crop.
 

@@ -38,7 +38,7 @@ CPU_VOXELS = 1 << 20  # per pass: more at once is no faster and takes more memor
 USED = (Kind.ARCHITECTURE, Kind.NORMALIZER)  # the other kinds need not be installed
 
 
-class Predictor:
+class LoadedModel:
     """A model, ready to predict one image after the other.
 
     The network is built once; with several folds, their logits are averaged. One thread at a time may call `logits`,
@@ -79,9 +79,9 @@ class Predictor:
         registry = _registry(model, plugins, self._progress)
         labels = model.description.labels
         self._previous_labels = self.configuration.previous_labels(model.description.labels)
-        self._previous: Predictor | None = None
+        self._previous: LoadedModel | None = None
         if model.previous is not None:
-            self._previous = Predictor(
+            self._previous = LoadedModel(
                 model.previous, plugins, device=device, mirroring=mirroring, step=step, progress=self._progress
             )
         self._preprocessor = Preprocessor.of(model.plans, model.configuration, labels, registry)

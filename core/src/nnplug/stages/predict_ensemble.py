@@ -18,7 +18,7 @@ from nnplug.stages.ensemble import Mean, label_map, mean_volumes
 from nnplug.stages.logits import Logits, background
 from nnplug.stages.model import Models
 from nnplug.stages.postprocess import FittedRule
-from nnplug.stages.predict import Predictor
+from nnplug.stages.predict import LoadedModel
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ class Ensemble:
         rule: applied to label maps, or None.
     """
 
-    members: tuple[Predictor, ...]
+    members: tuple[LoadedModel, ...]
     rule: FittedRule | None = None
 
     @classmethod
@@ -47,10 +47,10 @@ class Ensemble:
         step: float = 0.5,
         progress: Progress,
     ) -> Self:
-        """Build the networks; arguments and errors are those of `Predictor`."""
+        """Build the networks; arguments and errors are those of `LoadedModel`."""
         rule = models.postprocessing
         members = [
-            Predictor(model, plugins, device=device, mirroring=mirroring, step=step, progress=progress)
+            LoadedModel(model, plugins, device=device, mirroring=mirroring, step=step, progress=progress)
             for model in models.members
         ]
         where = "this model's postprocessing"

@@ -23,7 +23,7 @@ from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.progress import Advance, Progress
 from nnplug.stages.logits import ENDING, Logits, background, write_logits
 from nnplug.stages.model import Model
-from nnplug.stages.predict import Predictor, check_image
+from nnplug.stages.predict import LoadedModel, check_image
 from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.probabilities import write_probabilities
 
@@ -153,7 +153,7 @@ class _Job:
             and all(path.is_file() for path in self._outputs(case).values())
         }
 
-    def _read(self, case: CaseFiles, member: Predictor) -> _Read:
+    def _read(self, case: CaseFiles, member: LoadedModel) -> _Read:
         check_channel_numbers(case)
         image = read_image(case.images)
         check_image(image, member.model.description.channel_names)
@@ -175,7 +175,7 @@ class _Job:
             self.progress.notice(f"{case.name}: the image is zero everywhere; its label map is all background")
         return geometry, outputs
 
-    def _logits(self, case: CaseFiles, member: Predictor, prepared: Prepared) -> Logits:
+    def _logits(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> Logits:
         passes = member.passes(prepared.image.shape[1:])
         with self.progress.task(f"predict {case.name}", passes) as advance:
             logits = member.logits(prepared.image, report=lambda: advance(""))
@@ -255,8 +255,8 @@ def check_channel_numbers(case: CaseFiles) -> None:
 
 def _ahead(
     pool: ThreadPoolExecutor,
-    function: Callable[[CaseFiles, Predictor], _Read],
-    items: Sequence[tuple[CaseFiles, Predictor]],
+    function: Callable[[CaseFiles, LoadedModel], _Read],
+    items: Sequence[tuple[CaseFiles, LoadedModel]],
 ) -> Iterator[Future[_Read]]:
     waiting: deque[Future[_Read]] = deque()
     for item in items:

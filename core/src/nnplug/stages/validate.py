@@ -18,7 +18,7 @@ from nnplug.stages.cascade import Handover
 from nnplug.stages.evaluate import evaluate_cases
 from nnplug.stages.logits import ENDING, write_logits
 from nnplug.stages.model import open_stage
-from nnplug.stages.predict import Predictor
+from nnplug.stages.predict import LoadedModel
 from nnplug.stages.runs import WeightsKind, open_run
 from nnplug.stages.split import ensure_splits
 from nnplug.stages.train import TrainingJob, discard_folder
@@ -126,7 +126,7 @@ class _Work:
         if not missing:
             return
         model = open_stage(job.run.path, weights=self.weights)
-        predictor = Predictor(model, plugins, device=device, mirroring=self.mirroring, progress=progress)
+        predictor = LoadedModel(model, plugins, device=device, mirroring=self.mirroring, progress=progress)
         store = job.cases
         with progress.task(f"validate {job.title}", len(cases), done=len(cases) - len(missing)) as advance:
             for case in missing:

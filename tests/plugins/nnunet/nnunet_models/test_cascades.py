@@ -23,7 +23,7 @@ from nnplug.plugins import Plugins
 from nnplug.runtime.progress import Silent
 from nnplug.stages.bundle import Contents, pack, read_bundle
 from nnplug.stages.model import open_model
-from nnplug.stages.predict import Predictor
+from nnplug.stages.predict import LoadedModel
 from nnplug_nnunet.nnunet_models import export_model, import_model
 
 NNUNET = """
@@ -133,7 +133,7 @@ def test_nnunet_by_hand_predicts_what_the_bundle_does(results, bring, tmp_path):
     low = run(LOW)
     theirs = run(CASCADE, "-prev_stage_predictions", LOW)
     bring(trained(results, CASCADE))
-    predictor = Predictor(open_model(tmp_path / "imported"), Plugins(), device=torch.device("cpu"), mirroring=False)
+    predictor = LoadedModel(open_model(tmp_path / "imported"), Plugins(), device=torch.device("cpu"), mirroring=False)
     ours = predictor.predict(read_image((tmp_path / "in" / "a_0000.nii.gz",)))
     assert 0.1 < low.mean() < 0.9
     assert 0.1 < theirs.mean() < 0.9

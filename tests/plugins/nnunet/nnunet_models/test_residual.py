@@ -11,7 +11,7 @@ import torch
 from nnplug.plugins import Plugins
 from nnplug.runtime.progress import Silent
 from nnplug.stages.model import open_model
-from nnplug.stages.predict import Predictor
+from nnplug.stages.predict import LoadedModel
 from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.predict_folder import find_cases, predict_folder
 from nnplug_nnunet.nnunet_models import import_model
@@ -26,7 +26,7 @@ def test_a_residual_checkpoint_predicts_the_same(tmp_path):
     assert model.plans.configuration(model.configuration).architecture.name == "residual-encoder-unet"
     assert model.plans.transpose_forward == (1, 0, 2)
     assert model.mirror_axes == ()  # nnU-Net decides on mirroring when training starts
-    predictor = Predictor(model, plugins, device=torch.device("cpu"))
+    predictor = LoadedModel(model, plugins, device=torch.device("cpu"))
     cases = find_cases([GOLDEN / "images"], ".nii.gz")
     predict_folder(Ensemble((predictor,)), cases, tmp_path / "out", save_probabilities=True, progress=Silent())
     with np.load(tmp_path / "out" / "case.npz") as ours, np.load(GOLDEN / "probabilities.npz") as theirs:

@@ -32,19 +32,18 @@ from nnplug_nnunet.training.checkpoint import (
 from nnplug_nnunet.training.deep_supervision import supervised_loss
 from nnplug_nnunet.training.loading import Batch, PatchLoader, PatchSource, Stream
 from nnplug_nnunet.training.losses import make_loss
-from nnplug_nnunet.training.schedule import learning_rate, make_optimizer
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
 from nnplug_nnunet.training.share import Share
 
 if TYPE_CHECKING:
-    from nnplug_nnunet.training.trainer import NnUNetTrainer
+    from nnplug_nnunet.training.trainer import PatchTrainer
 
 # Of the time, what saving may take: after a kill at most twenty saves' worth of training is done again.
 _SAVING, _DRAWING = 1 / 20, 1 / 100
 _DROPOUT = 3  # the stream of random numbers that torch's own layers draw from
 
 
-def train(options: NnUNetTrainer, task: TrainingTask) -> None:
+def train(options: PatchTrainer, task: TrainingTask) -> None:
     """Train a fold to the end; see `nnplug.contracts.Trainer.train`."""
     Training(options, task).run()
 
@@ -52,19 +51,13 @@ def train(options: NnUNetTrainer, task: TrainingTask) -> None:
 class Training:
     """One fold on its way: network, optimiser and position, and where they are kept."""
 
-    def __init__(self, options: NnUNetTrainer, task: TrainingTask) -> None:
+    def __init__(self, options: PatchTrainer, task: TrainingTask) -> None:
         """Move the network to the device and go to where an earlier start was stopped."""
         self.options, self.task, self.world = options, task, task.world
         dimensions = task.configuration.dimensions
         self.network = task.network.to(task.device)
         self.network.to(memory_format=memory_format(task.device, dimensions))  # type: ignore[call-overload]
-        self.optimizer = make_optimizer(
-            options.optimizer,
-            self.network.parameters(),
-            lr=options.initial_lr,
-            momentum=options.momentum,
-            weight_decay=options.weight_decay,
-        )
+        self.optimizer = options.make_optimizer(self.network)
         self.loss = make_loss(options.loss, task.labels, batch_dice=task.configuration.batch_dice, world=task.world)
         self.dtype = self._precision()
         self.scaler = torch.amp.GradScaler(task.device.type, enabled=self.dtype is torch.float16)
@@ -87,7 +80,7 @@ class Training:
         with (
             self._loader(Stream.TRAINING, options.iterations_per_epoch) as training,
             self._loader(Stream.VALIDATION, options.val_iterations_per_epoch) as validation,
-            task.progress.task(title, options.epochs * options.iterations_per_epoch, done=done) as advance,
+            task.progress.task(title, options.iterations, done=done) as advance,
         ):
             while self.position.epoch < options.epochs and not self._is_stuck:
                 self._epoch(training, validation, advance)
@@ -111,9 +104,6 @@ class Training:
 
     def _epoch(self, training: PatchLoader, validation: PatchLoader, advance: Advance) -> None:
         epoch, started = self.position.epoch, time.monotonic()
-        rate = learning_rate(self.options.schedule, self.options.initial_lr, epoch, self.options.epochs)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         place = (epoch, self.world.rank) if self.world.rank else (epoch,)
         torch.manual_seed(int(generator(self.task.seed, _DROPOUT, *place).integers(2**62)))
         train_loss, waited = self._learn(training, advance)
@@ -123,7 +113,7 @@ class Training:
         if self.world.leads:
             self._log(
                 epoch=epoch,
-                lr=rate,
+                lr=self._rate,
                 train_loss=train_loss,
                 val_loss=val_loss,
                 dice=[None if math.isnan(d) else round(d, 6) for d in per_class],
@@ -140,15 +130,18 @@ class Training:
         losses, waited = [], 0.0
         dice = self.position.smoothed_dice
         latest = f"epoch {self.position.epoch + 1}" + (f", Dice {dice:.3f}" if dice is not None else "")
-        for _ in range(self.options.iterations_per_epoch):
+        first = self.position.epoch * self.options.iterations_per_epoch
+        for iteration in range(first, first + self.options.iterations_per_epoch):
             asked = time.monotonic()
             batch = next(batches)
             waited += time.monotonic() - asked
-            losses.append(self._step(batch))
+            losses.append(self._step(batch, self.options.learning_rate(iteration)))
             advance(latest)
         return self._mean(losses, "training"), waited
 
-    def _step(self, batch: Batch) -> Tensor:
+    def _step(self, batch: Batch, rate: float) -> Tensor:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss = self._forward(batch)[0]
         torch.autograd.backward(self.scaler.scale(loss))
@@ -158,6 +151,11 @@ class Training:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return loss.detach()
+
+    @property
+    def _rate(self) -> float:
+        """The learning rate of the latest iteration."""
+        return float(self.optimizer.param_groups[0]["lr"])
 
     @torch.no_grad()
     def _watch(self, batches: PatchLoader) -> tuple[float, list[float]]:
@@ -193,8 +191,8 @@ class Training:
         mean = float(torch.stack(losses).mean())
         if not math.isfinite(mean):
             raise NnplugError(
-                f"{self.task.run.path}: the {what} loss of epoch {self.position.epoch} is {mean}. "
-                "Train again with a lower --set trainer.initial_lr or with --set trainer.precision=float32."
+                f"{self.task.run.path}: the {what} loss of epoch {self.position.epoch} is {mean} at learning rate "
+                f"{self._rate:g}. Train again with a lower one or with --set trainer.precision=float32."
             )
         return mean
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nnplug.errors import NnplugError
-from nnplug.stages.profile import Parts, Watch, conclude, verdict
+from nnplug.stages.epoch_profile import Parts, Watch, conclude, verdict
 from nnplug.stages.runs import open_run
 from nnplug.stages.stopwatch import Iteration
 

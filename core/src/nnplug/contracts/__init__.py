@@ -1,0 +1,41 @@
+"""What each kind of component must do. Inherit from a Protocol to have mypy check your class.
+
+A component is a class; its keyword arguments are its options (a frozen dataclass is the natural form), which
+`--set KIND.KEY=VALUE` and recipes fill in. Arrays are (C, z, y, x) or (z, y, x); in 2d configurations the
+network sees (y, x) patches.
+"""
+
+from nnplug.contracts.architecture import Architecture, Topology
+from nnplug.contracts.augmenter import Augmentation, AugmentationContext, Augmenter, CascadeAugmentation
+from nnplug.contracts.converter import Converter, Survey
+from nnplug.contracts.extractor import Extractor
+from nnplug.contracts.metric import Better, Figures, Metric
+from nnplug.contracts.normalizer import Normalizer
+from nnplug.contracts.planner import Planner, PlanningContext
+from nnplug.contracts.postprocessor import LabelledCase, Postprocessor
+from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingTask
+from nnplug.runtime.executor import Executor
+
+__all__ = [
+    "Architecture",
+    "Augmentation",
+    "AugmentationContext",
+    "Augmenter",
+    "Better",
+    "CascadeAugmentation",
+    "Converter",
+    "Executor",
+    "ExtensibleTrainer",
+    "Extractor",
+    "Figures",
+    "LabelledCase",
+    "Metric",
+    "Normalizer",
+    "Planner",
+    "PlanningContext",
+    "Postprocessor",
+    "Survey",
+    "Topology",
+    "Trainer",
+    "TrainingTask",
+]

@@ -1,0 +1,50 @@
+"""What builds networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A U-shaped network's geometry, as a planner decides it; one entry per stage, from fine to coarse.
+
+    Attributes:
+        strides: per stage and axis; the first stage has 1.
+        kernel_sizes: per stage and axis.
+        features_per_stage: channels after each stage.
+    """
+
+    strides: tuple[tuple[int, ...], ...]
+    kernel_sizes: tuple[tuple[int, ...], ...]
+    features_per_stage: tuple[int, ...]
+
+
+class Architecture(Protocol):
+    """A network. Its options are what the plans store; torch is imported in `build` only."""
+
+    @classmethod
+    def options_for(cls, topology: Topology) -> Mapping[str, Any]:
+        """The options (JSON values) with which this network has that geometry."""
+        ...
+
+    def feature_map_elements(self, patch_size: Sequence[int], *, channels: int, heads: int) -> int:
+        """Elements of all feature maps of one sample: the planner's measure of memory, by arithmetic."""
+        ...
+
+    def check_patch(self, patch_size: Sequence[int]) -> None:
+        """Raise `NnplugError` with the nearest size that fits if the network cannot take such a patch."""
+        ...
+
+    def build(self, *, channels: int, outputs: int) -> torch.nn.Module:
+        """The module, freshly initialised from torch's generator.
+
+        In training mode it gives a list of logits (B, outputs, *patch) from fine to coarse (deep supervision), in
+        evaluation mode the full-resolution logits alone. Both have the same state dict.
+        """
+        ...

@@ -1,0 +1,97 @@
+"""What changes training patches at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from nnplug.data.labels import Labels
+
+
+@dataclass(frozen=True)
+class AugmentationContext:
+    """What an augmenter is told about the training.
+
+    Attributes:
+        patch_size: of the network's input, 2 or 3 axes.
+        mirror_axes: spatial axes that may be mirrored.
+        masked_channels: channels that are 0 outside the nonzero mask (label -1) and must stay so.
+        labels: classes or regions.
+        previous_labels: values of the previous stage's label map that become channels; empty without a cascade.
+    """
+
+    patch_size: tuple[int, ...]
+    mirror_axes: tuple[int, ...]
+    masked_channels: tuple[int, ...]
+    labels: Labels
+    previous_labels: tuple[int, ...] = ()
+
+
+class Augmentation(Protocol):
+    """An augmenter bound to a training.
+
+    Attributes:
+        source_patch_size: the larger patch that the loader cuts, so that rotation and scaling see no border.
+    """
+
+    @property
+    def source_patch_size(self) -> tuple[int, ...]:
+        """See the class."""
+        ...
+
+    def __call__(
+        self, image: npt.NDArray[np.float32], label: npt.NDArray[np.int16], rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
+        """Augment one sample.
+
+        Args:
+            image: (C, *source_patch_size).
+            label: (*source_patch_size); -1 outside the nonzero mask and outside the image.
+            rng: the only source of randomness.
+
+        Returns:
+            image (C, *patch_size) and label (*patch_size) in which -1 has become 0.
+        """
+        ...
+
+
+class CascadeAugmentation(Augmentation, Protocol):
+    """What an augmenter that `takes_previous_stage` gives: it moves the previous stage's label map with the image."""
+
+    def __call__(
+        self,
+        image: npt.NDArray[np.float32],
+        label: npt.NDArray[np.int16],
+        rng: np.random.Generator,
+        *,
+        previous: npt.NDArray[np.int16] | None = None,
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
+        """Augment one sample.
+
+        Args:
+            image: as in `Augmentation`.
+            label: as in `Augmentation`.
+            rng: as in `Augmentation`.
+            previous: (*source_patch_size), the previous stage's label map, -1 outside the image; None without one.
+
+        Returns:
+            image (C + len(previous_labels), *patch_size), the last channels one-hot in the order of the context's
+            `previous_labels`, and label as in `Augmentation`.
+        """
+        ...
+
+
+class Augmenter(Protocol):
+    """Makes the random transforms of training patches.
+
+    A class attribute `takes_previous_stage = True` says that `bind` gives a `CascadeAugmentation`; one that does not
+    say so is refused where a configuration refines the prediction of another.
+    """
+
+    def bind(self, context: AugmentationContext) -> Augmentation:
+        """Prepare for one training."""
+        ...

@@ -1,0 +1,1 @@
+"""A trainer for nnplug that needs a tenth of the iterations."""

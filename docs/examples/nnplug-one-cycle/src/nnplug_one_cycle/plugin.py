@@ -1,0 +1,23 @@
+"""What this package offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nnplug import Component, Recipe, hookimpl
+
+
+@hookimpl
+def nnplug_trainers() -> Iterable[Component]:
+    """The training procedure."""
+    yield Component(
+        name="one-cycle",
+        target="nnplug_one_cycle.trainer:OneCycleTrainer",
+        summary="AdamW, the learning rate rising and falling once, a tenth of nnU-Net's iterations",
+    )
+
+
+@hookimpl
+def nnplug_recipes() -> Iterable[Recipe]:
+    """All else as in nnU-Net."""
+    yield Recipe(name="one-cycle", choices={"trainer": "one-cycle"}, summary="nnU-Net in a tenth of the iterations")

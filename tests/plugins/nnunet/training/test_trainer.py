@@ -1,0 +1,84 @@
+"""The seam of trainers: a subclass's optimizer and learning rate are what moves the weights."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+from typing import ClassVar
+
+import pytest
+import torch
+
+from nnplug.components import Component, Entry, Kind, Registry, Source
+from nnplug.errors import InvalidOptions
+from nnplug.testing import checks
+from nnplug_nnunet.training.trainer import NnUNetTrainer, PatchTrainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmAdam(PatchTrainer):
+    """Adam, whose learning rate rises with every iteration."""
+
+    lr: float = 1e-3
+    rates: ClassVar[list[float]] = []
+
+    def make_optimizer(self, network):
+        optimizer = torch.optim.Adam(network.parameters(), lr=1.0)
+        optimizer.register_step_pre_hook(lambda o, *_: self.rates.append(o.param_groups[0]["lr"]))
+        return optimizer
+
+    def learning_rate(self, iteration):
+        return self.lr * (iteration + 1) / self.iterations
+
+
+@pytest.fixture
+def kit(monkeypatch):
+    """`kit(target, **options)`: the conformance kit's checks of a trainer, by name."""
+
+    def run(target, **options):
+        module = ModuleType("fake_trainers")
+        module.Fake = target
+        monkeypatch.setitem(sys.modules, "fake_trainers", module)
+        entry = Entry(Kind.TRAINER, Component("fake", "fake_trainers:Fake", ""), Source("fake", "nnplug-fake", "1.0"))
+        return {check.name: check for check in checks(entry, Registry([entry]), options=options)}
+
+    return run
+
+
+def test_the_learning_rate_is_asked_for_every_iteration(kit):
+    WarmAdam.rates.clear()
+    kit(WarmAdam, epochs=3, iterations_per_epoch=2)["trains a 2D network"].run()
+    assert WarmAdam.rates == [1e-3 * i / 6 for i in range(1, 7)]
+
+
+def test_a_trainer_with_another_optimizer_keeps_the_contract(kit):
+    """Among them that it goes on after a kill with equal weights."""
+    assert {name: check.problem() for name, check in kit(WarmAdam).items() if check.problem()} == {}
+
+
+def test_the_default_keeps_its_learning_rate_for_an_epoch():
+    trainer = NnUNetTrainer(epochs=10, iterations_per_epoch=3)
+    rates = [trainer.learning_rate(iteration) for iteration in range(trainer.iterations)]
+    assert rates == [0.01 * (1 - epoch / 10) ** 0.9 for epoch in range(10) for _ in range(3)]
+
+
+def test_an_exploding_loss_is_told_with_its_learning_rate(kit):
+    check = kit(NnUNetTrainer, initial_lr=1e36, epochs=3)["trains a 3D network"]
+    assert "at learning rate 1e+36. Train again with a lower one or with --set trainer.precision=float32." in (
+        check.problem() or ""
+    )
+
+
+def test_a_trainer_extends_one_of_its_own_kind_alone():
+    short, long = WarmAdam(epochs=2), WarmAdam(epochs=3)
+    assert long.extends(short)
+    assert not short.extends(long)
+    assert not WarmAdam(epochs=3, lr=0.1).extends(short)
+    assert not NnUNetTrainer(epochs=3).extends(short)
+
+
+@pytest.mark.parametrize("name", ["initial_lr", "epochs", "gradient_clip"])
+def test_numbers_that_teach_nothing_are_refused(name):
+    with pytest.raises(InvalidOptions, match=f"trainer option {name} is 0; it must be above 0"):
+        NnUNetTrainer(**{name: 0})
