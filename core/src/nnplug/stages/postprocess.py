@@ -152,12 +152,13 @@ def fit_cases(
     with blamed(postprocessor):
         jobs = BlamingExecutor(executor, postprocessor)
         rule = postprocessor.fit(cases, description.labels, executor=jobs, progress=progress)
+    fitted: Mapping[str, Any] = expect(postprocessor, rule, Mapping)  # type: ignore[type-abstract]
     return RuleRecord(
         provider=Provider.of(entry),
         options=choice.options,
         labels=description.raw["labels"],
         regions_class_order=description.raw.get("regions_class_order"),
-        rule=dict(expect(postprocessor, rule, Mapping)),
+        rule=dict(fitted),
     )
 
 

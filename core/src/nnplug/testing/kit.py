@@ -71,8 +71,8 @@ def _checks_of(installed: Plugin, plugins: Plugins) -> Iterator[tuple[str, Check
     for entry in (e for e in plugins.registry if e.source == installed.source):
         yield from ((f"{entry.kind} {entry.name}", check) for check in checks(entry, plugins.registry))
     for offered in (r for r in plugins.registry.recipes if r.source == installed.source):
-        for words, test in recipe.CHECKS.items():
-            yield f"recipe {offered.recipe.name}", Check(words, partial(test, offered.recipe, plugins.registry))
+        for words, attempt in recipe.CHECKS.items():
+            yield f"recipe {offered.recipe.name}", Check(words, partial(attempt, offered.recipe, plugins.registry))
 
 
 def entries_of(plugins: Plugins, name: str) -> list[Entry]:
