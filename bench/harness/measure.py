@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from harness.row import Case, Inside, Row, Sample, Setting, Side, Unmeasurable
+from harness.row import Case, Inside, Row, Sample, Setting, Side, Unmeasurable, Which
 from harness.session import OWN_PYTHON, Died, Served
 from nnplug.records import Record
 
@@ -31,6 +31,7 @@ class Result(Record, frozen=True, kw_only=True):
         peer: the peer's of the same rounds; empty where nnplug is measured alone.
         peer_absent: why the peer did not run, None where it did or is not asked.
         others: share of the cores that other processes used meanwhile; None where the system does not say.
+        pending: the sides that are not measured yet, of a row that measures them apart.
     """
 
     date: str
@@ -39,11 +40,28 @@ class Result(Record, frozen=True, kw_only=True):
     peer: tuple[dict[str, Any], ...] = ()
     peer_absent: str | None = None
     others: float | None = None
+    pending: tuple[Which, ...] = ()
+
+    @property
+    def disturbance(self) -> float:
+        """The share of the cores that others used, of sides that were measured apart the larger one."""
+        apart = (sample.get("others") or 0.0 for sample in (*self.nnplug, *self.peer))
+        return max(self.others or 0.0, *apart, 0.0)
 
     @property
     def is_disturbed(self) -> bool:
         """Whether others computed so much that the figures say nothing."""
-        return self.others is not None and self.others > DISTURBED
+        return self.disturbance > DISTURBED
+
+    @property
+    def counts(self) -> bool:
+        """Whether there are figures that say something."""
+        return self.unmeasured is None and not self.pending and not self.is_disturbed
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every side that was asked for ran."""
+        return self.unmeasured is None and self.peer_absent is None and not self.pending
 
     def figure(self, quantity: str) -> float | None:
         """nnplug's median."""
@@ -57,7 +75,7 @@ class Result(Record, frozen=True, kw_only=True):
         """The median over the pairs of nnplug's over the peer's."""
         if not self.peer:
             return None
-        pairs = [(a, b) for a, b in zip(self.nnplug, self.peer, strict=True) if quantity in a and b.get(quantity)]
+        pairs = [(a, b) for a, b in zip(self.nnplug, self.peer, strict=False) if quantity in a and b.get(quantity)]
         return median(a[quantity] / b[quantity] for a, b in pairs) if pairs else None
 
 
@@ -83,7 +101,7 @@ def measure(file: Path, row: Row, case: Case, setting: Setting, rounds: int | No
     date, load = datetime.now(UTC).astimezone().isoformat(timespec="seconds"), Load()
     theirs = _Theirs(file, row, case, setting)
     try:
-        _check_device(case, setting)
+        check_device(case, setting)
         with load.watched():
             pairs = _pairs(file, row, case, setting, theirs, rounds or (1 if setting.quick else row.rounds))
     except (Unmeasurable, Died) as reason:
@@ -97,7 +115,8 @@ def measure(file: Path, row: Row, case: Case, setting: Setting, rounds: int | No
     )
 
 
-def _check_device(case: Case, setting: Setting) -> None:
+def check_device(case: Case, setting: Setting) -> None:
+    """Raise `Unmeasurable` where the case needs a GPU and there is none."""
     if case.gpu and not setting.rehearse:
         import torch
 
@@ -112,13 +131,13 @@ def _pairs(
     warm_up = 0 if setting.quick else row.warm_up
     pairs: list[tuple[Sample, Sample | None]] = []
     with ExitStack() as stack:
-        ours = _opened(stack, "ours", row.ours, file, case, setting)
+        ours = opened(stack, "ours", row.ours, file, case, setting)
         theirs.open(stack)
         for turn in range(warm_up + rounds):
             early = theirs.sample() if turn % 2 else None
             mine = ours()
             yours = early if turn % 2 else theirs.sample()
-            both = row.compare(mine, yours) if row.compare and yours is not None else {}
+            both = row.compare(setting, mine, yours) if row.compare and yours is not None else {}
             pairs.append(({**mine, **both}, yours))
     return pairs[warm_up:]
 
@@ -135,7 +154,7 @@ class _Theirs:
     def open(self, stack: ExitStack) -> None:
         if self._side is not None:
             try:
-                self._sample = _opened(stack, "theirs", self._side, self._file, self._case, self._setting)
+                self._sample = opened(stack, "theirs", self._side, self._file, self._case, self._setting)
             except (Unmeasurable, Died) as reason:
                 self.absent = str(reason)
 
@@ -149,7 +168,9 @@ class _Theirs:
             return None
 
 
-def _opened(stack: ExitStack, which: str, side: Side, file: Path, case: Case, setting: Setting) -> Callable[[], Sample]:
+def opened(
+    stack: ExitStack, which: Which, side: Side, file: Path, case: Case, setting: Setting
+) -> Callable[[], Sample]:
     """A function that gives a sample."""
     values = case.arguments(setting)
     if not isinstance(side, Inside):

@@ -37,6 +37,8 @@ def page(rows: Mapping[str, Row], machines: Sequence[Results], plots: Mapping[st
     parts = [HEAD]
     for results in machines:
         parts += [f"## {results.machine.title}", _environment(results), _table(rows, results)]
+        if missed := list(_missed(rows, results)):
+            parts += ["### Goals that are missed, and why", "\n".join(missed)]
     if not machines:
         parts += ["## No machine yet", "No row was measured on a quiet machine yet.", _table(rows, None)]
     notes = [f"- **{row.title}**: {row.note}" for row in rows.values() if row.note]
@@ -45,9 +47,11 @@ def page(rows: Mapping[str, Row], machines: Sequence[Results], plots: Mapping[st
     return "\n\n".join(parts) + "\n"
 
 
-def lines_of(row: Row, case: Case, result: Result | None) -> Iterator[tuple[str, ...]]:
+def lines_of(row: Row, case: Case, result: Result | None, rehearsed: str | None = None) -> Iterator[tuple[str, ...]]:
     """The table's lines of a case: one per quantity, one where nothing was measured."""
     why = _why_not(result)
+    if why is not None and rehearsed is not None:
+        why += f"; the same code ran through on its CPU, small ({rehearsed})"
     if result is None or why is not None:
         wanted = "; ".join(_goal(goal) for goal in case.goals)
         yield (case.name, "", why or NOT_MEASURED, "", "", wanted, "", _date(result))
@@ -75,8 +79,10 @@ def _why_not(result: Result | None) -> str | None:
         return NOT_MEASURED
     if result.unmeasured is not None:
         return f"{NOT_MEASURED}: {result.unmeasured}"
+    if result.pending:
+        return f"{NOT_MEASURED}: of its two sides, which take turns of many minutes, {len(result.pending)} is missing"
     if result.is_disturbed:
-        return f"{NOT_MEASURED}: the machine was busy with other work ({result.others:.0%} of its cores)"
+        return f"{NOT_MEASURED}: the machine was busy with other work ({result.disturbance:.0%} of its cores)"
     return None
 
 
@@ -96,6 +102,20 @@ def _goal(goal: Goal) -> str:
 def _met(goal: Goal, figure: float, ratio: float | None) -> str:
     value = ratio if goal.of == "ratio" else figure
     return "?" if value is None else "yes" if goal.is_met(value) else "**no**"
+
+
+def _missed(rows: Mapping[str, Row], results: Results) -> Iterator[str]:
+    """A line for each case with a goal that is missed."""
+    for name, row in rows.items():
+        for case in row.cases:
+            found = results.find(name, case.name)
+            if found is None or not found.result.counts:
+                continue
+            values = [
+                (g, (found.result.ratio if g.of == "ratio" else found.result.figure)(g.quantity)) for g in case.goals
+            ]
+            if short := [f"{v:.3g} ({_goal(g)})" for g, v in values if v is not None and not g.is_met(v)]:
+                yield f"- **{row.title}, {case.name}**: {', '.join(short)}. {case.missed or 'Why is not known.'}"
 
 
 def _date(result: Result | None) -> str:
@@ -121,7 +141,8 @@ def _table(rows: Mapping[str, Row], results: Results | None) -> str:
         lines.append(_line([f"**{row.title}** (`{name}`, against {row.peer if row.theirs else 'nobody'})"]))
         for case in row.cases:
             found = results.find(name, case.name) if results else None
-            lines += [_line(line) for line in lines_of(row, case, None if found is None else found.result)]
+            rehearsed = results.rehearsed.get(name, {}).get(case.name) if results else None
+            lines += [_line(line) for line in lines_of(row, case, found.result if found else None, rehearsed)]
     return "\n".join(lines)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -17,20 +19,36 @@ Bar = tuple[str, float, float | None]
 """Label, ratio, goal."""
 
 
-def draw(rows: Mapping[str, Row], machines: Sequence[Results], folder: Path) -> dict[str, str]:
-    """Write the pictures; gives captions by file name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn = {}
+@dataclass(frozen=True)
+class Picture:
+    """A plot of the page: its file's name, what it shows, and what writes it to a path."""
+
+    file: str
+    caption: str
+    write: Callable[[Path], None]
+
+
+def pictures(rows: Mapping[str, Row], machines: Sequence[Results]) -> list[Picture]:
+    """What there is to draw."""
+    found = []
     for results in machines:
-        if bars := list(_bars(rows, results)):
-            name = f"ratios-{results.machine.slug}.png"
-            _ratios(bars, results.machine.title, folder / name)
-            drawn[name] = f"Ratios nnplug / peer with their goals on {results.machine.title}"
+        title, slug = results.machine.title, results.machine.slug
+        if bars := _bars(rows, results):
+            caption = f"Ratios nnplug / peer with their goals on {title}"
+            found.append(Picture(f"ratios-{slug}.png", caption, partial(_ratios, bars, title)))
         for row, case, curves in _curves(rows, results):
-            name = f"{row}-{results.machine.slug}.png"
-            _curve(curves, f"{rows[row].title}: {case}", folder / name)
-            drawn[name] = f"{rows[row].title} on {results.machine.title}"
-    return drawn
+            caption = f"{rows[row].title} on {title}"
+            found.append(Picture(f"{row}-{slug}.png", caption, partial(_curve, curves, f"{rows[row].title}: {case}")))
+    return found
+
+
+def draw(wanted: Sequence[Picture], folder: Path) -> None:
+    """Write the pictures, and remove those that nothing stands behind any more."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in {path.name for path in folder.glob("*.png")} - {picture.file for picture in wanted}:
+        (folder / stale).unlink()
+    for picture in wanted:
+        picture.write(folder / picture.file)
 
 
 def _bars(rows: Mapping[str, Row], results: Results) -> Sequence[Bar]:
@@ -38,7 +56,7 @@ def _bars(rows: Mapping[str, Row], results: Results) -> Sequence[Bar]:
     for name, row in rows.items():
         for case in row.cases:
             measured = results.find(name, case.name)
-            if measured is None or measured.result.is_disturbed:
+            if measured is None or not measured.result.counts:
                 continue
             for quantity, (called, _) in UNITS.items():
                 ratio = measured.result.ratio(quantity)
@@ -60,7 +78,7 @@ def _ratios(bars: Sequence[Bar], title: str, path: Path) -> None:
     axes.set(xscale="log", yticks=list(places), yticklabels=labels, title=title, xlabel="nnplug / peer")
     axes.invert_yaxis()
     axes.legend()
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=80)
 
 
 Curves = Mapping[str, Sequence[Sequence[float]]]
@@ -71,7 +89,7 @@ def _curves(rows: Mapping[str, Row], results: Results) -> Sequence[tuple[str, st
     for name, row in rows.items():
         for case in row.cases:
             measured = results.find(name, case.name)
-            if measured is None or measured.result.is_disturbed:
+            if measured is None or not measured.result.counts:
                 continue
             sides = {"nnplug": measured.result.nnplug, row.peer: measured.result.peer}
             curves = {side: samples[0]["curve"] for side, samples in sides.items() if samples and "curve" in samples[0]}
@@ -87,4 +105,4 @@ def _curve(curves: Curves, title: str, path: Path) -> None:
         axes.plot([t / 60 for t, _ in points], [dice for _, dice in points], label=side)
     axes.set(xlabel="minutes", ylabel="Dice", ylim=(0, 1), title=title)
     axes.legend()
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=80)

@@ -66,10 +66,17 @@ class Measured(Record, frozen=True, kw_only=True):
 
 
 class Results(Record, frozen=True, kw_only=True):
-    """Everything measured on a machine: row -> case -> result."""
+    """Everything measured on a machine.
+
+    Attributes:
+        machine: this one.
+        rows: row -> case -> result.
+        rehearsed: row -> case for GPUs -> the day on which it last ran on the CPU, small, without an error.
+    """
 
     machine: MachineFacts
     rows: dict[str, dict[str, Measured]] = msgspec.field(default_factory=dict)
+    rehearsed: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
 
     def find(self, row: str, case: str) -> Measured | None:
         """The last result of a case."""
@@ -79,6 +86,11 @@ class Results(Record, frozen=True, kw_only=True):
         """The same with one result replaced."""
         rows = {**self.rows, row: {**self.rows.get(row, {}), case: measured}}
         return msgspec.structs.replace(self, rows=rows)
+
+    def with_rehearsal(self, row: str, case: str, date: str) -> Results:
+        """The same with a case for GPUs that has run on the CPU."""
+        rehearsed = {**self.rehearsed, row: {**self.rehearsed.get(row, {}), case: date}}
+        return msgspec.structs.replace(self, rehearsed=rehearsed)
 
 
 def load_here(folder: Path, machine: MachineFacts) -> tuple[Path, Results]:

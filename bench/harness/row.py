@@ -86,6 +86,8 @@ class Outside:
 
 
 Side = Inside | Outside
+Which = Literal["ours", "theirs"]
+SIDES: tuple[Which, Which] = ("ours", "theirs")
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Case:
         goals: bounds.
         gpu: whether it is measured on a CUDA GPU only; both sides get `device`, "cuda" or in rehearsals "cpu".
         only: the one side that this case is about, None for both.
+        missed: why its goals are missed, for as long as they are.
     """
 
     name: str
@@ -107,6 +110,7 @@ class Case:
     goals: tuple[Goal, ...] = ()
     gpu: bool = False
     only: Literal["nnplug"] | None = None
+    missed: str = ""
 
     def arguments(self, setting: Setting) -> dict[str, Any]:
         """What the sides get in this setting."""
@@ -125,9 +129,11 @@ class Row:
         theirs: the peer's, None where nnplug is measured alone.
         cases: lines.
         peer: who `theirs` is.
-        compare: what takes both samples of a pair, added to nnplug's.
+        compare: what takes the setting and both samples of a pair, added to nnplug's.
         rounds: pairs of measurements; their medians count.
         warm_up: rounds before them that do not count.
+        apart: whether a side is measured as a whole before the other, and kept: for rows of which one round takes so
+            long that nobody can wait for both. Such a row may be stopped between its sides and gone on with.
         note: how to read the figures.
     """
 
@@ -136,7 +142,8 @@ class Row:
     cases: tuple[Case, ...]
     theirs: Side | None = None
     peer: str = "nnunetv2"
-    compare: Callable[[Sample, Sample], Sample] | None = None
+    compare: Callable[[Setting, Sample, Sample], Sample] | None = None
     rounds: int = 5
     warm_up: int = 1
+    apart: bool = False
     note: str = ""

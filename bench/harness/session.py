@@ -25,6 +25,7 @@ _EVERY = 0.02
 _SELDOM = 20  # looking at gigabytes takes milliseconds: at most a twentieth of the time goes into it
 _PR_SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
 _LAST_WORDS = 300
+_PATIENCE = 5.0  # seconds in which a process that is told to end does so
 
 
 class Died(Exception):
@@ -44,7 +45,12 @@ class Served:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has died
         command = [str(python), str(SERVE), str(row), side, json.dumps(values)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+            start_new_session=True,
         )
         self._answer()
 
@@ -59,8 +65,15 @@ class Served:
         return self._answer()
 
     def close(self) -> None:
-        """End it."""
-        self._process.communicate()
+        """End it, with what it has started; at work it is not waited for long."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_PATIENCE)
+        _kill(self._process.pid)
+        self._process.wait()
+        _bury(self._process.pid)
         self._said.close()
 
     def _answer(self) -> Sample:
@@ -100,10 +113,18 @@ def run_commands(
 def output_of(command: Sequence[str]) -> str:
     """What a command prints on stdout; raises as `run_commands` does."""
     with tempfile.TemporaryFile() as said:
-        done = subprocess.run(list(command), stdout=subprocess.PIPE, stderr=said, text=True, check=False)
-        if done.returncode:
-            raise Died(f"{' '.join(command)} {how_it_ended(done.returncode)}: {last_words(said)}")
-    return done.stdout
+        process = subprocess.Popen(
+            list(command), stdout=subprocess.PIPE, stderr=said, text=True, start_new_session=True
+        )
+        try:
+            printed, _ = process.communicate()
+        finally:
+            _kill(process.pid)
+            process.wait()
+            _bury(process.pid)
+        if process.returncode:
+            raise Died(f"{' '.join(command)} {how_it_ended(process.returncode)}: {last_words(said)}")
+    return printed
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str] | None, limit: float | None) -> int:
@@ -147,6 +168,11 @@ def adopt_orphans() -> None:
     """Become the parent of workers whose command is gone, so that their CPU time counts as ours; on Linux alone."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_by_exception() -> None:
+    """Let SIGTERM, as `timeout` sends it, end us by SystemExit, so that what we have started is ended too."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 class _PeakOf:

@@ -60,9 +60,11 @@ def train_ours(setting: Setting, dataset: Path, budget: Budget, options: Sequenc
 def train_theirs(setting: Setting, dataset: Path, budget: Budget) -> list[dict[str, Any]]:
     """The epochs of nnU-Net's trainer on the same fold."""
     variables = environment(setting.scratch / "nnunetv2", dataset)
-    if not any(Path(variables["nnUNet_preprocessed"]).glob("*/nnUNetPlans.json")):
+    ready = setting.scratch / "nnunetv2.ready"
+    if not ready.exists():
         command = [setting.peer_command("nnUNetv2_plan_and_preprocess"), "-d", number(dataset), "-c", CONFIGURATION]
         run_commands([command], variables)
+        ready.touch()
     log, options = setting.scratch / "nnunetv2.jsonl", setting.scratch / "nnunetv2.json"
     log.unlink(missing_ok=True)
     options.write_text(json.dumps(_options(dataset, budget, log)))

@@ -92,7 +92,7 @@ ROW = Row(
     peer="batchgeneratorsv2",
     ours=Inside(ours),
     theirs=Inside(theirs),
-    rounds=8,
+    rounds=3,
     cases=(
         case((128, 128, 128), (205, 205, 205), 30, 1, GOAL),
         case((128, 128, 128), (205, 205, 205), 30, 4, GOAL),

@@ -55,7 +55,7 @@ ROW = Row(
     title="export of logits to labels",
     ours=Inside(ours, fresh=True),
     theirs=Inside(theirs, fresh=True),
-    rounds=2,
+    rounds=1,
     warm_up=0,
     cases=(
         Case(

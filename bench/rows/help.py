@@ -37,6 +37,7 @@ ROW = Row(
     title="`--help` of every command",
     ours=Outside(ours),
     theirs=Outside(theirs),
+    rounds=2,
     cases=(
         *(Case(name, {"command": name}, goals=(Goal("seconds", 0.06), GOAL)) for name in PAIRS),
         Case(ALL, {"command": ALL}, goals=(GOAL,), only="nnplug"),

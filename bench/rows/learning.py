@@ -29,7 +29,7 @@ def theirs(setting: Setting, seconds: float, iterations: int) -> Work:
     return lambda: {"curve": curve_of(train_theirs(setting, dataset, _budget(seconds, iterations)))}
 
 
-def lead(ours: Sample, theirs: Sample) -> Sample:
+def lead(setting: Setting, ours: Sample, theirs: Sample) -> Sample:  # noqa: ARG001 - curves are all it needs
     """nnplug's Dice over nnU-Net's where it leads least, from the first moment at which both have one."""
     a, b = smoothed(ours["curve"]), smoothed(theirs["curve"])
     if not a or not b:
@@ -64,7 +64,7 @@ ROW = Row(
     theirs=Outside(theirs),
     compare=lead,
     rounds=1,
-    warm_up=0,
+    apart=True,
     cases=(
         Case(
             "20 minutes",

@@ -79,7 +79,7 @@ ROW = Row(
     title="planning one large CT fingerprint with cascade",
     ours=Inside(ours),
     theirs=Inside(theirs),
-    rounds=3,
+    rounds=2,
     warm_up=0,
     cases=tuple(Case(f"planner {name}", {"planner": name}, goals=(Goal("seconds", 0.02),)) for name in OURS),
 )

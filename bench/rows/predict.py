@@ -11,12 +11,14 @@ from harness.session import NNPLUG, output_of, run_commands
 
 MODEL = Path(__file__).parents[1] / "peers" / "model.py"
 CASE = "case_0000.nii.gz"
+OURS, THEIRS = "nnplug", "nnunetv2"
+"""Folders of the predictions."""
 
 
 def ours(setting: Setting, device: str, **values: object) -> Work:
     """`nnplug predict` with the same weights, imported."""
     images, model = inputs(setting, **values)  # type: ignore[arg-type]
-    bundle, output = setting.scratch / "bundle", setting.scratch / "nnplug"
+    bundle, output = setting.scratch / "bundle", setting.scratch / OURS
     if not bundle.exists():
         output_of([NNPLUG, "model", "import-nnunet", str(model), "-o", str(bundle)])
     command = [NNPLUG, "predict", "-i", str(images), "-o", str(output), "-m", str(bundle)]
@@ -26,7 +28,7 @@ def ours(setting: Setting, device: str, **values: object) -> Work:
 def theirs(setting: Setting, device: str, **values: object) -> Work:
     """`nnUNetv2_predict_from_modelfolder`, one process each for reading and writing: there is one image."""
     images, model = inputs(setting, **values)  # type: ignore[arg-type]
-    output = setting.scratch / "nnunetv2"
+    output = setting.scratch / THEIRS
     command = [setting.peer_command("nnUNetv2_predict_from_modelfolder"), "-i", str(images), "-o", str(output)]
     options = ["-m", str(model), "-f", "0", "--disable_tta", "-npp", "1", "-nps", "1", "-device", device]
     return lambda: _predict([*command, *options], output)
@@ -57,17 +59,18 @@ def _write_image(folder: Path, size: int) -> None:
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(volume), str(folder / CASE))
 
 
-def agreement(ours: Sample, theirs: Sample) -> Sample:
+def agreement(setting: Setting, ours: Sample, theirs: Sample) -> Sample:  # noqa: ARG001 - both have left files
     """The share of voxels on which both agree: speed counts where results are equal."""
     import SimpleITK
 
-    a, b = (SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(side["labels"])) for side in (ours, theirs))
+    files = [setting.scratch / side / CASE.replace("_0000", "") for side in (OURS, THEIRS)]
+    a, b = (SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(file))) for file in files)
     return {"agreement": float((a == b).mean())}
 
 
 def _predict(command: list[str], output: Path) -> Sample:
     shutil.rmtree(output, ignore_errors=True)
-    return {**run_commands([command]), "labels": str(output / CASE.replace("_0000", ""))}
+    return run_commands([command])
 
 
 NETWORK = {"classes": 60, "features": [32, 64, 128, 256, 320, 320]}
@@ -79,7 +82,7 @@ ROW = Row(
     theirs=Outside(theirs),
     compare=agreement,
     rounds=1,
-    warm_up=0,
+    apart=True,
     cases=(
         Case(
             "256^3, network at 1.5 mm, CPU",

@@ -37,6 +37,8 @@ ROW = Row(
     peer="skimage",
     ours=Inside(ours),
     theirs=Inside(theirs),
+    rounds=2,
+    warm_up=0,
     cases=(
         Case(
             "120 x 512 x 512 -> 240 x 400 x 400",

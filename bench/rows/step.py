@@ -107,8 +107,7 @@ ROW = Row(
     title="training step",
     ours=Inside(ours),
     theirs=Inside(theirs),
-    rounds=6,
-    warm_up=2,
+    rounds=4,
     cases=(
         Case(
             "Hippocampus 3d_fullres, batch 9, CPU",

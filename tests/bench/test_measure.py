@@ -99,8 +99,8 @@ def test_the_least_lead_of_a_curve():
 
     lead = load_row(__file__.replace("tests/bench/test_measure.py", "bench/rows/learning.py")).compare
     ours, theirs = {"curve": [[1, 0.5], [3, 0.5]]}, {"curve": [[2, 0.25], [4, 0.75]]}
-    assert lead(ours, theirs)["lead"] == pytest.approx(0.5 - 0.5)  # at 4: the mean of 0.25 and 0.75
-    assert lead(ours, {"curve": []}) == {}
+    assert lead(None, ours, theirs)["lead"] == pytest.approx(0.5 - 0.5)  # at 4: the mean of 0.25 and 0.75
+    assert lead(None, ours, {"curve": []}) == {}
 
 
 def test_a_curve_adds_up_seconds_and_needs_an_epoch():

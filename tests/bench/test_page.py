@@ -77,25 +77,48 @@ def test_results_come_back_from_their_file(results, tmp_path):
 def test_pictures_of_ratios_and_curves(tiny, results, tmp_path):
     import dataclasses
 
-    from harness.plots import draw
+    from harness.plots import draw, pictures
     from harness.row import Goal
 
     _, row = tiny("ours", "ours")
     goal = dataclasses.replace(row.cases[0], goals=(Goal("seconds", 0.5),))
     curve = {"seconds": 1.0, "curve": [[60, 0.5], [120, 0.8]]}
-    drawn = draw({"tiny": dataclasses.replace(row, cases=(goal,))}, [results(nnplug=(curve,))], tmp_path)
-    assert set(drawn) == {"ratios-epyc-2-cores-24-gb-no-gpu.png", "tiny-epyc-2-cores-24-gb-no-gpu.png"}
-    assert all((tmp_path / name).stat().st_size > 5000 for name in drawn)
+    wanted = pictures({"tiny": dataclasses.replace(row, cases=(goal,))}, [results(nnplug=(curve,))])
+    (tmp_path / "of-another-machine.png").touch()
+    draw(wanted, tmp_path)
+    slug = "epyc-2-cores-24-gb-no-gpu.png"
+    assert {path.name for path in tmp_path.glob("*.png")} == {f"ratios-{slug}", f"tiny-{slug}"}
+    assert all(path.stat().st_size > 3000 for path in tmp_path.glob("*.png"))
 
 
 def test_the_page_is_what_the_runner_makes_of_the_results(runner):
     from harness.page import page
     from harness.results import load_all
 
-    machines = list(load_all(ROOT / "bench" / "results"))
-    made = page(runner.rows(), machines, {})
+    every, machines = runner.rows(), list(load_all(ROOT / "bench" / "results"))
+    links = runner.links(every, machines)
     written = (ROOT / "docs" / "benchmarks.md").read_text()
-    assert written.startswith(made.rstrip("\n")), "run: python bench/run.py --page"
+    assert written == page(every, machines, links), "run: python bench/run.py --page"
+    assert {path.name for path in runner.PICTURES.glob("*.png")} == {Path(link).name for link in links}
+
+
+def test_a_goal_that_is_missed_has_its_reason(tiny, results):
+    import dataclasses
+
+    from harness.page import page
+
+    _, row = tiny("ours", "ours")
+    slow = results(nnplug=({"seconds": 6.0},))
+    why = dataclasses.replace(row, cases=(dataclasses.replace(row.cases[0], missed="It sleeps."),))
+    assert "- **a tiny row, small**: 6 (wall time at most 5 s). It sleeps." in page({"tiny": why}, [slow], {})
+    assert "Why is not known." in page({"tiny": row}, [slow], {})
+    assert "Goals that are missed" not in page({"tiny": why}, [results()], {})
+
+
+def test_what_was_rehearsed_is_said_where_there_is_no_figure(tiny, results):
+    machine = results(unmeasured="needs a CUDA GPU").with_rehearsal("tiny", "small", "2026-01-03")
+    assert "needs a CUDA GPU; the same code ran through on its CPU, small (2026-01-03)" in text_of(tiny, machine)
+    assert "ran through" not in text_of(tiny, results().with_rehearsal("tiny", "small", "2026-01-03"))
 
 
 def test_every_row_is_in_order_and_every_quantity_has_a_name(runner):
@@ -126,3 +149,12 @@ def test_an_unknown_row_is_a_line(runner, monkeypatch):
     monkeypatch.setattr("sys.argv", ["run.py", "stepp"])
     with pytest.raises(SystemExit, match="no row is called 'stepp'; rows are help, "):
         runner.main()
+
+
+def test_cases_are_chosen_by_a_word(runner):
+    every = runner.rows()
+    chosen = runner._chosen(every, ["preprocess:brats", "preprocess:hippo", "step"])
+    assert [case.name.split(",")[0] for case in chosen["preprocess"].cases] == ["Hippocampus", "BraTS2015"]
+    assert chosen["step"] == every["step"]
+    with pytest.raises(SystemExit, match="row 'step' has no case with 'tpu'; it has Hippocampus 3d_fullres, batch 9"):
+        runner._chosen(every, ["step:tpu"])

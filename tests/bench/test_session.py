@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,51 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime)
 
     code = f"import sys; sys.path.insert(0, {str(SERVE.parents[1])!r})\n{adopting}"
     assert float(output_of([sys.executable, "-c", code])) > 0.2
+
+
+ORPHAN = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(child.pid, flush=True)
+"""
+
+
+def has_ended(process: int) -> bool:
+    """Whether a process that was killed is gone, or soon; a zombie has ended too."""
+    stat = Path(f"/proc/{process}/stat")
+    for _ in range(100):
+        if not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_workers_that_survive_their_command_are_ended():
+    from harness.session import output_of
+
+    assert has_ended(int(output_of([sys.executable, "-c", ORPHAN.replace("Popen([", "Popen(stdout=2, args=[")])))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_sigterm_ends_what_was_started(tmp_path):
+    import signal
+    import subprocess
+
+    from harness.session import SERVE
+
+    told = tmp_path / "worker"
+    worker = f"import os, pathlib, time; pathlib.Path({str(told)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    code = f"""
+import sys; sys.path.insert(0, {str(SERVE.parents[1])!r})
+from harness.session import end_by_exception, run_commands
+
+end_by_exception()
+run_commands([[sys.executable, "-c", {worker!r}]])
+"""
+    bench = subprocess.Popen([sys.executable, "-c", code])
+    while not (told.exists() and told.read_text()):
+        time.sleep(0.05)
+    bench.send_signal(signal.SIGTERM)
+    assert bench.wait() == 128 + signal.SIGTERM
+    assert has_ended(int(told.read_text()))

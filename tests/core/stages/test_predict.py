@@ -102,6 +102,15 @@ def test_folds_are_averaged_whether_weights_stay_in_memory_or_not(make_model, ma
     torch.testing.assert_close(make_predictor(model).logits(image), expected)
 
 
+@pytest.mark.parametrize("fields", [{}, {"labels": REGIONS}, {"folds": 2}])
+def test_a_label_map_without_the_whole_images_logits_is_the_same(make_model, make_predictor, write_image, fields):
+    predictor = make_predictor(make_model(**fields))
+    prepared = predictor.prepare(read_image(write_image("a", volume(shape=(27, 12, 11))).images))
+    expected = predictor.labels(predictor.logits(prepared.image), prepared.frame)
+    assert np.array_equal(predictor.label_map(prepared.image, prepared.frame), expected)
+    assert len(np.unique(expected)) > 1
+
+
 def test_mirroring_follows_training_and_can_be_left_out(make_predictor):
     mirrored, plain = make_predictor(), make_predictor(mirroring=False)
     assert (mirrored.mirror_axes, plain.mirror_axes) == ((0, 2), ())
@@ -148,12 +157,16 @@ def test_damaged_weights_are_refused(make_model, make_predictor):
         make_predictor(model).logits(np.zeros((1, 8, 8, 8), np.float32))
 
 
-def test_weights_that_give_nan_are_refused(make_model, make_predictor):
+def test_weights_that_give_nan_are_refused(make_model, make_predictor, write_image):
     model = make_model()
-    state = make_predictor(model)._network.state_dict()
-    save_file({key: torch.full_like(value, torch.nan) for key, value in state.items()}, model.weights[0])
+    predictor = make_predictor(model)
+    state = predictor._network.state_dict()
+    save_file({key: torch.full(value.shape, torch.nan) for key, value in state.items()}, model.weights[0])
+    prepared = predictor.prepare(read_image(write_image("a", volume()).images))
     with pytest.raises(NnplugError, match="the network gave values that are not finite"):
-        make_predictor(model).logits(np.zeros((1, 8, 8, 8), np.float32))
+        make_predictor(model).logits(prepared.image)
+    with pytest.raises(NnplugError, match="the network gave values that are not finite"):
+        make_predictor(model).label_map(prepared.image, prepared.frame)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ A component is a class; its keyword arguments are its options (a frozen dataclas
 network sees (y, x) patches.
 """
 
-from nnplug.contracts.architecture import Architecture, Topology
+from nnplug.contracts.architecture import AcceleratedArchitecture, Architecture, Topology
 from nnplug.contracts.augmenter import Augmentation, AugmentationContext, Augmenter, CascadeAugmentation
 from nnplug.contracts.converter import Converter, Survey
 from nnplug.contracts.extractor import Extractor
@@ -17,6 +17,7 @@ from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingTask
 from nnplug.runtime.executor import Executor
 
 __all__ = [
+    "AcceleratedArchitecture",
     "Architecture",
     "Augmentation",
     "AugmentationContext",

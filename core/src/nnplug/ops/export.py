@@ -7,7 +7,7 @@ axis with two slices in hand. Numbers are those of nnU-Net, which resizes each c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -41,12 +41,34 @@ def label_map(
     Returns:
         (z, y, x) uint8, or int16 where values are above 255.
     """
-    planes = (decode(plane, regions_class_order).cpu().numpy() for plane in resampled_slices(logits, shape, axis))
-    first = next(planes)
-    labels = np.empty(shape, first.dtype)
-    labels[0] = first
-    for z, plane in enumerate(planes, start=1):
-        labels[z] = plane
+    return streamed_label_map(
+        _planes(logits), logits.shape[1], shape, axis=axis, regions_class_order=regions_class_order
+    )
+
+
+def streamed_label_map(
+    planes: Iterable[torch.Tensor],
+    count: int,
+    shape: Shape,
+    *,
+    axis: int | None = None,
+    regions_class_order: Sequence[int] | None = None,
+) -> npt.NDArray[np.integer[Any]]:
+    """As `label_map`, of logits that come plane by plane and are nowhere in memory as a whole.
+
+    Args:
+        planes: (K, y, x) float32 in order along the first axis, each valid until the next is asked for.
+        count: how many there are.
+        shape: as in `label_map`.
+        axis: as in `label_map`.
+        regions_class_order: as in `decode`.
+    """
+    labels: npt.NDArray[np.integer[Any]] | None = None
+    for z, plane in enumerate(resampled_planes(planes, count, shape, axis)):
+        decoded = decode(plane, regions_class_order).cpu().numpy()
+        labels = np.empty(shape, decoded.dtype) if labels is None else labels
+        labels[z] = decoded
+    assert labels is not None  # every image has at least one slice
     return labels
 
 
@@ -85,12 +107,22 @@ def resampled_slices(logits: torch.Tensor, shape: Shape, axis: int | None) -> It
         shape: wanted (z, y, x).
         axis: as in `label_map`.
     """
+    return resampled_planes(_planes(logits), logits.shape[1], shape, axis)
+
+
+def resampled_planes(
+    planes: Iterable[torch.Tensor], count: int, shape: Shape, axis: int | None
+) -> Iterator[torch.Tensor]:
+    """As `resampled_slices`, of planes as `streamed_label_map` takes them."""
+    source = enumerate(planes)
     in_plane: dict[int, torch.Tensor] = {}
     blend: torch.Tensor | None = None
-    for low, high, weight in _taps(logits.shape[1], shape[0], separated=axis == 0):
-        in_plane = {
-            z: in_plane[z] if z in in_plane else _resize_plane(logits[:, z], shape[1:], axis) for z in {low, high}
-        }
+    for low, high, weight in _taps(count, shape[0], separated=axis == 0):
+        in_plane = {z: plane for z, plane in in_plane.items() if z >= low}
+        while high not in in_plane:
+            z, plane = next(source)
+            if z >= low:
+                in_plane[z] = _resize_plane(plane, shape[1:], axis)
         if low == high:
             yield in_plane[low]
         else:
@@ -170,8 +202,14 @@ def _taps(old: int, new: int, *, separated: bool) -> Iterator[tuple[int, int, fl
         yield int(low), int(low + (weight > 0)), float(weight)
 
 
+def _planes(logits: torch.Tensor) -> Iterator[torch.Tensor]:
+    return iter(logits.unbind(1))
+
+
 def _resize_plane(plane: torch.Tensor, shape: Sequence[int], axis: int | None) -> torch.Tensor:
-    """Resample (K, y, x) to (K, *shape): linear, or nearest along a separated axis y (1) or x (2)."""
+    """Resample (K, y, x) to a new (K, *shape): linear, or nearest along a separated axis y (1) or x (2)."""
+    if tuple(plane.shape[1:]) == tuple(shape):
+        return plane.clone()
     if axis in (1, 2):
         index = torch.from_numpy(nearest(plane.shape[axis], shape[axis - 1])).to(plane.device)
         plane = plane.index_select(axis, index)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations, product
+from itertools import combinations, groupby, product
 from typing import TypeVar
 
 import torch
@@ -89,19 +89,32 @@ def predict_windows(
         (K, z, y, x) float32 on `accumulate_on`.
     """
     padded, inside = pad_to_patch(image.to(accumulate_on or device), patch_size)
-    windows = image_windows(padded.shape[1:], patch_size, step)
+    batches = window_batches(padded.shape[1:], patch_size, step, batch_size)
+    count = sum(map(len, batches))
     weight = gaussian(patch_size).to(device)
     mean = _WeightedMean(padded.shape[1:], weight.to(padded.device))
     done = 0
     with torch.no_grad():
-        for group in _groups(windows, batch_size):
-            batch = _to(torch.stack([padded[:, *window] for window in group]), device)
-            logits = mirrored_mean(network, batch, mirror_axes, max(1, batch_size // len(group)))
+        for group in batches:
+            logits = predict_batch(network, padded, group, mirror_axes, batch_size, device)
             mean.add(group, logits.mul_(weight))
             done += len(group)
             if report is not None:
-                report(done, len(windows))
+                report(done, count)
     return mean.result()[:, *inside]
+
+
+def predict_batch(
+    network: Network,
+    image: torch.Tensor,
+    windows: Sequence[Window],
+    mirror_axes: Sequence[int],
+    batch_size: int,
+    device: torch.device,
+) -> torch.Tensor:
+    """Logits (B, K, *patch) of B windows of an image that is at least a patch large; see `predict_windows`."""
+    batch = _to(torch.stack([image[:, *window] for window in windows]), device)
+    return mirrored_mean(network, batch, mirror_axes, max(1, batch_size // len(windows)))
 
 
 class _WeightedMean:
@@ -141,7 +154,7 @@ def mirrored_mean(network: Network, batch: torch.Tensor, mirror_axes: Sequence[i
     """
     flips = [axes for n in range(len(mirror_axes) + 1) for axes in combinations([a + 2 for a in mirror_axes], n)]
     total: torch.Tensor | None = None
-    for chosen in _groups(flips, at_once):
+    for chosen in in_batches(flips, at_once):
         mirrored = [batch.flip(axes) for axes in chosen]
         outputs = network(torch.cat(mirrored)).float().chunk(len(chosen))
         for axes, output in zip(chosen, outputs, strict=True):
@@ -158,6 +171,25 @@ def image_windows(shape: Sequence[int], patch_size: Sequence[int], step: float) 
     starts = window_positions(shape[leading:], patch_size, step)
     axes += [[slice(s, s + size) for s in axis] for axis, size in zip(starts, patch_size, strict=True)]
     return list(product(*axes))
+
+
+def window_batches(
+    shape: Sequence[int], patch_size: Sequence[int], step: float, batch_size: int
+) -> list[Sequence[Window]]:
+    """The windows of an image (z, y, x) by the batches in which they are predicted.
+
+    Of a patch of three axes, those of a batch begin at the same row.
+    """
+    windows = image_windows(shape, patch_size, step)
+    if len(patch_size) < 3:
+        return list(in_batches(windows, batch_size))
+    return [batch for _, own in groupby(windows, key=first_row) for batch in in_batches(list(own), batch_size)]
+
+
+def first_row(window: Window) -> int:
+    """Where a window begins on the first axis."""
+    first = window[0]
+    return int(first.start) if isinstance(first, slice) else first
 
 
 def pad_to_patch(image: torch.Tensor, patch_size: Sequence[int]) -> tuple[torch.Tensor, tuple[slice, ...]]:
@@ -189,7 +221,8 @@ def _bell(size: int, sigma: float) -> torch.Tensor:
     return torch.exp(-0.5 * (distance / sigma) ** 2) * (distance <= int(_TRUNCATE * sigma + 0.5))
 
 
-def _groups(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The items in groups of that size, the last one maybe smaller."""
     return (items[i : i + size] for i in range(0, len(items), size))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from nnplug.errors import InvalidFile, NnplugError
 from nnplug.ops import export
 from nnplug.ops.one_hot import expand_last_channel
 from nnplug.ops.resample import separated_axis
-from nnplug.ops.sliding_window import image_windows, predict_windows
+from nnplug.ops.slabs import predict_slabs
+from nnplug.ops.sliding_window import predict_windows, window_batches
 from nnplug.plugins import Plugins
 from nnplug.provenance import resolve
 from nnplug.runtime.device import autocast, autocast_dtype, free_memory, memory_format
@@ -133,17 +135,58 @@ class LoadedModel:
         assert total is not None  # a model has weights
         return _finite(total.div_(len(self.model.weights)))
 
+    def label_map(
+        self,
+        image: npt.NDArray[np.float32] | StoredArray,
+        frame: Frame,
+        *,
+        report: Callable[[], None] | None = None,
+    ) -> npt.NDArray[np.integer[Any]]:
+        """What `labels` makes of `logits`, but memory never holds the logits of the whole image.
+
+        Args:
+            image: as in `logits`.
+            frame: of the prepared image.
+            report: called `passes` times.
+
+        Returns:
+            as `labels`.
+
+        Raises:
+            NnplugError: as `logits`.
+        """
+        if self.configuration.dimensions == 2:  # windows of many slices share a batch
+            return self.labels(self.logits(image, report=report), frame)
+        array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
+        slabs = predict_slabs(
+            [partial(self._forward_with, weights) for weights in self.model.weights],
+            array,
+            patch_size=self.configuration.patch_size,
+            mirror_axes=self.mirror_axes,
+            step=self.step,
+            batch_size=self._batch_size,
+            device=self.device,
+            accumulate_on=self._room_for(array, self.configuration.patch_size[0]),
+            report=report,
+        )
+        planes = (plane for slab in slabs for plane in _finite(slab).unbind(1))
+        return self._label_map(planes, array.shape[1], frame)
+
     def passes(self, shape: Sequence[int]) -> int:
-        """How often `logits` reports for a prepared image of that (z, y, x) shape: once per batch of windows."""
+        """How often `logits` and `label_map` report for a prepared image of that (z, y, x) shape: after each batch."""
         patch = self.configuration.patch_size
         leading = len(shape) - len(patch)
         padded = [*shape[:leading], *map(max, shape[leading:], patch)]
-        return math.ceil(len(image_windows(padded, patch, self.step)) / self._batch_size) * len(self.model.weights)
+        return len(window_batches(padded, patch, self.step, self._batch_size)) * len(self.model.weights)
 
     def labels(self, logits: torch.Tensor, frame: Frame) -> npt.NDArray[np.integer[Any]]:
         """The label map (z, y, x) of an image, in its own geometry; memory holds a few slices of all classes."""
-        cropped = export.label_map(
-            logits,
+        return self._label_map(logits.unbind(1), logits.shape[1], frame)
+
+    def _label_map(self, planes: Iterable[torch.Tensor], count: int, frame: Frame) -> npt.NDArray[np.integer[Any]]:
+        cropped = export.streamed_label_map(
+            planes,
+            count,
             frame.cropped_shape,
             axis=self._separated_axis(frame),
             regions_class_order=self.model.description.labels.regions_class_order,
@@ -180,7 +223,7 @@ class LoadedModel:
             self._progress.notice("the image is zero everywhere; its label map is all background")
             return np.zeros(image.geometry.shape, np.uint8)
         prepared = self.prepare(image)
-        return self.labels(self.logits(prepared.image), prepared.frame)
+        return self.label_map(prepared.image, prepared.frame)
 
     def _build(self, registry: Registry) -> torch.nn.Module:
         choice, description = self.configuration.architecture, self.model.description
@@ -188,7 +231,10 @@ class LoadedModel:
         channels = self.configuration.input_channels(description)
         network = build_network(self._architecture, channels=channels, outputs=description.labels.outputs)
         order = memory_format(self.device, self.configuration.dimensions)
-        return network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload, no-any-return]
+        network = network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload]
+        accelerate = getattr(self._architecture, "for_prediction", None)
+        with blamed(self._architecture):
+            return network if accelerate is None else accelerate(network, self.device)  # type: ignore[no-any-return]
 
     def _load(self, weights: Path) -> None:
         if weights == self._loaded:
@@ -201,24 +247,27 @@ class LoadedModel:
         self._loaded = weights
 
     def _predict(self, image: torch.Tensor, report: Callable[[], None] | None) -> torch.Tensor:
-        half = autocast_dtype(self.device) if self.device.type == "cuda" else None
-        with autocast(self.device, half):
-            return predict_windows(
-                self._forward,
-                image,
-                patch_size=self.configuration.patch_size,
-                mirror_axes=self.mirror_axes,
-                step=self.step,
-                batch_size=self._batch_size,
-                device=self.device,
-                accumulate_on=self._room_for(image),
-                report=None if report is None else lambda *_: report(),
-            )
+        return predict_windows(
+            self._forward,
+            image,
+            patch_size=self.configuration.patch_size,
+            mirror_axes=self.mirror_axes,
+            step=self.step,
+            batch_size=self._batch_size,
+            device=self.device,
+            accumulate_on=self._room_for(image, image.shape[1]),
+            report=None if report is None else lambda *_: report(),
+        )
+
+    def _forward_with(self, weights: Path, windows: torch.Tensor) -> torch.Tensor:
+        self._load(weights)
+        return self._forward(windows)
 
     def _forward(self, windows: torch.Tensor) -> torch.Tensor:
         if self._previous_labels:
             windows = expand_last_channel(windows, self._previous_labels)
-        with blamed(self._architecture):
+        half = autocast_dtype(self.device) if self.device.type == "cuda" else None
+        with blamed(self._architecture), autocast(self.device, half):
             logits: torch.Tensor = self._network(windows)
         return logits
 
@@ -229,13 +278,14 @@ class LoadedModel:
             return planned
         return max(1, min(planned, CPU_VOXELS // math.prod(self.configuration.patch_size)))
 
-    def _room_for(self, image: torch.Tensor) -> torch.device:
-        """The device if the sums of all folds take less than half of what is free there, else the CPU."""
+    def _room_for(self, image: torch.Tensor, rows: int) -> torch.device:
+        """The device if the sums of all folds over so many rows take less than half of what is free, else the CPU."""
         free = free_memory(self.device)
         if free is None:
             return torch.device("cpu")
-        volumes = len(image) + 2 * self.model.description.labels.outputs + 1
-        needed = volumes * math.prod(image.shape[1:]) * torch.finfo(torch.float32).bits // 8
+        sums = (2 * self.model.description.labels.outputs + 1) * rows
+        numbers = (len(image) * image.shape[1] + sums) * math.prod(image.shape[2:])
+        needed = numbers * torch.finfo(torch.float32).bits // 8
         return self.device if needed < free // 2 else torch.device("cpu")
 
     def _separated_axis(self, frame: Frame) -> int | None:

@@ -74,6 +74,10 @@ class Ensemble:
             labels = self.members[0].labels(outputs[0].values, outputs[0].frame)
         else:
             labels = label_map(self.mean(outputs, geometry), self.description.labels)
+        return self.postprocessed(labels, geometry)
+
+    def postprocessed(self, labels: npt.NDArray[np.integer[Any]], geometry: Geometry) -> npt.NDArray[np.integer[Any]]:
+        """A label map (z, y, x) after the rule, if there is one."""
         return labels if self.rule is None else self.rule(labels, geometry.spacing)
 
     def probabilities(

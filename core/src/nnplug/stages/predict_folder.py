@@ -7,12 +7,15 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from nnplug.data.cases import check_numbers
 from nnplug.data.dataset import FILE_ENDINGS, CaseFiles, channel_number, group_channels, image_cases
@@ -20,6 +23,7 @@ from nnplug.data.images import Geometry, read_image, write_label
 from nnplug.data.store import Prepared
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.runtime.files import explained, write_json
+from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Advance, Progress
 from nnplug.stages.logits import ENDING, Logits, background, write_logits
 from nnplug.stages.model import Model
@@ -37,6 +41,10 @@ _EXPORT_BEHIND = 1  # the logits of one case are exported while the network work
 class _Read(NamedTuple):
     geometry: Geometry
     prepared: Prepared | None  # None where the image is zero everywhere
+
+
+_Said = list[Logits] | npt.NDArray[np.integer[Any]]
+"""Of a case the logits of each model, or at once the label map of the only one."""
 
 
 def find_cases(inputs: Sequence[Path], ending: str) -> tuple[CaseFiles, ...]:
@@ -103,6 +111,8 @@ def predict_folder(
     if save_logits and len(ensemble.members) > 1:
         raise NnplugError("an ensemble averages probabilities and has no logits; save those of each model by itself")
     job = _Job(ensemble, output, progress, save_probabilities=save_probabilities, save_logits=save_logits)
+    if ensemble.members[0].device.type == "cpu":
+        keep_freed_memory()
     with explained(output):
         output.mkdir(parents=True, exist_ok=True)
     ensemble.members[0].model.plans.write(output / "plans.json")
@@ -160,29 +170,50 @@ class _Job:
         check_numbers(case, image.array)
         return _Read(image.geometry, member.prepare(image) if image.array.any() else None)
 
-    def _predict(self, case: CaseFiles, reads: Iterator[Future[_Read]]) -> tuple[Geometry, list[Logits]]:
+    def _predict(self, case: CaseFiles, reads: Iterator[Future[_Read]]) -> tuple[Geometry, _Said]:
         """What each model says of a case, one after the other; nothing where the image is zero everywhere."""
         own = islice(reads, len(self.ensemble.members))
         outputs: list[Logits] = []
         try:
             for member, read in zip(self.ensemble.members, own, strict=True):
                 geometry, prepared = read.result()
-                if prepared is not None:
+                if prepared is not None and self._needs_logits:
                     outputs.append(self._logits(case, member, prepared))
+                elif prepared is not None:
+                    return geometry, self._labels(case, member, prepared)
         finally:
             deque(own, maxlen=0)  # what is left of a case that failed
         if not outputs:
             self.progress.notice(f"{case.name}: the image is zero everywhere; its label map is all background")
         return geometry, outputs
 
+    @property
+    def _needs_logits(self) -> bool:
+        """Whether more is made of them than the label map of one model."""
+        return len(self.ensemble.members) > 1 or self.save_probabilities or self.save_logits
+
+    def _labels(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> npt.NDArray[np.integer[Any]]:
+        with self._task(case, member, prepared) as advance:
+            return member.label_map(prepared.image, prepared.frame, report=lambda: advance(""))
+
+    def _task(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> AbstractContextManager[Advance]:
+        return self.progress.task(f"predict {case.name}", member.passes(prepared.image.shape[1:]))
+
     def _logits(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> Logits:
-        passes = member.passes(prepared.image.shape[1:])
-        with self.progress.task(f"predict {case.name}", passes) as advance:
+        with self._task(case, member, prepared) as advance:
             logits = member.logits(prepared.image, report=lambda: advance(""))
         output = member.output(logits, prepared.frame)
         return output if len(self.ensemble.members) == 1 else output.spooled(self.output)
 
-    def _export(self, case: CaseFiles, geometry: Geometry, outputs: Sequence[Logits]) -> None:
+    def _export(self, case: CaseFiles, geometry: Geometry, said: _Said) -> None:
+        files = self._outputs(case)
+        if isinstance(said, np.ndarray):
+            write_label(files["labels"], self.ensemble.postprocessed(said, geometry), geometry)
+        else:
+            self._export_logits(case, geometry, said)
+        self._note_finished(case)
+
+    def _export_logits(self, case: CaseFiles, geometry: Geometry, outputs: Sequence[Logits]) -> None:
         files = self._outputs(case)
         write_label(files["labels"], self.ensemble.label_map(outputs, geometry), geometry)
         if "probabilities" in files:
@@ -191,7 +222,6 @@ class _Job:
             write_probabilities(files["probabilities"], volumes, shape)
         if "logits" in files:
             write_logits(files["logits"], *(outputs or [background(geometry, self.ensemble.description.labels)]))
-        self._note_finished(case)
 
     def _finish(self, case: CaseFiles, export: Future[None], advance: Advance) -> None:
         with self._noted(case):

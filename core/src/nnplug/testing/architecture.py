@@ -20,6 +20,8 @@ OUTPUTS = 3
 SIZE = 16
 ODD = 17
 """A size that no stride divides."""
+ROUNDING = 1e-4
+"""The largest difference of logits that pass as equal, as a part of the largest logit."""
 
 
 def _builds(subject: Subject, axes: int) -> None:
@@ -50,6 +52,25 @@ def _check_evaluation(network: torch.nn.Module, patch: tuple[int, ...]) -> None:
     require(isinstance(logits, torch.Tensor), f"evaluation mode gave {type(logits).__name__} instead of one tensor")
     expected = (2, OUTPUTS, *patch)
     require(tuple(logits.shape) == expected, f"evaluation mode gave shape {tuple(logits.shape)}, not {expected}")
+
+
+def _predicts_faster(subject: Subject) -> None:
+    """`for_prediction`, where it is offered, keeps the state dict, and the logits but for rounding."""
+    import torch
+
+    architecture = _architecture(subject, 3)
+    accelerate = getattr(architecture, "for_prediction", None)
+    if accelerate is None:
+        return
+    image = torch.randn(1, samples.CHANNELS, *(SIZE,) * 3, generator=torch.Generator().manual_seed(0))
+    plain = _build(architecture).eval()
+    with torch.no_grad():
+        expected, state = plain(image), {key: value.clone() for key, value in plain.state_dict().items()}
+        faster = accelerate(plain, torch.device("cpu"))
+        require(list(faster.state_dict()) == list(state), "for_prediction changes the state dict")
+        faster.load_state_dict(state)
+        error = float((faster(image) - expected).abs().max() / expected.abs().max())
+    require(error < ROUNDING, f"for_prediction changes logits by {error:.1g} of the largest; rounding is {ROUNDING:g}")
 
 
 def _is_seeded(subject: Subject) -> None:
@@ -114,6 +135,7 @@ CHECKS: Checks = {
     "imports no torch": imports_no_torch,
     "builds a 3D network": partial(_builds, axes=3),
     "builds a 2D network": partial(_builds, axes=2),
+    "predicts the same in its faster form": _predicts_faster,
     "is initialised by torch's seed": _is_seeded,
     "counts its feature maps": _counts,
     "refuses patches that it cannot take": _refuses,

@@ -18,21 +18,27 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from nnplug_nnunet.networks import winograd
-from nnplug_nnunet.networks.tiling import TAPS, Tiling
+from nnplug_nnunet.networks.tiling import LARGEST_TILE, TAPS, Tiling
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def accelerate(network: Network) -> Network:
+def accelerate(network: Network, *, largest_tile: int = LARGEST_TILE) -> Network:
     """Make `network` faster on a CPU, in place, and return it.
 
     Layers change class where a faster one fits and parameters go to channels-last order. Parameters, their names and
     the state dict stay, so do hooks. Gradients of gradients are not available afterwards.
+
+    Args:
+        network: of any layers.
+        largest_tile: outputs of a tile of Winograd's, see `Tiling.best`: fewer are slower and more precise.
     """
     for module in network.modules():
         replacement = _faster(module)
         if replacement is not None:
             module.__class__ = replacement
+        if isinstance(module, WinogradConv2d | WinogradConv3d):
+            module.largest_tile = largest_tile
     for parameter in network.parameters():
         if parameter.dim() in (4, 5):
             # Not `contiguous`, which keeps the strides of a kernel with one input channel: by them, PyTorch
@@ -45,8 +51,10 @@ def accelerate(network: Network) -> Network:
 class WinogradConv3d(nn.Conv3d):
     """nn.Conv3d with kernel size 3, stride 1 and padding 1 along the first axis."""
 
+    largest_tile: int
+
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv3d's)
-        tiling = Tiling.best(input.shape[2])
+        tiling = Tiling.best(input.shape[2], self.largest_tile)
         if tiling is None:
             direct: Tensor = super()._conv_forward(input, weight, bias)
             return direct
@@ -56,8 +64,10 @@ class WinogradConv3d(nn.Conv3d):
 class WinogradConv2d(nn.Conv2d):
     """nn.Conv2d with kernel size 3, stride 1 and padding 1 along the first axis."""
 
+    largest_tile: int
+
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv2d's)
-        tiling = Tiling.best(input.shape[2])
+        tiling = Tiling.best(input.shape[2], self.largest_tile)
         if tiling is None:
             direct: Tensor = super()._conv_forward(input, weight, bias)
             return direct

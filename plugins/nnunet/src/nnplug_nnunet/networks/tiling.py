@@ -26,6 +26,10 @@ BIAS_POINT = 1
 # Convolution", TOMS 2020).
 _NUMBERS = tuple(map(Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2", "4", "-1/4")))
 _TILES = (4, 5, 6, 7, 8)  # outputs; more of them lose precision
+LARGEST_TILE = _TILES[-1]
+"""The most outputs of a tile."""
+PRECISE_TILE = _TILES[0]
+"""The outputs of the tile that loses least precision."""
 _WORTH_IT = 0.6  # of the multiplications of the definition: above it, the transforms cost more than is saved
 
 
@@ -46,9 +50,10 @@ class Tiling:
     outputs: int
 
     @classmethod
-    def best(cls, extent: int) -> Tiling | None:
-        """The tiling with the fewest products, None where the definition is as fast."""
-        tiling = min((cls(extent, outputs) for outputs in _TILES), key=lambda t: t.points * t.count)
+    def best(cls, extent: int, largest: int = LARGEST_TILE) -> Tiling | None:
+        """The tiling with the fewest products in tiles up to `largest`, None where the definition is as fast."""
+        tilings = (cls(extent, outputs) for outputs in _TILES if outputs <= largest)
+        tiling = min(tilings, key=lambda t: t.points * t.count)
         return tiling if tiling.points * tiling.count <= _WORTH_IT * TAPS * extent else None
 
     @property

@@ -1,0 +1,101 @@
+"""Prediction by overlapping windows, of which memory holds the logits of one patch's depth instead of the whole image.
+
+Windows go through the image along its first axis. As soon as the next ones begin further on, the rows before them are
+final: they are given away, and their memory is used again. With 60 classes, the logits of 256^3 voxels take 4 GB; those
+of a patch 128 deep take 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby, product
+
+import torch
+
+from nnplug.ops.sliding_window import (
+    Network,
+    Window,
+    first_row,
+    gaussian,
+    pad_to_patch,
+    predict_batch,
+    window_batches,
+)
+
+
+@torch.no_grad()
+def predict_slabs(
+    networks: Sequence[Network],
+    image: torch.Tensor,
+    *,
+    patch_size: Sequence[int],
+    mirror_axes: Sequence[int] = (),
+    step: float = 0.5,
+    batch_size: int = 1,
+    device: torch.device,
+    accumulate_on: torch.device | None = None,
+    report: Callable[[], None] | None = None,
+) -> Iterator[torch.Tensor]:
+    """What `nnplug.ops.sliding_window.predict_windows` gives, some rows of the first axis after the other.
+
+    Args:
+        networks: their logits are averaged; each as in `predict_windows`.
+        image: (C, z, y, x) float32, on any device.
+        patch_size: (z, y, x).
+        mirror_axes: as in `predict_windows`.
+        step: as in `predict_windows`.
+        batch_size: as in `predict_windows`; windows of one batch begin at the same row.
+        device: as in `predict_windows`.
+        accumulate_on: as in `predict_windows`; sums take 4 (K + 1) bytes per voxel of the patch's depth.
+        report: called after each batch of each network.
+
+    Yields:
+        (K, rows, y, x) float32 on `accumulate_on`, all rows from first to last, valid until the next is asked for.
+    """
+    padded, inside = pad_to_patch(image.to(accumulate_on or device), patch_size)
+    rows, *plane = inside
+    weight = gaussian(patch_size).to(device)
+    mean = _RollingMean((patch_size[0], *padded.shape[2:]), weight.to(padded.device))
+    batches = window_batches(padded.shape[1:], patch_size, step, batch_size)
+    groups = [(start, list(own)) for start, own in groupby(batches, key=lambda batch: first_row(batch[0]))]
+    ends = [*(start for start, _ in groups[1:]), padded.shape[1]]
+    for (start, own), following in zip(groups, ends, strict=True):
+        for network, group in product(networks, own):
+            logits = predict_batch(network, padded, group, mirror_axes, batch_size, device)
+            mean.add([window[1:] for window in group], logits.mul_(weight))
+            if report is not None:
+                report()
+        finished = slice(max(rows.start, start) - start, min(rows.stop, following) - start)
+        yield mean.of_rows(finished)[:, :, *plane]
+        mean.move(following - start)
+
+
+class _RollingMean:
+    """The mean of overlapping windows that all begin at one row; the first ones tell the number of logits."""
+
+    def __init__(self, shape: Sequence[int], weight: torch.Tensor) -> None:
+        self._shape = tuple(shape)
+        self._weight = weight
+        self._weights = torch.zeros(self._shape, device=weight.device)
+        self._total: torch.Tensor | None = None
+
+    def add(self, windows: Sequence[Window], weighted: torch.Tensor) -> None:
+        """Add logits (B, K, *patch) that are multiplied with the weight already; windows are those of (y, x)."""
+        if self._total is None:
+            self._total = torch.zeros((weighted.shape[1], *self._shape), device=self._weight.device)
+        for window, part in zip(windows, weighted.to(self._weight.device), strict=True):
+            self._total[:, :, *window] += part
+            self._weights[:, *window] += self._weight
+
+    def of_rows(self, rows: slice) -> torch.Tensor:
+        """The mean (K, rows, y, x) of rows that nothing will be added to; their sums are used up."""
+        assert self._total is not None  # every image has at least one window
+        return self._total[:, rows].div_(self._weights[rows])
+
+    def move(self, rows: int) -> None:
+        """Forget the first rows and make room for as many behind."""
+        assert self._total is not None
+        depth = self._shape[0]
+        for row in range(depth):  # one by one, since source and target overlap
+            for sums in (self._total, self._weights[None]):
+                sums[:, row] = sums[:, row + rows] if row + rows < depth else 0
