@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 import subprocess
 import sys
 from importlib import import_module
@@ -18,6 +19,7 @@ from nnplug_cli import main as house
 from nnplug_cli.context import Context
 from nnplug_cli.main import COMMANDS, main
 from nnplug_cli.options import component_options, configuration_option, dataset_folder, fold_option, set_option
+from nnplug_cli.signals import stoppable
 
 NNPLUG = Path(sys.executable).parent / "nnplug"
 HEAVY = ("numpy", "torch", "scipy", "SimpleITK", "matplotlib")
@@ -110,6 +112,39 @@ def test_errors_of_the_system_are_one_line(failing, error, line):
 def test_ctrl_c_is_a_short_line_and_130(failing):
     result = failing(KeyboardInterrupt())
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_a_command_with_a_line(name):
+    code = (
+        "import os, signal, time, click\n"
+        "from nnplug_cli import main as house\n"
+        "@click.command()\n"
+        "def command():\n"
+        f"    os.kill(os.getpid(), signal.{name})\n"
+        "    time.sleep(60)\n"
+        "house.import_module = lambda _: type('Module', (), {'command': command})\n"
+        "house.main(['demo'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 128 + getattr(signal, name)
+    assert done.stderr == f"stopped by {name}; what is finished is kept, run the same command again\n"
+
+
+def test_signals_that_nohup_ignores_stay_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_pipe_that_breaks_inside_is_told(failing):
+    result = failing(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    assert (result.exit_code, result.stderr) == (1, "error: Broken pipe.\n")
 
 
 def test_a_bug_traces(failing):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
 from nnplug_cli.progress import Bars, Lines, Pace, duration
@@ -89,3 +90,11 @@ def test_tasks_nest(capsys):
             inner("")
         outer("")
     assert capsys.readouterr().err.strip() == ""
+
+
+def test_lines_that_nobody_reads_end_no_command(monkeypatch):
+    def gone(*args, **kwargs):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(click, "echo", gone)
+    Lines().notice("on and on")

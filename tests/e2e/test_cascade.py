@@ -40,8 +40,8 @@ def workspace(phantom, splits, tmp_path_factory):
 
 def test_asking_for_the_last_stage_trains_every_fold_of_the_first(workspace):
     folder, done = workspace
-    assert {path.name for path in (folder / "runs/nnunet/3d_lowres").iterdir()} == {"fold_0", "fold_1"}
-    assert {path.name for path in (folder / f"runs/nnunet/{CASCADE}").iterdir()} == {"fold_1"}
+    assert {path.name for path in (folder / "runs/nnunet/3d_lowres").glob("fold_*")} == {"fold_0", "fold_1"}
+    assert {path.name for path in (folder / f"runs/nnunet/{CASCADE}").glob("fold_*")} == {"fold_1"}
     assert f"{CASCADE} refines 3d_lowres: its folds 0, 1 are trained first" in done.stderr
     assert [path.name for path in (folder / "model").iterdir()] == [f"nnunet_{CASCADE}"]
 
@@ -81,6 +81,18 @@ def test_a_missing_fold_is_named_with_a_command_that_makes_it(workspace, nnplug,
     nnplug(*line.split("Run: nnplug ")[1].split(), "--no-mirroring", check=True)
     nnplug(*train, check=True)
     assert (copy / f"runs/nnunet/{CASCADE}/fold_0/validation/summary.json").exists()
+
+
+def test_a_cascade_is_compared_with_its_first_stage_and_their_ensemble(workspace, nnplug, phantom, tmp_path):
+    copy = tmp_path / "w" / "Dataset999_Phantom"
+    shutil.copytree(workspace[0], copy)
+    nnplug("train", phantom, "-w", copy.parent, "-c", CASCADE, "-f", "0", "--no-mirroring", check=True)
+    done = nnplug("select", phantom, "-w", copy.parent, "--json", check=True)
+    names = [entry["name"] for entry in json.loads(done.stdout)["entries"]]
+    assert names == ["3d_lowres", CASCADE, f"3d_lowres + {CASCADE}"]
+    words = ("-i", phantom / "imagesTs", "-m", copy / "model" / "selected", "--no-mirroring")
+    nnplug("predict", *words, "-o", tmp_path / "out", check=True)
+    assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 2
 
 
 def test_another_first_stage_is_noticed(workspace, nnplug, phantom, tmp_path):

@@ -1,6 +1,9 @@
 """From a dataset to predictions through the installed command, killed on the way and resumed."""
 
 import json
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -20,9 +23,6 @@ def weights(workspace):
 
 @pytest.fixture(scope="module")
 def uninterrupted(phantom, tiny, tmp_path_factory):
-    import subprocess
-    import sys
-
     workspace = tmp_path_factory.mktemp("uninterrupted")
     words = [str(Path(sys.executable).parent / "nnplug"), "run", phantom, "-w", workspace, *ARGUMENTS, *tiny]
     done = subprocess.run([*map(str, words), "--workers", "1"], capture_output=True, text=True, check=False)
@@ -87,3 +87,48 @@ def test_killed_and_resumed_equals_uninterrupted(uninterrupted, start, nnplug, p
     assert expected.keys() == found.keys()
     for name in expected:
         np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_more_epochs_make_a_finished_run_go_on(uninterrupted, nnplug, phantom, tiny, tmp_path):
+    shutil.copytree(uninterrupted[0], tmp_path / "w")
+    words = ("run", phantom, "-w", tmp_path / "w", "-c", "3d_fullres", "-f", "0", "--no-mirroring", *tiny)
+    done = nnplug(*words, "--set", "trainer.epochs=6", check=True)
+    assert "fold 0 was finished and goes on (choices.trainer.options.epochs: 6 instead of 4)" in done.stderr
+    log = (tmp_path / "w" / FOLD / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in log] == [0, 1, 2, 3, 4, 5]
+    before = (uninterrupted[0] / FOLD / "log.jsonl").read_text().splitlines()
+    assert log[:4] == before
+    bundle = json.loads((tmp_path / "w/Dataset999_Phantom/model/nnunet_3d_fullres/bundle.json").read_text())
+    assert bundle["record"]["0"]["extended"] == ["choices.trainer.options.epochs: 6 instead of 4"]
+    assert (tmp_path / "w" / FOLD / "validation" / "summary.json").is_file()
+
+
+def test_a_second_start_on_a_fold_is_told_and_a_killed_one_blocks_nobody(start, nnplug, phantom, tiny, tmp_path):
+    words = ("-w", tmp_path, "-c", "3d_fullres", "-f", "0", "--no-mirroring")
+    process = start("run", phantom, *words, *tiny, "--set", "trainer.epochs=5000")
+    while not (tmp_path / FOLD / "log.jsonl").exists() and process.poll() is None:
+        time.sleep(0.05)
+    second = nnplug("train", phantom, *words)
+    assert second.returncode == 1
+    (line,) = second.stderr.splitlines()
+    run = tmp_path / FOLD
+    assert line.startswith(f"error: train of 3d_fullres fold 0: {run}: is in work by process {process.pid} on ")
+    assert line.endswith("Wait until that has ended, or end it, then run the same command again.")
+    assert process.poll() is None, "the first one goes on"
+    process.kill()
+    process.wait()
+    third = nnplug("train", phantom, *words, "--set", "trainer.epochs=1")
+    assert f"notice: {run}: process {process.pid} on " in third.stderr
+    assert "was begun with other values (choices.trainer.options.epochs: 1 instead of 5000)" in third.stderr
+
+
+def test_sigterm_ends_a_run_with_a_line(phantom, tiny, tmp_path):
+    words = ("run", phantom, "-w", tmp_path, "-c", "3d_fullres", "-f", "0", *tiny, "--set", "trainer.epochs=5000")
+    command = [str(Path(sys.executable).parent / "nnplug"), *map(str, words)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / FOLD / "log.jsonl").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.terminate()
+    _, told = process.communicate()
+    assert process.returncode == 128 + 15
+    assert told.splitlines()[-1] == "stopped by SIGTERM; what is finished is kept, run the same command again"

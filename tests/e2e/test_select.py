@@ -83,3 +83,29 @@ def test_validating_what_is_not_trained_is_one_line(trained, nnplug, phantom):
     assert "fold_2: no such file or folder" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert nnplug(*words, "-f", "0", "--fresh").returncode == 2
+
+
+def test_a_run_of_every_fold_ends_with_one_selected_model(nnplug, phantom, tmp_path):
+    names = [f"phantom_{i:03d}" for i in range(4)]
+    splits = [{"train": names[2:], "val": names[:2]}, {"train": names[:2], "val": names[2:]}]
+    folder = tmp_path / "w" / "Dataset999_Phantom"
+    folder.mkdir(parents=True)
+    (folder / "splits.json").write_text(json.dumps(splits))
+    short = ("planner.base_features=4", "planner.max_features=8", "plan.batch_size=2", "trainer.epochs=1")
+    short += ("trainer.iterations_per_epoch=1", "trainer.val_iterations_per_epoch=1")
+    words = ("run", phantom, "-w", tmp_path / "w", "--no-mirroring", *CPU, *(w for o in short for w in ("--set", o)))
+    done = nnplug(*words, check=True)
+    assert [path.name for path in (folder / "model").iterdir()] == ["selected"]
+    lines = done.stdout.splitlines()
+    rows = [line.split("  ")[0] for line in lines]
+    assert [row for row in rows if row.startswith(("2d", "3d"))] == [
+        *("2d fold 0", "2d fold 1", "3d_fullres fold 0", "3d_fullres fold 1"),
+        *("2d", "3d_fullres", "2d + 3d_fullres"),
+    ]
+    assert "postprocessing: largest-component" in done.stdout
+    assert lines[-1].startswith(f"model: {folder / 'model' / 'selected'}  (nnplug predict")
+    made = (folder / "crossval" / "2d+3d_fullres" / "phantom_000.nii.gz").stat().st_mtime_ns
+    again = json.loads(nnplug(*words, "--json", check=True).stdout)
+    assert again["bundles"] == {"selected": str(folder / "model" / "selected")}
+    assert len(again["selection"]["entries"]) == 3
+    assert (folder / "crossval" / "2d+3d_fullres" / "phantom_000.nii.gz").stat().st_mtime_ns == made

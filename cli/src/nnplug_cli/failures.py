@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import click
 
 from nnplug.errors import NnplugError, Problems
+from nnplug_cli.signals import Stopped, stoppable
 
 INTERRUPTED = 130
 """What shells give for a command that was stopped by Ctrl-C."""
@@ -18,22 +19,35 @@ INTERRUPTED = 130
 
 @contextmanager
 def told(*, verbose: Callable[[], bool]) -> Iterator[None]:
-    """Print expected errors of the block as lines and leave with exit code 1, or 130 after Ctrl-C.
+    """Print expected errors of the block as lines and leave with exit code 1, or 128 and more after a signal.
 
     Args:
         verbose: asked when something failed: whether to show where it came from.
     """
     try:
-        yield
+        with stoppable():
+            yield
     except NnplugError as error:
         _fail(_lines(error), verbose=verbose())
     except KeyboardInterrupt as error:
         click.echo(f"interrupted {error}".rstrip(), err=True)
         sys.exit(INTERRUPTED)
+    except Stopped as stop:
+        click.echo(f"stopped by {stop.signal.name}; what is finished is kept, run the same command again", err=True)
+        sys.exit(stop.exit_code)
     except OSError as error:
-        if error.errno == errno.EPIPE:  # the reader of a pipe went away; click leaves quietly
+        if error.errno == errno.EPIPE and _reader_is_gone():  # click leaves quietly
             raise
         _fail([_describe(error)], verbose=verbose())
+
+
+def _reader_is_gone() -> bool:
+    """Whether nobody reads what this command prints; a pipe of another kind broke otherwise, which is to be told."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
 
 
 def _fail(lines: Iterable[str], *, verbose: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -113,7 +113,8 @@ class Lines:
 
 
 def _line(text: str) -> None:
-    click.echo(" ".join(text.splitlines()), err=True)
+    with suppress(OSError):  # a training of days must not end because nobody reads how far it is
+        click.echo(" ".join(text.splitlines()), err=True)
 
 
 class Bars:

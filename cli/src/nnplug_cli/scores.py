@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from nnplug_cli.render import print_table
 
 if TYPE_CHECKING:
     from nnplug.data.labels import Labels
+    from nnplug.stages.selection import Selection
 
 
 def print_scores(labels: Labels, summaries: Mapping[str, Mapping[str, Any]]) -> None:
@@ -33,6 +36,29 @@ def scores_data(summaries: Mapping[tuple[str, int | str], Mapping[str, Any]]) ->
         {"configuration": c, "fold": f, "foreground_mean": s["foreground_mean"], "mean": s["mean"]}
         for (c, f), s in summaries.items()
     ]
+
+
+def print_selection(labels: Labels, selection: Selection) -> None:
+    """Print a row per candidate of a selection, and what postprocessing makes of the best."""
+    rows = [
+        (
+            entry.name,
+            *(_score(entry.dice_per_class[key]) for key in labels.keys),
+            _score(entry.dice),
+            "best" if entry.name == selection.best else f"{entry.difference:+.4f}",
+            "" if entry.name == selection.best else f"{entry.interval[0]:+.4f} to {entry.interval[1]:+.4f}",
+        )
+        for entry in selection.entries
+    ]
+    print_table(("Dice", *labels.foreground_names, "mean", "difference", "95 % interval"), rows)
+    best = next(entry for entry in selection.entries if entry.name == selection.best)
+    rule = f"{selection.rule.provider.name} {selection.rule.rule}"
+    click.echo(f"postprocessing: {rule}, mean Dice {best.dice:.4f} -> {selection.dice_postprocessed:.4f}")
+
+
+def predicting(model: object) -> str:
+    """The line that says where a model is, and how to predict with it."""
+    return f"model: {model}  (nnplug predict -i IMAGES -o PREDICTIONS -m {model})"
 
 
 def _score(value: float) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from shutil import copyfile
 
 import msgspec
 import numpy as np
@@ -19,6 +21,7 @@ from nnplug.data.record import RunRecord
 from nnplug.data.workspace import RunFolder
 from nnplug.plugins import Plugins
 from nnplug.provenance import Provider, record
+from nnplug.stages.bundle import Contents, pack
 from nnplug.stages.model import Model
 from nnplug.stages.predict import LoadedModel
 
@@ -154,6 +157,26 @@ def make_model(plans, plugins, tmp_path):
 def make_predictor(make_model, plugins):
     def make(model=None, progress=None, **options):
         return LoadedModel(model or make_model(), plugins, device=torch.device("cpu"), progress=progress, **options)
+
+    return make
+
+
+@pytest.fixture
+def bundle(make_model, tmp_path):
+    """`bundle("a", seed=1)` packs a model of random weights; keywords are those of `make_model`."""
+
+    def make(name, **options):
+        model = make_model(**options)
+        contents = Contents(
+            plans=model.plans,
+            description=model.description,
+            configuration=model.configuration,
+            folds={str(k): partial(copyfile, file) for k, file in enumerate(model.weights)},
+            mirror_axes=model.mirror_axes,
+            providers=model.providers,
+        )
+        pack(contents, tmp_path / name)
+        return tmp_path / name
 
     return make
 

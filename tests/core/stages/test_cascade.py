@@ -129,6 +129,14 @@ def test_missing_folds_of_the_first_stage_are_named_with_their_commands(job):
     assert line.startswith("3d_lowres fold 1 has not predicted all its validation cases, and")
 
 
+def test_fold_all_of_the_first_stage_is_no_help_and_that_is_said(job):
+    finish(job, "all")
+    *_, reason = lines(job)
+    assert reason == (
+        "3d_lowres fold all cannot stand in for them: it has seen every case, and predicts it better than new ones"
+    )
+
+
 def test_what_is_handed_on_comes_with_the_cases_of_the_next_stage(job):
     hand_on(finish(job, 0), "a")
     hand_on(finish(job, 1), "bc")

@@ -19,7 +19,8 @@ from nnplug.data.plans import Choice, Resampler, Resampling
 from nnplug.errors import InvalidFile, MissingProvider, NnplugError, Problems
 from nnplug.plugins import Plugins
 from nnplug.stages.predict_ensemble import Ensemble
-from nnplug.stages.predict_folder import LOG, find_cases, predict_folder
+from nnplug.stages.predict_folder import LOG, predict_folder
+from nnplug.stages.predict_inputs import find_cases
 
 CPU = torch.device("cpu")
 REGIONS = {"background": 0, "whole": [1, 2], "core": 2}

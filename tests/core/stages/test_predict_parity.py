@@ -15,7 +15,8 @@ from nnplug.runtime.progress import Silent
 from nnplug.stages.model import open_model
 from nnplug.stages.predict import LoadedModel
 from nnplug.stages.predict_ensemble import Ensemble
-from nnplug.stages.predict_folder import find_cases, predict_folder
+from nnplug.stages.predict_folder import predict_folder
+from nnplug.stages.predict_inputs import find_cases
 from nnplug_nnunet.nnunet_models.importing import import_model
 
 MODELS = [

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from shutil import copyfile
 
 import numpy as np
 import pytest
@@ -13,29 +11,8 @@ import pytest
 import nnplug
 from nnplug.data.images import read_image
 from nnplug.errors import MissingProvider, NnplugError
-from nnplug.stages.bundle import Contents, pack
 
 SPACING = (2.0, 1.1, 0.8)
-
-
-@pytest.fixture
-def bundle(make_model, tmp_path):
-    """`bundle("a", seed=1)` packs a model of random weights; keywords are those of `make_model`."""
-
-    def make(name, **options):
-        model = make_model(**options)
-        contents = Contents(
-            plans=model.plans,
-            description=model.description,
-            configuration=model.configuration,
-            folds={str(k): partial(copyfile, file) for k, file in enumerate(model.weights)},
-            mirror_axes=model.mirror_axes,
-            providers=model.providers,
-        )
-        pack(contents, tmp_path / name)
-        return tmp_path / name
-
-    return make
 
 
 def volume(seed=0, shape=(1, 6, 12, 11)):

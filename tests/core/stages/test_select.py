@@ -25,7 +25,8 @@ from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.stages.bundle_ensemble import EnsembleBundle, read_any
 from nnplug.stages.model import open_models
-from nnplug.stages.select import Selection, SelectRequest, select
+from nnplug.stages.select import select
+from nnplug.stages.selection import Selection, SelectRequest
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "selection.json").read_text())
@@ -93,8 +94,7 @@ def construct(plans, provider, write_dataset, tmp_path):
 
 
 def run(request, progress=None):
-    device = torch.device("cpu")
-    return select(request, plugins=Plugins(), executor=LocalExecutor(1), device=device, progress=progress or Silent())
+    return select(request, plugins=Plugins(), executor=LocalExecutor(1), device="cpu", progress=progress or Silent())
 
 
 @pytest.mark.parametrize("name", list(GOLDEN))
@@ -207,3 +207,16 @@ def test_a_class_that_nobody_has_is_left_out_with_a_warning(construct):
     assert selection.entries[0].dice == selection.entries[0].dice_per_class["1"]
     assert selection.dice_postprocessed >= selection.entries[0].dice
     assert progress.warnings == ["'b' occurs in no reference of the cross-validation; it is left out of the means"]
+
+
+def test_of_equal_ones_the_first_in_nnunets_order_is_taken_and_that_is_said(construct):
+    request, progress = construct("pair"), Listener()
+    for configuration in CONFIGURATIONS:
+        for fold, cases in FOLDS.items():
+            for case in cases:  # as of networks that have learned nothing
+                file = request.workspace.run("nnunet", configuration, fold).validation / f"{case}.nii.gz"
+                SimpleITK.WriteImage(SimpleITK.ReadImage(str(file)) * 0, str(file))
+    selection = run(replace(request, ensembles=False), progress)
+    assert selection.best == CONFIGURATIONS[0] == "2d"
+    (line,) = progress.warnings
+    assert line.startswith("2d, 3d_fullres, 3d_lowres have the same mean Dice, 0.0000; 2d is taken, the first in nnU-")

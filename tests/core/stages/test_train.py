@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -15,7 +16,9 @@ from nnplug.data.workspace import Workspace
 from nnplug.errors import InvalidOptions, NnplugError
 from nnplug.plugins import Plugins
 from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.lock import locked
 from nnplug.runtime.progress import Silent
+from nnplug.stages import run_lock
 from nnplug.stages.changes import decisions
 from nnplug.stages.pipeline import PlanRequest, RunRequest, Stage, run
 from nnplug.stages.plan import transfer_plans, with_options
@@ -109,6 +112,25 @@ def test_a_finished_run_goes_on_when_more_epochs_are_asked(job):
     assert record.extended == ("choices.trainer.options.epochs: 4 instead of 2",)
     assert record.plans_digest == longer.own_plans.digest()
     assert any(not torch.equal(first[name], now) for name, now in load_file(job.run.final_weights).items())
+
+
+def test_a_fold_that_another_process_is_at_is_left_alone(job, monkeypatch):
+    start(job)
+    monkeypatch.setattr(run_lock, "locked", partial(locked, patience=0.1))
+    with locked(job.run.lock, what="x"):
+        for call in (start, check, lambda job: discard(job.run)):
+            with pytest.raises(NnplugError, match=r"fold_0: is in work by process \d+ on .*, since 2"):
+                call(job)
+    assert job.run.is_finished
+
+
+def test_a_killed_predecessor_is_told(job):
+    job.run.lock.parent.mkdir(parents=True, exist_ok=True)
+    job.run.lock.write_text('{"process": 4711, "host": "node3", "since": "2026-01-01T00:00:00+00:00"}')
+    heard = Heard()
+    start(job, heard)
+    line = f"{job.run.path}: process 4711 on node3, since 2026-01-01T00:00:00+00:00, was killed over it"
+    assert heard.notices[0].startswith(line)
 
 
 def test_an_extension_begins_with_the_weights_and_the_momentum_of_the_end(job, monkeypatch):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+
+from nnplug.data.images import read_label
 
 FOLDS = range(5)
 
@@ -32,3 +35,14 @@ def test_the_second_stage_waits_for_all_folds_of_the_first_and_then_refines_them
     flags = ("-d", 999, "-c", "tiny_high", "-f", 0, "--disable_tta", *words)
     cascade.expect("nnUNetv2_predict", "-i", cascade.raw / "imagesTs", "-o", tmp_path / "out", *flags)
     assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 3
+
+    low = ("-d", 999, "-c", "tiny_low", "--disable_tta", *words)
+    cascade.expect("nnUNetv2_predict", "-i", cascade.raw / "imagesTs", "-o", tmp_path / "low", *low)
+    given = (*flags, "-prev_stage_predictions", tmp_path / "low")
+    cascade.expect("nnUNetv2_predict", "-i", cascade.raw / "imagesTs", "-o", tmp_path / "two", *given)
+    for file in (tmp_path / "out").glob("*.nii.gz"):  # as nnU-Net's scripts predict, stage by stage
+        assert np.array_equal(read_label(file).array, read_label(tmp_path / "two" / file.name).array)
+    (tmp_path / "low" / file.name).unlink()
+    missing = cascade.run("nnUNetv2_predict", "-i", cascade.raw / "imagesTs", "-o", tmp_path / "three", *given)
+    assert missing.returncode == 1
+    assert f"{tmp_path / 'low' / file.name}" in missing.stderr

@@ -34,8 +34,13 @@ FLAGS = {
     "convert_MSD_dataset": "-i -overwrite_id -np",
     "convert_old_nnUNet_dataset": "input_folder output_dataset_name",
     "move_plans_between_datasets": "-s -t -sp -tp",
+    "plot_overlay_pngs": "-d -o -np -channel_idx --use_raw -p -c -overlay_intensity",
 }
 """What the commands of nnunetv2 2.8.1 take."""
+
+
+def test_every_command_of_nnunet_is_installed(scripts):
+    assert {name.removeprefix("nnUNetv2_") for name in scripts} == FLAGS.keys()
 
 
 @pytest.mark.parametrize("name", FLAGS)

@@ -34,7 +34,17 @@ def test_a_script_as_it_is_and_the_files_that_it_leaves(trained, tmp_path):
 
 
 def test_parts_are_the_whole_and_flags_reach_the_prediction(trained, tmp_path):
-    quick = ("-f", 0, "--disable_tta", "-step_size", 1, "-chk", "checkpoint_best.pth", "--disable_progress_bar")
+    quick = (
+        "-f",
+        0,
+        "--disable_tta",
+        "--not_on_device",
+        "-step_size",
+        1,
+        "-chk",
+        "checkpoint_best.pth",
+        "--disable_progress_bar",
+    )
     for part in (0, 1):
         done = predict(trained, tmp_path / "parts", *quick, "-num_parts", 2, "-part_id", part)
         assert done.returncode == 0, done.stderr
@@ -91,7 +101,7 @@ def test_a_model_that_nnunet_trained(prepared, shared, tmp_path):
         (("-f", 0, "-p", "other"), 1, "short__other__tiny: no such model; "),
         (("-f", 0, "-part_id", 1), 1, "-part_id is 1, but parts go from 0 to 0 (-num_parts)"),
         (("-f", 0, "-i", "nowhere"), 1, "nowhere: no such folder; -i is a folder of images"),
-        (("-f", 0, "--not_on_device"), 2, "--not_on_device is not honoured: "),
+        (("-f", 0, "-prev_stage_predictions", "low"), 1, "-prev_stage_predictions low: tiny refines no other config"),
         (("-f", "x"), 2, "'x' is neither a fold's number nor 'all'"),
         (("-f", 0, "-step_size", 2), 2, "'2' is no number above 0 and up to 1"),
         (("-f", 0, "--fast"), 2, "unrecognized arguments: --fast"),

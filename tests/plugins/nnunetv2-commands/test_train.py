@@ -115,3 +115,26 @@ def test_an_epoch_of_nnunet(prepared):
     prepared.expect("nnUNetv2_train", 999, "tiny", "all", "-tr", "nnUNetTrainer_1epoch")
     log = (prepared.model("nnUNetTrainer_1epoch") / "fold_all" / "log.jsonl").read_text().splitlines()
     assert len(log) == 1
+
+
+def test_training_begins_with_the_weights_of_a_checkpoint_and_goes_on(trained, copied):
+    checkpoint = trained.model() / "fold_0" / "checkpoint_final.pth"
+    words = ("nnUNetv2_train", 999, "tiny", 2, "-tr", "short", "-device", "cpu")
+    done = copied.expect(*words, "-pretrained_weights", checkpoint)
+    assert "at random begin" in done.stderr
+    record = json.loads((copied.model() / "fold_2" / "run.json").read_text())
+    assert record["pretrained"]["model"] == str(copied.model() / "pretrained_fold_2")
+    copied.expect(*words, "--c")
+    assert "give one of them" in copied.run(*words, "--c", "-pretrained_weights", checkpoint).stderr
+    copied.expect(*words)
+    assert json.loads((copied.model() / "fold_2" / "run.json").read_text())["pretrained"] is None
+    nowhere = copied.run(*words, "-pretrained_weights", copied.root / "weights.pth")
+    assert "give checkpoint_final.pth or checkpoint_best.pth in a fold of a model folder" in nowhere.stderr
+    other = copied.run("nnUNetv2_train", 999, "3d_fullres", 2, "-tr", "short", "-pretrained_weights", checkpoint)
+    assert "its network is another one" in other.stderr
+
+
+def test_several_devices_train_a_fold_together(copied):
+    words = ("nnUNetv2_train", 999, "tiny", 3, "-tr", "short", "-device", "cpu", "-num_gpus", 2)
+    copied.installed(*words)
+    assert (copied.model() / "fold_3" / "checkpoint_final.pth").is_file()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
+from nnplug.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import device_option, json_option
+from nnplug_cli.options import device_option, executor_option, json_option, set_option_of
 from nnplug_cli.render import print_json
 
 
@@ -53,6 +54,8 @@ from nnplug_cli.render import print_json
     help="Distance of neighbouring windows as a part of the patch.",
 )
 @device_option
+@executor_option
+@set_option_of(Kind.EXECUTOR)
 @click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with probabilities (C, z, y, x).")
 @click.option("--save-logits", is_flag=True, help="Also write CASE.logits.zip, small, for nnplug ensemble.")
 @click.option(
@@ -78,6 +81,8 @@ def command(
     no_mirroring: bool,
     step_size: float,
     device: str,
+    executor: str,
+    overrides: dict[str, dict[str, Any]],
     save_probabilities: bool,
     save_logits: bool,
     part: int,
@@ -89,33 +94,32 @@ def command(
 
     Images that cannot be predicted are all told at the end, and the others are predicted.
     """
-    from nnplug.runtime.device import choose_device
-    from nnplug.stages.model import open_models
-    from nnplug.stages.predict_ensemble import Ensemble
-    from nnplug.stages.predict_folder import find_cases, predict_folder
+    from nnplug.stages.predict_inputs import find_cases
+    from nnplug.stages.predict_jobs import FolderPrediction, predict_cases
 
     if part >= parts:
         raise click.UsageError(f"--part {part} of --parts {parts}: parts count from 0 to {parts - 1}")
-    opened = open_models(models, folds=folds or None, weights=weights)
-    cases = find_cases(inputs, opened.members[0].description.file_ending)[part::parts]
-    ensemble = Ensemble.load(
-        opened,
-        context.plugins,
-        device=choose_device(device),
+    prediction = FolderPrediction(
+        models=_absolute(models),
+        output=output.absolute(),
+        plugins=context.plugins,
+        folds=folds or None,
+        weights=weights,
+        device=device,
         mirroring=not no_mirroring,
         step=step_size,
-        progress=context.progress,
-    )
-    predict_folder(
-        ensemble,
-        cases,
-        output,
-        resume=resume,
         save_probabilities=save_probabilities,
         save_logits=save_logits,
-        progress=context.progress,
     )
+    jobs = context.make_executor(executor, overrides.get(Kind.EXECUTOR, {}), None)
+    cases = find_cases(_absolute(inputs), prediction.opened.members[0].description.file_ending)[part::parts]
+    predict_cases(prediction, cases, resume=resume, executor=jobs, progress=context.progress)
     if as_json:
         print_json({"output": str(output), "cases": [case.name for case in cases]})
     else:
         click.echo(f"predictions: {output}")
+
+
+def _absolute(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Jobs on a cluster run in other folders."""
+    return tuple(path.absolute() for path in paths)

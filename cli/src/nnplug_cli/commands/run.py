@@ -27,7 +27,7 @@ from nnplug_cli.options import (
 )
 from nnplug_cli.render import print_json
 from nnplug_cli.requests import plan_request
-from nnplug_cli.scores import print_scores, scores_data
+from nnplug_cli.scores import predicting, print_scores, print_selection, scores_data
 
 if TYPE_CHECKING:
     from nnplug.stages.pipeline import Outcome
@@ -71,10 +71,12 @@ def command(
     fresh: bool,
     as_json: bool,
 ) -> None:
-    """Verify, fingerprint, plan, preprocess, train, validate and bundle DATASET.
+    """Verify, fingerprint, plan, preprocess, train and validate DATASET, and make the one model that predicts.
 
     DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw. Without -c every configuration of
-    the plan is trained, without -f every fold. What is done is skipped: run the same command again after a kill.
+    the plan is trained, without -f every fold; then the best one, or ensemble of two, is selected as nnplug select
+    does. With some folds only, each configuration becomes a model. What is done is skipped: run the same command again
+    after a kill.
     """
     from nnplug.data.dataset import Dataset
     from nnplug.data.workspace import Workspace
@@ -108,9 +110,16 @@ def command(
         print_json(_data(outcome))
         return
     print_scores(opened.description.labels, {f"{c} fold {f}": s for (c, f), s in outcome.scores.items()})
+    if outcome.selection is not None:
+        click.echo()
+        print_selection(opened.description.labels, outcome.selection)
     for path in outcome.bundles.values():
-        click.echo(f"model: {path}  (nnplug predict -i IMAGES -o PREDICTIONS -m {path})")
+        click.echo(predicting(path))
 
 
 def _data(outcome: Outcome) -> dict[str, Any]:
-    return {"scores": scores_data(outcome.scores), "bundles": {n: str(path) for n, path in outcome.bundles.items()}}
+    return {
+        "scores": scores_data(outcome.scores),
+        "selection": None if outcome.selection is None else outcome.selection.data(),
+        "bundles": {name: str(path) for name, path in outcome.bundles.items()},
+    }

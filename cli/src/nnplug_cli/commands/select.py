@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import click
 
+from nnplug.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     configuration_option,
     dataset_argument,
     device_option,
+    executor_option,
     fold_option,
     json_option,
+    set_option_of,
     workers_option,
     workspace_option,
 )
-from nnplug_cli.render import print_json, print_table
-
-if TYPE_CHECKING:
-    from nnplug.data.labels import Labels
-    from nnplug.stages.select import Selection
+from nnplug_cli.render import print_json
+from nnplug_cli.scores import predicting, print_selection
 
 
 @click.command(short_help="Choose the best configuration or ensemble.")
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     help="The bundle, a folder or a file that ends in .zip [default: model/selected in the workspace].",
 )
 @device_option
+@executor_option
+@set_option_of(Kind.EXECUTOR)
 @workers_option
 @json_option
 @click.pass_obj
@@ -62,6 +64,8 @@ def command(
     keep_logits: bool,
     output: Path | None,
     device: str,
+    executor: str,
+    overrides: dict[str, dict[str, Any]],
     workers: int | None,
     as_json: bool,
 ) -> None:
@@ -72,9 +76,8 @@ def command(
     """
     from nnplug.data.dataset import Dataset
     from nnplug.data.workspace import Workspace
-    from nnplug.runtime.device import choose_device
-    from nnplug.runtime.executor import LocalExecutor
-    from nnplug.stages.select import SelectRequest, select
+    from nnplug.stages.select import select
+    from nnplug.stages.selection import SelectRequest
 
     numbers = tuple(fold for fold in folds if isinstance(fold, int))
     if len(numbers) < len(folds):
@@ -94,30 +97,12 @@ def command(
     selection = select(
         request,
         plugins=context.plugins,
-        executor=LocalExecutor(workers),
-        device=choose_device(device),
+        executor=context.make_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers),
+        device=device,
         progress=context.progress,
     )
     if as_json:
         print_json(selection.data())
     else:
-        _print(selection, opened.description.labels)
-
-
-def _print(selection: Selection, labels: Labels) -> None:
-    rows = [
-        (
-            entry.name,
-            *(f"{entry.dice_per_class[key]:.4f}" for key in labels.keys),
-            f"{entry.dice:.4f}",
-            "best" if entry.name == selection.best else f"{entry.difference:+.4f}",
-            "" if entry.name == selection.best else f"{entry.interval[0]:+.4f} to {entry.interval[1]:+.4f}",
-        )
-        for entry in selection.entries
-    ]
-    print_table(("Dice", *labels.foreground_names, "mean", "difference", "95 % interval"), rows)
-    best = next(entry for entry in selection.entries if entry.name == selection.best)
-    rule = selection.rule
-    click.echo(f"postprocessing: {rule.provider.name} {rule.rule}, mean Dice {best.dice:.4f} -> ", nl=False)
-    click.echo(f"{selection.dice_postprocessed:.4f}")
-    click.echo(f"model: {selection.bundle}  (nnplug predict -i IMAGES -o PREDICTIONS -m {selection.bundle})")
+        print_selection(opened.description.labels, selection)
+        click.echo(predicting(selection.bundle))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -27,6 +28,34 @@ from nnplug_cli.options import (
 )
 from nnplug_cli.render import print_json
 from nnplug_cli.scores import print_scores, scores_data
+
+if TYPE_CHECKING:
+    from nnplug.runtime.progress import Progress
+    from nnplug.runtime.world import World
+    from nnplug.stages.folds import FoldTraining
+    from nnplug.stages.train import TrainingJob
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The options that say what is trained, and how."""
+
+    dataset: Path
+    workspace: Path | None
+    configurations: tuple[str, ...]
+    folds: tuple[int | str, ...]
+    name: str
+    overrides: dict[str, dict[str, Any]]
+    device: str
+    devices: int
+    seed: int
+    workers: int | None
+    pretrained: Path | None
+    no_mirroring: bool
+    fresh: bool
+    validate_only: bool
+    weights: Literal["final", "best"]
+    save_logits: bool
 
 
 @click.command(short_help="Train folds of a planned dataset.")
@@ -60,28 +89,7 @@ from nnplug_cli.scores import print_scores, scores_data
 @click.option("--save-logits", is_flag=True, help="Keep CASE.logits.zip of the validation cases, for nnplug select.")
 @json_option
 @click.pass_obj
-def command(
-    context: Context,
-    *,
-    dataset: Path,
-    workspace: Path | None,
-    configurations: tuple[str, ...],
-    folds: tuple[int | str, ...],
-    name: str,
-    executor: str,
-    overrides: dict[str, dict[str, Any]],
-    device: str,
-    devices: int,
-    seed: int,
-    workers: int | None,
-    pretrained: Path | None,
-    no_mirroring: bool,
-    fresh: bool,
-    validate_only: bool,
-    weights: Literal["final", "best"],
-    save_logits: bool,
-    as_json: bool,
-) -> None:
+def command(context: Context, /, *, executor: str, as_json: bool, **options: Any) -> None:
     """Train folds of a planned and preprocessed DATASET, then score their validation cases.
 
     Without -c every configuration of the plans, without -f every fold. What is finished is left as it is, and a fold
@@ -89,56 +97,66 @@ def command(
     `--set trainer.KEY=VALUE` changes these runs alone, not the plans; more `trainer.epochs` than a finished fold had
     make it go on from its final weights.
     """
+    from nnplug.runtime.progress import Silent
+    from nnplug.stages.devices import leave_world, start_devices
+    from nnplug.stages.folds import train_folds
+    from nnplug.stages.train import discard
+
+    asked = _Asked(**options)
+    if asked.fresh and asked.validate_only:
+        raise click.UsageError("--fresh trains again, --validate-only does not train; give one of them")
+    place = context.make_executor(executor, asked.overrides.pop(Kind.EXECUTOR, {}), asked.workers)
+    world = start_devices(os.environ, asked.device, asked.devices, here=executor == "local")
+    progress = context.progress if world.leads else Silent()
+    jobs = _jobs(context, asked, progress)
+    for job in jobs if asked.fresh and world.leads else ():
+        discard(job.run)
+    scores = train_folds(jobs, _training(context, asked, world), executor=place, progress=progress)
+    leave_world(world)
+    if as_json and world.leads:
+        print_json({"scores": scores_data(scores)})
+    elif world.leads:
+        print_scores(jobs[0].description.labels, {f"{c} fold {f}": s for (c, f), s in scores.items()})
+        for job in jobs:
+            click.echo(f"run: {job.run.path}")
+
+
+def _jobs(context: Context, asked: _Asked, progress: Progress) -> list[TrainingJob]:
     from nnplug.data.dataset import Dataset
     from nnplug.data.plans import read_plans
     from nnplug.data.workspace import Workspace
-    from nnplug.runtime.progress import Silent
-    from nnplug.stages.devices import leave_world, start_devices
-    from nnplug.stages.folds import FoldTraining, fold_jobs, train_folds
+    from nnplug.stages.folds import fold_jobs
     from nnplug.stages.plan import with_options
-    from nnplug.stages.train import discard
 
-    place = context.make_executor(executor, overrides.pop(Kind.EXECUTOR, {}), workers)
-    opened = Dataset.open(dataset)
-    space = Workspace(context.workspace_root(workspace), opened.name)
-    if not space.plans(name).exists():
-        raise NnplugError(f"{space.plans(name)}: no such plans. Run: nnplug plan {dataset} --name {name}")
-    plans = with_options(read_plans(space.plans(name)), overrides, registry=context.plugins.registry)
-    if fresh and validate_only:
-        raise click.UsageError("--fresh trains again, --validate-only does not train; give one of them")
-    world = start_devices(os.environ, device, devices, here=executor == "local")
-    progress = context.progress if world.leads else Silent()
-    jobs = fold_jobs(
-        opened,
+    dataset = Dataset.open(asked.dataset)
+    space = Workspace(context.workspace_root(asked.workspace), dataset.name)
+    path = space.plans(asked.name)
+    if not path.exists():
+        raise NnplugError(f"{path}: no such plans. Run: nnplug plan {asked.dataset} --name {asked.name}")
+    return fold_jobs(
+        dataset,
         space,
-        plans,
-        configurations=configurations,
-        folds=folds,
-        seed=seed,
+        with_options(read_plans(path), asked.overrides, registry=context.plugins.registry),
+        configurations=asked.configurations,
+        folds=asked.folds,
+        seed=asked.seed,
         command=("nnplug", *sys.argv[1:]),
-        pretrained=pretrained,
+        pretrained=asked.pretrained and asked.pretrained.absolute(),
         progress=progress,
     )
-    for job in jobs if fresh and world.leads else ():
-        discard(job.run)
-    training = FoldTraining(
+
+
+def _training(context: Context, asked: _Asked, world: World) -> FoldTraining:
+    from nnplug.stages.folds import FoldTraining
+
+    return FoldTraining(
         context.plugins,
-        device,
-        devices,
-        workers,
-        not no_mirroring,
-        training=not validate_only,
-        weights=weights,
-        save_logits=save_logits,
+        asked.device,
+        asked.devices,
+        asked.workers,
+        not asked.no_mirroring,
+        training=not asked.validate_only,
+        weights=asked.weights,
+        save_logits=asked.save_logits,
         world=world,
     )
-    scores = train_folds(jobs, training, executor=place, progress=progress)
-    leave_world(world)
-    if not world.leads:
-        return
-    if as_json:
-        print_json({"scores": scores_data(scores)})
-        return
-    print_scores(opened.description.labels, {f"{c} fold {f}": s for (c, f), s in scores.items()})
-    for job in jobs:
-        click.echo(f"run: {job.run.path}")

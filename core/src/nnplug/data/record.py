@@ -50,6 +50,8 @@ class RunRecord(Record, frozen=True, kw_only=True):
         extended: what was changed each time the finished run went on, such as "choices.trainer.options.epochs: 20
             instead of 10".
         previous: in a cascade, fold of the previous stage -> digest of the weights whose predictions it learned from.
+        prepared: the configuration whose preprocessed cases it learned from, of all that share them; None in older
+            records, whose plans say it.
     """
 
     schema: int = SCHEMA
@@ -69,6 +71,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     pretrained: Pretrained | None = None
     extended: tuple[str, ...] = ()
     previous: dict[str, str] | None = None
+    prepared: str | None = None
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:

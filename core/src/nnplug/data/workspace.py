@@ -67,6 +67,11 @@ class RunFolder:
         return self.validation if weights == "final" else self.path / f"validation_{weights}"
 
     @property
+    def lock(self) -> Path:
+        """Held by the process that writes the run; beside it, so that a run can be removed and moved as a whole."""
+        return self.path.with_name(f".{self.path.name}.lock")
+
+    @property
     def curves(self) -> Path:
         """Losses, Dice, learning rate and epoch time as a picture."""
         return self.path / "progress.png"

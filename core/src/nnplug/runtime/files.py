@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from nnplug.errors import InvalidFile, NnplugError
@@ -20,7 +21,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises:
         NnplugError: the disk is full or the place cannot be written; nothing is left behind.
     """
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = _beside(path)
     try:
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +37,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder to fill; it replaces `path` when the block ends well."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = _beside(path)
     try:
         with explained(path):
             temporary.mkdir(parents=True)
@@ -92,6 +93,11 @@ def read_json(path: Path) -> Any:
         raise InvalidFile(f"{path}: not valid JSON ({error.msg}, line {error.lineno} column {error.colno})") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidFile(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+
+
+def _beside(path: Path) -> Path:
+    """A name that no other process takes, on this host or, on a shared disk, another with the same process ids."""
+    return path.with_name(f".{token_hex(4)}-{path.name}")
 
 
 def _sync(path: Path) -> None:

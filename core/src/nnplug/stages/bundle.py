@@ -6,7 +6,6 @@ Nothing in a bundle can run: no pickle, no code, no links. What is read is exact
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,11 +17,11 @@ from nnplug.data.dataset import DatasetDescription
 from nnplug.data.plans import Plans, read_plans
 from nnplug.data.record import check_schema
 from nnplug.data.workspace import RunFolder
-from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.errors import InvalidFile, Problems
 from nnplug.provenance import Provider
 from nnplug.records import Record
-from nnplug.runtime.files import atomic_file, atomic_folder, read_json, write_json
-from nnplug.stages.bundle_files import INDEX, check_name, hashes, problems, unzip, zip_folder
+from nnplug.runtime.files import read_json, write_json
+from nnplug.stages.bundle_files import INDEX, check_name, hashes, problems, unpacked_folder, write_packed
 from nnplug.stages.runs import TrainedRun, WeightsKind, check_alike, merged_providers, open_run, previous_runs
 
 SCHEMA = 1
@@ -196,18 +195,6 @@ def pack(contents: Contents, target: Path) -> None:
     write_packed(target, lambda folder: fill(folder, contents))
 
 
-def write_packed(target: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a folder that becomes `target`, or the zip of that name; raises as `pack` does."""
-    if target.suffix == ".zip":
-        with atomic_file(target) as archive, tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            write(Path(folder))
-            zip_folder(Path(folder), archive)
-    else:
-        check_free(target)
-        with atomic_folder(target) as folder_:
-            write(folder_)
-
-
 def read_bundle(path: Path) -> Bundle:
     """Open a bundle's folder and verify every file. A zip is opened through `unpacked`.
 
@@ -246,17 +233,6 @@ def check_files(folder: Path, listed: Mapping[str, str], needed: Sequence[str]) 
 
 
 @contextmanager
-def unpacked_folder(path: Path) -> Iterator[Path]:
-    """The folder of a bundle, unpacked for the time of the block where `path` is a zip; raises as `unzip` does."""
-    if not path.is_file():
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="nnplug-") as folder:
-        unzip(path, Path(folder))
-        yield Path(folder)
-
-
-@contextmanager
 def unpacked(path: Path) -> Iterator[Bundle]:
     """A verified bundle, from its folder or, for the time of the block, from a zip; raises as `read_bundle` does."""
     with unpacked_folder(path) as folder:
@@ -291,13 +267,6 @@ def licence_of(description: DatasetDescription) -> str | None:
     """What `dataset.json` says, in either spelling."""
     licence = description.raw.get("licence") or description.raw.get("license")
     return None if licence is None else str(licence)
-
-
-def check_free(target: Path) -> None:
-    """Refuse to replace anything but a bundle: a slip of the finger must not cost a folder of data."""
-    taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
-    if taken and not (target / INDEX).is_file():
-        raise NnplugError(f"{target}: is there and is no bundle; choose another place or remove it")
 
 
 def _weights(fold: str) -> str:

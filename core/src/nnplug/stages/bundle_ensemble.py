@@ -25,14 +25,11 @@ from nnplug.stages.bundle import (
     Bundle,
     Contents,
     check_files,
-    check_free,
     fill,
     licence_of,
     read_bundle,
-    unpacked_folder,
-    write_packed,
 )
-from nnplug.stages.bundle_files import INDEX, hashes
+from nnplug.stages.bundle_files import INDEX, check_free, hashes, unpacked_folder, write_packed
 from nnplug.stages.postprocess import RuleRecord
 
 MEMBERS = "members"

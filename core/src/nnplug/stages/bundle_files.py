@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 import stat
+import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from nnplug.errors import InvalidFile
+from nnplug.errors import InvalidFile, NnplugError
+from nnplug.runtime.files import atomic_file, atomic_folder
 
 INDEX = "bundle.json"
 SUFFIXES = (".json", ".safetensors")
@@ -92,3 +95,33 @@ def _check_member(member: zipfile.ZipInfo, archive: Path) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def write_packed(target: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a folder that becomes `target`, or the zip of that name; raises as `check_free` does."""
+    if target.suffix == ".zip":
+        with atomic_file(target) as archive, tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            write(Path(folder))
+            zip_folder(Path(folder), archive)
+    else:
+        check_free(target)
+        with atomic_folder(target) as folder_:
+            write(folder_)
+
+
+@contextmanager
+def unpacked_folder(path: Path) -> Iterator[Path]:
+    """The folder of a bundle, unpacked for the time of the block where `path` is a zip; raises as `unzip` does."""
+    if not path.is_file():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="nnplug-") as folder:
+        unzip(path, Path(folder))
+        yield Path(folder)
+
+
+def check_free(target: Path) -> None:
+    """Refuse to replace anything but a bundle: a slip of the finger must not cost a folder of data."""
+    taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
+    if taken and not (target / INDEX).is_file():
+        raise NnplugError(f"{target}: is there and is no bundle; choose another place or remove it")

@@ -130,7 +130,7 @@ def check_handed_on(job: TrainingJob, fold: Fold, splits: Sequence[Fold]) -> Non
 
     Raises:
         Problems: a line per fold of the previous stage that is missing, with the command that makes it, and per case
-            that no fold predicts.
+            that no fold predicts; and why a fold "all" is no help.
     """
     names, by = sorted({*fold.train, *fold.val}), predicting_folds(splits)
     lines = [
@@ -141,6 +141,10 @@ def check_handed_on(job: TrainingJob, fold: Fold, splits: Sequence[Fold]) -> Non
     ]
     for number in sorted({by[name] for name in names if name in by}):
         lines += _missing(job, number, [name for name in names if by.get(name) == number])
+    if lines and (every := _previous(job, "all")).run.final_weights.exists():
+        lines.append(
+            f"{every.title} cannot stand in for them: it has seen every case, and predicts it better than new ones"
+        )
     if lines:
         raise Problems(lines)
 
@@ -171,7 +175,7 @@ def check_previous_unchanged(job: TrainingJob, remedy: str) -> None:
             raise NnplugError(f"{job.run.path}: learned from another {previous.title} than is there now. {remedy}")
 
 
-def _previous(job: TrainingJob, fold: int) -> TrainingJob:
+def _previous(job: TrainingJob, fold: int | str) -> TrainingJob:
     return replace(job, configuration=str(job.plans.configuration(job.configuration).previous_stage), fold=fold)
 
 

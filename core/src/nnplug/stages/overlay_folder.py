@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from nnplug.data.convert import file_ending, image_files, stem
-from nnplug.data.dataset import channel_number
+from nnplug.data.dataset import CaseFiles, Dataset, channel_number
 from nnplug.data.images import read_label, read_voxels
+from nnplug.data.store import CaseStore, StoredCase
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import atomic_file
@@ -25,6 +28,7 @@ PERCENTILES = (0.5, 99.5)
 GOLDEN = 0.618034
 """Steps around the circle of hues that keep neighbours apart, however many labels there are."""
 
+Drawn = TypeVar("Drawn")
 Gray = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
 """(y, x, 3)."""
@@ -46,6 +50,7 @@ def draw_overlay_folder(
     output: Path,
     *,
     channel: int = 0,
+    opacity: float = OPACITY,
     executor: Executor,
     progress: Progress,
 ) -> int:
@@ -58,6 +63,7 @@ def draw_overlay_folder(
         labels: folders of label maps CASE, such as references and predictions.
         output: where the pictures go.
         channel: which one is shown.
+        opacity: of the label maps, 0 to 1.
         executor: draws the cases in parallel.
         progress: where to report.
 
@@ -67,13 +73,41 @@ def draw_overlay_folder(
     Raises:
         Problems: files are missing or cannot be drawn, a line each.
     """
-    cases = _cases(images, labels, channel)
+    draw = partial(_draw_files, output=output, opacity=opacity)
+    return _draw_all(draw, _cases(images, labels, channel), executor, progress)
 
-    def draw(case: Layers) -> None:
-        _write(output / f"{case.name}.png", _draw(case))
 
+def draw_overlay_dataset(
+    dataset: Dataset,
+    output: Path,
+    *,
+    channel: int = 0,
+    opacity: float = OPACITY,
+    executor: Executor,
+    progress: Progress,
+) -> int:
+    """Draw OUTPUT/CASE.png for every training case with its reference; arguments as in `draw_overlay_folder`."""
+    cases = [_layers(case, channel) for case in dataset.training_cases()]
+    return _draw_all(partial(_draw_files, output=output, opacity=opacity), cases, executor, progress)
+
+
+def draw_overlay_store(
+    store: CaseStore,
+    output: Path,
+    *,
+    channel: int = 0,
+    opacity: float = OPACITY,
+    executor: Executor,
+    progress: Progress,
+) -> int:
+    """Draw OUTPUT/CASE.png for every preprocessed case, on its own grid; arguments as in `draw_overlay_folder`."""
+    draw = partial(_draw_stored, output=output, channel=channel, opacity=opacity)
+    return _draw_all(draw, list(store.values()), executor, progress)
+
+
+def _draw_all(draw: Callable[[Drawn], None], cases: Sequence[Drawn], executor: Executor, progress: Progress) -> int:
     with progress.task("overlay", len(cases)) as advance:
-        for _ in executor.map(draw, cases, stage="overlay", name=lambda case: case.name):
+        for _ in executor.map(draw, cases, stage="overlay", name=attrgetter("name")):
             advance("")
     return len(cases)
 
@@ -109,7 +143,17 @@ def _channels(folder: Path) -> Mapping[str, Mapping[int, Path]]:
     return cases
 
 
-def _draw(case: Layers) -> Picture:
+def _layers(case: CaseFiles, channel: int) -> Layers:
+    """Of a training case, whose channels are files of their own or lie in one."""
+    assert case.label is not None, "training cases have labels"
+    if len(case.images) == 1:
+        return Layers(case.name, case.images[0], channel, (case.label,))
+    if channel >= len(case.images):
+        raise NnplugError(f"{case.name}: has {len(case.images)} channels, there is no channel {channel}")
+    return Layers(case.name, case.images[channel], 0, (case.label,))
+
+
+def _draw_files(case: Layers, *, output: Path, opacity: float) -> None:
     voxels, _ = read_voxels(case.image)
     if case.channel >= len(voxels):
         raise NnplugError(f"{case.image}: has {len(voxels)} channels, there is no channel {case.channel}")
@@ -118,11 +162,21 @@ def _draw(case: Layers) -> Picture:
     for path, label in zip(case.labels, maps, strict=True):
         if label.shape != volume.shape:
             raise InvalidFile(f"{path}: has shape {label.shape}, its image {volume.shape} (z, y, x)")
+    _write(output / f"{case.name}.png", _picture(volume, maps, opacity))
+
+
+def _draw_stored(case: StoredCase, *, output: Path, channel: int, opacity: float) -> None:
+    if channel >= len(case.image):
+        raise NnplugError(f"{case.name}: has {len(case.image)} channels, there is no channel {channel}")
+    _write(output / f"{case.name}.png", _picture(case.image[channel], [case.label[...]], opacity))
+
+
+def _picture(volume: npt.NDArray[Any], maps: Sequence[npt.NDArray[np.integer[Any]]], opacity: float) -> Picture:
+    """The slice with most foreground in the first map: plain, then under each map."""
     z = int(np.argmax((maps[0] > 0).sum(axis=(1, 2))))
     gray = _gray(volume[z].astype(np.float32))
-    return np.concatenate(
-        [_blend(gray, np.zeros_like(maps[0][z])), *(_blend(gray, label[z]) for label in maps)], axis=1
-    )
+    planes = [np.zeros_like(maps[0][z]), *(label[z] for label in maps)]
+    return np.concatenate([_blend(gray, plane, opacity) for plane in planes], axis=1)
 
 
 def _gray(plane: Gray) -> Gray:
@@ -131,11 +185,11 @@ def _gray(plane: Gray) -> Gray:
     return scaled
 
 
-def _blend(gray: Gray, label: npt.NDArray[np.int16]) -> Picture:
+def _blend(gray: Gray, label: npt.NDArray[np.integer[Any]], opacity: float) -> Picture:
     picture = np.repeat(gray[..., None], 3, axis=2)
     for value in np.unique(label[label > 0]).tolist():
         inside = label == value
-        picture[inside] = (1 - OPACITY) * picture[inside] + OPACITY * np.array(list(_colour(value)), np.float32)
+        picture[inside] = (1 - opacity) * picture[inside] + opacity * np.array(list(_colour(value)), np.float32)
     return np.round(255 * picture).astype(np.uint8)
 
 

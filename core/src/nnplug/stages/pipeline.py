@@ -19,14 +19,15 @@ from nnplug.plugins import Plugins
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.progress import Progress
-from nnplug.stages.bundle import write_bundle
 from nnplug.stages.changes import differences
+from nnplug.stages.conclusion import bundle_each, is_selected, select_best
 from nnplug.stages.extend import is_extension
 from nnplug.stages.fingerprint import measure
 from nnplug.stages.folds import FoldTraining, train_folds
 from nnplug.stages.plan import make_plans
 from nnplug.stages.preprocess import preprocess_dataset
 from nnplug.stages.schedule import asked_configurations, make_jobs, tell_pulled_in
+from nnplug.stages.selection import Selection
 from nnplug.stages.train import TrainingJob, check_unchanged, discard
 from nnplug.stages.verify import verify
 
@@ -102,17 +103,22 @@ class Outcome:
 
     Attributes:
         scores: (configuration, fold) -> the summary of its validation.
-        bundles: configuration -> the model that predicts.
+        bundles: configuration -> the model that predicts; "selected" alone where cross-validation is whole.
+        selection: how that was chosen, None where folds are missing.
     """
 
     scores: Mapping[tuple[str, int | str], Mapping[str, Any]] = field(default_factory=dict)
     bundles: Mapping[str, Path] = field(default_factory=dict)
+    selection: Selection | None = None
 
 
 def run(
     request: RunRequest, *, plugins: Plugins, executor: Executor, device: str, workers: int | None, progress: Progress
 ) -> Outcome:
-    """Verify, fingerprint, plan, preprocess, train, validate and bundle.
+    """Verify, fingerprint, plan, preprocess, train, validate, select and bundle.
+
+    With every fold of what is asked for, the best configuration or ensemble is selected, with its postprocessing, and
+    becomes the one model; with some of the folds, each configuration becomes a model.
 
     Args:
         request: what to do.
@@ -139,13 +145,23 @@ def run(
         _preprocess(request, plans, jobs, plugins=plugins, executor=executor, progress=progress)
     if not Stage.TRAIN.reached(request.until):
         return Outcome()
+    selecting = Stage.BUNDLE.reached(request.until) and is_selected(request, jobs)
     training = FoldTraining(
-        plugins, device, request.devices, workers, request.mirroring, Stage.VALIDATE.reached(request.until)
+        plugins,
+        device,
+        request.devices,
+        workers,
+        request.mirroring,
+        validating=Stage.VALIDATE.reached(request.until),
+        save_logits=selecting and len(asked_configurations(request, plans)) > 1,
     )
     scores = train_folds(jobs, training, executor=executor, progress=progress)
-    if not Stage.VALIDATE.reached(request.until):
-        return Outcome()
-    return Outcome(scores, _bundle(request, jobs) if Stage.BUNDLE.reached(request.until) else {})
+    if not Stage.BUNDLE.reached(request.until):
+        return Outcome(scores)
+    if not selecting:
+        return Outcome(scores, bundle_each(request, jobs))
+    how: dict[str, Any] = {"plugins": plugins, "executor": executor, "device": device, "progress": progress}
+    return Outcome(scores, *select_best(request, jobs, **how))
 
 
 def ensure_verified(request: RunRequest, *, executor: Executor, progress: Progress) -> None:
@@ -235,17 +251,6 @@ def _preprocess(
             executor=executor,
             progress=progress,
         )
-
-
-def _bundle(request: RunRequest, jobs: list[TrainingJob]) -> dict[str, Path]:
-    runs: dict[str, list[TrainingJob]] = {}
-    for job in jobs:
-        if job.configuration in asked_configurations(request, job.plans):
-            runs.setdefault(job.configuration, []).append(job)
-    targets = {name: request.workspace.model / f"{jobs[0].plans.name}_{name}" for name in runs}
-    for name, target in targets.items():
-        write_bundle([job.run for job in runs[name]], target)
-    return targets
 
 
 def _done(request: RunRequest, stage: Stage) -> bool:

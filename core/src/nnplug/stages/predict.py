@@ -32,6 +32,7 @@ from nnplug.runtime.progress import Progress, Silent
 from nnplug.stages.blaming import build_network
 from nnplug.stages.logits import Logits
 from nnplug.stages.model import Model
+from nnplug.stages.predict_inputs import check_image
 from nnplug.stages.preprocess import Preprocessor
 from nnplug.stages.weights import WeightFiles
 
@@ -55,6 +56,7 @@ class LoadedModel:
         device: torch.device,
         mirroring: bool = True,
         step: float = 0.5,
+        sums_on_device: bool = True,
         progress: Progress | None = None,
     ) -> None:
         """Find the components that the model was made with, and build its network.
@@ -65,6 +67,7 @@ class LoadedModel:
             device: where the network computes: float32, on CUDA in half precision with float32 sums.
             mirroring: whether to average over mirror images along the axes that were mirrored in training.
             step: largest distance of neighbouring windows as a part of the patch.
+            sums_on_device: whether logits are summed up there while that has room; on the CPU otherwise.
             progress: told of components whose distribution has another version than in training.
 
         Raises:
@@ -75,6 +78,7 @@ class LoadedModel:
         self.device = device
         self.mirror_axes = model.mirror_axes if mirroring else ()
         self.step = step
+        self.sums_on_device = sums_on_device
         self.configuration = model.plans.configuration(model.configuration)
         _check(self.configuration)
         self._progress = progress or Silent()
@@ -84,17 +88,24 @@ class LoadedModel:
         self._previous: LoadedModel | None = None
         if model.previous is not None:
             self._previous = LoadedModel(
-                model.previous, plugins, device=device, mirroring=mirroring, step=step, progress=self._progress
+                model.previous,
+                plugins,
+                device=device,
+                mirroring=mirroring,
+                step=step,
+                sums_on_device=sums_on_device,
+                progress=self._progress,
             )
         self._preprocessor = Preprocessor.of(model.plans, model.configuration, labels, registry)
         self._network = self._build(registry)
         self._states = WeightFiles(model.weights)
         self._loaded: Path | None = None
 
-    def prepare(self, image: Image) -> Prepared:
+    def prepare(self, image: Image, *, previous: npt.NDArray[np.integer[Any]] | None = None) -> Prepared:
         """Preprocess an image as in training.
 
-        In a cascade the previous stages predict it first, and their label map is the last channel.
+        In a cascade the previous stages predict it first, and their label map is the last channel; or `previous` is,
+        a label map (z, y, x) in the image's geometry.
 
         Raises:
             NnplugError: the image has other channels than the model, holds NaN or infinity; a previous stage is
@@ -104,12 +115,9 @@ class LoadedModel:
         spacing = image.geometry.spacing
         if not self._previous_labels:
             return self._preprocessor.prepare(image.array, spacing)
-        if self._previous is None:
-            raise NnplugError(
-                f"{self.model.configuration!r} refines predictions of {self.configuration.previous_stage!r}, which "
-                "this model does not hold; open the bundle of the cascade"
-            )
-        return self._preprocessor.prepare_refining(image.array, spacing, self._previous.predict(image))
+        if previous is None:
+            previous = self._predict_previous(image)
+        return self._preprocessor.prepare_refining(image.array, spacing, previous)
 
     def logits(
         self, image: npt.NDArray[np.float32] | StoredArray, *, report: Callable[[], None] | None = None
@@ -236,6 +244,14 @@ class LoadedModel:
         with blamed(self._architecture):
             return network if accelerate is None else accelerate(network, self.device)  # type: ignore[no-any-return]
 
+    def _predict_previous(self, image: Image) -> npt.NDArray[np.integer[Any]]:
+        if self._previous is None:
+            raise NnplugError(
+                f"{self.model.configuration!r} refines predictions of {self.configuration.previous_stage!r}, which "
+                "this model does not hold; open the bundle of the cascade"
+            )
+        return self._previous.predict(image)
+
     def _load(self, weights: Path) -> None:
         if weights == self._loaded:
             return
@@ -281,7 +297,7 @@ class LoadedModel:
     def _room_for(self, image: torch.Tensor, rows: int) -> torch.device:
         """The device if the sums of all folds over so many rows take less than half of what is free, else the CPU."""
         free = free_memory(self.device)
-        if free is None:
+        if free is None or not self.sums_on_device:
             return torch.device("cpu")
         sums = (2 * self.model.description.labels.outputs + 1) * rows
         numbers = (len(image) * image.shape[1] + sums) * math.prod(image.shape[2:])
@@ -291,24 +307,6 @@ class LoadedModel:
     def _separated_axis(self, frame: Frame) -> int | None:
         force = self.configuration.resampling.probability.force_separate_z
         return separated_axis(frame.spacing, frame.transposed_spacing, force=force)
-
-
-def check_image(image: Image, channel_names: Sequence[str]) -> None:
-    """Refuse an image that the model cannot take.
-
-    Raises:
-        NnplugError: the number of channels differs, or a voxel is NaN or infinite.
-    """
-    found, wanted = len(image.array), len(channel_names)
-    if found != wanted:
-        raise NnplugError(
-            f"the image has {found} channels, the model needs {wanted} ({', '.join(channel_names)}). "
-            "Give a file per channel: CASE_0000, CASE_0001 .."
-        )
-    for name, channel in zip(channel_names, image.array, strict=True):
-        if bad := int(channel.size - np.isfinite(channel).sum()):
-            value = channel[~np.isfinite(channel)][0]
-            raise NnplugError(f"channel {name!r} holds {value} in {bad} voxels. Replace them by numbers, such as 0.")
 
 
 def _registry(model: Model, plugins: Plugins, progress: Progress) -> Registry:

@@ -45,14 +45,13 @@ class Ensemble:
         device: torch.device,
         mirroring: bool = True,
         step: float = 0.5,
+        sums_on_device: bool = True,
         progress: Progress,
     ) -> Self:
         """Build the networks; arguments and errors are those of `LoadedModel`."""
         rule = models.postprocessing
-        members = [
-            LoadedModel(model, plugins, device=device, mirroring=mirroring, step=step, progress=progress)
-            for model in models.members
-        ]
+        how: dict[str, Any] = {"mirroring": mirroring, "step": step, "sums_on_device": sums_on_device}
+        members = [LoadedModel(model, plugins, device=device, progress=progress, **how) for model in models.members]
         where = "this model's postprocessing"
         return cls(
             tuple(members), None if rule is None else FittedRule.load(rule, plugins, where=where, progress=progress)

@@ -18,17 +18,18 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.data.cases import check_numbers
-from nnplug.data.dataset import FILE_ENDINGS, CaseFiles, channel_number, group_channels, image_cases
-from nnplug.data.images import Geometry, read_image, write_label
+from nnplug.data.dataset import CaseFiles
+from nnplug.data.images import Geometry, read_image, read_label, write_label
 from nnplug.data.store import Prepared
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Advance, Progress
 from nnplug.stages.logits import ENDING, Logits, background, write_logits
-from nnplug.stages.model import Model
-from nnplug.stages.predict import LoadedModel, check_image
+from nnplug.stages.model import Model, Models
+from nnplug.stages.predict import LoadedModel
 from nnplug.stages.predict_ensemble import Ensemble
+from nnplug.stages.predict_inputs import check_channel_numbers, check_image, image_ending
 from nnplug.stages.probabilities import write_probabilities
 
 LOG = "predictions.jsonl"
@@ -47,40 +48,6 @@ _Said = list[Logits] | npt.NDArray[np.integer[Any]]
 """Of a case the logits of each model, or at once the label map of the only one."""
 
 
-def find_cases(inputs: Sequence[Path], ending: str) -> tuple[CaseFiles, ...]:
-    """The cases of folders and files.
-
-    Args:
-        inputs: folders with CASE_0000, CASE_0001 .. of that ending; or image files of any type that nnplug reads, of
-            which those without a channel number are a case each.
-        ending: of the model's training images.
-
-    Raises:
-        Problems: a path is missing or no image, a folder has no images, or two cases have one name; a line each.
-    """
-    failures: list[str] = []
-    files: dict[str, list[Path]] = {}
-    cases: list[CaseFiles] = []
-    for path in inputs:
-        if path.is_dir():
-            found = image_cases(path, ending)
-            cases += found
-            if not found:
-                failures.append(f"{path}: holds no images called CASE_0000{ending}; rename them, or give the files")
-        elif (own := _ending(path)) is None or not path.is_file():
-            failures.append(f"{path}: {_no_image(path)}")
-        else:
-            files.setdefault(own, []).append(path)
-    for own, paths in files.items():
-        cases += group_channels(paths, own)
-        cases += [CaseFiles(p.name.removesuffix(own), (p,)) for p in paths if channel_number(p, own) is None]
-    names = [case.name for case in cases]
-    failures += [f"{name}: two inputs have this name; predict them apart" for name in names if names.count(name) > 1]
-    if failures:
-        raise Problems(tuple(dict.fromkeys(failures)))
-    return tuple(sorted(cases, key=lambda case: case.name))
-
-
 def predict_folder(
     ensemble: Ensemble,
     cases: Sequence[CaseFiles],
@@ -89,6 +56,7 @@ def predict_folder(
     resume: bool = False,
     save_probabilities: bool = False,
     save_logits: bool = False,
+    previous: Path | None = None,
     progress: Progress,
 ) -> None:
     """Predict cases into a folder: CASE with the input's ending, plans.json (of the first model) and dataset.json.
@@ -102,15 +70,15 @@ def predict_folder(
         resume: keep what an earlier call with the same model, settings and unchanged inputs has finished.
         save_probabilities: write CASE.npz too, see `write_probabilities`.
         save_logits: write CASE.logits.zip too, see `nnplug.stages.logits`.
+        previous: a folder of label maps that the previous stage of a cascade gave; None to have it predict here.
         progress: where to report.
 
     Raises:
         NnplugError: logits of an ensemble are asked for, which has none.
         Problems: some cases failed, a line each with case and cause; the others are predicted.
     """
-    if save_logits and len(ensemble.members) > 1:
-        raise NnplugError("an ensemble averages probabilities and has no logits; save those of each model by itself")
-    job = _Job(ensemble, output, progress, save_probabilities=save_probabilities, save_logits=save_logits)
+    check_outputs(ensemble, save_logits=save_logits)
+    job = _Job(ensemble, output, progress, save_probabilities, save_logits, previous)
     if ensemble.members[0].device.type == "cpu":
         keep_freed_memory()
     with explained(output):
@@ -125,6 +93,19 @@ def predict_folder(
         raise Problems(job.failures)
 
 
+def check_outputs(models: Models | Ensemble, *, save_logits: bool) -> None:
+    """Raise `NnplugError` where logits of an ensemble are asked for, which has none."""
+    if save_logits and len(models.members) > 1:
+        raise NnplugError("an ensemble averages probabilities and has no logits; save those of each model by itself")
+
+
+def forget(output: Path, cases: Sequence[CaseFiles]) -> None:
+    """Have cases predicted again by calls that resume; label maps of earlier calls stay until then."""
+    if (output / LOG).is_file():
+        for case in cases:
+            _note(output, case, depends_on="")
+
+
 @dataclass
 class _Job:
     """One call of `predict_folder`: a thread that reads, this one that predicts, and a thread that exports."""
@@ -134,6 +115,7 @@ class _Job:
     progress: Progress
     save_probabilities: bool
     save_logits: bool
+    previous: Path | None
     failures: list[str] = field(default_factory=list)
 
     def run(self, cases: Sequence[CaseFiles], advance: Advance) -> None:
@@ -168,7 +150,18 @@ class _Job:
         image = read_image(case.images)
         check_image(image, member.model.description.channel_names)
         check_numbers(case, image.array)
-        return _Read(image.geometry, member.prepare(image) if image.array.any() else None)
+        if not image.array.any():
+            return _Read(image.geometry, None)
+        return _Read(image.geometry, member.prepare(image, previous=self._previous(case, image.geometry)))
+
+    def _previous(self, case: CaseFiles, geometry: Geometry) -> npt.NDArray[np.integer[Any]] | None:
+        if self.previous is None:
+            return None
+        file = self.previous / self._outputs(case)["labels"].name
+        label = read_label(file)
+        if label.geometry.shape != geometry.shape:
+            raise InvalidFile(f"{file}: has shape {label.geometry.shape}, its image {geometry.shape} (z, y, x)")
+        return label.array
 
     def _predict(self, case: CaseFiles, reads: Iterator[Future[_Read]]) -> tuple[Geometry, _Said]:
         """What each model says of a case, one after the other; nothing where the image is zero everywhere."""
@@ -240,7 +233,7 @@ class _Job:
 
     def _outputs(self, case: CaseFiles) -> dict[str, Path]:
         """What is to be written of a case."""
-        files = {"labels": f"{case.name}{_ending(case.images[0]) or ''}"}
+        files = {"labels": f"{case.name}{image_ending(case.images[0]) or ''}"}
         if self.save_probabilities:
             files["probabilities"] = f"{case.name}.npz"
         if self.save_logits:
@@ -249,7 +242,10 @@ class _Job:
 
     def _depends_on(self, case: CaseFiles) -> str:
         """A hash over the inputs and all that decides the outputs."""
-        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in case.images if file.exists()]
+        files = [*case.images]
+        if self.previous is not None:
+            files.append(self.previous / self._outputs(case)["labels"].name)
+        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()]
         return hashlib.sha256(json.dumps([stats, self._settings]).encode()).hexdigest()[:16]
 
     @cached_property
@@ -260,27 +256,12 @@ class _Job:
         return json.dumps([members, rule, self.save_probabilities, self.save_logits], sort_keys=True)
 
     def _note_finished(self, case: CaseFiles) -> None:
-        path = self.output / LOG
-        with explained(path), path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps({"case": case.name, "depends_on": self._depends_on(case)}) + "\n")
+        _note(self.output, case, depends_on=self._depends_on(case))
 
     def _log(self) -> Mapping[str, str]:
         path = self.output / LOG
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return dict(entry for line in lines if (entry := _entry(line)) is not None)
-
-
-def check_channel_numbers(case: CaseFiles) -> None:
-    """Refuse files whose numbers leave a gap: a later channel would be taken for a missing one.
-
-    Raises:
-        InvalidFile: as said.
-    """
-    ending = _ending(case.images[0]) or ""
-    numbers = [channel_number(file, ending) for file in case.images]
-    if numbers != [None] and numbers != list(range(len(numbers))):
-        absent = next(i for i in range(len(numbers) + 1) if i not in numbers)
-        raise InvalidFile(f"{case.images[0].parent}: {case.name}_{absent:04d}{ending} is missing; add the channel")
 
 
 def _ahead(
@@ -302,6 +283,13 @@ def _identity(model: Model) -> list[Any]:
     return [model.plans.digest(), model.configuration, model.postprocessing, [*map(_digest, model.weights)]]
 
 
+def _note(output: Path, case: CaseFiles, *, depends_on: str) -> None:
+    """Append a line, whoever else does; the last line of a case counts."""
+    path = output / LOG
+    with explained(path), path.open("a", encoding="utf-8") as log:
+        log.write(json.dumps({"case": case.name, "depends_on": depends_on}) + "\n")
+
+
 def _entry(line: str) -> tuple[str, str] | None:
     """A line of the log; one that a kill cut short does not count."""
     try:
@@ -314,13 +302,3 @@ def _entry(line: str) -> tuple[str, str] | None:
 def _digest(file: Path) -> str:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _ending(path: Path) -> str | None:
-    return next((ending for ending in FILE_ENDINGS if path.name.endswith(ending)), None)
-
-
-def _no_image(path: Path) -> str:
-    if not path.exists():
-        return "no such file or folder; give a folder of images, or image files"
-    return f"no image that nnplug reads; it reads {', '.join(FILE_ENDINGS)}"

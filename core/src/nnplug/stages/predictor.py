@@ -17,8 +17,8 @@ from nnplug.runtime.device import choose_device
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.stages.logits import Logits
 from nnplug.stages.model import open_models
-from nnplug.stages.predict import check_image
 from nnplug.stages.predict_ensemble import Ensemble
+from nnplug.stages.predict_inputs import check_image
 from nnplug.stages.runs import WeightsKind
 
 

@@ -26,7 +26,8 @@ from nnplug.stages.epoch_profile import EpochProfile, Watch, conclude
 from nnplug.stages.plan import with_options
 from nnplug.stages.runs import TrainedRun, open_run
 from nnplug.stages.stopwatch import TimedAugmenter, TimedStore
-from nnplug.stages.train import USED, Components, TrainingJob, create, make_task
+from nnplug.stages.task import USED, Components, create, make_task
+from nnplug.stages.train import TrainingJob
 
 if TYPE_CHECKING:
     from nnplug.contracts import TrainingTask

@@ -6,10 +6,12 @@ the first, then postprocessing fitted on the winner's predictions.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,111 +22,25 @@ from nnplug.components import Kind
 from nnplug.contracts import LabelledCase
 from nnplug.data.dataset import Dataset
 from nnplug.data.plans import read_plans
-from nnplug.data.workspace import Workspace
-from nnplug.ops.bootstrap import LEVEL, SAMPLES, mean_score, paired_interval
+from nnplug.ops.bootstrap import mean_score, paired_interval
 from nnplug.plugins import Plugins
-from nnplug.records import Record
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 from nnplug.stages import postprocess
-from nnplug.stages.bundle import check_free, contents_of, write_bundle
+from nnplug.stages.bundle import contents_of, write_bundle
 from nnplug.stages.bundle_ensemble import pack_ensemble
+from nnplug.stages.bundle_files import check_free
 from nnplug.stages.crossval import Candidate, accumulate, average, find_candidates, is_averaged, references, score
 from nnplug.stages.ensemble import has_output
+from nnplug.stages.folds import FoldTraining
 from nnplug.stages.logits import ENDING
-from nnplug.stages.runs import TrainedRun, WeightsKind
+from nnplug.stages.runs import TrainedRun
+from nnplug.stages.selection import RECORD, SELECTED, Entry, Selection, SelectRequest
 from nnplug.stages.train import TrainingJob
-from nnplug.stages.validate import validate, was_mirrored
+from nnplug.stages.validate import was_mirrored
 
 if TYPE_CHECKING:
-    import torch
-
     from nnplug.stages.evaluate import Summary
-
-RECORD = "selection.json"
-SCHEMA = 1
-SELECTED = "selected"
-
-
-@dataclass(frozen=True)
-class SelectRequest:
-    """What is to be compared.
-
-    Attributes:
-        dataset: the raw dataset.
-        workspace: where its runs are.
-        plans: names of plans whose configurations take part.
-        configurations: those that take part; empty for all whose folds are all trained.
-        folds: the folds that count; empty for all of `splits.json`.
-        weights: of each training.
-        ensembles: whether ensembles of two take part.
-        keep_logits: whether probabilities that had to be computed again are kept for another time.
-        target: the bundle, a folder or a zip; `model/selected` of the workspace where None.
-    """
-
-    dataset: Dataset
-    workspace: Workspace
-    plans: tuple[str, ...] = ("nnunet",)
-    configurations: tuple[str, ...] = ()
-    folds: tuple[int, ...] = ()
-    weights: WeightsKind = "final"
-    ensembles: bool = True
-    keep_logits: bool = False
-    target: Path | None = None
-
-
-class Entry(Record, frozen=True, kw_only=True):
-    """A row of the comparison.
-
-    Attributes:
-        name: of the configuration, or of the ensemble.
-        members: names of the configurations that are averaged, one or two.
-        dice: the mean foreground Dice.
-        dice_per_class: class or region, as `summary.json` calls it -> mean Dice.
-        difference: `dice` less that of the best.
-        interval: the bootstrap interval of the difference, paired over cases.
-        folder: where its label maps and `summary.json` are.
-    """
-
-    name: str
-    members: tuple[str, ...]
-    dice: float
-    dice_per_class: dict[str, float]
-    difference: float
-    interval: tuple[float, float]
-    folder: str
-
-
-class Selection(Record, frozen=True, kw_only=True):
-    """`selection.json`.
-
-    Attributes:
-        schema: version of this layout.
-        dataset: its name.
-        folds: those that counted.
-        weights: "final" or "best" weights of the trainings.
-        cases: how many cases were compared.
-        level: of the intervals.
-        samples: draws of the bootstrap.
-        entries: in the order of comparison.
-        best: the name of the winner.
-        rule: its postprocessing.
-        dice_postprocessed: the mean foreground Dice after postprocessing, on the cases that it was fitted on.
-        bundle: the model that predicts with the winner.
-    """
-
-    schema: int = SCHEMA
-    dataset: str
-    folds: tuple[str, ...]
-    weights: WeightsKind
-    cases: int
-    level: float = LEVEL
-    samples: int = SAMPLES
-    entries: tuple[Entry, ...]
-    best: str
-    rule: postprocess.RuleRecord
-    dice_postprocessed: float
-    bundle: str
 
 
 @dataclass(frozen=True)
@@ -143,13 +59,20 @@ class _Scored:
 
 
 def select(
-    request: SelectRequest, *, plugins: Plugins, executor: Executor, device: torch.device, progress: Progress
+    request: SelectRequest, *, plugins: Plugins, executor: Executor, device: str = "auto", progress: Progress
 ) -> Selection:
     """Compare, choose, fit postprocessing on the winner, and write `selection.json` and the bundle.
 
     Label maps and scores go to the workspace's `crossval/`. Ensembles need the members' probabilities: those that
     validation has stored, else they are predicted again, fold by fold, and removed after use. A second call computes
     only what has changed.
+
+    Args:
+        request: what is compared.
+        plugins: where components come from.
+        executor: scores and averages cases, and predicts again where probabilities are missing.
+        device: for that, as `--device` names it.
+        progress: where to report; told where several are equally good.
 
     Raises:
         Problems: folds are not trained or not validated, or configurations cannot be compared; a line each.
@@ -172,8 +95,7 @@ def select(
     if request.ensembles:
         scored += work.ensembles(list(combinations(candidates, 2)))
     keys = _comparable_classes(scored, request.dataset, progress)
-    dice = [mean_score(entry.dice(keys)) for entry in scored]
-    best = scored[int(np.argmax(dice))]
+    best = _best(scored, keys, progress)
     rule, after = work.postprocess(best)
     entries = tuple(_entry(entry, best, keys) for entry in scored)
     _write_model(best, rule, target, record={entry.name: entry.dice for entry in entries})
@@ -197,7 +119,7 @@ class _Work:
     request: SelectRequest
     plugins: Plugins
     executor: Executor
-    device: torch.device
+    device: str
     progress: Progress
 
     def single(self, candidate: Candidate) -> _Scored:
@@ -266,20 +188,26 @@ class _Work:
 
     def _validate(self, run: TrainedRun) -> None:
         record, request = run.record, self.request
-        plans = read_plans(run.folder.plans)
         job = TrainingJob(
-            request.workspace, request.dataset, plans, record.configuration, record.fold, record.seed, record.command
+            request.workspace,
+            request.dataset,
+            read_plans(run.folder.plans),
+            record.configuration,
+            record.fold,
+            record.seed,
+            record.command,
+            prepared=record.prepared,
         )
-        validate(
-            job,
-            plugins=self.plugins,
-            device=self.device,
+        again = FoldTraining(
+            self.plugins,
+            self.device,
             mirroring=was_mirrored(run.folder.validation_with(request.weights)),
+            training=False,
             weights=request.weights,
             save_logits=True,
-            executor=self.executor,
-            progress=self.progress,
         )
+        title = attrgetter("title")
+        deque(self.executor.map_on_device(again, [job], stage="validate", name=title, progress=self.progress), maxlen=0)
 
 
 def _dice(summary: Summary, keys: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -294,6 +222,18 @@ def _comparable_classes(scored: Sequence[_Scored], dataset: Dataset, progress: P
     for key in unknown:
         progress.warning(f"{names[key]!r} occurs in no reference of the cross-validation; it is left out of the means")
     return [key for key in names if key not in unknown]
+
+
+def _best(scored: Sequence[_Scored], keys: Sequence[str], progress: Progress) -> _Scored:
+    """The highest mean Dice; of equal ones the first, as in nnU-Net, and that is said."""
+    dice = [mean_score(entry.dice(keys)) for entry in scored]
+    first = int(np.argmax(dice))
+    if len(equal := [entry.name for entry, own in zip(scored, dice, strict=True) if own == dice[first]]) > 1:
+        progress.warning(
+            f"{', '.join(equal)} have the same mean Dice, {dice[first]:.4f}; {equal[0]} is taken, the first in "
+            "nnU-Net's order (2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres, then ensembles)"
+        )
+    return scored[first]
 
 
 def _entry(entry: _Scored, best: _Scored, keys: Sequence[str]) -> Entry:

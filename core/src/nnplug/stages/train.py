@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nnplug.blame import blamed
-from nnplug.components import Entry, Kind
-from nnplug.contracts import Trainer, TrainingTask
+from nnplug.components import Kind
+from nnplug.contracts import Trainer
 from nnplug.data.dataset import Dataset, DatasetDescription
-from nnplug.data.plans import Configuration, Plans, read_plans
+from nnplug.data.plans import Plans, read_plans
 from nnplug.data.previous import PreviousLabels
 from nnplug.data.record import Pretrained, RunRecord, installed_versions
 from nnplug.data.splits import Fold, choose_fold
@@ -26,7 +27,6 @@ from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Progress
 from nnplug.runtime.world import ALONE, World
-from nnplug.stages.blaming import BlamingAugmenter, build_network
 from nnplug.stages.cascade import (
     check_handed_on,
     check_previous_unchanged,
@@ -36,17 +36,15 @@ from nnplug.stages.cascade import (
 from nnplug.stages.changes import decisions, differences
 from nnplug.stages.curves import draw_curves
 from nnplug.stages.extend import begin_extension, is_extension
-from nnplug.stages.pretrained import describe_pretrained, load_pretrained
+from nnplug.stages.pretrained import describe_pretrained
+from nnplug.stages.run_lock import alone_in
 from nnplug.stages.split import ensure_splits
+from nnplug.stages.task import USED, create, make_task
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
-USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER)
 REMEDY = "Give the same values to go on, --fresh to train it again from the start, or --name NAME to keep both."
-Components = Mapping[tuple[Kind, str], Entry]
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,8 @@ class TrainingJob:
         seed: of every random draw.
         command: what the user typed, for the record.
         pretrained: a run or bundle whose weights the training begins with, but for the segmentation heads.
+        prepared: the configuration whose preprocessed cases are taken, where the plans are those of a run, which do not
+            hold all that share them; None where the plans say it.
     """
 
     workspace: Workspace
@@ -72,6 +72,7 @@ class TrainingJob:
     seed: int = 0
     command: tuple[str, ...] = ()
     pretrained: Path | None = None
+    prepared: str | None = None
 
     @property
     def description(self) -> DatasetDescription:
@@ -102,7 +103,12 @@ class TrainingJob:
     @property
     def prepared_folder(self) -> Path:
         """Where the preprocessed cases are."""
-        return self.workspace.preprocessed(self.plans.name, self.plans.prepared_as(self.configuration))
+        return self.workspace.preprocessed(self.plans.name, self.prepared_as)
+
+    @property
+    def prepared_as(self) -> str:
+        """The configuration that they were prepared for, which may be another one with the same cases."""
+        return self.prepared or self.plans.prepared_as(self.configuration)
 
     @property
     def previous_labels(self) -> PreviousLabels:
@@ -139,19 +145,28 @@ def train(
 
     Raises:
         NnplugError: the fold was begun with other plans, another seed or other cases, its cases are not preprocessed,
-            or a chosen component knows nothing of cascades or of several devices where it should.
+            a chosen component knows nothing of cascades or of several devices where it should, or another process is
+            at the fold.
         Problems: folds of the configuration that it refines are missing; a line each with the command to make it.
         MissingProvider: a component that the plans name is not to be had.
     """
-    if is_extension(job, plugins) and world.leads:
-        begin_extension(job, progress)
-    world.wait()
+    with alone_in(job.run, progress) if world.leads else nullcontext():
+        if is_extension(job, plugins) and world.leads:
+            begin_extension(job, progress)
+        world.wait()
+        _train(job, plugins=plugins, device=device, workers=workers, progress=progress, world=world)
+    return job.run
+
+
+def _train(
+    job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: int, progress: Progress, world: World
+) -> None:
     check_unchanged(job)
     check_previous_unchanged(job, REMEDY)
     splits = ensure_splits(job.dataset, job.workspace, progress=progress)
     fold = _fold(job, splits)
     if job.run.is_finished:
-        return job.run
+        return
     components, notes = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=USED)
     for note in notes:
         progress.notice(note)
@@ -172,12 +187,13 @@ def train(
         trainer.train(replace(task, world=world))
     if world.leads:
         draw_curves(job.run.log, job.run.curves)
-    return job.run
 
 
 def discard(run: RunFolder) -> None:
-    """Remove a run, so that it is trained again from the start (`--fresh`)."""
-    discard_folder(run.path)
+    """Remove a run, so that it is trained again from the start (`--fresh`); raises as `alone_in` does."""
+    if run.path.exists():
+        with alone_in(run):
+            discard_folder(run.path)
 
 
 def discard_folder(folder: Path) -> None:
@@ -206,41 +222,6 @@ def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:
         values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
     if changed := list(differences(old, new)):
         raise NnplugError(f"{job.run.path}: was begun with other values ({'; '.join(changed)}). {remedy}")
-
-
-def create(components: Components, plans: Plans, kind: Kind) -> Any:
-    """The component of a kind that is chosen once per plan, with its options."""
-    choice = plans.choice(kind)
-    return components[kind, choice.name].create(choice.options)
-
-
-def make_task(
-    job: TrainingJob,
-    components: Components,
-    cases: CaseStore,
-    fold: Fold,
-    *,
-    device: torch.device,
-    workers: int,
-    progress: Progress,
-) -> TrainingTask:
-    """All that the trainer of a job gets, the network with initial weights included."""
-    configuration = job.plans.configuration(job.configuration)
-    return TrainingTask(
-        network=_network(job, components, configuration, progress),
-        configuration=configuration,
-        labels=job.learned.labels,
-        cases=cases,
-        training=fold.train,
-        validation=fold.val,
-        augmenter=BlamingAugmenter(create(components, job.plans, Kind.AUGMENTER)),
-        masked_channels=_masked_channels(configuration, components),
-        device=device,
-        run=job.run,
-        seed=job.seed,
-        workers=workers,
-        progress=progress,
-    )
 
 
 def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
@@ -272,34 +253,8 @@ def _check_preprocessed(job: TrainingJob, fold: Fold, cases: CaseStore) -> None:
         )
 
 
-def _network(
-    job: TrainingJob, components: Components, configuration: Configuration, progress: Progress
-) -> torch.nn.Module:
-    """The network with initial weights that depend on the seed, and on the pretrained model where there is one."""
-    import torch
-
-    choice = configuration.architecture
-    channels, outputs = configuration.input_channels(job.description), job.learned.labels.outputs
-    architecture = components[Kind.ARCHITECTURE, choice.name].create(choice.options)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(job.seed)
-        network = build_network(architecture, channels=channels, outputs=outputs)
-    if job.pretrained is not None:
-        heads = load_pretrained(network, architecture, job.pretrained, channels=channels, outputs=outputs)
-        progress.notice(f"{job.title} begins with {job.pretrained}; at random begin {', '.join(heads)}")
-    return network
-
-
 def _pretrained(job: TrainingJob) -> Pretrained | None:
     return None if job.pretrained is None else describe_pretrained(job.pretrained)
-
-
-def _masked_channels(configuration: Configuration, components: Components) -> tuple[int, ...]:
-    return tuple(
-        channel
-        for channel, scheme in enumerate(configuration.normalization)
-        if scheme.use_mask and components[Kind.NORMALIZER, scheme.name].load().zeroes_outside_mask
-    )
 
 
 def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], splits: Sequence[Fold]) -> None:
@@ -325,4 +280,5 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], sp
         pretrained=_pretrained(job),
         created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
         previous=previous_sources(job, fold, splits),
+        prepared=job.prepared_as,
     ).write(run.record)

@@ -19,6 +19,7 @@ from nnplug.stages.evaluate import evaluate_cases
 from nnplug.stages.logits import ENDING, write_logits
 from nnplug.stages.model import open_stage
 from nnplug.stages.predict import LoadedModel
+from nnplug.stages.run_lock import alone_in
 from nnplug.stages.runs import WeightsKind, open_run
 from nnplug.stages.split import ensure_splits
 from nnplug.stages.train import TrainingJob, discard_folder
@@ -62,17 +63,18 @@ def validate(
         The summary in nnU-Net's layout.
 
     Raises:
-        NnplugError: the training has not come as far as these weights.
+        NnplugError: the training has not come as far as these weights, or another process is at the fold.
     """
     work = _Work(job, weights, mirroring=mirroring, save_logits=save_logits)
-    work.discard_outdated(progress)
-    work.predict_missing(plugins=plugins, device=device, progress=progress)
-    summary = work.folder / SUMMARY
-    if summary.exists():
-        return dict(read_json(summary))
-    pairs = [(work.label_map(case), _label(case)) for case in work.cases()]
-    scores = evaluate_cases(pairs, job.description, executor=executor, progress=progress)
-    write_json(summary, scores)
+    with alone_in(job.run, progress):
+        work.discard_outdated(progress)
+        work.predict_missing(plugins=plugins, device=device, progress=progress)
+        summary = work.folder / SUMMARY
+        if summary.exists():
+            return dict(read_json(summary))
+        pairs = [(work.label_map(case), _label(case)) for case in work.cases()]
+        scores = evaluate_cases(pairs, job.description, executor=executor, progress=progress)
+        write_json(summary, scores)
     return scores
 
 

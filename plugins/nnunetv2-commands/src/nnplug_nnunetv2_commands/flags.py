@@ -6,7 +6,6 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
 
-from nnplug_nnunetv2_commands.command import Refused
 from nnplug_nnunetv2_commands.planners import DEFAULT as PLANNER
 from nnplug_nnunetv2_commands.workspace import PLANS, TRAINER
 
@@ -33,8 +32,8 @@ def fold(text: str) -> str:
     return text
 
 
-def step(text: str) -> float:
-    """A type for `add_argument`: a part of the patch above 0."""
+def part(text: str) -> float:
+    """A type for `add_argument`: a number above 0 and up to 1."""
     try:
         value = float(text)
     except ValueError:
@@ -108,7 +107,7 @@ def prediction(parser: ArgumentParser) -> None:
     parser.add_argument("-i", type=Path, required=True, help="folder of images CASE_0000, CASE_0001 ..")
     parser.add_argument("-o", type=Path, required=True, help="folder for the label maps")
     folds(parser)
-    parser.add_argument("-step_size", type=step, default=0.5, help="distance of windows as a part of the patch [0.5]")
+    parser.add_argument("-step_size", type=part, default=0.5, help="distance of windows as a part of the patch [0.5]")
     parser.add_argument("--disable_tta", action="store_true", help="no averaging over mirrored images")
     parser.add_argument("--save_probabilities", action="store_true", help="CASE.npz too, for ensembles")
     parser.add_argument("--continue_prediction", "--c", action="store_true", help="keep what is predicted already")
@@ -122,16 +121,11 @@ def prediction(parser: ArgumentParser) -> None:
     parser.add_argument("--disable_progress_bar", dest="quiet", action="store_true", help="no progress; notices stay")
     parser.add_argument(
         "-prev_stage_predictions",
-        action=Refused,
-        because="nnplug predicts the previous stage by itself; leave it out",
+        type=Path,
         metavar="FOLDER",
+        help="of a cascade: label maps of the previous stage [it predicts them itself]",
     )
-    parser.add_argument(
-        "--not_on_device",
-        action=Refused,
-        nargs=0,
-        because="nnplug sums on the device only while that takes less than half of its free memory; leave it out",
-    )
+    parser.add_argument("--not_on_device", action="store_true", help="sum up on the CPU: less memory of the device")
 
 
 def scoring(parser: ArgumentParser) -> None:

@@ -38,15 +38,6 @@ def configurations(path: Path) -> tuple[str, ...]:
     return tuple(_raw(path)["configurations"])
 
 
-def stores(path: Path) -> dict[str, str]:
-    """Configuration -> folder of its prepared cases (`data_identifier`), which inherits like all else."""
-    from nnplug.data.plans import inherit
-
-    theirs = _raw(path)["configurations"]
-    merged = {name: inherit(theirs, name, str(path)) for name in theirs}
-    return {name: str(one["data_identifier"]) for name, one in merged.items() if "data_identifier" in one}
-
-
 def move_plans(source: Path, target: Path, *, dataset: str) -> None:
     """Write plans under another dataset's name, their prepared cases being that dataset's own.
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnplug.errors import NnplugError
 from nnplug_nnunetv2_commands.command import Call, Options
 from nnplug_nnunetv2_commands.models import opened, weights_kind
+
+if TYPE_CHECKING:
+    from nnplug.stages.model import Model
 
 
 def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int] = (0, 1)) -> None:
@@ -24,7 +28,8 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     from nnplug.runtime.device import choose_device
     from nnplug.runtime.files import copy_file
     from nnplug.stages.predict_ensemble import Ensemble
-    from nnplug.stages.predict_folder import find_cases, predict_folder
+    from nnplug.stages.predict_folder import predict_folder
+    from nnplug.stages.predict_inputs import find_cases
 
     if not options.i.is_dir():
         raise NnplugError(f"{options.i}: no such folder; -i is a folder of images CASE_0000, CASE_0001 ..")
@@ -37,6 +42,7 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
             device=device,
             mirroring=not options.disable_tta,
             step=options.step_size,
+            sums_on_device=not options.not_on_device,
             progress=call.progress,
         )
         number, count = part
@@ -46,6 +52,17 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
             options.o,
             resume=options.continue_prediction,
             save_probabilities=options.save_probabilities,
+            previous=_previous(options, models.members[0]),
             progress=call.progress,
         )
     copy_file(folder / "plans.json", options.o / "plans.json")
+
+
+def _previous(options: Options, model: Model) -> Path | None:
+    """The folder of the previous stage's label maps, where that is given; raises `NnplugError` where it has no use."""
+    folder: Path | None = options.prev_stage_predictions
+    if folder is not None and model.plans.configuration(model.configuration).previous_stage is None:
+        raise NnplugError(
+            f"-prev_stage_predictions {folder}: {model.configuration} refines no other configuration; leave it out"
+        )
+    return folder

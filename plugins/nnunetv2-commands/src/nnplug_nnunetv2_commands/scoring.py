@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnplug.components import Kind
 from nnplug.errors import InvalidFile, NnplugError
-from nnplug_nnunetv2_commands.command import Call
+from nnplug_nnunetv2_commands.command import Call, Options
 
 if TYPE_CHECKING:
     from nnplug.data.dataset import DatasetDescription
@@ -38,6 +38,19 @@ def describe(dataset_json: Path | None, plans_json: Path | None, folder: Path) -
             f"{plans}: 'label_manager' is {manager!r}; nnplug reads labels as nnU-Net's LabelManager does"
         )
     return DatasetDescription.read(dataset_json or folder / "dataset.json")
+
+
+def score_as_asked(call: Call, options: Options, description: DatasetDescription) -> None:
+    """Score the folders that `flags.scoring` names."""
+    score(
+        call,
+        options.gt_folder,
+        options.pred_folder,
+        description,
+        output=options.o or options.pred_folder / "summary.json",
+        workers=options.np,
+        partial=options.chill,
+    )
 
 
 def score(

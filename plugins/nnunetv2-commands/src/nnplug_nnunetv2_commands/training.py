@@ -61,6 +61,43 @@ def preprocessed_dataset(workspace: NnunetWorkspace) -> Dataset:
     return Dataset(workspace.folder, replace(description, files=files))
 
 
+def with_pretrained(call: Call, job: TrainingJob, checkpoint: Path | None, *, go_on: bool) -> TrainingJob:
+    """The job beginning with the weights of a checkpoint, of nnplug or nnU-Net.
+
+    They are kept as a bundle beside the fold, for `--c` goes on with a training that has begun with the same.
+
+    Args:
+        call: where plugins come from.
+        job: what is trained.
+        checkpoint: `checkpoint_final.pth` or `checkpoint_best.pth` in a model folder; None to begin at random.
+        go_on: whether `--c` is given.
+
+    Raises:
+        NnplugError: both are given, or the file is not in a model folder, or it needs what nnplug does not have.
+    """
+    from nnplug.stages.train import discard_folder
+    from nnplug_nnunet.nnunet_models import import_model
+    from nnplug_nnunetv2_commands.models import weights_kind
+
+    place = job.run.path.with_name(f"pretrained_{job.run.path.name}")
+    if go_on:
+        if checkpoint is not None:
+            raise NnplugError("-pretrained_weights begins a training and --c goes on with one; give one of them")
+        return replace(job, pretrained=place) if place.is_dir() else job
+    if checkpoint is None:
+        discard_folder(place)
+        return job
+    model, fold = checkpoint.parent.parent, checkpoint.parent.name.removeprefix("fold_")
+    if checkpoint.name not in FILES[:2] or not checkpoint.is_file() or not (model / "plans.json").is_file():
+        raise NnplugError(
+            f"{checkpoint}: give {' or '.join(FILES[:2])} in a fold of a model folder, whose plans.json says what "
+            "network it belongs to"
+        )
+    kind = weights_kind(checkpoint.name)
+    import_model(model, place, registry=call.plugins.registry, progress=call.progress, folds=[fold], checkpoint=kind)
+    return replace(job, pretrained=place)
+
+
 def begin_anew(run: RunFolder, progress: Progress) -> None:
     """Without `--c` a fold is trained from the start, as nnU-Net does.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from nnplug.data.workspace import RunFolder, Workspace
@@ -28,13 +27,10 @@ class NnunetWorkspace(Workspace):
     Attributes:
         results: nnUNet_results; only `run` and `model_folder` need it.
         trainer: the trainer's name as it was typed, a part of the names of result folders.
-        stores: configuration -> folder of its prepared cases, for plans that hold that configuration alone, as those
-            of a run, and so cannot say with which others it shares them.
     """
 
     results: Path | None = None
     trainer: str = TRAINER
-    stores: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> Path:
@@ -62,7 +58,7 @@ class NnunetWorkspace(Workspace):
 
     def preprocessed(self, plans: str, configuration: str) -> Path:
         """The case store of a configuration."""
-        return self.folder / self.stores.get(configuration, f"{plans}_{configuration}")
+        return self.folder / f"{plans}_{configuration}"
 
     def previous(self, plans: str, configuration: str) -> Path:
         """What the previous stage of a cascade predicted for the cases of a configuration."""

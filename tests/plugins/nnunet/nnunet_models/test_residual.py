@@ -13,7 +13,8 @@ from nnplug.runtime.progress import Silent
 from nnplug.stages.model import open_model
 from nnplug.stages.predict import LoadedModel
 from nnplug.stages.predict_ensemble import Ensemble
-from nnplug.stages.predict_folder import find_cases, predict_folder
+from nnplug.stages.predict_folder import predict_folder
+from nnplug.stages.predict_inputs import find_cases
 from nnplug_nnunet.nnunet_models import import_model
 
 GOLDEN = Path(__file__).parent / "golden/residual"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
-from nnplug_nnunetv2_commands.scoring import describe, score
+from nnplug_nnunetv2_commands.scoring import describe, score_as_asked
 
 
 def main() -> None:
@@ -20,14 +20,4 @@ def main() -> None:
 
 
 def _evaluate(call: Call, options: Options) -> None:
-    description = describe(options.djfile, options.pfile, options.pred_folder)
-    output = options.o or options.pred_folder / "summary.json"
-    score(
-        call,
-        options.gt_folder,
-        options.pred_folder,
-        description,
-        output=output,
-        workers=options.np,
-        partial=options.chill,
-    )
+    score_as_asked(call, options, describe(options.djfile, options.pfile, options.pred_folder))

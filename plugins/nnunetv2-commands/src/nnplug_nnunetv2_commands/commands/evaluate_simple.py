@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
-from nnplug_nnunetv2_commands.scoring import score
+from nnplug_nnunetv2_commands.scoring import score_as_asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,17 +26,7 @@ def main() -> None:
 
 
 def _evaluate(call: Call, options: Options) -> None:
-    description = _describe(options.gt_folder, options.l, options.il)
-    output = options.o or options.pred_folder / "summary.json"
-    score(
-        call,
-        options.gt_folder,
-        options.pred_folder,
-        description,
-        output=output,
-        workers=options.np,
-        partial=options.chill,
-    )
+    score_as_asked(call, options, _describe(options.gt_folder, options.l, options.il))
 
 
 def _describe(references: Path, values: Sequence[int], ignore: int | None) -> DatasetDescription:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -12,11 +11,11 @@ from nnplug.errors import NnplugError
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.environment import PREPROCESSED, RESULTS
-from nnplug_nnunetv2_commands.plans_files import configurations, stores
+from nnplug_nnunetv2_commands.plans_files import configurations
 from nnplug_nnunetv2_commands.workspace import PLANS, TRAINER, NnunetWorkspace
 
 if TYPE_CHECKING:
-    from nnplug.stages.select import SelectRequest
+    from nnplug.stages.selection import SelectRequest
 
 CONFIGURATIONS = ("2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres")
 
@@ -40,7 +39,6 @@ def main() -> None:
 
 
 def _find(call: Call, options: Options) -> None:
-    from nnplug.runtime.device import choose_device
     from nnplug.stages.select import select
     from nnplug_nnunetv2_commands.selection import instructions, write_results
 
@@ -49,7 +47,7 @@ def _find(call: Call, options: Options) -> None:
         request,
         plugins=call.plugins,
         executor=call.threads(options.np),
-        device=choose_device("auto"),
+        device="auto",
         progress=call.progress,
     )
     for entry in selection.entries:
@@ -60,7 +58,7 @@ def _find(call: Call, options: Options) -> None:
 
 
 def _request(call: Call, options: Options) -> SelectRequest:
-    from nnplug.stages.select import SelectRequest
+    from nnplug.stages.selection import SelectRequest
     from nnplug_nnunetv2_commands.training import preprocessed_dataset
 
     if len(options.tr) > 1:
@@ -71,10 +69,9 @@ def _request(call: Call, options: Options) -> SelectRequest:
     preprocessed, results = call.environment.folder(PREPROCESSED), call.environment.folder(RESULTS)
     dataset = call.environment.dataset(options.dataset_name_or_id)
     workspace = NnunetWorkspace(preprocessed, dataset, results=results, trainer=options.tr[0])
-    shared = {name: store for plans in options.p for name, store in stores(workspace.plans(plans)).items()}
     return SelectRequest(
         dataset=preprocessed_dataset(workspace),
-        workspace=replace(workspace, stores=shared),
+        workspace=workspace,
         plans=tuple(options.p),
         configurations=_trained(call, workspace, options.p, options.c),
         folds=tuple(map(int, options.f)),

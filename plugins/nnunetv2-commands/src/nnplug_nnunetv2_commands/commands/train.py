@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,8 +30,13 @@ def main() -> None:
     parser.add_argument("--c", dest="go_on", action="store_true", help="go on with a training that was stopped")
     parser.add_argument("--val", action="store_true", help="validate a finished training, again")
     flags.device(parser)
-    parser.add_argument("-num_gpus", type=int, choices=[1], default=1, help="GPUs to train on")
-    parser.add_argument("-pretrained_weights", action=Refused, because="this nnplug always starts from random weights")
+    parser.add_argument("-num_gpus", type=flags.at_least(1), default=1, help="GPUs that train the fold together [1]")
+    parser.add_argument(
+        "-pretrained_weights",
+        type=Path,
+        metavar="FILE",
+        help="checkpoint_final.pth in a fold of a model folder, to begin with; not with --c",
+    )
     parser.add_argument("--npz", action="store_true", help="keep CASE.npz of the validation, for ensembles")
     parser.add_argument("--val_best", action="store_true", help="validate the best weights, into the same folder")
     parser.add_argument(
@@ -52,22 +58,44 @@ def _train(call: Call, options: Options) -> None:
     if options.val:
         shutil.rmtree(job.run.validation, ignore_errors=True)
     else:
-        _learn(call, job, workspace, device, go_on=options.go_on)
+        job = _learn(call, job, workspace, device, options)
     _report(_validate(call, job, device, options))
 
 
-def _learn(call: Call, job: TrainingJob, workspace: NnunetWorkspace, device: torch.device, *, go_on: bool) -> None:
-    from nnplug.runtime.executor import available_cores
-    from nnplug.stages.train import check_unchanged, train
-    from nnplug_nnunetv2_commands.training import REMEDY, begin_anew, write_checkpoints, write_model_files
+def _learn(
+    call: Call, job: TrainingJob, workspace: NnunetWorkspace, device: torch.device, options: Options
+) -> TrainingJob:
+    from nnplug.stages.train import check_unchanged
+    from nnplug_nnunetv2_commands.training import (
+        REMEDY,
+        begin_anew,
+        with_pretrained,
+        write_checkpoints,
+        write_model_files,
+    )
 
-    if not go_on:
+    job = with_pretrained(call, job, options.pretrained_weights, go_on=options.go_on)
+    if not options.go_on:
         begin_anew(job.run, call.progress)
     check_unchanged(job, remedy=REMEDY)
     write_model_files(workspace, job.plans.name, job.configuration)
-    workers = call.environment.loaders or available_cores()
-    train(job, plugins=call.plugins, device=device, workers=workers, progress=call.progress)
+    _fit(call, job, device, devices=options.num_gpus)
     write_checkpoints(job)
+    return job
+
+
+def _fit(call: Call, job: TrainingJob, device: torch.device, *, devices: int) -> None:
+    from nnplug.runtime.executor import available_cores
+    from nnplug.stages.devices import train_together
+    from nnplug.stages.train import train
+
+    workers = call.environment.loaders or available_cores()
+    if devices > 1:
+        train_together(
+            job, devices=devices, plugins=call.plugins, device=device, workers=workers, progress=call.progress
+        )
+    else:
+        train(job, plugins=call.plugins, device=device, workers=workers, progress=call.progress)
 
 
 def _validate(call: Call, job: TrainingJob, device: torch.device, options: Options) -> dict[str, Any]:

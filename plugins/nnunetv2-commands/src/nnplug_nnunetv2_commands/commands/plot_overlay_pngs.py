@@ -1,0 +1,65 @@
+"""`nnUNetv2_plot_overlay_pngs`: a picture per training case, its reference over it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnplug.errors import NnplugError
+from nnplug_nnunetv2_commands import flags
+from nnplug_nnunetv2_commands.command import Call, Options, run
+from nnplug_nnunetv2_commands.environment import PREPROCESSED, RAW
+from nnplug_nnunetv2_commands.plans_files import configurations
+from nnplug_nnunetv2_commands.workspace import PLANS, NnunetWorkspace
+
+if TYPE_CHECKING:
+    from nnplug.data.store import CaseStore
+
+
+def main() -> None:
+    """Parse and do."""
+    parser = ArgumentParser(
+        "nnUNetv2_plot_overlay_pngs", description="Draw the slice with most foreground of every training case."
+    )
+    parser.add_argument("-d", required=True, help="dataset id or name")
+    parser.add_argument("-o", type=Path, required=True, help="folder for the pictures, CASE.png")
+    flags.workers(parser)
+    parser.add_argument("-channel_idx", type=flags.at_least(0), default=0, help="the channel that is shown [0]")
+    parser.add_argument("--use_raw", action="store_true", help="draw the raw images, not the prepared ones")
+    parser.add_argument("-p", default=PLANS, help="the plans whose prepared cases are drawn [nnUNetPlans]")
+    parser.add_argument("-c", help="their configuration [3d_fullres, else 2d]")
+    parser.add_argument("-overlay_intensity", type=flags.part, default=0.6, help="how opaque labels are, up to 1 [0.6]")
+    run(parser, _draw)
+
+
+def _draw(call: Call, options: Options) -> None:
+    from nnplug.data.dataset import Dataset
+    from nnplug.stages.overlay_folder import draw_overlay_dataset, draw_overlay_store
+
+    name = call.environment.dataset(options.d)
+    how: dict[str, Any] = {"executor": call.threads(options.np), "progress": call.progress}
+    how |= {"channel": options.channel_idx, "opacity": options.overlay_intensity}
+    if options.use_raw:
+        count = draw_overlay_dataset(Dataset.open(call.environment.folder(RAW) / name), options.o, **how)
+    else:
+        count = draw_overlay_store(_prepared(call, options, name), options.o, **how)
+    click.echo(f"{count} pictures: {options.o}")
+
+
+def _prepared(call: Call, options: Options, dataset: str) -> CaseStore:
+    from nnplug.data.store import CaseStore
+    from nnplug_nnunetv2_commands.plans_files import load_plans
+    from nnplug_nnunetv2_commands.trainers import TrainerChoice
+
+    workspace = NnunetWorkspace(call.environment.folder(PREPROCESSED), dataset)
+    path = workspace.plans(options.p)
+    there = configurations(path)
+    name = options.c or ("3d_fullres" if "3d_fullres" in there else "2d")
+    plans = load_plans(path, name, TrainerChoice(), call.plugins.registry)
+    store = CaseStore(workspace.preprocessed(plans.name, plans.prepared_as(name)))
+    if not len(store):
+        raise NnplugError(f"{store.folder}: no prepared cases. Run nnUNetv2_preprocess -d {dataset}, or give --use_raw")
+    return store
