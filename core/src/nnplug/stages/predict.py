@@ -309,6 +309,17 @@ class LoadedModel:
         return separated_axis(frame.spacing, frame.transposed_spacing, force=force)
 
 
+def require_components(model: Model, plugins: Plugins) -> None:
+    """Refuse a model before any image is touched, once for all of them.
+
+    Raises:
+        MissingProvider: what the model or a previous stage predicts with is not installed.
+    """
+    if model.previous is not None:
+        require_components(model.previous, plugins)
+    _registry(model, plugins, Silent())
+
+
 def _registry(model: Model, plugins: Plugins, progress: Progress) -> Registry:
     """The components that the model was made with, and no others of the same names."""
     entries, notes = resolve(model.providers, plugins, what="this model", kinds=USED)
