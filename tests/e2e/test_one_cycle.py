@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -82,3 +83,17 @@ def _kill_when(state, environment, command):
     process.kill()
     process.wait()
     assert not (state.parent / "weights_final.safetensors").exists(), "it was not killed on the way"
+
+
+def test_the_script_of_the_readme_prints_a_row_per_run_and_draws(tmp_path):
+    epochs = [{"seconds": 30, "mean_dice": 0.25}, {"seconds": 60, "mean_dice": 0.5}]
+    for name in ("validated", "not"):
+        (tmp_path / name / "validation").mkdir(parents=True)
+        (tmp_path / name / "log.jsonl").write_text("".join(json.dumps(epoch) + "\n" for epoch in epochs))
+    (tmp_path / "validated/validation/summary.json").write_text('{"foreground_mean": {"Dice": 0.75}}')
+    words = [f"A={tmp_path / 'validated'}", f"B={tmp_path / 'not'}", "-o", str(tmp_path / "curve.png")]
+    done = subprocess.run([sys.executable, str(EXAMPLE / "curve.py"), *words], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["| A | 1.5 | 0.500 | 0.750 |", "| B | 1.5 | 0.500 | not validated |"], (
+        done.stderr
+    )
+    assert (tmp_path / "curve.png").stat().st_size > 1000

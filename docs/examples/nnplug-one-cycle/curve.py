@@ -30,10 +30,11 @@ def main() -> None:
 
 
 def line(name: str, run: RunFolder) -> str:
-    """One row: what was trained, its seconds, its last pseudo Dice, and the Dice of whole validation images."""
+    """One row: what was trained, its minutes, its last pseudo Dice, and the Dice of whole validation images."""
     epochs = read_log(run.log)
-    whole = read_json(run.validation / "summary.json")["foreground_mean"]["Dice"]
-    return f"| {name} | {minutes(epochs)[-1]:.1f} min | {epochs[-1]['mean_dice']:.3f} | {whole:.4f} |"
+    summary = run.validation / "summary.json"
+    whole = f"{read_json(summary)['foreground_mean']['Dice']:.3f}" if summary.exists() else "not validated"
+    return f"| {name} | {minutes(epochs)[-1]:.1f} | {epochs[-1]['mean_dice']:.3f} | {whole} |"
 
 
 def minutes(epochs: Epochs) -> list[float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from nnplug.blame import blamed, expect
 from nnplug.components import Entry, Kind, Registry
 from nnplug.contracts import Planner, PlanningContext
 from nnplug.data.dataset import DatasetDescription
@@ -74,7 +75,8 @@ def make_plans(
         progress=progress or Silent(),
     )
     decide: Planner = registry.create(Kind.PLANNER, planner.name, planner.options)
-    plans = decide.plan(fingerprint, description, context)
+    with blamed(decide):
+        plans = expect(decide, decide.plan(fingerprint, description, context), Plans)
     plans = override(plans, given.get(PLAN, {}), configurations, registry)
     check_patches(plans, registry)
     return with_providers(plans, registry)

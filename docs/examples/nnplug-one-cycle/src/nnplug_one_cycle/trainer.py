@@ -26,7 +26,7 @@ class OneCycleTrainer(PatchTrainer):
     """
 
     epochs: int = 100
-    peak_lr: float = 3e-3
+    peak_lr: float = 5e-3
     warm_up: float = 0.1
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.01

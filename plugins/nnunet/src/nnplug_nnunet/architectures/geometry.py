@@ -121,9 +121,8 @@ class UNetGeometry:
         if device.type != "cpu":
             return network
         from nnplug_nnunet.networks.cpu import accelerate
-        from nnplug_nnunet.networks.tiling import PRECISE_TILE
 
-        return accelerate(network, largest_tile=PRECISE_TILE)
+        return accelerate(network, precise=True)
 
     def layers(self) -> Layers:
         """The elementary layers; imports torch."""

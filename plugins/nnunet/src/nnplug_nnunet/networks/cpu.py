@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from nnplug_nnunet.networks import winograd
-from nnplug_nnunet.networks.tiling import LARGEST_TILE, TAPS, Tiling
+from nnplug_nnunet.networks.tiling import LARGEST_TILE, PRECISE_TILE, TAPS, Tiling
 
 Network = TypeVar("Network", bound=nn.Module)
+_NORMS = (nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
-def accelerate(network: Network, *, largest_tile: int = LARGEST_TILE) -> Network:
+def accelerate(network: Network, *, precise: bool = False) -> Network:
     """Make `network` faster on a CPU, in place, and return it.
 
     Layers change class where a faster one fits and parameters go to channels-last order. Parameters, their names and
@@ -31,14 +32,15 @@ def accelerate(network: Network, *, largest_tile: int = LARGEST_TILE) -> Network
 
     Args:
         network: of any layers.
-        largest_tile: outputs of a tile of Winograd's, see `Tiling.best`: fewer are slower and more precise.
+        precise: leave the norms, whose fused statistics lose digits that labels near a border depend on, and take
+            Winograd's more precise tiles.
     """
     for module in network.modules():
-        replacement = _faster(module)
+        replacement = None if precise and isinstance(module, _NORMS) else _faster(module)
         if replacement is not None:
             module.__class__ = replacement
         if isinstance(module, WinogradConv2d | WinogradConv3d):
-            module.largest_tile = largest_tile
+            module.largest_tile = PRECISE_TILE if precise else LARGEST_TILE
     for parameter in network.parameters():
         if parameter.dim() in (4, 5):
             # Not `contiguous`, which keeps the strides of a kernel with one input channel: by them, PyTorch
