@@ -101,6 +101,7 @@ def transfer_plans(
 
     Spacing, patch, batch, network, normalisation and the intensity statistics that it uses stay those of the source,
     as when nnU-Net moves plans between datasets. What follows from the labels, the outputs, is this dataset's own.
+    Kinds that the source names no component of, as models of nnU-Net do not, get those of the default recipe.
 
     Args:
         source: the other dataset's plans.
@@ -122,7 +123,9 @@ def transfer_plans(
             f"({', '.join(description.channel_names)}). Give plans of a dataset with as many."
         )
     given, registry = dict(options or {}), plugins.registry
-    plans = msgspec.structs.replace(source, dataset=dataset, name=name or source.name)
+    default, _ = choose(registry, DEFAULT_RECIPE, {}, {})
+    choices = {**{str(kind): choice for kind, choice in default.items()}, **source.choices}
+    plans = msgspec.structs.replace(source, dataset=dataset, name=name or source.name, choices=choices)
     plans = override(plans, given.pop(PLAN, {}), configurations, registry)
     plans = with_options(plans, given, registry=registry)
     check_patches(plans, registry)
