@@ -169,8 +169,8 @@ def test_the_first_stage_predicts_and_the_second_gets_its_label_map(cascade):
 def test_the_network_gets_the_label_map_one_hot(cascade, monkeypatch):
     both = predictor(cascade)
     seen = []
-    forward = both._network.forward
-    monkeypatch.setattr(both._network, "forward", lambda x: (seen.append(x), forward(x))[1])
+    forward = both._network.module.forward
+    monkeypatch.setattr(both._network.module, "forward", lambda x: (seen.append(x), forward(x))[1])
     prepared = np.zeros((2, 8, 8, 8), np.float32)
     prepared[0] = np.random.default_rng(0).normal(size=(8, 8, 8))
     prepared[1] = np.random.default_rng(1).integers(-1, 3, (8, 8, 8))

@@ -161,7 +161,7 @@ def test_damaged_weights_are_refused(make_model, make_predictor):
 def test_weights_that_give_nan_are_refused(make_model, make_predictor, write_image):
     model = make_model()
     predictor = make_predictor(model)
-    state = predictor._network.state_dict()
+    state = predictor._network.module.state_dict()
     save_file({key: torch.full(value.shape, torch.nan) for key, value in state.items()}, model.weights[0])
     prepared = predictor.prepare(read_image(write_image("a", volume()).images))
     with pytest.raises(NnplugError, match="the network gave values that are not finite"):

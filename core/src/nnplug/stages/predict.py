@@ -5,40 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from nnplug.blame import blamed
-from nnplug.components import Kind, Registry
-from nnplug.contracts import Architecture
 from nnplug.data.frame import Frame
 from nnplug.data.images import Image
 from nnplug.data.plans import Configuration
 from nnplug.data.store import Prepared, StoredArray
-from nnplug.errors import InvalidFile, NnplugError
+from nnplug.errors import NnplugError
 from nnplug.ops import export
-from nnplug.ops.one_hot import expand_last_channel
 from nnplug.ops.resample import separated_axis
 from nnplug.ops.slabs import predict_slabs
-from nnplug.ops.sliding_window import predict_windows, window_batches
+from nnplug.ops.sliding_window import Network, predict_windows, window_batches
 from nnplug.plugins import Plugins
-from nnplug.provenance import resolve
-from nnplug.runtime.device import autocast, autocast_dtype, free_memory, memory_format
+from nnplug.runtime.device import free_memory
 from nnplug.runtime.progress import Progress, Silent
-from nnplug.stages.blaming import build_network
 from nnplug.stages.logits import Logits
 from nnplug.stages.model import Model
+from nnplug.stages.model_components import components_of
+from nnplug.stages.network import LoadedNetwork
 from nnplug.stages.predict_inputs import check_image
 from nnplug.stages.preprocess import Preprocessor
-from nnplug.stages.weights import WeightFiles
 
 CPU_VOXELS = 1 << 20  # per pass: more at once is no faster and takes more memory
-
-USED = (Kind.ARCHITECTURE, Kind.NORMALIZER)  # the other kinds need not be installed
 
 
 class LoadedModel:
@@ -82,7 +74,7 @@ class LoadedModel:
         self.configuration = model.plans.configuration(model.configuration)
         _check(self.configuration)
         self._progress = progress or Silent()
-        registry = _registry(model, plugins, self._progress)
+        registry = components_of(model, plugins, self._progress)
         labels = model.description.labels
         self._previous_labels = self.configuration.previous_labels(model.description.labels)
         self._previous: LoadedModel | None = None
@@ -97,9 +89,7 @@ class LoadedModel:
                 progress=self._progress,
             )
         self._preprocessor = Preprocessor.of(model.plans, model.configuration, labels, registry)
-        self._network = self._build(registry)
-        self._states = WeightFiles(model.weights)
-        self._loaded: Path | None = None
+        self._network = LoadedNetwork(model, registry, device)
 
     def prepare(self, image: Image, *, previous: npt.NDArray[np.integer[Any]] | None = None) -> Prepared:
         """Preprocess an image as in training.
@@ -137,8 +127,7 @@ class LoadedModel:
         array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
         total: torch.Tensor | None = None
         for weights in self.model.weights:
-            self._load(weights)
-            logits = self._predict(array, report)
+            logits = self._predict(partial(self._network, weights), array, report)
             total = logits if total is None else total.add_(logits)
         assert total is not None  # a model has weights
         return _finite(total.div_(len(self.model.weights)))
@@ -167,7 +156,7 @@ class LoadedModel:
             return self.labels(self.logits(image, report=report), frame)
         array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
         slabs = predict_slabs(
-            [partial(self._forward_with, weights) for weights in self.model.weights],
+            [partial(self._network, weights) for weights in self.model.weights],
             array,
             patch_size=self.configuration.patch_size,
             mirror_axes=self.mirror_axes,
@@ -233,17 +222,6 @@ class LoadedModel:
         prepared = self.prepare(image)
         return self.label_map(prepared.image, prepared.frame)
 
-    def _build(self, registry: Registry) -> torch.nn.Module:
-        choice, description = self.configuration.architecture, self.model.description
-        self._architecture: Architecture = registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
-        channels = self.configuration.input_channels(description)
-        network = build_network(self._architecture, channels=channels, outputs=description.labels.outputs)
-        order = memory_format(self.device, self.configuration.dimensions)
-        network = network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload]
-        accelerate = getattr(self._architecture, "for_prediction", None)
-        with blamed(self._architecture):
-            return network if accelerate is None else accelerate(network, self.device)  # type: ignore[no-any-return]
-
     def _predict_previous(self, image: Image) -> npt.NDArray[np.integer[Any]]:
         if self._previous is None:
             raise NnplugError(
@@ -252,19 +230,9 @@ class LoadedModel:
             )
         return self._previous.predict(image)
 
-    def _load(self, weights: Path) -> None:
-        if weights == self._loaded:
-            return
-        try:
-            self._network.load_state_dict(self._states[weights])
-        except RuntimeError as error:  # PyTorch lists every difference; the first tells enough
-            detail = str(error).splitlines()[1:2] or [str(error)]
-            raise InvalidFile(f"{weights}: does not fit the network of its plans ({detail[0].strip()})") from error
-        self._loaded = weights
-
-    def _predict(self, image: torch.Tensor, report: Callable[[], None] | None) -> torch.Tensor:
+    def _predict(self, network: Network, image: torch.Tensor, report: Callable[[], None] | None) -> torch.Tensor:
         return predict_windows(
-            self._forward,
+            network,
             image,
             patch_size=self.configuration.patch_size,
             mirror_axes=self.mirror_axes,
@@ -274,18 +242,6 @@ class LoadedModel:
             accumulate_on=self._room_for(image, image.shape[1]),
             report=None if report is None else lambda *_: report(),
         )
-
-    def _forward_with(self, weights: Path, windows: torch.Tensor) -> torch.Tensor:
-        self._load(weights)
-        return self._forward(windows)
-
-    def _forward(self, windows: torch.Tensor) -> torch.Tensor:
-        if self._previous_labels:
-            windows = expand_last_channel(windows, self._previous_labels)
-        half = autocast_dtype(self.device) if self.device.type == "cuda" else None
-        with blamed(self._architecture), autocast(self.device, half):
-            logits: torch.Tensor = self._network(windows)
-        return logits
 
     @property
     def _batch_size(self) -> int:
@@ -307,25 +263,6 @@ class LoadedModel:
     def _separated_axis(self, frame: Frame) -> int | None:
         force = self.configuration.resampling.probability.force_separate_z
         return separated_axis(frame.spacing, frame.transposed_spacing, force=force)
-
-
-def require_components(model: Model, plugins: Plugins) -> None:
-    """Refuse a model before any image is touched, once for all of them.
-
-    Raises:
-        MissingProvider: what the model or a previous stage predicts with is not installed.
-    """
-    if model.previous is not None:
-        require_components(model.previous, plugins)
-    _registry(model, plugins, Silent())
-
-
-def _registry(model: Model, plugins: Plugins, progress: Progress) -> Registry:
-    """The components that the model was made with, and no others of the same names."""
-    entries, notes = resolve(model.providers, plugins, what="this model", kinds=USED)
-    for note in notes:
-        progress.notice(note)
-    return Registry(entries.values())
 
 
 def _check(configuration: Configuration) -> None:

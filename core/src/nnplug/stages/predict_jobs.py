@@ -14,7 +14,7 @@ from nnplug.runtime.device import choose_device
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 from nnplug.stages.model import Models, open_models
-from nnplug.stages.predict import require_components
+from nnplug.stages.model_components import require_components
 from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.predict_folder import check_outputs, forget, predict_folder
 from nnplug.stages.runs import WeightsKind
