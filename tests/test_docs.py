@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import inspect
 import re
@@ -125,6 +126,17 @@ def test_the_example_of_prediction_runs(phantom, bundle):
     (example,) = blocks((DOCS / "predict.md").read_text(), "python")
     assert example.count("\nassert ") == 4
     exec(compile(example, "docs/predict.md", "exec"), {"__name__": "example", "dataset": phantom, "bundle": bundle})
+
+
+def test_what_is_said_to_be_stable_exists():
+    import nnplug
+
+    text = (DOCS / "stability.md").read_text()
+    named = set(re.findall(r"`(nnplug\.\w+)`", text)) - {"nnplug.__all__"}
+    assert {"nnplug.hookspecs", "nnplug.contracts", "nnplug.errors", "nnplug.testing"} <= named
+    for module in named:
+        assert inspect.getdoc(importlib.import_module(module))
+    assert all(getattr(nnplug, name) is not None for name in nnplug.__all__)
 
 
 def make_cli():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from click.testing import CliRunner
 
@@ -36,11 +37,13 @@ def test_a_sound_plugin_passes(install):
     result = nnplug("plugins", "check", "fake")
     assert result.exit_code == 0, result.output
     assert "normalizer fake  normalises a whole image" in result.stdout
-    assert result.stdout.splitlines()[-1] == "5 checks, 0 failed"
+    assert re.search("plugin fake +imports quickly, without torch +ok", result.stdout)
+    assert result.stdout.splitlines()[-1] == "fake keeps its contract: 0 failed of 7 checks"
 
 
 def test_a_broken_plugin_fails_and_says_why(install):
     install("nnplug-fake", "fake", GOOD.replace("return image", "return image[1:]"))
+    assert "nnplug-fake breaks its contract: 3 failed of 7 checks" in nnplug("plugins", "check", "nnplug-fake").stdout
     result = nnplug("plugins", "check", "nnplug-fake", "--json")
     assert result.exit_code == 1
     problems = {v["check"]: v["problem"] for v in json.loads(result.stdout)}

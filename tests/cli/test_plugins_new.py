@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 import tomllib
@@ -85,6 +86,12 @@ def test_what_is_written_offers_a_component_of_three_kinds_and_a_recipe(tmp_path
         check=True,
     )
     assert [tuple(line.split()[:2]) for line in done.stdout.splitlines()] == OFFERS
+
+
+def test_json_says_what_was_written(tmp_path):
+    written = json.loads(run("my-lab", "-o", tmp_path / "mine", "--json").stdout)
+    assert (written["plugin"], written["folder"]) == ("my-lab", str(tmp_path / "mine"))
+    assert written["next"][0] == f"pip install -e {tmp_path / 'mine'}"
 
 
 def test_an_existing_folder_is_refused_and_left_alone(tmp_path):

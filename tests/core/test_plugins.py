@@ -53,10 +53,24 @@ def test_a_plugin_and_its_source_are_found(install):
         ("def nnplug_planners(): return []", "implements no hook of nnplug; decorate its functions"),
         ("@hookimpl\ndef nnplug_planners(): return ['x']", "nnplug_planners gave 'x', which is no Component"),
         ("@hookimpl\ndef nnplug_recipes(): yield Component('a', 'b:c', '')", "which is no Recipe"),
-        ("@hookimpl\ndef nnplug_planners(): return 3", "TypeError: 'int' object is not iterable"),
+        (
+            "@hookimpl\ndef nnplug_planners(): return 3",
+            "nnplug_planners raised TypeError: 'int' object is not iterable",
+        ),
+        ("@hookimpl\ndef nnplug_planners(): Component('a', 'b:c', '')", "nnplug_planners gave None; return or yield"),
+        ("@hookimpl\ndef nnplug_planners(): return Component('a', 'b:c', '')", "nnplug_planners raised TypeError"),
         ("@hookimpl\ndef nnplug_planners(): yield Component('Bad Name', 'a:b', '')", "'Bad Name' is not lower-case"),
         ("@hookimpl\ndef nnplug_planners(): yield Component('a', 'a.b', '')", "'a.b' of component 'a' is not"),
-        ("@hookimpl\ndef nnplug_planners(): yield 1 / 0", "ZeroDivisionError"),
+        (
+            "@hookimpl\ndef nnplug_planners(): yield Component('a', 'b:c', None)",
+            "'a' is None, which is no line of text",
+        ),
+        ("@hookimpl\ndef nnplug_planners(): yield Component('a', 'b:c', 'x\\ny')", "which is no line of text"),
+        ("@hookimpl\ndef nnplug_planners(): yield Component('a', 'b:c', '', '1')", "state_version of component 'a'"),
+        ("@hookimpl\ndef nnplug_planners(): yield Component(3, 'b:c', '')", "component name 3 is not lower-case"),
+        ("@hookimpl\ndef nnplug_recipes(): yield Recipe('a', {}, None)", "summary of recipe 'a' is None"),
+        ("@hookimpl\ndef nnplug_planners(): yield 1 / 0", "nnplug_planners raised ZeroDivisionError: division by zero"),
+        ("@hookimpl\ndef nnplug_planners(): raise SystemExit('bye')", "SystemExit: bye"),
         (OFFER.replace("    yield", "    for _ in range(2): yield"), "offers planner 'extra' twice"),
         ("@hookimpl\ndef nnplug_recipes(): yield Recipe('a', {'planer': 'b'}, '')", "recipe 'a' chooses planer"),
     ],
@@ -68,13 +82,23 @@ def test_a_broken_plugin_is_listed_with_its_reason(install, body, expected):
 
 def test_a_failing_hook_takes_back_what_others_of_the_plugin_offered(install):
     install("nnplug-bad", "bad", OFFER + "\n@hookimpl\ndef nnplug_trainers(): raise ValueError('late')")
-    assert reason("bad") == "ValueError: late"
+    assert reason("bad") == "nnplug_trainers raised ValueError: late"
 
 
-def test_ctrl_c_while_a_plugin_is_imported_still_stops(install):
+def test_ctrl_c_while_a_plugin_is_imported_stops_and_says_which(install):
     install("nnplug-slow", "slow", "raise KeyboardInterrupt")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="while nnplug-slow 1.0 was being imported; -p no:nnplug-slow leaves"):
         Plugins()
+
+
+def test_a_plugin_whose_import_takes_long_says_how_long(install, monkeypatch):
+    install("nnplug-slow", "slow", "import time\ntime.sleep(0.3)\n" + OFFER)
+    monkeypatch.setattr("nnplug.plugins.SLOW", 0.3)
+    (slow,) = of(Plugins(), "slow")
+    assert slow.status is Status.LOADED
+    assert slow.seconds >= 0.3
+    assert slow.delay == f"took {slow.seconds:.1f} s to import; -p no:nnplug-slow leaves it out"
+    assert of(Plugins(block=["slow"]), "slow")[0].delay == ""
 
 
 @pytest.mark.parametrize("needs", ["nnplug-core<0.1", "nnplug_core>=99", "nnplug-core<0.1; python_version>'3'"])
@@ -101,6 +125,16 @@ def test_two_distributions_with_one_component_are_listed_and_using_it_names_both
         "planner 'extra' is offered by nnplug-x 1.0 and nnplug-y 2.0. Block one with -p no:nnplug-x or -p no:nnplug-y."
     )
     assert Plugins(block=["y"]).registry.get(Kind.PLANNER, "extra").source.distribution == "nnplug-x"
+
+
+def test_two_plugins_of_one_distribution_with_one_component_are_told_apart_by_their_own_names(install):
+    info = install("nnplug-x", "one", OFFER)
+    (info.parent / "fake_twin.py").write_text((info.parent / "fake_nnplug_x.py").read_text())
+    with (info / "entry_points.txt").open("a") as file:
+        file.write("twin = fake_twin\n")
+    with pytest.raises(AmbiguousComponent, match="Block one with -p no:one or -p no:twin"):
+        Plugins().registry.get(Kind.PLANNER, "extra")
+    assert Plugins(block=["twin"]).registry.get(Kind.PLANNER, "extra").source.plugin == "one"
 
 
 def test_plugins_of_one_name_from_two_distributions_both_load(install):

@@ -24,6 +24,18 @@ FLAT = """
     def nnplug_architectures():
         return [Component("flat", "fake_nnplug_flat:Flat", "logits at one resolution")]
 """
+HASTY = """
+    from nnplug_nnunet.training.trainer import NnUNetTrainer
+
+    class Hasty(NnUNetTrainer):
+        def train(self, task):
+            task.progress.notice("hasty trains")
+            super().train(task)
+
+    @hookimpl
+    def nnplug_trainers():
+        return [Component("hasty", "fake_nnplug_hasty:Hasty", "says so")]
+"""
 TINY = {
     "planner.base_features": 4,
     "planner.max_features": 8,
@@ -57,12 +69,57 @@ def test_a_network_without_deep_supervision_is_trained_without_it_and_that_is_sa
     assert "nnplug-flat" in {provider["distribution"] for provider in plans["providers"]}
 
 
-def test_each_swap_is_written_into_the_plans(run, tmp_path):
-    done = run("--augmenter", "brats", "--postprocessor", "brats-enhancing", "--planner", "brats", until="plan")
+def planned(tmp_path, name="nnunet"):
+    return json.loads((tmp_path / f"work/Dataset900_Tiny/plans/{name}.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "distribution"),
+    [
+        ("planner", "brats", "nnplug-brats"),
+        ("architecture", "residual-encoder-unet", "nnplug-nnunet"),
+        ("augmenter", "brats", "nnplug-brats"),
+        ("trainer", "hasty", "nnplug-hasty"),
+        ("postprocessor", "brats-enhancing", "nnplug-brats"),
+    ],
+)
+def test_a_single_swap_is_written_into_the_plans_and_nothing_else_changes(
+    install, run, tmp_path, kind, name, distribution
+):
+    install("nnplug-hasty", "hasty", HASTY)
+    assert run("--name", "usual", until="plan").exit_code == 0
+    done = run(f"--{kind}", name, "--name", "swapped", until="plan")
     assert done.exit_code == 0, done.stderr
-    plans = json.loads(next((tmp_path / "work/Dataset900_Tiny/plans").glob("*.json")).read_text())
-    chosen = {kind: choice["name"] for kind, choice in plans["choices"].items()}
-    assert (chosen["augmenter"], chosen["postprocessor"], chosen["planner"]) == ("brats", "brats-enhancing", "brats")
+    usual, swapped = planned(tmp_path, "usual"), planned(tmp_path, "swapped")
+    chosen = {k: choice["name"] for k, choice in swapped["choices"].items()}
+    before = {k: choice["name"] for k, choice in usual["choices"].items()}
+    if kind == "architecture":
+        assert swapped["configurations"]["3d_fullres"]["architecture"]["name"] == name
+        assert chosen == before
+    else:
+        assert chosen == {**before, kind: name}
+    provider = next(p for p in swapped["providers"] if (p["kind"], p["name"]) == (kind, name))
+    assert provider["distribution"] == distribution
+
+
+def test_what_was_swapped_is_what_trains_and_the_run_records_it(install, run, tmp_path):
+    install("nnplug-hasty", "hasty", HASTY)
+    done = run("--trainer", "hasty", "--augmenter", "brats", "--architecture", "residual-encoder-unet")
+    assert done.exit_code == 0, done.stderr
+    assert "hasty trains" in done.stderr
+    record = json.loads(next((tmp_path / "work").rglob("fold_0/run.json")).read_text())
+    used = {(p["kind"], p["name"]): p["distribution"] for p in record["providers"]}
+    assert used["trainer", "hasty"] == "nnplug-hasty"
+    assert used["augmenter", "brats"] == "nnplug-brats"
+    assert used["architecture", "residual-encoder-unet"] == "nnplug-nnunet"
+
+
+@pytest.mark.parametrize("kind", ["planner", "architecture", "augmenter", "trainer", "postprocessor", "extractor"])
+def test_a_name_that_nobody_offers_is_refused_before_anything_is_planned(run, tmp_path, kind):
+    done = run(f"--{kind}", "nnunett", until="plan")
+    assert done.exit_code == 1
+    assert f"error: no {kind} is called 'nnunett'. " in done.stderr
+    assert not (tmp_path / "work/Dataset900_Tiny/plans").exists()
 
 
 def test_a_piece_that_does_not_fit_is_refused_with_the_reason(run, tmp_path):

@@ -68,9 +68,23 @@ def test_a_wheel_is_listed_trained_with_and_asked_for_when_it_is_gone(environmen
     assert not list(tmp_path.glob("none/*.nii.gz"))
 
 
-def test_the_commands_of_the_guide_work_in_their_order(environment, tmp_path):
-    blocks = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    assert len(blocks) >= 5
-    printed = environment.expect("bash", "-euo", "pipefail", "-c", "\n".join(blocks), cwd=tmp_path)
-    assert "my-lab-unet" in printed
-    assert list(tmp_path.glob("predictions/*.nii.gz"))
+KINDS = ("trainer", "planner", "architecture", "augmenter", "postprocessor", "normalizer")
+
+
+def test_the_guide_works_as_printed(environment, tmp_path):
+    """Its commands in their order, and its files written where they say: `# trainer.py` is the name of one."""
+    package, printed, files = tmp_path / "nnplug-my-lab" / "src" / "nnplug_my_lab", "", set()
+    for language, block in re.findall(r"```(sh|python)\n(.*?)```", GUIDE.read_text(), re.DOTALL):
+        if language == "sh":
+            printed += environment.expect("bash", "-euo", "pipefail", "-c", block, cwd=tmp_path)
+        else:
+            name = re.match(r"# (\w+\.py)\n", block)[1]
+            (package / name).write_text(block)
+            files.add(name)
+    assert files == {*(f"{kind}.py" for kind in KINDS), "network.py", "plugin.py"}
+    assert "0 failed" in printed
+    assert list(tmp_path.glob("postprocessed/*.nii.gz"))
+
+    plans = json.loads((tmp_path / "work/Dataset900_Phantom/plans/my-lab.json").read_text())
+    ours = {line["kind"] for line in plans["providers"] if line["distribution"] == "nnplug-my-lab"}
+    assert ours == set(KINDS), "the model is made of the page's components"

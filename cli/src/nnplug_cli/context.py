@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,13 +40,16 @@ class Context:
 
     @cached_property
     def plugins(self) -> Plugins:
-        """The installed plugins; one that cannot be loaded is told once, here."""
+        """The installed plugins; one that cannot be loaded, or that all wait for, is told once, here."""
         from nnplug.plugins import Plugins, Status
 
-        plugins = Plugins(block=self.block)
+        with redirect_stdout(sys.stderr):  # what a plugin prints must not end up among the results
+            plugins = Plugins(block=self.block)
         for plugin in plugins:
             if plugin.status is Status.FAILED:
-                self.progress.warning(f"plugin {plugin.source.plugin!r} of {plugin.source} is off: {plugin.reason}")
+                self.progress.warning(f"{plugin} is off: {plugin.reason}")
+            if plugin.delay:
+                self.progress.notice(f"{plugin} {plugin.delay}")
         return plugins
 
     @cached_property

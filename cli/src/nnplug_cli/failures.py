@@ -29,8 +29,8 @@ def told(*, verbose: Callable[[], bool]) -> Iterator[None]:
             yield
     except NnplugError as error:
         _fail(_lines(error), verbose=verbose())
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
+    except KeyboardInterrupt as error:
+        click.echo(f"interrupted {error}".rstrip(), err=True)
         sys.exit(INTERRUPTED)
     except Stopped as stop:
         click.echo(f"stopped by {stop.signal.name}; what is finished is kept, run the same command again", err=True)

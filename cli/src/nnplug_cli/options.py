@@ -30,6 +30,7 @@ import click
 
 from nnplug import overrides
 from nnplug.components import Kind
+from nnplug_cli.render import json_alone
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -128,7 +129,7 @@ workspace_option = click.option(
     type=click.Path(path_type=Path),
     help="Where everything is kept [default: NNPLUG_WORKSPACE, else ./nnplug-work].",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, callback=json_alone, help="Print JSON.")
 set_option = click.option(
     "--set",
     "overrides",

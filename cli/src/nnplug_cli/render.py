@@ -5,14 +5,26 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 import click
 
+_STDOUT = f"{__name__}.stdout"
+
+
+def json_alone(ctx: click.Context, param: click.Parameter, value: bool) -> bool:  # noqa: ARG001, FBT001 - click's
+    """Leave stdout to `print_json` while the command runs: what plugins and libraries print goes to stderr."""
+    if value:
+        ctx.meta[_STDOUT] = sys.stdout
+        ctx.with_resource(redirect_stdout(sys.stderr))
+    return value
+
 
 def print_json(data: Any) -> None:
     """Print JSON; floats that JSON does not know come as NaN and Infinity, as Python reads them."""
-    click.echo(json.dumps(data, indent=2))
+    ctx = click.get_current_context(silent=True)
+    click.echo(json.dumps(data, indent=2), file=ctx.meta.get(_STDOUT) if ctx else None)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -10,8 +10,9 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from nnplug.blame import blamed, signed
 from nnplug.errors import AmbiguousComponent, InvalidPlugin, UnknownComponent
-from nnplug.options import build
+from nnplug.options import build, describe
 
 T = TypeVar("T")
 
@@ -45,8 +46,13 @@ class Kind(StrEnum):
 
 
 def _check_name(what: str, name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidPlugin(f"{what} name {name!r} is not lower-case words joined by hyphens")
+
+
+def _check_summary(what: str, name: str, summary: str) -> None:
+    if not isinstance(summary, str) or len(summary.splitlines()) > 1:
+        raise InvalidPlugin(f"summary of {what} {name!r} is {summary!r}, which is no line of text")
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,13 @@ class Component:
     state_version: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse names and targets that could not be typed or imported."""
+        """Refuse what could not be typed, imported or listed."""
         _check_name("component", self.name)
-        if not _TARGET.fullmatch(self.target):
+        _check_summary("component", self.name, self.summary)
+        if not isinstance(self.target, str) or not _TARGET.fullmatch(self.target):
             raise InvalidPlugin(f"target {self.target!r} of component {self.name!r} is not 'package.module:attribute'")
+        if type(self.state_version) is not int:
+            raise InvalidPlugin(f"state_version of component {self.name!r} is {self.state_version!r}; expected an int")
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,7 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse kinds that do not exist: a typo must not choose the default silently."""
         _check_name("recipe", self.name)
+        _check_summary("recipe", self.name, self.summary)
         kinds = [str(kind) for kind in Kind if kind.planned]
         if unknown := sorted({*self.choices, *self.options} - set(kinds)):
             raise InvalidPlugin(f"recipe {self.name!r} chooses {', '.join(unknown)}; kinds are {', '.join(kinds)}")
@@ -123,28 +133,43 @@ class Entry:
         """The component's name."""
         return self.component.name
 
+    def __str__(self) -> str:
+        """Render as messages name it: kind, name and distribution."""
+        return f"{self.kind} {self.name!r} from {self.source}"
+
     def load(self) -> Any:
         """Import the target.
 
         Raises:
             InvalidPlugin: the target cannot be imported or called; the message names component and distribution.
         """
-        where = f"{self.kind} {self.name!r} from {self.source}"
         try:
             target = pkgutil.resolve_name(self.component.target)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit() or a panic in an extension is no Exception
             raise InvalidPlugin(
-                f"{where} cannot be imported ({self.component.target}: {type(error).__name__}: {error})"
+                f"{self} cannot be imported ({self.component.target}: {type(error).__name__}: {error})"
             ) from error
         if not callable(target):
-            raise InvalidPlugin(f"{where} is no class ({self.component.target} is {target!r})")
+            raise InvalidPlugin(f"{self} is no class ({self.component.target} is {target!r})")
         return target
 
     def create(self, options: Mapping[str, Any] | None = None) -> Any:
-        """Import the target and build it with checked options."""
-        return build(self.load(), options or {}, what=f"{self.kind} {self.name!r}")
+        """Import the target and build it with checked options; what it raises later is told under this entry's name.
+
+        Raises:
+            InvalidPlugin: as `load`, or an option's annotation cannot be used.
+            InvalidOptions: an option is unknown, missing, or of the wrong type or value.
+            ComponentFailed: its own code raised anything else.
+        """
+        with blamed(self):
+            return signed(build(self.load(), options or {}, what=f"{self.kind} {self.name!r}"), self)
+
+    def options(self) -> list[tuple[str, str, str]]:
+        """Name, type and default of each option, as `nnplug.options.describe` gives them; raises as `create` does."""
+        with blamed(self):
+            return describe(self.load())
 
 
 @dataclass(frozen=True)
@@ -207,6 +232,7 @@ def _only(found: list[T], what: str, name: str, known: list[str], sources: list[
         raise UnknownComponent(f"no {what} is called {name!r}. {hint}")
     if len(found) > 1:
         offers = " and ".join(map(str, sources))
-        block = " or ".join(f"-p no:{source.distribution}" for source in sources)
+        apart = len({source.distribution for source in sources}) == len(sources)
+        block = " or ".join(f"-p no:{source.distribution if apart else source.plugin}" for source in sources)
         raise AmbiguousComponent(f"{what} {name!r} is offered by {offers}. Block one with {block}.")
     return found[0]

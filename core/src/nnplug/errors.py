@@ -21,6 +21,10 @@ class InvalidPlugin(NnplugError):
     """A plugin breaks the contract of `nnplug.hookspecs`."""
 
 
+class ComponentFailed(NnplugError):
+    """A component raised what only its authors can mend; the message names it and its distribution."""
+
+
 class InvalidOptions(NnplugError):
     """A component was given an option that it does not have, or a value of the wrong type."""
 

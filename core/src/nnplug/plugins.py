@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -21,6 +22,9 @@ from nnplug.errors import InvalidPlugin
 CORE = "nnplug-core"
 RECIPES_HOOK = "nnplug_recipes"
 HOOKS = (*(kind.hook for kind in Kind), RECIPES_HOOK)
+
+SLOW = 2.0
+"""Seconds above which a plugin's import is worth a word: every command waits for it."""
 
 Offer = TypeVar("Offer", Component, Recipe)
 
@@ -42,12 +46,25 @@ class Plugin:
         status: loaded, blocked or failed.
         reason: why it failed.
         blocked_by: the name that blocked it: the plugin's or the distribution's.
+        seconds: that importing it and asking what it offers took.
     """
 
     source: Source
     status: Status
     reason: str = ""
     blocked_by: str = ""
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """Render as messages name it."""
+        return f"plugin {self.source.plugin!r} of {self.source}"
+
+    @property
+    def delay(self) -> str:
+        """What to say of a plugin that every command has to wait for; empty for others."""
+        if self.seconds < SLOW:
+            return ""
+        return f"took {self.seconds:.1f} s to import; -p no:{self.source.distribution} leaves it out"
 
 
 class Plugins:
@@ -78,18 +95,22 @@ class Plugins:
 
     def _load(self, source: Source, distribution: Distribution, entry_point: EntryPoint) -> Plugin:
         """Load one plugin; a failure is reported in its place and stops no other."""
+        started = time.perf_counter()
+        reason = ""
         try:
             check_core_requirement(distribution)
             entries, recipes = collect(entry_point.load(), source)
-        except KeyboardInterrupt:
-            raise
+            self._entries += entries
+            self._recipes += recipes
+        except KeyboardInterrupt as error:  # of a user who waits in vain, and now knows for whom
+            remedy = f"-p no:{source.distribution} leaves it out"
+            raise KeyboardInterrupt(f"while {source} was being imported; {remedy}") from error
         except InvalidPlugin as error:
-            return Plugin(source, Status.FAILED, str(error))
+            reason = str(error)
         except BaseException as error:  # noqa: BLE001 - sys.exit() or a panic in an extension is no Exception
-            return Plugin(source, Status.FAILED, f"{type(error).__name__}: {error}")
-        self._entries += entries
-        self._recipes += recipes
-        return Plugin(source, Status.LOADED)
+            reason = _told(error)
+        status = Status.FAILED if reason else Status.LOADED
+        return Plugin(source, status, reason, seconds=time.perf_counter() - started)
 
     def _check_blocked(self, block: Collection[str]) -> None:
         known = sorted({name for p in self for name in (p.source.plugin, p.source.distribution)})
@@ -134,11 +155,32 @@ def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
 
 
 def _offers(manager: pluggy.PluginManager, hook: str, wanted: type[Offer]) -> Iterator[Offer]:
-    for offers in getattr(manager.hook, hook)():
-        for offer in offers:
-            if not isinstance(offer, wanted):
-                raise InvalidPlugin(f"{hook} gave {offer!r}, which is no {wanted.__name__}")
-            yield offer
+    for offer in _given(manager, hook):
+        if not isinstance(offer, wanted):
+            raise InvalidPlugin(f"{hook} gave {offer!r}, which is no {wanted.__name__}")
+        yield offer
+
+
+def _given(manager: pluggy.PluginManager, hook: str) -> list[Any]:
+    """What the one plugin of a manager gives for a hook."""
+    caller = getattr(manager.hook, hook)
+    if not caller.get_hookimpls():
+        return []
+    try:
+        results = caller()  # pluggy drops None
+        given = [offer for offers in results for offer in offers]
+    except InvalidPlugin:
+        raise
+    except Exception as error:
+        raise InvalidPlugin(f"{hook} raised {_told(error)}") from error
+    if not results:
+        raise InvalidPlugin(f"{hook} gave None; return or yield its entries")
+    return given
+
+
+def _told(error: BaseException) -> str:
+    """An exception in a line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def discover(group: str = hookspecs.PROJECT) -> Iterator[tuple[Source, Distribution, EntryPoint]]:

@@ -63,6 +63,17 @@ def test_several_problems_of_one_job_keep_their_own_lines():
     assert problems.value.lines == ("a: one", "b: two")
 
 
+def test_where_a_job_failed_travels_with_the_lines():
+    def fail_here(item):
+        raise NnplugError(f"{item} is bad")
+
+    with pytest.raises(Problems) as problems:
+        list(LocalExecutor(2).map(fail_here, "ab", stage="test"))
+    (trace,) = problems.value.__notes__
+    assert "in fail_here" in trace
+    assert "a is bad" in trace
+
+
 def test_a_bug_is_raised_as_it_is():
     with pytest.raises(ZeroDivisionError):
         list(LocalExecutor(1).map(lambda item: 1 / item, [0], stage="test"))

@@ -16,7 +16,7 @@ from nnplug.errors import NnplugError
 from nnplug.plugins import Plugins
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
-from nnplug.testing import Check, checks, entries_of, require
+from nnplug.testing import Check, checks, checks_of, entries_of, require
 
 SOURCE = Source("fake", "nnplug-fake", "1.0")
 
@@ -147,6 +147,42 @@ def test_torch_at_module_level_is_caught(tmp_path, monkeypatch):
     entry = Entry(Kind.ARCHITECTURE, Component("fake", "fake_heavy:Fake", ""), SOURCE)
     (check,) = [c for c in checks(entry, Registry([entry])) if c.name == "imports no torch"]
     assert check.problem() == "importing fake_heavy:Fake imports torch; import it inside the functions that use it"
+
+
+def test_a_check_that_leaves_the_program_is_a_problem():
+    def leave():
+        raise SystemExit("no licence")
+
+    assert Check("a", leave).problem().startswith("SystemExit: no licence (test_kit.py, line ")
+
+
+RECIPES = """
+    @hookimpl
+    def nnplug_recipes():
+        yield Recipe("fine", {"architecture": "plain-conv-unet"}, "", {"architecture": {"norm": "batch"}})
+        yield Recipe("absent", {"trainer": "nnunett"}, "")
+        yield Recipe("misspelt", {}, "", {"trainer": {"epoch": 3}})
+        yield Recipe("foreign", {"architecture": "plain-conv-unet"}, "", {"architecture": {"colour": 3}})
+"""
+
+
+def test_a_whole_plugin_is_checked_with_its_recipes(install):
+    install("nnplug-fake", "fake", RECIPES)
+    problems = {(what, check.name): check.problem() for what, check in checks_of(Plugins(), "nnplug-fake")}
+    assert list(problems)[:2] == [("plugin fake", "loads"), ("plugin fake", "imports quickly, without torch")]
+    words = "chooses components and options that exist"
+    assert problems["recipe fine", words] is None
+    assert problems["recipe absent", words] == "no trainer is called 'nnunett'. Did you mean 'nnunet'?"
+    assert problems["recipe misspelt", words] == "trainer 'nnunet' has no option 'epoch'. Did you mean 'epochs'?"
+    assert problems["recipe foreign", words] == "architecture 'plain-conv-unet' has no option colour"
+
+
+def test_a_plugin_that_imports_torch_is_told(install, monkeypatch):
+    info = install("nnplug-fake", "fake", RECIPES)
+    module = info.parent / "fake_nnplug_fake.py"
+    module.write_text("import torch\n" + module.read_text())
+    (check,) = [check for _, check in checks_of(Plugins(), "fake") if check.name.startswith("imports quickly")]
+    assert check.problem().startswith("importing fake_nnplug_fake imports torch; import it inside the functions")
 
 
 def test_an_unexpected_exception_is_told_with_its_place():

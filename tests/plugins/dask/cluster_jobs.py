@@ -8,6 +8,8 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+
 from nnplug.errors import NnplugError
 
 
@@ -39,3 +41,16 @@ def variable(item, progress):
     """An environment variable of the worker."""
     time.sleep(0.2)
     return os.environ.get(item)
+
+
+class Faulty:
+    """A normalizer that takes no image whose first value is 1."""
+
+    def normalize(self, image, mask, intensity):
+        return image / {0.0: 1.0}[float(image.flat[0])]
+
+
+def normalise(value, *, channel):
+    """A job of preprocessing."""
+    image = np.full((2, 2, 2), value, np.float32)
+    return os.getpid(), channel.normalize(image, image > 0).shape

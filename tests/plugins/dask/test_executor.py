@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
+from functools import partial
 
 import numpy as np
 import pytest
 
 from nnplug import Plugins
-from nnplug.components import Kind
+from nnplug.components import Component, Entry, Kind, Source
 from nnplug.data.phantom import write_phantom
 from nnplug.data.store import CaseStore
 from nnplug.errors import InvalidOptions, NnplugError, Problems
@@ -16,7 +18,7 @@ from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.stages.fingerprint import measure
 from nnplug.stages.plan import make_plans
-from nnplug.stages.preprocess import preprocess_dataset
+from nnplug.stages.preprocess import Channel, preprocess_dataset
 
 
 class Heard(Silent):
@@ -45,6 +47,19 @@ def test_jobs_run_in_both_workers_and_failures_are_named_as_here(executor, clust
         next(results)
     assert problems.value.lines == ("test of case_3: three is bad",)
     assert executor.slots == 2
+
+
+def test_a_component_that_fails_in_a_worker_is_named_with_its_case_and_the_others_are_finished(executor, jobs):
+    component = Component("faulty", "cluster_jobs:Faulty", "takes no ones")
+    entry = Entry(Kind.NORMALIZER, component, Source("faulty", "nnplug-faulty", "1.0"))
+    work = partial(jobs.normalise, channel=Channel(entry.create(), False, None))
+    results = executor.map(work, [0, 1, 0, 0], stage="preprocess", name=lambda item: f"case_{item}")
+    assert os.getpid() not in {pid for pid, _ in (next(results) for _ in range(3))}
+    with pytest.raises(Problems) as problems:
+        next(results)
+    (line,) = problems.value.lines
+    assert line.startswith("preprocess of case_1: normalizer 'faulty' from nnplug-faulty 1.0 failed: KeyError: 1.0 (")
+    assert "cluster_jobs.py, line" in line
 
 
 def test_a_dataset_is_measured_and_preprocessed_as_here(executor, tmp_path):

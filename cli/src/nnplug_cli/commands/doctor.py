@@ -16,13 +16,13 @@ from nnplug_cli.render import print_json
 @json_option
 @click.pass_obj
 def command(context: Context, *, workspace: Path | None, as_json: bool) -> None:
-    """Say what limits this machine: cores, memory, /dev/shm, GPU, bfloat16 and the disk of the workspace.
+    """Say what limits this machine: plugins, cores, memory, /dev/shm, GPU, bfloat16 and the disk of the workspace.
 
     Nothing is measured and nothing written; `nnplug bench RUN` measures a training.
     """
     from nnplug.stages.doctor import diagnose
 
-    diagnosis = diagnose(context.workspace_root(workspace))
+    diagnosis = diagnose(context.workspace_root(workspace), context.plugins)
     if as_json:
         print_json(diagnosis.data())
         return

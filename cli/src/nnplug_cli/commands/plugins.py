@@ -32,16 +32,18 @@ def list_plugins(context: Context, *, as_json: bool) -> None:
         print_table(("plugin", "distribution", "version", "status", "note"), rows)
 
 
-def _state(plugin: Plugin) -> dict[str, str | None]:
+def _state(plugin: Plugin) -> dict[str, str | float | None]:
     return {
         "status": str(plugin.status),
         "reason": plugin.reason or None,
         "blocked_by": plugin.blocked_by or None,
+        "seconds": round(plugin.seconds, 3),
     }
 
 
 def _note(plugin: Plugin) -> str:
-    return f"by no:{plugin.blocked_by}" if plugin.status is Status.BLOCKED else plugin.reason
+    blocked = f"by no:{plugin.blocked_by}" if plugin.status is Status.BLOCKED else ""
+    return "; ".join(filter(None, (blocked, plugin.reason, plugin.delay)))
 
 
 @command.command("check")
@@ -49,7 +51,7 @@ def _note(plugin: Plugin) -> str:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, *, name: str, as_json: bool) -> None:
-    """Check every component of the plugin (or distribution) NAME against the contract of its kind.
+    """Check the plugin (or distribution) NAME, and everything that it offers against the contract of its kind.
 
     Components are built with their default options and run on tiny synthetic data. The exit code is 1 if one fails.
     """
@@ -60,16 +62,16 @@ def check(ctx: click.Context, *, name: str, as_json: bool) -> None:
     else:
         rows = [(v["component"] or "", v["check"] or "", v["problem"] or "ok") for v in verdicts]
         print_table(("component", "check", "verdict"), rows)
-        click.echo(f"{len(verdicts)} checks, {failed} failed")
+        verdict = f"breaks its contract: {failed} failed" if failed else "keeps its contract: 0 failed"
+        click.echo(f"{name} {verdict} of {len(verdicts)} checks")
     ctx.exit(int(failed > 0))
 
 
 def _verdicts(context: Context, name: str) -> Iterator[tuple[str, str, str | None]]:
     """Component, check and what is wrong, or None."""
-    from nnplug.testing import checks, entries_of
+    from nnplug.testing import checks_of
 
-    registry = context.plugins.registry
-    todo = [(f"{e.kind} {e.name}", one) for e in entries_of(context.plugins, name) for one in checks(e, registry)]
+    todo = checks_of(context.plugins, name)
     with context.progress.task(f"check {name}", len(todo)) as advance:
         for component, one in todo:
             yield component, one.name, one.problem()
@@ -85,7 +87,8 @@ def _verdicts(context: Context, name: str) -> Iterator[tuple[str, str, str | Non
     metavar="FOLDER",
     help="The folder to make [default: ./nnplug-NAME].",
 )
-def new(*, name: str, output: Path | None) -> None:
+@json_option
+def new(*, name: str, output: Path | None, as_json: bool) -> None:
     """Write a package for a plugin NAME: a planner, an architecture and a trainer to start from, each line explained.
 
     NAME is lower-case words joined by hyphens; the package is called nnplug-NAME.
@@ -94,6 +97,10 @@ def new(*, name: str, output: Path | None) -> None:
 
     folder = output or Path(f"nnplug-{name}")
     write_plugin(name, folder)
+    steps = (f"pip install -e {folder}", "nnplug components", f"nnplug plugins check {name}")
+    if as_json:
+        print_json({"plugin": name, "folder": str(folder), "next": steps})
+        return
     click.echo(f"{folder}: a package with a planner, an architecture, a trainer and a recipe. Next:")
-    for step in (f"pip install -e {folder}", "nnplug components", f"nnplug plugins check {name}"):
+    for step in steps:
         click.echo(f"  {step}")

@@ -7,10 +7,11 @@ another process can run it: functions of a module, methods and `partial`s of fro
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from nnplug.errors import NnplugError, Problems
@@ -143,9 +144,11 @@ class Failure:
 
     Attributes:
         lines: what to tell them.
+        trace: where it came from, for those who mend programs.
     """
 
     lines: tuple[str, ...]
+    trace: str = field(default="", compare=False)
 
 
 def attempt(job: Callable[[], Result], *, what: str) -> Result | Failure:
@@ -158,22 +161,30 @@ def attempt(job: Callable[[], Result], *, what: str) -> Result | Failure:
     try:
         return job()
     except Problems as error:
-        return Failure(error.lines)
+        return Failure(error.lines, _trace(error))
     except _EXPECTED as error:
         cause = str(error) if isinstance(error, NnplugError) else f"{type(error).__name__}: {error}"
-        return Failure((f"{what}: {cause}",))
+        return Failure((f"{what}: {cause}",), _trace(error))
 
 
 def collected(outcomes: Iterable[Result | Failure]) -> Iterator[Result]:
-    """Give what succeeded, and raise the `Problems` of the rest when all are through."""
+    """Give what succeeded, and raise the `Problems` of the rest when all are through, with the trace of the first."""
     lines: list[str] = []
+    traces: list[str] = []
     for outcome in outcomes:
         if isinstance(outcome, Failure):
             lines += outcome.lines
+            traces.append(outcome.trace)
         else:
             yield outcome
     if lines:
-        raise Problems(lines)
+        problems = Problems(lines)
+        problems.add_note(next(filter(None, traces), ""))
+        raise problems
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 def _bounded(pool: Pool, function: Callable[[Item], Result], items: Sequence[Item], ahead: int) -> Iterator[Result]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from nnplug.blame import blamed, expect
 from nnplug.contracts import Converter, Survey
 from nnplug.data.dataset import CaseFiles, Dataset, DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import atomic_folder, write_json
 from nnplug.runtime.progress import Progress
+from nnplug.stages.blaming import BlamingExecutor
 from nnplug.stages.verify import Report, verify
 
 
@@ -51,7 +54,9 @@ def plan_conversion(converter: Converter, source: Path, *, executor: Executor, p
     """
     if not source.is_dir():
         raise InvalidFile(f"{source}: no such folder; give the folder to convert")
-    survey = converter.survey(source, executor=executor, progress=progress)
+    with blamed(converter):
+        given = converter.survey(source, executor=BlamingExecutor(executor, converter), progress=progress)
+    survey = expect(converter, given, Survey)
     if problems := [*_missing(survey, source), *_twice(survey)]:
         raise Problems(problems)
     data = {**survey.description, "numTraining": len(survey.training)}
@@ -84,14 +89,20 @@ def convert(
 
 def _write(converter: Converter, conversion: Conversion, folder: Path, executor: Executor, progress: Progress) -> None:
     pairs = list(conversion.targets(folder))
-
-    def write(pair: tuple[CaseFiles, CaseFiles]) -> None:
-        converter.convert(*pair, conversion.survey.values)
-
+    write = partial(_write_case, converter=converter, values=conversion.survey.values)
     with progress.task("convert", len(pairs)) as advance:
-        for _ in executor.map(write, pairs, stage="convert", name=lambda pair: pair[0].name):
+        for _ in executor.map(write, pairs, stage="convert", name=_name):
             advance("")
     write_json(folder / "dataset.json", conversion.description.raw)
+
+
+def _write_case(pair: tuple[CaseFiles, CaseFiles], *, converter: Converter, values: Mapping[int, int]) -> None:
+    with blamed(converter):
+        converter.convert(*pair, values)
+
+
+def _name(pair: tuple[CaseFiles, CaseFiles]) -> str:
+    return pair[0].name
 
 
 def _check_place(source: Path, destination: Path) -> None:

@@ -26,7 +26,7 @@ def draw_curves(log: Path, picture: Path) -> None:
         return
     figure = Figure(figsize=(9, 10))  # a layout that measures its texts would take as long as all the rest
     losses, seconds, rate = figure.subplots(3, 1, sharex=True)
-    figure.subplots_adjust(left=0.08, right=0.92, bottom=0.06, top=0.98, hspace=0.08)
+    figure.subplots_adjust(left=0.08, right=0.92, bottom=0.06, top=0.96, hspace=0.16)
     _lines(losses, epochs, {"train_loss": "training loss", "val_loss": "validation loss"})
     dice = losses.twinx()
     _lines(dice, epochs, {"mean_dice": "pseudo Dice", "smoothed_dice": "pseudo Dice, smoothed"}, style="--")
@@ -42,6 +42,7 @@ def _lines(axes: Any, epochs: list[dict[str, Any]], names: dict[str, str], style
     for index, (key, title) in enumerate(names.items()):
         points = [(e["epoch"], e[key]) for e in epochs if e.get(key) is not None]
         axes.plot(*zip(*points, strict=True), style, label=title, color=f"C{index + (2 if style != '-' else 0)}")
-    axes.legend(loc="upper left" if style == "-" else "upper right")
+    side, corner = ("lower left", (0, 1)) if style == "-" else ("lower right", (1, 1))
+    axes.legend(loc=side, bbox_to_anchor=corner, ncols=2, frameon=False, borderaxespad=0.2)  # above, off the curves
     if style == "-":
         axes.grid(alpha=0.3)

@@ -225,6 +225,7 @@ def _explain(
 def _run(rank: _Rank, pipe: Connection) -> None:
     """In a process of its own: train, report, and never outlive the process that started this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
+    sys.stdout = sys.stderr  # results are the parent's, and what plugins print here must not end up among them
     threading.Thread(target=_end_with_parent, daemon=True).start()
     device = _own_device(rank.device, rank.world.rank)
     if device.type == "cpu":

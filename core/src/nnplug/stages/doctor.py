@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from nnplug.plugins import Plugin, Status
 from nnplug.records import Record
 from nnplug.runtime.machine import Gpu, Machine, Space, inspect_machine
 
@@ -40,10 +41,15 @@ class Diagnosis(Record, frozen=True, kw_only=True):
     machine: Machine
 
 
-def diagnose(workspace: Path) -> Diagnosis:
-    """Look at this machine; `workspace` says which disk is meant and need not exist."""
+def diagnose(workspace: Path, plugins: Iterable[Plugin] = ()) -> Diagnosis:
+    """Look at this machine.
+
+    Args:
+        workspace: says which disk is meant and need not exist.
+        plugins: what is installed.
+    """
     machine = inspect_machine(workspace)
-    return Diagnosis(findings=tuple(judge(machine, workspace)), machine=machine)
+    return Diagnosis(findings=(*judge(machine, workspace), _plugins(list(plugins))), machine=machine)
 
 
 def judge(machine: Machine, workspace: Path) -> Iterator[Finding]:
@@ -53,6 +59,15 @@ def judge(machine: Machine, workspace: Path) -> Iterator[Finding]:
     for part in _PARTS:
         yield part(machine)
     yield _disk(machine, workspace)
+
+
+def _plugins(plugins: Sequence[Plugin]) -> Finding:
+    """How many there are, and those that are off or that every command waits for."""
+    loaded = [plugin for plugin in plugins if plugin.status is Status.LOADED]
+    limits = [f"{p} is off ({p.reason})" for p in plugins if p.status is Status.FAILED]
+    limits += [f"{p} {p.delay}" for p in plugins if p.delay]
+    found = f"{len(loaded)} of {len(plugins)} loaded, in {sum(p.seconds for p in plugins):.1f} s"
+    return Finding(what="plugins", found=found, limit="; ".join(limits) or None)
 
 
 def _cores(machine: Machine) -> Finding:

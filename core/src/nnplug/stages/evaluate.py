@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nnplug.blame import blamed
 from nnplug.contracts import Figures, Metric
 from nnplug.data.dataset import FILE_ENDINGS, DatasetDescription
 from nnplug.data.images import LabelMap, read_label
@@ -156,9 +157,10 @@ def _measure(pair: Pair, *, labels: Labels, metrics: Sequence[Metric]) -> dict[s
     predicted, expected = read_pair(*pair)
     figures: dict[str, Figures] = {}
     for metric in metrics:
-        measured = metric.measure(expected.array, predicted.array, labels, spacing=expected.geometry.spacing)
-        for key, values in measured.items():
-            figures[key] = {**figures.get(key, {}), **values}
+        with blamed(metric):
+            measured = metric.measure(expected.array, predicted.array, labels, spacing=expected.geometry.spacing)
+            for key, values in measured.items():
+                figures[key] = {**figures.get(key, {}), **values}
     return figures
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from nnplug.blame import blamed
 from nnplug.components import Kind
 from nnplug.data.plans import Choice, Plans, read_plans
 from nnplug.data.record import RunRecord
@@ -32,7 +33,8 @@ def is_extension(job: TrainingJob, plugins: Plugins) -> bool:
     if decisions(_with_trainer(earlier, wanted)) != decisions(later):
         return False
     old, new = (plugins.registry.create(Kind.TRAINER, c.name, c.options) for c in (was, wanted))
-    return hasattr(new, "extends") and bool(new.extends(old))
+    with blamed(new):
+        return hasattr(new, "extends") and bool(new.extends(old))
 
 
 def begin_extension(job: TrainingJob, progress: Progress) -> None:

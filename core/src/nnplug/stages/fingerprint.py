@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from nnplug.blame import blamed, expect, name_of
 from nnplug.contracts import Extractor
 from nnplug.data.dataset import Dataset
 from nnplug.data.fingerprint import Fingerprint
 from nnplug.errors import InvalidPlugin
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
+from nnplug.stages.blaming import BlamingExecutor
 
 
 def measure(dataset: Dataset, extractor: Extractor, *, executor: Executor, progress: Progress) -> Fingerprint:
@@ -18,11 +20,13 @@ def measure(dataset: Dataset, extractor: Extractor, *, executor: Executor, progr
         NnplugError: the dataset has no training case, or none with a foreground voxel.
         InvalidPlugin: the extractor gave something that does not describe this dataset.
     """
-    fingerprint = extractor.extract(dataset, executor=executor, progress=progress)
+    with blamed(extractor):
+        given = extractor.extract(dataset, executor=BlamingExecutor(executor, extractor), progress=progress)
+    fingerprint = expect(extractor, given, Fingerprint)
     measured, cases = len(fingerprint.spacings), len(dataset.training_cases())
     if measured != cases or len(fingerprint.shapes_after_crop) != cases:
         raise InvalidPlugin(
-            f"extractor {type(extractor).__name__} measured {measured} of {cases} cases of {dataset.folder}. "
+            f"{name_of(extractor)} measured {measured} of {cases} cases of {dataset.folder}. "
             "Choose another with --extractor."
         )
     return fingerprint

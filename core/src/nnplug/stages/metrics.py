@@ -10,7 +10,6 @@ from nnplug.components import Entry, Kind, Registry
 from nnplug.contracts import Better, Figures, Metric
 from nnplug.errors import InvalidOptions
 from nnplug.ops.metrics import METRICS, confusion, overlap
-from nnplug.options import describe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +68,7 @@ def make_metrics(names: Sequence[str], options: Mapping[str, Any], registry: Reg
 
 
 def _options(entry: Entry) -> list[str]:
-    return [name for name, _, _ in describe(entry.load())]
+    return [name for name, _, _ in entry.options()]
 
 
 def _check_figures(entries: Sequence[Entry], metrics: Sequence[Metric]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from nnplug.blame import blamed, expect
 from nnplug.components import Entry, Kind, Registry
 from nnplug.contracts import Planner, PlanningContext
 from nnplug.data.dataset import DatasetDescription
@@ -74,7 +75,8 @@ def make_plans(
         progress=progress or Silent(),
     )
     decide: Planner = registry.create(Kind.PLANNER, planner.name, planner.options)
-    plans = decide.plan(fingerprint, description, context)
+    with blamed(decide):
+        plans = expect(decide, decide.plan(fingerprint, description, context), Plans)
     plans = override(plans, given.get(PLAN, {}), configurations, registry)
     check_patches(plans, registry)
     return with_providers(plans, registry)
@@ -99,6 +101,7 @@ def transfer_plans(
 
     Spacing, patch, batch, network, normalisation and the intensity statistics that it uses stay those of the source,
     as when nnU-Net moves plans between datasets. What follows from the labels, the outputs, is this dataset's own.
+    Kinds that the source names no component of, as models of nnU-Net do not, get those of the default recipe.
 
     Args:
         source: the other dataset's plans.
@@ -120,7 +123,9 @@ def transfer_plans(
             f"({', '.join(description.channel_names)}). Give plans of a dataset with as many."
         )
     given, registry = dict(options or {}), plugins.registry
-    plans = msgspec.structs.replace(source, dataset=dataset, name=name or source.name)
+    default, _ = choose(registry, DEFAULT_RECIPE, {}, {})
+    choices = {**{str(kind): choice for kind, choice in default.items()}, **source.choices}
+    plans = msgspec.structs.replace(source, dataset=dataset, name=name or source.name, choices=choices)
     plans = override(plans, given.pop(PLAN, {}), configurations, registry)
     plans = with_options(plans, given, registry=registry)
     check_patches(plans, registry)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from nnplug.blame import blamed
 from nnplug.components import Kind, Registry
 from nnplug.contracts import Architecture
 from nnplug.data.plans import Configuration, Normalization, Plans, Resampling
@@ -86,7 +87,8 @@ def check_patches(plans: Plans, registry: Registry) -> None:
         choice = configuration.architecture
         network: Architecture = registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
         try:
-            network.check_patch(configuration.patch_size)
+            with blamed(network):
+                network.check_patch(configuration.patch_size)
         except NnplugError as error:
             raise NnplugError(f"{name}: {error}") from error
 

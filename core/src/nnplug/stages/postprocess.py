@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from nnplug.blame import blamed, expect, name_of
 from nnplug.components import Kind
 from nnplug.contracts import LabelledCase, Postprocessor
 from nnplug.data.dataset import FILE_ENDINGS, DatasetDescription
@@ -16,11 +18,13 @@ from nnplug.data.images import read_label, write_label
 from nnplug.data.labels import Labels
 from nnplug.data.plans import Choice
 from nnplug.data.record import check_schema
+from nnplug.errors import InvalidPlugin
 from nnplug.plugins import Plugins
 from nnplug.provenance import Provider, resolve
 from nnplug.records import Record
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
+from nnplug.stages.blaming import BlamingExecutor
 from nnplug.stages.evaluate import find_pairs, label_files
 
 if TYPE_CHECKING:
@@ -91,7 +95,14 @@ class FittedRule:
         self, label_map: npt.NDArray[np.integer[Any]], spacing: Sequence[float]
     ) -> npt.NDArray[np.integer[Any]]:
         """Apply the rule to a (z, y, x) label map with spacing in mm."""
-        return self.postprocessor.apply(label_map, self.record.rule, spacing=spacing, labels=self.labels)
+        with blamed(self.postprocessor):
+            result = self.postprocessor.apply(label_map, self.record.rule, spacing=spacing, labels=self.labels)
+            shape = result.shape
+        if shape != label_map.shape:
+            raise InvalidPlugin(
+                f"{name_of(self.postprocessor)} gave a label map of shape {shape} for one of {label_map.shape}"
+            )
+        return result
 
 
 def fit(
@@ -138,13 +149,16 @@ def fit_cases(
     """Fit a rule on cases that are given one by one; see `fit`."""
     entry = plugins.registry.get(Kind.POSTPROCESSOR, choice.name)
     postprocessor: Postprocessor = entry.create(choice.options)
-    rule = postprocessor.fit(cases, description.labels, executor=executor, progress=progress)
+    with blamed(postprocessor):
+        jobs = BlamingExecutor(executor, postprocessor)
+        rule = postprocessor.fit(cases, description.labels, executor=jobs, progress=progress)
+    fitted: Mapping[str, Any] = expect(postprocessor, rule, Mapping)  # type: ignore[type-abstract]
     return RuleRecord(
         provider=Provider.of(entry),
         options=choice.options,
         labels=description.raw["labels"],
         regions_class_order=description.raw.get("regions_class_order"),
-        rule=dict(rule),
+        rule=dict(fitted),
     )
 
 

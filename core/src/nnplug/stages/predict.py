@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nnplug.blame import blamed
 from nnplug.components import Kind, Registry
 from nnplug.contracts import Architecture
 from nnplug.data.frame import Frame
@@ -28,6 +29,7 @@ from nnplug.plugins import Plugins
 from nnplug.provenance import resolve
 from nnplug.runtime.device import autocast, autocast_dtype, free_memory, memory_format
 from nnplug.runtime.progress import Progress, Silent
+from nnplug.stages.blaming import build_network
 from nnplug.stages.logits import Logits
 from nnplug.stages.model import Model
 from nnplug.stages.predict_inputs import check_image
@@ -233,13 +235,14 @@ class LoadedModel:
 
     def _build(self, registry: Registry) -> torch.nn.Module:
         choice, description = self.configuration.architecture, self.model.description
-        architecture: Architecture = registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
+        self._architecture: Architecture = registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
         channels = self.configuration.input_channels(description)
-        network = architecture.build(channels=channels, outputs=description.labels.outputs)
+        network = build_network(self._architecture, channels=channels, outputs=description.labels.outputs)
         order = memory_format(self.device, self.configuration.dimensions)
         network = network.eval().to(self.device, memory_format=order)  # type: ignore[call-overload]
-        accelerate = getattr(architecture, "for_prediction", None)
-        return network if accelerate is None else accelerate(network, self.device)  # type: ignore[no-any-return]
+        accelerate = getattr(self._architecture, "for_prediction", None)
+        with blamed(self._architecture):
+            return network if accelerate is None else accelerate(network, self.device)  # type: ignore[no-any-return]
 
     def _predict_previous(self, image: Image) -> npt.NDArray[np.integer[Any]]:
         if self._previous is None:
@@ -280,7 +283,7 @@ class LoadedModel:
         if self._previous_labels:
             windows = expand_last_channel(windows, self._previous_labels)
         half = autocast_dtype(self.device) if self.device.type == "cuda" else None
-        with autocast(self.device, half):
+        with blamed(self._architecture), autocast(self.device, half):
             logits: torch.Tensor = self._network(windows)
         return logits
 
@@ -304,6 +307,17 @@ class LoadedModel:
     def _separated_axis(self, frame: Frame) -> int | None:
         force = self.configuration.resampling.probability.force_separate_z
         return separated_axis(frame.spacing, frame.transposed_spacing, force=force)
+
+
+def require_components(model: Model, plugins: Plugins) -> None:
+    """Refuse a model before any image is touched, once for all of them.
+
+    Raises:
+        MissingProvider: what the model or a previous stage predicts with is not installed.
+    """
+    if model.previous is not None:
+        require_components(model.previous, plugins)
+    _registry(model, plugins, Silent())
 
 
 def _registry(model: Model, plugins: Plugins, progress: Progress) -> Registry:

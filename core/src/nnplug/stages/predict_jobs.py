@@ -14,6 +14,7 @@ from nnplug.runtime.device import choose_device
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 from nnplug.stages.model import Models, open_models
+from nnplug.stages.predict import require_components
 from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.predict_folder import check_outputs, forget, predict_folder
 from nnplug.stages.runs import WeightsKind
@@ -99,9 +100,12 @@ def predict_cases(
 
     Raises:
         NnplugError: the models cannot be opened, or have no logits to save.
+        MissingProvider: a component of a model is not installed.
         Problems: some cases failed, a line each with case and cause; the others are predicted.
     """
     check_outputs(prediction.opened, save_logits=prediction.save_logits)
+    for model in prediction.opened.members:
+        require_components(model, prediction.plugins)
     if not resume:
         forget(prediction.output, cases)
     for _ in executor.map_on_device(

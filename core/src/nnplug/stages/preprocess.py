@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from nnplug.blame import blamed, expect, name_of
 from nnplug.components import Kind, Registry
 from nnplug.contracts import Normalizer
 from nnplug.data.cases import read_training_case
@@ -22,7 +23,7 @@ from nnplug.data.frame import Frame
 from nnplug.data.labels import Labels
 from nnplug.data.plans import Plans, Resampler, Resampling
 from nnplug.data.store import CaseStore, Prepared
-from nnplug.errors import NnplugError
+from nnplug.errors import InvalidPlugin, NnplugError
 from nnplug.ops.crop import bounding_box, nonzero_mask, slices
 from nnplug.ops.resample import resample_image, resample_label, resampled_shape, separated_axis
 from nnplug.runtime.executor import Executor
@@ -45,6 +46,20 @@ class Channel:
     normalizer: Normalizer
     use_mask: bool
     intensity: IntensityStats | None
+
+    def normalize(self, image: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+        """Normalise the channel (z, y, x), which may be changed in place.
+
+        Raises:
+            NnplugError: the values do not suit the normalizer.
+            ComponentFailed, InvalidPlugin: the normalizer breaks its contract.
+        """
+        with blamed(self.normalizer):
+            given = self.normalizer.normalize(image, mask if self.use_mask else None, self.intensity)
+        result: npt.NDArray[np.float32] = expect(self.normalizer, given, np.ndarray)
+        if result.shape != mask.shape:
+            raise InvalidPlugin(f"{name_of(self.normalizer)} gave shape {result.shape} for a channel of {mask.shape}")
+        return result
 
 
 @dataclass(frozen=True)
@@ -188,7 +203,7 @@ class Preprocessor:
         axis = _axis(frame, resampler)
         for target, volume, channel in zip(result, image, self.channels, strict=True):
             own = np.array(volume, np.float32, order="C")
-            own = channel.normalizer.normalize(own, mask if channel.use_mask else None, channel.intensity)
+            own = channel.normalize(own, mask)
             target[...] = resample_image(own[None], frame.shape, order=resampler.order, axis=axis)[0]
         return result
 

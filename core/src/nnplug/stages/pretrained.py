@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nnplug.contracts import Architecture
 from nnplug.data.record import Pretrained
 from nnplug.errors import NnplugError
+from nnplug.stages.blaming import build_network
 from nnplug.stages.model import open_model
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def head_names(architecture: Architecture, *, channels: int, outputs: int) -> fr
     import torch
 
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        narrow, wide = (architecture.build(channels=channels, outputs=outputs + extra).state_dict() for extra in (0, 1))
+        narrow, wide = (
+            build_network(architecture, channels=channels, outputs=n).state_dict() for n in (outputs, outputs + 1)
+        )
     return frozenset(name for name in narrow if name not in wide or narrow[name].shape != wide[name].shape)
 
 

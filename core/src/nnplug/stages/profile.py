@@ -18,7 +18,6 @@ from nnplug.data.splits import Fold
 from nnplug.data.store import CaseStore
 from nnplug.data.workspace import Workspace
 from nnplug.errors import NnplugError
-from nnplug.options import describe
 from nnplug.plugins import Plugins
 from nnplug.provenance import resolve
 from nnplug.runtime.memory import keep_freed_memory
@@ -96,7 +95,7 @@ def _shortened(plans: Plans, components: Components, iterations: int) -> Plans:
     """The plans with a single short epoch, where the trainer has options of these names."""
     choice = plans.choice(Kind.TRAINER)
     entry = components[Kind.TRAINER, choice.name]
-    names = {name for name, _, _ in describe(entry.load())}
+    names = {name for name, _, _ in entry.options()}
     short = {"epochs": 1, "iterations_per_epoch": iterations, "val_iterations_per_epoch": _VALIDATION}
     options = {"trainer": {name: value for name, value in short.items() if name in names}}
     return with_options(plans, options, registry=Registry([entry]))

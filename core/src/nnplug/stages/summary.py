@@ -11,6 +11,7 @@ from nnplug.components import Kind, Registry
 from nnplug.contracts import Architecture
 from nnplug.data.dataset import DatasetDescription
 from nnplug.data.plans import Plans
+from nnplug.stages.blaming import build_network
 
 if TYPE_CHECKING:
     import torch
@@ -84,7 +85,7 @@ def summarize(plans: Plans, name: str, description: DatasetDescription, registry
     labels = plans.learned(description).labels
     channels, outputs = configuration.input_channels(description), labels.outputs
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        network = architecture.build(channels=channels, outputs=outputs).train()
+        network = build_network(architecture, channels=channels, outputs=outputs).train()
         written = _trace(network, torch.zeros(1, channels, *configuration.patch_size))
     return NetworkSummary(
         configuration=name,

@@ -11,6 +11,7 @@ from nnplug.data.plans import Configuration, Plans
 from nnplug.data.splits import Fold
 from nnplug.data.store import CaseStore
 from nnplug.runtime.progress import Progress
+from nnplug.stages.blaming import BlamingAugmenter, build_network
 from nnplug.stages.pretrained import load_pretrained
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def make_task(
         cases=cases,
         training=fold.train,
         validation=fold.val,
-        augmenter=create(components, job.plans, Kind.AUGMENTER),
+        augmenter=BlamingAugmenter(create(components, job.plans, Kind.AUGMENTER)),
         masked_channels=_masked_channels(configuration, components),
         device=device,
         run=job.run,
@@ -68,7 +69,7 @@ def _network(
     architecture = components[Kind.ARCHITECTURE, choice.name].create(choice.options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
-        network: torch.nn.Module = architecture.build(channels=channels, outputs=outputs)
+        network = build_network(architecture, channels=channels, outputs=outputs)
     if job.pretrained is not None:
         heads = load_pretrained(network, architecture, job.pretrained, channels=channels, outputs=outputs)
         progress.notice(f"{job.title} begins with {job.pretrained}; at random begin {', '.join(heads)}")

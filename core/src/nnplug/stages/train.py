@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnplug.blame import blamed
 from nnplug.components import Kind
 from nnplug.contracts import Trainer
 from nnplug.data.dataset import Dataset, DatasetDescription
@@ -177,11 +178,13 @@ def _train(
         check_takes_previous_stage(job, task.augmenter, trainer)
         check_handed_on(job, fold, splits)
     _check_devices(job, trainer, world)
-    if world.leads:
-        _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
-    if device.type == "cpu":
-        keep_freed_memory()
-    trainer.train(replace(task, world=world))
+    network = components[Kind.ARCHITECTURE, task.configuration.architecture.name]
+    with blamed(trainer, network):
+        if world.leads:
+            _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
+        if device.type == "cpu":
+            keep_freed_memory()
+        trainer.train(replace(task, world=world))
     if world.leads:
         draw_curves(job.run.log, job.run.curves)
 

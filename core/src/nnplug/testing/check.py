@@ -65,23 +65,27 @@ class Check:
             self.run()
         except (ContractBroken, NnplugError) as error:
             return " ".join(str(error).split())
-        except Exception as error:  # noqa: BLE001 - the component is somebody else's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the component is somebody else's code
             return f"{type(error).__name__}: {' '.join(str(error).split())} ({_place(error)})"
         return None
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(frame.filename).name}, line {frame.lineno}"
 
 
 def imports_no_torch(subject: Subject) -> None:
     """Import the target in a fresh interpreter: what planning and listings import must not take seconds."""
+    loads_no_torch(subject.entry.component.target)
+
+
+def loads_no_torch(target: str) -> None:
+    """Import "package.module" or "package.module:attribute" in a fresh interpreter; raise where that imports torch."""
     code = (
         "import pkgutil, sys; sys.path[:] = sys.argv[2:]; pkgutil.resolve_name(sys.argv[1]);"
         "sys.exit(3 if 'torch' in sys.modules else 0)"
     )
-    target = subject.entry.component.target
     done = subprocess.run(  # noqa: S603 - the target is imported by this process too
         [sys.executable, "-c", code, target, *sys.path], capture_output=True, text=True, check=False
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from nnplug.components import Entry, Kind, Registry
 from nnplug.errors import NnplugError
-from nnplug.plugins import Plugins, Status
+from nnplug.plugins import Plugin, Plugins, Status
 from nnplug.testing import (
     architecture,
     augmenter,
@@ -18,7 +18,9 @@ from nnplug.testing import (
     metric,
     normalizer,
     planner,
+    plugin,
     postprocessor,
+    recipe,
     trainer,
 )
 from nnplug.testing.check import Check, Checks, Subject
@@ -50,19 +52,49 @@ def checks(entry: Entry, registry: Registry, *, options: Mapping[str, Any] | Non
     return [Check(name, partial(function, subject)) for name, function in CHECKS[entry.kind].items()]
 
 
+def checks_of(plugins: Plugins, name: str) -> list[tuple[str, Check]]:
+    """All checks of the plugin or distribution `name`: of itself, its components and its recipes.
+
+    Returns:
+        what is checked ("planner my-lab"), and the check.
+
+    Raises:
+        NnplugError: there is none of that name, or it is blocked.
+    """
+    found = _named(plugins, name)
+    return [pair for one in found for pair in _checks_of(one, plugins)]
+
+
+def _checks_of(installed: Plugin, plugins: Plugins) -> Iterator[tuple[str, Check]]:
+    for words, test in plugin.CHECKS.items():
+        yield f"plugin {installed.source.plugin}", Check(words, partial(test, installed))
+    for entry in (e for e in plugins.registry if e.source == installed.source):
+        yield from ((f"{entry.kind} {entry.name}", check) for check in checks(entry, plugins.registry))
+    for offered in (r for r in plugins.registry.recipes if r.source == installed.source):
+        for words, attempt in recipe.CHECKS.items():
+            yield f"recipe {offered.recipe.name}", Check(words, partial(attempt, offered.recipe, plugins.registry))
+
+
 def entries_of(plugins: Plugins, name: str) -> list[Entry]:
     """The components of the plugin or distribution `name`.
 
     Raises:
         NnplugError: there is none of that name, or it is blocked or failed to load.
     """
+    found = _named(plugins, name)
+    for one in found:
+        if one.status is Status.FAILED:
+            raise NnplugError(f"{one} failed to load: {one.reason}")
+    sources = [p.source for p in found]
+    return [entry for entry in plugins.registry if entry.source in sources]
+
+
+def _named(plugins: Plugins, name: str) -> list[Plugin]:
     found = [p for p in plugins if name in (p.source.plugin, p.source.distribution)]
     if not found:
         known = ", ".join(p.source.plugin for p in plugins) or "none"
         raise NnplugError(f"no plugin or distribution is called {name!r}. Installed plugins: {known}.")
-    for plugin in found:
-        if plugin.status is not Status.LOADED:
-            reason = plugin.reason or f"no:{plugin.blocked_by}"
-            raise NnplugError(f"plugin {plugin.source.plugin!r} of {plugin.source} is {plugin.status}: {reason}")
-    sources = [p.source for p in found]
-    return [entry for entry in plugins.registry if entry.source in sources]
+    for one in found:
+        if one.status is Status.BLOCKED:
+            raise NnplugError(f"{one} is blocked: no:{one.blocked_by}")
+    return found

@@ -18,7 +18,6 @@ from safetensors.torch import load_file
 from nnplug.contracts import Trainer, TrainingTask
 from nnplug.data.plans import Choice, Configuration, Normalization, Resampling
 from nnplug.data.workspace import RunFolder
-from nnplug.options import describe
 from nnplug.runtime.progress import Advance, Progress, Silent
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, Subject, require
@@ -130,7 +129,7 @@ def _equal(a: Weights, b: Weights) -> bool:
 
 
 def _trainer(subject: Subject) -> Trainer:
-    known = {name for name, _, _ in describe(subject.entry.load())}
+    known = {name for name, _, _ in subject.entry.options()}
     trainer: Trainer = subject.create(**{name: value for name, value in SHORT.items() if name in known})
     return trainer
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nnplug.blame import blamed
 from nnplug.components import Entry, Kind
 from nnplug.contracts import Architecture, PlanningContext, Topology
 from nnplug.data.dataset import DatasetDescription
@@ -38,9 +39,12 @@ class Network:
 
     def choice(self, topology: Topology) -> Choice:
         """The network of that geometry, as plans hold it."""
-        return Choice(name=self.entry.name, options={**self.entry.load().options_for(topology), **self.options})
+        with blamed(self.entry):
+            own = self.entry.load().options_for(topology)
+            return Choice(name=self.entry.name, options={**own, **self.options})
 
     def elements(self, topology: Topology, patch_size: Size) -> int:
         """Elements of all feature maps of one sample."""
         network: Architecture = self.entry.create(self.choice(topology).options)
-        return network.feature_map_elements(patch_size, channels=self.channels, heads=self.heads)
+        with blamed(network):
+            return network.feature_map_elements(patch_size, channels=self.channels, heads=self.heads)

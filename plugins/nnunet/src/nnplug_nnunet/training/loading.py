@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 
 from nnplug.contracts import Augmentation, CascadeAugmentation
-from nnplug.errors import NnplugError
+from nnplug.errors import ComponentFailed, NnplugError
 from nnplug.ops.one_hot import one_hot
 from nnplug.runtime.seeds import generator
 from nnplug.runtime.world import ALONE, World
@@ -250,6 +250,8 @@ def _explained(name: str, step: str) -> Iterator[None]:
     """Turn what goes wrong into one line that names the case and the step."""
     try:
         yield
+    except ComponentFailed as error:
+        raise ComponentFailed(f"case {name!r}: {error}") from error
     except (NnplugError, OSError, MemoryError, ValueError, RuntimeError) as error:
         cause = str(error) if isinstance(error, NnplugError) else f"{type(error).__name__}: {error}"
         raise NnplugError(f"case {name!r}: {step} failed ({cause})") from error
