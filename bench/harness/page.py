@@ -69,9 +69,9 @@ def lines_of(row: Row, case: Case, result: Result | None, rehearsed: str | None 
 
 
 def _shown(case: Case) -> tuple[str, ...]:
-    """What is shown without a goal: wall time, unless the goals are about another time, and agreement."""
+    """What is shown without a goal: a time, and whether results agree. Memory counts only where a goal is about it."""
     about_cpu = any(goal.quantity == "cpu_seconds" for goal in case.goals)
-    return ("agreement", "cpu_seconds" if about_cpu else "seconds", "extra_bytes", "peak_bytes")
+    return ("agreement", "cpu_seconds" if about_cpu else "seconds")
 
 
 def _why_not(result: Result | None) -> str | None:

@@ -44,6 +44,7 @@ def main(options: dict[str, Any]) -> None:
     root = os.environ["nnUNet_preprocessed"]  # noqa: SIM112 - nnU-Net's own spelling
     folder = Path(root) / options["dataset"]
     plans = json.loads((folder / "nnUNetPlans.json").read_text())
+    plans["continue_training"] = False  # as nnUNetv2_train tells the trainer
     if options["batch"] is not None:
         plans["configurations"][options["configuration"]]["batch_size"] = options["batch"]
     description = json.loads((folder / "dataset.json").read_text())

@@ -69,7 +69,7 @@ ROW = Row(
         Case(
             "20 minutes",
             {"seconds": 1200.0, "iterations": 25},
-            quick={"seconds": 45.0, "iterations": 2},
+            quick={"seconds": 90.0, "iterations": 2},
             goals=(Goal("lead", 0.0, of="nnplug", at_least=True),),
         ),
     ),
