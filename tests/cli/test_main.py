@@ -118,6 +118,7 @@ def test_ctrl_c_is_a_short_line_and_130(failing):
 def test_a_signal_ends_a_command_with_a_line(name):
     code = (
         "import os, signal, time, click\n"
+        f"signal.signal(signal.{name}, signal.SIG_DFL)\n"  # this test may run under nohup
         "from nnplug_cli import main as house\n"
         "@click.command()\n"
         "def command():\n"

@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -128,17 +127,12 @@ def test_a_bad_option_is_one_line_and_writes_nothing(folder):
     assert not (folder / "P.json").exists()
 
 
-def test_planning_loads_no_torch_and_is_quick(folder):
+def test_planning_loads_no_torch(folder):
     code = "import sys; from nnplug_cli.main import main; main(standalone_mode=False); sys.exit('torch' in sys.modules)"
     words = [sys.executable, "-c", code, "plan", *map(str, files(folder))]
-    seconds = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        done = subprocess.run(words, check=False, capture_output=True, text=True)
-        seconds.append(time.perf_counter() - begin)
-        assert done.returncode == 0, done.stderr
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert Path(folder / "P.json").exists()
-    assert min(seconds) < 1.5  # 0.3 s when nothing else runs
 
 
 def test_plans_of_another_dataset_need_no_fingerprint(folder):

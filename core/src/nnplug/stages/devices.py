@@ -210,15 +210,15 @@ def _explain(
     for pipe in pipes:
         while pipe.poll() and _receive(pipe, receiver, problems):
             pass
-    if problems.lines:
-        raise Problems(tuple(dict.fromkeys(problems.lines)))
     killed = [process for process in processes if (process.exitcode or 0) < 0]
-    if killed:
+    if killed:  # before what the others said, which miss it
         name = signal.Signals(-(killed[0].exitcode or 0)).name
         raise NnplugError(
             f"{job.run.path}: the process of {killed[0].name} was killed ({name}). Too little memory is the usual "
             "cause; run the same command again, which goes on where it was."
         )
+    if problems.lines:
+        raise Problems(tuple(dict.fromkeys(problems.lines)))
     raise RuntimeError("\n".join(problems.bugs) or f"{job.run.path}: a process ended without a word")
 
 
