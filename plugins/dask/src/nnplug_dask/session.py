@@ -97,6 +97,7 @@ def _local(options: DaskExecutor) -> SpecCluster:
             "options": {
                 "nthreads": options.threads,
                 "resources": {DEVICE: 1},
+                "silence_logs": logging.ERROR,
                 "memory_limit": 0,  # a training may take what there is
                 "env": {"OMP_NUM_THREADS": str(options.threads), **own},
                 "dashboard": False,
@@ -104,7 +105,10 @@ def _local(options: DaskExecutor) -> SpecCluster:
         }
         for index, own in enumerate(devices or [{}] * options.workers)
     }
-    scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
+    scheduler = {
+        "cls": Scheduler,
+        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
+    }
     return SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.ERROR)
 
 
