@@ -14,7 +14,7 @@ import torch
 
 from nnplug.ops.sliding_window import (
     Network,
-    Window,
+    WeightedMean,
     first_row,
     gaussian,
     pad_to_patch,
@@ -62,7 +62,7 @@ def predict_slabs(
     for (start, own), following in zip(groups, ends, strict=True):
         for network, group in product(networks, own):
             logits = predict_batch(network, padded, group, mirror_axes, batch_size, device)
-            mean.add([window[1:] for window in group], logits.mul_(weight))
+            mean.add([(slice(None), *window[1:]) for window in group], logits.mul_(weight))
             if report is not None:
                 report()
         finished = slice(max(rows.start, start) - start, min(rows.stop, following) - start)
@@ -70,22 +70,8 @@ def predict_slabs(
         mean.move(following - start)
 
 
-class _RollingMean:
-    """The mean of overlapping windows that all begin at one row; the first ones tell the number of logits."""
-
-    def __init__(self, shape: Sequence[int], weight: torch.Tensor) -> None:
-        self._shape = tuple(shape)
-        self._weight = weight
-        self._weights = torch.zeros(self._shape, device=weight.device)
-        self._total: torch.Tensor | None = None
-
-    def add(self, windows: Sequence[Window], weighted: torch.Tensor) -> None:
-        """Add logits (B, K, *patch) that are multiplied with the weight already; windows are those of (y, x)."""
-        if self._total is None:
-            self._total = torch.zeros((weighted.shape[1], *self._shape), device=self._weight.device)
-        for window, part in zip(windows, weighted.to(self._weight.device), strict=True):
-            self._total[:, :, *window] += part
-            self._weights[:, *window] += self._weight
+class _RollingMean(WeightedMean):
+    """The mean of windows of which the latest begin at its first row; the rows before them are given away."""
 
     def of_rows(self, rows: slice) -> torch.Tensor:
         """The mean (K, rows, y, x) of rows that nothing will be added to; their sums are used up."""

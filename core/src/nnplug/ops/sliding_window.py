@@ -92,7 +92,7 @@ def predict_windows(
     batches = window_batches(padded.shape[1:], patch_size, step, batch_size)
     count = sum(map(len, batches))
     weight = gaussian(patch_size).to(device)
-    mean = _WeightedMean(padded.shape[1:], weight.to(padded.device))
+    mean = WeightedMean(padded.shape[1:], weight.to(padded.device))
     done = 0
     with torch.no_grad():
         for group in batches:
@@ -117,7 +117,7 @@ def predict_batch(
     return mirrored_mean(network, batch, mirror_axes, max(1, batch_size // len(windows)))
 
 
-class _WeightedMean:
+class WeightedMean:
     """The mean of overlapping windows; the first ones tell the number of logits."""
 
     def __init__(self, shape: Sequence[int], weight: torch.Tensor) -> None:
