@@ -110,11 +110,12 @@ def run_commands(
     return {"seconds": seconds, "cpu_seconds": cpu, "peak_bytes": peak}
 
 
-def output_of(command: Sequence[str]) -> str:
-    """What a command prints on stdout; raises as `run_commands` does."""
+def output_of(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    """What a command prints on stdout, with variables on top of ours; raises as `run_commands` does."""
+    variables = {**os.environ, **(environment or {})}
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            list(command), stdout=subprocess.PIPE, stderr=said, text=True, start_new_session=True
+            list(command), env=variables, stdout=subprocess.PIPE, stderr=said, text=True, start_new_session=True
         )
         try:
             printed, _ = process.communicate()

@@ -111,7 +111,7 @@ def place(asked: dict, name: str) -> None:
     """A raw dataset of empty files and its fingerprint: the planners look at nothing else."""
     raw, preprocessed = ROOT / "raw" / name, ROOT / "preprocessed" / name
     for folder in (raw / "imagesTr", raw / "labelsTr", preprocessed):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
     for channel in asked["dataset_json"]["channel_names"]:
         (raw / "imagesTr" / f"a_{int(channel):04d}.nii.gz").touch()
     (raw / "labelsTr" / "a.nii.gz").touch()

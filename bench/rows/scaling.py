@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
-import shutil
+import json
+from pathlib import Path
 
 from harness.row import Case, Goal, Outside, Row, Sample, Setting, Unmeasurable, Work
-from harness.session import NNPLUG, output_of, run_commands
+from harness.session import NNPLUG, OWN_PYTHON, output_of
 
+STAGE = Path(__file__).parents[1] / "peers" / "stage.py"
 ONE = {"OMP_NUM_THREADS": "1"}  # a case's own threads would hide what workers do
 
 
-def ours(setting: Setting, dataset: str, executor: str) -> Work:
+def ours(setting: Setting, dataset: str, executor: str, copies: int) -> Work:
     """With two workers."""
-    return preprocess(setting, dataset, executor, 2)
+    return preprocess(setting, dataset, executor, copies, 2)
 
 
-def theirs(setting: Setting, dataset: str, executor: str) -> Work:
+def theirs(setting: Setting, dataset: str, executor: str, copies: int) -> Work:
     """With one."""
-    return preprocess(setting, dataset, executor, 1)
+    return preprocess(setting, dataset, executor, copies, 1)
 
 
-def preprocess(setting: Setting, dataset: str, executor: str, workers: int) -> Work:
+def preprocess(setting: Setting, dataset: str, executor: str, copies: int, workers: int) -> Work:
     """Preprocess a planned dataset into an empty store."""
-    workspace, folder = setting.scratch / "work", setting.dataset(dataset)
-    _check(executor)
+    workspace = setting.scratch / "work"
+    folder = repeated(setting.dataset(dataset), setting.scratch / dataset, copies)
+    if f" {executor} " not in output_of([NNPLUG, "components", "executor"]):
+        raise Unmeasurable(f"no executor {executor!r} is installed")
     output_of([NNPLUG, "run", str(folder), "-w", str(workspace), "-c", "3d_fullres", "--until", "plan"])
-    where = [] if executor == "local" else ["--executor", executor]
-    command = [NNPLUG, "preprocess", str(folder), "-w", str(workspace), "-c", "3d_fullres", *where]
+    command = [str(OWN_PYTHON), str(STAGE), str(folder), str(workspace), executor, str(workers)]
 
     def work() -> Sample:
-        shutil.rmtree(workspace / folder.name / "preprocessed", ignore_errors=True)
-        return run_commands([[*command, "--workers", str(workers)]], ONE)
+        sample: Sample = json.loads(output_of(command, ONE))
+        return sample
 
     return work
 
 
-def _check(executor: str) -> None:
-    if executor != "local" and "--executor" not in output_of([NNPLUG, "preprocess", "--help"]):
-        raise Unmeasurable(f"no executor {executor!r} is installed")
+def repeated(dataset: Path, target: Path, copies: int) -> Path:
+    """A dataset with every case so many times, as links: the last worker's last case must not weigh."""
+    if target.exists():
+        return target
+    for part in ("imagesTr", "labelsTr"):
+        (target / part).mkdir(parents=True)
+        for file in (dataset / part).iterdir():
+            for copy in range(copies):
+                (target / part / f"copy{copy}_{file.name}").symlink_to(file.resolve())
+    description = json.loads((dataset / "dataset.json").read_text())
+    description["numTraining"] *= copies
+    (target / "dataset.json").write_text(json.dumps(description))
+    return target
 
 
 GOALS = (Goal("seconds", 1 / 1.8),)
@@ -49,9 +62,13 @@ ROW = Row(
     rounds=3,
     cases=tuple(
         Case(
-            f"HeadNeckCT, {executor} executor", {"dataset": "Dataset201_HeadNeckCT", "executor": executor}, goals=GOALS
+            f"40 brains of BraTS2015, {executor} executor",
+            {"dataset": "Dataset082_BraTS2015", "executor": executor, "copies": 10},
+            quick={"copies": 1},
+            goals=GOALS,
         )
         for executor in ("local", "dask")
     ),
-    note="Goal: at least 1.8 times as fast, which is a ratio of 0.556. The start of the command is in both.",
+    note="Goal: at least 1.8 times as fast, which is a ratio of 0.556. The stage alone, of the 4 brains ten times over; "
+    "workers are started before. Dask takes some milliseconds per case, which tiny cases notice.",
 )

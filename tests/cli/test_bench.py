@@ -46,7 +46,7 @@ def test_parts_of_an_iteration_as_json(run):
     result = nnplug("bench", run, "--iterations", 3, "--workers", 1, "--device", "cpu", "--json")
     assert result.exit_code == 0, result.output
     profile = json.loads(result.stdout)
-    assert set(profile["parts"]) == {"wait", "transfer", "forward", "loss", "backward", "optimiser"}
+    assert set(profile["parts"]) == {"wait", "transfer", "augmentation", "forward", "loss", "backward", "optimiser"}
     assert profile["parts"]["forward"] > 0
     assert profile["parts"]["backward"] > 0
     assert profile["load"] > 0
@@ -61,7 +61,7 @@ def test_parts_of_an_iteration_as_json(run):
 def test_a_table_and_a_verdict(run):
     result = nnplug("bench", run, "--iterations", 2, "--workers", 1, "--device", "cpu")
     lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines[:4]] == ["part", "wait", "transfer", "forward"]
+    assert [line.split()[0] for line in lines[:4]] == ["part", "wait", "transfer", "augmentation"]
     assert any(line.startswith("mean of 2 iterations on cpu, batch 2 x 2 x 16 x 16 x 16") for line in lines)
     assert "waits" in lines[-1]
 

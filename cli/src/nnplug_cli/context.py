@@ -66,6 +66,15 @@ class Context:
 
         return Console()
 
+    def make_case_executor(self, name: str, options: Mapping[str, Any], workers: int | None) -> Executor:
+        """`make_executor` for commands that train nothing, where another executor has no use for `--workers`."""
+        if workers and name != "local":
+            raise click.UsageError(
+                f"--workers {workers} counts threads of this machine; of executor {name!r} set an option, such as "
+                f"--set executor.workers={workers} (nnplug show executor {name})"
+            )
+        return self.make_executor(name, options, workers)
+
     def make_executor(self, name: str, options: Mapping[str, Any], workers: int | None) -> Executor:
         """The executor of that name, which is closed when the command ends.
 

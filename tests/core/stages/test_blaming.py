@@ -82,7 +82,7 @@ def test_a_sound_augmenter_is_left_alone(previous):
         (
             lambda image, label: (image, label),
             InvalidPlugin,
-            r"augmenter 'mine' .* gave an image of shape \(2, 6, 6, 6\) and a label .* for a patch of \(4, 4, 4\)",
+            r"augmenter 'mine' .* gave an image of \(6, 6, 6\) voxels and a label .* for a patch of \(4, 4, 4\)",
         ),
     ],
 )

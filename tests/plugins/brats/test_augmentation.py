@@ -80,7 +80,7 @@ def test_intensities_in_their_order(augmenter):
     assert [type(t) for t in bind(augmenter).intensity] == kinds
     assert (inverted.inverted, gamma.inverted, low.cubic) == (True, False, True)
     assert share(draws(noise)) == pytest.approx(0.15, abs=0.02)
-    uniform([d.sigma for d in draws(noise) if d], 0, 0.1)
+    uniform([d[0].sigma for d in draws(noise) if d], 0, 0.1)
     for transform, p, limits in [
         (brightness, 0.15, (0.7, 1.3)),
         (contrast, 0.15, (0.65, 1.5)),
@@ -89,7 +89,7 @@ def test_intensities_in_their_order(augmenter):
     ]:
         drawn = [d for d in draws(transform) if d]
         assert len(drawn) / DRAWS == pytest.approx(p, abs=0.025)
-        below_and_above_1([factor for d in drawn for factor in d], *limits)
+        below_and_above_1([factor for d in drawn for factor in d.values()], *limits)
 
 
 @BOTH

@@ -53,7 +53,7 @@ def command(
 
     opened = Dataset.open(dataset)
     component = context.plugins.registry.create(Kind.EXTRACTOR, extractor, overrides.get(Kind.EXTRACTOR))
-    jobs = context.make_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
+    jobs = context.make_case_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
     fingerprint = measure(opened, component, executor=jobs, progress=context.progress)
     path = Workspace(context.workspace_root(workspace), opened.name).fingerprint
     fingerprint.write(path)

@@ -57,7 +57,7 @@ def command(
     space = Workspace(context.workspace_root(workspace), opened.name)
     if not space.plans(name).exists():
         raise NnplugError(f"{space.plans(name)}: no such plans. Run: nnplug plan {dataset} --name {name}")
-    jobs = context.make_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
+    jobs = context.make_case_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
     plans = read_plans(space.plans(name))
     stores = {
         configuration: preprocess_dataset(

@@ -80,11 +80,11 @@ def command(
     """
     from nnplug.data.dataset import Dataset
     from nnplug.data.workspace import Workspace
-    from nnplug.stages.devices import start_devices
     from nnplug.stages.pipeline import RunRequest, Stage, run
 
     jobs = context.make_executor(executor, overrides.pop(Kind.EXECUTOR, {}), workers)
-    start_devices({}, device, devices, here=executor == "local")
+    if Stage.TRAIN.reached(Stage(until)):
+        _check_devices(device, devices, here=executor == "local")
     opened = Dataset.open(dataset)
     request = RunRequest(
         dataset=opened,
@@ -115,6 +115,12 @@ def command(
         print_selection(opened.description.labels, outcome.selection)
     for path in outcome.bundles.values():
         click.echo(predicting(path))
+
+
+def _check_devices(device: str, devices: int, *, here: bool) -> None:
+    from nnplug.stages.devices import start_devices
+
+    start_devices({}, device, devices, here=here)
 
 
 def _data(outcome: Outcome) -> dict[str, Any]:

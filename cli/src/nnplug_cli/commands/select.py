@@ -97,7 +97,7 @@ def command(
     selection = select(
         request,
         plugins=context.plugins,
-        executor=context.make_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers),
+        executor=context.make_case_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers),
         device=device,
         progress=context.progress,
     )

@@ -38,7 +38,7 @@ def command(
     from nnplug.stages.verify import verify
 
     context: Context = ctx.obj
-    jobs = context.make_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
+    jobs = context.make_case_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
     report = verify(Dataset.open(dataset), executor=jobs, progress=context.progress)
     if as_json:
         print_json(report.data())

@@ -6,7 +6,14 @@ network sees (y, x) patches.
 """
 
 from nnplug.contracts.architecture import AcceleratedArchitecture, Architecture, Topology
-from nnplug.contracts.augmenter import Augmentation, AugmentationContext, Augmenter, CascadeAugmentation
+from nnplug.contracts.augmenter import (
+    Augmentation,
+    AugmentationContext,
+    Augmenter,
+    BatchAugmentation,
+    CascadeAugmentation,
+    DrawnSamples,
+)
 from nnplug.contracts.converter import Converter, Survey
 from nnplug.contracts.extractor import Extractor
 from nnplug.contracts.metric import Better, Figures, Metric
@@ -22,9 +29,11 @@ __all__ = [
     "Augmentation",
     "AugmentationContext",
     "Augmenter",
+    "BatchAugmentation",
     "Better",
     "CascadeAugmentation",
     "Converter",
+    "DrawnSamples",
     "Executor",
     "ExtensibleTrainer",
     "Extractor",

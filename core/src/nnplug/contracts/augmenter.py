@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import torch
 
     from nnplug.data.labels import Labels
 
@@ -81,6 +83,51 @@ class CascadeAugmentation(Augmentation, Protocol):
         Returns:
             image (C + len(previous_labels), *patch_size), the last channels one-hot in the order of the context's
             `previous_labels`, and label as in `Augmentation`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class DrawnSamples:
+    """Samples of a batch that were cut to one size, each with what was drawn for it.
+
+    Attributes:
+        places: of the samples in their batch.
+        image: (N, C, *size) float32, on the device.
+        label: (N, *size) int16, there too; -1 outside the nonzero mask and outside the image.
+        draws: what `BatchAugmentation.draw` gave for each of the N.
+    """
+
+    places: tuple[int, ...]
+    image: torch.Tensor
+    label: torch.Tensor
+    draws: tuple[Any, ...]
+
+
+class BatchAugmentation(Protocol):
+    """The same transforms for whole batches, where the network computes: threads draw and cut, the device applies.
+
+    An `Augmentation` that can do this has an attribute `batched` that holds one; without it, or where it is None, the
+    threads of the loader augment each sample.
+    """
+
+    def draw(self, rng: np.random.Generator, channels: int) -> Any:
+        """Everything random about one sample; the same draws as calling the augmentation with that `rng`."""
+        ...
+
+    def cut_size(self, drawn: Any) -> tuple[int, ...]:
+        """What the loader must cut around the patch's centre: `source_patch_size`, or less where that is not seen."""
+        ...
+
+    def __call__(self, groups: Sequence[DrawnSamples]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Augment a batch; nothing is drawn here.
+
+        Args:
+            groups: all samples of the batch, those of one size together.
+
+        Returns:
+            image (B, C, *patch_size) float32 and label (B, *patch_size) int16, in which -1 has become 0, on the
+            device of the groups.
         """
         ...
 

@@ -14,10 +14,10 @@ _NEVER = 2**31 - 1
 def keep_freed_memory() -> bool:
     """Let this process keep the memory that it frees, for its next allocation; say whether that could be arranged.
 
-    glibc maps each large block anew and returns it to the kernel when it is freed. A training step on a CPU allocates
-    the same hundreds of blocks of megabytes again and again, and the kernel zeroes every page of them each time: about
-    a tenth of the step. Kept instead, the memory of the process stays at its highest use. Only glibc has this switch;
-    elsewhere nothing changes.
+    glibc maps each large block anew and returns it to the kernel when it is freed. Training on a CPU, augmentation and
+    preprocessing allocate the same blocks of megabytes again and again, and the kernel zeroes every page of them each
+    time: about a tenth of a training step, more where threads wait for each other there. Kept instead, the memory of
+    the process stays at its highest use. Only glibc has this switch; elsewhere nothing changes.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nnplug.blame import blamed, expect, name_of
-from nnplug.contracts import Architecture, Augmentation, AugmentationContext, Augmenter, CascadeAugmentation
+from nnplug.contracts import (
+    Architecture,
+    Augmentation,
+    AugmentationContext,
+    Augmenter,
+    BatchAugmentation,
+    CascadeAugmentation,
+    DrawnSamples,
+)
 from nnplug.errors import InvalidPlugin
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
@@ -113,6 +121,12 @@ class _Augmentation(CascadeAugmentation):
         with blamed(self.augmenter):
             return self.augmentation.source_patch_size
 
+    @property
+    def batched(self) -> BatchAugmentation | None:
+        with blamed(self.augmenter):
+            batched = getattr(self.augmentation, "batched", None)
+        return None if batched is None else _BatchAugmentation(self.augmenter, batched, self.patch_size)
+
     def __call__(
         self, image: Image, label: Label, rng: np.random.Generator, *, previous: Label | None = None
     ) -> tuple[Image, Label]:
@@ -122,10 +136,35 @@ class _Augmentation(CascadeAugmentation):
             else:
                 refining = cast("CascadeAugmentation", self.augmentation)
                 image, label = refining(image, label, rng, previous=previous)
-            shapes = image.shape[1:], label.shape
-        if shapes != (self.patch_size, self.patch_size):
-            raise InvalidPlugin(
-                f"{name_of(self.augmenter)} gave an image of shape {image.shape} and a label of shape {label.shape} "
-                f"for a patch of {self.patch_size}"
-            )
+            _check_patch(self.augmenter, tuple(image.shape[1:]), tuple(label.shape), self.patch_size)
         return image, label
+
+
+@dataclass(frozen=True)
+class _BatchAugmentation(BatchAugmentation):
+    augmenter: Augmenter
+    augmentation: BatchAugmentation
+    patch_size: tuple[int, ...]
+
+    def draw(self, rng: np.random.Generator, channels: int) -> Any:
+        with blamed(self.augmenter):
+            return self.augmentation.draw(rng, channels)
+
+    def cut_size(self, drawn: Any) -> tuple[int, ...]:
+        with blamed(self.augmenter):
+            return self.augmentation.cut_size(drawn)
+
+    def __call__(self, groups: Sequence[DrawnSamples]) -> tuple[torch.Tensor, torch.Tensor]:
+        with blamed(self.augmenter):
+            image, label = self.augmentation(groups)
+            _check_patch(self.augmenter, tuple(image.shape[2:]), tuple(label.shape[1:]), self.patch_size)
+        return image, label
+
+
+def _check_patch(
+    augmenter: Augmenter, image: tuple[int, ...], label: tuple[int, ...], patch_size: tuple[int, ...]
+) -> None:
+    if (image, label) != (patch_size, patch_size):
+        raise InvalidPlugin(
+            f"{name_of(augmenter)} gave an image of {image} voxels and a label of {label} for a patch of {patch_size}"
+        )

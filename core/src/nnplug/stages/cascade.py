@@ -21,7 +21,6 @@ from nnplug.data.splits import Fold
 from nnplug.data.store import CaseStore
 from nnplug.data.workspace import RunFolder
 from nnplug.errors import NnplugError, Problems
-from nnplug.ops.export import label_map
 from nnplug.ops.resample import resampled_shape, separated_axis
 from nnplug.stages.bundle_files import sha256
 
@@ -101,6 +100,8 @@ def on_grid(
     """
     force = predictor.configuration.resampling.probability.force_separate_z
     axis = separated_axis(frame.spacing, frame.spacing, force=force)
+    from nnplug.ops.export import label_map
+
     return label_map(
         logits, shape, axis=axis, regions_class_order=predictor.model.description.labels.regions_class_order
     )

@@ -24,6 +24,7 @@ class Parts(Record, frozen=True, kw_only=True):
     Attributes:
         wait: for the next batch, and the trainer's own bookkeeping.
         transfer: of the batch to the device, measured apart; 0 on a CPU, which copies nothing.
+        augmentation: of the batch on the device; 0 where the threads augment.
         forward: through the network.
         loss: and its gradient.
         backward: through the network.
@@ -32,6 +33,7 @@ class Parts(Record, frozen=True, kw_only=True):
 
     wait: float
     transfer: float
+    augmentation: float = 0.0
     forward: float
     loss: float
     backward: float
@@ -54,7 +56,7 @@ class EpochProfile(Record, frozen=True, kw_only=True):
         iterations: how many were measured.
         parts: of a mean iteration.
         load: seconds of the threads per batch, reading; the parts run beside them.
-        augment: seconds of the threads per batch, augmenting.
+        augment: seconds of the threads per batch, augmenting; where the device does it, drawing alone.
         validation: seconds of the network per validation batch; None if the trainer made no such pass.
         epoch: estimate of the run's epoch from these, validation included; None where the trainer has no options
             `iterations_per_epoch` and `val_iterations_per_epoch`.
@@ -115,12 +117,13 @@ def conclude(trained: TrainedRun, watch: Watch, trainer: object, workers: int, w
             "Give it more with --set trainer.KEY=VALUE."
         )
     apart = [_parts(steps, before.stepped, now.marks) for before, now in pairs]
-    transfer = _transfer_seconds(steps)
+    transfer, augmentation = _transfer_seconds(steps), _augmentation_seconds(steps, wanted)
     wait, *rest = (fmean(column) for column in zip(*apart, strict=True))
     forward, loss, backward, optimiser = rest
     parts = Parts(
-        wait=max(0.0, wait - transfer),
+        wait=max(0.0, wait - transfer - augmentation),
         transfer=transfer,
+        augmentation=augmentation,
         forward=forward,
         loss=loss,
         backward=backward,
@@ -165,6 +168,12 @@ def _transfer_seconds(steps: StepWatch) -> float:
             tensor.to(steps.device, non_blocking=True)
         instants.append(steps.mark())
     return min(steps.seconds(begin, end) for begin, end in pairwise(instants))
+
+
+def _augmentation_seconds(steps: StepWatch, wanted: int) -> float:
+    """Transforms of a batch on the device, the mean of the latest."""
+    seconds = [steps.seconds(begin, end) for begin, end in steps.augmented[-wanted:]]
+    return fmean(seconds) if seconds else 0.0
 
 
 def _epoch(trainer: object, parts: Parts, validation: float | None) -> float | None:

@@ -20,10 +20,8 @@ from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.stages.changes import differences
-from nnplug.stages.conclusion import bundle_each, is_selected, select_best
 from nnplug.stages.extend import is_extension
 from nnplug.stages.fingerprint import measure
-from nnplug.stages.folds import FoldTraining, train_folds
 from nnplug.stages.plan import make_plans
 from nnplug.stages.preprocess import preprocess_dataset
 from nnplug.stages.schedule import asked_configurations, make_jobs, tell_pulled_in
@@ -145,6 +143,26 @@ def run(
         _preprocess(request, plans, jobs, plugins=plugins, executor=executor, progress=progress)
     if not Stage.TRAIN.reached(request.until):
         return Outcome()
+    return _train(
+        request, plans, jobs, plugins=plugins, executor=executor, device=device, workers=workers, progress=progress
+    )
+
+
+def _train(
+    request: RunRequest,
+    plans: Plans,
+    jobs: list[TrainingJob],
+    *,
+    plugins: Plugins,
+    executor: Executor,
+    device: str,
+    workers: int | None,
+    progress: Progress,
+) -> Outcome:
+    """What needs PyTorch, whose import takes longer than the stages before it take with a small dataset."""
+    from nnplug.stages.conclusion import bundle_each, is_selected, select_best
+    from nnplug.stages.folds import FoldTraining, train_folds
+
     selecting = Stage.BUNDLE.reached(request.until) and is_selected(request, jobs)
     training = FoldTraining(
         plugins,

@@ -27,6 +27,7 @@ from nnplug.errors import InvalidPlugin, NnplugError
 from nnplug.ops.crop import bounding_box, nonzero_mask, slices
 from nnplug.ops.resample import resample_image, resample_label, resampled_shape, separated_axis
 from nnplug.runtime.executor import Executor
+from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Progress
 from nnplug.stages.voxels import OUTSIDE, draw_voxels
 
@@ -226,6 +227,7 @@ def preprocess_dataset(
     Raises:
         Problems: some cases failed, a line each; the others are stored.
     """
+    keep_freed_memory()  # threads that each wait for the kernel to zero their pages wait for each other too
     preprocessor = Preprocessor.of(plans, configuration_name, plans.learned(dataset.description).labels, registry)
     store = CaseStore(store_folder)
     decisions = _decisions(plans, configuration_name, dataset)

@@ -82,10 +82,11 @@ def profile_run(
 
 def _train(trainer: Trainer, task: TrainingTask, watch: Watch) -> None:
     task.run.path.mkdir(parents=True)
-    if task.device.type == "cpu":
-        keep_freed_memory()
+    keep_freed_memory()
     watched = dataclasses.replace(
-        task, cases=TimedStore(task.cases, watch.load), augmenter=TimedAugmenter(task.augmenter, watch.augment)
+        task,
+        cases=TimedStore(task.cases, watch.load),
+        augmenter=TimedAugmenter(task.augmenter, watch.augment, watch.steps),
     )
     with watch.steps.watching(task.network):
         trainer.train(watched)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from nnplug.contracts import Augmentation, AugmentationContext, Augmenter
+from nnplug.contracts import Augmentation, AugmentationContext, Augmenter, BatchAugmentation, DrawnSamples
 from nnplug.data.store import CaseStore, StoredArray, StoredCase
 
 Mark = Any
@@ -74,38 +74,6 @@ class TimedStore(CaseStore):
         )
 
 
-@dataclass(frozen=True)
-class TimedAugmenter:
-    """An augmenter whose transforms are counted."""
-
-    augmenter: Augmenter
-    tally: Tally
-
-    def bind(self, context: AugmentationContext) -> Augmentation:
-        """Bind the watched augmenter."""
-        return _TimedAugmentation(self.augmenter.bind(context), self.tally)
-
-
-@dataclass(frozen=True)
-class _TimedAugmentation:
-    augmentation: Augmentation
-    tally: Tally
-
-    @property
-    def source_patch_size(self) -> tuple[int, ...]:
-        return self.augmentation.source_patch_size
-
-    def __call__(
-        self,
-        image: npt.NDArray[np.float32],
-        label: npt.NDArray[np.int16],
-        rng: np.random.Generator,
-        **previous: npt.NDArray[np.int16],
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
-        with self.tally.timed():
-            return self.augmentation(image, label, rng, **previous)
-
-
 @dataclass
 class Iteration:
     """The instants of one iteration of a training."""
@@ -136,6 +104,7 @@ class StepWatch:
         on_step: called after each change of the weights.
         iterations: of the training, in order.
         validation: begin and end of each pass without gradients.
+        augmented: begin and end of the transforms of each batch that the device augments.
         inputs: the shape of the last batch.
     """
 
@@ -143,6 +112,7 @@ class StepWatch:
     on_step: Callable[[], None] = lambda: None
     iterations: list[Iteration] = field(default_factory=list)
     validation: list[tuple[Mark, Mark]] = field(default_factory=list)
+    augmented: list[tuple[Mark, Mark]] = field(default_factory=list)
     inputs: tuple[int, ...] = ()
 
     @contextmanager
@@ -207,3 +177,62 @@ class StepWatch:
         if self.iterations:
             self.iterations[-1].stepped = self.mark()
             self.on_step()
+
+
+@dataclass(frozen=True)
+class TimedAugmenter:
+    """An augmenter whose transforms are counted: those of threads by a tally, those of the device between marks."""
+
+    augmenter: Augmenter
+    tally: Tally
+    steps: StepWatch
+
+    def bind(self, context: AugmentationContext) -> Augmentation:
+        """Bind the watched augmenter."""
+        return _TimedAugmentation(self.augmenter.bind(context), self.tally, self.steps)
+
+
+@dataclass(frozen=True)
+class _TimedAugmentation:
+    augmentation: Augmentation
+    tally: Tally
+    steps: StepWatch
+
+    @property
+    def source_patch_size(self) -> tuple[int, ...]:
+        return self.augmentation.source_patch_size
+
+    @property
+    def batched(self) -> BatchAugmentation | None:
+        batched = getattr(self.augmentation, "batched", None)
+        return None if batched is None else _TimedBatches(batched, self.tally, self.steps)
+
+    def __call__(
+        self,
+        image: npt.NDArray[np.float32],
+        label: npt.NDArray[np.int16],
+        rng: np.random.Generator,
+        **previous: npt.NDArray[np.int16],
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
+        with self.tally.timed():
+            return self.augmentation(image, label, rng, **previous)
+
+
+@dataclass(frozen=True)
+class _TimedBatches:
+    augmentation: BatchAugmentation
+    tally: Tally
+    steps: StepWatch
+
+    def draw(self, rng: np.random.Generator, channels: int) -> Any:
+        with self.tally.timed():
+            return self.augmentation.draw(rng, channels)
+
+    def cut_size(self, drawn: Any) -> tuple[int, ...]:
+        return self.augmentation.cut_size(drawn)
+
+    def __call__(self, groups: Sequence[DrawnSamples]) -> tuple[torch.Tensor, torch.Tensor]:
+        began = self.steps.mark()
+        batch = self.augmentation(groups)
+        self.steps.augmented.append((began, self.steps.mark()))
+        return batch

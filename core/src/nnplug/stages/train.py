@@ -182,8 +182,7 @@ def _train(
     with blamed(trainer, network):
         if world.leads:
             _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
-        if device.type == "cpu":
-            keep_freed_memory()
+        keep_freed_memory()
         trainer.train(replace(task, world=world))
     if world.leads:
         draw_curves(job.run.log, job.run.curves)

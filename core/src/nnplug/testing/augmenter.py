@@ -6,8 +6,9 @@ from functools import partial
 from typing import cast
 
 import numpy as np
+import torch
 
-from nnplug.contracts import Augmentation, AugmentationContext, CascadeAugmentation
+from nnplug.contracts import Augmentation, AugmentationContext, BatchAugmentation, CascadeAugmentation, DrawnSamples
 from nnplug.runtime.seeds import generator
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, Subject, require
@@ -16,6 +17,11 @@ PATCHES = {2: (16, 14), 3: (12, 16, 14)}
 MASKED = 1
 DRAWS = 8
 """Samples per check: transforms that are drawn with a probability of 0.2 are met with one of 0.8."""
+
+ROUNDING = 1e-3
+"""Of the range: what a sample of a batch may differ from the same sample alone."""
+TIES = 0.02
+"""Share of voxels in which two labels may weigh the same, so that rounding decides."""
 
 Sample = tuple[samples.Image, samples.Label]
 
@@ -78,6 +84,35 @@ def _takes_previous(subject: Subject, axes: int) -> None:
         require(found <= {0.0, 1.0}, f"the channels of the previous stage hold {sorted(found)}; they are 0 or 1")
 
 
+def _augments_batches(subject: Subject, axes: int) -> None:
+    """Of an augmenter whose augmentation is `batched`: a batch is what its samples are one by one."""
+    augmentation, patch = _bind(subject, axes), PATCHES[axes]
+    batched: BatchAugmentation | None = getattr(augmentation, "batched", None)
+    if batched is None:
+        return
+    alone = [augmentation(*samples.volume(i, augmentation.source_patch_size), generator(0, i)) for i in range(DRAWS)]
+    groups = [_drawn(augmentation, batched, i) for i in range(DRAWS)]
+    image, label = (tensor.numpy() for tensor in batched(groups))
+    for place, (expected, labels) in enumerate(alone):
+        _check((image[place], label[place]), patch)
+        gap = np.abs(image[place] - expected).max() / max(1.0, np.abs(expected).max())
+        require(gap < ROUNDING, f"a sample of a batch differs from the same sample alone by {gap:.2g} of its range")
+        share = (label[place] != labels).mean()
+        require(share < TIES, f"in a batch {share:.1%} of the voxels have another label than alone")
+
+
+def _drawn(augmentation: Augmentation, batched: BatchAugmentation, place: int) -> DrawnSamples:
+    """A sample of a batch, cut as the loader would cut it."""
+    drawn = batched.draw(generator(0, place), samples.CHANNELS)
+    source = augmentation.source_patch_size
+    size = tuple(batched.cut_size(drawn))
+    image, label = samples.volume(place, source)
+    starts = [whole // 2 - part // 2 for whole, part in zip(source, size, strict=True)]
+    box = tuple(slice(start, start + part) for start, part in zip(starts, size, strict=True))
+    inner = torch.from_numpy(image[:, *box].copy()), torch.from_numpy(label[box].copy())
+    return DrawnSamples((place,), inner[0][None], inner[1][None], (drawn,))
+
+
 def _bind(subject: Subject, axes: int, previous_labels: tuple[int, ...] = ()) -> Augmentation:
     context = AugmentationContext(PATCHES[axes], tuple(range(axes)), (MASKED,), samples.LABELS, previous_labels)
     augmentation: Augmentation = subject.create().bind(context)
@@ -91,4 +126,6 @@ CHECKS: Checks = {
     "keeps masked channels 0": _keeps_masked,
     "takes a previous stage in 3D": partial(_takes_previous, axes=3),
     "takes a previous stage in 2D": partial(_takes_previous, axes=2),
+    "augments batches in 3D": partial(_augments_batches, axes=3),
+    "augments batches in 2D": partial(_augments_batches, axes=2),
 }

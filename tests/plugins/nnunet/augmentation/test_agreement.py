@@ -99,11 +99,11 @@ def test_blur(golden):
 
 
 def test_brightness(golden):
-    agree(Brightness(1, (0.75, 1.25)).apply(example(SIZE), (0.8, 1.2)).image, golden["brightness"])
+    agree(Brightness(1, (0.75, 1.25)).apply(example(SIZE), {0: 0.8, 1: 1.2}).image, golden["brightness"])
 
 
 def test_contrast(golden):
-    agree(Contrast(1, (0.75, 1.25)).apply(example(SIZE), (0.8, 1.2)).image, golden["contrast"])
+    agree(Contrast(1, (0.75, 1.25)).apply(example(SIZE), {0: 0.8, 1: 1.2}).image, golden["contrast"])
 
 
 @pytest.mark.parametrize(
@@ -118,17 +118,17 @@ def test_low_resolution(golden, name, spared, zooms):
 @pytest.mark.parametrize("name", ["gamma", "gamma_inverted"])
 def test_gamma(golden, name):
     transform = Gamma(1, (0.7, 1.5), inverted=name == "gamma_inverted")
-    agree(transform.apply(example(SIZE), (0.75, 1.4)).image, golden[name])
+    agree(transform.apply(example(SIZE), {0: 0.75, 1: 1.4}).image, golden[name])
 
 
 def test_gamma_leaves_a_constant_channel():
     flat = Sample(torch.full((1, 4, 4, 4), 3.0), torch.zeros(4, 4, 4, dtype=torch.int16))
-    agree(Gamma(1, (0.7, 1.5), inverted=False).apply(flat, (1.3,)).image, np.full((1, 4, 4, 4), 3.0))
+    agree(Gamma(1, (0.7, 1.5), inverted=False).apply(flat, {0: 1.3}).image, np.full((1, 4, 4, 4), 3.0))
 
 
 def test_noise_has_the_drawn_number_as_its_standard_deviation(golden):
     nothing = Sample(torch.zeros(2, 60, 60, 60), torch.zeros(60, 60, 60, dtype=torch.int16))
-    noise = GaussianNoise(1, (0, 0.1)).apply(nothing, Noise(0.1, seed=3)).image
+    noise = GaussianNoise(1, (0, 0.1)).apply(nothing, {0: Noise(0.1, seed=3), 1: Noise(0.1, seed=4)}).image
     assert noise.std().item() == pytest.approx(float(golden["noise_std"]), rel=0.01)
     assert noise.std().item() == pytest.approx(0.1, rel=0.01)
     assert not torch.equal(noise[0], noise[1])

@@ -114,9 +114,10 @@ def test_noise():
     drawn = draws(GaussianNoise(0.1, (0.0, 0.1)))
     noisy = [d for d in drawn if d]
     assert len(noisy) / DRAWS == pytest.approx(0.1, abs=0.02)
-    assert np.mean([d.sigma for d in noisy]) == pytest.approx(0.05, abs=0.005)
-    assert max(d.sigma for d in noisy) <= 0.1
-    assert len({d.seed for d in noisy}) == len(noisy)
+    assert np.mean([d[0].sigma for d in noisy]) == pytest.approx(0.05, abs=0.005)
+    assert max(d[0].sigma for d in noisy) <= 0.1
+    assert all(d[0].sigma == d[1].sigma for d in noisy)
+    assert len({noise.seed for d in noisy for noise in d.values()}) == 2 * len(noisy)
 
 
 def test_blur_and_low_resolution_choose_channels():
@@ -138,7 +139,7 @@ def test_blur_and_low_resolution_choose_channels():
 )
 def test_factors_lie_below_and_above_1_equally_often(index, p, low, high):
     drawn = draws(bind((32, 32, 32)).intensity[index])
-    factors = np.array([d for d in drawn if d])
+    factors = np.array([list(d.values()) for d in drawn if d])
     assert len(factors) / DRAWS == pytest.approx(p, abs=0.025)
     assert np.mean(factors < 1) == pytest.approx(0.5, abs=0.06)
     uniform(factors[factors < 1], low, 1)

@@ -153,11 +153,12 @@ def test_the_map_moves_as_the_label_does(patch):
 
 def test_the_image_and_label_are_those_without_a_previous_stage():
     pipeline = bind((16, 18, 20), mirror=(0, 1, 2))
+    plain = bind((16, 18, 20), mirror=(0, 1, 2), previous_labels=())
     source = pipeline.source_patch_size
     rng = np.random.default_rng(0)
     image, label = rng.normal(size=(2, *source)).astype(np.float32), rng.integers(-1, 3, source).astype(np.int16)
     for draw in range(8):
-        alone = pipeline(image.copy(), label.copy(), np.random.default_rng(draw))
+        alone = plain(image.copy(), label.copy(), np.random.default_rng(draw))
         both = pipeline(image.copy(), label.copy(), np.random.default_rng(draw), previous=label.copy())
         np.testing.assert_array_equal(both[0][:2], alone[0])
         np.testing.assert_array_equal(both[1], alone[1])

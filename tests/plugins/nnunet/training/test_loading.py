@@ -222,3 +222,41 @@ def test_the_augmentation_gets_the_previous_labels(cascade):
     (batch,) = batches(replace(cascade, augmentation=Told()), 0, [(0, 0)])
     assert batch.image.shape == (3, 3, 4, 8, 8)
     assert set(batch.image[:, 2].unique().tolist()) <= {-1, 0, 1, 2}
+
+
+class Pieces:
+    """Noise that is drawn by the threads and added in batches."""
+
+    source_patch_size = (8, 10, 10)
+    patch_size = (4, 8, 8)
+
+    @property
+    def batched(self):
+        return self
+
+    def draw(self, rng, channels):
+        return rng.random() if rng.random() < 0.5 else None
+
+    def cut_size(self, drawn):
+        return self.patch_size if drawn is None else self.source_patch_size
+
+
+def test_drawn_batches_hold_the_centres_of_what_is_cut_whole(source):
+    pieces = Pieces()
+    drawn = replace(source, augmentation=pieces, batched=pieces, batch_size=12)
+    groups = {group.label.shape[1:]: group for group in drawn.batch((0, 0)).groups}
+    assert set(groups) == {(4, 8, 8), (8, 10, 10)}
+    whole = replace(drawn, batched=None, augmentation=Whole())
+    for size, group in groups.items():
+        for place, image, label in zip(group.places, group.image, group.label, strict=True):
+            full, full_label = whole.sample((0, 0), place)
+            box = tuple(slice(n // 2 - s // 2, n // 2 - s // 2 + s) for n, s in zip((8, 10, 10), size, strict=True))
+            np.testing.assert_array_equal(image, full[:, *box])
+            np.testing.assert_array_equal(label, full_label[box])
+
+
+class Whole(Pieces):
+    """What is cut, unchanged."""
+
+    def __call__(self, image, label, rng):
+        return image, label

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from nnplug_nnunet.augmentation.sample import Range, Sample, draw_channels, draw_factor, happens
+from nnplug_nnunet.augmentation.sample import (
+    ChannelTransform,
+    Range,
+    Sample,
+    column,
+    draw_channels,
+    draw_factor,
+    happens,
+)
 
 _SMALL = 1e-7
 
@@ -21,7 +30,7 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class GaussianNoise:
+class GaussianNoise(ChannelTransform[Noise]):
     """Adds Gaussian noise, of one strength for all channels.
 
     Attributes:
@@ -32,51 +41,51 @@ class GaussianNoise:
     p: float
     sigma: Range
 
-    def draw(self, rng: np.random.Generator, channels: int) -> Noise | None:  # noqa: ARG002
-        """Strength and seed."""
+    def draw(self, rng: np.random.Generator, channels: int) -> Mapping[int, Noise] | None:
+        """Strength, and a seed per channel."""
         if not happens(rng, self.p):
             return None
-        return Noise(float(rng.uniform(*self.sigma)), int(rng.integers(2**63)))
+        sigma = float(rng.uniform(*self.sigma))
+        return {channel: Noise(sigma, int(rng.integers(2**63))) for channel in range(channels)}
 
-    def apply(self, sample: Sample, params: Noise) -> Sample:
-        """Add the noise."""
-        source = torch.Generator().manual_seed(params.seed)
-        sample.image.add_(torch.randn(sample.image.shape, generator=source), alpha=params.sigma)
-        return sample
+    def change(self, volumes: torch.Tensor, values: Sequence[Noise]) -> None:
+        """Add the noise; each kind of device has its own numbers."""
+        for volume, noise in zip(volumes, values, strict=True):
+            source = torch.Generator(volumes.device).manual_seed(noise.seed)
+            volume.add_(torch.randn(volume.shape, generator=source, device=volumes.device), alpha=noise.sigma)
 
 
 @dataclass(frozen=True)
-class PerChannel:
+class PerChannel(ChannelTransform[float]):
     """Draws a factor for each channel, half of them below 1."""
 
     p: float
     limits: Range
 
-    def draw(self, rng: np.random.Generator, channels: int) -> tuple[float, ...] | None:
+    def draw(self, rng: np.random.Generator, channels: int) -> Mapping[int, float] | None:
         """A factor per channel."""
-        return tuple(draw_factor(rng, self.limits) for _ in range(channels)) if happens(rng, self.p) else None
+        if not happens(rng, self.p):
+            return None
+        return {channel: draw_factor(rng, self.limits) for channel in range(channels)}
 
 
 class Brightness(PerChannel):
     """Multiplies each channel."""
 
-    def apply(self, sample: Sample, params: tuple[float, ...]) -> Sample:
+    def change(self, volumes: torch.Tensor, values: Sequence[float]) -> None:
         """Multiply."""
-        for channel, factor in zip(sample.image, params, strict=True):
-            channel.mul_(factor)
-        return sample
+        volumes.mul_(column(values, volumes))
 
 
 class Contrast(PerChannel):
     """Spreads or narrows each channel around its mean, within its range."""
 
-    def apply(self, sample: Sample, params: tuple[float, ...]) -> Sample:
+    def change(self, volumes: torch.Tensor, values: Sequence[float]) -> None:
         """Scale about the mean, clip to the former range."""
-        for channel, factor in zip(sample.image, params, strict=True):
-            low, high = torch.aminmax(channel)
-            mean = channel.mean()
-            channel.sub_(mean).mul_(factor).add_(mean).clamp_(low, high)
-        return sample
+        voxels, factors = volumes.flatten(1), column(values, volumes.flatten(1))
+        low, high = _limits(voxels)
+        mean = voxels.mean(1, keepdim=True)
+        voxels.sub_(mean).mul_(factors).add_(mean).clamp_(low, high)
 
 
 @dataclass(frozen=True)
@@ -89,34 +98,41 @@ class Gamma(PerChannel):
 
     inverted: bool
 
-    def apply(self, sample: Sample, params: tuple[float, ...]) -> Sample:
+    def change(self, volumes: torch.Tensor, values: Sequence[float]) -> None:
         """Apply the powers."""
-        for channel, gamma in zip(sample.image, params, strict=True):
-            if self.inverted:
-                channel.neg_()
-            _gamma(channel, gamma)
-            if self.inverted:
-                channel.neg_()
-        return sample
+        voxels = volumes.flatten(1)
+        if self.inverted:
+            voxels.neg_()
+        _gamma(voxels, column(values, voxels))
+        if self.inverted:
+            voxels.neg_()
 
 
-def _gamma(channel: torch.Tensor, gamma: float) -> None:
-    mean = channel.mean()
-    spread = _norm(channel.sub_(mean))
-    low, high = torch.aminmax(channel)
-    channel.sub_(low).div_((high - low).clamp(min=_SMALL))
-    channel.log_().mul_(gamma).exp_()  # half the time of pow
-    channel.sub_(channel.mean())
-    channel.mul_(spread / _norm(channel).clamp(min=_SMALL)).add_(mean)
+def _gamma(voxels: torch.Tensor, gamma: torch.Tensor) -> None:
+    mean = voxels.mean(1, keepdim=True)
+    spread = _norm(voxels.sub_(mean))
+    low, high = _limits(voxels)
+    voxels.sub_(low).div_((high - low).clamp(min=_SMALL))
+    voxels.log_().mul_(gamma).exp_()  # half the time of pow
+    voxels.sub_(voxels.mean(1, keepdim=True))
+    voxels.mul_(spread / _norm(voxels).clamp(min=_SMALL)).add_(mean)
+
+
+def _limits(voxels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The lowest and the highest value of each row, (N, 1)."""
+    if len(voxels) == 1:  # all of one tensor at once is many times faster on a CPU than along an axis
+        low, high = torch.aminmax(voxels)
+        return low.view(1, 1), high.view(1, 1)
+    return voxels.amin(1, keepdim=True), voxels.amax(1, keepdim=True)
 
 
 def _norm(centred: torch.Tensor) -> torch.Tensor:
     """The standard deviation times a constant, in a third of the time of `std`, and exact unlike `vector_norm`."""
-    return centred.square().sum().sqrt()
+    return centred.square().sum(1, keepdim=True).sqrt()
 
 
 @dataclass(frozen=True)
-class AdditiveBrightness:
+class AdditiveBrightness(ChannelTransform[float]):
     """Adds a normally distributed number to each channel.
 
     Attributes:
@@ -129,17 +145,15 @@ class AdditiveBrightness:
     p_channel: float
     sigma: float
 
-    def draw(self, rng: np.random.Generator, channels: int) -> dict[int, float] | None:
+    def draw(self, rng: np.random.Generator, channels: int) -> Mapping[int, float] | None:
         """Channel -> what is added to it."""
         if not happens(rng, self.p):
             return None
         return {c: float(rng.normal(0, self.sigma)) for c in draw_channels(rng, channels, self.p_channel)}
 
-    def apply(self, sample: Sample, params: dict[int, float]) -> Sample:
+    def change(self, volumes: torch.Tensor, values: Sequence[float]) -> None:
         """Add."""
-        for channel, shift in params.items():
-            sample.image[channel].add_(shift)
-        return sample
+        volumes.add_(column(values, volumes))
 
 
 @dataclass(frozen=True)
@@ -154,7 +168,11 @@ class MaskOutside:
 
     def apply(self, sample: Sample) -> Sample:
         """Zero where the label is negative."""
-        outside = sample.label < 0
-        for channel in self.channels:
-            sample.image[channel].masked_fill_(outside, 0)
+        self.clear(sample.image[None], sample.label[None])
         return sample
+
+    def clear(self, image: torch.Tensor, label: torch.Tensor) -> None:
+        """The same in a batch (B, C, *size) with labels (B, *size), in place."""
+        outside = label < 0
+        for channel in self.channels:
+            image[:, channel].masked_fill_(outside, 0)

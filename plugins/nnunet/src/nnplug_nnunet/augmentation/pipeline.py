@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,11 @@ from nnplug_nnunet.augmentation.intensity import (
 )
 from nnplug_nnunet.augmentation.previous import ComponentRemoval, Morphology
 from nnplug_nnunet.augmentation.resolution import GaussianBlur, LowResolution
-from nnplug_nnunet.augmentation.sample import Range, Sample, Transform
-from nnplug_nnunet.augmentation.spatial import MARGIN, Interpolation, Mirror, SpatialTransform, source_size
+from nnplug_nnunet.augmentation.sample import ChannelTransform, Range, Sample, Transform
+from nnplug_nnunet.augmentation.spatial import MARGIN, Interpolation, Mirror, Motion, SpatialTransform, source_size
+
+if TYPE_CHECKING:
+    from nnplug_nnunet.augmentation.batch import BatchPipeline
 
 ANISOTROPY = 3
 """A patch whose largest axis is longer than the first by more than this is rotated and scaled in plane only."""
@@ -165,7 +168,7 @@ class NnunetAugmenter(Augmenter):
             p_elastic=self.p_elastic,
         )
 
-    def _intensity(self, axes: int, *, in_plane: bool) -> tuple[Transform[Any], ...]:
+    def _intensity(self, axes: int, *, in_plane: bool) -> tuple[ChannelTransform[Any], ...]:
         cubic = self.interpolation == "cubic"
         return (
             GaussianNoise(self.p_noise, self.noise),
@@ -201,16 +204,47 @@ def is_anisotropic(patch_size: Sequence[int]) -> bool:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """Everything random about one sample.
+
+    Attributes:
+        motion: of the grid, None where the patch is cropped.
+        effects: of the other transforms in their order, None for those that leave the sample as it is.
+    """
+
+    motion: Motion | None
+    effects: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
 class Pipeline:
     """The transforms of one training, in the order in which they are applied."""
 
     source_patch_size: tuple[int, ...]
     spatial: SpatialTransform
-    intensity: tuple[Transform[Any], ...]
+    intensity: tuple[ChannelTransform[Any], ...]
     mirror: Mirror
     mask: MaskOutside
     previous: tuple[Transform[Any], ...] = ()
     previous_labels: tuple[int, ...] = ()
+
+    @property
+    def transforms(self) -> tuple[Transform[Any], ...]:
+        """Those after the spatial one, without the last, which draws nothing."""
+        return (*self.intensity, self.mirror, *(self.previous if self.previous_labels else ()))
+
+    @property
+    def batched(self) -> BatchPipeline | None:
+        """The same for batches on a device; None where scipy computes: cubic splines, and a cascade's morphology."""
+        from nnplug_nnunet.augmentation.batch import BatchPipeline
+
+        on_host = self.previous_labels or self.spatial.interpolation == "cubic"
+        return None if on_host else BatchPipeline(self)
+
+    def draw(self, rng: np.random.Generator, channels: int) -> Drawn:
+        """Draw for one sample, in the order in which the transforms are applied."""
+        motion = self.spatial.draw(rng, channels)
+        return Drawn(motion, tuple(transform.draw(rng, channels) for transform in self.transforms))
 
     def __call__(
         self,
@@ -221,13 +255,11 @@ class Pipeline:
         previous: npt.NDArray[np.int16] | None = None,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
         """See `nnplug.contracts.CascadeAugmentation`."""
-        channels = len(image)
         moved = None if previous is None else torch.from_numpy(previous)
         sample = Sample(torch.from_numpy(image), torch.from_numpy(label), moved)
-        affine = self.spatial.draw(rng, channels)
-        sample = self.spatial.crop(sample) if affine is None else self.spatial.apply(sample, affine)
-        for transform in (*self.intensity, self.mirror, *(() if previous is None else self.previous)):
-            params = transform.draw(rng, channels)
+        drawn = self.draw(rng, len(image))
+        sample = self.spatial.crop(sample) if drawn.motion is None else self.spatial.apply(sample, drawn.motion)
+        for transform, params in zip(self.transforms, drawn.effects, strict=True):
             if params is not None:
                 sample = transform.apply(sample, params)
         sample = self.mask.apply(sample) if self.mask.channels else sample

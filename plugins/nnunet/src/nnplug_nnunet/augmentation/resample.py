@@ -103,7 +103,7 @@ def linear_label(label: torch.Tensor, positions: Sequence[torch.Tensor]) -> torc
     mixed = agreed.index_select(1, first.flatten()).view(shape).logical_not_().nonzero(as_tuple=True)
     if len(mixed[0]):
         base = first[mixed[1:]] + mixed[0] * padded.stride(0)
-        around = padded.flatten()[base + _corners(strides)[:, None]]
+        around = padded.flatten()[base + corner_offsets(strides)[:, None]]
         result[mixed] = _heaviest(around, [p.expand(first.shape)[mixed[1:]].frac() for p in inside])
     return result
 
@@ -130,34 +130,39 @@ def _agreement(flat: torch.Tensor, strides: Sequence[int]) -> torch.Tensor:
     return torch.from_numpy(np.pad(agreed, (0, len(labels) - len(agreed))))
 
 
-def _corners(strides: Sequence[int]) -> torch.Tensor:
+def corner_offsets(strides: Sequence[int]) -> torch.Tensor:
     """From the first voxel around a position to each of them, in a flat array."""
     return torch.tensor([sum(compress(strides, corner)) for corner in product((0, 1), repeat=len(strides))])
 
 
-def _weights(fractions: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(corners, N): linear weights of the voxels around N positions, in the order of `_corners`."""
-    weights = torch.ones(1, len(fractions[0]))
+def corner_weights(fractions: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(corners, N): linear weights of the voxels around N positions, in the order of `corner_offsets`."""
+    weights = torch.ones_like(fractions[0])[None]
     for fraction in fractions:
         weights = torch.stack((weights * (1 - fraction), weights * fraction), 1).flatten(0, 1)
     return weights
 
 
-def _heaviest(around: torch.Tensor, fractions: Sequence[torch.Tensor]) -> torch.Tensor:
-    """For each of N positions, of the labels (corners, N) around it, the one whose weights have the largest sum."""
-    weights = _weights(fractions)
+def nearest_corner(fractions: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(N,) int64: which of the voxels around each of N positions is nearest; in the middle, the first."""
     nearest = torch.zeros_like(fractions[0], dtype=torch.int64)
     for fraction in fractions:
         nearest.mul_(2).add_(fraction > 0.5)
-    best = around.gather(0, nearest[None])[0]
+    return nearest
+
+
+def _heaviest(around: torch.Tensor, fractions: Sequence[torch.Tensor]) -> torch.Tensor:
+    """For each of N positions, of the labels (corners, N) around it, the one whose weights have the largest sum."""
+    weights = corner_weights(fractions)
+    best = around.gather(0, nearest_corner(fractions)[None])[0]
     score = (weights * (around == best)).sum(0)
     unsure = (score <= 0.5).nonzero()[:, 0]
     if len(unsure):
-        best[unsure] = _vote(around[:, unsure], weights[:, unsure], best[unsure], score[unsure])
+        best[unsure] = vote(around[:, unsure], weights[:, unsure], best[unsure], score[unsure])
     return best
 
 
-def _vote(around: torch.Tensor, weights: torch.Tensor, best: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
+def vote(around: torch.Tensor, weights: torch.Tensor, best: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
     """Put another label in the place of `best` wherever its score is higher, beyond rounding."""
     for label in around:
         own = (weights * (around == label)).sum(0)

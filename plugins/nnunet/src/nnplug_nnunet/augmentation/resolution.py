@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from nnplug_nnunet.augmentation.sample import Range, Sample, draw_channels, happens
-from nnplug_nnunet.augmentation.separable import apply_matrices, blur, low_resolution
+from nnplug_nnunet.augmentation.sample import ChannelTransform, Range, draw_channels, happens
+from nnplug_nnunet.augmentation.separable import Matrix, apply_to_each, blur, low_resolution
 
 
 @dataclass(frozen=True)
-class GaussianBlur:
+class GaussianBlur(ChannelTransform[tuple[float, ...]]):
     """Blurs some channels.
 
     Attributes:
@@ -34,16 +35,16 @@ class GaussianBlur:
         chosen = draw_channels(rng, channels, self.p_channel)
         return {c: tuple(rng.uniform(*self.sigma, self.axes).tolist()) for c in chosen}
 
-    def apply(self, sample: Sample, params: Mapping[int, tuple[float, ...]]) -> Sample:
+    def change(self, volumes: torch.Tensor, values: Sequence[tuple[float, ...]]) -> None:
         """Blur."""
-        for c, sigmas in params.items():
-            channel = sample.image[c]
-            channel.copy_(apply_matrices(channel, [blur(*axis) for axis in zip(channel.shape, sigmas, strict=True)]))
-        return sample
+        sizes = volumes.shape[1:]
+        volumes.copy_(
+            apply_to_each(volumes, [[blur(*axis) for axis in zip(sizes, sigmas, strict=True)] for sigmas in values])
+        )
 
 
 @dataclass(frozen=True)
-class LowResolution:
+class LowResolution(ChannelTransform[float]):
     """Samples some channels down by the nearest voxel and up again.
 
     Attributes:
@@ -66,14 +67,14 @@ class LowResolution:
             return None
         return {c: float(rng.uniform(*self.zoom)) for c in draw_channels(rng, channels, self.p_channel)}
 
-    def apply(self, sample: Sample, params: Mapping[int, float]) -> Sample:
+    def change(self, volumes: torch.Tensor, values: Sequence[float]) -> None:
         """Lower the resolution."""
-        for c, zoom in params.items():
-            channel = sample.image[c]
-            sizes = channel.shape[self.spared_axes :]
-            matrices = [low_resolution(n, max(1, round(n * zoom)), cubic=self.cubic) for n in sizes]
-            lowered = apply_matrices(channel, matrices)
-            if self.cubic:  # splines overshoot
-                lowered = lowered.clamp_(*map(float, channel.aminmax()))
-            channel.copy_(lowered)
-        return sample
+        sizes = volumes.shape[1 + self.spared_axes :]
+        lowered = apply_to_each(volumes, [self._matrices(sizes, zoom) for zoom in values])
+        if self.cubic:  # splines overshoot
+            axes = tuple(range(1, volumes.dim()))
+            lowered = lowered.clamp_(volumes.amin(axes, keepdim=True), volumes.amax(axes, keepdim=True))
+        volumes.copy_(lowered)
+
+    def _matrices(self, sizes: Sequence[int], zoom: float) -> list[Matrix]:
+        return [low_resolution(n, max(1, round(n * zoom)), cubic=self.cubic) for n in sizes]

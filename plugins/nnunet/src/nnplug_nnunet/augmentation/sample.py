@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 Range = tuple[float, float]
 """Lowest and highest value of a uniform draw."""
 
 Params = TypeVar("Params")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,44 @@ class Transform(Protocol[Params]):
     def apply(self, sample: Sample, params: Params) -> Sample:
         """Apply parameters to a sample, which may be changed in place. Nothing is drawn here."""
         ...
+
+
+class ChannelTransform(ABC, Generic[Value]):
+    """A transform of image channels alone, each by a value of its own: of one sample or of a whole batch."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, channels: int) -> Mapping[int, Value] | None:
+        """Draw the channels that change, each with its value; None leaves the sample as it is."""
+
+    @abstractmethod
+    def change(self, volumes: torch.Tensor, values: Sequence[Value]) -> None:
+        """Change channels of any samples in place.
+
+        Args:
+            volumes: (N, *size) float32, on any device.
+            values: one for each.
+        """
+
+    def apply(self, sample: Sample, params: Mapping[int, Value]) -> Sample:
+        """Change a sample, channel by channel: what one takes fits into a processor's cache."""
+        for channel, value in params.items():
+            self.change(sample.image[channel : channel + 1], [value])
+        return sample
+
+
+def column(values: Sequence[float], volumes: torch.Tensor) -> torch.Tensor:
+    """A number for each of N volumes, as (N, 1, .., 1) beside them."""
+    return on_device(np.array(values, np.float32), volumes.device).view(-1, *(1,) * (volumes.dim() - 1))
+
+
+def on_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
+    """The array there; a GPU goes on computing while it is copied."""
+    tensor = torch.from_numpy(array)
+    return tensor if device.type == "cpu" else _pinned(tensor, device).to(device, non_blocking=True)
+
+
+def _pinned(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    return tensor.pin_memory() if device.type == "cuda" else tensor
 
 
 def happens(rng: np.random.Generator, probability: float) -> bool:

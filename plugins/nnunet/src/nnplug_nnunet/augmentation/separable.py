@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nnplug_nnunet.augmentation.sample import on_device
+
 Matrix = npt.NDArray[np.float64]
 _FEW_TAPS = 2
 
@@ -32,11 +34,30 @@ def apply_matrices(image: torch.Tensor, matrices: Sequence[Matrix | None]) -> to
     return image
 
 
+def apply_to_each(volumes: torch.Tensor, matrices: Sequence[Sequence[Matrix]]) -> torch.Tensor:
+    """Multiply the last spatial axes of each volume with matrices of its own, which keep their sizes.
+
+    Args:
+        volumes: (N, *size), float32.
+        matrices: for each of the N, a matrix (size, size) per axis, for the last axes.
+
+    Returns:
+        (N, *size).
+    """
+    if len(volumes) == 1:
+        return apply_matrices(volumes, matrices[0])
+    for axis, of_axis in enumerate(zip(*matrices, strict=True), start=-len(matrices[0])):
+        weights = on_device(np.stack(of_axis).astype(np.float32), volumes.device)
+        lines = volumes.movedim(axis, 1)
+        volumes = torch.matmul(weights, lines.flatten(2)).view(lines.shape).movedim(1, axis)
+    return volumes
+
+
 def _multiply(image: torch.Tensor, matrix: Matrix, axis: int) -> torch.Tensor:
     taps = int((matrix != 0).sum(1).max())
     if axis < -1 and taps <= _FEW_TAPS:
         return _add_rows(image, matrix, axis, taps)
-    weights = torch.from_numpy(matrix.astype(np.float32))
+    weights = on_device(matrix.astype(np.float32), image.device)
     if axis == -1:
         return image @ weights.T
     product = torch.matmul(weights, image.flatten(axis + 1))
@@ -46,12 +67,12 @@ def _multiply(image: torch.Tensor, matrix: Matrix, axis: int) -> torch.Tensor:
 def _add_rows(image: torch.Tensor, matrix: Matrix, axis: int, taps: int) -> torch.Tensor:
     """The same product, where each new row is a sum of few old ones."""
     columns = np.argsort(matrix == 0, axis=1, kind="stable")[:, :taps]  # those that count come first
-    weights = torch.from_numpy(np.take_along_axis(matrix, columns, 1).astype(np.float32))
+    weights = on_device(np.take_along_axis(matrix, columns, 1).astype(np.float32), image.device)
     beyond = (1,) * (-axis - 1)
     size = list(image.shape)
     size[axis] = len(matrix)
     result = image.new_zeros(size)
-    for column, weight in zip(torch.from_numpy(columns).T, weights.T, strict=True):
+    for column, weight in zip(on_device(columns, image.device).T, weights.T, strict=True):
         result.addcmul_(image.index_select(axis, column), weight.reshape(-1, *beyond))
     return result
 

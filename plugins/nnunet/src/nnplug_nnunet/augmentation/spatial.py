@@ -107,7 +107,7 @@ class SpatialTransform:
     p_elastic: float = 0.0
 
     @property
-    def _size(self) -> tuple[int, ...]:
+    def moving_size(self) -> tuple[int, ...]:
         """The axes that take part."""
         return self.patch_size[1:] if self.in_plane else self.patch_size
 
@@ -118,15 +118,15 @@ class SpatialTransform:
         if not (rotate or scale or deform):
             return None
         angles = self._angles(rng) if rotate else ()
-        scales = self._scales(rng) if scale else (1.0,) * len(self._size)
-        return Motion(angles, scales, Elastic.draw(rng, self.elastic, self._size) if deform else None)
+        scales = self._scales(rng) if scale else (1.0,) * len(self.moving_size)
+        return Motion(angles, scales, Elastic.draw(rng, self.elastic, self.moving_size) if deform else None)
 
     def _angles(self, rng: np.random.Generator) -> tuple[float, ...]:
         limit = math.radians(self.rotation)
-        return tuple(rng.uniform(-limit, limit, 3 if len(self._size) == 3 else 1).tolist())
+        return tuple(rng.uniform(-limit, limit, 3 if len(self.moving_size) == 3 else 1).tolist())
 
     def _scales(self, rng: np.random.Generator) -> tuple[float, ...]:
-        axes = len(self._size)
+        axes = len(self.moving_size)
         each = axes if happens(rng, self.p_scale_per_axis) else 1
         if self.even_scaling:
             factors = [draw_factor(rng, self.scaling) for _ in range(each)]
@@ -140,9 +140,9 @@ class SpatialTransform:
         if self.in_plane:  # slices become channels
             image, maps = image.flatten(0, 1), maps.flatten(0, 1)
         matrix = params.matrix()
-        positions = grid_positions(matrix, self._size, maps.shape[1:])
+        positions = grid_positions(matrix, self.moving_size, maps.shape[1:])
         if params.elastic:
-            positions = displaced(positions, matrix, params.elastic.offsets(self._size))
+            positions = displaced(positions, matrix, params.elastic.offsets(self.moving_size))
         if self.interpolation == "cubic":
             moved = cubic_image(image, positions)
         else:

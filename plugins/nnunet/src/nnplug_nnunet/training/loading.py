@@ -7,21 +7,21 @@ of threads, and after a resume at any iteration.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import islice
 from threading import Barrier
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from nnplug.contracts import Augmentation, CascadeAugmentation
+from nnplug.contracts import Augmentation, BatchAugmentation, CascadeAugmentation, DrawnSamples
 from nnplug.errors import ComponentFailed, NnplugError
 from nnplug.ops.one_hot import one_hot
 from nnplug.runtime.seeds import generator
@@ -57,6 +57,41 @@ class Batch:
 
     image: torch.Tensor
     label: torch.Tensor
+
+    def pinned(self) -> Self:
+        """In page-locked memory, from which a GPU copies while it computes."""
+        return replace(self, image=self.image.pin_memory(), label=self.label.pin_memory())
+
+    def on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Image and label on the device that trains."""
+        return self.image.to(device, non_blocking=True), self.label.to(device, non_blocking=True)
+
+
+@dataclass(frozen=True)
+class DrawnBatch:
+    """A batch that is augmented where the network learns from it.
+
+    Attributes:
+        groups: its samples, those of one size together, still on the host.
+        augmentation: what to do with them.
+    """
+
+    groups: tuple[DrawnSamples, ...]
+    augmentation: BatchAugmentation
+
+    def pinned(self) -> Self:
+        """See `Batch`."""
+        groups = [replace(g, image=g.image.pin_memory(), label=g.label.pin_memory()) for g in self.groups]
+        return replace(self, groups=tuple(groups))
+
+    def on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Image (B, C, *patch) and label (B, 1, *patch), augmented."""
+        groups = [
+            replace(g, image=g.image.to(device, non_blocking=True), label=g.label.to(device, non_blocking=True))
+            for g in self.groups
+        ]
+        image, label = self.augmentation(groups)
+        return image, label[:, None]
 
 
 def cut(case: StoredCase, box: PatchBox) -> tuple[Image, Label]:
@@ -104,6 +139,7 @@ class PatchSource:
         seed: of the run.
         stream: training or validation.
         augmentation: random transforms; None only maps what is outside to background.
+        batched: the same on the device that trains, instead of in the threads; None for in the threads.
         previous_labels: values of the previous stage's label map that become channels.
         world: who makes the other samples of a batch.
     """
@@ -116,8 +152,18 @@ class PatchSource:
     seed: int
     stream: Stream
     augmentation: Augmentation | None = None
+    batched: BatchAugmentation | None = None
     previous_labels: tuple[int, ...] = ()
     world: World = ALONE
+
+    def batch(self, place: Place) -> Batch | DrawnBatch:
+        """This process's share of a batch; raises as `sample` does."""
+        share = self.world.share(self.batch_size)
+        if self.batched is not None:
+            return DrawnBatch(grouped([self.drawn_sample(place, index) for index in share]), self.batched)
+        samples = [self.sample(place, index) for index in share]
+        image = torch.from_numpy(np.stack([image for image, _ in samples]))
+        return Batch(image, torch.from_numpy(np.stack([label[np.newaxis] for _, label in samples])))
 
     @property
     def cut_size(self) -> tuple[int, int, int]:
@@ -130,16 +176,33 @@ class PatchSource:
         Raises:
             NnplugError: reading or augmenting failed; the message names the case and the step.
         """
-        rng = generator(self.seed, self.stream, *place, index)
-        name = self.names[rng.integers(len(self.names))]
+        name, rng = self._begin(place, index)
         with _explained(name, "reading a patch"):
-            image, label, previous = self._read(name, index, rng)
+            case = self.cases[name]
+            box = self._place(case, index, rng)
+            image, label = self._flat(*cut(case, box))
+            previous = cut_previous(case, box) if self.previous_labels else None
         with _explained(name, "augmenting a patch"):
-            return self._augment(image, label, previous, rng)
+            return self._augment(image, label, None if previous is None else self._flat(previous)[0], rng)
 
-    def _read(self, name: str, index: int, rng: np.random.Generator) -> tuple[Image, Label, Label | None]:
-        case = self.cases[name]
-        box = draw_patch(
+    def drawn_sample(self, place: Place, index: int) -> DrawnSample:
+        """What `sample` augments, cut only as large as is seen of it, and what is drawn for it; raises as it does."""
+        assert self.batched is not None  # whoever calls this has one
+        name, rng = self._begin(place, index)
+        with _explained(name, "reading a patch"):
+            case = self.cases[name]
+            box = self._place(case, index, rng)
+            drawn = self.batched.draw(rng, case.image.shape[0])
+            image, label = self._flat(*cut(case, box.centre(with_slice_axis(self.batched.cut_size(drawn)))))
+        return DrawnSample(image, label, drawn)
+
+    def _begin(self, place: Place, index: int) -> tuple[str, np.random.Generator]:
+        """The case of a sample, and what the rest of it is drawn from."""
+        rng = generator(self.seed, self.stream, *place, index)
+        return self.names[rng.integers(len(self.names))], rng
+
+    def _place(self, case: StoredCase, index: int, rng: np.random.Generator) -> PatchBox:
+        return draw_patch(
             case.label.shape,
             Candidates(tuple(case.foreground.values()), case.annotated),
             size=self.cut_size,
@@ -147,11 +210,10 @@ class PatchSource:
             forced=is_forced(index, batch_size=self.batch_size, oversampling=self.oversampling),
             rng=rng,
         )
-        image, label = cut(case, box)
-        previous = cut_previous(case, box) if self.previous_labels else None
-        if len(self.patch_size) == 2:
-            return image[:, 0], label[0], None if previous is None else previous[0]
-        return image, label, previous
+
+    def _flat(self, *arrays: Any) -> Any:
+        """Without the slice's axis, the third last, where the network sees slices."""
+        return tuple(array.squeeze(-3) for array in arrays) if len(self.patch_size) == 2 else arrays
 
     def _augment(
         self, image: Image, label: Label, previous: Label | None, rng: np.random.Generator
@@ -165,6 +227,31 @@ class PatchSource:
             channels = one_hot(torch.from_numpy(previous), self.previous_labels).numpy()
             image = np.concatenate((image, channels))
         return image, label
+
+
+@dataclass(frozen=True)
+class DrawnSample:
+    """A patch, (C, *size) and (*size), before what is drawn for it is done."""
+
+    image: Image
+    label: Label
+    drawn: Any
+
+
+def grouped(samples: Sequence[DrawnSample]) -> tuple[DrawnSamples, ...]:
+    """The samples of a batch by their sizes, each with its place in the batch."""
+    sizes = {sample.label.shape for sample in samples}
+    return tuple(_group(size, samples) for size in sorted(sizes))
+
+
+def _group(size: tuple[int, ...], samples: Sequence[DrawnSample]) -> DrawnSamples:
+    chosen = {place: sample for place, sample in enumerate(samples) if sample.label.shape == size}
+    return DrawnSamples(
+        places=tuple(chosen),
+        image=torch.from_numpy(np.stack([sample.image for sample in chosen.values()])),
+        label=torch.from_numpy(np.stack([sample.label for sample in chosen.values()])),
+        draws=tuple(sample.drawn for sample in chosen.values()),
+    )
 
 
 class PatchLoader:
@@ -188,7 +275,7 @@ class PatchLoader:
         self._pin_memory = pin_memory
         self._pool = _start_threads(max(workers, 1))
         self._ahead = max(workers, 1) + 1
-        self._waiting: deque[Future[Batch]] = deque()
+        self._waiting: deque[Future[Batch | DrawnBatch]] = deque()
 
     def __enter__(self) -> Self:
         """Enter the block."""
@@ -201,11 +288,11 @@ class PatchLoader:
         self._waiting.clear()
         self._pool.shutdown(cancel_futures=True)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch | DrawnBatch]:
         """Give the batches that are left."""
         return self
 
-    def __next__(self) -> Batch:
+    def __next__(self) -> Batch | DrawnBatch:
         """Give the next batch.
 
         Raises:
@@ -217,11 +304,9 @@ class PatchLoader:
             raise StopIteration
         return self._waiting.popleft().result()
 
-    def _make(self, place: Place) -> Batch:
-        samples = [self._source.sample(place, index) for index in self._source.world.share(self._source.batch_size)]
-        image = torch.from_numpy(np.stack([image for image, _ in samples]))
-        label = torch.from_numpy(np.stack([label[np.newaxis] for _, label in samples]))
-        return Batch(image.pin_memory(), label.pin_memory()) if self._pin_memory else Batch(image, label)
+    def _make(self, place: Place) -> Batch | DrawnBatch:
+        batch = self._source.batch(place)
+        return batch.pinned() if self._pin_memory else batch
 
 
 def _start_threads(workers: int) -> ThreadPoolExecutor:

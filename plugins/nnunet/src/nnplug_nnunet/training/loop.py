@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nnplug.contracts import AugmentationContext, TrainingTask
+from nnplug.contracts import Augmentation, AugmentationContext, BatchAugmentation, TrainingTask
 from nnplug.errors import NnplugError
 from nnplug.runtime.device import autocast, autocast_dtype, memory_format
 from nnplug.runtime.files import write_text
@@ -30,7 +30,7 @@ from nnplug_nnunet.training.checkpoint import (
     save_weights,
 )
 from nnplug_nnunet.training.deep_supervision import supervised_loss
-from nnplug_nnunet.training.loading import Batch, PatchLoader, PatchSource, Stream
+from nnplug_nnunet.training.loading import Batch, DrawnBatch, PatchLoader, PatchSource, Stream
 from nnplug_nnunet.training.losses import make_loss
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
 from nnplug_nnunet.training.share import Share
@@ -139,7 +139,7 @@ class Training:
             advance(latest)
         return self._mean(losses, "training"), waited
 
-    def _step(self, batch: Batch, rate: float) -> Tensor:
+    def _step(self, batch: Batch | DrawnBatch, rate: float) -> Tensor:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -169,12 +169,10 @@ class Training:
             counts.append(confusion(logits, target, self.task.labels))
         return self._mean(losses, "validation"), dice(self.world.sum(torch.stack(counts).sum(0)))
 
-    def _forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def _forward(self, batch: Batch | DrawnBatch) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, the logits at full resolution and the target, on the device."""
-        device = self.task.device
-        image = batch.image.to(device, non_blocking=True)
-        target = batch.label.to(device, non_blocking=True)
-        with autocast(device, self.dtype):
+        image, target = batch.on(self.task.device)
+        with autocast(self.task.device, self.dtype):
             outputs = self.network(image)
         scales: Sequence[Tensor] = [outputs] if isinstance(outputs, Tensor) else outputs
         if self.network.training and len(scales) == 1:
@@ -212,6 +210,7 @@ class Training:
             labels=task.labels,
             previous_labels=task.previous_labels,
         )
+        augmentation = task.augmenter.bind(context) if learning else None
         source = PatchSource(
             cases=task.cases,
             names=task.training if learning else task.validation,
@@ -220,13 +219,20 @@ class Training:
             oversampling=options.oversampling,
             seed=task.seed,
             stream=stream,
-            augmentation=task.augmenter.bind(context) if learning else None,
+            augmentation=augmentation,
+            batched=self._batched(augmentation),
             previous_labels=task.previous_labels,
             world=task.world,
         )
         places: Iterable[tuple[int, int]] = product(range(self.position.epoch, options.epochs), range(iterations))
         workers = task.workers if learning else min(task.workers, 1)
         return PatchLoader(source, places, workers=workers, pin_memory=task.device.type == "cuda")
+
+    def _batched(self, augmentation: Augmentation | None) -> BatchAugmentation | None:
+        """What augments on the device: where a GPU computes and the augmenter can, as no number of threads keeps up."""
+        chosen = {"auto": self.task.device.type == "cuda", "device": True, "threads": False}[self.options.augment_on]
+        batched: BatchAugmentation | None = getattr(augmentation, "batched", None) if chosen else None
+        return batched
 
     def _log(self, **epoch: Any) -> None:
         with self.task.run.log.open("a", encoding="utf-8") as log:

@@ -41,6 +41,11 @@ class PatchBox:
     start: tuple[int, ...]
     size: tuple[int, ...]
 
+    def centre(self, size: Sequence[int]) -> PatchBox:
+        """The part of it around its middle; of two middles the later voxel, as patches are cropped."""
+        starts = (s + whole // 2 - part // 2 for s, whole, part in zip(self.start, self.size, size, strict=True))
+        return PatchBox(tuple(starts), tuple(size))
+
 
 @dataclass(frozen=True)
 class Candidates:

@@ -14,6 +14,7 @@ from nnplug_nnunet.training.losses import LossName
 from nnplug_nnunet.training.schedule import OptimizerName, ScheduleName, learning_rate, make_optimizer
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Place = Literal["auto", "device", "threads"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class PatchTrainer(ABC):
         gradient_clip: largest norm of the gradient.
         patience: epochs without a better smoothed Dice after which training ends early; None for never, as nnU-Net.
         precision: of the network's arithmetic; "auto" is the fastest that the device trains well in.
+        augment_on: where patches are transformed: in the threads that cut them, or in batches on the device that
+            trains, where the augmenter can (else in the threads). "auto" is the device if it is a CUDA GPU.
     """
 
     takes_previous_stage: ClassVar[bool] = True
@@ -49,6 +52,7 @@ class PatchTrainer(ABC):
     gradient_clip: float = 12.0
     patience: int | None = None
     precision: Precision = "auto"
+    augment_on: Place = "auto"
 
     def __post_init__(self) -> None:
         """Refuse numbers with which nothing would be learnt."""

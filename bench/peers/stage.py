@@ -1,0 +1,51 @@
+"""Seconds of one stage without the start of a command: PYTHON bench/peers/stage.py DATASET WORKSPACE EXECUTOR WORKERS.
+
+Preprocesses a planned dataset into an empty store, as `nnplug preprocess -c 3d_fullres` does; its workers are started
+before.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from nnplug import Kind, Plugins
+from nnplug.data.dataset import Dataset
+from nnplug.data.plans import read_plans
+from nnplug.data.workspace import Workspace
+from nnplug.runtime.progress import Silent
+from nnplug.stages.preprocess import preprocess_dataset
+
+CONFIGURATION = "3d_fullres"
+
+
+def main(folder: str, root: str, name: str, workers: str) -> None:
+    """Print {"seconds": ..}."""
+    dataset, plugins = Dataset.open(Path(folder)), Plugins()
+    workspace = Workspace(Path(root), dataset.name)
+    plans = read_plans(workspace.plans("nnunet"))
+    store = workspace.preprocessed(plans.name, CONFIGURATION)
+    executor = plugins.registry.create(Kind.EXECUTOR, name, {"workers": int(workers)})
+    list(executor.map(ready, range(8 * int(workers)), stage="start"))
+    shutil.rmtree(store, ignore_errors=True)
+    started = time.perf_counter()
+    preprocess_dataset(
+        dataset, plans, CONFIGURATION, store, registry=plugins.registry, executor=executor, progress=Silent()
+    )
+    print(json.dumps({"seconds": time.perf_counter() - started}))
+    executor.close()
+
+
+def ready(index: int) -> int:
+    """What a worker does before the clock starts: it has imported what the stage needs."""
+    import nnplug.stages.preprocess  # noqa: F401 - in the worker's process
+
+    time.sleep(0.1)  # so that no worker does the others' share
+    return index
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,133 @@
+"""The pipeline for whole batches on the device that trains: a few dozen kernels for any number of samples.
+
+Transforms whose probability is small compute those channels alone that they change. Nothing here waits for the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from nnplug.contracts import DrawnSamples
+from nnplug.ops.sliding_window import in_batches
+from nnplug_nnunet.augmentation.batch_resample import batch_images, batch_labels, batch_positions
+from nnplug_nnunet.augmentation.sample import ChannelTransform, on_device
+from nnplug_nnunet.augmentation.spatial import Motion, SpatialTransform
+
+if TYPE_CHECKING:
+    from nnplug_nnunet.augmentation.pipeline import Drawn, Pipeline
+
+_VOXELS = 1 << 22  # moved at once: the labels around each take a hundred bytes
+Patches = tuple[torch.Tensor, torch.Tensor]
+"""Images (N, C, *patch) and labels (N, *patch)."""
+
+
+@dataclass(frozen=True)
+class BatchPipeline:
+    """See `nnplug.contracts.BatchAugmentation`."""
+
+    pipeline: Pipeline
+
+    def draw(self, rng: np.random.Generator, channels: int) -> Drawn:
+        """As the pipeline draws."""
+        return self.pipeline.draw(rng, channels)
+
+    def cut_size(self, drawn: Drawn) -> tuple[int, ...]:
+        """The patch itself where nothing moves."""
+        return self.pipeline.spatial.patch_size if drawn.motion is None else self.pipeline.source_patch_size
+
+    def __call__(self, groups: Sequence[DrawnSamples]) -> Patches:
+        """Place the patches of all groups, then transform them together."""
+        places = np.concatenate([group.places for group in groups])
+        placed = [self._placed(group) for group in groups]
+        back = on_device(places.argsort(), groups[0].image.device)
+        image, label = (torch.cat(parts).index_select(0, back) for parts in zip(*placed, strict=True))
+        drawn = [drawn for group in groups for drawn in group.draws]
+        ordered = [drawn[i] for i in places.argsort()]
+        self._transform(image, label, ordered)
+        return image, label.clamp_(min=0)
+
+    def _placed(self, group: DrawnSamples) -> Patches:
+        if all(drawn.motion is None for drawn in group.draws):
+            return group.image, group.label
+        still = Motion(
+            (), (1.0,) * len(self.pipeline.spatial.moving_size)
+        )  # beside others, where sources are no larger
+        motions = [drawn.motion or still for drawn in group.draws]
+        at_once = max(1, _VOXELS // group.label[0].numel())
+        parts = [
+            moved(self.pipeline.spatial, group.image[part], group.label[part], motions[part])
+            for part in _slices(len(motions), at_once)
+        ]
+        image, label = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+        return image, label
+
+    def _transform(self, image: torch.Tensor, label: torch.Tensor, drawn: Sequence[Drawn]) -> None:
+        """Everything but the spatial transform, in place."""
+        *intensity, mirrored = zip(*(one.effects for one in drawn), strict=True)
+        for transform, params in zip(self.pipeline.intensity, intensity, strict=True):
+            change(transform, image, params)
+        for axis in self.pipeline.mirror.axes:
+            mirror(axis, (image, label), [axis in (axes or ()) for axes in mirrored])
+        self.pipeline.mask.clear(image, label)
+
+
+def moved(spatial: SpatialTransform, image: torch.Tensor, label: torch.Tensor, motions: Sequence[Motion]) -> Patches:
+    """Samples on their transformed grids.
+
+    Args:
+        spatial: what knows the patch.
+        image: (N, C, *source).
+        label: (N, *source).
+        motions: one for each.
+    """
+    maps = label[:, None]
+    if spatial.in_plane:  # slices become channels
+        image, maps = image.flatten(1, 2), maps.flatten(1, 2)
+    size, device = spatial.moving_size, image.device
+    matrices = np.stack([motion.matrix() for motion in motions])
+    offsets = _offsets(motions, size, device)
+    positions = batch_positions(matrices, size, image.shape[2:], device=device, offsets=offsets)
+    images, labels = batch_images(image, positions), batch_labels(maps, positions)
+    shape = (len(motions), -1, *spatial.patch_size)
+    return images.view(shape), labels.view(shape)[:, 0]
+
+
+def _offsets(motions: Sequence[Motion], size: Sequence[int], device: torch.device) -> torch.Tensor | None:
+    """(N, axes, *size): what elastic deformations displace; None without one."""
+    if all(motion.elastic is None for motion in motions):
+        return None
+    still = [torch.zeros(tuple(size))] * len(size)
+    fields = [torch.stack(motion.elastic.offsets(size) if motion.elastic else still) for motion in motions]
+    return on_device(torch.stack(fields).numpy(), device)
+
+
+def change(transform: ChannelTransform[Any], image: torch.Tensor, params: Sequence[Mapping[int, Any] | None]) -> None:
+    """Apply a transform to the channels that it was drawn for, (B, C, *size) in place."""
+    channels = image.shape[1]
+    values = {i * channels + c: value for i, one in enumerate(params) for c, value in (one or {}).items()}
+    if not values:
+        return
+    rows = on_device(np.array(list(values)), image.device)
+    volumes = image.flatten(0, 1)
+    chosen = volumes.index_select(0, rows)
+    transform.change(chosen, list(values.values()))
+    volumes.index_copy_(0, rows, chosen)
+
+
+def mirror(axis: int, tensors: Sequence[torch.Tensor], chosen: Sequence[bool]) -> None:
+    """Mirror some samples of (B, .., *patch) tensors along a spatial axis, counted from the first, in place."""
+    if not any(chosen):
+        return
+    rows = on_device(np.flatnonzero(chosen), tensors[0].device)
+    spatial = tensors[-1].dim() - 1
+    for tensor in tensors:
+        tensor.index_copy_(0, rows, tensor.index_select(0, rows).flip(axis - spatial))
+
+
+def _slices(count: int, size: int) -> Iterator[slice]:
+    return (slice(part[0], part[-1] + 1) for part in in_batches(range(count), size))

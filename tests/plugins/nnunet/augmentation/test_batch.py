@@ -1,0 +1,103 @@
+"""Batches on a device are what the threads make of the same draws, sample by sample."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from nnplug.contracts import AugmentationContext
+from nnplug.data.labels import Labels
+from nnplug_nnunet.augmentation import NnunetAugmenter
+from nnplug_nnunet.training.loading import DrawnSample, grouped
+
+LABELS = Labels({"background": (0,), "organ": (1,), "tumour": (2,)})
+OFTEN = {
+    "p_rotation": 0.5,
+    "p_scaling": 0.5,
+    **dict.fromkeys(("p_noise", "p_blur", "p_brightness", "p_contrast", "p_low_resolution"), 0.5),
+    **dict.fromkeys(("p_gamma", "p_gamma_inverted", "p_additive_brightness"), 0.5),
+}
+PATCHES = {"3d": (14, 18, 16), "in plane": (6, 24, 26), "2d": (30, 28)}
+SAMPLES, CHANNELS = 12, 2
+TIES = 0.002  # of the voxels: two labels weigh the same, and rounding decides
+
+
+def bind(patch, **options):
+    masked = (1,)
+    context = AugmentationContext(patch, tuple(range(len(patch))), masked, LABELS)
+    return NnunetAugmenter(**{**OFTEN, **options}).bind(context)
+
+
+def example(seed, size):
+    """Smooth noise, whose label has smooth borders, and a margin of -1."""
+    rng = np.random.default_rng(seed)
+    image = np.stack([gaussian_filter(rng.normal(size=size), 1) for _ in range(CHANNELS)]).astype(np.float32)
+    label = np.digitize(image[0], [0.0, 0.15]).astype(np.int16)
+    label[:2] = -1
+    return image, label
+
+
+def centre(array, size):
+    axes = array.ndim - len(size)
+    starts = [n // 2 - s // 2 for n, s in zip(array.shape[axes:], size, strict=True)]
+    return array[(..., *(slice(start, start + s) for start, s in zip(starts, size, strict=True)))]
+
+
+def one_by_one(pipeline):
+    results = [
+        pipeline(*example(seed, pipeline.source_patch_size), np.random.default_rng(seed)) for seed in range(SAMPLES)
+    ]
+    return [np.stack(arrays) for arrays in zip(*results, strict=True)]
+
+
+def drawn_samples(pipeline):
+    for seed in range(SAMPLES):
+        image, label = example(seed, pipeline.source_patch_size)
+        drawn = pipeline.batched.draw(np.random.default_rng(seed), CHANNELS)
+        size = pipeline.batched.cut_size(drawn)
+        yield DrawnSample(centre(image, size), centre(label, size), drawn)
+
+
+@pytest.mark.parametrize("options", [{}, {"p_elastic": 0.5, "p_scale_per_axis": 0.5}], ids=["nnunet", "elastic"])
+@pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
+def test_a_batch_is_its_samples(patch, options):
+    pipeline = bind(patch, **options)
+    images, labels = one_by_one(pipeline)
+    groups = grouped(list(drawn_samples(pipeline)))
+    assert len(groups) == 2, "some samples are moved and some are not"
+    image, label = pipeline.batched(groups)
+    assert (image.dtype, label.dtype) == (torch.float32, torch.int16)
+    np.testing.assert_allclose(image.numpy(), images, atol=2e-3)
+    assert np.mean(label.numpy() != labels) < TIES
+
+
+def test_only_what_is_moved_needs_a_larger_patch():
+    pipeline = bind(PATCHES["3d"])
+    for seed in range(SAMPLES):
+        drawn = pipeline.batched.draw(np.random.default_rng(seed), CHANNELS)
+        expected = pipeline.spatial.patch_size if drawn.motion is None else pipeline.source_patch_size
+        assert pipeline.batched.cut_size(drawn) == expected
+
+
+def test_where_sources_are_no_larger_than_patches_those_that_stay_stay():
+    pipeline = bind(PATCHES["3d"], rotation=0.0, margin=1.0, **dict.fromkeys(set(OFTEN) - {"p_scaling"}, 0.0))
+    assert pipeline.source_patch_size == PATCHES["3d"]
+    pipeline = replace(pipeline, mirror=replace(pipeline.mirror, axes=()))
+    (group,) = grouped(list(drawn_samples(pipeline)))
+    image, label = pipeline.batched([group])
+    stayed = [i for i, drawn in enumerate(group.draws) if drawn.motion is None]
+    assert 0 < len(stayed) < SAMPLES
+    source = group.image.clone()
+    source[:, 1].masked_fill_(group.label < 0, 0)
+    np.testing.assert_allclose(image[stayed], source[stayed], atol=1e-5)
+    assert torch.equal(label[stayed], group.label[stayed].clamp(min=0))
+
+
+def test_what_scipy_computes_stays_with_the_threads():
+    assert bind(PATCHES["3d"], interpolation="cubic").batched is None
+    context = AugmentationContext(PATCHES["3d"], (0, 1, 2), (), LABELS, previous_labels=(1, 2))
+    assert NnunetAugmenter().bind(context).batched is None
