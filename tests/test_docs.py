@@ -44,9 +44,9 @@ def blocks(text, language):
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.parametrize("protocol", [*(str(kind).capitalize() for kind in Kind), "Augmentation"])
+@pytest.mark.parametrize("protocol", [*(str(kind).capitalize() for kind in Kind), "Augmentation", "BatchAugmentation"])
 def test_every_method_has_its_exact_signature_on_the_page_of_its_kind(protocol):
-    text = page("augmenter" if protocol == "Augmentation" else protocol.lower())
+    text = page("augmenter" if protocol.endswith("Augmentation") else protocol.lower())
     wanted = list(signatures(protocol))
     assert wanted
     assert [signature for signature in wanted if signature not in text] == []

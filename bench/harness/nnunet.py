@@ -104,7 +104,7 @@ def environment(folder: Path, dataset: Path | None = None) -> dict[str, str]:
     if dataset is not None and not (folder / "raw" / dataset.name).exists():
         (folder / "raw" / dataset.name).symlink_to(dataset.resolve())
     variables = {f"nnUNet_{name}": str(folder / name) for name in ("raw", "preprocessed", "results")}
-    return {**variables, "nnUNet_n_proc_DA": str(cores()), "nnUNet_compile": "f"}
+    return {**variables, "nnUNet_n_proc_DA": str(cores())}
 
 
 def number(dataset: Path) -> str:

@@ -69,6 +69,6 @@ ROW = Row(
         )
         for executor in ("local", "dask")
     ),
-    note="Goal: at least 1.8 times as fast, which is a ratio of 0.556. The stage alone, of the 4 brains ten times over; "
-    "workers are started before. Dask takes some milliseconds per case, which tiny cases notice.",
+    note="Goal: at least 1.8 times as fast, which is a ratio of 0.556. The stage alone, of the 4 brains ten times "
+    "over; workers are started before. Dask takes some milliseconds per case, which tiny cases notice.",
 )

@@ -90,3 +90,10 @@ def test_a_recipe_that_names_an_executor_is_refused(install):
     install("nnplug-bad", "bad", body)
     found = {p["plugin"]: p for p in json.loads(run("plugins", "list", "--json").stdout)}
     assert "recipe 'r' chooses executor; kinds are extractor, " in found["bad"]["reason"]
+
+
+def test_workers_that_another_executor_would_ignore_are_refused(dataset, install, tmp_path):
+    install("nnplug-counting", "counting", COUNTING)
+    result = run("verify", dataset, "--executor", "counting", "--workers", 2)
+    assert result.exit_code == 2
+    assert "of executor 'counting' set an option, such as --set executor.workers=2" in result.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -130,8 +131,11 @@ def test_training_begins_with_the_weights_of_a_checkpoint_and_goes_on(trained, c
     assert "pretrained" not in json.loads((copied.model() / "fold_2" / "run.json").read_text())
     nowhere = copied.run(*words, "-pretrained_weights", copied.root / "weights.pth")
     assert "give checkpoint_final.pth or checkpoint_best.pth in a fold of a model folder" in nowhere.stderr
+    trained_before = copied.model(configuration="3d_fullres") / "fold_2"
+    shutil.copytree(copied.model() / "fold_2", trained_before)
     other = copied.run("nnUNetv2_train", 999, "3d_fullres", 2, "-tr", "short", "-pretrained_weights", checkpoint)
     assert "its network is another one" in other.stderr
+    assert (trained_before / "run.json").is_file(), "what cannot be trained again is not removed"
 
 
 def test_several_devices_train_a_fold_together(copied):

@@ -100,6 +100,7 @@ def command(context: Context, /, *, executor: str, as_json: bool, **options: Any
     from nnplug.runtime.progress import Silent
     from nnplug.stages.devices import leave_world, start_devices
     from nnplug.stages.folds import train_folds
+    from nnplug.stages.task import check_pretrained
     from nnplug.stages.train import discard
 
     asked = _Asked(**options)
@@ -110,6 +111,7 @@ def command(context: Context, /, *, executor: str, as_json: bool, **options: Any
     progress = context.progress if world.leads else Silent()
     jobs = _jobs(context, asked, progress)
     for job in jobs if asked.fresh and world.leads else ():
+        check_pretrained(job, context.plugins)
         discard(job.run)
     scores = train_folds(jobs, _training(context, asked, world), executor=place, progress=progress)
     leave_world(world)

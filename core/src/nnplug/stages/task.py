@@ -10,7 +10,9 @@ from nnplug.contracts import TrainingTask
 from nnplug.data.plans import Configuration, Plans
 from nnplug.data.splits import Fold
 from nnplug.data.store import CaseStore
-from nnplug.runtime.progress import Progress
+from nnplug.plugins import Plugins
+from nnplug.provenance import resolve
+from nnplug.runtime.progress import Progress, Silent
 from nnplug.stages.blaming import BlamingAugmenter, build_network
 from nnplug.stages.pretrained import load_pretrained
 
@@ -74,6 +76,19 @@ def _network(
         heads = load_pretrained(network, architecture, job.pretrained, channels=channels, outputs=outputs)
         progress.notice(f"{job.title} begins with {job.pretrained}; at random begin {', '.join(heads)}")
     return network
+
+
+def check_pretrained(job: TrainingJob, plugins: Plugins) -> None:
+    """Refuse weights that the training cannot begin with, before anything is removed for it.
+
+    Raises:
+        NnplugError: as `load_pretrained` does.
+        MissingProvider: the architecture is not to be had.
+    """
+    if job.pretrained is not None:
+        kinds = (Kind.ARCHITECTURE,)
+        components, _ = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=kinds)
+        _network(job, components, job.plans.configuration(job.configuration), Silent())
 
 
 def _masked_channels(configuration: Configuration, components: Components) -> tuple[int, ...]:

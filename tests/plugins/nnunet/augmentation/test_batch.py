@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from nnplug.contracts import AugmentationContext
 from nnplug.data.labels import Labels
 from nnplug_nnunet.augmentation import NnunetAugmenter
-from nnplug_nnunet.training.loading import DrawnSample, grouped
+from nnplug_nnunet.training.batches import DrawnSample, grouped
 
 LABELS = Labels({"background": (0,), "organ": (1,), "tumour": (2,)})
 OFTEN = {

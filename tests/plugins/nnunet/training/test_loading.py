@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from nnplug.errors import NnplugError
-from nnplug_nnunet.training.loading import PatchLoader, PatchSource, Stream, cut, cut_previous
+from nnplug_nnunet.training.loading import PatchLoader
+from nnplug_nnunet.training.patches import PatchSource, Stream, cut, cut_previous
 from nnplug_nnunet.training.sampling import PatchBox
 
 

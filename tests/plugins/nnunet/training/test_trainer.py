@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import ClassVar
 
@@ -12,7 +12,10 @@ import torch
 
 from nnplug.components import Component, Entry, Kind, Registry, Source
 from nnplug.errors import InvalidOptions
+from nnplug.stages.curves import read_log
 from nnplug.testing import checks
+from nnplug.testing.trainer import _task
+from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.training.trainer import NnUNetTrainer, PatchTrainer
 
 
@@ -82,3 +85,25 @@ def test_a_trainer_extends_one_of_its_own_kind_alone():
 def test_numbers_that_teach_nothing_are_refused(name):
     with pytest.raises(InvalidOptions, match=f"trainer option {name} is 0; it must be above 0"):
         NnUNetTrainer(**{name: 0})
+
+
+def losses(folder, **options):
+    """Of a short training in float32 with every transform drawn often."""
+    often = {f"p_{name}": 0.5 for name in ("rotation", "scaling", "noise", "blur", "contrast", "gamma")}
+    task = replace(_task(folder), augmenter=NnunetAugmenter(**often))
+    short = {"epochs": 2, "iterations_per_epoch": 4, "val_iterations_per_epoch": 1, "precision": "float32"}
+    NnUNetTrainer(**short, **options).train(task)
+    return [epoch["train_loss"] for epoch in read_log(task.run.log)]
+
+
+def test_batches_that_the_device_augments_teach_the_same(tmp_path):
+    threads, device = (losses(tmp_path / place, augment_on=place) for place in ("threads", "device"))
+    assert device == pytest.approx(threads, abs=1e-3)
+    assert device != threads, "the device has its own roundings: it was at work"
+
+
+def test_a_compiled_network_learns_the_same(tmp_path, monkeypatch):
+    compile_with = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda network: compile_with(network, backend="aot_eager"))
+    plain, compiled = (losses(tmp_path / choice, compile=choice) for choice in ("never", "always"))
+    assert compiled == pytest.approx(plain, abs=1e-3)

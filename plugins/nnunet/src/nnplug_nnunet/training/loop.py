@@ -22,6 +22,7 @@ from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
 from nnplug.stages.curves import draw_curves, read_log
 from nnplug_nnunet.networks.cpu import accelerate
+from nnplug_nnunet.training.batches import Batch, DrawnBatch
 from nnplug_nnunet.training.checkpoint import (
     Position,
     load_state,
@@ -29,9 +30,11 @@ from nnplug_nnunet.training.checkpoint import (
     save_state,
     save_weights,
 )
+from nnplug_nnunet.training.compiling import Forward, compiled, is_wanted
 from nnplug_nnunet.training.deep_supervision import supervised_loss
-from nnplug_nnunet.training.loading import Batch, DrawnBatch, PatchLoader, PatchSource, Stream
+from nnplug_nnunet.training.loading import PatchLoader
 from nnplug_nnunet.training.losses import make_loss
+from nnplug_nnunet.training.patches import PatchSource, Stream
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
 from nnplug_nnunet.training.share import Share
 
@@ -69,6 +72,7 @@ class Training:
         if task.run.state.exists():
             self._restore()
         self._check_together()
+        self._compute = self._compiled()
 
     def run(self) -> None:
         """Train the epochs that are left, then leave the final weights and remove the state."""
@@ -173,7 +177,7 @@ class Training:
         """The loss, the logits at full resolution and the target, on the device."""
         image, target = batch.on(self.task.device)
         with autocast(self.task.device, self.dtype):
-            outputs = self.network(image)
+            outputs = self._compute(image)
         scales: Sequence[Tensor] = [outputs] if isinstance(outputs, Tensor) else outputs
         if self.network.training and len(scales) == 1:
             self._say_once("the network gives logits at one resolution; it is trained without deep supervision")
@@ -193,6 +197,16 @@ class Training:
                 f"{self._rate:g}. Train again with a lower one or with --set trainer.precision=float32."
             )
         return mean
+
+    def _compiled(self) -> Forward:
+        """The network, compiled where that pays."""
+        task, left = self.task, self.options.epochs - self.position.epoch
+        if not is_wanted(self.options.compile, task.device, left * self.options.iterations_per_epoch):
+            return self.network
+        channels = task.cases[task.training[0]].image.shape[0] + len(task.previous_labels)
+        samples = len(self.world.share(task.configuration.batch_size))
+        shape = (samples, channels, *task.configuration.patch_size)
+        return compiled(self.network, shape, dtype=self.dtype, notice=task.progress.notice)
 
     def _precision(self) -> torch.dtype | None:
         """What convolutions compute in, None for float32."""

@@ -10,6 +10,7 @@ import torch
 
 from nnplug.contracts import Trainer, TrainingTask
 from nnplug.errors import InvalidOptions
+from nnplug_nnunet.training.compiling import Compile
 from nnplug_nnunet.training.losses import LossName
 from nnplug_nnunet.training.schedule import OptimizerName, ScheduleName, learning_rate, make_optimizer
 
@@ -37,6 +38,7 @@ class PatchTrainer(ABC):
         precision: of the network's arithmetic; "auto" is the fastest that the device trains well in.
         augment_on: where patches are transformed: in the threads that cut them, or in batches on the device that
             trains, where the augmenter can (else in the threads). "auto" is the device if it is a CUDA GPU.
+        compile: whether `torch.compile` translates the network; "auto" does for long trainings on a CUDA GPU.
     """
 
     takes_previous_stage: ClassVar[bool] = True
@@ -53,6 +55,7 @@ class PatchTrainer(ABC):
     patience: int | None = None
     precision: Precision = "auto"
     augment_on: Place = "auto"
+    compile: Compile = "auto"
 
     def __post_init__(self) -> None:
         """Refuse numbers with which nothing would be learnt."""

@@ -65,6 +65,7 @@ def _train(call: Call, options: Options) -> None:
 def _learn(
     call: Call, job: TrainingJob, workspace: NnunetWorkspace, device: torch.device, options: Options
 ) -> TrainingJob:
+    from nnplug.stages.task import check_pretrained
     from nnplug.stages.train import check_unchanged
     from nnplug_nnunetv2_commands.training import (
         REMEDY,
@@ -76,6 +77,7 @@ def _learn(
 
     job = with_pretrained(call, job, options.pretrained_weights, go_on=options.go_on)
     if not options.go_on:
+        check_pretrained(job, call.plugins)
         begin_anew(job.run, call.progress)
     check_unchanged(job, remedy=REMEDY)
     write_model_files(workspace, job.plans.name, job.configuration)

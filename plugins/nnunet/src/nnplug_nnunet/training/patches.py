@@ -1,0 +1,185 @@
+"""Patches of preprocessed cases: where they lie, what is cut, and which of them make a batch.
+
+Every random draw derives from (seed, stream, epoch, iteration, sample), so that any batch can be made again by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+
+from nnplug.contracts import Augmentation, BatchAugmentation, CascadeAugmentation
+from nnplug.errors import ComponentFailed, NnplugError
+from nnplug.ops.one_hot import one_hot
+from nnplug.runtime.seeds import generator
+from nnplug.runtime.world import ALONE, World
+from nnplug_nnunet.training.batches import Batch, DrawnBatch, DrawnSample, Image, Label, grouped
+from nnplug_nnunet.training.sampling import Candidates, PatchBox, draw_patch, is_forced, with_slice_axis
+
+if TYPE_CHECKING:
+    from nnplug.data.store import CaseStore, StoredCase
+
+Place = tuple[int, int]
+"""Epoch and iteration."""
+
+OUTSIDE = -1
+
+
+class Stream(IntEnum):
+    """What random numbers are for, so that training and validation draw apart."""
+
+    TRAINING = 1
+    VALIDATION = 2
+
+
+def cut(case: StoredCase, box: PatchBox) -> tuple[Image, Label]:
+    """Read one patch of a case, and nothing else of it.
+
+    Returns:
+        image (C, z, y, x), 0 outside the case, and label (z, y, x), -1 outside.
+    """
+    inside, target = _overlap(box, case.label.shape)
+    image = np.zeros((case.image.shape[0], *box.size), np.float32)
+    label = np.full(box.size, OUTSIDE, np.int16)
+    image[:, *target] = case.image[:, *inside]
+    label[target] = case.label[inside]
+    return image, label
+
+
+def cut_previous(case: StoredCase, box: PatchBox) -> Label | None:
+    """The same patch of what the previous stage of a cascade predicted, (z, y, x), -1 outside; None without one."""
+    if case.previous is None:
+        return None
+    inside, target = _overlap(box, case.label.shape)
+    previous = np.full(box.size, OUTSIDE, np.int16)
+    previous[target] = case.previous[inside]
+    return previous
+
+
+def _overlap(box: PatchBox, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where a box and a case of that shape overlap: as slices of the case, and of the box."""
+    ends = [min(start + size, whole) for start, size, whole in zip(box.start, box.size, shape, strict=True)]
+    starts = [min(max(start, 0), end) for start, end in zip(box.start, ends, strict=True)]
+    spans = list(zip(starts, ends, box.start, strict=True))
+    return tuple(slice(a, b) for a, b, _ in spans), tuple(slice(a - origin, b - origin) for a, b, origin in spans)
+
+
+@dataclass(frozen=True)
+class PatchSource:
+    """Makes any sample of a training, from nothing but its place.
+
+    Attributes:
+        cases: the preprocessed cases.
+        names: the cases to draw from.
+        patch_size: of the network's input, (z, y, x) or (y, x).
+        batch_size: samples per batch.
+        oversampling: share of a batch that is centred on foreground.
+        seed: of the run.
+        stream: training or validation.
+        augmentation: random transforms; None only maps what is outside to background.
+        batched: the same on the device that trains, instead of in the threads; None for in the threads.
+        previous_labels: values of the previous stage's label map that become channels.
+        world: who makes the other samples of a batch.
+    """
+
+    cases: CaseStore
+    names: tuple[str, ...]
+    patch_size: tuple[int, ...]
+    batch_size: int
+    oversampling: float
+    seed: int
+    stream: Stream
+    augmentation: Augmentation | None = None
+    batched: BatchAugmentation | None = None
+    previous_labels: tuple[int, ...] = ()
+    world: World = ALONE
+
+    def batch(self, place: Place) -> Batch | DrawnBatch:
+        """This process's share of a batch; raises as `sample` does."""
+        share = self.world.share(self.batch_size)
+        if self.batched is not None:
+            return DrawnBatch(grouped([self.drawn_sample(place, index) for index in share]), self.batched)
+        samples = [self.sample(place, index) for index in share]
+        image = torch.from_numpy(np.stack([image for image, _ in samples]))
+        return Batch(image, torch.from_numpy(np.stack([label[np.newaxis] for _, label in samples])))
+
+    @property
+    def cut_size(self) -> tuple[int, int, int]:
+        """The box that is cut from a case: in 2d configurations one slice."""
+        return with_slice_axis(self.augmentation.source_patch_size if self.augmentation else self.patch_size)
+
+    def sample(self, place: Place, index: int) -> tuple[Image, Label]:
+        """Image (C, *patch) and label (*patch) of one sample of a batch; a cascade adds one-hot channels.
+
+        Raises:
+            NnplugError: reading or augmenting failed; the message names the case and the step.
+        """
+        name, rng = self._begin(place, index)
+        with _explained(name, "reading a patch"):
+            case = self.cases[name]
+            box = self._place(case, index, rng)
+            image, label = self._flat(*cut(case, box))
+            previous = cut_previous(case, box) if self.previous_labels else None
+        with _explained(name, "augmenting a patch"):
+            return self._augment(image, label, None if previous is None else self._flat(previous)[0], rng)
+
+    def drawn_sample(self, place: Place, index: int) -> DrawnSample:
+        """What `sample` augments, cut only as large as is seen of it, and what is drawn for it; raises as it does."""
+        assert self.batched is not None  # whoever calls this has one
+        name, rng = self._begin(place, index)
+        with _explained(name, "reading a patch"):
+            case = self.cases[name]
+            box = self._place(case, index, rng)
+            drawn = self.batched.draw(rng, case.image.shape[0])
+            image, label = self._flat(*cut(case, box.centre(with_slice_axis(self.batched.cut_size(drawn)))))
+        return DrawnSample(image, label, drawn)
+
+    def _begin(self, place: Place, index: int) -> tuple[str, np.random.Generator]:
+        """The case of a sample, and what the rest of it is drawn from."""
+        rng = generator(self.seed, self.stream, *place, index)
+        return self.names[rng.integers(len(self.names))], rng
+
+    def _place(self, case: StoredCase, index: int, rng: np.random.Generator) -> PatchBox:
+        return draw_patch(
+            case.label.shape,
+            Candidates(tuple(case.foreground.values()), case.annotated),
+            size=self.cut_size,
+            network_size=with_slice_axis(self.patch_size),
+            forced=is_forced(index, batch_size=self.batch_size, oversampling=self.oversampling),
+            rng=rng,
+        )
+
+    def _flat(self, *arrays: Any) -> Any:
+        """Without the slice's axis, the third last, where the network sees slices."""
+        return tuple(array.squeeze(-3) for array in arrays) if len(self.patch_size) == 2 else arrays
+
+    def _augment(
+        self, image: Image, label: Label, previous: Label | None, rng: np.random.Generator
+    ) -> tuple[Image, Label]:
+        if self.augmentation is not None and previous is None:
+            return self.augmentation(image, label, rng)
+        if self.augmentation is not None:
+            return cast("CascadeAugmentation", self.augmentation)(image, label, rng, previous=previous)
+        np.maximum(label, 0, out=label)
+        if previous is not None:
+            channels = one_hot(torch.from_numpy(previous), self.previous_labels).numpy()
+            image = np.concatenate((image, channels))
+        return image, label
+
+
+@contextmanager
+def _explained(name: str, step: str) -> Iterator[None]:
+    """Turn what goes wrong into one line that names the case and the step."""
+    try:
+        yield
+    except ComponentFailed as error:
+        raise ComponentFailed(f"case {name!r}: {error}") from error
+    except (NnplugError, OSError, MemoryError, ValueError, RuntimeError) as error:
+        cause = str(error) if isinstance(error, NnplugError) else f"{type(error).__name__}: {error}"
+        raise NnplugError(f"case {name!r}: {step} failed ({cause})") from error
