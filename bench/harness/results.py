@@ -38,7 +38,7 @@ class MachineFacts(Record, frozen=True, kw_only=True):
     def of(cls, machine: Machine) -> MachineFacts:
         """Without what changes from minute to minute."""
         return cls(
-            processor=machine.processor,
+            processor=f"{machine.processor} with bf16" if machine.cpu_bf16 else machine.processor,
             cores=machine.cores,
             memory_gb=None if machine.memory is None else round(machine.memory.total / _GB),
             gpu=machine.gpus[0].name if machine.gpus else None,

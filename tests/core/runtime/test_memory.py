@@ -1,5 +1,6 @@
 """Page faults tell whether freed memory was kept; they are counted in a fresh process, whose settings may change."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -31,6 +32,42 @@ def faults(what: str) -> int:
 def test_freed_memory_serves_the_next_allocation():
     # Pages are of 4 KiB or, where the kernel makes them so, 2 MiB: compare, do not count.
     assert faults("keep") * 10 < faults("give back")
+
+
+HUGE = """
+import resource, sys
+from nnplug.runtime.memory import spare_page_faults
+if sys.argv[1] == "spare":
+    spare_page_faults()
+import torch
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.zeros(1)
+before = faults()
+for _ in range(5):
+    torch.zeros(20_000_000).fill_(1)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(not memory._gives_huge_pages(), reason="this kernel gives no huge pages")
+def test_large_tensors_take_huge_pages():
+    plain, spared = (
+        int(subprocess.run([sys.executable, "-c", HUGE, what], check=True, capture_output=True, text=True).stdout)
+        for what in ("leave", "spare")
+    )
+    assert spared * 10 < plain
+
+
+@pytest.mark.parametrize(("kernel", "gives"), [("always [madvise] never", True), ("always madvise [never]", False)])
+def test_huge_pages_are_asked_for_where_they_are_given(tmp_path, monkeypatch, kernel, gives):
+    (tmp_path / "enabled").write_text(kernel)
+    kept = []
+    monkeypatch.setattr(memory, "_HUGE_PAGES", tmp_path / "enabled")
+    monkeypatch.setattr(memory, "keep_freed_memory", lambda: kept.append(True))
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "")  # so that it is put back afterwards
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
+    memory.spare_page_faults()
+    assert (os.environ.get("THP_MEM_ALLOC_ENABLE") == "1", bool(kept)) == (gives, not gives)
 
 
 def test_does_nothing_on_other_systems(monkeypatch):

@@ -94,7 +94,10 @@ def command(
 
     Images that cannot be predicted are all told at the end, and the others are predicted.
     """
+    from nnplug.runtime.memory import spare_page_faults
     from nnplug.stages.predict_inputs import find_cases
+
+    spare_page_faults()
     from nnplug.stages.predict_jobs import FolderPrediction, predict_cases
 
     if part >= parts:

@@ -61,8 +61,8 @@ def predict_slabs(
     ends = [*(start for start, _ in groups[1:]), padded.shape[1]]
     for (start, own), following in zip(groups, ends, strict=True):
         for network, group in product(networks, own):
-            logits = predict_batch(network, padded, group, mirror_axes, batch_size, device)
-            mean.add([(slice(None), *window[1:]) for window in group], logits.mul_(weight))
+            places = [(slice(None), *window[1:]) for window in group]
+            mean.add(places, predict_batch(network, padded, group, mirror_axes, batch_size, device).mul_(weight))
             if report is not None:
                 report()
         finished = slice(max(rows.start, start) - start, min(rows.stop, following) - start)

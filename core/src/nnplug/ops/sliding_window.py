@@ -96,8 +96,8 @@ def predict_windows(
     done = 0
     with torch.no_grad():
         for group in batches:
-            logits = predict_batch(network, padded, group, mirror_axes, batch_size, device)
-            mean.add(group, logits.mul_(weight))
+            # no name for the logits: they would live on beside the next ones
+            mean.add(group, predict_batch(network, padded, group, mirror_axes, batch_size, device).mul_(weight))
             done += len(group)
             if report is not None:
                 report(done, count)
@@ -158,7 +158,7 @@ def mirrored_mean(network: Network, batch: torch.Tensor, mirror_axes: Sequence[i
         mirrored = [batch.flip(axes) for axes in chosen]
         outputs = network(torch.cat(mirrored)).float().chunk(len(chosen))
         for axes, output in zip(chosen, outputs, strict=True):
-            back = output.flip(axes)
+            back = output.flip(axes) if axes else output  # flipping nothing copies
             total = back if total is None else total.add_(back)
     assert total is not None  # the empty subset is a pass too
     return total.div_(len(flips))

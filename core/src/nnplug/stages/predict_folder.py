@@ -23,7 +23,6 @@ from nnplug.data.images import Geometry, read_image, read_label, write_label
 from nnplug.data.store import Prepared
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.runtime.files import explained, write_json
-from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Advance, Progress
 from nnplug.stages.logits import ENDING, Logits, background, write_logits
 from nnplug.stages.model import Model, Models
@@ -79,8 +78,6 @@ def predict_folder(
     """
     check_outputs(ensemble, save_logits=save_logits)
     job = _Job(ensemble, output, progress, save_probabilities, save_logits, previous)
-    if ensemble.members[0].device.type == "cpu":
-        keep_freed_memory()
     with explained(output):
         output.mkdir(parents=True, exist_ok=True)
     ensemble.members[0].model.plans.write(output / "plans.json")

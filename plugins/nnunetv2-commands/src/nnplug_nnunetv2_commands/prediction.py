@@ -25,8 +25,11 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     Raises:
         NnplugError: the model or the images cannot be used.
     """
-    from nnplug.runtime.device import choose_device
     from nnplug.runtime.files import copy_file
+    from nnplug.runtime.memory import spare_page_faults
+
+    spare_page_faults()
+    from nnplug.runtime.device import choose_device
     from nnplug.stages.predict_ensemble import Ensemble
     from nnplug.stages.predict_folder import predict_folder
     from nnplug.stages.predict_inputs import find_cases

@@ -54,13 +54,12 @@ class BatchPipeline:
     def _placed(self, group: DrawnSamples) -> Patches:
         if all(drawn.motion is None for drawn in group.draws):
             return group.image, group.label
-        still = Motion(
-            (), (1.0,) * len(self.pipeline.spatial.moving_size)
-        )  # beside others, where sources are no larger
+        spatial = self.pipeline.spatial
+        still = Motion((), (1.0,) * len(spatial.moving_size))  # of those beside others: the source is no larger here
         motions = [drawn.motion or still for drawn in group.draws]
         at_once = max(1, _VOXELS // group.label[0].numel())
         parts = [
-            moved(self.pipeline.spatial, group.image[part], group.label[part], motions[part])
+            moved(spatial, group.image[part], group.label[part], motions[part])
             for part in _slices(len(motions), at_once)
         ]
         image, label = (torch.cat(tensors) for tensors in zip(*parts, strict=True))

@@ -84,13 +84,10 @@ def column(values: Sequence[float], volumes: torch.Tensor) -> torch.Tensor:
 
 
 def on_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
-    """The array there; a GPU goes on computing while it is copied."""
+    """The array there; from page-locked memory, so that a GPU goes on computing while it is copied."""
     tensor = torch.from_numpy(array)
-    return tensor if device.type == "cpu" else _pinned(tensor, device).to(device, non_blocking=True)
-
-
-def _pinned(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    return tensor.pin_memory() if device.type == "cuda" else tensor
+    pinned = tensor.pin_memory() if device.type == "cuda" else tensor
+    return pinned.to(device, non_blocking=True)
 
 
 def happens(rng: np.random.Generator, probability: float) -> bool:

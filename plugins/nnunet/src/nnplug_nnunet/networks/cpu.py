@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from nnplug_nnunet.networks import winograd
+from nnplug_nnunet.networks.norm import InPlaceNorm2d, InPlaceNorm3d
 from nnplug_nnunet.networks.tiling import LARGEST_TILE, PRECISE_TILE, TAPS, Tiling
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -32,11 +33,11 @@ def accelerate(network: Network, *, precise: bool = False) -> Network:
 
     Args:
         network: of any layers.
-        precise: leave the norms, whose fused statistics lose digits that labels near a border depend on, and take
-            Winograd's more precise tiles.
+        precise: for predicting, without gradients: Winograd's more precise tiles, and instead of the norms' fused
+            statistics, which lose digits that labels near a border depend on, norms that write into their input.
     """
     for module in network.modules():
-        replacement = None if precise and isinstance(module, _NORMS) else _faster(module)
+        replacement = _in_place(module) if precise and isinstance(module, _NORMS) else _faster(module)
         if replacement is not None:
             module.__class__ = replacement
         if isinstance(module, WinogradConv2d | WinogradConv3d):
@@ -150,6 +151,12 @@ def _is_unpooling(module: nn.ConvTranspose2d | nn.ConvTranspose3d) -> bool:
     kind = type(module) in (nn.ConvTranspose2d, nn.ConvTranspose3d) and module.kernel_size == module.stride
     plain = {*module.padding, *module.output_padding} == {0} and {*module.dilation, module.groups} == {1}
     return kind and plain
+
+
+def _in_place(module: nn.InstanceNorm2d | nn.InstanceNorm3d) -> type[nn.Module] | None:
+    if not _is_affine(module):
+        return None
+    return InPlaceNorm3d if isinstance(module, nn.InstanceNorm3d) else InPlaceNorm2d
 
 
 def _is_affine(module: nn.InstanceNorm2d | nn.InstanceNorm3d) -> bool:

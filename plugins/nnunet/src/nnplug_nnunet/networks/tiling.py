@@ -7,6 +7,7 @@ a contiguous plane, so that every transform is a product with a small matrix.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -31,6 +32,9 @@ LARGEST_TILE = _TILES[-1]
 PRECISE_TILE = 6
 """The most outputs of a tile that is as precise as smaller ones; errors double with 8."""
 _WORTH_IT = 0.6  # of the multiplications of the definition: above it, the transforms cost more than is saved
+
+_ALL = slice(None)
+_NEAR = 1 << 22  # numbers, 16 MB: what the cores share of cache
 
 
 class _Tile(NamedTuple):
@@ -66,19 +70,28 @@ class Tiling:
         """Tiles; the last may stick out."""
         return -(-self.extent // self.outputs)
 
-    def inputs_to_points(self, x: Tensor) -> Tensor:
-        """(outer, extent, inner) -> (point, outer, tile, inner)."""
+    def parts(self, plane: int) -> Iterator[slice]:
+        """The tiles in groups whose points fit into memory that is near the processor.
+
+        Args:
+            plane: numbers of one element of the axis, in all of `outer` and `inner`.
+        """
+        at_once = max(1, _NEAR // (self.points * plane))
+        return (slice(start, start + at_once) for start in range(0, self.count, at_once))
+
+    def inputs_to_points(self, x: Tensor, part: slice = _ALL) -> Tensor:
+        """(outer, extent, inner) -> (point, outer, tile, inner), of all tiles or a part of them."""
         matrix = x.new_tensor(_matrices(self.outputs).inputs)
-        return self._to_points(x, matrix, [(tile.inputs, tile.input_places) for tile in self._tiles()])
+        return self._to_points(x, matrix, [(tile.inputs, tile.input_places) for tile in self._tiles()[part]])
 
     def outputs_to_points(self, y: Tensor) -> Tensor:
         """(outer, extent, inner) -> (point, outer, tile, inner): the transpose of `points_to_outputs`."""
         matrix = y.new_tensor(_matrices(self.outputs).outputs).T
         return self._to_points(y, matrix, [(tile.outputs, tile.output_places) for tile in self._tiles()])
 
-    def points_to_outputs(self, points: Tensor) -> Tensor:
-        """(point, outer, tile, inner) -> (outer, extent, inner)."""
-        return self._from_points(points, points.new_tensor(_matrices(self.outputs).outputs))
+    def points_to_outputs(self, points: Tensor, part: slice = _ALL, out: Tensor | None = None) -> Tensor:
+        """(point, outer, tile, inner) -> (outer, extent, inner); of a part of the tiles into their place of `out`."""
+        return self._from_points(points, points.new_tensor(_matrices(self.outputs).outputs), part, out)
 
     def points_to_inputs(self, points: Tensor) -> Tensor:
         """The transpose of `inputs_to_points`: what overlapping tiles say of one input adds up."""
@@ -110,16 +123,17 @@ class Tiling:
     def _to_points(self, image: Tensor, matrix: Tensor, tiles: list[tuple[slice, slice]]) -> Tensor:
         """Transform each tile: the slice of the image, which is that of the matrix's columns."""
         outer, _, inner = image.shape
-        points = image.new_empty(self.points, outer, self.count, inner)
+        points = image.new_empty(self.points, outer, len(tiles), inner)
         for (elements, places), target in zip(tiles, _per_tile(points), strict=True):
             torch.bmm(_repeat(matrix[:, places], outer), image[:, elements], out=target)
         return points
 
-    def _from_points(self, points: Tensor, matrix: Tensor) -> Tensor:
+    def _from_points(self, points: Tensor, matrix: Tensor, part: slice = _ALL, image: Tensor | None = None) -> Tensor:
         """Transform each tile to those of its outputs that lie inside the image."""
         _, outer, _, inner = points.shape
-        image = points.new_empty(outer, self.extent, inner)
-        for tile, source in zip(self._tiles(), _per_tile(points), strict=True):
+        if image is None:
+            image = points.new_empty(outer, self.extent, inner)
+        for tile, source in zip(self._tiles()[part], _per_tile(points), strict=True):
             torch.bmm(_repeat(matrix[tile.output_places], outer), source, out=image[:, tile.outputs])
         return image
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import nn
@@ -85,13 +86,15 @@ class Decoder(nn.Module):
         )
         self.seg_layers = nn.ModuleList(layers.pointwise(fine, outputs, bias=True) for (fine, _), _, _ in down)
 
-    def forward(self, skips: Sequence[torch.Tensor]) -> list[torch.Tensor] | torch.Tensor:
-        """Outputs of the encoder, from fine to coarse -> logits as `UNet.forward` says."""
-        x = skips[-1]
+    def forward(self, skips: list[torch.Tensor]) -> list[torch.Tensor] | torch.Tensor:
+        """Outputs of the encoder, from fine to coarse, which are used up -> logits as `UNet.forward` says."""
+        x = skips.pop()
         logits: list[torch.Tensor] = []
         finest = len(self.stages) - 1
         for i, (up, stage, head) in enumerate(zip(self.transpconvs, self.stages, self.seg_layers, strict=True)):
-            x = stage(torch.cat((up(x), skips[-2 - i]), 1))
+            x = torch.cat((up(x), skips.pop()), 1)
+            for block in cast("ConvStack", stage).convs:  # what both are joined to need not outlive the first
+                x = block(x)
             if self.training or i == finest:
                 logits.append(head(x))
         return logits[::-1] if self.training else logits[0]

@@ -53,15 +53,19 @@ class _Filter(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.padding, ctx.has_bias, ctx.tiling = padding, bias is not None, tiling
-        points, kernels = tiling.inputs_to_points(x.flatten(2)), tiling.weights_to_points(weight.flatten(2))
-        products = points.new_empty(*points.shape[:3], *x.shape[2:4], len(weight))
-        for i in range(tiling.points):
-            constant = bias if i == BIAS_POINT else None
-            image, kernel = _image(points[i], x.shape), _kernel(kernels[i], weight.shape)
-            _image(products[i], products.shape[1:]).copy_(
-                nn.functional.conv2d(image, kernel, constant, padding=padding)
-            )
-        return tiling.points_to_outputs(products.flatten(3)).view(*x.shape[:-1], len(weight))
+        kernels = tiling.weights_to_points(weight.flatten(2))
+        y = x.new_empty(*x.shape[:-1], len(weight))
+        for part in tiling.parts(x[:, 0, ..., 0].numel() * max(x.shape[-1], len(weight))):
+            points = tiling.inputs_to_points(x.flatten(2), part)
+            products = points.new_empty(*points.shape[:3], *x.shape[2:4], len(weight))
+            for i in range(tiling.points):
+                constant = bias if i == BIAS_POINT else None
+                image, kernel = _image(points[i], x.shape), _kernel(kernels[i], weight.shape)
+                _image(products[i], products.shape[1:]).copy_(
+                    nn.functional.conv2d(image, kernel, constant, padding=padding)
+                )
+            tiling.points_to_outputs(products.flatten(3), part, out=y.flatten(2))
+        return y
 
     @staticmethod
     @once_differentiable
