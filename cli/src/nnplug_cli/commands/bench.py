@@ -33,7 +33,9 @@ def command(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Show where an epoch of RUN goes: wait, transfer, forward, loss, backward, optimiser; load and augment beside.
+    """Show where an epoch of RUN goes: wait, transfer, augmentation on a GPU, forward, loss, backward, optimiser.
+
+    Beside them, what the threads load and augment.
 
     RUN is a run's folder in its workspace (WORKSPACE/DATASET/runs/PLANS/CONFIGURATION/fold_K), finished or not. A few
     iterations are trained from the start in a temporary folder; the run stays as it is.

@@ -12,15 +12,18 @@ from safetensors.torch import load_file
 from nnplug.errors import InvalidFile
 
 RESIDENT_BYTES = 1 << 30
-"""Weights of all folds up to this size are kept in memory; larger ones are read again for each image."""
+"""Weights of several folds up to this size are kept in memory; larger ones are read again for each image."""
 
 
 class WeightFiles:
-    """State dicts by file, kept in memory where all of them are small."""
+    """State dicts by file, kept in memory where there are several and all of them are small.
+
+    Those of one fold are in its network, and need no second place.
+    """
 
     def __init__(self, files: Sequence[Path]) -> None:
         """Look at the sizes, and read nothing yet."""
-        self._keep = sum(file.stat().st_size for file in files) <= RESIDENT_BYTES
+        self._keep = len(files) > 1 and sum(file.stat().st_size for file in files) <= RESIDENT_BYTES
         self._kept: dict[Path, Mapping[str, torch.Tensor]] = {}
 
     def __getitem__(self, file: Path) -> Mapping[str, torch.Tensor]:

@@ -101,3 +101,16 @@ def test_what_scipy_computes_stays_with_the_threads():
     assert bind(PATCHES["3d"], interpolation="cubic").batched is None
     context = AugmentationContext(PATCHES["3d"], (0, 1, 2), (), LABELS, previous_labels=(1, 2))
     assert NnunetAugmenter().bind(context).batched is None
+
+
+@pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
+def test_nothing_leaves_the_device_or_waits_for_it(patch):
+    """The device `meta` has shapes alone: asking it for a value, or mixing it with the host's tensors, is an error."""
+    pipeline = bind(patch, p_elastic=0.5, p_noise=0.0)  # noise is drawn by a generator, which `meta` has not
+    groups = [
+        replace(group, image=group.image.to("meta"), label=group.label.to("meta"))
+        for group in grouped(list(drawn_samples(pipeline)))
+    ]
+    image, label = pipeline.batched(groups)
+    assert (image.device.type, label.device.type) == ("meta", "meta")
+    assert (image.shape, label.shape) == ((SAMPLES, CHANNELS, *patch), (SAMPLES, *patch))
