@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -111,8 +112,37 @@ def test_transforms_are_counted_and_unchanged():
 
     tally = Tally()
     context = AugmentationContext((2, 2), (0, 1), (), Labels({"background": (0,), "a": (1,)}))
-    augmentation = TimedAugmenter(Doubling(), tally).bind(context)
+    augmentation = TimedAugmenter(Doubling(), tally, StepWatch(torch.device("cpu"))).bind(context)
     image, _ = augmentation(np.ones((1, 4, 4), np.float32), np.zeros((4, 4), np.int16), np.random.default_rng(0))
     assert augmentation.source_patch_size == (4, 4)
     assert image.sum() == 32
     assert tally.seconds > 0
+
+
+def test_what_the_device_transforms_lies_between_two_marks():
+    class Batches:
+        source_patch_size = (4, 4)
+        batched = property(lambda self: self)
+
+        def draw(self, rng, channels):
+            return rng.random()
+
+        def cut_size(self, drawn):
+            return (2, 2)
+
+        def __call__(self, groups):
+            time.sleep(0.01)
+            return groups
+
+    class Augmenter:
+        def bind(self, context):
+            return Batches()
+
+    tally, steps = Tally(), StepWatch(torch.device("cpu"))
+    context = AugmentationContext((2, 2), (0, 1), (), Labels({"background": (0,), "a": (1,)}))
+    batched = TimedAugmenter(Augmenter(), tally, steps).bind(context).batched
+    drawn = batched.draw(np.random.default_rng(0), 1)
+    assert (batched.cut_size(drawn), batched(["groups"])) == ((2, 2), ["groups"])
+    ((begin, end),) = steps.augmented
+    assert steps.seconds(begin, end) >= 0.01
+    assert tally.seconds > 0, "drawing is the threads' work"

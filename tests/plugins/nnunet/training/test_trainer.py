@@ -16,6 +16,7 @@ from nnplug.stages.curves import read_log
 from nnplug.testing import checks
 from nnplug.testing.trainer import _task
 from nnplug_nnunet.augmentation import NnunetAugmenter
+from nnplug_nnunet.augmentation.batch import BatchPipeline
 from nnplug_nnunet.training.trainer import NnUNetTrainer, PatchTrainer
 
 
@@ -99,7 +100,16 @@ def losses(folder, **options):
 def test_batches_that_the_device_augments_teach_the_same(tmp_path):
     threads, device = (losses(tmp_path / place, augment_on=place) for place in ("threads", "device"))
     assert device == pytest.approx(threads, abs=1e-3)
-    assert device != threads, "the device has its own roundings: it was at work"
+
+
+def test_batches_are_augmented_where_it_is_asked(tmp_path, monkeypatch):
+    calls = []
+    apply = BatchPipeline.__call__
+    monkeypatch.setattr(BatchPipeline, "__call__", lambda *given: calls.append(1) or apply(*given))
+    losses(tmp_path / "auto")
+    assert calls == [], "on a CPU the threads augment"
+    losses(tmp_path / "device", augment_on="device")
+    assert len(calls) == 8
 
 
 def test_a_compiled_network_learns_the_same(tmp_path, monkeypatch):
