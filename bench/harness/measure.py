@@ -19,8 +19,6 @@ from nnplug.records import Record
 
 DISTURBED = 0.05
 """From this share of the cores on, what others compute makes a figure worthless."""
-DISTURBED_ALONE = 0.1
-"""The same for nnplug's side where it is measured apart: beside others it can only look worse."""
 
 
 class Result(Record, frozen=True, kw_only=True):
@@ -47,13 +45,13 @@ class Result(Record, frozen=True, kw_only=True):
     @property
     def disturbance(self) -> float:
         """The share of the cores that others used, of sides that were measured apart the larger one."""
-        return max(self.others or 0.0, _others(self.nnplug), _others(self.peer))
+        apart = (sample.get("others") or 0.0 for sample in (*self.nnplug, *self.peer))
+        return max(self.others or 0.0, *apart, 0.0)
 
     @property
     def is_disturbed(self) -> bool:
         """Whether others computed so much that the figures say nothing."""
-        both = max(self.others or 0.0, _others(self.peer))
-        return both > DISTURBED or _others(self.nnplug) > DISTURBED_ALONE
+        return self.disturbance > DISTURBED
 
     @property
     def counts(self) -> bool:
@@ -204,11 +202,6 @@ def _once(start: Callable[[], Served]) -> Sample:
         return session.measure()
     finally:
         session.close()
-
-
-def _others(samples: tuple[dict[str, Any], ...]) -> float:
-    """What others used of the cores beside a side that was measured apart."""
-    return max((sample.get("others") or 0.0 for sample in samples), default=0.0)
 
 
 def _median(samples: tuple[dict[str, Any], ...], quantity: str) -> float | None:

@@ -17,7 +17,7 @@ makes this page again, `make bench-quick` only shows that every row runs.
 nnplug and its peer run on the same data in turns; a figure is the median of its rounds, a ratio (nnplug / peer) the
 median of the ratios of the pairs: below 1, nnplug is faster or smaller. Memory is what the work takes on top of its
 inputs for functions, and the sum over all processes for whole commands. A result during which other programs used more
-than 5 % of the cores does not count; 10 % where that was beside nnplug's side alone, which only looks worse for it."""
+than 5 % of the cores does not count."""
 COLUMNS = ("", "what", "nnplug", "peer", "ratio", "goal", "met", "measured")
 UNITS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "seconds": ("wall time", lambda v: f"{v:.3g} s"),
