@@ -14,6 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from nnplug.data.phantom import write_phantom
 from nnplug.errors import NnplugError, Problems
 from nnplug_cli import main as house
 from nnplug_cli.context import Context
@@ -242,3 +243,15 @@ def test_datasets_are_found_by_path_or_in_nnunet_raw(tmp_path, monkeypatch):
         dataset_folder("4")
     monkeypatch.setenv("nnUNet_raw", str(tmp_path))
     assert dataset_folder("4") == dataset_folder("Dataset004_Hippocampus") == tmp_path / "Dataset004_Hippocampus"
+
+
+def test_stages_before_training_import_no_torch(tmp_path):
+    dataset = write_phantom(tmp_path / "Dataset900_Light", cases=2, unseen=0, shape=(24, 28, 24))
+    words = ["run", str(dataset.folder), "-w", str(tmp_path / "w"), "-c", "3d_fullres", "--until", "preprocess"]
+    code = (
+        "import sys\nfrom nnplug_cli.main import main\n"
+        f"main({words!r}, standalone_mode=False)\nprint('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
+    assert list((tmp_path / "w").glob("*/preprocessed/*/*/image.npy"))

@@ -97,7 +97,7 @@ def command(
     from nnplug.runtime.memory import spare_page_faults
     from nnplug.stages.predict_inputs import find_cases
 
-    spare_page_faults()
+    spare_page_faults()  # before what imports PyTorch
     from nnplug.stages.predict_jobs import FolderPrediction, predict_cases
 
     if part >= parts:
