@@ -43,9 +43,9 @@ def train_ours(setting: Setting, dataset: Path, budget: Budget, options: Sequenc
     workspace = setting.scratch / "nnplug"
     plan = [] if budget.batch is None else [f"--set=plan.batch_size={budget.batch}"]
     run = [NNPLUG, "run", str(dataset), "-w", str(workspace), "-c", CONFIGURATION, *plan, *options]
-    output_of([*run, "--until", "preprocess"])
     folder = workspace / dataset.name / "runs" / "nnunet" / CONFIGURATION / "fold_0"
     shutil.rmtree(folder, ignore_errors=True)
+    output_of([*run, "--until", "preprocess"])
     trainer = {
         "epochs": budget.epochs,
         "iterations_per_epoch": budget.iterations,

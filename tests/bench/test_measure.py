@@ -95,12 +95,23 @@ def test_what_others_compute_is_seen():
 
 
 def test_the_least_lead_of_a_curve():
-    from harness.serve import load_row
+    from rows import learning
 
-    lead = load_row(__file__.replace("tests/bench/test_measure.py", "bench/rows/learning.py")).compare
     ours, theirs = {"curve": [[1, 0.5], [3, 0.5]]}, {"curve": [[2, 0.25], [4, 0.75]]}
-    assert lead(None, ours, theirs)["lead"] == pytest.approx(0.5 - 0.5)  # at 4: the mean of 0.25 and 0.75
-    assert lead(None, ours, {"curve": []}) == {}
+    assert learning.lead(None, ours, theirs) == {"lead": 0.5 - 0.75}  # at 4; at 1, theirs is 0 still
+    assert learning.lead(None, ours, {"curve": []}) == {}
+
+
+def test_a_curve_is_the_median_of_the_trainings_that_have_lasted_so_long():
+    from rows import learning
+
+    runs = [[[100, 0.2], [150, 0.4], [300, 0.8]], [[150, 0.1]], [[120, 0.9], [150, 0.9]]]
+    assert learning.middle(runs) == [
+        (100, pytest.approx(0.0)),  # the others have no epoch yet
+        (120, pytest.approx(0.2)),
+        (150, pytest.approx(0.3)),  # the first training's mean of two minutes
+        (300, pytest.approx(0.8)),
+    ]
 
 
 def test_a_curve_adds_up_seconds_and_needs_an_epoch():
