@@ -65,7 +65,9 @@ def test_their_weights_load_by_name_and_give_their_logits(case):
     with torch.no_grad():
         logits = ours.eval()(values("input", (1, CHANNELS, *case["patch"])))
     assert logits.shape == (1, OUTPUTS, *case["patch"])
-    torch.testing.assert_close(logits.flatten()[::EVERY], case["logits"], rtol=1e-5, atol=1e-5)
+    # against the largest: how a processor rounds small logits depends on how it sums up large ones
+    largest = float(case["logits"].abs().max())
+    torch.testing.assert_close(logits.flatten()[::EVERY], case["logits"], rtol=0, atol=5e-6 * largest)
 
 
 def test_the_state_dict_holds_each_tensor_once_under_their_first_name(case):
