@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,15 +24,14 @@ from nnplug.data.store import Prepared
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.progress import Advance, Progress
+from nnplug.runtime.threads import single_core_threads
+from nnplug.stages import prediction_log
 from nnplug.stages.logits import ENDING, Logits, background, write_logits
 from nnplug.stages.model import Model, Models
 from nnplug.stages.predict import LoadedModel
 from nnplug.stages.predict_ensemble import Ensemble
 from nnplug.stages.predict_inputs import check_channel_numbers, check_image, image_ending
 from nnplug.stages.probabilities import write_probabilities
-
-LOG = "predictions.jsonl"
-"""In the output folder: a line per finished case with what its prediction depends on."""
 
 _READ_AHEAD = 1
 _EXPORT_BEHIND = 1  # the logits of one case are exported while the network works on the next
@@ -96,13 +95,6 @@ def check_outputs(models: Models | Ensemble, *, save_logits: bool) -> None:
         raise NnplugError("an ensemble averages probabilities and has no logits; save those of each model by itself")
 
 
-def forget(output: Path, cases: Sequence[CaseFiles]) -> None:
-    """Have cases predicted again by calls that resume; label maps of earlier calls stay until then."""
-    if (output / LOG).is_file():
-        for case in cases:
-            _note(output, case, depends_on="")
-
-
 @dataclass
 class _Job:
     """One call of `predict_folder`: a thread that reads, this one that predicts, and a thread that exports."""
@@ -116,13 +108,15 @@ class _Job:
     failures: list[str] = field(default_factory=list)
 
     def run(self, cases: Sequence[CaseFiles], advance: Advance) -> None:
-        exports: deque[tuple[CaseFiles, Future[None]]] = deque()
-        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        exports: deque[tuple[CaseFiles, Callable[[], None]]] = deque()
+        with ThreadPoolExecutor(1) as reader, self._writer() as writer:
             reads = _ahead(reader, self._read, [(case, member) for case in cases for member in self.ensemble.members])
             try:
                 for case in cases:
                     with self._noted(case):
-                        exports.append((case, writer.submit(self._export, case, *self._predict(case, reads))))
+                        export = partial(self._export, case, *self._predict(case, reads))
+                        behind = case is not cases[-1]  # this thread has nothing else to do in the end
+                        exports.append((case, writer.submit(export).result if behind else export))
                     while len(exports) > _EXPORT_BEHIND:
                         self._finish(*exports.popleft(), advance)
                 while exports:
@@ -132,9 +126,14 @@ class _Job:
                 writer.shutdown(wait=False, cancel_futures=True)
                 raise
 
+    def _writer(self) -> ThreadPoolExecutor:
+        """A thread that exports; beside a network on the CPU, it computes on one core."""
+        on_cpu = self.ensemble.members[0].device.type == "cpu"
+        return single_core_threads(1, "export") if on_cpu else ThreadPoolExecutor(1)
+
     def finished(self, cases: Sequence[CaseFiles]) -> set[str]:
         """Names of the cases whose outputs are there and depend on what they would depend on now."""
-        log = self._log()
+        log = prediction_log.read(self.output)
         return {
             case.name
             for case in cases
@@ -201,7 +200,7 @@ class _Job:
             write_label(files["labels"], self.ensemble.postprocessed(said, geometry), geometry)
         else:
             self._export_logits(case, geometry, said)
-        self._note_finished(case)
+        prediction_log.note(self.output, case, depends_on=self._depends_on(case))
 
     def _export_logits(self, case: CaseFiles, geometry: Geometry, outputs: Sequence[Logits]) -> None:
         files = self._outputs(case)
@@ -213,9 +212,9 @@ class _Job:
         if "logits" in files:
             write_logits(files["logits"], *(outputs or [background(geometry, self.ensemble.description.labels)]))
 
-    def _finish(self, case: CaseFiles, export: Future[None], advance: Advance) -> None:
+    def _finish(self, case: CaseFiles, export: Callable[[], None], advance: Advance) -> None:
         with self._noted(case):
-            export.result()
+            export()
             advance(case.name)
 
     @contextmanager
@@ -252,14 +251,6 @@ class _Job:
         rule = None if self.ensemble.rule is None else self.ensemble.rule.record.data()
         return json.dumps([members, rule, self.save_probabilities, self.save_logits], sort_keys=True)
 
-    def _note_finished(self, case: CaseFiles) -> None:
-        _note(self.output, case, depends_on=self._depends_on(case))
-
-    def _log(self) -> Mapping[str, str]:
-        path = self.output / LOG
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return dict(entry for line in lines if (entry := _entry(line)) is not None)
-
 
 def _ahead(
     pool: ThreadPoolExecutor,
@@ -278,22 +269,6 @@ def _ahead(
 def _identity(model: Model) -> list[Any]:
     """What a model is; weights count by content, as each call unpacks those of a zip anew."""
     return [model.plans.digest(), model.configuration, model.postprocessing, [*map(_digest, model.weights)]]
-
-
-def _note(output: Path, case: CaseFiles, *, depends_on: str) -> None:
-    """Append a line, whoever else does; the last line of a case counts."""
-    path = output / LOG
-    with explained(path), path.open("a", encoding="utf-8") as log:
-        log.write(json.dumps({"case": case.name, "depends_on": depends_on}) + "\n")
-
-
-def _entry(line: str) -> tuple[str, str] | None:
-    """A line of the log; one that a kill cut short does not count."""
-    try:
-        entry = json.loads(line)
-        return str(entry["case"]), str(entry["depends_on"])
-    except (json.JSONDecodeError, KeyError, TypeError):
-        return None
 
 
 def _digest(file: Path) -> str:

@@ -16,7 +16,8 @@ from nnplug.runtime.progress import Progress
 from nnplug.stages.model import Models, open_models
 from nnplug.stages.model_components import require_components
 from nnplug.stages.predict_ensemble import Ensemble
-from nnplug.stages.predict_folder import check_outputs, forget, predict_folder
+from nnplug.stages.predict_folder import check_outputs, predict_folder
+from nnplug.stages.prediction_log import forget
 from nnplug.stages.runs import WeightsKind
 
 JOBS_PER_SLOT = 4

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import islice
-from threading import Barrier
 from types import TracebackType
 from typing import Self
 
-import torch
-
+from nnplug.runtime.threads import single_core_threads
 from nnplug_nnunet.training.batches import Batch, DrawnBatch
 from nnplug_nnunet.training.patches import PatchSource, Place
 
@@ -35,7 +33,7 @@ class PatchLoader:
         self._source = source
         self._places = iter(places)
         self._pin_memory = pin_memory
-        self._pool = _start_threads(max(workers, 1))
+        self._pool = single_core_threads(max(workers, 1), "patches")
         self._ahead = max(workers, 1) + 1
         self._waiting: deque[Future[Batch | DrawnBatch]] = deque()
 
@@ -69,24 +67,3 @@ class PatchLoader:
     def _make(self, place: Place) -> Batch | DrawnBatch:
         batch = self._source.batch(place)
         return batch.pinned() if self._pin_memory else batch
-
-
-def _start_threads(workers: int) -> ThreadPoolExecutor:
-    """Threads whose torch computes on one core each, while that of the caller keeps all of them.
-
-    A thread that has not computed yet takes the last number that any thread has set, so all of them ask for theirs
-    before the caller's is set again.
-    """
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(workers, "patches", _compute_alone)
-    started = Barrier(workers + 1)
-    for _ in range(workers):
-        pool.submit(started.wait)
-    started.wait()
-    torch.set_num_threads(threads)
-    return pool
-
-
-def _compute_alone() -> None:
-    torch.get_num_threads()
-    torch.set_num_threads(1)
