@@ -73,6 +73,22 @@ def test_memory_holds_a_patch_of_rows_however_deep_the_image_is(depth):
     assert sizes == {2 * 8 * 4 * 4 * 4}
 
 
+def test_sums_of_many_channels_have_the_order_of_memory_of_the_networks_logits():
+    def first(batch):
+        return shifted(batch).repeat(1, 8, 1, 1, 1)
+
+    def last(batch):
+        return first(batch).movedim(1, -1).contiguous().movedim(-1, 1)
+
+    image, patch = torch.randn(1, 11, 6, 7), (4, 4, 4)
+    strides = [
+        {slab.stride(0) for slab in predict_slabs([network], image, patch_size=patch, device=CPU)}
+        for network in (first, last)
+    ]
+    assert strides == [{4 * 6 * 7}, {1}]
+    assert torch.equal(joined([last], image, patch_size=patch), joined([first], image, patch_size=patch))
+
+
 def test_nothing_is_kept_for_gradients():
     weight = torch.ones((), requires_grad=True)
     (slab,) = predict_slabs([lambda batch: batch * weight], torch.ones(1, 2, 2, 2), patch_size=(2, 2, 2), device=CPU)

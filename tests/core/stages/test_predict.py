@@ -19,11 +19,13 @@ from nnplug.data.plans import Choice, Resampler, Resampling
 from nnplug.errors import InvalidFile, MissingProvider, NnplugError, Problems
 from nnplug.plugins import Plugins
 from nnplug.stages.predict_ensemble import Ensemble
-from nnplug.stages.predict_folder import LOG, predict_folder
+from nnplug.stages.predict_folder import predict_folder
 from nnplug.stages.predict_inputs import find_cases
+from nnplug.stages.prediction_log import LOG
 
 CPU = torch.device("cpu")
 REGIONS = {"background": 0, "whole": [1, 2], "core": 2}
+MANY = {"background": 0, **{f"organ {value}": value for value in range(1, 9)}}
 
 
 class Listener:
@@ -103,7 +105,7 @@ def test_folds_are_averaged_whether_weights_stay_in_memory_or_not(make_model, ma
     torch.testing.assert_close(make_predictor(model).logits(image), expected)
 
 
-@pytest.mark.parametrize("fields", [{}, {"labels": REGIONS}, {"folds": 2}])
+@pytest.mark.parametrize("fields", [{}, {"labels": REGIONS}, {"folds": 2}, {"labels": MANY}])
 def test_a_label_map_without_the_whole_images_logits_is_the_same(make_model, make_predictor, write_image, fields):
     predictor = make_predictor(make_model(**fields))
     prepared = predictor.prepare(read_image(write_image("a", volume(shape=(27, 12, 11))).images))

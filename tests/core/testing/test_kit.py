@@ -66,6 +66,11 @@ class ShallowArchitecture:
         return nn.Conv3d(channels, outputs, 1)
 
 
+class CrookedArchitecture(ShallowArchitecture):
+    def split_head(self, network):
+        return nn.Identity(), nn.Conv3d(network.in_channels, network.out_channels, 1)
+
+
 class LeakyAugmenter:
     def bind(self, context):
         class Bound:
@@ -130,6 +135,12 @@ class SilentExecutor(LocalExecutor):
         (Kind.PLANNER, DictPlanner, "plans 3D images", "planning gave dict instead of nnplug.data.plans.Plans"),
         (Kind.NORMALIZER, DoubleNormalizer, "normalises a whole image", "came back as float64; it must be float32"),
         (Kind.ARCHITECTURE, ShallowArchitecture, "builds a 3D network", "training mode gave no list of logits"),
+        (
+            Kind.ARCHITECTURE,
+            CrookedArchitecture,
+            "predicts the same with its last layer apart",
+            "split_head changes logits by",
+        ),
         (Kind.AUGMENTER, LeakyAugmenter, "augments 3D patches", "-1 is still in the label; it must have become 0"),
         (Kind.TRAINER, LazyTrainer, "mirrors axes that exist", r"mirror_axes\(2\) is \(0, 2\)"),
         (Kind.TRAINER, LazyTrainer, "trains a 3D network", "train left no weights_best.safetensors"),

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nnplug_nnunet.networks import cpu
+from nnplug_nnunet.networks import cpu, winograd
 from nnplug_nnunet.networks.blocks import Layers
 from nnplug_nnunet.networks.cpu import accelerate
+from nnplug_nnunet.networks.tiling import Tiling
 from nnplug_nnunet.networks.unet import Decoder, PlainEncoder, ResidualEncoder, UNet
 
 BATCH, CHANNELS, OUTPUTS = 2, 6, 5
@@ -139,12 +140,43 @@ def test_whole_network_gives_the_same_outputs_and_gradients(dimensions, residual
         assert float((a.grad - b.grad).norm() / max(b.grad.norm(), 1e-2 * total)) < 1e-4, name
 
 
+@pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("dimensions", [2, 3])
-def test_prediction(dimensions):
-    network, x = unet(dimensions)
-    fast = accelerate(copy.deepcopy(network)).eval()
+@pytest.mark.parametrize("precise", [False, True])
+def test_prediction(dimensions, residual, precise):
+    network, x = unet(dimensions, residual=residual)
+    fast = accelerate(copy.deepcopy(network), precise=precise).eval()
     with torch.inference_mode():
-        assert difference(fast(x[:1]), network.eval()(x[:1])) < 1e-5
+        assert difference(fast(x), network.double().eval()(x.double())) < 1e-5
+
+
+def test_for_prediction_decoders_join_nothing_and_norms_write_in_place():
+    kinds = {type(module) for module in accelerate(unet(3)[0], precise=True).modules()}
+    assert {cpu.JoinlessDecoder, cpu.UnpoolingByRows3d, cpu.InPlaceNorm3d} < kinds
+    assert not {Decoder, cpu.Unpooling3d, cpu.PerSampleNorm3d} & kinds
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_convolving_images_side_by_side_is_convolving_them_joined(flat):
+    images = [torch.randn(BATCH, channels, 13, 6, 5) for channels in (2, 4)]
+    weight, bias, padding = torch.randn(OUTPUTS, 6, 3, 3, 3), torch.randn(OUTPUTS), (1, 1, 1)
+    if flat:
+        images, weight, padding = [image[..., 0] for image in images], weight[..., 0], (1, 1)
+    tiling = Tiling.best(13)
+    joined = winograd.convolve(torch.cat(images, 1), weight, bias, padding, tiling)
+    assert torch.equal(winograd.convolve_joined(images, weight, bias, padding, tiling), joined)
+
+
+@pytest.mark.parametrize("near", [1, 1000, 1 << 20])
+@pytest.mark.parametrize("stride", [(2, 2, 2), (1, 2, 3)])
+def test_unpooling_by_rows(near, stride, monkeypatch):
+    monkeypatch.setattr("nnplug_nnunet.networks.unpooling._NEAR", near)
+    layer, x = nn.ConvTranspose3d(CHANNELS, OUTPUTS, stride, stride), torch.randn(BATCH, CHANNELS, 5, 4, 3)
+    with torch.no_grad():
+        expected = layer.double()(x.double())
+        fast = accelerate(layer.float(), precise=True)
+        assert type(fast) is cpu.UnpoolingByRows3d
+        assert difference(fast(x), expected) < 2e-6
 
 
 def test_state_dict_is_that_of_the_network():

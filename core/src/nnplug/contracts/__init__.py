@@ -5,7 +5,7 @@ A component is a class; its keyword arguments are its options (a frozen dataclas
 network sees (y, x) patches.
 """
 
-from nnplug.contracts.architecture import AcceleratedArchitecture, Architecture, Topology
+from nnplug.contracts.architecture import AcceleratedArchitecture, Architecture, HeadedArchitecture, Topology
 from nnplug.contracts.augmenter import (
     Augmentation,
     AugmentationContext,
@@ -38,6 +38,7 @@ __all__ = [
     "ExtensibleTrainer",
     "Extractor",
     "Figures",
+    "HeadedArchitecture",
     "LabelledCase",
     "Metric",
     "Normalizer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -58,5 +58,21 @@ class AcceleratedArchitecture(Architecture, Protocol):
 
         Its state dict is that of `network`, whose weights are loaded afterwards, again and again. Logits may differ by
         rounding, by so little that the labels of 99.95 % of the foreground stay. Gradients are not needed.
+        """
+        ...
+
+
+class HeadedArchitecture(Architecture, Protocol):
+    """A network whose last layer is linear. Nobody need offer this: the core looks for the method.
+
+    The mean of logits over windows and mirror images is what that layer makes of the mean of its inputs. Where these
+    are fewer than the classes, the core sums them up instead: in less memory and time, equal but for rounding.
+    """
+
+    def split_head(self, network: torch.nn.Module) -> tuple[Callable[[torch.Tensor], torch.Tensor], torch.nn.Module]:
+        """What `build` or `for_prediction` gave, in evaluation mode, as all layers but the last, and the last.
+
+        The first takes (B, channels, *patch) and gives (B, features, *patch). The last is a convolution of kernel size
+        1: its `weight` is (outputs, features, 1, 1[, 1]), its `bias` (outputs) or None.
         """
         ...

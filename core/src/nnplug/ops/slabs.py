@@ -22,6 +22,8 @@ from nnplug.ops.sliding_window import (
     window_batches,
 )
 
+_MANY = 16  # channels: float32 numbers that a processor fetches at once
+
 
 @torch.no_grad()
 def predict_slabs(
@@ -50,7 +52,8 @@ def predict_slabs(
         report: called after each batch of each network.
 
     Yields:
-        (K, rows, y, x) float32 on `accumulate_on`, all rows from first to last, valid until the next is asked for.
+        (K, rows, y, x) float32 on `accumulate_on`, all rows from first to last, valid until the next is asked for;
+        channels last in memory where the network gives many and has them last.
     """
     padded, inside = pad_to_patch(image.to(accumulate_on or device), patch_size)
     rows, *plane = inside
@@ -72,6 +75,12 @@ def predict_slabs(
 
 class _RollingMean(WeightedMean):
     """The mean of windows of which the latest begin at its first row; the rows before them are given away."""
+
+    def _zeros(self, logits: torch.Tensor) -> torch.Tensor:
+        """In the logits' order of memory where they have many channels: crossing it takes longer than adding."""
+        if logits.shape[1] >= _MANY and logits.movedim(1, -1).is_contiguous():
+            return torch.zeros((*self._shape, logits.shape[1]), device=self._weight.device).movedim(-1, 0)
+        return super()._zeros(logits)
 
     def of_rows(self, rows: slice) -> torch.Tensor:
         """The mean (K, rows, y, x) of rows that nothing will be added to; their sums are used up."""

@@ -129,10 +129,13 @@ class WeightedMean:
     def add(self, windows: Sequence[Window], weighted: torch.Tensor) -> None:
         """Add logits (B, K, *patch) that are multiplied with the weight already."""
         if self._total is None:
-            self._total = torch.zeros((weighted.shape[1], *self._shape), device=self._weight.device)
+            self._total = self._zeros(weighted)
         for window, part in zip(windows, weighted.to(self._weight.device), strict=True):
             self._total[:, *window] += part
             self._weights[window] += self._weight
+
+    def _zeros(self, logits: torch.Tensor) -> torch.Tensor:
+        return torch.zeros((logits.shape[1], *self._shape), device=self._weight.device)
 
     def result(self) -> torch.Tensor:
         """The mean (K, z, y, x); the sums are used up."""

@@ -155,18 +155,19 @@ class LoadedModel:
         if self.configuration.dimensions == 2:  # windows of many slices share a batch
             return self.labels(self.logits(image, report=report), frame)
         array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
+        averaged = self._network.averaged(self.model.weights)
         slabs = predict_slabs(
-            [partial(self._network, weights) for weights in self.model.weights],
+            averaged.networks,
             array,
             patch_size=self.configuration.patch_size,
             mirror_axes=self.mirror_axes,
             step=self.step,
             batch_size=self._batch_size,
             device=self.device,
-            accumulate_on=self._room_for(array, self.configuration.patch_size[0]),
+            accumulate_on=self._room_for(array, averaged.channels, self.configuration.patch_size[0]),
             report=report,
         )
-        planes = (plane for slab in slabs for plane in _finite(slab).unbind(1))
+        planes = (_finite(averaged.to_logits(plane)) for slab in slabs for plane in slab.unbind(1))
         return self._label_map(planes, array.shape[1], frame)
 
     def passes(self, shape: Sequence[int]) -> int:
@@ -239,7 +240,7 @@ class LoadedModel:
             step=self.step,
             batch_size=self._batch_size,
             device=self.device,
-            accumulate_on=self._room_for(image, image.shape[1]),
+            accumulate_on=self._room_for(image, self.model.description.labels.outputs, image.shape[1]),
             report=None if report is None else lambda *_: report(),
         )
 
@@ -250,12 +251,12 @@ class LoadedModel:
             return planned
         return max(1, min(planned, CPU_VOXELS // math.prod(self.configuration.patch_size)))
 
-    def _room_for(self, image: torch.Tensor, rows: int) -> torch.device:
-        """The device if the sums of all folds over so many rows take less than half of what is free, else the CPU."""
+    def _room_for(self, image: torch.Tensor, channels: int, rows: int) -> torch.device:
+        """The device if sums of so many channels, of two folds, take less than half of what is free; else the CPU."""
         free = free_memory(self.device)
         if free is None or not self.sums_on_device:
             return torch.device("cpu")
-        sums = (2 * self.model.description.labels.outputs + 1) * rows
+        sums = (2 * channels + 1) * rows
         numbers = (len(image) * image.shape[1] + sums) * math.prod(image.shape[2:])
         needed = numbers * torch.finfo(torch.float32).bits // 8
         return self.device if needed < free // 2 else torch.device("cpu")

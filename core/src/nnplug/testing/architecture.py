@@ -73,6 +73,25 @@ def _predicts_faster(subject: Subject) -> None:
     require(error < ROUNDING, f"for_prediction changes logits by {error:.1g} of the largest; rounding is {ROUNDING:g}")
 
 
+def _splits(subject: Subject) -> None:
+    """`split_head`, where it is offered, gives what the network computes, in two steps."""
+    import torch
+
+    architecture = _architecture(subject, 3)
+    split = getattr(architecture, "split_head", None)
+    if split is None:
+        return
+    network = _build(architecture).eval()
+    image = torch.randn(1, samples.CHANNELS, *(SIZE,) * 3, generator=torch.Generator().manual_seed(0))
+    features, head = split(network)
+    shape = tuple(head.weight.shape)
+    require(shape[:1] == (OUTPUTS,) and set(shape[2:]) == {1}, f"the weight of split_head's layer has shape {shape}")
+    with torch.no_grad():
+        expected = network(image)
+        error = float((head(features(image)) - expected).abs().max() / expected.abs().max())
+    require(error < ROUNDING, f"split_head changes logits by {error:.1g} of the largest; rounding is {ROUNDING:g}")
+
+
 def _is_seeded(subject: Subject) -> None:
     import torch
 
@@ -136,6 +155,7 @@ CHECKS: Checks = {
     "builds a 3D network": partial(_builds, axes=3),
     "builds a 2D network": partial(_builds, axes=2),
     "predicts the same in its faster form": _predicts_faster,
+    "predicts the same with its last layer apart": _splits,
     "is initialised by torch's seed": _is_seeded,
     "counts its feature maps": _counts,
     "refuses patches that it cannot take": _refuses,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from nnplug.errors import NnplugError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from nnplug_nnunet.networks import Decoder, Layers
+    from nnplug_nnunet.networks import Decoder, Layers, UNet
 
 Size = tuple[int, ...]
 
@@ -123,6 +123,11 @@ class UNetGeometry:
         from nnplug_nnunet.networks.cpu import accelerate
 
         return accelerate(network, precise=True)
+
+    def split_head(self, network: nn.Module) -> tuple[Callable[[torch.Tensor], torch.Tensor], nn.Module]:
+        """The last layer apart; see `nnplug.contracts.HeadedArchitecture`."""
+        unet = cast("UNet", network)
+        return unet.features, unet.decoder.head
 
     def layers(self) -> Layers:
         """The elementary layers; imports torch."""

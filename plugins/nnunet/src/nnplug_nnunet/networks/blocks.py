@@ -87,8 +87,12 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, channels, *size) -> (B, outputs, *size / stride)."""
-        y: torch.Tensor = self.nonlin(self.norm(self.dropout(self.conv(x))))
-        return y
+        return self.activate(self.conv(x))
+
+    def activate(self, y: torch.Tensor) -> torch.Tensor:
+        """What follows on the convolution; the shape stays."""
+        activated: torch.Tensor = self.nonlin(self.norm(self.dropout(y)))
+        return activated
 
 
 class LinearConvBlock(nn.Module):

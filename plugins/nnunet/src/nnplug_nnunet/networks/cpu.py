@@ -10,7 +10,6 @@ Found with PyTorch 2.13 (oneDNN 3.12) on a CPU without AVX512; bench/rows/step.p
 
 from __future__ import annotations
 
-import math
 from typing import Any, TypeVar, cast
 
 import torch
@@ -20,9 +19,10 @@ from torch.autograd.function import once_differentiable
 from nnplug_nnunet.networks import winograd
 from nnplug_nnunet.networks.norm import InPlaceNorm2d, InPlaceNorm3d
 from nnplug_nnunet.networks.tiling import LARGEST_TILE, PRECISE_TILE, TAPS, Tiling
+from nnplug_nnunet.networks.unet import Decoder
+from nnplug_nnunet.networks.unpooling import Unpooling2d, Unpooling3d, UnpoolingByRows2d, UnpoolingByRows3d
 
 Network = TypeVar("Network", bound=nn.Module)
-_NORMS = (nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 def accelerate(network: Network, *, precise: bool = False) -> Network:
@@ -33,11 +33,12 @@ def accelerate(network: Network, *, precise: bool = False) -> Network:
 
     Args:
         network: of any layers.
-        precise: for predicting, without gradients: Winograd's more precise tiles, and instead of the norms' fused
-            statistics, which lose digits that labels near a border depend on, norms that write into their input.
+        precise: for predicting, without gradients: Winograd's more precise tiles, and layers that need less memory.
+            Norms write into their input, and their statistics are not the fused ones, which lose digits that labels
+            near a border depend on.
     """
     for module in network.modules():
-        replacement = _in_place(module) if precise and isinstance(module, _NORMS) else _faster(module)
+        replacement = (_frugal(module) if precise else None) or _faster(module)
         if replacement is not None:
             module.__class__ = replacement
         if isinstance(module, WinogradConv2d | WinogradConv3d):
@@ -91,18 +92,15 @@ class PointwiseConv2d(nn.Conv2d):
         return _mix(input, weight, bias)
 
 
-class Unpooling3d(nn.ConvTranspose3d):
-    """nn.ConvTranspose3d with its kernel size as stride."""
+class JoinlessDecoder(Decoder):
+    """A decoder that reads upsampled map and skip where they are, without gradients."""
 
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002, ARG002 (nn.ConvTranspose3d's)
-        return _scatter(input, self.weight, self.bias)
-
-
-class Unpooling2d(nn.ConvTranspose2d):
-    """nn.ConvTranspose2d with its kernel size as stride."""
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002, ARG002 (nn.ConvTranspose2d's)
-        return _scatter(input, self.weight, self.bias)
+    def _convolve_joined(self, conv: nn.Module, stage: int, maps: list[Tensor]) -> Tensor:
+        tiling = Tiling.best(maps[-2].shape[2], PRECISE_TILE)
+        if tiling is None or not isinstance(conv, WinogradConv2d | WinogradConv3d):
+            return super()._convolve_joined(conv, stage, maps)
+        images = (self.transpconvs[stage](maps.pop()), maps.pop())
+        return winograd.convolve_joined(images, conv.weight, conv.bias, cast(tuple[int, ...], conv.padding), tiling)
 
 
 class PerSampleNorm3d(nn.InstanceNorm3d):
@@ -153,10 +151,15 @@ def _is_unpooling(module: nn.ConvTranspose2d | nn.ConvTranspose3d) -> bool:
     return kind and plain
 
 
-def _in_place(module: nn.InstanceNorm2d | nn.InstanceNorm3d) -> type[nn.Module] | None:
-    if not _is_affine(module):
-        return None
-    return InPlaceNorm3d if isinstance(module, nn.InstanceNorm3d) else InPlaceNorm2d
+def _frugal(module: nn.Module) -> type[nn.Module] | None:
+    """The class that computes what `module` does in less memory, without gradients, if there is one."""
+    if type(module) is Decoder:
+        return JoinlessDecoder
+    if isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d) and _is_unpooling(module):
+        return UnpoolingByRows3d if isinstance(module, nn.ConvTranspose3d) else UnpoolingByRows2d
+    if isinstance(module, nn.InstanceNorm2d | nn.InstanceNorm3d) and _is_affine(module):
+        return InPlaceNorm3d if isinstance(module, nn.InstanceNorm3d) else InPlaceNorm2d
+    return None
 
 
 def _is_affine(module: nn.InstanceNorm2d | nn.InstanceNorm3d) -> bool:
@@ -168,23 +171,6 @@ def _mix(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A convolution of x (batch, in, *size) by weight (out, in, 1, ...)."""
     y: Tensor = nn.functional.linear(x.movedim(1, -1), weight.flatten(1), bias)
     return y.movedim(-1, 1)
-
-
-def _scatter(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Of x (batch, in, *size), each element times weight (in, out, *kernel) -> (batch, out, *size times kernel)."""
-    (batch, _, *size), (_, channels, *kernel) = x.shape, weight.shape
-    axes = len(size)
-    y = nn.functional.linear(x.movedim(1, -1), weight.movedim(1, -1).flatten(1).T, _repeat(bias, kernel))
-    y = y.view(batch, *size, *kernel, channels)
-    interleaved = [
-        axis for pair in zip(range(1, axes + 1), range(axes + 1, 2 * axes + 1), strict=True) for axis in pair
-    ]
-    shape = [n * k for n, k in zip(size, kernel, strict=True)]
-    return y.permute(0, *interleaved, 2 * axes + 1).reshape(batch, *shape, channels).movedim(-1, 1)
-
-
-def _repeat(bias: Tensor | None, kernel: list[int]) -> Tensor | None:
-    return None if bias is None else bias.repeat(math.prod(kernel))
 
 
 class _PerSampleNorm(torch.autograd.Function):

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from nnplug_nnunet.networks.blocks import NEGATIVE_SLOPE, ConvStack, Layers, ResidualBlock, ResidualStack
+from nnplug_nnunet.networks.blocks import NEGATIVE_SLOPE, ConvBlock, ConvStack, Layers, ResidualBlock, ResidualStack
 from nnplug_nnunet.networks.names import drop_aliases
 
 
@@ -86,18 +86,40 @@ class Decoder(nn.Module):
         )
         self.seg_layers = nn.ModuleList(layers.pointwise(fine, outputs, bias=True) for (fine, _), _, _ in down)
 
-    def forward(self, skips: list[torch.Tensor]) -> list[torch.Tensor] | torch.Tensor:
+    def forward(self, maps: list[torch.Tensor]) -> list[torch.Tensor] | torch.Tensor:
         """Outputs of the encoder, from fine to coarse, which are used up -> logits as `UNet.forward` says."""
-        x = skips.pop()
-        logits: list[torch.Tensor] = []
-        finest = len(self.stages) - 1
-        for i, (up, stage, head) in enumerate(zip(self.transpconvs, self.stages, self.seg_layers, strict=True)):
-            x = torch.cat((up(x), skips.pop()), 1)
-            for block in cast("ConvStack", stage).convs:  # what both are joined to need not outlive the first
-                x = block(x)
-            if self.training or i == finest:
-                logits.append(head(x))
-        return logits[::-1] if self.training else logits[0]
+        if not self.training:
+            logits: torch.Tensor = self.head(self.features(maps))
+            return logits
+        levels = []
+        for stage, head in enumerate(self.seg_layers):
+            self._climb(stage, maps)
+            levels.append(head(maps[-1]))
+        return levels[::-1]
+
+    def features(self, maps: list[torch.Tensor]) -> torch.Tensor:
+        """As `forward`, but what the last head sees."""
+        for stage in range(len(self.stages)):
+            self._climb(stage, maps)
+        return maps.pop()
+
+    @property
+    def head(self) -> nn.Module:
+        """The layer that gives logits at full resolution."""
+        return self.seg_layers[-1]
+
+    def _climb(self, stage: int, maps: list[torch.Tensor]) -> None:
+        """Replace the two coarsest maps by one of the finer size; none outlives its use."""
+        first, *others = cast("list[ConvBlock]", self.stages[stage].convs)
+        x = first.activate(self._convolve_joined(first.conv, stage, maps))
+        for block in others:
+            x = block(x)
+        maps.append(x)
+
+    def _convolve_joined(self, conv: nn.Module, stage: int, maps: list[torch.Tensor]) -> torch.Tensor:
+        """The coarsest map, upsampled, and the skip, convolved side by side; both are used up."""
+        y: torch.Tensor = conv(torch.cat((self.transpconvs[stage](maps.pop()), maps.pop()), 1))
+        return y
 
 
 class UNet(nn.Module):
@@ -107,7 +129,7 @@ class UNet(nn.Module):
     tensors appear under several names.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, decoder: Decoder) -> None:
         """Initialise the weights from torch's generator."""
         super().__init__()
         self.encoder = encoder
@@ -125,6 +147,11 @@ class UNet(nn.Module):
         """
         logits: list[torch.Tensor] | torch.Tensor = self.decoder(self.encoder(x))
         return logits
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """What the last layer, `decoder.head`, makes logits of: (B, channels, *patch) -> (B, features, *patch)."""
+        features: torch.Tensor = self.decoder.features(self.encoder(x))
+        return features
 
 
 def _each(stages: nn.ModuleList, x: torch.Tensor) -> list[torch.Tensor]:

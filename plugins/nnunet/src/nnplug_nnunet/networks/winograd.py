@@ -40,6 +40,17 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: Sequence[i
     return y.movedim(-1, 1)
 
 
+def convolve_joined(
+    images: Sequence[Tensor], weight: Tensor, bias: Tensor | None, padding: Sequence[int], tiling: Tiling
+) -> Tensor:
+    """What `convolve` gives of images joined along their channels, without joining them whole; no gradients."""
+    if weight.dim() == 4:
+        solid = (padding[0], 0, padding[1])
+        return convolve_joined([x.unsqueeze(3) for x in images], weight.unsqueeze(3), bias, solid, tiling).squeeze(3)
+    *joined, kernel = _channels_last(*images, weight)
+    return _filter(joined, kernel, bias, padding[1:], tiling).movedim(-1, 1)
+
+
 class _Filter(torch.autograd.Function):
     """Filter the first spatial axis by products of tiles, the others by 2D convolutions of all tiles at once.
 
@@ -53,19 +64,7 @@ class _Filter(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.padding, ctx.has_bias, ctx.tiling = padding, bias is not None, tiling
-        kernels = tiling.weights_to_points(weight.flatten(2))
-        y = x.new_empty(*x.shape[:-1], len(weight))
-        for part in tiling.parts(x[:, 0, ..., 0].numel() * max(x.shape[-1], len(weight))):
-            points = tiling.inputs_to_points(x.flatten(2), part)
-            products = points.new_empty(*points.shape[:3], *x.shape[2:4], len(weight))
-            for i in range(tiling.points):
-                constant = bias if i == BIAS_POINT else None
-                image, kernel = _image(points[i], x.shape), _kernel(kernels[i], weight.shape)
-                _image(products[i], products.shape[1:]).copy_(
-                    nn.functional.conv2d(image, kernel, constant, padding=padding)
-                )
-            tiling.points_to_outputs(products.flatten(3), part, out=y.flatten(2))
-        return y
+        return _filter([x], weight, bias, padding, tiling)
 
     @staticmethod
     @once_differentiable
@@ -89,6 +88,28 @@ class _Filter(torch.autograd.Function):
             for_bias = constant if wanted[2] else for_bias
         for_x = tiling.points_to_inputs(points).view_as(x)
         return for_x, tiling.points_to_weights(kernels).view_as(weight), for_bias, None, None
+
+
+def _filter(
+    images: Sequence[Tensor], weight: Tensor, bias: Tensor | None, padding: Sequence[int], tiling: Tiling
+) -> Tensor:
+    """Some tiles after the other, with the channels of all images beside each other."""
+    kernels = tiling.weights_to_points(weight.flatten(2))
+    y = images[0].new_empty(*images[0].shape[:-1], len(weight))
+    for part in tiling.parts(y[:, 0, ..., 0].numel() * max(weight.shape[-1], len(weight))):
+        points = [tiling.inputs_to_points(x.flatten(2), part) for x in images]
+        products = y.new_empty(*points[0].shape[:3], *y.shape[2:])
+        for i in range(tiling.points):
+            constant = bias if i == BIAS_POINT else None
+            image = _join([_image(own[i], x.shape) for own, x in zip(points, images, strict=True)])
+            product = nn.functional.conv2d(image, _kernel(kernels[i], weight.shape), constant, padding=padding)
+            _image(products[i], y.shape).copy_(product)
+        tiling.points_to_outputs(products.flatten(3), part, out=y.flatten(2))
+    return y
+
+
+def _join(images: Sequence[Tensor]) -> Tensor:
+    return images[0] if len(images) == 1 else torch.cat(list(images), 1)
 
 
 def _image(point: Tensor, shape: Sequence[int]) -> Tensor:
