@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,10 +43,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         write_text(path, json.dumps(self.data(), indent=2) + "\n")
 
 
+@cache
+def _fields(kind: type[Record]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Evaluating annotations takes longer than what is done with the values."""
+    return msgspec.structs.fields(kind)
+
+
 def _builtins(value: Any) -> Any:
     """JSON values; None is left out where it is a field's default, and kept inside options and other mappings."""
     if isinstance(value, Record):
-        fields = [(field, getattr(value, field.name)) for field in msgspec.structs.fields(value)]
+        fields = [(field, getattr(value, field.name)) for field in _fields(type(value))]
         return {f.encode_name: _builtins(v) for f, v in fields if not (v is None and f.default is None)}
     if isinstance(value, Mapping):
         return {str(key): _builtins(item) for key, item in value.items()}

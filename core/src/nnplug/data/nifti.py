@@ -20,6 +20,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from nnplug.data.recent import RecentArrays
+
 ENDINGS = (".nii.gz", ".nii")
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, struct.error)
 """What reading a damaged file raises."""
@@ -30,6 +32,8 @@ _HEADER = 540
 
 _REMEMBERED = 100_000
 """Files whose scan is kept, a few hundred bytes each."""
+
+_RECENT = RecentArrays(room=100_000_000)
 
 _TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
 
@@ -81,13 +85,27 @@ class Scan(NamedTuple):
     nonfinite: int
 
 
+_WHOLE = Scan(is_whole=True, nonfinite=0)
+"""What a scan tells of a file that `read_plain` reads."""
+
+
+class _Version(NamedTuple):
+    """A file as it is now."""
+
+    path: Path
+    size: int
+    changed: int
+
+
 def is_nifti(path: Path) -> bool:
     """Whether the name says so."""
     return path.name.lower().endswith(ENDINGS)
 
 
 def read_plain(path: Path) -> npt.NDArray[Any] | None:
-    """The voxels as they lie in the file, slowest axis first, in its own type and native byte order.
+    """The voxels as they lie in the file, slowest axis first, in its own type and native byte order; not to be changed.
+
+    Those of small files are remembered: verification, fingerprint and each configuration read the same ones in turn.
 
     Returns:
         None where ITK has to read: other formats, scaled values, rare types, files that are damaged or hold what is
@@ -98,6 +116,16 @@ def read_plain(path: Path) -> npt.NDArray[Any] | None:
     """
     if not is_nifti(path):
         return None
+    version = _version(path)
+    voxels = _RECENT.find(version)
+    if voxels is None:
+        voxels = _read(path)
+        if voxels is not None:
+            _RECENT.keep(version, voxels)
+    return voxels
+
+
+def _read(path: Path) -> npt.NDArray[Any] | None:
     try:
         data = path.read_bytes()
         content = gzip.decompress(data) if path.name.lower().endswith(".gz") else data
@@ -120,8 +148,13 @@ def scan(path: Path) -> Scan:
         OSError: the file cannot be opened.
         EOFError, zlib.error, gzip.BadGzipFile, struct.error: it is damaged.
     """
+    version = _version(path)
+    return _WHOLE if _RECENT.find(version) is not None else _scanned(*version)
+
+
+def _version(path: Path) -> _Version:
     stat = path.stat()
-    return _scanned(path, stat.st_size, stat.st_mtime_ns)
+    return _Version(path, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=_REMEMBERED)
