@@ -71,6 +71,11 @@ class CrookedArchitecture(ShallowArchitecture):
         return nn.Identity(), nn.Conv3d(network.in_channels, network.out_channels, 1)
 
 
+class WideArchitecture(ShallowArchitecture):
+    def split_head(self, network):
+        return nn.Identity(), nn.Conv3d(network.in_channels, network.out_channels, 3, padding=1)
+
+
 class LeakyAugmenter:
     def bind(self, context):
         class Bound:
@@ -140,6 +145,12 @@ class SilentExecutor(LocalExecutor):
             CrookedArchitecture,
             "predicts the same with its last layer apart",
             "split_head changes logits by",
+        ),
+        (
+            Kind.ARCHITECTURE,
+            WideArchitecture,
+            "predicts the same with its last layer apart",
+            r"the weight of split_head's layer has shape \(3, .*, 3, 3, 3\)",
         ),
         (Kind.AUGMENTER, LeakyAugmenter, "augments 3D patches", "-1 is still in the label; it must have become 0"),
         (Kind.TRAINER, LazyTrainer, "mirrors axes that exist", r"mirror_axes\(2\) is \(0, 2\)"),

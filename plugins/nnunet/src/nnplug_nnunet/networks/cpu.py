@@ -96,8 +96,10 @@ class JoinlessDecoder(Decoder):
     """A decoder that reads upsampled map and skip where they are, without gradients."""
 
     def _convolve_joined(self, conv: nn.Module, stage: int, maps: list[Tensor]) -> Tensor:
-        tiling = Tiling.best(maps[-2].shape[2], PRECISE_TILE)
-        if tiling is None or not isinstance(conv, WinogradConv2d | WinogradConv3d):
+        if not isinstance(conv, WinogradConv2d | WinogradConv3d):
+            return super()._convolve_joined(conv, stage, maps)
+        tiling = Tiling.best(maps[-2].shape[2], conv.largest_tile)
+        if tiling is None:
             return super()._convolve_joined(conv, stage, maps)
         images = (self.transpconvs[stage](maps.pop()), maps.pop())
         return winograd.convolve_joined(images, conv.weight, conv.bias, cast(tuple[int, ...], conv.padding), tiling)
