@@ -27,6 +27,7 @@ test-slow: setup
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 
 types: setup
 	$(BIN)/mypy $(SOURCES) plugins/_template/src $(wildcard docs/examples/*/src)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from nnplug import contracts
-from nnplug.components import Kind
-from nnplug.data.phantom import write_phantom
-from nnplug.plugins import HOOKS
+from nnplug.dataset.phantom import write_phantom
+from nnplug.registry.components import Kind
+from nnplug.registry.loader import HOOKS
 from nnplug_cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -90,13 +90,13 @@ def bundle(phantom, tmp_path_factory):
     from safetensors.torch import save_file
 
     from nnplug import Plugins
-    from nnplug.data.dataset import Dataset
-    from nnplug.provenance import record
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.models.bundle import Contents, pack
+    from nnplug.preparation.make_plans import make_plans
+    from nnplug.preparation.measure import measure
+    from nnplug.registry.provenance import record
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.progress import Silent
-    from nnplug.stages.bundle import Contents, pack
-    from nnplug.stages.fingerprint import measure
-    from nnplug.stages.plan import make_plans
 
     plugins, dataset = Plugins(), Dataset.open(phantom)
     extractor = plugins.registry.create(Kind.EXTRACTOR, "nnunet")

@@ -1,6 +1,6 @@
-"""Who may import whom: the table of docs/architecture.md, read from the syntax of every source file.
+"""What `.importlinter` cannot say: imports of command lines stay inside functions, and every library is declared.
 
-Imports under `if TYPE_CHECKING:` are free: they do not run.
+Every source file is read as syntax. Imports under `if TYPE_CHECKING:` are free: they do not run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from configparser import ConfigParser
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -19,31 +21,19 @@ ROOT = Path(__file__).parents[1]
 NUMERICS = {"numpy", "torch", "scipy", "SimpleITK"}
 SCREEN = {"click", "rich"}
 
-CORE = {
-    "nnplug.ops": NUMERICS | {"nnplug.errors", "nnplug.ops"},
-    "nnplug.runtime": NUMERICS | {"nnplug.errors", "nnplug.runtime"},
-    "nnplug.data": NUMERICS | {"msgspec", "nnplug"},
-    "nnplug.stages": NUMERICS | {"msgspec", "safetensors", "matplotlib", "nnplug"},
-    "nnplug.testing": NUMERICS | {"msgspec", "safetensors", "pytest", "nnplug"},
-    "nnplug": {"msgspec", "pluggy", "packaging", "nnplug"},
-}
-"""What each part of the core may import; the first entry that a module's name begins with counts."""
-
-NEVER = {
-    "nnplug.data": {"nnplug.stages", "nnplug.testing"},
-    "nnplug.stages": {"nnplug.testing"},
-    "nnplug": {"nnplug.ops", "nnplug.stages", "nnplug.testing"},
-}
-"""What the wider permissions above leave out."""
+DRAWING = {"nnplug.evaluation", "nnplug.training"}
+"""Packages of the core that draw pictures."""
 
 COMMAND_LINES = {"nnplug_cli": set(), "nnplug_nnunetv2_commands": {"nnplug_cli"}}
 """Packages that are command lines, and which other ones each may import."""
 
-LAZY = {"nnplug.stages", "nnplug.ops", "nnplug.data", "nnplug.runtime", "nnplug.testing", "nnplug_nnunet"}
-"""What command lines may import inside functions only, so that help and listings answer at once."""
+LIGHT = {"nnplug.errors", "nnplug.hookspecs", "nnplug.registry", "nnplug.plans.overrides", "nnplug.workspace.layout"}
+"""Modules of the core that command lines may import at their start: help and listings answer at once."""
 
-LIGHT = {"nnplug.data.workspace"}
-"""What of it is paths alone and imports nothing."""
+LATE = {"nnplug_cli.demo"}
+"""Modules of command lines that are themselves imported inside functions only."""
+
+TEMPLATE = "nnplug_acme"
 
 LIBRARIES = {
     "nnplug-core": "nnplug",
@@ -80,7 +70,8 @@ class Package:
     @classmethod
     def of(cls, distribution: Path) -> Package:
         project = tomllib.loads((distribution / "pyproject.toml").read_text())["project"]
-        names = [re.split(r"[<>=!~ \[;]", line, maxsplit=1)[0].lower() for line in project["dependencies"]]
+        lines = [*project["dependencies"], *chain(*project.get("optional-dependencies", {}).values())]
+        names = [re.split(r"[<>=!~ \[;]", line, maxsplit=1)[0].lower() for line in lines]
         imports = {LIBRARIES.get(n, n.replace("-", "_")) for n in names}
         folder = next(path for path in (distribution / "src").iterdir() if (path / "__init__.py").exists())
         return cls(folder, frozenset(imports))
@@ -106,25 +97,19 @@ class Package:
     def _reason(self, module: str, one: Import) -> str | None:
         if one.name.partition(".")[0] in sys.stdlib_module_names:
             return None
-        if self.name in COMMAND_LINES and one.top_level and begins(one.name, LAZY) and not begins(one.name, LIGHT):
-            return "inside functions only"
-        if self.name == "nnplug":
-            return core_reason(module, one)
+        early = self.name in COMMAND_LINES and one.top_level and module not in LATE
+        if early and begins(one.name, {"nnplug", "nnplug_nnunet"}):
+            return None if begins(one.name, LIGHT) else "inside functions only"
+        if one.name.startswith("matplotlib") and self.name == "nnplug" and not begins(module, DRAWING):
+            return "only packages that draw"
         if begins(one.name, self._forbidden()):
-            return "not in this layer"
+            return "not here"
         return None if begins(one.name, {*self.declared, self.name}) else "its distribution is not declared"
 
     def _forbidden(self) -> set[str]:
         if self.name not in COMMAND_LINES:
             return SCREEN | set(COMMAND_LINES)
         return NUMERICS | {"matplotlib"} | set(COMMAND_LINES) - COMMAND_LINES[self.name] - {self.name}
-
-
-def core_reason(module: str, one: Import) -> str | None:
-    zone = next(zone for zone in CORE if begins(module, {zone}))
-    if not begins(one.name, CORE[zone]):
-        return "not in this layer"
-    return "a layer above" if begins(one.name, NEVER.get(zone, ())) else None
 
 
 def begins(name, packages):
@@ -169,12 +154,22 @@ def test_every_import_is_allowed():
     assert not violations, "\n".join(["imports against docs/architecture.md:", *violations])
 
 
+def test_import_linter_watches_every_package():
+    settings = ConfigParser()
+    settings.read(ROOT / ".importlinter")
+    watched = settings["importlinter"]["root_packages"].split()
+    assert sorted(watched) == sorted({Package.of(folder).name for folder in distributions()} - {TEMPLATE})
+
+
 @pytest.fixture
 def package(tmp_path):
     """Write a package with one module and give its violations."""
 
     def make(
-        name, module, source, dependencies=("nnplug", "nnplug-core", "nnplug-nnunet>=0.1", "click", "rich", "torch")
+        name,
+        module,
+        source,
+        dependencies=("nnplug", "nnplug-core", "nnplug-nnunet>=0.1", "click", "rich", "torch", "matplotlib"),
     ):
         file = tmp_path / "src" / name / module
         file.parent.mkdir(parents=True)
@@ -190,25 +185,20 @@ def package(tmp_path):
 @pytest.mark.parametrize(
     ("name", "module", "source"),
     [
-        ("nnplug", "ops/a.py", "from nnplug.data import plans"),
-        ("nnplug", "ops/a.py", "from ..data.plans import Plans"),
-        ("nnplug", "data/a.py", "def f():\n    import nnplug.stages.train"),
-        ("nnplug", "data/a.py", "import matplotlib.pyplot"),
-        ("nnplug", "runtime/a.py", "from nnplug import components"),
-        ("nnplug", "stages/a.py", "import rich"),
-        ("nnplug", "a.py", "import numpy as np"),
-        ("nnplug", "a.py", "if True:\n    from torch import nn"),
+        ("nnplug", "io/a.py", "import matplotlib.pyplot"),
+        ("nnplug", "training/a.py", "import rich"),
+        ("nnplug", "a.py", "if True:\n    from scipy import ndimage"),
         ("nnplug_x", "a.py", "import rich"),
         ("nnplug_x", "a.py", "from nnplug_cli.main import main"),
         ("nnplug_x", "a.py", "import nnplug_brats"),
         ("nnplug_x", "a.py", "import scipy"),
         ("nnplug_cli", "a.py", "def f():\n    import torch"),
-        ("nnplug_cli", "a.py", "from nnplug.stages.train import train"),
-        ("nnplug_cli", "a.py", "class A:\n    from nnplug.data import plans"),
+        ("nnplug_cli", "a.py", "from nnplug.training.train import train"),
+        ("nnplug_cli", "a.py", "class A:\n    from nnplug.plans import plans"),
         ("nnplug_cli", "a.py", "import nnplug_nnunetv2_commands"),
         ("nnplug_nnunetv2_commands", "a.py", "def f():\n    import torch"),
         ("nnplug_nnunetv2_commands", "a.py", "from nnplug_nnunet.nnunet_models import import_model"),
-        ("nnplug_nnunetv2_commands", "a.py", "from nnplug.data.plans import Plans"),
+        ("nnplug_nnunetv2_commands", "a.py", "from nnplug.plans.plans import Plans"),
     ],
 )
 def test_a_planted_violation_is_found(package, name, module, source):
@@ -219,8 +209,8 @@ def test_a_planted_violation_is_found(package, name, module, source):
 @pytest.mark.parametrize(
     ("name", "module", "source"),
     [
-        ("nnplug", "ops/a.py", "import os\nimport numpy as np\nfrom nnplug.errors import NnplugError\nfrom . import b"),
-        ("nnplug", "data/a.py", "from nnplug.ops.crop import crop\nfrom nnplug.records import Record"),
+        ("nnplug", "ops/a.py", "import os\nimport torch\nfrom nnplug.errors import NnplugError\nfrom . import b"),
+        ("nnplug", "training/a.py", "def f():\n    from matplotlib import figure"),
         ("nnplug", "a.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch"),
         (
             "nnplug_x",
@@ -230,9 +220,9 @@ def test_a_planted_violation_is_found(package, name, module, source):
         (
             "nnplug_nnunetv2_commands",
             "a.py",
-            "import nnplug_cli.context\nimport nnplug.data.workspace\ndef f():\n    import nnplug_nnunet.nnunet_models",
+            "import nnplug_cli.context\nimport nnplug.workspace.layout\ndef f():\n    import nnplug_nnunet",
         ),
-        ("nnplug_cli", "a.py", "import click\ndef f():\n    from nnplug.stages.train import train\n    import rich"),
+        ("nnplug_cli", "a.py", "import click\ndef f():\n    from nnplug.training.train import train\n    import rich"),
     ],
 )
 def test_what_the_table_allows_is_no_violation(package, name, module, source):

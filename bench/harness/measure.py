@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.row import Case, Inside, Row, Sample, Setting, Side, Unmeasurable, Which
 from harness.session import OWN_PYTHON, Died, Served
-from nnplug.records import Record
+from nnplug.runtime.records import Record
 
 DISTURBED = 0.05
 """From this share of the cores on, what others compute makes a figure worthless."""

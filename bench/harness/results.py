@@ -12,8 +12,8 @@ import msgspec
 
 from harness.measure import Result
 from harness.session import output_of
-from nnplug.records import Record
 from nnplug.runtime.machine import Machine, inspect_machine
+from nnplug.runtime.records import Record
 
 _GB = 1_000_000_000
 _PEER_PACKAGES = ("nnunetv2", "batchgeneratorsv2", "scikit-image", "torch")

@@ -1,6 +1,6 @@
 """Ask nnunetv2 for ensembles of random probabilities: ORACLE/bin/python bench/oracle/ensemble.py OUT.npz.
 
-OUT.npz belongs in tests/core/stages/golden/ensemble.npz. Members are drawn from a seed: only results are stored.
+OUT.npz belongs in tests/core/inference/golden/ensemble.npz. Members are drawn from a seed: only results are stored.
 """
 
 from __future__ import annotations

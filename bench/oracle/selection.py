@@ -1,6 +1,6 @@
 """Ask nnunetv2 which of three configurations is best: ORACLE/bin/python bench/oracle/selection.py OUT.json.
 
-OUT.json belongs in tests/core/stages/golden/selection.json. Predictions are drawn from a seed; decisions are stored.
+OUT.json belongs in tests/core/selection/golden/selection.json. Predictions are drawn from a seed; decisions are stored.
 """
 
 from __future__ import annotations

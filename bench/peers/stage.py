@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 from nnplug import Kind, Plugins
-from nnplug.data.dataset import Dataset
-from nnplug.data.plans import read_plans
-from nnplug.data.workspace import Workspace
+from nnplug.dataset.dataset import Dataset
+from nnplug.plans.plans import read_plans
+from nnplug.preparation.preprocess import preprocess_dataset
 from nnplug.runtime.progress import Silent
-from nnplug.stages.preprocess import preprocess_dataset
+from nnplug.workspace.layout import Workspace
 
 CONFIGURATION = "3d_fullres"
 
@@ -41,7 +41,7 @@ def main(folder: str, root: str, name: str, workers: str) -> None:
 
 def ready(index: int) -> int:
     """What a worker does before the clock starts: it has imported what the stage needs."""
-    import nnplug.stages.preprocess  # noqa: F401 - in the worker's process
+    import nnplug.preparation.preprocess  # noqa: F401 - in the worker's process
 
     time.sleep(0.1)  # so that no worker does the others' share
     return index

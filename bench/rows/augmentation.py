@@ -38,7 +38,7 @@ def ours(patch: list[int], source: list[int], degrees: int, channels: int, sampl
     import torch
 
     from nnplug.contracts import AugmentationContext
-    from nnplug.data.labels import Labels
+    from nnplug.dataset.labels import Labels
     from nnplug.runtime.memory import keep_freed_memory
     from nnplug_nnunet.augmentation import NnunetAugmenter
 

@@ -42,8 +42,8 @@ def ours(cases: int, batch: int) -> Work:
     """nnplug's case store."""
     import numpy as np
 
-    from nnplug.data.frame import Frame
-    from nnplug.data.store import CaseStore, Prepared
+    from nnplug.io.crop_info import Frame
+    from nnplug.workspace.case_store import CaseStore, Prepared
 
     store, frame = (
         CaseStore(Path(tempfile.mkdtemp(prefix="bench-"))),

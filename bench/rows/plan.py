@@ -44,9 +44,9 @@ def asked(planner: str) -> dict[str, Any]:
 def ours(planner: str) -> Work:
     """Plan in memory."""
     from nnplug import Kind, Plugins
-    from nnplug.data.dataset import DatasetDescription
-    from nnplug.data.fingerprint import Fingerprint
-    from nnplug.stages.plan import make_plans
+    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.plans.fingerprint import Fingerprint
+    from nnplug.preparation.make_plans import make_plans
 
     data, plugins = asked(planner), Plugins()
     description = DatasetDescription.from_data(data["dataset_json"], "bench")

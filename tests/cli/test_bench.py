@@ -8,7 +8,7 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from nnplug.data.phantom import write_phantom
+from nnplug.dataset.phantom import write_phantom
 from nnplug_cli.main import main
 
 TINY = (

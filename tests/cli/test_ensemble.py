@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from nnplug.data.images import Geometry, write_label
+from nnplug.io.images import Geometry, write_label
 from nnplug_cli.main import main
 
 GEOMETRY = Geometry((2, 3, 4), (1.0,) * 3, (1.0,) * 3, (0.0,) * 3, tuple(np.eye(3).ravel()))
@@ -28,7 +28,7 @@ def test_folders_are_averaged(folders, tmp_path, words):
     result = CliRunner().invoke(main, ["ensemble", *given, "-o", str(tmp_path / "C"), "--json"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {"output": str(tmp_path / "C"), "cases": ["x"]}
-    from nnplug.data.images import read_label
+    from nnplug.io.images import read_label
 
     assert (read_label(tmp_path / "C" / "x.nii.gz").array == 1).all()
 

@@ -103,7 +103,7 @@ def test_ctrl_c_while_waiting_for_a_plugin_says_for_which(install):
 
 def test_a_slow_plugin_is_named_with_its_seconds(install, monkeypatch):
     install("nnplug-bad", "bad", "import time\ntime.sleep(0.5)\n" + OFFER)
-    monkeypatch.setattr("nnplug.plugins.SLOW", 0.5)
+    monkeypatch.setattr("nnplug.registry.loader.SLOW", 0.5)
     said = re.compile(r"plugin 'bad' of nnplug-bad 1\.0 took \d\.\d s to import; -p no:nnplug-bad leaves it out")
     result = nnplug("components", "--json")
     assert said.search(result.stderr)

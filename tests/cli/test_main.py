@@ -14,7 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from nnplug.data.phantom import write_phantom
+from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import NnplugError, Problems
 from nnplug_cli import main as house
 from nnplug_cli.context import Context
@@ -61,7 +61,7 @@ def test_the_installed_command_answers_and_imports_nothing_heavy():
         [sys.executable, "-X", "importtime", NNPLUG, "components"], capture_output=True, text=True, check=True
     )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "nnplug.plugins" in imported
+    assert "nnplug.registry.loader" in imported
     assert not imported & set(HEAVY)
     assert done.stdout.startswith("kind ")
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from click.testing import CliRunner
 
-from nnplug.data.phantom import write_phantom
+from nnplug.dataset.phantom import write_phantom
 from nnplug_cli.main import main
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from nnplug.data.images import read_label
+from nnplug.io.images import read_label
 from nnplug_cli.main import main
 
 

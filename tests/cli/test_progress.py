@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from nnplug_cli.progress import Bars, Lines, Pace, duration
+from nnplug_cli.pace import Pace, duration
+from nnplug_cli.progress import Bars, Lines
 
 
 class Clock:

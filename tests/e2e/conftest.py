@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nnplug.data.phantom import write_phantom
+from nnplug.dataset.phantom import write_phantom
 
 NNPLUG = str(Path(sys.executable).parent / "nnplug")
 TINY = (

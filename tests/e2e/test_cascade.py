@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from nnplug.data.images import read_geometry, read_label
+from nnplug.io.images import read_geometry, read_label
 
 pytestmark = pytest.mark.slow  # a minute: nine trainings of seconds
 CASCADE = "3d_cascade_fullres"

@@ -9,8 +9,8 @@ import shutil
 import numpy as np
 import pytest
 
-from nnplug.data.dataset import Dataset
-from nnplug.data.images import read_image, read_label
+from nnplug.dataset.dataset import Dataset
+from nnplug.io.images import read_image, read_label
 
 CASES = 3
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnplug.data.phantom import write_phantom
+from nnplug.dataset.phantom import write_phantom
 
 EXAMPLES = sorted(path.parent for path in (Path(__file__).parents[2] / "docs" / "examples").glob("*/pyproject.toml"))
 TINY = {

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from nnplug import CaseStore
-from nnplug.data.phantom import write_phantom
+from nnplug.dataset.phantom import write_phantom
 from nnplug_cli.main import main
 
 TINY = {
@@ -126,7 +126,7 @@ def normalize(self, image, mask, intensity):
 
 def normalizer_that(action, raw):
     """The source of a normalizer that does so with one case, which it knows by its brightest voxel."""
-    from nnplug.data.images import read_image
+    from nnplug.io.images import read_image
 
     case = next(case for case in raw.training_cases() if case.name == SICK)
     return NORMALIZE.format(action=action, value=float(read_image([case.images[0]]).array.max()))

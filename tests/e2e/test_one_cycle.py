@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from nnplug.errors import InvalidOptions
-from nnplug.options import build
+from nnplug.registry.options import build
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "nnplug-one-cycle"
 FOLD = Path("Dataset999_Phantom/runs/one-cycle/3d_fullres/fold_0")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from nnplug.data.images import read_geometry, read_label
+from nnplug.io.images import read_geometry, read_label
 
 ARGUMENTS = ("-c", "3d_fullres", "-f", "0", "--no-mirroring", "--set", "trainer.epochs=4")
 FOLD = Path("Dataset999_Phantom/runs/nnunet/3d_fullres/fold_0")

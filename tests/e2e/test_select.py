@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from nnplug.data.images import read_geometry
+from nnplug.io.images import read_geometry
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nnplug.data.phantom import write_phantom
+from nnplug.dataset.phantom import write_phantom
 
 GUIDE = Path(__file__).parents[2] / "docs" / "write-a-plugin.md"
 MINE = {"planner": "my-lab", "architecture": "my-lab-unet", "trainer": "my-lab"}

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from nnplug_cli.progress import SHOWN_AFTER, Pace, duration
+from nnplug_cli.pace import SHOWN_AFTER, Pace, duration
 
 
 class _Remaining(ProgressColumn):

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnplug.components import Kind
+from nnplug.registry.components import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import Console
 
-    from nnplug.plugins import Plugins
+    from nnplug.registry.loader import Plugins
     from nnplug.runtime.executor import Executor
     from nnplug.runtime.progress import Progress
 
@@ -41,7 +41,7 @@ class Context:
     @cached_property
     def plugins(self) -> Plugins:
         """The installed plugins; one that cannot be loaded, or that all wait for, is told once, here."""
-        from nnplug.plugins import Plugins, Status
+        from nnplug.registry.loader import Plugins, Status
 
         with redirect_stdout(sys.stderr):  # what a plugin prints must not end up among the results
             plugins = Plugins(block=self.block)

@@ -12,7 +12,7 @@ from nnplug_cli.render import print_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nnplug.stages.summary import NetworkSummary
+    from nnplug.preparation.network_summary import NetworkSummary
 
 BYTES = 4
 """Of a float32."""

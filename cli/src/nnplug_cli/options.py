@@ -5,7 +5,7 @@
 | `dataset_argument` | `dataset: Path`, an id or name being looked up in nnUNet_raw |
 | `workspace_option` | `workspace: Path or None`, for `Context.workspace_root` |
 | `json_option` | `as_json: bool` |
-| `set_option` | `overrides: dict[str, dict[str, Any]]`, see `nnplug.overrides` |
+| `set_option` | `overrides: dict[str, dict[str, Any]]`, see `nnplug.plans.overrides` |
 | `set_option_of(KIND, ..)` | the same, other kinds being refused |
 | `executor_option` | `executor: str`, for `Context.make_executor` |
 | `component_options` | `choices: Choices` |
@@ -28,8 +28,8 @@ from typing import Any, TypeVar
 
 import click
 
-from nnplug import overrides
-from nnplug.components import Kind
+from nnplug.plans.overrides import parse
+from nnplug.registry.components import Kind
 from nnplug_cli.render import json_alone
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -85,8 +85,8 @@ def _apply(command: Callable[..., Any], decorators: list[Callable[..., Any]]) ->
 
 
 def dataset_folder(reference: str) -> Path:
-    """The folder that a path names, or an id or name in nnUNet_raw; raises as `nnplug.data.dataset.find_dataset`."""
-    from nnplug.data.dataset import find_dataset
+    """The folder that a path names, or an id or name in nnUNet_raw; raises as `nnplug.dataset.dataset.find_dataset`."""
+    from nnplug.dataset.dataset import find_dataset
 
     raw = os.environ.get("nnUNet_raw")  # noqa: SIM112 - nnU-Net's own spelling
     return find_dataset(reference, Path(raw) if raw else None)
@@ -97,7 +97,7 @@ def _dataset(ctx: click.Context, param: click.Parameter, value: str) -> Path:  #
 
 
 def _overrides(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, Any]]:  # noqa: ARG001
-    return overrides.parse(values)
+    return parse(values)
 
 
 def set_option_of(*kinds: Kind) -> Callable[[Command], Command]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from nnplug.stages.verify import Report
+    from nnplug.preparation.verify import Report
 
 
 def print_report(report: Report) -> None:

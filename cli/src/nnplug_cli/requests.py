@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from nnplug_cli.options import Choices
 
 if TYPE_CHECKING:
-    from nnplug.stages.pipeline import PlanRequest
+    from nnplug.pipeline.request import PlanRequest
 
 
 def plan_request(
     choices: Choices, overrides: Mapping[str, Mapping[str, Any]], configurations: tuple[str, ...]
 ) -> PlanRequest:
     """Put names, `--set` values and `--memory-gb` together."""
-    from nnplug.stages.pipeline import PlanRequest
+    from nnplug.pipeline.request import PlanRequest
 
     return PlanRequest(
         recipe=choices.recipe or "nnunet",

@@ -11,8 +11,8 @@ import click
 from nnplug_cli.render import print_table
 
 if TYPE_CHECKING:
-    from nnplug.data.labels import Labels
-    from nnplug.stages.selection import Selection
+    from nnplug.dataset.labels import Labels
+    from nnplug.selection.request import Selection
 
 
 def print_scores(labels: Labels, summaries: Mapping[str, Mapping[str, Any]]) -> None:

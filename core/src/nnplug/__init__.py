@@ -8,19 +8,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nnplug.components import Component, Kind, Recipe
 from nnplug.errors import NnplugError
 from nnplug.hookspecs import hookimpl
-from nnplug.plugins import Plugins
+from nnplug.registry.components import Component, Kind, Recipe
+from nnplug.registry.loader import Plugins
 
 if TYPE_CHECKING:
-    from nnplug.data.store import CaseStore
-    from nnplug.stages.predictor import Predictor
+    from nnplug.inference.predictor import Predictor
+    from nnplug.workspace.case_store import CaseStore
 
 __all__ = ["CaseStore", "Component", "Kind", "NnplugError", "Plugins", "Predictor", "Recipe", "hookimpl"]
 
 
-_LAZY = {"CaseStore": "nnplug.data.store", "Predictor": "nnplug.stages.predictor"}
+_LAZY = {"CaseStore": "nnplug.workspace.case_store", "Predictor": "nnplug.inference.predictor"}
 
 
 def __getattr__(name: str) -> Any:

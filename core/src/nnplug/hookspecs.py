@@ -28,7 +28,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nnplug.components import Component, Recipe
+    from nnplug.registry.components import Component, Recipe
 
 PROJECT = "nnplug"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from nnplug.data.workspace import RunFolder
 from nnplug.runtime.files import read_json
-from nnplug.stages.curves import read_log
+from nnplug.training.plots import read_log
+from nnplug.workspace.layout import RunFolder
 
 Epochs = Sequence[Mapping[str, Any]]
 

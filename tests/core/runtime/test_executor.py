@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from nnplug import Plugins
-from nnplug.components import Kind
 from nnplug.errors import InvalidOptions, NnplugError, Problems
+from nnplug.registry.components import Kind
 from nnplug.runtime.executor import Failure, LocalExecutor, attempt, collected
 from nnplug.runtime.progress import Silent
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from torch import nn
 
-from nnplug.components import Component, Entry, Kind, Registry, Source
-from nnplug.data.fingerprint import Fingerprint
 from nnplug.errors import NnplugError
-from nnplug.plugins import Plugins
+from nnplug.plans.fingerprint import Fingerprint
+from nnplug.registry.components import Component, Entry, Kind, Registry, Source
+from nnplug.registry.loader import Plugins
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.testing import Check, checks, checks_of, entries_of, require
@@ -137,7 +137,7 @@ class SilentExecutor(LocalExecutor):
         (Kind.EXECUTOR, SilentExecutor, "gives results in the order of the items", "the squares of .* came back as"),
         (Kind.EXECUTOR, SilentExecutor, "finishes the others where one fails, and names it", "5 is bad"),
         (Kind.EXECUTOR, SilentExecutor, "relays what jobs report", "'item 2 1/3' is not in"),
-        (Kind.PLANNER, DictPlanner, "plans 3D images", "planning gave dict instead of nnplug.data.plans.Plans"),
+        (Kind.PLANNER, DictPlanner, "plans 3D images", "planning gave dict instead of nnplug.plans.plans.Plans"),
         (Kind.NORMALIZER, DoubleNormalizer, "normalises a whole image", "came back as float64; it must be float32"),
         (Kind.ARCHITECTURE, ShallowArchitecture, "builds a 3D network", "training mode gave no list of logits"),
         (

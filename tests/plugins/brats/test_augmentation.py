@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import kstest
 
 from nnplug.contracts import AugmentationContext
-from nnplug.data.labels import Labels
+from nnplug.dataset.labels import Labels
 from nnplug_brats.augmentation import AggressiveAugmenter, BratsAugmenter
 from nnplug_nnunet.augmentation.intensity import AdditiveBrightness, Brightness, Contrast, Gamma, GaussianNoise
 from nnplug_nnunet.augmentation.resolution import GaussianBlur, LowResolution

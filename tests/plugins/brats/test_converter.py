@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from nnplug.data.images import read_label, write_image, write_label
+from nnplug.conversion.convert import convert
 from nnplug.errors import InvalidFile, Problems
+from nnplug.io.images import read_label, write_image, write_label
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
-from nnplug.stages.convert import convert
 from nnplug_brats.converter import BratsConverter
 from nnplug_cli.main import main
 from nnplug_nnunet.converters.examples import GEOMETRY, volumes

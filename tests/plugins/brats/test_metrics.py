@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
-from nnplug.data.labels import Labels
+from nnplug.dataset.labels import Labels
 from nnplug.ops.surface import surface_distances
 from nnplug_brats.metrics import MISSING, BratsMetric
 

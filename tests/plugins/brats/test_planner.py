@@ -7,10 +7,10 @@ from math import prod
 import pytest
 
 from nnplug import Plugins
-from nnplug.data.dataset import DatasetDescription
-from nnplug.data.fingerprint import Fingerprint, IntensityStats
+from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidOptions
-from nnplug.stages.plan import make_plans
+from nnplug.plans.fingerprint import Fingerprint, IntensityStats
+from nnplug.preparation.make_plans import make_plans
 
 PLUGINS = Plugins()
 RECIPES = [

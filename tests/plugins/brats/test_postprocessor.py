@@ -7,9 +7,9 @@ import pytest
 import SimpleITK as sitk
 
 from nnplug.contracts import LabelledCase
-from nnplug.data.labels import Labels
+from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile, InvalidOptions
-from nnplug.options import build
+from nnplug.registry.options import build
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug_brats.postprocessor import SmallRegion

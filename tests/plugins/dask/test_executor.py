@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from nnplug import Plugins
-from nnplug.components import Component, Entry, Kind, Source
-from nnplug.data.phantom import write_phantom
-from nnplug.data.store import CaseStore
+from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import InvalidOptions, NnplugError, Problems
+from nnplug.preparation.make_plans import make_plans
+from nnplug.preparation.measure import measure
+from nnplug.preparation.preprocess import Channel, preprocess_dataset
+from nnplug.registry.components import Component, Entry, Kind, Source
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
-from nnplug.stages.fingerprint import measure
-from nnplug.stages.plan import make_plans
-from nnplug.stages.preprocess import Channel, preprocess_dataset
+from nnplug.workspace.case_store import CaseStore
 
 
 class Heard(Silent):

@@ -12,17 +12,17 @@ import torch
 from safetensors.torch import save_file
 
 from nnplug import Plugins
-from nnplug.components import Kind
-from nnplug.data.dataset import image_cases
-from nnplug.data.images import read_label
-from nnplug.data.phantom import write_phantom
-from nnplug.provenance import record
+from nnplug.dataset.dataset import image_cases
+from nnplug.dataset.phantom import write_phantom
+from nnplug.inference.jobs import FolderPrediction, predict_cases
+from nnplug.io.images import read_label
+from nnplug.models.bundle import Contents, pack
+from nnplug.preparation.make_plans import make_plans
+from nnplug.preparation.measure import measure
+from nnplug.registry.components import Kind
+from nnplug.registry.provenance import record
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
-from nnplug.stages.bundle import Contents, pack
-from nnplug.stages.fingerprint import measure
-from nnplug.stages.plan import make_plans
-from nnplug.stages.predict_jobs import FolderPrediction, predict_cases
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from contextlib import closing
 import pytest
 
 from nnplug import Plugins
-from nnplug.components import Kind
 from nnplug.errors import InvalidOptions
+from nnplug.registry.components import Kind
 
 SBATCH = """#!/bin/sh
 cp "$1" {folder}/partial && mv {folder}/partial {folder}/script

@@ -12,14 +12,15 @@ import pytest
 from safetensors.numpy import load_file
 
 from nnplug import Plugins
-from nnplug.components import Kind
-from nnplug.data.phantom import write_phantom
-from nnplug.data.plans import read_plans
-from nnplug.data.workspace import Workspace
+from nnplug.dataset.phantom import write_phantom
+from nnplug.pipeline.request import PlanRequest, RunRequest, Stage
+from nnplug.pipeline.run import run
+from nnplug.plans.plans import read_plans
+from nnplug.registry.components import Kind
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
-from nnplug.stages.folds import FoldTraining, fold_jobs, train_folds
-from nnplug.stages.pipeline import PlanRequest, RunRequest, Stage, run
+from nnplug.training.folds import FoldTraining, fold_jobs, train_folds
+from nnplug.workspace.layout import Workspace
 
 OPTIONS = {
     "planner": {"base_features": 4, "max_features": 8},

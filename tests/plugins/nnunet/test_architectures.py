@@ -5,7 +5,7 @@ import pytest
 
 from nnplug.contracts import Topology
 from nnplug.errors import InvalidOptions, NnplugError
-from nnplug.options import build
+from nnplug.registry.options import build
 from nnplug_nnunet.architectures import PlainConvUNet, ResidualEncoderUNet
 
 TOPOLOGY = Topology(

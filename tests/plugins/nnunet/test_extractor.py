@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnplug.data.dataset import Dataset
+from nnplug.dataset.dataset import Dataset
 from nnplug.errors import NnplugError, Problems
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent

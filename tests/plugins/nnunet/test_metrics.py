@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from nnplug.data.labels import Labels
+from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidOptions
-from nnplug.options import build
+from nnplug.registry.options import build
 from nnplug_nnunet.metrics import Surface
 
 LABELS = Labels({"background": (0,), "whole": (1, 2), "core": (2,)}, (1, 2))

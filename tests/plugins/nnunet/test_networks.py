@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from nnplug.options import build
+from nnplug.registry.options import build
 from nnplug_nnunet.architectures import PlainConvUNet, ResidualEncoderUNet
 from nnplug_nnunet.networks import from_nnunet, to_nnunet
 from nnplug_nnunet.networks.blocks import ResidualBlock

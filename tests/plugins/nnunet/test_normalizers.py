@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nnplug import Kind, Plugins
-from nnplug.data.fingerprint import IntensityStats
 from nnplug.errors import NnplugError
+from nnplug.plans.fingerprint import IntensityStats
 
 STATS = IntensityStats(mean=10, median=10, std=4, min=-900, max=900, percentile_00_5=-2, percentile_99_5=30)
 images = arrays(np.float32, (2, 3, 4), elements=st.floats(-1000, 1000, width=16))

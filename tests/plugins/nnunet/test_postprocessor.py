@@ -3,7 +3,7 @@ import pytest
 import SimpleITK as sitk
 
 from nnplug.contracts import LabelledCase
-from nnplug.data.labels import Labels
+from nnplug.dataset.labels import Labels
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug_nnunet.postprocessor import LargestComponent

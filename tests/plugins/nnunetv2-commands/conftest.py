@@ -18,7 +18,7 @@ from unittest import mock
 
 import pytest
 
-from nnplug.data.phantom import write_phantom
+from nnplug.dataset.phantom import write_phantom
 from nnplug_nnunetv2_commands.command import Call
 from nnplug_nnunetv2_commands.environment import Environment
 

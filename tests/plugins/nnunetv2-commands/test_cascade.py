@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from nnplug.data.images import read_label
+from nnplug.io.images import read_label
 
 FOLDS = range(5)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from nnplug.data.images import read_label
+from nnplug.io.images import read_label
 
 
 def arrays(folder):

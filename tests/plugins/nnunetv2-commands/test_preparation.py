@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from nnplug.data.fingerprint import Fingerprint
+from nnplug.plans.fingerprint import Fingerprint
 
 
 def test_the_folder_is_laid_out_as_nnunet_lays_it(prepared):

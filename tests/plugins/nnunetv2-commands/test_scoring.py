@@ -10,9 +10,9 @@ import sys
 import numpy as np
 import pytest
 
-from nnplug.data.dataset import DatasetDescription
-from nnplug.data.images import read_label
+from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug.io.images import read_label
 from nnplug_nnunetv2_commands.scoring import describe, read_rule, write_rule
 
 SETS = ("ignore", "islands-everywhere", "islands-of-one", "regions", "scattered")

@@ -8,9 +8,9 @@ import shutil
 import pytest
 import torch
 
-from nnplug.data.workspace import RunFolder
 from nnplug.errors import NnplugError
 from nnplug.runtime.progress import Silent
+from nnplug.workspace.layout import RunFolder
 from nnplug_nnunetv2_commands.training import begin_anew
 
 

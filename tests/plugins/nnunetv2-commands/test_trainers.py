@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nnplug.components import Kind
 from nnplug.errors import UnknownComponent
-from nnplug.plugins import Plugins
+from nnplug.registry.components import Kind
+from nnplug.registry.loader import Plugins
 from nnplug_nnunetv2_commands import planners
 from nnplug_nnunetv2_commands.trainers import CLASSES, find_trainer
 

@@ -12,7 +12,7 @@ from nnplug_cli.options import device_option, json_option, set_option, workers_o
 from nnplug_cli.render import print_json, print_table
 
 if TYPE_CHECKING:
-    from nnplug.stages.epoch_profile import EpochProfile
+    from nnplug.profiling.report import EpochProfile
 
 
 @click.command(short_help="Show where the time of a training goes.")
@@ -40,9 +40,9 @@ def command(
     RUN is a run's folder in its workspace (WORKSPACE/DATASET/runs/PLANS/CONFIGURATION/fold_K), finished or not. A few
     iterations are trained from the start in a temporary folder; the run stays as it is.
     """
+    from nnplug.profiling.profile_run import profile_run
     from nnplug.runtime.device import choose_device
     from nnplug.runtime.executor import available_cores
-    from nnplug.stages.profile import profile_run
 
     profile = profile_run(
         run,

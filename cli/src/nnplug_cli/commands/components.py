@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from nnplug.components import Kind, Registry, Source
+from nnplug.registry.components import Kind, Registry, Source
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option
 from nnplug_cli.render import print_json, print_table

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnplug.components import Kind
+from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option, set_option_of, workers_option
 from nnplug_cli.render import print_json, print_table
 from nnplug_cli.reports import print_report
 
 if TYPE_CHECKING:
-    from nnplug.data.dataset import CaseFiles
-    from nnplug.stages.convert import Conversion
+    from nnplug.conversion.convert import Conversion
+    from nnplug.dataset.dataset import CaseFiles
 
 _path = click.Path(path_type=Path)
 
@@ -50,8 +50,8 @@ def convert(
     KIND is a converter: msd, nnunet-v1, pairs, or one of another plugin (`nnplug components converter`). The source
     is only read. Exit code 1 where verifying finds problems: they were in the source.
     """
+    from nnplug.conversion import convert as stage
     from nnplug.runtime.executor import LocalExecutor
-    from nnplug.stages import convert as stage
 
     context: Context = ctx.obj
     converter = context.plugins.registry.create(Kind.CONVERTER, kind, overrides.get(Kind.CONVERTER, {}))
@@ -82,10 +82,10 @@ def restore(
 
     For challenges: values are those that the converter put into dataset.json as "source_labels", names stay.
     """
-    from nnplug.data.dataset import DatasetDescription
+    from nnplug.conversion.restore import restore as write
+    from nnplug.conversion.restore import source_labels
+    from nnplug.dataset.dataset import DatasetDescription
     from nnplug.runtime.executor import LocalExecutor
-    from nnplug.stages.restore import restore as write
-    from nnplug.stages.restore import source_labels
 
     file = dataset_json or predictions / "dataset.json"
     values = source_labels(DatasetDescription.read(file), file)

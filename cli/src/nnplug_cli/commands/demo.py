@@ -37,15 +37,14 @@ def command(
     as_json: bool,
 ) -> None:
     """Make phantom images, train on them, predict unseen ones, score them and draw them: minutes on a CPU."""
-    from nnplug.runtime.device import choose_device
     from nnplug.runtime.executor import LocalExecutor, available_cores
-    from nnplug.stages.demo import demo
+    from nnplug_cli.demo import demo
 
     result = demo(
         output,
         plugins=context.plugins,
         executor=LocalExecutor(workers),
-        device=choose_device(device),
+        device=device,
         workers=workers or available_cores(),
         progress=context.progress,
         options=overrides,

@@ -20,7 +20,7 @@ def command(context: Context, *, workspace: Path | None, as_json: bool) -> None:
 
     Nothing is measured and nothing written; `nnplug bench RUN` measures a training.
     """
-    from nnplug.stages.doctor import diagnose
+    from nnplug.profiling.doctor import diagnose
 
     diagnosis = diagnose(context.workspace_root(workspace), context.plugins)
     if as_json:

@@ -39,9 +39,9 @@ def command(
 
     Each folder holds what `nnplug predict --save-logits` or `--save-probabilities`, or nnU-Net, has written.
     """
-    from nnplug.data.dataset import DatasetDescription
+    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.inference.averaging import ensemble_folders
     from nnplug.runtime.executor import LocalExecutor
-    from nnplug.stages.ensemble import ensemble_folders
 
     cases = ensemble_folders(
         (*first, *more),

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from nnplug.components import Kind
+from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option, set_option_of, workers_option
 from nnplug_cli.render import print_json, print_table
@@ -58,10 +58,10 @@ def command(
     By default that is Dice, IoU and voxel counts. --set metric.KEY=VALUE sets an option of a metric, such as
     metric.tolerance=2. Without a dataset.json every label value that occurs is a class.
     """
+    from nnplug.evaluation.evaluate import evaluate, find_description
+    from nnplug.evaluation.metrics import make_metrics
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.files import write_json
-    from nnplug.stages.evaluate import evaluate, find_description
-    from nnplug.stages.metrics import make_metrics
 
     metrics = make_metrics(names, overrides.get(Kind.METRIC, {}), context.plugins.registry)
     description = find_description(dataset_json, predictions)

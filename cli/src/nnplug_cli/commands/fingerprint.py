@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnplug.components import Kind
+from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     dataset_argument,
@@ -20,7 +20,7 @@ from nnplug_cli.options import (
 from nnplug_cli.render import print_json
 
 if TYPE_CHECKING:
-    from nnplug.data.fingerprint import Fingerprint
+    from nnplug.plans.fingerprint import Fingerprint
 
 
 @click.command(short_help="Measure a dataset: shapes, spacings, intensities.")
@@ -47,9 +47,9 @@ def command(
 
     DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw.
     """
-    from nnplug.data.dataset import Dataset
-    from nnplug.data.workspace import Workspace
-    from nnplug.stages.fingerprint import measure
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.preparation.measure import measure
+    from nnplug.workspace.layout import Workspace
 
     opened = Dataset.open(dataset)
     component = context.plugins.registry.create(Kind.EXTRACTOR, extractor, overrides.get(Kind.EXTRACTOR))

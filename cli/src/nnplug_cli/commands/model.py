@@ -14,7 +14,7 @@ from nnplug_cli.options import json_option
 from nnplug_cli.render import print_json, print_table
 
 if TYPE_CHECKING:
-    from nnplug.stages.bundle import Bundle
+    from nnplug.models.bundle import Bundle
 
 NNUNET = "nnplug_nnunet.nnunet_models"
 """By name, as everything that plugins give: the command imports no plugin."""
@@ -36,9 +36,9 @@ def command() -> None:
 @click.option("--licence", help="Under which the model may be used [default: that of dataset.json].")
 def export(*, runs: tuple[Path, ...], output: Path, weights: Any, rule: Path | None, licence: str | None) -> None:
     """Make a bundle of RUNS: run folders, or a folder of fold_* of one configuration."""
+    from nnplug.models.bundle import write_bundle
     from nnplug.runtime.files import read_json
-    from nnplug.stages.bundle import write_bundle
-    from nnplug.stages.runs import find_runs
+    from nnplug.workspace.runs import find_runs
 
     folders = [run.folder for path in runs for run in find_runs(path)]
     postprocessing = None if rule is None else read_json(rule)
@@ -51,7 +51,7 @@ def export(*, runs: tuple[Path, ...], output: Path, weights: Any, rule: Path | N
 @click.option("-o", "--output", required=True, type=_path, help="The folder to unpack into.")
 def import_(*, bundle: Path, output: Path) -> None:
     """Verify BUNDLE and unpack it to a folder."""
-    from nnplug.stages.bundle_ensemble import import_bundle
+    from nnplug.models.ensemble_bundle import import_bundle
 
     if licence := import_bundle(bundle, output).record.licence:
         click.echo(f"licence: {licence}", err=True)
@@ -66,7 +66,7 @@ def import_(*, bundle: Path, output: Path) -> None:
 @json_option
 def show(*, bundle: Path, only_requirements: bool, as_json: bool) -> None:
     """Verify BUNDLE and say what it is and what it needs."""
-    from nnplug.stages.bundle_ensemble import members_of, requirements, unpacked_any
+    from nnplug.models.ensemble_bundle import members_of, requirements, unpacked_any
 
     with unpacked_any(bundle) as opened:
         lines, members = requirements(opened), members_of(opened)
@@ -87,8 +87,8 @@ def show(*, bundle: Path, only_requirements: bool, as_json: bool) -> None:
 @click.pass_obj
 def summary(context: Context, *, model: Path, as_json: bool) -> None:
     """Show the network of MODEL, a run or bundle: stages, shapes, parameters, memory of feature maps."""
-    from nnplug.stages.model import open_model
-    from nnplug.stages.summary import summarize
+    from nnplug.models.open import open_model
+    from nnplug.preparation.network_summary import summarize
 
     opened = open_model(model)
     network = summarize(opened.plans, opened.configuration, opened.description, context.plugins.registry)

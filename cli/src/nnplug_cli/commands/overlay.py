@@ -33,8 +33,8 @@ def command(
 
     The slice with most foreground in the first folder is shown, a colour per label.
     """
+    from nnplug.evaluation.overlay_folder import draw_overlay_folder
     from nnplug.runtime.executor import LocalExecutor
-    from nnplug.stages.overlay_folder import draw_overlay_folder
 
     executor = LocalExecutor(workers)
     count = draw_overlay_folder(images, labels, output, channel=channel, executor=executor, progress=context.progress)

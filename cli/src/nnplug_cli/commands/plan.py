@@ -26,8 +26,8 @@ from nnplug_cli.requests import plan_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nnplug.data.dataset import DatasetDescription
-    from nnplug.data.plans import Plans
+    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.plans.plans import Plans
 
 FILE = click.Path(path_type=Path)
 
@@ -92,7 +92,7 @@ def command(
     `--set plan.KEY=VALUE` overrides a field of the configurations given with -c, or of all that it suits;
     `--set planner.KEY=VALUE` changes how they are planned (`nnplug show planner nnunet` lists what there is).
     """
-    from nnplug.data.dataset import DatasetDescription
+    from nnplug.dataset.dataset import DatasetDescription
 
     places = _places(context, dataset, workspace, (fingerprint, dataset_json, output), measured=source is None)
     description = DatasetDescription.read(places.description)
@@ -119,8 +119,8 @@ def _planned(
     overrides: dict[str, dict[str, Any]],
     configurations: tuple[str, ...],
 ) -> Plans:
-    from nnplug.data.fingerprint import Fingerprint
-    from nnplug.stages.plan import DEFAULT_RECIPE, make_plans
+    from nnplug.plans.fingerprint import Fingerprint
+    from nnplug.preparation.make_plans import DEFAULT_RECIPE, make_plans
 
     assert places.fingerprint is not None, "only plans of another dataset need none"
     return make_plans(
@@ -146,8 +146,8 @@ def _transferred(
     overrides: dict[str, dict[str, Any]],
     configurations: tuple[str, ...],
 ) -> Plans:
-    from nnplug.stages.model import find_plans
-    from nnplug.stages.plan import transfer_plans
+    from nnplug.models.open import find_plans
+    from nnplug.preparation.make_plans import transfer_plans
 
     if choices.recipe or choices.components or choices.memory_gb:
         raise click.UsageError("--from takes everything from the other plans; give --name and --set only")
@@ -181,8 +181,8 @@ def _places(
 
 
 def _in_workspace(context: Context, dataset: str, workspace: Path | None, *, measured: bool) -> Places:
-    from nnplug.data.dataset import Dataset
-    from nnplug.data.workspace import Workspace
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.workspace.layout import Workspace
 
     folder = dataset_folder(dataset)
     opened = Dataset.open(folder)
@@ -201,7 +201,7 @@ def _print(plans: Plans) -> None:
 
 
 def _print_networks(context: Context, plans: Plans, description: DatasetDescription) -> None:
-    from nnplug.stages.summary import summarize
+    from nnplug.preparation.network_summary import summarize
 
     for name in plans.configurations:
         print_network(summarize(plans, name, description, context.plugins.registry))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from nnplug.plugins import Plugin, Status
+from nnplug.registry.loader import Plugin, Status
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option
 from nnplug_cli.render import print_json, print_table

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from nnplug.components import Kind
+from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option, set_option_of, workers_option
 from nnplug_cli.render import print_json
@@ -43,10 +43,10 @@ def fit(
     as_json: bool,
 ) -> None:
     """Fit a rule on validation predictions, best those of a whole cross-validation."""
-    from nnplug.data.dataset import DatasetDescription
-    from nnplug.data.plans import Choice
+    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.evaluation import postprocess
+    from nnplug.plans.plans import Choice
     from nnplug.runtime.executor import LocalExecutor
-    from nnplug.stages import postprocess
 
     options = overrides.get(Kind.POSTPROCESSOR, {})
     record = postprocess.fit(
@@ -73,9 +73,9 @@ def fit(
 @click.pass_obj
 def apply(context: Context, *, folder: Path, output: Path, rule: Path, workers: int | None) -> None:
     """Apply a fitted rule to a folder of label maps."""
+    from nnplug.evaluation import postprocess
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.files import read_json
-    from nnplug.stages import postprocess
 
     fitted = postprocess.FittedRule.load(read_json(rule), context.plugins, where=str(rule), progress=context.progress)
     postprocess.apply(folder, output, fitted, executor=LocalExecutor(workers), progress=context.progress)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from nnplug.components import Kind
+from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import device_option, executor_option, json_option, set_option_of
 from nnplug_cli.render import print_json
@@ -94,11 +94,11 @@ def command(
 
     Images that cannot be predicted are all told at the end, and the others are predicted.
     """
+    from nnplug.inference.inputs import find_cases
     from nnplug.runtime.memory import spare_page_faults
-    from nnplug.stages.predict_inputs import find_cases
 
     spare_page_faults()  # before what imports PyTorch
-    from nnplug.stages.predict_jobs import FolderPrediction, predict_cases
+    from nnplug.inference.jobs import FolderPrediction, predict_cases
 
     if part >= parts:
         raise click.UsageError(f"--part {part} of --parts {parts}: parts count from 0 to {parts - 1}")

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from nnplug.components import Kind
 from nnplug.errors import NnplugError
+from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     configuration_option,
@@ -48,10 +48,10 @@ def command(
 
     Without -c every configuration of the plans. Cases that are stored already and have not changed are left out.
     """
-    from nnplug.data.dataset import Dataset
-    from nnplug.data.plans import read_plans
-    from nnplug.data.workspace import Workspace
-    from nnplug.stages.preprocess import preprocess_dataset
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.plans.plans import read_plans
+    from nnplug.preparation.preprocess import preprocess_dataset
+    from nnplug.workspace.layout import Workspace
 
     opened = Dataset.open(dataset)
     space = Workspace(context.workspace_root(workspace), opened.name)

@@ -49,9 +49,9 @@ def command(
     They are ranked for every case, class or region and figure (Dice for overlap, Dice and HD95 for brats), equal ones
     sharing the best rank; the mean of all ranks decides. Intervals come from drawing cases again with replacement.
     """
+    from nnplug.evaluation.metrics import make_metrics
+    from nnplug.evaluation.rank import rank_submissions
     from nnplug.runtime.files import read_json
-    from nnplug.stages.metrics import make_metrics
-    from nnplug.stages.rank import rank_submissions
 
     metrics = make_metrics(names, {}, context.plugins.registry)
     ranked = {figure: better for metric in metrics for figure, better in metric.ranked.items()}

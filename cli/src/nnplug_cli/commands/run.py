@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnplug.components import Kind
+from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     Choices,
@@ -30,7 +30,7 @@ from nnplug_cli.requests import plan_request
 from nnplug_cli.scores import predicting, print_scores, print_selection, scores_data
 
 if TYPE_CHECKING:
-    from nnplug.stages.pipeline import Outcome
+    from nnplug.pipeline.request import RunResult
 
 STAGES = ("verify", "fingerprint", "plan", "preprocess", "train", "validate", "bundle")
 
@@ -78,9 +78,10 @@ def command(
     does. With some folds only, each configuration becomes a model. What is done is skipped: run the same command again
     after a kill.
     """
-    from nnplug.data.dataset import Dataset
-    from nnplug.data.workspace import Workspace
-    from nnplug.stages.pipeline import RunRequest, Stage, run
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.pipeline.request import RunRequest, Stage
+    from nnplug.pipeline.run import run
+    from nnplug.workspace.layout import Workspace
 
     jobs = context.make_executor(executor, overrides.pop(Kind.EXECUTOR, {}), workers)
     if Stage.TRAIN.reached(Stage(until)):
@@ -118,12 +119,12 @@ def command(
 
 
 def _check_devices(device: str, devices: int, *, here: bool) -> None:
-    from nnplug.stages.devices import start_devices
+    from nnplug.training.several_devices import start_devices
 
     start_devices({}, device, devices, here=here)
 
 
-def _data(outcome: Outcome) -> dict[str, Any]:
+def _data(outcome: RunResult) -> dict[str, Any]:
     return {
         "scores": scores_data(outcome.scores),
         "selection": None if outcome.selection is None else outcome.selection.data(),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from nnplug.components import Kind
+from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     configuration_option,
@@ -74,10 +74,10 @@ def command(
     Postprocessing is fitted on the winner, and one bundle predicts with all of it. Without -c every configuration
     takes part whose folds are all trained. The interval of a difference is a bootstrap over cases, at 95 %.
     """
-    from nnplug.data.dataset import Dataset
-    from nnplug.data.workspace import Workspace
-    from nnplug.stages.select import select
-    from nnplug.stages.selection import SelectRequest
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.selection.request import SelectRequest
+    from nnplug.selection.select import select
+    from nnplug.workspace.layout import Workspace
 
     numbers = tuple(fold for fold in folds if isinstance(fold, int))
     if len(numbers) < len(folds):

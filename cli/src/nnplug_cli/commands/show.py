@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from nnplug.components import Entry, Kind, OfferedRecipe, Registry
+from nnplug.registry.components import Entry, Kind, OfferedRecipe, Registry
 from nnplug_cli.commands.components import KINDS, RECIPE
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option

@@ -12,7 +12,7 @@ from nnplug_cli.options import dataset_argument, json_option, workspace_option
 from nnplug_cli.render import print_json, print_table
 
 if TYPE_CHECKING:
-    from nnplug.data.splits import Fold
+    from nnplug.dataset.splits import Fold
 
 _path = click.Path(path_type=Path)
 
@@ -44,9 +44,9 @@ def command(
     Without options: show the folds there are, which are nnU-Net's five where nothing else was chosen. With --groups
     no group is on both sides of a fold.
     """
-    from nnplug.data.dataset import Dataset
-    from nnplug.data.workspace import Workspace
-    from nnplug.stages.split import SplitRequest, ensure_splits, make_folds, store_folds
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.preparation.make_splits import SplitRequest, ensure_splits, make_folds, store_folds
+    from nnplug.workspace.layout import Workspace
 
     opened = Dataset.open(dataset)
     space = Workspace(context.workspace_root(workspace), opened.name)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from nnplug.components import Kind
 from nnplug.errors import NnplugError
+from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     configuration_option,
@@ -30,10 +30,10 @@ from nnplug_cli.render import print_json
 from nnplug_cli.scores import print_scores, scores_data
 
 if TYPE_CHECKING:
+    from nnplug.runtime.distributed import World
     from nnplug.runtime.progress import Progress
-    from nnplug.runtime.world import World
-    from nnplug.stages.folds import FoldTraining
-    from nnplug.stages.train import TrainingJob
+    from nnplug.training.folds import FoldTraining
+    from nnplug.training.job import TrainingJob
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,10 @@ def command(context: Context, /, *, executor: str, as_json: bool, **options: Any
     make it go on from its final weights.
     """
     from nnplug.runtime.progress import Silent
-    from nnplug.stages.devices import leave_world, start_devices
-    from nnplug.stages.folds import train_folds
-    from nnplug.stages.task import check_pretrained
-    from nnplug.stages.train import discard
+    from nnplug.training.folds import train_folds
+    from nnplug.training.several_devices import leave_world, start_devices
+    from nnplug.training.task import check_pretrained
+    from nnplug.training.train import discard
 
     asked = _Asked(**options)
     if asked.fresh and asked.validate_only:
@@ -124,11 +124,11 @@ def command(context: Context, /, *, executor: str, as_json: bool, **options: Any
 
 
 def _jobs(context: Context, asked: _Asked, progress: Progress) -> list[TrainingJob]:
-    from nnplug.data.dataset import Dataset
-    from nnplug.data.plans import read_plans
-    from nnplug.data.workspace import Workspace
-    from nnplug.stages.folds import fold_jobs
-    from nnplug.stages.plan import with_options
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.plans.plans import read_plans
+    from nnplug.preparation.make_plans import with_options
+    from nnplug.training.folds import fold_jobs
+    from nnplug.workspace.layout import Workspace
 
     dataset = Dataset.open(asked.dataset)
     space = Workspace(context.workspace_root(asked.workspace), dataset.name)
@@ -149,7 +149,7 @@ def _jobs(context: Context, asked: _Asked, progress: Progress) -> list[TrainingJ
 
 
 def _training(context: Context, asked: _Asked, world: World) -> FoldTraining:
-    from nnplug.stages.folds import FoldTraining
+    from nnplug.training.folds import FoldTraining
 
     return FoldTraining(
         context.plugins,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from nnplug.components import Kind
+from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import dataset_argument, executor_option, json_option, set_option_of, workers_option
 from nnplug_cli.render import print_json
@@ -34,8 +34,8 @@ def command(
 
     DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw.
     """
-    from nnplug.data.dataset import Dataset
-    from nnplug.stages.verify import verify
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.preparation.verify import verify
 
     context: Context = ctx.obj
     jobs = context.make_case_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)

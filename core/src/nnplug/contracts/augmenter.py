@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-    from nnplug.data.labels import Labels
+    from nnplug.dataset.labels import Labels
 
 
 @dataclass(frozen=True)

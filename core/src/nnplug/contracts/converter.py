@@ -12,7 +12,7 @@ from nnplug.runtime.progress import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nnplug.data.dataset import CaseFiles
+    from nnplug.dataset.dataset import CaseFiles
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Converter(Protocol):
         ...
 
     def convert(self, case: CaseFiles, target: CaseFiles, values: Mapping[int, int]) -> None:
-        """Write one case; `nnplug.data.convert.write_case` does it for all that SimpleITK reads.
+        """Write one case; `nnplug.conversion.write_case.write_case` does it for all that SimpleITK reads.
 
         Args:
             case: of the survey.

@@ -8,8 +8,8 @@ from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 
 if TYPE_CHECKING:
-    from nnplug.data.dataset import Dataset
-    from nnplug.data.fingerprint import Fingerprint
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.plans.fingerprint import Fingerprint
 
 
 class Extractor(Protocol):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from nnplug.data.labels import Labels
+    from nnplug.dataset.labels import Labels
 
 Better = Literal["higher", "lower"]
 """Which values of a figure are the good ones."""

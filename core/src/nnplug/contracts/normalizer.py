@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from nnplug.data.fingerprint import IntensityStats
+    from nnplug.plans.fingerprint import IntensityStats
 
 
 class Normalizer(Protocol):

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nnplug.components import Kind, Registry
-from nnplug.data.plans import Choice, Plans
+from nnplug.plans.plans import Choice, Plans
+from nnplug.registry.components import Kind, Registry
 from nnplug.runtime.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from nnplug.data.dataset import DatasetDescription
-    from nnplug.data.fingerprint import Fingerprint
+    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.plans.fingerprint import Fingerprint
 
 
 @dataclass(frozen=True)

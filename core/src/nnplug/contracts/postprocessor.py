@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from nnplug.data.labels import Labels
+    from nnplug.dataset.labels import Labels
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from nnplug.data.plans import Configuration
+from nnplug.plans.plans import Configuration
+from nnplug.runtime.distributed import ALONE, World
 from nnplug.runtime.progress import Progress
-from nnplug.runtime.world import ALONE, World
 
 if TYPE_CHECKING:
     import torch
 
     from nnplug.contracts.augmenter import Augmenter
-    from nnplug.data.labels import Labels
-    from nnplug.data.store import CaseStore
-    from nnplug.data.workspace import RunFolder
+    from nnplug.dataset.labels import Labels
+    from nnplug.workspace.case_store import CaseStore
+    from nnplug.workspace.layout import RunFolder
 
 
 @dataclass(frozen=True)

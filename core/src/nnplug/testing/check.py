@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnplug.components import Entry, Registry
 from nnplug.errors import NnplugError
+from nnplug.registry.components import Entry, Registry
 
 
 class ContractBroken(Exception):

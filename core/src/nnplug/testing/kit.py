@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from nnplug.components import Entry, Kind, Registry
 from nnplug.errors import NnplugError
-from nnplug.plugins import Plugin, Plugins, Status
-from nnplug.testing import (
+from nnplug.registry.components import Entry, Kind, Registry
+from nnplug.registry.loader import Plugin, Plugins, Status
+from nnplug.testing.check import Check, Checks, Subject
+from nnplug.testing.checks import (
     architecture,
     augmenter,
     converter,
@@ -23,7 +24,6 @@ from nnplug.testing import (
     recipe,
     trainer,
 )
-from nnplug.testing.check import Check, Checks, Subject
 
 CHECKS: Mapping[Kind, Checks] = {
     Kind.CONVERTER: converter.CHECKS,

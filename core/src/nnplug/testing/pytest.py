@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnplug.plugins import Plugins
+from nnplug.registry.loader import Plugins
 from nnplug.testing.kit import checks, entries_of
 
 

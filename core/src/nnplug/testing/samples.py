@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nnplug.data.dataset import DatasetDescription
-from nnplug.data.fingerprint import Fingerprint, IntensityStats
-from nnplug.data.frame import Frame
-from nnplug.data.previous import PreviousLabels
-from nnplug.data.store import CaseStore, Prepared
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.io.crop_info import Frame
+from nnplug.plans.fingerprint import Fingerprint, IntensityStats
+from nnplug.workspace.case_store import CaseStore, Prepared
+from nnplug.workspace.previous_labels import PreviousLabels
 
 CHANNELS = 2
 SHAPE = (12, 16, 14)

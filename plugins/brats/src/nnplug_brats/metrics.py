@@ -15,7 +15,7 @@ from nnplug.ops.surface import surface_distances
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nnplug.data.labels import Labels
+    from nnplug.dataset.labels import Labels
 
     Mask = npt.NDArray[np.bool_]
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 import msgspec
 
 from nnplug.contracts import PlanningContext
-from nnplug.data.dataset import DatasetDescription
-from nnplug.data.fingerprint import Fingerprint
-from nnplug.data.plans import Plans
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.plans.fingerprint import Fingerprint
+from nnplug.plans.plans import Plans
 from nnplug_nnunet.planning import NnunetPlanner
 from nnplug_nnunet.planning.presets import PLAIN, Budget, Preset
 

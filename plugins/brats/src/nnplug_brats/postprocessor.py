@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nnplug.contracts import Better, LabelledCase, Postprocessor
-from nnplug.data.labels import Labels
+from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
+from nnplug.evaluation.evaluate import read_pair
 from nnplug.ops.ranking import rank
-from nnplug.stages.evaluate import read_pair
 from nnplug_brats.metrics import BratsMetric, dice, hd95, region_masks
 
 if TYPE_CHECKING:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from nnplug.contracts import Executor
 from nnplug.errors import NnplugError
 from nnplug.runtime.executor import Failure, attempt, collected
 from nnplug.runtime.progress import Progress
-from nnplug.runtime.relay import Event, Receiver, Sender
+from nnplug.runtime.progress_events import Event, Receiver, Sender
+from nnplug_dask.options import DaskOptions
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -26,42 +27,12 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DaskExecutor(Executor):
+class DaskExecutor(DaskOptions, Executor):
     """Runs jobs on a Dask cluster whose workers see the same files under the same paths.
 
     A worker that dies has its job done again elsewhere, three times at most; a training goes on from its checkpoint.
-
-    Attributes:
-        address: of a running scheduler, "tcp://HOST:8786". Without it a cluster is started, and ended with the command.
-        resources: Dask resources that a fold to train, or images to predict, take of a worker of that scheduler, such
-            as {"GPU": 1} for workers that were started with `dask worker --resources GPU=1`.
-        cluster: what is started: processes of this machine, or jobs of Slurm.
-        workers: how many are started.
-        threads: cores of each; so many cases are in work at once there. One fold is trained at a time.
-        gpus: CUDA devices of this machine, a local worker for each instead of `workers`.
-        slurm: arguments of `dask_jobqueue.SLURMCluster`: queue, account, cores, memory, walltime,
-            job_extra_directives ..
-        timeout: seconds to wait for the scheduler, and for the first worker of a scheduler or machine.
+    The options are those of `DaskOptions`.
     """
-
-    address: str = ""
-    resources: dict[str, float] = field(default_factory=dict)
-    cluster: Literal["local", "slurm"] = "local"
-    workers: int = 2
-    threads: int = 1
-    gpus: tuple[int, ...] = ()
-    slurm: dict[str, Any] = field(default_factory=dict)
-    timeout: float = 60.0
-
-    def __post_init__(self) -> None:
-        """Refuse what would start nothing, or be ignored."""
-        for name in ("workers", "threads", "timeout"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
-        if self.slurm and self.cluster != "slurm":
-            raise ValueError("slurm has options, but cluster is 'local'; set executor.cluster=slurm")
-        if self.resources and not self.address:
-            raise ValueError("resources are those of a running scheduler's workers; set executor.address too")
 
     @property
     def slots(self) -> int:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster
 
 from nnplug.errors import InvalidOptions, NnplugError
-
-if TYPE_CHECKING:
-    from nnplug_dask.executor import DaskExecutor
+from nnplug_dask.options import DaskOptions
 
 DEVICE = "nnplug-device"
 """A resource of which workers that are started here have one: a fold is trained alone."""
@@ -47,7 +44,7 @@ class Session:
             self.cluster.close()
 
 
-def connect(options: DaskExecutor) -> Session:
+def connect(options: DaskOptions) -> Session:
     """Connect to the scheduler, or start a cluster.
 
     Raises:
@@ -61,7 +58,7 @@ def connect(options: DaskExecutor) -> Session:
     return Session(client, cluster, {DEVICE: 1}, len(options.gpus) or options.workers)
 
 
-def _join(options: DaskExecutor) -> Session:
+def _join(options: DaskOptions) -> Session:
     try:
         client = Client(options.address, timeout=options.timeout)
     except (OSError, ValueError, TimeoutError) as error:
@@ -94,7 +91,7 @@ def _able(client: Client, resources: Mapping[str, float]) -> int:
     return sum(all(w["resources"].get(name, 0) >= amount for name, amount in resources.items()) for w in workers)
 
 
-def _local(options: DaskExecutor) -> SpecCluster:
+def _local(options: DaskOptions) -> SpecCluster:
     """Processes of this machine, each with its cores and, where they are named, its GPU."""
     devices: list[dict[str, str]] = [{"CUDA_VISIBLE_DEVICES": str(gpu)} for gpu in options.gpus]
     workers = {
@@ -119,7 +116,7 @@ def _local(options: DaskExecutor) -> SpecCluster:
         return SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.ERROR)
 
 
-def _slurm(options: DaskExecutor) -> SpecCluster:
+def _slurm(options: DaskOptions) -> SpecCluster:
     from dask_jobqueue.slurm import SLURMCluster
 
     given = {"cores": options.threads, "processes": 1, **options.slurm}

@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from nnplug import NnplugError
 from nnplug.contracts import Extractor
-from nnplug.data.cases import read_training_case
-from nnplug.data.dataset import CaseFiles, Dataset, DatasetDescription
-from nnplug.data.fingerprint import Fingerprint, IntensityStats
+from nnplug.dataset.cases import read_training_case
+from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
 from nnplug.ops.crop import bounding_box, nonzero_mask, slices
+from nnplug.plans.fingerprint import Fingerprint, IntensityStats
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 

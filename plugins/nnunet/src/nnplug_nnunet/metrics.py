@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from nnplug.contracts import Better, Figures, Metric
+from nnplug.evaluation.metrics import Overlap
 from nnplug.ops.surface import surface_distances
-from nnplug.stages.metrics import Overlap
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nnplug.data.labels import Labels
+    from nnplug.dataset.labels import Labels
 
 __all__ = ["Overlap", "Surface"]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nnplug import NnplugError
 from nnplug.contracts import Normalizer
-from nnplug.data.fingerprint import IntensityStats
+from nnplug.plans.fingerprint import IntensityStats
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnplug.contracts import LabelledCase
-from nnplug.data.labels import BACKGROUND, Labels
+from nnplug.dataset.labels import BACKGROUND, Labels
 from nnplug.errors import InvalidFile
-from nnplug.ops.components import largest_component
+from nnplug.evaluation.evaluate import Summary, read_pair, summarise
+from nnplug.ops.connected_components import largest_component
 from nnplug.ops.metrics import confusion, overlap
-from nnplug.stages.evaluate import Summary, read_pair, summarise
 
 if TYPE_CHECKING:
     import numpy.typing as npt

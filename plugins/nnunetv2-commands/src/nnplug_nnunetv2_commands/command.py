@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from nnplug.components import Kind
 from nnplug.errors import NnplugError
+from nnplug.registry.components import Kind
 from nnplug_cli.context import Context, blocked
 from nnplug_cli.failures import told
 from nnplug_cli.progress import Lines

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from nnplug.components import Kind
 from nnplug.errors import NnplugError, Problems
+from nnplug.registry.components import Kind
 from nnplug_nnunetv2_commands.command import Call
 from nnplug_nnunetv2_commands.environment import RAW
 
@@ -20,7 +20,7 @@ def convert(call: Call, converter: str, source: Path, name: str, *, workers: int
         NnplugError: the name is none of nnU-Net's, its number or name is taken, or the source cannot be converted.
         Problems: the source has faults, a line each; the dataset is written all the same.
     """
-    from nnplug.stages import convert as stage
+    from nnplug.conversion import convert as stage
 
     raw = call.environment.folder(RAW)
     if not re.fullmatch(r"Dataset[0-9]{3}_\w+", name):

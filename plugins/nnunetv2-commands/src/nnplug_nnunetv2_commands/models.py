@@ -14,8 +14,8 @@ from nnplug_nnunetv2_commands.environment import RESULTS
 from nnplug_nnunetv2_commands.workspace import model_folder
 
 if TYPE_CHECKING:
-    from nnplug.stages.model import Models
-    from nnplug.stages.runs import WeightsKind
+    from nnplug.models.open import Models
+    from nnplug.workspace.runs import WeightsKind
 
 
 def find_folder(call: Call, options: Options, *, dataset: str, configuration: str) -> Path:
@@ -55,7 +55,7 @@ def opened(call: Call, folder: Path, *, folds: Sequence[str], weights: WeightsKi
     Raises:
         NnplugError: folds are missing or not trained to the end, or nnU-Net's model needs what nnplug does not have.
     """
-    from nnplug.stages.model import open_models
+    from nnplug.models.open import open_models
     from nnplug_nnunet.nnunet_models import import_model
 
     check_folds(folder, folds)

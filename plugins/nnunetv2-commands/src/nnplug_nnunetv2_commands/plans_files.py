@@ -10,9 +10,9 @@ from nnplug.errors import NnplugError
 from nnplug_nnunetv2_commands.trainers import TrainerChoice
 
 if TYPE_CHECKING:
-    from nnplug.components import Registry
-    from nnplug.data.dataset import DatasetDescription
-    from nnplug.data.plans import Plans
+    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.plans.plans import Plans
+    from nnplug.registry.components import Registry
 
 
 def write_plans(path: Path, plans: Plans, description: DatasetDescription, *, planner: str) -> None:
@@ -70,9 +70,9 @@ def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry:
     """
     import msgspec
 
-    from nnplug.components import Kind
-    from nnplug.stages.plan import DEFAULT_RECIPE, choose, with_providers
-    from nnplug.stages.plan_fields import check_patches
+    from nnplug.preparation.make_plans import DEFAULT_RECIPE, choose, with_providers
+    from nnplug.preparation.plan_overrides import check_patches
+    from nnplug.registry.components import Kind
     from nnplug_nnunet.nnunet_models import plans_from_nnunet
 
     raw = _raw(path)

@@ -10,7 +10,7 @@ from nnplug_nnunetv2_commands.command import Call, Options
 from nnplug_nnunetv2_commands.models import opened, weights_kind
 
 if TYPE_CHECKING:
-    from nnplug.stages.model import Model
+    from nnplug.models.open import Model
 
 
 def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int] = (0, 1)) -> None:
@@ -29,10 +29,10 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     from nnplug.runtime.memory import spare_page_faults
 
     spare_page_faults()
+    from nnplug.inference.ensemble import Ensemble
+    from nnplug.inference.folder import predict_folder
+    from nnplug.inference.inputs import find_cases
     from nnplug.runtime.device import choose_device
-    from nnplug.stages.predict_ensemble import Ensemble
-    from nnplug.stages.predict_folder import predict_folder
-    from nnplug.stages.predict_inputs import find_cases
 
     if not options.i.is_dir():
         raise NnplugError(f"{options.i}: no such folder; -i is a folder of images CASE_0000, CASE_0001 ..")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nnplug.components import Kind
 from nnplug.errors import NnplugError, Problems
+from nnplug.registry.components import Kind
 from nnplug_nnunetv2_commands.command import Call, Options
 from nnplug_nnunetv2_commands.environment import PREPROCESSED, RAW
 from nnplug_nnunetv2_commands.planners import find_planner
@@ -16,7 +16,7 @@ from nnplug_nnunetv2_commands.trainers import TrainerChoice
 from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
 if TYPE_CHECKING:
-    from nnplug.data.dataset import Dataset
+    from nnplug.dataset.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Preparation:
 
     def extract(self, *, workers: int | None, verify_first: bool, clean: bool) -> None:
         """Measure the dataset, unless it is measured and `clean` is not asked for."""
-        from nnplug.stages.fingerprint import measure
+        from nnplug.preparation.measure import measure
 
         if verify_first:
             self._verify(workers)
@@ -44,8 +44,8 @@ class Preparation:
 
     def plan(self, options: Options) -> str:
         """Plan as the flags say; gives the name of the plans."""
-        from nnplug.data.fingerprint import Fingerprint
-        from nnplug.stages.plan import make_plans
+        from nnplug.plans.fingerprint import Fingerprint
+        from nnplug.preparation.make_plans import make_plans
 
         if not self.workspace.fingerprint.exists():
             raise NnplugError(f"{self.workspace.fingerprint}: no fingerprint. Run nnUNetv2_extract_fingerprint.")
@@ -66,7 +66,7 @@ class Preparation:
 
     def preprocess(self, plans_name: str, asked: Sequence[str], workers: Sequence[int | None]) -> None:
         """Prepare the cases of the configurations that the plans have, and copy the reference label maps."""
-        from nnplug.stages.preprocess import preprocess_dataset
+        from nnplug.preparation.preprocess import preprocess_dataset
 
         path, registry = self.workspace.plans(plans_name), self.call.plugins.registry
         there = configurations(path)
@@ -88,7 +88,7 @@ class Preparation:
             )
 
     def _verify(self, workers: int | None) -> None:
-        from nnplug.stages.verify import verify
+        from nnplug.preparation.verify import verify
 
         report = verify(self.dataset, executor=self.call.threads(workers), progress=self.call.progress)
         for line in report.warnings:
@@ -117,7 +117,7 @@ class Preparation:
 
 def prepare(call: Call, reference: str) -> Preparation:
     """Open a dataset of nnUNet_raw by its id or name."""
-    from nnplug.data.dataset import Dataset
+    from nnplug.dataset.dataset import Dataset
 
     raw, preprocessed = call.environment.folder(RAW), call.environment.folder(PREPROCESSED)
     dataset = Dataset.open(raw / call.environment.dataset(reference))

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnplug.components import Kind
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug.registry.components import Kind
 from nnplug_nnunetv2_commands.command import Call, Options
 
 if TYPE_CHECKING:
-    from nnplug.data.dataset import DatasetDescription
-    from nnplug.stages.postprocess import FittedRule
+    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.evaluation.postprocess import FittedRule
 
 POSTPROCESSOR = "largest-component"
 RULES = ("postprocessing.pkl", "postprocessing.json")
@@ -28,7 +28,7 @@ def describe(dataset_json: Path | None, plans_json: Path | None, folder: Path) -
         NnplugError: a file is missing.
         InvalidFile: the plans name a label manager of somebody's own.
     """
-    from nnplug.data.dataset import DatasetDescription
+    from nnplug.dataset.dataset import DatasetDescription
     from nnplug.runtime.files import read_json
 
     plans = plans_json or folder / "plans.json"
@@ -64,8 +64,8 @@ def score(
     partial: bool,
 ) -> dict[str, Any]:
     """Write and give the summary of a folder."""
+    from nnplug.evaluation.evaluate import evaluate
     from nnplug.runtime.files import write_json
-    from nnplug.stages.evaluate import evaluate
 
     executor = call.threads(workers)
     summary = evaluate(references, predictions, description, executor=executor, progress=call.progress, partial=partial)
@@ -89,8 +89,8 @@ def read_rule(path: Path, description: DatasetDescription, call: Call) -> Fitted
     Raises:
         InvalidFile: it is a pickle, or asks for what nnplug does not have.
     """
-    from nnplug.provenance import Provider
-    from nnplug.stages.postprocess import FittedRule, RuleRecord
+    from nnplug.evaluation.postprocess import FittedRule, RuleRecord
+    from nnplug.registry.provenance import Provider
 
     record = RuleRecord(
         provider=Provider.of(call.plugins.registry.get(Kind.POSTPROCESSOR, POSTPROCESSOR)),

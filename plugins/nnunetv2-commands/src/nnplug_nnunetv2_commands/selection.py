@@ -11,7 +11,7 @@ from nnplug_nnunetv2_commands.scoring import write_rule
 from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
 if TYPE_CHECKING:
-    from nnplug.stages.selection import Selection, SelectRequest
+    from nnplug.selection.request import Selection, SelectRequest
 
 INFORMATION, INSTRUCTIONS = "inference_information.json", "inference_instructions.txt"
 

@@ -14,10 +14,10 @@ from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nnplug.data.dataset import Dataset
-    from nnplug.data.workspace import RunFolder
+    from nnplug.dataset.dataset import Dataset
     from nnplug.runtime.progress import Progress
-    from nnplug.stages.train import TrainingJob
+    from nnplug.training.job import TrainingJob
+    from nnplug.workspace.layout import RunFolder
 
 
 REMEDY = "Give the same values, or leave out --c, which trains the fold again from the start."
@@ -32,7 +32,7 @@ def open_job(
     Raises:
         NnplugError: plans or prepared cases are missing; the message names the command that makes them.
     """
-    from nnplug.stages.train import TrainingJob
+    from nnplug.training.job import TrainingJob
 
     path = workspace.plans(plans)
     loaded = load_plans(path, configuration, trainer, call.plugins.registry)
@@ -50,8 +50,8 @@ def preprocessed_dataset(workspace: NnunetWorkspace) -> Dataset:
     Raises:
         NnplugError: the dataset is not preprocessed.
     """
-    from nnplug.data.dataset import Dataset, DatasetDescription
-    from nnplug.stages.evaluate import label_files
+    from nnplug.dataset.dataset import Dataset, DatasetDescription
+    from nnplug.evaluation.evaluate import label_files
 
     if not workspace.description.is_file() or not workspace.ground_truth.is_dir():
         raise NnplugError(f"{workspace.folder}: not preprocessed. Run nnUNetv2_preprocess -d {workspace.dataset}")
@@ -75,7 +75,7 @@ def with_pretrained(call: Call, job: TrainingJob, checkpoint: Path | None, *, go
     Raises:
         NnplugError: both are given, or the file is not in a model folder, or it needs what nnplug does not have.
     """
-    from nnplug.stages.train import discard_folder
+    from nnplug.training.train import discard_folder
     from nnplug_nnunet.nnunet_models import import_model
     from nnplug_nnunetv2_commands.models import weights_kind
 
@@ -104,7 +104,7 @@ def begin_anew(run: RunFolder, progress: Progress) -> None:
     Raises:
         NnplugError: nnU-Net itself trained into the folder; weeks of its work are not removed.
     """
-    from nnplug.stages.train import discard
+    from nnplug.training.train import discard
 
     if run.record.exists():
         progress.notice(f"{run.path}: what was trained before is removed; --c would go on with it")
@@ -133,8 +133,8 @@ def write_model_files(workspace: NnunetWorkspace, plans: str, configuration: str
 
 def write_checkpoints(job: TrainingJob) -> None:
     """Write a trained fold's weights as nnU-Net's checkpoints too: scripts look for them, and nnU-Net reads them."""
-    from nnplug.data.record import RunRecord
-    from nnplug.stages.curves import read_log
+    from nnplug.training.plots import read_log
+    from nnplug.workspace.run_record import RunRecord
     from nnplug_nnunet.nnunet_models import export_checkpoint
 
     run = job.run
@@ -154,9 +154,9 @@ def write_checkpoints(job: TrainingJob) -> None:
 
 def write_npz(folder: Path) -> None:
     """Turn the logits that validation keeps into nnU-Net's CASE.npz."""
-    from nnplug.stages.ensemble import mean_volumes
-    from nnplug.stages.logits import ENDING, read_logits
-    from nnplug.stages.probabilities import write_probabilities
+    from nnplug.inference.averaging import mean_volumes
+    from nnplug.inference.logits import ENDING, read_logits
+    from nnplug.inference.probabilities import write_probabilities
 
     for file in sorted(folder.glob(f"*{ENDING}")):
         logits = read_logits(file, folder)
@@ -166,7 +166,7 @@ def write_npz(folder: Path) -> None:
 
 
 def _check_prepared(job: TrainingJob) -> None:
-    from nnplug.data.store import CaseStore
+    from nnplug.workspace.case_store import CaseStore
 
     store = CaseStore(job.prepared_folder)
     if missing := sorted({case.name for case in job.dataset.training_cases()} - set(store)):
@@ -178,8 +178,8 @@ def _check_prepared(job: TrainingJob) -> None:
 
 def _check_previous(job: TrainingJob, trainer: str) -> None:
     """A cascade learns from what every fold of the stage before has predicted unseen."""
+    from nnplug.preparation.make_splits import ensure_splits
     from nnplug.runtime.progress import Silent
-    from nnplug.stages.split import ensure_splits
 
     stage = job.plans.configuration(job.configuration).previous_stage
     if stage is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnplug.data.workspace import RunFolder, Workspace
+from nnplug.workspace.layout import RunFolder, Workspace
 
 TRAINER, PLANS = "nnUNetTrainer", "nnUNetPlans"
 GROUND_TRUTH = "gt_segmentations"

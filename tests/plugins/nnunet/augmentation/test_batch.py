@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from nnplug.contracts import AugmentationContext
-from nnplug.data.labels import Labels
+from nnplug.dataset.labels import Labels
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.training.batches import DrawnSample, grouped
 

@@ -10,9 +10,9 @@ import torch
 from scipy.stats import kstest
 
 from nnplug.contracts import AugmentationContext
-from nnplug.data.labels import Labels
+from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidOptions
-from nnplug.options import build
+from nnplug.registry.options import build
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.intensity import AdditiveBrightness, Brightness, Contrast, Gamma, GaussianNoise
 from nnplug_nnunet.augmentation.resolution import GaussianBlur, LowResolution

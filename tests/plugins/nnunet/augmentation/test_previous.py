@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import kstest
 
 from nnplug.contracts import AugmentationContext
-from nnplug.data.labels import Labels
+from nnplug.dataset.labels import Labels
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.previous import OPERATORS, ComponentRemoval, Morphology, Operation, ball
 from nnplug_nnunet.augmentation.sample import Sample

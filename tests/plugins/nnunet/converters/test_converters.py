@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnplug.data.images import read_image, read_label
+from nnplug.conversion.convert import convert, plan_conversion
 from nnplug.errors import InvalidFile, InvalidOptions, Problems
+from nnplug.io.images import read_image, read_label
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
-from nnplug.stages.convert import convert, plan_conversion
 from nnplug_nnunet.converters import Decathlon, NnunetV1, Pairs
 
 HOW = {"executor": LocalExecutor(2), "progress": Silent()}

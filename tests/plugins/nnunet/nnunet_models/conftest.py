@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nnplug.components import Component, Entry, Kind, Registry, Source
-from nnplug.data.dataset import DatasetDescription
-from nnplug.data.fingerprint import IntensityStats
-from nnplug.data.plans import Choice, Configuration, Normalization, Plans, Resampling
-from nnplug.plugins import Plugins
-from nnplug.stages.bundle import Contents, pack
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.models.bundle import Contents, pack
+from nnplug.plans.fingerprint import IntensityStats
+from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling
+from nnplug.registry.components import Component, Entry, Kind, Registry, Source
+from nnplug.registry.loader import Plugins
 
 DEPTH = {"plain-conv-unet": "n_conv_per_stage", "residual-encoder-unet": "n_blocks_per_stage"}
 

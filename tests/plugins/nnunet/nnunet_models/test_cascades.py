@@ -16,14 +16,14 @@ import SimpleITK
 import torch
 from safetensors.torch import load_file, save_file
 
-from nnplug.components import Kind
-from nnplug.data.images import read_image
 from nnplug.errors import InvalidFile, NnplugError
-from nnplug.plugins import Plugins
+from nnplug.inference.loaded_model import LoadedModel
+from nnplug.io.images import read_image
+from nnplug.models.bundle import Contents, pack, read_bundle
+from nnplug.models.open import open_model
+from nnplug.registry.components import Kind
+from nnplug.registry.loader import Plugins
 from nnplug.runtime.progress import Silent
-from nnplug.stages.bundle import Contents, pack, read_bundle
-from nnplug.stages.model import open_model
-from nnplug.stages.predict import LoadedModel
 from nnplug_nnunet.nnunet_models import export_model, import_model
 
 NNUNET = """

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug.models.bundle import read_bundle
 from nnplug.runtime.progress import Silent
-from nnplug.stages.bundle import read_bundle
 from nnplug_nnunet.nnunet_models import export_model, import_model
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nnplug.plugins import Plugins
+from nnplug.inference.ensemble import Ensemble
+from nnplug.inference.folder import predict_folder
+from nnplug.inference.inputs import find_cases
+from nnplug.inference.loaded_model import LoadedModel
+from nnplug.models.open import open_model
+from nnplug.registry.loader import Plugins
 from nnplug.runtime.progress import Silent
-from nnplug.stages.model import open_model
-from nnplug.stages.predict import LoadedModel
-from nnplug.stages.predict_ensemble import Ensemble
-from nnplug.stages.predict_folder import predict_folder
-from nnplug.stages.predict_inputs import find_cases
 from nnplug_nnunet.nnunet_models import import_model
 
 GOLDEN = Path(__file__).parent / "golden/residual"

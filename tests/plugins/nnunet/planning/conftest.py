@@ -8,9 +8,9 @@ import pytest
 
 from nnplug import Kind, Plugins
 from nnplug.contracts import PlanningContext
-from nnplug.data.dataset import DatasetDescription
-from nnplug.data.fingerprint import Fingerprint
-from nnplug.data.plans import Choice
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.plans.fingerprint import Fingerprint
+from nnplug.plans.plans import Choice
 from nnplug.runtime.progress import Silent
 
 STATISTICS = {

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnplug.data.dataset import DatasetDescription
-from nnplug.data.fingerprint import Fingerprint
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.plans.fingerprint import Fingerprint
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/plans.json").read_text())
 COPIED = (

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnplug.data.fingerprint import Fingerprint
+from nnplug.plans.fingerprint import Fingerprint
 from nnplug_nnunet.planning.space import Space, target_spacing
 
 

@@ -8,8 +8,8 @@ import sys
 import torch
 import torch.distributed as dist
 
-from nnplug.data.labels import Labels
-from nnplug.runtime.world import World
+from nnplug.dataset.labels import Labels
+from nnplug.runtime.distributed import World
 from nnplug_nnunet.training.losses import make_loss
 
 CLASSES = {"background": 0, "a": 1, "b": 2}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from nnplug.data.labels import Labels
+from nnplug.dataset.labels import Labels
 from nnplug_nnunet.training import deep_supervision
 from nnplug_nnunet.training.losses import make_loss, soft_dice
 from nnplug_nnunet.training.schedule import learning_rate, make_optimizer

@@ -10,11 +10,11 @@ from typing import ClassVar
 import pytest
 import torch
 
-from nnplug.components import Component, Entry, Kind, Registry, Source
 from nnplug.errors import InvalidOptions
-from nnplug.stages.curves import read_log
+from nnplug.registry.components import Component, Entry, Kind, Registry, Source
 from nnplug.testing import checks
-from nnplug.testing.trainer import _task
+from nnplug.testing.checks.trainer import _task
+from nnplug.training.plots import read_log
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.batch import BatchPipeline
 from nnplug_nnunet.training.trainer import NnUNetTrainer, PatchTrainer

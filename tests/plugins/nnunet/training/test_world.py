@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnplug.runtime.world import ALONE, World
+from nnplug.runtime.distributed import ALONE, World
 
 SCRIPT = Path(__file__).with_name("rank.py")
 

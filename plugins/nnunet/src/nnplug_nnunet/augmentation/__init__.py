@@ -9,6 +9,6 @@ of it draws from numpy's global generator while it computes, so that a sample ca
 border of label maps, blur and gamma as the paper's code did, where nnU-Net 2.8.1 has other definitions.
 """
 
-from nnplug_nnunet.augmentation.pipeline import NnunetAugmenter
+from nnplug_nnunet.augmentation.augmenter import NnunetAugmenter
 
 __all__ = ["NnunetAugmenter"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +17,7 @@ from nnplug.ops.sliding_window import in_batches
 from nnplug_nnunet.augmentation.batch_resample import batch_images, batch_labels, batch_positions
 from nnplug_nnunet.augmentation.sample import ChannelTransform, on_device
 from nnplug_nnunet.augmentation.spatial import Motion, SpatialTransform
-
-if TYPE_CHECKING:
-    from nnplug_nnunet.augmentation.pipeline import Drawn, Pipeline
+from nnplug_nnunet.augmentation.transforms import Drawn, Transforms
 
 _VOXELS = 1 << 22  # moved at once: the labels around each take a hundred bytes
 Patches = tuple[torch.Tensor, torch.Tensor]
@@ -30,15 +28,15 @@ Patches = tuple[torch.Tensor, torch.Tensor]
 class BatchPipeline:
     """See `nnplug.contracts.BatchAugmentation`."""
 
-    pipeline: Pipeline
+    transforms: Transforms
 
     def draw(self, rng: np.random.Generator, channels: int) -> Drawn:
         """As the pipeline draws."""
-        return self.pipeline.draw(rng, channels)
+        return self.transforms.draw(rng, channels)
 
     def cut_size(self, drawn: Drawn) -> tuple[int, ...]:
         """The patch itself where nothing moves."""
-        return self.pipeline.spatial.patch_size if drawn.motion is None else self.pipeline.source_patch_size
+        return self.transforms.spatial.patch_size if drawn.motion is None else self.transforms.source_patch_size
 
     def __call__(self, groups: Sequence[DrawnSamples]) -> Patches:
         """Place the patches of all groups, then transform them together."""
@@ -54,7 +52,7 @@ class BatchPipeline:
     def _placed(self, group: DrawnSamples) -> Patches:
         if all(drawn.motion is None for drawn in group.draws):
             return group.image, group.label
-        spatial = self.pipeline.spatial
+        spatial = self.transforms.spatial
         still = Motion((), (1.0,) * len(spatial.moving_size))  # of those beside others: the source is no larger here
         motions = [drawn.motion or still for drawn in group.draws]
         at_once = max(1, _VOXELS // group.label[0].numel())
@@ -68,11 +66,11 @@ class BatchPipeline:
     def _transform(self, image: torch.Tensor, label: torch.Tensor, drawn: Sequence[Drawn]) -> None:
         """Everything but the spatial transform, in place."""
         *intensity, mirrored = zip(*(one.effects for one in drawn), strict=True)
-        for transform, params in zip(self.pipeline.intensity, intensity, strict=True):
+        for transform, params in zip(self.transforms.intensity, intensity, strict=True):
             change(transform, image, params)
-        for axis in self.pipeline.mirror.axes:
+        for axis in self.transforms.mirror.axes:
             mirror(axis, (image, label), [axis in (axes or ()) for axes in mirrored])
-        self.pipeline.mask.clear(image, label)
+        self.transforms.mask.clear(image, label)
 
 
 def moved(spatial: SpatialTransform, image: torch.Tensor, label: torch.Tensor, motions: Sequence[Motion]) -> Patches:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.contracts import Converter, Survey
-from nnplug.data.convert import file_ending, stem, write_case
-from nnplug.data.dataset import CaseFiles
-from nnplug.data.images import write_image, write_label
+from nnplug.conversion.write_case import write_case
+from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.file_names import file_ending, stem
 from nnplug.errors import InvalidFile
+from nnplug.io.images import write_image, write_label
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import write_json
 from nnplug.runtime.progress import Progress

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnplug.data.images import Geometry
+from nnplug.io.images import Geometry
 from nnplug.testing.samples import SHAPE, Image, Label, volume
 
 SPACING = (1.0, 1.0, 1.0)

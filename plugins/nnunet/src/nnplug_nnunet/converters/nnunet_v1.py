@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnplug.contracts import Converter, Survey
-from nnplug.data.convert import write_case
-from nnplug.data.dataset import CaseFiles, image_cases
-from nnplug.data.images import write_image, write_label
+from nnplug.conversion.write_case import write_case
+from nnplug.dataset.dataset import CaseFiles, image_cases
 from nnplug.errors import InvalidFile
+from nnplug.io.images import write_image, write_label
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import write_json
 from nnplug.runtime.progress import Progress

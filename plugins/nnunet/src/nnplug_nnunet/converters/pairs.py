@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.contracts import Converter, Survey
-from nnplug.data.convert import file_ending, write_case
-from nnplug.data.dataset import FILE_ENDINGS, CaseFiles
-from nnplug.data.images import WITHOUT_SPACING, read_label, read_voxels, write_image, write_label
+from nnplug.conversion.write_case import write_case
+from nnplug.dataset.dataset import FILE_ENDINGS, CaseFiles
+from nnplug.dataset.file_names import file_ending
 from nnplug.errors import InvalidOptions, Problems
+from nnplug.io.images import WITHOUT_SPACING, read_label, read_voxels, write_image, write_label
+from nnplug.preparation.verify_case import label_values
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
-from nnplug.stages.verify_case import label_values
 from nnplug_nnunet.converters.examples import GEOMETRY, volumes
 from nnplug_nnunet.converters.names import Match, common_name, match_names
 from nnplug_nnunet.converters.sources import Files, find_files

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from nnplug.data.convert import file_ending, image_files, stem
+from nnplug.dataset.file_names import file_ending, image_files, stem
 from nnplug.errors import InvalidFile, Problems
 
 Files = Mapping[str, Path]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from nnplug.data.dataset import DatasetDescription
-from nnplug.data.plans import Plans
+from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import NnplugError
+from nnplug.models.bundle import Bundle, unpacked
+from nnplug.plans.plans import Plans
 from nnplug.runtime.files import atomic_folder, write_json
-from nnplug.stages.bundle import Bundle, unpacked
 from nnplug_nnunet.networks import to_nnunet
 from nnplug_nnunet.nnunet_models.checkpoint import TRAINER, write_checkpoint
 from nnplug_nnunet.nnunet_models.translation import plans_to_nnunet

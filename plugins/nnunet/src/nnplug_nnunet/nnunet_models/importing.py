@@ -12,14 +12,14 @@ import msgspec
 import torch
 from safetensors.torch import save_file
 
-from nnplug.components import Kind, Registry
-from nnplug.data.dataset import DatasetDescription
-from nnplug.data.plans import Plans
+from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError
-from nnplug.provenance import record
+from nnplug.models.bundle import Contents, pack
+from nnplug.plans.plans import Plans
+from nnplug.registry.components import Kind, Registry
+from nnplug.registry.provenance import record
 from nnplug.runtime.files import read_json
 from nnplug.runtime.progress import Progress
-from nnplug.stages.bundle import Contents, pack
 from nnplug_nnunet.nnunet_models.checkpoint import Checkpoint, read_checkpoint
 from nnplug_nnunet.nnunet_models.translation import plans_from_nnunet
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nnplug.data.plans import Choice
 from nnplug.errors import InvalidFile
+from nnplug.plans.plans import Choice
 from nnplug_nnunet.nnunet_models.vocabulary import ENCODER_DEPTH, NETWORKS, PLAIN, RESIDUAL, need, reverse, translate
 
 _OLD_CLASSES = {"PlainConvUNet": PLAIN, "ResidualEncoderUNet": RESIDUAL}

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from nnplug.data.dataset import READERS, DatasetDescription
-from nnplug.data.fingerprint import IntensityStats
-from nnplug.data.plans import Configuration, Normalization, Plans, Resampler, Resampling, inherit
+from nnplug.dataset.dataset import READERS, DatasetDescription
 from nnplug.errors import InvalidFile
+from nnplug.plans.fingerprint import IntensityStats
+from nnplug.plans.plans import Configuration, Normalization, Plans, Resampler, Resampling, inherit
 from nnplug_nnunet.nnunet_models.networks import network_from_nnunet, network_to_nnunet
 from nnplug_nnunet.nnunet_models.vocabulary import (
     NORMALIZERS,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnplug.components import Kind, Registry
-from nnplug.data.plans import Normalization
+from nnplug.plans.plans import Normalization
+from nnplug.registry.components import Kind, Registry
 
 NORMALIZERS = {
     "ct": "ct",

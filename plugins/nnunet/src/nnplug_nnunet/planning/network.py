@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nnplug.blame import blamed
-from nnplug.components import Entry, Kind
 from nnplug.contracts import Architecture, PlanningContext, Topology
-from nnplug.data.dataset import DatasetDescription
-from nnplug.data.plans import Choice
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.plans.plans import Choice
+from nnplug.registry.attribution import attributed
+from nnplug.registry.components import Entry, Kind
 from nnplug_nnunet.planning.topology import Size
 
 
@@ -39,12 +39,12 @@ class Network:
 
     def choice(self, topology: Topology) -> Choice:
         """The network of that geometry, as plans hold it."""
-        with blamed(self.entry):
+        with attributed(self.entry.origin):
             own = self.entry.load().options_for(topology)
             return Choice(name=self.entry.name, options={**own, **self.options})
 
     def elements(self, topology: Topology, patch_size: Size) -> int:
         """Elements of all feature maps of one sample."""
         network: Architecture = self.entry.create(self.choice(topology).options)
-        with blamed(network):
+        with attributed(network):
             return network.feature_map_elements(patch_size, channels=self.channels, heads=self.heads)

@@ -9,11 +9,11 @@ from typing import ClassVar
 import msgspec
 import numpy as np
 
-from nnplug.components import Kind
 from nnplug.contracts import PlanningContext
-from nnplug.data.dataset import DatasetDescription
-from nnplug.data.fingerprint import Fingerprint
-from nnplug.data.plans import Configuration, Normalization, Plans, Resampling
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.plans.fingerprint import Fingerprint
+from nnplug.plans.plans import Configuration, Normalization, Plans, Resampling
+from nnplug.registry.components import Kind
 from nnplug_nnunet.planning.cascade import low_resolution
 from nnplug_nnunet.planning.channels import OTHERWISE, is_known, normalization
 from nnplug_nnunet.planning.fit import MIN_BATCH_SIZE, Fit, Fitter

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from nnplug.data.fingerprint import Fingerprint
+from nnplug.plans.fingerprint import Fingerprint
 
 Floats = npt.NDArray[np.float64]
 

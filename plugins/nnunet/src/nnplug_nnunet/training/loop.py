@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -20,7 +20,7 @@ from nnplug.runtime.device import autocast, autocast_dtype, memory_format
 from nnplug.runtime.files import write_text
 from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
-from nnplug.stages.curves import draw_curves, read_log
+from nnplug.training.plots import draw_curves, read_log
 from nnplug_nnunet.networks.cpu import accelerate
 from nnplug_nnunet.training.batches import Batch, DrawnBatch
 from nnplug_nnunet.training.checkpoint import (
@@ -34,19 +34,17 @@ from nnplug_nnunet.training.compiling import Forward, compiled, is_wanted
 from nnplug_nnunet.training.deep_supervision import supervised_loss
 from nnplug_nnunet.training.loading import PatchLoader
 from nnplug_nnunet.training.losses import make_loss
+from nnplug_nnunet.training.options import PatchOptions
 from nnplug_nnunet.training.patches import PatchSource, Stream
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
 from nnplug_nnunet.training.share import Share
-
-if TYPE_CHECKING:
-    from nnplug_nnunet.training.trainer import PatchTrainer
 
 # Of the time, what saving may take: after a kill at most twenty saves' worth of training is done again.
 _SAVING, _DRAWING = 1 / 20, 1 / 100
 _DROPOUT = 3  # the stream of random numbers that torch's own layers draw from
 
 
-def train(options: PatchTrainer, task: TrainingTask) -> None:
+def train(options: PatchOptions, task: TrainingTask) -> None:
     """Train a fold to the end; see `nnplug.contracts.Trainer.train`."""
     Training(options, task).run()
 
@@ -54,7 +52,7 @@ def train(options: PatchTrainer, task: TrainingTask) -> None:
 class Training:
     """One fold on its way: network, optimiser and position, and where they are kept."""
 
-    def __init__(self, options: PatchTrainer, task: TrainingTask) -> None:
+    def __init__(self, options: PatchOptions, task: TrainingTask) -> None:
         """Move the network to the device and go to where an earlier start was stopped."""
         self.options, self.task, self.world = options, task, task.world
         dimensions = task.configuration.dimensions

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nnplug.data.labels import Labels
-from nnplug.runtime.world import ALONE, World
+from nnplug.dataset.labels import Labels
+from nnplug.runtime.distributed import ALONE, World
 
 LossName = Literal["dice-ce", "dice", "ce", "topk", "dice-topk"]
 SMOOTH = 1e-5

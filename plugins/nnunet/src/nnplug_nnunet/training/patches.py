@@ -17,13 +17,13 @@ import torch
 from nnplug.contracts import Augmentation, BatchAugmentation, CascadeAugmentation
 from nnplug.errors import ComponentFailed, NnplugError
 from nnplug.ops.one_hot import one_hot
+from nnplug.runtime.distributed import ALONE, World
 from nnplug.runtime.seeds import generator
-from nnplug.runtime.world import ALONE, World
 from nnplug_nnunet.training.batches import Batch, DrawnBatch, DrawnSample, Image, Label, grouped
 from nnplug_nnunet.training.sampling import Candidates, PatchBox, draw_patch, is_forced, with_slice_axis
 
 if TYPE_CHECKING:
-    from nnplug.data.store import CaseStore, StoredCase
+    from nnplug.workspace.case_store import CaseStore, StoredCase
 
 Place = tuple[int, int]
 """Epoch and iteration."""

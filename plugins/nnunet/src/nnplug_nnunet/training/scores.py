@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from nnplug.data.labels import Labels
+from nnplug.dataset.labels import Labels
 from nnplug_nnunet.training.losses import region_masks
 
 

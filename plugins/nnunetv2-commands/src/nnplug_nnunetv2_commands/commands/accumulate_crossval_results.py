@@ -44,9 +44,9 @@ def gather(folder: Path, folds: Iterable[str], target: Path) -> None:
     Raises:
         NnplugError: a fold is not validated, or two folds predicted one case.
     """
-    from nnplug.data.dataset import DatasetDescription
+    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.evaluation.evaluate import label_files
     from nnplug.runtime.files import copy_file
-    from nnplug.stages.evaluate import label_files
 
     endings = (DatasetDescription.read(folder / "dataset.json").file_ending,)
     found: dict[str, Path] = {}

@@ -22,8 +22,8 @@ def main() -> None:
 
 
 def _apply(call: Call, options: Options) -> None:
+    from nnplug.evaluation import postprocess
     from nnplug.runtime.files import copy_file
-    from nnplug.stages import postprocess
 
     description = describe(options.dataset_json, options.plans_json, options.i)
     rule = read_rule(options.pp_pkl_file, description, call)

@@ -12,7 +12,7 @@ from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.scoring import POSTPROCESSOR, describe, read_rule, score, write_rule
 
 if TYPE_CHECKING:
-    from nnplug.data.dataset import DatasetDescription
+    from nnplug.dataset.dataset import DatasetDescription
 
 
 def main() -> None:
@@ -27,8 +27,8 @@ def main() -> None:
 
 
 def _determine(call: Call, options: Options) -> None:
-    from nnplug.data.plans import Choice
-    from nnplug.stages import postprocess
+    from nnplug.evaluation import postprocess
+    from nnplug.plans.plans import Choice
 
     description = describe(options.dataset_json, options.plans_json, options.i)
     if not (summary := options.i / "summary.json").is_file():
@@ -50,7 +50,7 @@ def _determine(call: Call, options: Options) -> None:
 
 def _postprocess(call: Call, options: Options, description: DatasetDescription) -> None:
     """Leave the postprocessed label maps and their scores, as nnU-Net does."""
-    from nnplug.stages import postprocess
+    from nnplug.evaluation import postprocess
 
     target = options.i / "postprocessed"
     rule = read_rule(options.i / "postprocessing.json", description, call)

@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def _ensemble(call: Call, options: Options) -> None:
-    from nnplug.stages.ensemble import ensemble_folders
+    from nnplug.inference.averaging import ensemble_folders
 
     executor = call.threads(options.np)
     ensemble_folders(

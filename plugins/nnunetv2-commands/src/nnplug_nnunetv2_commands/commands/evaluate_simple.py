@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from nnplug.data.dataset import DatasetDescription
+    from nnplug.dataset.dataset import DatasetDescription
 
 
 def main() -> None:
@@ -31,9 +31,9 @@ def _evaluate(call: Call, options: Options) -> None:
 
 def _describe(references: Path, values: Sequence[int], ignore: int | None) -> DatasetDescription:
     """What scoring needs to know of a dataset: the labels, and the file ending of the references."""
-    from nnplug.data.dataset import FILE_ENDINGS, DatasetDescription
-    from nnplug.data.labels import BACKGROUND, Labels
-    from nnplug.stages.evaluate import label_files
+    from nnplug.dataset.dataset import FILE_ENDINGS, DatasetDescription
+    from nnplug.dataset.labels import BACKGROUND, Labels
+    from nnplug.evaluation.evaluate import label_files
 
     files = label_files(references, FILE_ENDINGS)
     case, file = next(iter(files.items()))

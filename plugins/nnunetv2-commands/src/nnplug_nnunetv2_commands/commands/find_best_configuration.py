@@ -15,7 +15,7 @@ from nnplug_nnunetv2_commands.plans_files import configurations
 from nnplug_nnunetv2_commands.workspace import PLANS, TRAINER, NnunetWorkspace
 
 if TYPE_CHECKING:
-    from nnplug.stages.selection import SelectRequest
+    from nnplug.selection.request import SelectRequest
 
 CONFIGURATIONS = ("2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres")
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _find(call: Call, options: Options) -> None:
-    from nnplug.stages.select import select
+    from nnplug.selection.select import select
     from nnplug_nnunetv2_commands.selection import instructions, write_results
 
     request = _request(call, options)
@@ -58,7 +58,7 @@ def _find(call: Call, options: Options) -> None:
 
 
 def _request(call: Call, options: Options) -> SelectRequest:
-    from nnplug.stages.selection import SelectRequest
+    from nnplug.selection.request import SelectRequest
     from nnplug_nnunetv2_commands.training import preprocessed_dataset
 
     if len(options.tr) > 1:

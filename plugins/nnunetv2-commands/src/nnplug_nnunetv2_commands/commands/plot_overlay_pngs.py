@@ -16,7 +16,7 @@ from nnplug_nnunetv2_commands.plans_files import configurations
 from nnplug_nnunetv2_commands.workspace import PLANS, NnunetWorkspace
 
 if TYPE_CHECKING:
-    from nnplug.data.store import CaseStore
+    from nnplug.workspace.case_store import CaseStore
 
 
 def main() -> None:
@@ -36,8 +36,8 @@ def main() -> None:
 
 
 def _draw(call: Call, options: Options) -> None:
-    from nnplug.data.dataset import Dataset
-    from nnplug.stages.overlay_folder import draw_overlay_dataset, draw_overlay_store
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.evaluation.overlay_folder import draw_overlay_dataset, draw_overlay_store
 
     name = call.environment.dataset(options.d)
     how: dict[str, Any] = {"executor": call.threads(options.np), "progress": call.progress}
@@ -50,7 +50,7 @@ def _draw(call: Call, options: Options) -> None:
 
 
 def _prepared(call: Call, options: Options, dataset: str) -> CaseStore:
-    from nnplug.data.store import CaseStore
+    from nnplug.workspace.case_store import CaseStore
     from nnplug_nnunetv2_commands.plans_files import load_plans
     from nnplug_nnunetv2_commands.trainers import TrainerChoice
 

@@ -17,7 +17,7 @@ from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 if TYPE_CHECKING:
     import torch
 
-    from nnplug.stages.train import TrainingJob
+    from nnplug.training.job import TrainingJob
 
 
 def main() -> None:
@@ -65,8 +65,8 @@ def _train(call: Call, options: Options) -> None:
 def _learn(
     call: Call, job: TrainingJob, workspace: NnunetWorkspace, device: torch.device, options: Options
 ) -> TrainingJob:
-    from nnplug.stages.task import check_pretrained
-    from nnplug.stages.train import check_unchanged
+    from nnplug.training.task import check_pretrained
+    from nnplug.training.train import check_unchanged
     from nnplug_nnunetv2_commands.training import (
         REMEDY,
         begin_anew,
@@ -88,8 +88,8 @@ def _learn(
 
 def _fit(call: Call, job: TrainingJob, device: torch.device, *, devices: int) -> None:
     from nnplug.runtime.executor import available_cores
-    from nnplug.stages.devices import train_together
-    from nnplug.stages.train import train
+    from nnplug.training.several_devices import train_together
+    from nnplug.training.train import train
 
     workers = call.environment.loaders or available_cores()
     if devices > 1:
@@ -101,7 +101,7 @@ def _fit(call: Call, job: TrainingJob, device: torch.device, *, devices: int) ->
 
 
 def _validate(call: Call, job: TrainingJob, device: torch.device, options: Options) -> dict[str, Any]:
-    from nnplug.stages.validate import validate
+    from nnplug.training.validate import validate
     from nnplug_nnunetv2_commands.training import write_npz
 
     summary = validate(

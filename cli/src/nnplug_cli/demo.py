@@ -1,0 +1,105 @@
+"""The whole pipeline on phantom data, for `nnplug demo`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnplug.dataset.dataset import Dataset, image_cases
+from nnplug.dataset.phantom import write_phantom
+from nnplug.evaluation.evaluate import evaluate
+from nnplug.evaluation.overlay import OverlayCase, draw_overlays
+from nnplug.inference.ensemble import Ensemble
+from nnplug.inference.folder import predict_folder
+from nnplug.models.open import open_models
+from nnplug.pipeline.request import PlanRequest, RunRequest
+from nnplug.pipeline.run import run
+from nnplug.registry.loader import Plugins
+from nnplug.runtime.device import choose_device
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.files import write_json
+from nnplug.runtime.progress import Progress
+from nnplug.workspace.layout import Workspace
+
+CONFIGURATION = "3d_fullres"
+DATASET = "Dataset999_Phantom"
+# A plan narrowed for two cores and a few minutes; a GPU trains the full one in the same time.
+PLAN = {"base_features": 12, "max_features": 96}
+FIELDS = {"patch_size": [40, 48, 40], "batch_size": 2}
+TRAINING = {"epochs": 10, "iterations_per_epoch": 25, "val_iterations_per_epoch": 4}
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo made.
+
+    Attributes:
+        dataset: the phantom training data.
+        model: the bundle.
+        predictions: label maps of images that training never saw.
+        picture: these predictions beside their references.
+        summary: their scores in nnU-Net's layout.
+    """
+
+    dataset: Dataset
+    model: Path
+    predictions: Path
+    picture: Path
+    summary: Mapping[str, Any]
+
+
+def demo(
+    folder: Path,
+    *,
+    plugins: Plugins,
+    executor: Executor,
+    device: str,
+    workers: int,
+    progress: Progress,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> DemoResult:
+    """Make phantom data, train on it, predict unseen images, score and draw them.
+
+    Args:
+        folder: where everything goes; a demo that was stopped goes on.
+        plugins: where components come from.
+        executor: runs cases in parallel.
+        device: the device where networks run, as `--device` names it.
+        workers: threads that load and augment.
+        progress: where to report.
+        options: what differs from the demo's own plan and budget, as `--set` gives it.
+    """
+    raw = folder / "raw" / DATASET
+    dataset = Dataset.open(raw) if (raw / "dataset.json").exists() else write_phantom(raw)
+    request = _request(dataset, folder, options or {})
+    outcome = run(request, plugins=plugins, executor=executor, device=device, workers=workers, progress=progress)
+    model = outcome.bundles[CONFIGURATION]
+    predictions = folder / "predictions"
+    cases = image_cases(raw / "imagesTs", dataset.description.file_ending)
+    ensemble = Ensemble.load(open_models([model]), plugins, device=choose_device(device), progress=progress)
+    predict_folder(ensemble, cases, predictions, resume=True, progress=progress)
+    references = raw / "labelsTs"
+    summary = evaluate(references, predictions, dataset.description, executor=executor, progress=progress)
+    write_json(predictions / "summary.json", summary)
+    rows = [
+        OverlayCase(case.name, case.images, references / name, predictions / name)
+        for case in cases[:SHOWN]
+        for name in (f"{case.name}{dataset.description.file_ending}",)
+    ]
+    picture = folder / "overlay.png"
+    draw_overlays(rows, picture, class_names=dataset.description.labels.foreground_names)
+    return DemoResult(dataset, model, predictions, picture, summary)
+
+
+def _request(dataset: Dataset, folder: Path, options: Mapping[str, Mapping[str, Any]]) -> RunRequest:
+    own: dict[str, Mapping[str, Any]] = {"planner": PLAN, "plan": FIELDS, "trainer": TRAINING}
+    merged = {kind: {**own.get(kind, {}), **options.get(kind, {})} for kind in {*own, *options}}
+    return RunRequest(
+        dataset=dataset,
+        workspace=Workspace(folder / "work", dataset.name),
+        plan=PlanRequest(options=merged, configurations=(CONFIGURATION,)),
+        folds=(0,),
+    )

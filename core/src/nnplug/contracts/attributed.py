@@ -1,0 +1,170 @@
+"""Components at work in other threads and processes: what goes wrong there is told under their names too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from nnplug.contracts import (
+    Architecture,
+    Augmentation,
+    AugmentationContext,
+    Augmenter,
+    BatchAugmentation,
+    CascadeAugmentation,
+    DrawnSamples,
+)
+from nnplug.errors import InvalidPlugin
+from nnplug.registry.attribution import attributed, expect, name_of
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    Image = npt.NDArray[np.float32]
+    Label = npt.NDArray[np.int16]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class AttributingExecutor(Executor):
+    """An executor for the jobs of one component, which are told under its name wherever they run."""
+
+    executor: Executor
+    component: object
+
+    @property
+    def slots(self) -> int:
+        """See `Executor.slots`."""
+        return self.executor.slots
+
+    def map(
+        self,
+        function: Callable[[Item], Result],
+        items: Sequence[Item],
+        *,
+        stage: str,
+        name: Callable[[Item], str] = str,
+    ) -> Iterator[Result]:
+        """See `Executor.map`."""
+        return self.executor.map(_Job(self.component, function), items, stage=stage, name=name)
+
+    def map_on_device(
+        self,
+        function: Callable[[Item, Progress], Result],
+        items: Sequence[Item],
+        *,
+        stage: str,
+        name: Callable[[Item], str] = str,
+        progress: Progress,
+    ) -> Iterator[Result]:
+        """See `Executor.map_on_device`."""
+        job = _Job(self.component, function)
+        return self.executor.map_on_device(job, items, stage=stage, name=name, progress=progress)
+
+    def close(self) -> None:
+        """The executor is its owner's to close."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A function that another process can run, as an executor asks."""
+
+    component: object
+    function: Callable[..., Any]
+
+    def __call__(self, *arguments: Any) -> Any:
+        with attributed(self.component):
+            return self.function(*arguments)
+
+
+def build_network(architecture: Architecture, *, channels: int, outputs: int) -> torch.nn.Module:
+    """The network of an architecture; see `nnplug.contracts.Architecture.build`."""
+    import torch
+
+    with attributed(architecture):
+        network = architecture.build(channels=channels, outputs=outputs)
+    return expect(architecture, network, torch.nn.Module)
+
+
+@dataclass(frozen=True)
+class AttributingAugmenter(Augmenter):
+    """An augmenter whose transforms are told under its name, whichever trainer's threads call them."""
+
+    augmenter: Augmenter
+
+    @property
+    def takes_previous_stage(self) -> bool:
+        """See `nnplug.contracts.Augmenter`."""
+        return bool(getattr(self.augmenter, "takes_previous_stage", False))
+
+    def bind(self, context: AugmentationContext) -> Augmentation:
+        """See `nnplug.contracts.Augmenter`."""
+        with attributed(self.augmenter):
+            return _Augmentation(self.augmenter, self.augmenter.bind(context), tuple(context.patch_size))
+
+
+@dataclass(frozen=True)
+class _Augmentation(CascadeAugmentation):
+    augmenter: Augmenter
+    augmentation: Augmentation
+    patch_size: tuple[int, ...]
+
+    @property
+    def source_patch_size(self) -> tuple[int, ...]:
+        with attributed(self.augmenter):
+            return self.augmentation.source_patch_size
+
+    @property
+    def batched(self) -> BatchAugmentation | None:
+        with attributed(self.augmenter):
+            batched = getattr(self.augmentation, "batched", None)
+        return None if batched is None else _BatchAugmentation(self.augmenter, batched, self.patch_size)
+
+    def __call__(
+        self, image: Image, label: Label, rng: np.random.Generator, *, previous: Label | None = None
+    ) -> tuple[Image, Label]:
+        with attributed(self.augmenter):
+            if previous is None:
+                image, label = self.augmentation(image, label, rng)
+            else:
+                refining = cast("CascadeAugmentation", self.augmentation)
+                image, label = refining(image, label, rng, previous=previous)
+            _check_patch(self.augmenter, tuple(image.shape[1:]), tuple(label.shape), self.patch_size)
+        return image, label
+
+
+@dataclass(frozen=True)
+class _BatchAugmentation(BatchAugmentation):
+    augmenter: Augmenter
+    augmentation: BatchAugmentation
+    patch_size: tuple[int, ...]
+
+    def draw(self, rng: np.random.Generator, channels: int) -> Any:
+        with attributed(self.augmenter):
+            return self.augmentation.draw(rng, channels)
+
+    def cut_size(self, drawn: Any) -> tuple[int, ...]:
+        with attributed(self.augmenter):
+            return self.augmentation.cut_size(drawn)
+
+    def __call__(self, groups: Sequence[DrawnSamples]) -> tuple[torch.Tensor, torch.Tensor]:
+        with attributed(self.augmenter):
+            image, label = self.augmentation(groups)
+            _check_patch(self.augmenter, tuple(image.shape[2:]), tuple(label.shape[1:]), self.patch_size)
+        return image, label
+
+
+def _check_patch(
+    augmenter: Augmenter, image: tuple[int, ...], label: tuple[int, ...], patch_size: tuple[int, ...]
+) -> None:
+    if (image, label) != (patch_size, patch_size):
+        raise InvalidPlugin(
+            f"{name_of(augmenter)} gave an image of {image} voxels and a label of {label} for a patch of {patch_size}"
+        )

@@ -1,0 +1,1 @@
+"""Turn folders of other layouts into datasets, and label maps back into their values."""

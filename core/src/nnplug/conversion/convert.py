@@ -1,0 +1,133 @@
+"""Folders of other layouts become datasets: case by case, verified, and the source is only read."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from nnplug.contracts import Converter, Survey
+from nnplug.contracts.attributed import AttributingExecutor
+from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
+from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.preparation.verify import Report, verify
+from nnplug.registry.attribution import attributed, expect
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.files import atomic_folder, write_json
+from nnplug.runtime.progress import Progress
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What will be written.
+
+    Attributes:
+        survey: of the source, checked.
+        description: `dataset.json` of the result.
+    """
+
+    survey: Survey
+    description: DatasetDescription
+
+    def targets(self, folder: Path) -> Iterator[tuple[CaseFiles, CaseFiles]]:
+        """Each case of the source and its files in the dataset at `folder`."""
+        for part, cases in (("Tr", self.survey.training), ("Ts", self.survey.unseen)):
+            for case in cases:
+                yield case, self._target(case, folder, part)
+
+    def _target(self, case: CaseFiles, folder: Path, part: str) -> CaseFiles:
+        ending = self.description.file_ending
+        channels = range(len(self.description.channel_names))
+        images = tuple(folder / f"images{part}" / f"{case.name}_{channel:04d}{ending}" for channel in channels)
+        return CaseFiles(case.name, images, case.label and folder / f"labels{part}" / f"{case.name}{ending}")
+
+
+def plan_conversion(converter: Converter, source: Path, *, executor: Executor, progress: Progress) -> Conversion:
+    """Find out what `convert` would do; nothing is written.
+
+    Raises:
+        InvalidFile: the folder is none that this converter knows.
+        Problems: files are missing or fit no case, or two cases have one name.
+    """
+    if not source.is_dir():
+        raise InvalidFile(f"{source}: no such folder; give the folder to convert")
+    with attributed(converter):
+        given = converter.survey(source, executor=AttributingExecutor(executor, converter), progress=progress)
+    survey = expect(converter, given, Survey)
+    if problems := [*_missing(survey, source), *_twice(survey)]:
+        raise Problems(problems)
+    data = {**survey.description, "numTraining": len(survey.training)}
+    return Conversion(survey, DatasetDescription.from_data(data, str(source)))
+
+
+def convert(
+    converter: Converter, source: Path, destination: Path, *, executor: Executor, progress: Progress
+) -> tuple[Dataset, Report]:
+    """Turn a folder into a dataset, one case at a time per worker, and verify the result.
+
+    The dataset appears whole or not at all. What verifying finds wrong with it was wrong with the source.
+
+    Returns:
+        the dataset, and what verifying it found.
+
+    Raises:
+        NnplugError: `destination` exists or lies in `source`, or see `plan_conversion`.
+        Problems: cases that could not be converted, a line each.
+    """
+    _check_place(source, destination)
+    conversion = plan_conversion(converter, source, executor=executor, progress=progress)
+    for notice in conversion.survey.notices:
+        progress.notice(notice)
+    with atomic_folder(destination) as folder:
+        _write(converter, conversion, folder, executor, progress)
+    dataset = Dataset.open(destination)
+    return dataset, verify(dataset, executor=executor, progress=progress)
+
+
+def _write(converter: Converter, conversion: Conversion, folder: Path, executor: Executor, progress: Progress) -> None:
+    pairs = list(conversion.targets(folder))
+    write = partial(_write_case, converter=converter, values=conversion.survey.values)
+    with progress.task("convert", len(pairs)) as advance:
+        for _ in executor.map(write, pairs, stage="convert", name=_name):
+            advance("")
+    write_json(folder / "dataset.json", conversion.description.raw)
+
+
+def _write_case(pair: tuple[CaseFiles, CaseFiles], *, converter: Converter, values: Mapping[int, int]) -> None:
+    with attributed(converter):
+        converter.convert(*pair, values)
+
+
+def _name(pair: tuple[CaseFiles, CaseFiles]) -> str:
+    return pair[0].name
+
+
+def _check_place(source: Path, destination: Path) -> None:
+    if destination.exists():
+        raise NnplugError(f"{destination}: exists already; give the new dataset's folder, such as Dataset123_Liver")
+    if destination.resolve().is_relative_to(source.resolve()):
+        raise NnplugError(f"{destination}: lies inside {source}, which must stay as it is; choose another place")
+
+
+def _missing(survey: Survey, source: Path) -> Iterator[str]:
+    if not survey.training:
+        yield f"{source}: no training cases were found"
+    for case in (*survey.training, *survey.unseen):
+        for path in filter(None, (*case.images, case.label)):
+            if not path.exists():
+                yield f"{path}: is missing; case {case.name!r} needs it"
+
+
+def _twice(survey: Survey) -> Iterator[str]:
+    for cases in (survey.training, survey.unseen):
+        found = defaultdict(list)
+        for case in cases:
+            found[case.name].append(case.images[0])
+        for name, paths in found.items():
+            if len(paths) > 1:
+                yield f"{' and '.join(map(str, paths))} would both be called {name!r}; rename one or give a pattern"
+            if not re.fullmatch(r"\w[\w.+-]*", name):
+                yield f"{paths[0]}: case name {name!r} is no plain file name; rename it"

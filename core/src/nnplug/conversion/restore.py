@@ -1,0 +1,69 @@
+"""Predictions with the label values of the folder that a dataset was converted from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.dataset.dataset import FILE_ENDINGS, DatasetDescription
+from nnplug.errors import InvalidFile
+from nnplug.evaluation.evaluate import label_files
+from nnplug.io.images import read_label, write_label
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.progress import Progress
+
+KEY = "source_labels"
+"""In `dataset.json`: label value of the dataset -> of the source it was converted from."""
+
+
+def source_labels(description: DatasetDescription, where: Path) -> dict[int, int]:
+    """What a converter wrote about the source's label values.
+
+    Raises:
+        InvalidFile: there is nothing of that kind, or it does not fit the labels.
+    """
+    raw = description.raw.get(KEY)
+    if not isinstance(raw, Mapping) or not all(isinstance(v, int) and str(k).isdigit() for k, v in raw.items()):
+        raise InvalidFile(
+            f"{where}: '{KEY}' is {raw!r}; expected the source's label values, such as "
+            '{"0": 0, "1": 2}, which converters of challenges write'
+        )
+    return {int(own): theirs for own, theirs in raw.items()}
+
+
+def restore(folder: Path, target: Path, values: Mapping[int, int], *, executor: Executor, progress: Progress) -> None:
+    """Write every label map of a folder with other values, under the same name.
+
+    Args:
+        folder: label maps in any format that nnplug reads.
+        target: where the results go.
+        values: label value -> what is written for it.
+        executor: works on cases in parallel.
+        progress: where to report.
+
+    Raises:
+        Problems: label maps hold values that `values` lacks, or cannot be read, a line each.
+    """
+    files = list(label_files(folder, FILE_ENDINGS).values())
+
+    def work(file: Path) -> None:
+        label_map = read_label(file)
+        write_label(target / file.name, _mapped(label_map.array, values, file), label_map.geometry)
+
+    with progress.task("restore", len(files)) as advance:
+        for file, _ in zip(files, executor.map(work, files, stage="restore", name=lambda f: f.name), strict=True):
+            advance(file.name)
+
+
+def _mapped(array: npt.NDArray[np.integer[Any]], values: Mapping[int, int], file: Path) -> npt.NDArray[np.integer[Any]]:
+    present = np.unique(array).tolist()
+    if unknown := sorted(set(present) - set(values)):
+        raise InvalidFile(f"{file}: holds label {unknown[0]}, the source has no value for it; known: {sorted(values)}")
+    result = np.zeros_like(array)
+    for value in present:
+        result[array == value] = values[value]
+    return result

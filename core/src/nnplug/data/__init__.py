@@ -1,1 +1,0 @@
-"""What is on disk: datasets, labels, images, fingerprints, plans, splits, the case store, the workspace."""

@@ -1,0 +1,1 @@
+"""Describe a dataset in the raw layout: its files, labels, cases, folds and groups of patients."""

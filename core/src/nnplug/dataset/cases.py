@@ -1,0 +1,83 @@
+"""Training cases as files give them, checked for what would spoil everything later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.labels import Labels
+from nnplug.errors import InvalidFile
+from nnplug.io.images import REMEDY, read_image, read_label
+from nnplug.io.integrity import count_nonfinite
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """An image with its label map.
+
+    Attributes:
+        name: of the case.
+        image: (C, z, y, x) float32 in the file's own units.
+        label: (z, y, x) int16.
+        spacing: (z, y, x) in mm.
+    """
+
+    name: str
+    image: npt.NDArray[np.float32]
+    label: npt.NDArray[np.int16]
+    spacing: tuple[float, float, float]
+
+
+def read_training_case(files: CaseFiles, description: DatasetDescription) -> TrainingCase:
+    """Read image and label of a case.
+
+    Raises:
+        InvalidFile: a file cannot be read, holds NaN or infinity or an unknown label value, or image, label map and
+            `dataset.json` do not fit together; the message names the file, quotes the value and gives the remedy.
+    """
+    assert files.label is not None, "training cases have labels"
+    image, label = read_image(files.images), read_label(files.label)
+    where = files.images[0]
+    check_channels(image.array, len(description.channel_names), str(where))
+    if image.geometry.shape != label.geometry.shape:
+        raise InvalidFile(
+            f"{files.label}: has shape {label.geometry.shape}, its image {image.geometry.shape} (z, y, x). "
+            f"Save the label map on the image's grid. {REMEDY}"
+        )
+    check_numbers(files, image.array)
+    _check_values(label.array, description.labels, str(files.label))
+    return TrainingCase(files.name, image.array, label.array, image.geometry.spacing)
+
+
+def check_channels(image: npt.NDArray[np.float32], expected: int, where: str) -> None:
+    """Raise `InvalidFile` unless an image (C, z, y, x) has as many channels as `channel_names` says."""
+    if len(image) != expected:
+        raise InvalidFile(
+            f"{where}: the image has {len(image)} channels, expected {expected} as in 'channel_names' of dataset.json. "
+            "Give a file CASE_0000, CASE_0001 .. for each."
+        )
+
+
+def check_numbers(files: CaseFiles, image: npt.NDArray[np.float32]) -> None:
+    """Raise `InvalidFile` where a file or the image (C, z, y, x) read from it holds NaN or infinity.
+
+    The files are looked into because ITK gives what is no number in NIfTI files as 0.
+    """
+    for path, channels in zip(files.images, np.array_split(image, len(files.images)), strict=True):
+        if count := count_nonfinite(path) or int(np.count_nonzero(~np.isfinite(channels))):
+            raise InvalidFile(f"{path}: {count} voxels are NaN or infinite; replace them by numbers. {REMEDY}")
+
+
+def _check_values(label: npt.NDArray[np.int16], labels: Labels, where: str) -> None:
+    known = [*labels.all_values, *([] if labels.ignore is None else [labels.ignore])]
+    is_known = np.zeros(1 << 16, np.bool_)  # by the value's bits: one look per voxel, no sorting
+    is_known[known] = True
+    if not is_known[label.view(np.uint16)].all():
+        unknown = sorted(set(np.unique(label).tolist()) - set(known))
+        raise InvalidFile(
+            f"{where}: holds the label value {unknown[0]}; dataset.json has {', '.join(map(str, known))}. "
+            f"Correct the file or add the label. {REMEDY}"
+        )

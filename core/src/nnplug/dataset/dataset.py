@@ -1,0 +1,240 @@
+"""Datasets in nnU-Net's raw layout, read in place."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from nnplug.dataset.labels import IGNORE, Labels
+from nnplug.errors import InvalidFile, NnplugError
+from nnplug.runtime.files import read_json
+
+FILE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".png", ".bmp", ".tif", ".tiff")
+EXPLICIT = 'expected {"CASE": {"images": ["FILE", ..], "label": "FILE"}}'
+LAYOUT = "the one that holds dataset.json, imagesTr and labelsTr"
+READERS = {
+    "SimpleITKIO": (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd"),
+    "NibabelIO": (".nii.gz", ".nii"),
+    "NaturalImage2DIO": (".png", ".bmp", ".tif", ".tiff"),
+    "Tiff3DIO": (".tif", ".tiff"),
+}
+"""Readers of nnU-Net that give the same arrays and spacings as nnplug does, for which file endings."""
+
+
+@dataclass(frozen=True)
+class DatasetDescription:
+    """`dataset.json`, checked.
+
+    Attributes:
+        channel_names: one per channel, in the order of the channels.
+        labels: classes or regions.
+        file_ending: with the leading dot.
+        training_cases: what the file says (`numTraining`).
+        files: case name -> its "images" and "label" as paths relative to the dataset, where the file lists them.
+        raw: the whole object: what nnplug does not use travels with the model unchanged.
+    """
+
+    channel_names: tuple[str, ...]
+    labels: Labels
+    file_ending: str
+    training_cases: int
+    files: Mapping[str, Mapping[str, Any]] | None
+    raw: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read `dataset.json`; raises `InvalidFile` as `from_data` does."""
+        return cls.from_data(read_json(path), str(path))
+
+    @classmethod
+    def from_data(cls, raw: Any, where: str) -> Self:
+        """Check what `json.loads` gave.
+
+        Raises:
+            InvalidFile: a key is missing or holds what it must not; the message names `where` and the value.
+        """
+        if not isinstance(raw, dict):
+            raise InvalidFile(f"{where}: expected an object with channel_names, labels, numTraining and file_ending")
+        if missing := [k for k in ("channel_names", "labels", "numTraining", "file_ending") if k not in raw]:
+            raise InvalidFile(f"{where}: {', '.join(missing)} missing; nnU-Net's dataset.json has it")
+        _check_reader(raw, where)
+        return cls(
+            channel_names=_channels(raw["channel_names"], where),
+            labels=Labels.from_data(raw["labels"], raw.get("regions_class_order"), where),
+            file_ending=_ending(raw["file_ending"], where),
+            training_cases=_count(raw["numTraining"], where),
+            files=_files(raw, where),
+            raw=raw,
+        )
+
+    def without_regions(self) -> Self:
+        """The same with a class for each label value instead of regions; what has no regions stays as it is."""
+        if not self.labels.has_regions:
+            return self
+        ignored = {} if self.labels.ignore is None else {IGNORE: self.labels.ignore}
+        classes = {f"label {value}": value for value in self.labels.foreground_values}
+        raw = {key: value for key, value in self.raw.items() if key != "regions_class_order"}
+        return self.from_data({**raw, "labels": {"background": 0, **classes, **ignored}}, "dataset.json")
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """The files of one case: an image per channel (or one that holds all), and a label map where there is one."""
+
+    name: str
+    images: tuple[Path, ...]
+    label: Path | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder in nnU-Net's raw layout. Nothing is ever written there.
+
+    Attributes:
+        folder: holds `dataset.json`, `imagesTr` and `labelsTr`.
+        description: `dataset.json`.
+    """
+
+    folder: Path
+    description: DatasetDescription
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Read `dataset.json` of a folder.
+
+        Raises:
+            InvalidFile: the folder or file is missing, or the file breaks nnU-Net's rules.
+        """
+        if not folder.is_dir():
+            what = "a file" if folder.exists() else "no such folder"
+            raise InvalidFile(f"{folder}: {what}; give the dataset's folder, {LAYOUT}")
+        if not (folder / "dataset.json").is_file():
+            raise InvalidFile(f"{folder}: has no dataset.json; give the dataset's folder, {LAYOUT}")
+        return cls(folder, DatasetDescription.read(folder / "dataset.json"))
+
+    @property
+    def name(self) -> str:
+        """The folder's name, such as "Dataset004_Hippocampus"."""
+        return self.folder.resolve().name
+
+    def training_cases(self) -> tuple[CaseFiles, ...]:
+        """The training cases by name.
+
+        Raises:
+            NnplugError: there are none.
+        """
+        files = self.description.files
+        cases = self._listed(files) if files is not None else self._found()
+        if not cases:
+            ending = self.description.file_ending
+            raise NnplugError(
+                f"{self.folder}: no training cases; expected imagesTr/CASE_0000{ending} and labelsTr/CASE{ending}"
+            )
+        return cases
+
+    def _listed(self, files: Mapping[str, Mapping[str, Any]]) -> tuple[CaseFiles, ...]:
+        def case(name: str) -> CaseFiles:
+            entry = files[name]
+            return CaseFiles(name, tuple(self._path(i) for i in entry["images"]), self._path(entry["label"]))
+
+        return tuple(case(name) for name in sorted(files))
+
+    def _path(self, text: str) -> Path:
+        return self.folder / os.path.expandvars(text)
+
+    def _found(self) -> tuple[CaseFiles, ...]:
+        ending = self.description.file_ending
+        labels = self.folder / "labelsTr"
+        return tuple(
+            CaseFiles(c.name, c.images, labels / f"{c.name}{ending}")
+            for c in image_cases(self.folder / "imagesTr", ending)
+        )
+
+
+def find_dataset(reference: str, raw: Path | None) -> Path:
+    """The folder of a dataset, by its path, its number or its name.
+
+    Args:
+        reference: a folder; or "4" or "Dataset004_Hippocampus", which are looked up in `raw`.
+        raw: the folder of datasets that `nnUNet_raw` names, None where it is not set.
+
+    Raises:
+        NnplugError: `raw` is needed and not set, or it holds no or several datasets of that number or name.
+    """
+    is_name = re.fullmatch(r"[0-9]+|Dataset[0-9]{3}_\w+", reference)
+    if Path(reference).exists() or not is_name:
+        return Path(reference)
+    if raw is None:
+        raise NnplugError(f"{reference}: no such folder, and nnUNet_raw is not set. Give the dataset's folder.")
+    pattern = f"Dataset{int(reference):03d}_*" if reference.isdigit() else reference
+    found = sorted(folder for folder in raw.glob(pattern) if folder.is_dir())
+    if len(found) != 1:
+        names = ", ".join(f.name for f in found or sorted(raw.glob("Dataset*"))) or "no dataset"
+        what = f"{len(found)} datasets have that number" if found else "no such dataset"
+        raise NnplugError(f"{reference}: {what}; nnUNet_raw ({raw}) holds {names}. Give the dataset's folder.")
+    return found[0]
+
+
+def image_cases(folder: Path, ending: str) -> tuple[CaseFiles, ...]:
+    """The cases of a folder of images named CASE_0000, CASE_0001 ..; files of other names are left out."""
+    return group_channels(folder.iterdir() if folder.is_dir() else (), ending)
+
+
+def group_channels(files: Iterable[Path], ending: str) -> tuple[CaseFiles, ...]:
+    """Group files named CASE_XXXX into cases by name, channels in order."""
+    channels: dict[str, dict[int, Path]] = {}
+    for file in files:
+        number = channel_number(file, ending)
+        if number is not None:
+            channels.setdefault(file.name.removesuffix(ending)[: -len("_0000")], {})[number] = file
+    return tuple(CaseFiles(name, tuple(found[c] for c in sorted(found))) for name, found in sorted(channels.items()))
+
+
+def channel_number(file: Path, ending: str) -> int | None:
+    """The channel that a file named CASE_XXXX holds; None for files of other names."""
+    match = re.fullmatch(rf"[^.].*_([0-9]{{4}}){re.escape(ending)}", file.name)
+    return int(match[1]) if match else None
+
+
+def _channels(raw: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(raw, dict) or sorted(raw) != sorted(str(i) for i in range(len(raw))) or not raw:
+        raise InvalidFile(f'{where}: \'channel_names\' is {raw!r}; expected names under "0", "1", .. without a gap')
+    return tuple(str(raw[str(i)]) for i in range(len(raw)))
+
+
+def _ending(raw: Any, where: str) -> str:
+    if raw not in FILE_ENDINGS:
+        raise InvalidFile(f"{where}: 'file_ending' is {raw!r}; nnplug reads {', '.join(FILE_ENDINGS)}")
+    return str(raw)
+
+
+def _count(raw: Any, where: str) -> int:
+    if not isinstance(raw, int) or isinstance(raw, bool) or raw < 1:
+        raise InvalidFile(f"{where}: 'numTraining' is {raw!r}; expected the number of training cases")
+    return raw
+
+
+def _check_reader(raw: Mapping[str, Any], where: str) -> None:
+    reader, ending = raw.get("overwrite_image_reader_writer", "None"), raw["file_ending"]
+    if reader != "None" and ending not in READERS.get(reader, ()):
+        raise InvalidFile(
+            f"{where}: 'overwrite_image_reader_writer' is {reader!r}, which may read {ending!r} files in another "
+            f"orientation or spacing than nnplug does; remove the line, or use one of {', '.join(READERS)}"
+        )
+
+
+def _files(raw: Mapping[str, Any], where: str) -> Mapping[str, Mapping[str, Any]] | None:
+    files = raw.get("dataset")
+    if files is None:
+        return None
+    if not isinstance(files, dict):
+        raise InvalidFile(f"{where}: 'dataset' is {files!r}; {EXPLICIT}")
+    for name, entry in files.items():
+        images = entry.get("images") if isinstance(entry, dict) else None
+        if not isinstance(images, list) or not all(isinstance(f, str) for f in (*images, entry.get("label"))):
+            raise InvalidFile(f"{where}: 'dataset' has {entry!r} for case {name!r}; {EXPLICIT}")
+    return files

@@ -1,0 +1,103 @@
+"""Which cases a fold learns from and is judged on, fold by fold as nnU-Net draws them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nnplug.errors import InvalidFile, NnplugError
+from nnplug.runtime.files import read_json, write_text
+from nnplug.runtime.records import Record
+
+SEED = 12345
+TRAINING_SHARE = 0.8
+
+
+class Fold(Record, frozen=True, kw_only=True):
+    """Names of the cases that a fold trains on and of those that it is validated on."""
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+
+
+def make_splits(names: Iterable[str], folds: int = 5) -> tuple[Fold, ...]:
+    """Shuffle the sorted names into folds of nearly equal size; each case is validated once.
+
+    Equals `sklearn.model_selection.KFold(folds, shuffle=True, random_state=12345)` on the sorted names, which is
+    what nnU-Net takes. With fewer cases than folds there are as many folds as cases; a single case makes one fold
+    that trains and validates on it.
+    """
+    cases = np.array(sorted(names))
+    if len(cases) == 1:
+        return (_all(cases),)
+    order = np.arange(len(cases))
+    np.random.RandomState(SEED).shuffle(order)
+    validation = np.array_split(order, min(folds, len(cases)))
+    return tuple(_fold(np.delete(cases, chosen), cases[np.sort(chosen)]) for chosen in validation)
+
+
+def choose_fold(splits: Sequence[Fold], names: Iterable[str], fold: int | str) -> Fold:
+    """The fold of that number; "all" trains and validates on every case.
+
+    A number beyond the splits is a random share of 80 % for training, seeded by 12345 + number, as in nnU-Net.
+
+    Raises:
+        NnplugError: `fold` is neither "all" nor a number from 0, or there are too few cases to draw from.
+    """
+    cases = np.array(sorted(names))
+    if fold == "all":
+        return _all(cases)
+    if not isinstance(fold, int) or fold < 0:
+        raise NnplugError(f"fold {fold!r}: expected a number from 0, or 'all'")
+    if fold < len(splits):
+        return splits[fold]
+    count = int(len(cases) * TRAINING_SHARE)
+    if count == 0:
+        raise NnplugError(f"fold {fold}: a single case cannot be divided; take fold 0 or 'all'")
+    drawn = np.random.RandomState(SEED + fold).choice(len(cases), count, replace=False)
+    return _fold(cases[drawn], np.delete(cases, drawn))
+
+
+def read_splits(path: Path, names: Iterable[str]) -> tuple[Fold, ...]:
+    """Read `splits_final.json` as nnU-Net writes it: a list of {"train": [names], "val": [names]}.
+
+    Cases may be left out. A fold may validate on exactly its training cases, as fold "all" does.
+
+    Raises:
+        InvalidFile: a fold is empty, names a case that the dataset does not have, or trains on a case that it is
+            validated on.
+    """
+    raw, known = read_json(path), set(names)
+    if not isinstance(raw, list) or not raw:
+        raise InvalidFile(f'{path}: expected a list of folds, each {{"train": [cases], "val": [cases]}}')
+    splits = tuple(Fold.from_data(fold, f"{path}: fold {number}") for number, fold in enumerate(raw))
+    for number, fold in enumerate(splits):
+        _check(fold, known, f"{path}: fold {number}")
+    return splits
+
+
+def write_splits(path: Path, splits: Sequence[Fold]) -> None:
+    """Write the folds atomically, in the layout of nnU-Net's `splits_final.json`."""
+    write_text(path, json.dumps([fold.data() for fold in splits], indent=2) + "\n")
+
+
+def _check(fold: Fold, known: set[str], where: str) -> None:
+    for part, cases in (("train", fold.train), ("val", fold.val)):
+        if not cases:
+            raise InvalidFile(f"{where}: {part!r} is empty; name at least one case")
+        if unknown := sorted(set(cases) - known):
+            raise InvalidFile(f"{where}: {part!r} names {unknown[0]!r}, which is no training case of the dataset")
+    shared = sorted(set(fold.train) & set(fold.val))
+    if shared and set(fold.train) != set(fold.val):
+        raise InvalidFile(f"{where}: {shared[0]!r} is in both 'train' and 'val'; leave it in one of them")
+
+
+def _fold(train: np.ndarray, val: np.ndarray) -> Fold:
+    return Fold(train=tuple(train.tolist()), val=tuple(val.tolist()))
+
+
+def _all(cases: np.ndarray) -> Fold:
+    return _fold(cases, cases)

@@ -1,0 +1,1 @@
+"""Score, rank, postprocess and draw label maps."""

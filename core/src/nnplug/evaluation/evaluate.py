@@ -1,0 +1,183 @@
+"""Score label maps against references, in the layout of nnU-Net's `summary.json`.
+
+Which figures a summary holds is the choice of its metrics; by default they are nnU-Net's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnplug.contracts import Figures, Metric
+from nnplug.dataset.dataset import FILE_ENDINGS, DatasetDescription
+from nnplug.dataset.labels import BACKGROUND, Labels
+from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.evaluation.metrics import DEFAULT_METRICS
+from nnplug.io.images import LabelMap, read_label
+from nnplug.ops.metrics import mean_metrics
+from nnplug.registry.attribution import attributed
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.progress import Progress
+
+Summary = dict[str, Any]
+"""`foreground_mean`, `mean` (label key -> metrics) and `metric_per_case`."""
+
+Pair = tuple[Path, Path]
+"""A prediction and its reference."""
+
+
+def evaluate(
+    references: Path,
+    predictions: Path,
+    description: DatasetDescription | None,
+    *,
+    executor: Executor,
+    progress: Progress,
+    metrics: Sequence[Metric] = DEFAULT_METRICS,
+    partial: bool = False,
+) -> Summary:
+    """Score every label map of a folder.
+
+    Args:
+        references: a folder of label maps, CASE with its file ending.
+        predictions: a folder of label maps of the same names.
+        description: labels, regions, ignore label and file ending; where None, every label value above 0 that any
+            file holds is a class, and file endings may differ.
+        executor: reads and counts cases in parallel.
+        progress: where to report.
+        metrics: what is measured; see `nnplug.evaluation.metrics.make_metrics`.
+        partial: whether cases that were not predicted are left out instead of being an error.
+
+    Returns:
+        The summary: metrics per case, their means over cases without NaN, and the plain mean of those over classes.
+
+    Raises:
+        Problems: cases lack their prediction or reference (all are listed), or files cannot be compared.
+    """
+    pairs = find_pairs(references, predictions, description, partial=partial)
+    if description is not None:
+        return evaluate_cases(pairs, description, executor=executor, progress=progress, metrics=metrics)
+    return _score(pairs, _labels_found(pairs, executor), metrics, executor, progress)
+
+
+def evaluate_cases(
+    pairs: Sequence[Pair],
+    description: DatasetDescription,
+    *,
+    executor: Executor,
+    progress: Progress,
+    metrics: Sequence[Metric] = DEFAULT_METRICS,
+) -> Summary:
+    """Score label maps given as pairs of prediction and reference; see `evaluate`."""
+    return _score(pairs, description.labels, metrics, executor, progress)
+
+
+def find_description(dataset_json: Path | None, predictions: Path) -> DatasetDescription | None:
+    """The description that the user names, or the `dataset.json` beside the predictions, or None."""
+    beside = predictions / "dataset.json"
+    chosen = dataset_json or (beside if beside.is_file() else None)
+    return None if chosen is None else DatasetDescription.read(chosen)
+
+
+def find_pairs(
+    references: Path, predictions: Path, description: DatasetDescription | None, *, partial: bool = False
+) -> list[Pair]:
+    """Predictions with their references, by case name; raises as `evaluate` does."""
+    endings = FILE_ENDINGS if description is None else (description.file_ending,)
+    wanted, given = label_files(references, endings), label_files(predictions, endings)
+    absent = () if partial else wanted.keys() - given.keys()
+    lines = [f"{wanted[name]}: has no prediction in {predictions}" for name in sorted(absent)]
+    lines += [f"{given[name]}: has no reference in {references}" for name in sorted(given.keys() - wanted.keys())]
+    if lines:
+        raise Problems(lines)
+    return [(file, wanted[name]) for name, file in given.items()]
+
+
+def label_files(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
+    """Case name -> file of every label map in a folder, sorted.
+
+    Raises:
+        NnplugError: there is no such folder, or none in it.
+    """
+    if not folder.is_dir():
+        raise NnplugError(f"{folder}: no such folder; give a folder of label maps")
+    files = {}
+    for file in sorted(folder.iterdir()):
+        ending = next((e for e in endings if file.name.endswith(e)), None)
+        if ending and not file.name.startswith("."):
+            files[file.name.removesuffix(ending)] = file
+    if not files:
+        raise NnplugError(f"{folder}: holds no label maps; expected files that end in {', '.join(endings)}")
+    return files
+
+
+def read_pair(prediction: Path, reference: Path) -> tuple[LabelMap, LabelMap]:
+    """Read a prediction and its reference.
+
+    Raises:
+        InvalidFile: a file cannot be read, or their shapes differ.
+    """
+    predicted, expected = read_label(prediction), read_label(reference)
+    if predicted.array.shape != expected.array.shape:
+        raise InvalidFile(
+            f"{prediction}: has shape {predicted.array.shape}, its reference {reference} has {expected.array.shape} "
+            "(z, y, x); predict the image that the reference belongs to"
+        )
+    return predicted, expected
+
+
+def summarise(metrics: Sequence[Mapping[str, Figures]]) -> Summary:
+    """Means over cases, and over classes; one mapping from label key to metrics per case."""
+    mean = {key: mean_metrics([case[key] for case in metrics], skip_nan=True) for key in metrics[0]}
+    return {"foreground_mean": mean_metrics(list(mean.values()), skip_nan=False), "mean": mean}
+
+
+def _score(
+    pairs: Sequence[Pair], labels: Labels, metrics: Sequence[Metric], executor: Executor, progress: Progress
+) -> Summary:
+    score = partial(_measure, labels=labels, metrics=tuple(metrics))
+    scores = []
+    with progress.task("evaluate", len(pairs)) as advance:
+        for pair, result in zip(pairs, executor.map(score, pairs, stage="evaluate", name=_name), strict=True):
+            scores.append(result)
+            advance(pair[0].name)
+    per_case = [
+        {"metrics": case, "prediction_file": str(prediction), "reference_file": str(reference)}
+        for case, (prediction, reference) in zip(scores, pairs, strict=True)
+    ]
+    return {**summarise(scores), "metric_per_case": per_case}
+
+
+def _measure(pair: Pair, *, labels: Labels, metrics: Sequence[Metric]) -> dict[str, Figures]:
+    """All figures of one case; files are read once for all metrics."""
+    predicted, expected = read_pair(*pair)
+    figures: dict[str, Figures] = {}
+    for metric in metrics:
+        with attributed(metric):
+            measured = metric.measure(expected.array, predicted.array, labels, spacing=expected.geometry.spacing)
+            for key, values in measured.items():
+                figures[key] = {**figures.get(key, {}), **values}
+    return figures
+
+
+def _labels_found(pairs: Sequence[Pair], executor: Executor) -> Labels:
+    """Every value that occurs, as classes."""
+    files = [file for pair in pairs for file in pair]
+    found = executor.map(_values, files, stage="evaluate")
+    values = sorted({value for case in found for value in case} - {0})
+    if not values:
+        raise NnplugError(f"{pairs[0][0].parent}: predictions and references hold background only; nothing to score")
+    return Labels({"background": BACKGROUND, **{str(value): (value,) for value in values}})
+
+
+def _values(file: Path) -> list[int]:
+    values: list[int] = np.unique(read_label(file).array).tolist()
+    return values
+
+
+def _name(pair: Pair) -> str:
+    return pair[0].name

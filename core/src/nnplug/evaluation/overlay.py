@@ -1,0 +1,78 @@
+"""Pictures of label maps on their image: reference beside prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.io.images import read_image, read_label
+from nnplug.runtime.files import atomic_file
+
+_OPACITY = 0.45
+
+
+@dataclass(frozen=True)
+class OverlayCase:
+    """The files of one row of a picture."""
+
+    name: str
+    images: tuple[Path, ...]
+    reference: Path
+    prediction: Path
+
+
+def draw_overlays(cases: Sequence[OverlayCase], picture: Path, *, class_names: Sequence[str] = ()) -> None:
+    """Draw a PNG with a row per case: each channel, the reference and the prediction on the first channel.
+
+    The slice shown is the one across the first axis with most reference foreground.
+
+    Args:
+        cases: the rows; their label maps are read whole.
+        picture: where to write.
+        class_names: of labels 1, 2, .. for the legend.
+    """
+    from matplotlib.figure import Figure
+
+    rows = [_row(case) for case in cases]
+    columns = len(rows[0])
+    figure = Figure(figsize=(3 * columns, 3.2 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for case, axes, panels in zip(cases, grid, rows, strict=True):
+        for axis, (title, image, labels) in zip(axes, panels, strict=True):
+            _panel(axis, f"{case.name}: {title}", image, labels)
+    _legend(figure, class_names)
+    with atomic_file(picture) as temporary:
+        figure.savefig(temporary, dpi=90)
+
+
+def _row(case: OverlayCase) -> list[tuple[str, npt.NDArray[Any], npt.NDArray[Any] | None]]:
+    image, reference = read_image(case.images).array, read_label(case.reference).array
+    prediction = read_label(case.prediction).array
+    z = int(np.argmax((reference > 0).sum(axis=(1, 2))))
+    channels = [(f"channel {c}", channel[z], None) for c, channel in enumerate(image)]
+    return [*channels, ("reference", image[0, z], reference[z]), ("prediction", image[0, z], prediction[z])]
+
+
+def _panel(axes: Any, title: str, image: npt.NDArray[Any], labels: npt.NDArray[Any] | None) -> None:
+    low, high = np.percentile(image, (1, 99))
+    axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
+    if labels is not None:
+        shown = np.ma.masked_equal(labels, 0)
+        axes.imshow(shown, cmap="tab10", vmin=0, vmax=10, alpha=_OPACITY, interpolation="nearest")
+    axes.set_title(title, fontsize=9)
+    axes.set_axis_off()
+
+
+def _legend(figure: Any, names: Sequence[str]) -> None:
+    from matplotlib import colormaps
+    from matplotlib.patches import Patch
+
+    if names:
+        colours = colormaps["tab10"]
+        patches = [Patch(color=colours(label), label=name) for label, name in enumerate(names, start=1)]
+        figure.legend(handles=patches, loc="outside lower center", ncols=len(patches))

@@ -1,0 +1,203 @@
+"""A picture per case of a folder: the image, and label maps over it, at the image's own pixels."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk  # noqa: N813
+
+from nnplug.dataset.dataset import CaseFiles, Dataset, channel_number
+from nnplug.dataset.file_names import file_ending, image_files, stem
+from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.io.images import read_label, read_voxels
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.files import atomic_file
+from nnplug.runtime.progress import Progress
+from nnplug.workspace.case_store import CaseStore, StoredCase
+
+OPACITY = 0.5
+PERCENTILES = (0.5, 99.5)
+GOLDEN = 0.618034
+"""Steps around the circle of hues that keep neighbours apart, however many labels there are."""
+
+Drawn = TypeVar("Drawn")
+Gray = npt.NDArray[np.float32]
+Picture = npt.NDArray[np.uint8]
+"""(y, x, 3)."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """One case: the file of the shown channel, its number in that file, and the label maps to lay over it."""
+
+    name: str
+    image: Path
+    channel: int
+    labels: tuple[Path, ...]
+
+
+def draw_overlay_folder(
+    images: Path,
+    labels: Sequence[Path],
+    output: Path,
+    *,
+    channel: int = 0,
+    opacity: float = OPACITY,
+    executor: Executor,
+    progress: Progress,
+) -> int:
+    """Draw OUTPUT/CASE.png for every label map of the first folder: the image, then each label map over it.
+
+    The slice across the first axis with most foreground in the first folder is shown.
+
+    Args:
+        images: files CASE_0000, CASE_0001 .. or CASE.
+        labels: folders of label maps CASE, such as references and predictions.
+        output: where the pictures go.
+        channel: which one is shown.
+        opacity: of the label maps, 0 to 1.
+        executor: draws the cases in parallel.
+        progress: where to report.
+
+    Returns:
+        the number of pictures.
+
+    Raises:
+        Problems: files are missing or cannot be drawn, a line each.
+    """
+    draw = partial(_draw_files, output=output, opacity=opacity)
+    return _draw_all(draw, _cases(images, labels, channel), executor, progress)
+
+
+def draw_overlay_dataset(
+    dataset: Dataset,
+    output: Path,
+    *,
+    channel: int = 0,
+    opacity: float = OPACITY,
+    executor: Executor,
+    progress: Progress,
+) -> int:
+    """Draw OUTPUT/CASE.png for every training case with its reference; arguments as in `draw_overlay_folder`."""
+    cases = [_layers(case, channel) for case in dataset.training_cases()]
+    return _draw_all(partial(_draw_files, output=output, opacity=opacity), cases, executor, progress)
+
+
+def draw_overlay_store(
+    store: CaseStore,
+    output: Path,
+    *,
+    channel: int = 0,
+    opacity: float = OPACITY,
+    executor: Executor,
+    progress: Progress,
+) -> int:
+    """Draw OUTPUT/CASE.png for every preprocessed case, on its own grid; arguments as in `draw_overlay_folder`."""
+    draw = partial(_draw_stored, output=output, channel=channel, opacity=opacity)
+    return _draw_all(draw, list(store.values()), executor, progress)
+
+
+def _draw_all(draw: Callable[[Drawn], None], cases: Sequence[Drawn], executor: Executor, progress: Progress) -> int:
+    with progress.task("overlay", len(cases)) as advance:
+        for _ in executor.map(draw, cases, stage="overlay", name=attrgetter("name")):
+            advance("")
+    return len(cases)
+
+
+def _cases(images: Path, labels: Sequence[Path], channel: int) -> list[Layers]:
+    found = {stem(path): path for path in image_files(labels[0])}
+    if not found:
+        raise InvalidFile(f"{labels[0]}: no label maps; give a folder of files CASE.nii.gz")
+    channels = _channels(images)
+    problems: list[str] = []
+    cases = []
+    for name, path in found.items():
+        files = channels.get(name, {})
+        others = [folder / path.name for folder in labels[1:]]
+        problems += [f"{other}: is missing" for other in others if not other.is_file()]
+        file = files.get(channel, files.get(-1))
+        if file is None:
+            problems.append(f"{images}: has no channel {channel} of case {name!r}, which {path} belongs to")
+        else:
+            cases.append(Layers(name, file, 0 if channel in files else channel, (path, *others)))
+    if problems:
+        raise Problems(problems)
+    return cases
+
+
+def _channels(folder: Path) -> Mapping[str, Mapping[int, Path]]:
+    """Case -> channel -> file; -1 stands for a file CASE that holds all channels."""
+    cases: dict[str, dict[int, Path]] = {}
+    for path in image_files(folder):
+        number = channel_number(path, file_ending(path) or "")
+        name = stem(path) if number is None else stem(path)[: -len("_0000")]
+        cases.setdefault(name, {})[-1 if number is None else number] = path
+    return cases
+
+
+def _layers(case: CaseFiles, channel: int) -> Layers:
+    """Of a training case, whose channels are files of their own or lie in one."""
+    assert case.label is not None, "training cases have labels"
+    if len(case.images) == 1:
+        return Layers(case.name, case.images[0], channel, (case.label,))
+    if channel >= len(case.images):
+        raise NnplugError(f"{case.name}: has {len(case.images)} channels, there is no channel {channel}")
+    return Layers(case.name, case.images[channel], 0, (case.label,))
+
+
+def _draw_files(case: Layers, *, output: Path, opacity: float) -> None:
+    voxels, _ = read_voxels(case.image)
+    if case.channel >= len(voxels):
+        raise NnplugError(f"{case.image}: has {len(voxels)} channels, there is no channel {case.channel}")
+    volume = voxels[case.channel]
+    maps = [read_label(path).array for path in case.labels]
+    for path, label in zip(case.labels, maps, strict=True):
+        if label.shape != volume.shape:
+            raise InvalidFile(f"{path}: has shape {label.shape}, its image {volume.shape} (z, y, x)")
+    _write(output / f"{case.name}.png", _picture(volume, maps, opacity))
+
+
+def _draw_stored(case: StoredCase, *, output: Path, channel: int, opacity: float) -> None:
+    if channel >= len(case.image):
+        raise NnplugError(f"{case.name}: has {len(case.image)} channels, there is no channel {channel}")
+    _write(output / f"{case.name}.png", _picture(case.image[channel], [case.label[...]], opacity))
+
+
+def _picture(volume: npt.NDArray[Any], maps: Sequence[npt.NDArray[np.integer[Any]]], opacity: float) -> Picture:
+    """The slice with most foreground in the first map: plain, then under each map."""
+    z = int(np.argmax((maps[0] > 0).sum(axis=(1, 2))))
+    gray = _gray(volume[z].astype(np.float32))
+    planes = [np.zeros_like(maps[0][z]), *(label[z] for label in maps)]
+    return np.concatenate([_blend(gray, plane, opacity) for plane in planes], axis=1)
+
+
+def _gray(plane: Gray) -> Gray:
+    low, high = np.percentile(plane, PERCENTILES)
+    scaled: Gray = np.clip((plane - low) / max(float(high - low), 1e-6), 0, 1)
+    return scaled
+
+
+def _blend(gray: Gray, label: npt.NDArray[np.integer[Any]], opacity: float) -> Picture:
+    picture = np.repeat(gray[..., None], 3, axis=2)
+    for value in np.unique(label[label > 0]).tolist():
+        inside = label == value
+        picture[inside] = (1 - opacity) * picture[inside] + opacity * np.array(list(_colour(value)), np.float32)
+    return np.round(255 * picture).astype(np.uint8)
+
+
+def _colour(value: int) -> Iterator[float]:
+    """Red, green and blue from 0 to 1; the first label is red."""
+    yield from colorsys.hsv_to_rgb((value - 1) * GOLDEN % 1, 1, 1)
+
+
+def _write(path: Path, picture: npt.NDArray[Any]) -> None:
+    with atomic_file(path) as temporary:
+        sitk.WriteImage(sitk.GetImageFromArray(picture, isVector=True), str(temporary))

@@ -1,0 +1,193 @@
+"""Ensembles: the mean of several models' probabilities on the image's grid, as nnU-Net takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.labels import Labels
+from nnplug.errors import InvalidFile, Problems
+from nnplug.evaluation.evaluate import label_files
+from nnplug.inference.logits import ENDING, read_logits
+from nnplug.inference.probabilities import read_probabilities, write_probabilities
+from nnplug.io.images import read_geometry, write_label
+from nnplug.ops.export import decode
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.files import explained, read_json, write_json
+from nnplug.runtime.memmap import spooled
+from nnplug.runtime.progress import Progress
+
+Shape = tuple[int, int, int]
+LabelArray = npt.NDArray[np.integer[Any]]
+
+
+class Output(Protocol):
+    """What a member says of an image: its probabilities, slice by slice."""
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Outputs, and (z, y, x) of the image."""
+        ...
+
+    def planes(self) -> Iterator[torch.Tensor]:
+        """(K, y, x) float32 for each z of the image; a slice need not outlive the next."""
+        ...
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of members, summed in float32 in their order, as nnU-Net does; a few slices are in memory."""
+
+    members: Sequence[Output]
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """See `Output.shape`."""
+        return self.members[0].shape
+
+    def planes(self) -> Iterator[torch.Tensor]:
+        """See `Output.planes`."""
+        for first, *others in zip(*(member.planes() for member in self.members), strict=True):
+            total = first.clone()
+            for plane in others:
+                total += plane
+            yield total.div_(len(self.members))
+
+
+def label_map(output: Output, labels: Labels) -> LabelArray:
+    """The label of each voxel (z, y, x): the class of largest probability, or regions above 0.5 in their order."""
+    decoded = (decode(plane, labels.regions_class_order, threshold=0.5) for plane in output.planes())
+    return np.stack([plane.numpy() for plane in decoded])
+
+
+def mean_volumes(output: Output, spool: Path) -> Iterator[npt.NDArray[np.float32]]:
+    """Probabilities class by class, (z, y, x) each; they come slice by slice and wait on the disk of `spool`."""
+    volumes = spooled(output.shape, spool)
+    for z, plane in enumerate(output.planes()):
+        volumes[:, z] = plane
+    for volume in volumes:
+        yield volume.numpy()
+
+
+def ensemble_folders(
+    folders: Sequence[Path],
+    target: Path,
+    *,
+    description: DatasetDescription | None = None,
+    save_probabilities: bool = False,
+    executor: Executor,
+    progress: Progress,
+) -> tuple[str, ...]:
+    """Average the stored probabilities of every case and write the label maps.
+
+    Args:
+        folders: predictions of different models for the same images. Each holds, for every case, its label map and
+            CASE.npz (nnU-Net's layout) or CASE.logits.zip (`nnplug predict --save-logits`).
+        target: where label maps, `dataset.json` and `plans.json` go; files of the same names are replaced.
+        description: labels and file ending; the `dataset.json` of the first folder where None.
+        save_probabilities: write CASE.npz of the mean too.
+        executor: works on cases in parallel; each holds a few slices of all classes in memory.
+        progress: where to report.
+
+    Returns:
+        The names of the cases.
+
+    Raises:
+        Problems: folders hold other cases or labels, cases lack their probabilities, or shapes differ; a line each.
+    """
+    description = description or DatasetDescription.read(folders[0] / "dataset.json")
+    names = _common_cases(folders, description)
+    job = _Job(tuple(folders), target, description, save_probabilities)
+    with explained(target):
+        target.mkdir(parents=True, exist_ok=True)
+    with progress.task("ensemble", len(names)) as advance:
+        for name, _ in zip(names, executor.map(job, names, stage="ensemble"), strict=True):
+            advance(name)
+    write_json(target / "dataset.json", dict(description.raw))
+    if (plans := folders[0] / "plans.json").is_file():
+        write_json(target / "plans.json", read_json(plans))
+    return names
+
+
+def open_output(folder: Path, case: str, spool: Path) -> Output:
+    """The stored probabilities of a case, from nnU-Net's layout where they are there, else from logits.
+
+    Args:
+        folder: where they lie.
+        case: its name.
+        spool: on whose disk they may wait, see `nnplug.runtime.memmap`.
+
+    Raises:
+        InvalidFile: the file is damaged or missing.
+    """
+    npz = folder / f"{case}.npz"
+    return read_probabilities(npz, spool) if npz.is_file() else read_logits(folder / f"{case}{ENDING}", spool)
+
+
+def has_output(folder: Path, case: str) -> bool:
+    """Whether probabilities of a case are stored, in either layout."""
+    return any((folder / f"{case}{ending}").is_file() for ending in (".npz", ENDING))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Averages one case of several folders."""
+
+    folders: tuple[Path, ...]
+    target: Path
+    description: DatasetDescription
+    save_probabilities: bool
+
+    def __call__(self, case: str) -> None:
+        file = f"{case}{self.description.file_ending}"
+        geometry = read_geometry(self.folders[0] / file)
+        expected = (self.description.labels.outputs, *geometry.shape)
+        members = [open_output(folder, case, self.target) for folder in self.folders]
+        for folder, member in zip(self.folders, members, strict=True):
+            if member.shape != expected:
+                raise InvalidFile(
+                    f"{folder}: probabilities of {case} have shape {member.shape}, expected {expected} "
+                    "(classes or regions, z, y, x); predict the same images with models of the same labels"
+                )
+        mean = Mean(members)
+        write_label(self.target / file, label_map(mean, self.description.labels), geometry)
+        if self.save_probabilities:
+            write_probabilities(self.target / f"{case}.npz", mean_volumes(mean, self.target), mean.shape)
+
+
+def _common_cases(folders: Sequence[Path], description: DatasetDescription) -> tuple[str, ...]:
+    """The cases of the first folder; raises `Problems` unless all folders can give them."""
+    ending = description.file_ending
+    cases = {folder: set(label_files(folder, (ending,))) for folder in folders}
+    every = set().union(*cases.values())
+    lines = [line for folder in folders if (line := _other_labels(folder, description))]
+    for folder, own in cases.items():
+        lines += [
+            f"{folder}: has no {case}{ending}, another folder has; predict the same images with all models"
+            for case in sorted(every - own)
+        ]
+        lines += [
+            f"{folder}: {case} has neither {case}.npz nor {case}{ENDING}; predict it with --save-logits"
+            for case in sorted(own)
+            if not has_output(folder, case)
+        ]
+    if lines:
+        raise Problems(lines)
+    return tuple(sorted(every))
+
+
+def _other_labels(folder: Path, description: DatasetDescription) -> str | None:
+    own = folder / "dataset.json"
+    if not own.is_file() or (labels := DatasetDescription.read(own).labels) == description.labels:
+        return None
+    return (
+        f"{own}: has the labels {', '.join(labels.values)}, not {', '.join(description.labels.values)} "
+        "with the same values; only models of the same labels can be averaged"
+    )

@@ -1,0 +1,98 @@
+"""Prediction with one model or several, whose probabilities are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.evaluation.postprocess import FittedRule
+from nnplug.inference.averaging import Mean, label_map, mean_volumes
+from nnplug.inference.loaded_model import LoadedModel
+from nnplug.inference.logits import Logits, background
+from nnplug.io.images import Geometry
+from nnplug.models.open import Models
+from nnplug.registry.loader import Plugins
+from nnplug.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Models ready to predict, and the postprocessing of what they say together.
+
+    Attributes:
+        members: one model or several of the same labels and channels.
+        rule: applied to label maps, or None.
+    """
+
+    members: tuple[LoadedModel, ...]
+    rule: FittedRule | None = None
+
+    @classmethod
+    def load(
+        cls,
+        models: Models,
+        plugins: Plugins,
+        *,
+        device: torch.device,
+        mirroring: bool = True,
+        step: float = 0.5,
+        sums_on_device: bool = True,
+        progress: Progress,
+    ) -> Self:
+        """Build the networks; arguments and errors are those of `LoadedModel`."""
+        rule = models.postprocessing
+        how: dict[str, Any] = {"mirroring": mirroring, "step": step, "sums_on_device": sums_on_device}
+        members = [LoadedModel(model, plugins, device=device, progress=progress, **how) for model in models.members]
+        where = "this model's postprocessing"
+        return cls(
+            tuple(members), None if rule is None else FittedRule.load(rule, plugins, where=where, progress=progress)
+        )
+
+    @property
+    def description(self) -> DatasetDescription:
+        """Labels, channels and file ending, those of the first member."""
+        return self.members[0].model.description
+
+    def label_map(self, outputs: Sequence[Logits], geometry: Geometry) -> npt.NDArray[np.integer[Any]]:
+        """The postprocessed label map (z, y, x) of an image.
+
+        Args:
+            outputs: what each member says, in their order; none where the image is zero everywhere.
+            geometry: of the image.
+        """
+        if len(outputs) == 1:  # the largest logit is the largest probability
+            labels = self.members[0].labels(outputs[0].values, outputs[0].frame)
+        else:
+            labels = label_map(self.mean(outputs, geometry), self.description.labels)
+        return self.postprocessed(labels, geometry)
+
+    def postprocessed(self, labels: npt.NDArray[np.integer[Any]], geometry: Geometry) -> npt.NDArray[np.integer[Any]]:
+        """A label map (z, y, x) after the rule, if there is one."""
+        return labels if self.rule is None else self.rule(labels, geometry.spacing)
+
+    def probabilities(
+        self, outputs: Sequence[Logits], geometry: Geometry, spool: Path
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """The mean probability of each class or region in turn, (z, y, x) float32.
+
+        Args:
+            outputs: as in `label_map`.
+            geometry: of the image.
+            spool: on whose disk the means of several members wait, see `nnplug.runtime.memmap`.
+        """
+        if len(outputs) == 1:
+            return self.members[0].probabilities(outputs[0].values, outputs[0].frame)
+        return mean_volumes(self.mean(outputs, geometry), spool)
+
+    def mean(self, outputs: Sequence[Logits], geometry: Geometry) -> Mean:
+        """The mean of what the members say, slice by slice; arguments as in `label_map`."""
+        return Mean(outputs or [background(geometry, self.description.labels)])

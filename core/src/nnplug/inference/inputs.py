@@ -1,0 +1,88 @@
+"""The images that a prediction is asked for: folders and files, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nnplug.dataset.dataset import FILE_ENDINGS, CaseFiles, channel_number, group_channels, image_cases
+from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.io.images import Image
+
+
+def find_cases(inputs: Sequence[Path], ending: str) -> tuple[CaseFiles, ...]:
+    """The cases of folders and files.
+
+    Args:
+        inputs: folders with CASE_0000, CASE_0001 .. of that ending; or image files of any type that nnplug reads, of
+            which those without a channel number are a case each.
+        ending: of the model's training images.
+
+    Raises:
+        Problems: a path is missing or no image, a folder has no images, or two cases have one name; a line each.
+    """
+    failures: list[str] = []
+    files: dict[str, list[Path]] = {}
+    cases: list[CaseFiles] = []
+    for path in inputs:
+        if path.is_dir():
+            found = image_cases(path, ending)
+            cases += found
+            if not found:
+                failures.append(f"{path}: holds no images called CASE_0000{ending}; rename them, or give the files")
+        elif (own := image_ending(path)) is None or not path.is_file():
+            failures.append(f"{path}: {_no_image(path)}")
+        else:
+            files.setdefault(own, []).append(path)
+    for own, paths in files.items():
+        cases += group_channels(paths, own)
+        cases += [CaseFiles(p.name.removesuffix(own), (p,)) for p in paths if channel_number(p, own) is None]
+    names = [case.name for case in cases]
+    failures += [f"{name}: two inputs have this name; predict them apart" for name in names if names.count(name) > 1]
+    if failures:
+        raise Problems(tuple(dict.fromkeys(failures)))
+    return tuple(sorted(cases, key=lambda case: case.name))
+
+
+def check_channel_numbers(case: CaseFiles) -> None:
+    """Refuse files whose numbers leave a gap: a later channel would be taken for a missing one.
+
+    Raises:
+        InvalidFile: as said.
+    """
+    ending = image_ending(case.images[0]) or ""
+    numbers = [channel_number(file, ending) for file in case.images]
+    if numbers != [None] and numbers != list(range(len(numbers))):
+        absent = next(i for i in range(len(numbers) + 1) if i not in numbers)
+        raise InvalidFile(f"{case.images[0].parent}: {case.name}_{absent:04d}{ending} is missing; add the channel")
+
+
+def _no_image(path: Path) -> str:
+    if not path.exists():
+        return "no such file or folder; give a folder of images, or image files"
+    return f"no image that nnplug reads; it reads {', '.join(FILE_ENDINGS)}"
+
+
+def check_image(image: Image, channel_names: Sequence[str]) -> None:
+    """Refuse an image that the model cannot take.
+
+    Raises:
+        NnplugError: the number of channels differs, or a voxel is NaN or infinite.
+    """
+    found, wanted = len(image.array), len(channel_names)
+    if found != wanted:
+        raise NnplugError(
+            f"the image has {found} channels, the model needs {wanted} ({', '.join(channel_names)}). "
+            "Give a file per channel: CASE_0000, CASE_0001 .."
+        )
+    for name, channel in zip(channel_names, image.array, strict=True):
+        if bad := int(channel.size - np.isfinite(channel).sum()):
+            value = channel[~np.isfinite(channel)][0]
+            raise NnplugError(f"channel {name!r} holds {value} in {bad} voxels. Replace them by numbers, such as 0.")
+
+
+def image_ending(path: Path) -> str | None:
+    """The ending of an image's name, ".nii.gz" and the like; None for files that nnplug does not read."""
+    return next((ending for ending in FILE_ENDINGS if path.name.endswith(ending)), None)

@@ -1,0 +1,296 @@
+"""Prediction with a trained model: from an image to a label map in the image's geometry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nnplug.errors import NnplugError
+from nnplug.inference.inputs import check_image
+from nnplug.inference.logits import Logits
+from nnplug.io.crop_info import Frame
+from nnplug.io.images import Image
+from nnplug.models.model_components import components_of
+from nnplug.models.network import LoadedNetwork
+from nnplug.models.open import Model
+from nnplug.ops import export
+from nnplug.ops.resample import separated_axis
+from nnplug.ops.slabs import predict_slabs
+from nnplug.ops.sliding_window import Network, predict_windows, window_batches
+from nnplug.plans.plans import Configuration
+from nnplug.preparation.preprocess import Preprocessor
+from nnplug.registry.loader import Plugins
+from nnplug.runtime.device import free_memory
+from nnplug.runtime.progress import Progress, Silent
+from nnplug.workspace.case_store import Prepared
+from nnplug.workspace.stored_array import StoredArray
+
+CPU_VOXELS = 1 << 20  # per pass: more at once is no faster and takes more memory
+
+
+class LoadedModel:
+    """A model, ready to predict one image after the other.
+
+    The network is built once; with several folds, their logits are averaged. One thread at a time may call `logits`,
+    and one `prepare`, which in a cascade predicts with the previous stage.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        plugins: Plugins,
+        *,
+        device: torch.device,
+        mirroring: bool = True,
+        step: float = 0.5,
+        sums_on_device: bool = True,
+        progress: Progress | None = None,
+    ) -> None:
+        """Find the components that the model was made with, and build its network.
+
+        Args:
+            model: plans and weights.
+            plugins: what is installed.
+            device: where the network computes: float32, on CUDA in half precision with float32 sums.
+            mirroring: whether to average over mirror images along the axes that were mirrored in training.
+            step: largest distance of neighbouring windows as a part of the patch.
+            sums_on_device: whether logits are summed up there while that has room; on the CPU otherwise.
+            progress: told of components whose distribution has another version than in training.
+
+        Raises:
+            MissingProvider: a component of the model is not installed; the message holds the remedy.
+            NnplugError: the model cannot be used for prediction here.
+        """
+        self.model = model
+        self.device = device
+        self.mirror_axes = model.mirror_axes if mirroring else ()
+        self.step = step
+        self.sums_on_device = sums_on_device
+        self.configuration = model.plans.configuration(model.configuration)
+        _check(self.configuration)
+        self._progress = progress or Silent()
+        registry = components_of(model, plugins, self._progress)
+        labels = model.description.labels
+        self._previous_labels = self.configuration.previous_labels(model.description.labels)
+        self._previous: LoadedModel | None = None
+        if model.previous is not None:
+            self._previous = LoadedModel(
+                model.previous,
+                plugins,
+                device=device,
+                mirroring=mirroring,
+                step=step,
+                sums_on_device=sums_on_device,
+                progress=self._progress,
+            )
+        self._preprocessor = Preprocessor.of(model.plans, model.configuration, labels, registry)
+        self._network = LoadedNetwork(model, registry, device)
+
+    def prepare(self, image: Image, *, previous: npt.NDArray[np.integer[Any]] | None = None) -> Prepared:
+        """Preprocess an image as in training.
+
+        In a cascade the previous stages predict it first, and their label map is the last channel; or `previous` is,
+        a label map (z, y, x) in the image's geometry.
+
+        Raises:
+            NnplugError: the image has other channels than the model, holds NaN or infinity; a previous stage is
+                needed and the model does not hold it.
+        """
+        check_image(image, self.model.description.channel_names)
+        spacing = image.geometry.spacing
+        if not self._previous_labels:
+            return self._preprocessor.prepare(image.array, spacing)
+        if previous is None:
+            previous = self._predict_previous(image)
+        return self._preprocessor.prepare_refining(image.array, spacing, previous)
+
+    def logits(
+        self, image: npt.NDArray[np.float32] | StoredArray, *, report: Callable[[], None] | None = None
+    ) -> torch.Tensor:
+        """Predict a prepared image.
+
+        Args:
+            image: (C, z, y, x) float32; in a cascade with the previous stage's label map as one channel more.
+            report: called `passes` times.
+
+        Returns:
+            (K, z, y, x) float32, the mean over folds; on the device where that has room, else on the CPU.
+
+        Raises:
+            NnplugError: the network gives values that are not finite.
+        """
+        array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
+        total: torch.Tensor | None = None
+        for weights in self.model.weights:
+            logits = self._predict(partial(self._network, weights), array, report)
+            total = logits if total is None else total.add_(logits)
+        assert total is not None  # a model has weights
+        return _finite(total.div_(len(self.model.weights)))
+
+    def label_map(
+        self,
+        image: npt.NDArray[np.float32] | StoredArray,
+        frame: Frame,
+        *,
+        report: Callable[[], None] | None = None,
+    ) -> npt.NDArray[np.integer[Any]]:
+        """What `labels` makes of `logits`, but memory never holds the logits of the whole image.
+
+        Args:
+            image: as in `logits`.
+            frame: of the prepared image.
+            report: called `passes` times.
+
+        Returns:
+            as `labels`.
+
+        Raises:
+            NnplugError: as `logits`.
+        """
+        if self.configuration.dimensions == 2:  # windows of many slices share a batch
+            return self.labels(self.logits(image, report=report), frame)
+        array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
+        averaged = self._network.averaged(self.model.weights)
+        slabs = predict_slabs(
+            averaged.networks,
+            array,
+            patch_size=self.configuration.patch_size,
+            mirror_axes=self.mirror_axes,
+            step=self.step,
+            batch_size=self._batch_size,
+            device=self.device,
+            accumulate_on=self._room_for(array, averaged.channels, self.configuration.patch_size[0]),
+            report=report,
+        )
+        planes = (_finite(averaged.to_logits(plane)) for slab in slabs for plane in slab.unbind(1))
+        return self._label_map(planes, array.shape[1], frame)
+
+    def passes(self, shape: Sequence[int]) -> int:
+        """How often `logits` and `label_map` report for a prepared image of that (z, y, x) shape: after each batch."""
+        patch = self.configuration.patch_size
+        leading = len(shape) - len(patch)
+        padded = [*shape[:leading], *map(max, shape[leading:], patch)]
+        return len(window_batches(padded, patch, self.step, self._batch_size)) * len(self.model.weights)
+
+    def labels(self, logits: torch.Tensor, frame: Frame) -> npt.NDArray[np.integer[Any]]:
+        """The label map (z, y, x) of an image, in its own geometry; memory holds a few slices of all classes."""
+        return self._label_map(logits.unbind(1), logits.shape[1], frame)
+
+    def _label_map(self, planes: Iterable[torch.Tensor], count: int, frame: Frame) -> npt.NDArray[np.integer[Any]]:
+        cropped = export.streamed_label_map(
+            planes,
+            count,
+            frame.cropped_shape,
+            axis=self._separated_axis(frame),
+            regions_class_order=self.model.description.labels.regions_class_order,
+        )
+        return _restore(cropped, frame)
+
+    def probabilities(self, logits: torch.Tensor, frame: Frame) -> Iterator[npt.NDArray[np.float32]]:
+        """The probability of each class or region in turn, (z, y, x) float32 in the image's own geometry.
+
+        Outside the crop the background has probability 1 and all else 0, as in nnU-Net's files.
+        """
+        regions = self.model.description.labels.has_regions
+        axis = self._separated_axis(frame)
+        volumes = export.probabilities(logits, frame.cropped_shape, axis=axis, regions=regions)
+        for output, volume in enumerate(volumes):
+            yield _restore(volume, frame, fill=float(output == 0 and not regions))
+
+    def output(self, logits: torch.Tensor, frame: Frame) -> Logits:
+        """Logits (K, z, y, x) with all that is needed to average them with other models', or to store them."""
+        return Logits(logits, frame, self._separated_axis(frame), self.model.description.labels.has_regions)
+
+    def predict_logits(self, image: Image) -> Logits:
+        """What the model says of an image that is not zero everywhere; raises as `prepare` and `logits` do."""
+        prepared = self.prepare(image)
+        return self.output(self.logits(prepared.image), prepared.frame)
+
+    def predict(self, image: Image) -> npt.NDArray[np.integer[Any]]:
+        """The label map (z, y, x) of an image, before postprocessing; raises as `prepare` and `logits` do.
+
+        An image that is zero everywhere gives background and a notice.
+        """
+        check_image(image, self.model.description.channel_names)
+        if not image.array.any():
+            self._progress.notice("the image is zero everywhere; its label map is all background")
+            return np.zeros(image.geometry.shape, np.uint8)
+        prepared = self.prepare(image)
+        return self.label_map(prepared.image, prepared.frame)
+
+    def _predict_previous(self, image: Image) -> npt.NDArray[np.integer[Any]]:
+        if self._previous is None:
+            raise NnplugError(
+                f"{self.model.configuration!r} refines predictions of {self.configuration.previous_stage!r}, which "
+                "this model does not hold; open the bundle of the cascade"
+            )
+        return self._previous.predict(image)
+
+    def _predict(self, network: Network, image: torch.Tensor, report: Callable[[], None] | None) -> torch.Tensor:
+        return predict_windows(
+            network,
+            image,
+            patch_size=self.configuration.patch_size,
+            mirror_axes=self.mirror_axes,
+            step=self.step,
+            batch_size=self._batch_size,
+            device=self.device,
+            accumulate_on=self._room_for(image, self.model.description.labels.outputs, image.shape[1]),
+            report=None if report is None else lambda *_: report(),
+        )
+
+    @property
+    def _batch_size(self) -> int:
+        planned = self.configuration.batch_size
+        if self.device.type != "cpu":
+            return planned
+        return max(1, min(planned, CPU_VOXELS // math.prod(self.configuration.patch_size)))
+
+    def _room_for(self, image: torch.Tensor, channels: int, rows: int) -> torch.device:
+        """The device if sums of so many channels, of two folds, take less than half of what is free; else the CPU."""
+        free = free_memory(self.device)
+        if free is None or not self.sums_on_device:
+            return torch.device("cpu")
+        sums = (2 * channels + 1) * rows
+        numbers = (len(image) * image.shape[1] + sums) * math.prod(image.shape[2:])
+        needed = numbers * torch.finfo(torch.float32).bits // 8
+        return self.device if needed < free // 2 else torch.device("cpu")
+
+    def _separated_axis(self, frame: Frame) -> int | None:
+        force = self.configuration.resampling.probability.force_separate_z
+        return separated_axis(frame.spacing, frame.transposed_spacing, force=force)
+
+
+def _check(configuration: Configuration) -> None:
+    resampler = configuration.resampling.probability
+    if (resampler.order, resampler.order_z) != (1, 0):
+        raise NnplugError(
+            f"the plans resample logits with order {resampler.order} and, across slices, {resampler.order_z}; nnplug "
+            "does 1 and 0. Change 'resampling.probability' in the plans."
+        )
+
+
+def _finite(logits: torch.Tensor) -> torch.Tensor:
+    low, high = torch.aminmax(logits)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise NnplugError(
+            "the network gave values that are not finite; predict with --device cpu, in full precision, or check the "
+            "weights"
+        )
+    return logits
+
+
+def _restore(cropped: npt.NDArray[Any], frame: Frame, *, fill: float = 0) -> npt.NDArray[Any]:
+    return export.restore(
+        cropped,
+        frame.transposed_shape,
+        bounding_box=frame.bounding_box,
+        transpose=frame.transpose_forward,
+        fill=fill,
+    )

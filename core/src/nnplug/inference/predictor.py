@@ -1,0 +1,145 @@
+"""Prediction from Python: a model that stays in memory and takes arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.errors import NnplugError
+from nnplug.inference.ensemble import Ensemble
+from nnplug.inference.inputs import check_image
+from nnplug.inference.logits import Logits
+from nnplug.io.images import Geometry, Image, LabelMap, read_image
+from nnplug.models.open import open_models
+from nnplug.registry.loader import Plugins
+from nnplug.runtime.device import choose_device
+from nnplug.runtime.progress import Progress, Silent
+from nnplug.workspace.runs import WeightsKind
+
+
+class Predictor:
+    """A trained model, or an ensemble, whose networks stay in memory between images.
+
+    Several threads may share one; images go through the networks one after the other.
+    """
+
+    def __init__(
+        self,
+        *models: str | Path,
+        folds: Sequence[str] | None = None,
+        weights: WeightsKind = "final",
+        device: str = "auto",
+        mirroring: bool = True,
+        step_size: float = 0.5,
+        plugins: Plugins | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Open models and build their networks.
+
+        Args:
+            models: bundles, runs or folders of runs; several are averaged.
+            folds: the folds of each to use; all where None.
+            weights: "final" or "best", of runs.
+            device: "auto", "cpu", "cuda" or "mps".
+            mirroring: whether to average over mirror images, where training mirrored.
+            step_size: largest distance of neighbouring windows as a part of the patch.
+            plugins: where components come from; those that are installed where None.
+            progress: told of what a user should know.
+
+        Raises:
+            NnplugError: there is no such model, or it cannot be used here; the message holds the remedy.
+            MissingProvider: a component of the model is not installed; the message is the line for pip.
+        """
+        self._ensemble = Ensemble.load(
+            open_models([Path(model) for model in models], folds=folds, weights=weights),
+            plugins or Plugins(),
+            device=choose_device(device),
+            mirroring=mirroring,
+            step=step_size,
+            progress=progress or Silent(),
+        )
+        self._lock = Lock()
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the channels that an image must have, in their order."""
+        return self._ensemble.description.channel_names
+
+    @property
+    def labels(self) -> Mapping[str, tuple[int, ...]]:
+        """Name -> label values of each class or region, background included, in the order of `dataset.json`."""
+        return self._ensemble.description.labels.values
+
+    def predict(self, image: npt.NDArray[Any], spacing: Sequence[float]) -> npt.NDArray[np.integer[Any]]:
+        """The postprocessed label map of an image.
+
+        Args:
+            image: intensities (C, z, y, x), or (C, y, x) of a 2D image, in the units of the training images.
+            spacing: distance of voxels in mm, in the order of the array's axes: (z, y, x) or (y, x).
+
+        Returns:
+            Label values of the image's shape without channels; an image of zeros gives background.
+
+        Raises:
+            NnplugError: image and spacing do not fit together, channels are missing, or a voxel is no number.
+        """
+        whole = _image(image, spacing)
+        return self._label_map(whole).reshape(image.shape[1:])
+
+    def probabilities(self, image: npt.NDArray[Any], spacing: Sequence[float]) -> npt.NDArray[np.float32]:
+        """The probability of each class, or of each region where `labels` has regions, before postprocessing.
+
+        Arguments and errors are those of `predict`.
+
+        Returns:
+            (K, z, y, x) float32, or (K, y, x) of a 2D image.
+        """
+        whole = _image(image, spacing)
+        mean = self._ensemble.mean(self._outputs(whole), whole.geometry)
+        volume = np.stack([plane.cpu().numpy() for plane in mean.planes()], axis=1)
+        return volume.reshape(len(volume), *image.shape[1:])
+
+    def predict_files(self, *files: str | Path) -> LabelMap:
+        """The label map of the image in these files, one per channel, with its geometry.
+
+        Raises:
+            InvalidFile: a file cannot be read.
+            NnplugError: as `predict`.
+        """
+        image = read_image([Path(file) for file in files])
+        return LabelMap(self._label_map(image).astype(np.int16, copy=False), image.geometry)
+
+    def _label_map(self, image: Image) -> npt.NDArray[np.integer[Any]]:
+        return self._ensemble.label_map(self._outputs(image), image.geometry)
+
+    def _outputs(self, image: Image) -> list[Logits]:
+        check_image(image, self.channels)
+        if not image.array.any():
+            return []
+        with self._lock:
+            return [member.predict_logits(image) for member in self._ensemble.members]
+
+
+def _image(array: npt.NDArray[Any], spacing: Sequence[float]) -> Image:
+    axes = array.ndim - 1
+    if axes not in (2, 3) or len(spacing) != axes or not all(s > 0 for s in spacing):
+        raise NnplugError(
+            f"an image of shape {array.shape} with spacing {tuple(spacing)}; expected (C, z, y, x) or (C, y, x) and a "
+            "length above 0 in mm for each spatial axis"
+        )
+    z, y, x = ([1] * (3 - axes) + [*array.shape[1:]])[:3]
+    lengths = tuple(float(s) for s in spacing)
+    first = lengths[0] if axes == 3 else 999 * max(lengths)  # as 2D files are read
+    geometry = Geometry(
+        shape=(z, y, x),
+        spacing=(first, lengths[-2], lengths[-1]),
+        file_spacing=lengths[::-1],
+        origin=(0.0,) * axes,
+        direction=tuple(np.eye(axes).ravel().tolist()),
+    )
+    return Image(np.ascontiguousarray(array, np.float32).reshape(-1, z, y, x), geometry)

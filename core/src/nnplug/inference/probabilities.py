@@ -1,0 +1,96 @@
+"""Probability maps in nnU-Net's file layout: CASE.npz with `probabilities` (C, z, y, x), float32."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nnplug.errors import InvalidFile
+from nnplug.runtime.files import atomic_file
+from nnplug.runtime.memmap import spooled
+
+KEY = "probabilities"
+_FAST = 1  # zlib's level: probabilities hardly become smaller with more effort
+
+
+def write_probabilities(path: Path, volumes: Iterable[npt.NDArray[np.float32]], shape: tuple[int, ...]) -> None:
+    """Write volumes one after the other into one array of an npz file, atomically; one is held at a time.
+
+    Args:
+        path: ending in .npz.
+        volumes: C times (z, y, x) float32.
+        shape: (C, z, y, x).
+
+    Raises:
+        NnplugError: the disk is full or the place cannot be written.
+    """
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype("<f4")), "fortran_order": False, "shape": shape}
+    with (
+        atomic_file(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=_FAST) as archive,
+        archive.open(f"{KEY}.npy", "w", force_zip64=True) as member,
+    ):
+        np.lib.format.write_array_header_1_0(member, header)
+        for volume in volumes:
+            for plane in volume:
+                member.write(np.ascontiguousarray(plane, "<f4").data)
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """Probabilities on an image's grid.
+
+    Attributes:
+        values: (K, z, y, x) float32.
+    """
+
+    values: torch.Tensor
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Outputs, and (z, y, x) of the image."""
+        k, z, y, x = self.values.shape
+        return k, z, y, x
+
+    def planes(self) -> Iterator[torch.Tensor]:
+        """(K, y, x) float32 for each z."""
+        yield from self.values.unbind(1)
+
+
+def read_probabilities(path: Path, folder: Path) -> Probabilities:
+    """Read an npz of nnplug or nnU-Net; one class is held in memory at a time.
+
+    Args:
+        path: ending in .npz.
+        folder: on whose disk the values may wait, see `nnplug.runtime.memmap`.
+
+    Raises:
+        InvalidFile: the file is missing, damaged, or holds no `probabilities` (C, z, y, x) of floating point numbers.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{KEY}.npy") as member:
+            return Probabilities(_read_array(member, folder))
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InvalidFile(f"{path}: cannot be read as probabilities ({error}); predict the case again") from error
+
+
+def _read_array(member: IO[bytes], folder: Path) -> torch.Tensor:
+    if np.lib.format.read_magic(member) != (1, 0):
+        raise ValueError("its layout is newer than that of npz files by numpy 1 and 2")
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
+    if len(shape) != 4 or dtype.kind != "f" or fortran_order:
+        raise ValueError(f"it holds {dtype} of shape {shape}, expected floating point numbers (C, z, y, x)")
+    values = spooled(shape, folder)
+    size = dtype.itemsize * int(np.prod(shape[1:]))
+    for volume in values:
+        data = member.read(size)
+        volume.copy_(torch.from_numpy(np.frombuffer(data, dtype).reshape(shape[1:]).astype(np.float32)))
+    return values

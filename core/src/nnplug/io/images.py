@@ -1,0 +1,293 @@
+"""Image and label files: arrays, geometry, and writing label maps that lie exactly on their image.
+
+Arrays are (z, y, x) as SimpleITK gives them, 2D images (1, y, x). Spacings follow nnU-Net's readers, because plans
+depend on them: `Geometry` tells which file has which.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk  # noqa: N813
+
+from nnplug.errors import InvalidFile, NnplugError
+from nnplug.io.integrity import is_intact
+from nnplug.io.nifti import read_plain
+from nnplug.runtime.files import atomic_file, read_json, write_json
+
+TIFF = (".tif", ".tiff")
+WITHOUT_SPACING = (".png", ".bmp", *TIFF)
+SPACING_TOLERANCE = 1e-4
+REMEDY = "nnplug verify lists all problems of a dataset."
+_REMEMBERED = 10_000  # geometries, about a kilobyte each
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the voxels of an image lie.
+
+    Attributes:
+        shape: (z, y, x) in voxels; z is 1 for 2D images.
+        spacing: (z, y, x) in mm as planning sees it. The first is 999 times the larger of the other two for 2D
+            files; png, bmp and 2D tif have (999, 1, 1); 3D tif has (1, 1, 1) or the `spacing` of CASE.json beside it.
+        file_spacing: (x, y) or (x, y, z) in mm as in the file; its length is the number of spatial axes.
+        origin: of the first voxel's centre, (x, y[, z]) in mm.
+        direction: cosines of the axes, row by row.
+    """
+
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    file_spacing: tuple[float, ...]
+    origin: tuple[float, ...]
+    direction: tuple[float, ...]
+
+    @property
+    def dimensions(self) -> int:
+        """Spatial axes of the file: 2 or 3."""
+        return len(self.file_spacing)
+
+
+@dataclass(frozen=True)
+class Image:
+    """The channels of a case: (C, z, y, x) float32 in the file's own units."""
+
+    array: npt.NDArray[np.float32]
+    geometry: Geometry
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """Label values: (z, y, x) int16."""
+
+    array: npt.NDArray[np.int16]
+    geometry: Geometry
+
+
+def same_spacing(a: Geometry, b: Geometry) -> bool:
+    """Whether two spacings agree but for rounding, up to 1e-4 of their size."""
+    return bool(np.allclose(a.spacing, b.spacing, rtol=SPACING_TOLERANCE, atol=0))
+
+
+def read_image(paths: Sequence[Path]) -> Image:
+    """Read a case: one file per channel, or files that hold several (4D, vector or RGB pixels; alpha counts).
+
+    Raises:
+        InvalidFile: a file is missing, truncated or no image, or two files differ in shape or spacing.
+    """
+    channels = [read_voxels(path) for path in paths]
+    for (first, second), (a, b) in zip(pairwise(paths), pairwise(g for _, g in channels), strict=True):
+        if a.shape != b.shape:
+            raise InvalidFile(f"{first} has shape {a.shape}, {second} has {b.shape} (z, y, x). {REMEDY}")
+        if not same_spacing(a, b):
+            raise InvalidFile(f"{first} has spacing {a.spacing}, {second} has {b.spacing} mm (z, y, x). {REMEDY}")
+    array = np.concatenate([array for array, _ in channels], dtype=np.float32, casting="unsafe")
+    return Image(array, channels[0][1])
+
+
+def read_label(path: Path) -> LabelMap:
+    """Read a label map.
+
+    Raises:
+        InvalidFile: as `read_image`; the file has several channels; or a value is no whole number.
+    """
+    array, geometry = read_voxels(path)
+    if len(array) != 1:
+        raise InvalidFile(f"{path}: has {len(array)} channels; a label map has one. Save it as plain label values.")
+    with np.errstate(invalid="ignore"):
+        labels = array[0].astype(np.int16)
+    if not np.array_equal(labels, array[0]):
+        value = array[0][labels != array[0]].flat[0]
+        raise InvalidFile(f"{path}: holds {value:g}, which is no label value. Save whole numbers from 0 to 32767.")
+    return LabelMap(labels, geometry)
+
+
+def read_geometry(path: Path) -> Geometry:
+    """Read the header alone.
+
+    Raises:
+        InvalidFile: the file is missing or no image.
+    """
+    return _geometry(path, _open(path))
+
+
+def write_label(path: Path, array: npt.NDArray[np.integer[Any]], geometry: Geometry) -> None:
+    """Write a label map atomically in the smallest unsigned integer type, with the geometry of its image.
+
+    Args:
+        path: the ending decides the format.
+        array: (z, y, x), from 0.
+        geometry: of the image; 2D geometries write 2D files.
+
+    Raises:
+        NnplugError: the disk is full, the place cannot be written, or the format cannot hold the values.
+    """
+    if array.shape != geometry.shape:
+        raise ValueError(f"{path}: label map has shape {array.shape}, its image {geometry.shape}")
+    dtype = np.min_scalar_type(int(array.max(initial=0)))
+    if path.suffix == ".bmp" and dtype != np.uint8:
+        raise NnplugError(f"{path}: bmp holds label values up to 255, not {array.max()}. Use png images.")
+    write_image(path, array.astype(dtype, copy=False), geometry)
+    write_sidecar(path, geometry)
+
+
+def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None:
+    """Write one channel (z, y, x) atomically, in the type of the array.
+
+    Raises:
+        NnplugError: the disk is full, or the place cannot be written.
+    """
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array if geometry.dimensions == 3 else array[0]))
+    image.SetSpacing(geometry.file_spacing)
+    image.SetOrigin(geometry.origin)
+    image.SetDirection(geometry.direction)
+    with atomic_file(path) as temporary:
+        _write(image, temporary)
+
+
+def write_sidecar(path: Path, geometry: Geometry) -> None:
+    """Write CASE.json with the spacing beside CASE.tif where it is 3D: the format itself has none."""
+    if path.name.lower().endswith(TIFF) and geometry.dimensions == 3:
+        write_json(path.with_suffix(".json"), {"spacing": list(geometry.spacing)})
+
+
+def _write(image: sitk.Image, path: Path) -> None:
+    # A .mhd names its data file, which renaming would break; with the data inside it is valid too.
+    target = path.with_suffix(".mha") if path.suffix == ".mhd" else path
+    try:
+        sitk.WriteImage(image, str(target), useCompression=True)
+        if not is_intact(target):
+            raise OSError(errno.ENOSPC, "the file came out incomplete")
+        target.replace(path)
+    except RuntimeError as error:
+        raise OSError(errno.EIO, "SimpleITK could not write it") from error
+    finally:
+        if target != path:
+            target.unlink(missing_ok=True)
+
+
+def _open(path: Path) -> sitk.ImageFileReader:
+    """The file's header, in a reader that `Execute` makes read the voxels."""
+    sitk.ProcessObject.GlobalWarningDisplayOff()
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        if path.stat().st_size > 0 and is_intact(path):
+            reader.ReadImageInformation()
+            return reader
+    except OSError as error:
+        raise InvalidFile(f"{path}: cannot be read ({error.strerror}). {REMEDY}") from error
+    except RuntimeError as error:
+        raise InvalidFile(f"{path}: cannot be read as an image; convert it or leave its case out. {REMEDY}") from error
+    raise InvalidFile(f"{path}: is empty or truncated; copy it again or leave its case out. {REMEDY}")
+
+
+def read_voxels(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
+    """Read one file: its channels (C, z, y, x) in the file's own type, and where they lie.
+
+    Raises:
+        InvalidFile: the file is missing, truncated or no image.
+    """
+    plain = _read_plain(path)
+    return _read_by_itk(path) if plain is None else plain
+
+
+def _read_plain(path: Path) -> tuple[npt.NDArray[Any], Geometry] | None:
+    """As `read_voxels`, without ITK's slow way to the voxels; None where it has to read, or to say what is wrong."""
+    try:
+        voxels, stat = read_plain(path), path.stat()
+    except OSError:
+        return None
+    geometry = None if voxels is None else _geometry_of_nifti(path, stat.st_size, stat.st_mtime_ns)
+    return None if voxels is None or geometry is None else (voxels.reshape(-1, *geometry.shape), geometry)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _geometry_of_nifti(path: Path, _size: int, _changed: int) -> Geometry | None:
+    """Of a file whose voxels are all there; each version of it is looked at once. None where ITK refuses it."""
+    sitk.ProcessObject.GlobalWarningDisplayOff()
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return None
+    return _geometry(path, reader)
+
+
+def _read_by_itk(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
+    reader = _open(path)
+    geometry = _geometry(path, reader)
+    try:
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise InvalidFile(f"{path}: is truncated or damaged; copy it again or leave its case out. {REMEDY}") from error
+    array = sitk.GetArrayFromImage(image)
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        array = np.moveaxis(array, -1, 0)[: 1 if _is_gray_bmp(path) else None]
+    return array.reshape(-1, *geometry.shape), geometry
+
+
+def _is_gray_bmp(path: Path) -> bool:
+    """Whether a bmp of 8 bits shows shades of gray through its palette, which ITK gives as three equal channels."""
+    if path.suffix.lower() != ".bmp":
+        return False
+    with path.open("rb") as file:
+        header = file.read(54)
+        colours = int.from_bytes(header[46:50], "little") or 256
+        file.seek(14 + int.from_bytes(header[14:18], "little"))
+        palette = np.frombuffer(file.read(4 * colours), np.uint8)
+    if int.from_bytes(header[28:30], "little") != 8:
+        return False
+    shades = np.arange(colours, dtype=np.uint8)
+    return bool(np.all(shades == palette.reshape(-1, 4)[:, :3].T))
+
+
+def _geometry(path: Path, header: sitk.ImageFileReader) -> Geometry:
+    axes, size = header.GetDimension(), header.GetSize()
+    several = header.GetNumberOfComponents() > 1
+    if not 2 <= axes <= (3 if several else 4):
+        raise InvalidFile(f"{path}: has size {size}; expected a 2D or 3D image, or 3D with channels last. {REMEDY}")
+    spatial = min(axes, 3)
+    x, y, z = (*size[:spatial], 1)[:3]
+    spacing = tuple(abs(s) for s in header.GetSpacing()[:spatial])
+    cosines = np.reshape(header.GetDirection(), (axes, axes))[:spatial, :spatial]
+    return Geometry(
+        shape=(z, y, x),
+        spacing=_planning_spacing(path, spacing),
+        file_spacing=spacing,
+        origin=header.GetOrigin()[:spatial],
+        direction=tuple(cosines.ravel().tolist()),
+    )
+
+
+def _planning_spacing(path: Path, spacing: tuple[float, ...]) -> tuple[float, float, float]:
+    """(z, y, x) by the rules of nnU-Net's readers; see `Geometry`."""
+    if path.name.lower().endswith(WITHOUT_SPACING):
+        return _sidecar_spacing(path) if len(spacing) == 3 else (999.0, 1.0, 1.0)
+    x, y = spacing[:2]
+    return (spacing[2] if len(spacing) == 3 else 999 * max(x, y)), y, x
+
+
+def _sidecar_spacing(path: Path) -> tuple[float, float, float]:
+    case = path.with_name(re.sub(r"_\d{4}$", "", path.stem) + ".json")
+    sidecar = next((file for file in (path.with_suffix(".json"), case) if file.is_file()), None)
+    if sidecar is None:
+        return 1.0, 1.0, 1.0
+    raw = read_json(sidecar)
+    spacing = raw.get("spacing") if isinstance(raw, dict) else None
+    if not isinstance(spacing, list) or len(spacing) != 3 or not all(_is_length(s) for s in spacing):
+        raise InvalidFile(f"{sidecar}: 'spacing' is {spacing!r}; expected three lengths in mm, (z, y, x)")
+    return float(spacing[0]), float(spacing[1]), float(spacing[2])
+
+
+def _is_length(value: Any) -> bool:
+    return isinstance(value, (int, float)) and value > 0

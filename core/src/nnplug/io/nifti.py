@@ -1,0 +1,183 @@
+"""The voxels of plain NIfTI files, read in one pass; what is not plain is left to ITK.
+
+ITK takes 5 ms and more for a file that is decompressed in one, opens it several times, gives NaN as 0 and says nothing
+when voxels are missing. Where voxels lie in the world is always ITK's to say: its rules are nnU-Net's.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from io import BufferedReader
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.io.recent_arrays import RecentArrays
+
+ENDINGS = (".nii.gz", ".nii")
+DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, struct.error)
+"""What reading a damaged file raises."""
+
+_CHUNK = 1 << 20
+_HEADER = 540
+"""Bytes of a NIfTI-2 header; one of NIfTI-1 has 348."""
+
+_REMEMBERED = 100_000
+"""Files whose scan is kept, a few hundred bytes each."""
+
+_RECENT = RecentArrays(room=100_000_000)
+
+_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
+
+
+class Header(NamedTuple):
+    """How voxels lie in the file.
+
+    Attributes:
+        offset: where they begin, in bytes.
+        size: where they end.
+        shape: (z, y, x), or what else the file has, slowest axis first.
+        dtype: of a voxel, None for types that are left to ITK.
+        is_scaled: whether values are to be multiplied or shifted.
+    """
+
+    offset: int
+    size: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] | None
+    is_scaled: bool
+
+    @classmethod
+    def parse(cls, start: bytes) -> Self:
+        """Read the beginning of a file; raises `struct.error` where it is too short."""
+        order = "<" if start[:1] in (b"\x5c", b"\x1c") else ">"  # the header's own size, 348 or 540, comes first
+        if struct.unpack_from(f"{order}i", start)[0] == _HEADER:
+            kind, bits, *dim = struct.unpack_from(f"{order}2h8q", start, 12)
+            (offset,) = struct.unpack_from(f"{order}q", start, 168)
+            scale = list(struct.unpack_from(f"{order}2d", start, 176))
+        else:
+            dim = list(struct.unpack_from(f"{order}8h", start, 40))
+            kind, bits = struct.unpack_from(f"{order}2h", start, 70)
+            offset, *scale = struct.unpack_from(f"{order}3f", start, 108)
+        axes = dim[1 : dim[0] + 1]
+        dtype = np.dtype(order + _TYPES[kind]) if kind in _TYPES else None
+        end = int(offset) + math.prod(axes) * int(bits) // 8
+        return cls(int(offset), end, tuple(reversed(axes)), dtype, tuple(scale) not in {(0, 0), (1, 0)})
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the voxels are the values, in two to four axes."""
+        return self.dtype is not None and not self.is_scaled and 2 <= len(self.shape) <= 4
+
+
+class Scan(NamedTuple):
+    """What a pass through a file tells: whether all voxels are there, and how many are NaN or infinite."""
+
+    is_whole: bool
+    nonfinite: int
+
+
+_WHOLE = Scan(is_whole=True, nonfinite=0)
+"""What a scan tells of a file that `read_plain` reads."""
+
+
+class _Version(NamedTuple):
+    """A file as it is now."""
+
+    path: Path
+    size: int
+    changed: int
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether the name says so."""
+    return path.name.lower().endswith(ENDINGS)
+
+
+def read_plain(path: Path) -> npt.NDArray[Any] | None:
+    """The voxels as they lie in the file, slowest axis first, in its own type and native byte order; not to be changed.
+
+    Those of small files are remembered: verification, fingerprint and each configuration read the same ones in turn.
+
+    Returns:
+        None where ITK has to read: other formats, scaled values, rare types, files that are damaged or hold what is
+        no number, which `scan` tells about.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    if not is_nifti(path):
+        return None
+    version = _version(path)
+    voxels = _RECENT.find(version)
+    if voxels is None:
+        voxels = _read(path)
+        if voxels is not None:
+            _RECENT.keep(version, voxels)
+    return voxels
+
+
+def _read(path: Path) -> npt.NDArray[Any] | None:
+    try:
+        data = path.read_bytes()
+        content = gzip.decompress(data) if path.name.lower().endswith(".gz") else data
+        header = Header.parse(content)
+    except DAMAGED:
+        return None
+    if not header.is_plain or len(content) < header.size:
+        return None
+    assert header.dtype is not None
+    voxels = np.frombuffer(content, header.dtype, math.prod(header.shape), header.offset)
+    if header.dtype.kind == "f" and not np.isfinite(voxels).all():
+        return None
+    return voxels.reshape(header.shape).astype(header.dtype.newbyteorder("="), copy=False)
+
+
+def scan(path: Path) -> Scan:
+    """The scan of a NIfTI file as it is now; each version of a file is read once for it.
+
+    Raises:
+        OSError: the file cannot be opened.
+        EOFError, zlib.error, gzip.BadGzipFile, struct.error: it is damaged.
+    """
+    version = _version(path)
+    return _WHOLE if _RECENT.find(version) is not None else _scanned(*version)
+
+
+def _version(path: Path) -> _Version:
+    stat = path.stat()
+    return _Version(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _scanned(path: Path, _size: int, _changed: int) -> Scan:
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        start = file.read(_HEADER)
+        header = Header.parse(start)
+        start += file.read(max(0, header.offset - _HEADER))
+        size, nonfinite, rest = len(start), 0, start[header.offset :]
+        for chunk in chain([b""], _chunks(file)):
+            size += len(chunk)
+            if header.dtype is not None and header.dtype.kind == "f":
+                count, rest = _nonfinite(rest + chunk, header.dtype)
+                nonfinite += count
+    return Scan(size >= header.size, nonfinite)
+
+
+def _chunks(file: gzip.GzipFile | BufferedReader) -> Iterator[bytes]:
+    return iter(lambda: file.read(_CHUNK), b"")
+
+
+def _nonfinite(data: bytes, dtype: np.dtype[Any]) -> tuple[int, bytes]:
+    """How many of the numbers of type `dtype` in `data` are not finite, and the bytes of a last, torn one."""
+    whole = len(data) // dtype.itemsize
+    voxels = np.frombuffer(data, dtype, whole)
+    return int(np.count_nonzero(~np.isfinite(voxels))), data[whole * dtype.itemsize :]

@@ -1,0 +1,1 @@
+"""Open, pack and exchange trained models."""

@@ -1,0 +1,39 @@
+"""The components that a model predicts with, as they are installed here."""
+
+from __future__ import annotations
+
+from nnplug.models.open import Model
+from nnplug.registry.components import Kind, Registry
+from nnplug.registry.loader import Plugins
+from nnplug.registry.provenance import resolve
+from nnplug.runtime.progress import Progress, Silent
+
+USED = (Kind.ARCHITECTURE, Kind.NORMALIZER)  # the other kinds need not be installed
+
+
+def components_of(model: Model, plugins: Plugins, progress: Progress) -> Registry:
+    """The components that the model was made with, and no others of the same names.
+
+    Args:
+        model: the model; a previous stage's are apart.
+        plugins: what is installed.
+        progress: told of components whose distribution has another version than in training.
+
+    Raises:
+        MissingProvider: a component is not installed; the message holds the remedy.
+    """
+    entries, notes = resolve(model.providers, plugins, what="this model", kinds=USED)
+    for note in notes:
+        progress.notice(note)
+    return Registry(entries.values())
+
+
+def require_components(model: Model, plugins: Plugins) -> None:
+    """Refuse a model before any image is touched, once for all of them.
+
+    Raises:
+        MissingProvider: what the model or a previous stage predicts with is not installed.
+    """
+    if model.previous is not None:
+        require_components(model.previous, plugins)
+    components_of(model, plugins, Silent())

@@ -1,0 +1,121 @@
+"""A model's network on its device, which takes the weights of one fold after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from nnplug.contracts import Architecture
+from nnplug.contracts.attributed import build_network
+from nnplug.errors import InvalidFile
+from nnplug.models.open import Model
+from nnplug.models.weights import WeightFiles
+from nnplug.ops.one_hot import expand_last_channel
+from nnplug.ops.sliding_window import Network
+from nnplug.registry.attribution import attributed
+from nnplug.registry.components import Kind, Registry
+from nnplug.runtime.device import autocast, autocast_dtype, memory_format
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """What is averaged over windows, and how logits follow from the mean.
+
+    Attributes:
+        networks: (B, C, *patch) -> (B, channels, *patch); their mean is meant.
+        channels: that each gives.
+        to_logits: the mean of one slice (channels, y, x) float32 -> (K, y, x) float32.
+    """
+
+    networks: tuple[Network, ...]
+    channels: int
+    to_logits: Callable[[torch.Tensor], torch.Tensor]
+
+
+class LoadedNetwork:
+    """A network that is built once; called with a fold's weights, it computes with these.
+
+    In float32, on CUDA in half precision. In a cascade the last channel of its input is the previous stage's label map,
+    which it makes one-hot.
+    """
+
+    def __init__(self, model: Model, registry: Registry, device: torch.device) -> None:
+        """Build it on the device, in its architecture's form for predicting where it offers one."""
+        self._device = device
+        self._states = WeightFiles(model.weights)
+        self._loaded: Path | None = None
+        configuration, labels = model.plans.configuration(model.configuration), model.description.labels
+        self._outputs = labels.outputs
+        self._previous_labels = configuration.previous_labels(labels)
+        choice = configuration.architecture
+        self._architecture: Architecture = registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
+        channels = configuration.input_channels(model.description)
+        module = build_network(self._architecture, channels=channels, outputs=labels.outputs)
+        order = memory_format(device, configuration.dimensions)
+        self.module = self._for_prediction(module.eval().to(device, memory_format=order))  # type: ignore[call-overload]
+
+    def __call__(self, weights: Path, windows: torch.Tensor) -> torch.Tensor:
+        """Logits (B, K, *patch) of windows (B, C, *patch).
+
+        Raises:
+            InvalidFile: the weights are not those of this network.
+        """
+        return self._compute(self.module, weights, windows)
+
+    def averaged(self, weights: Sequence[Path]) -> Averaged:
+        """What to average for the mean logits of those folds: logits, or what the last layer makes them of.
+
+        The mean over windows of what a linear layer gives is what it makes of the mean of its inputs. They are taken
+        where they are fewer; with several folds, each with a layer of its own, they would not be.
+
+        Raises:
+            InvalidFile: the weights are not those of this network.
+        """
+        split = getattr(self._architecture, "split_head", None)
+        if split is not None and len(weights) == 1:
+            self._load(weights[0])
+            with attributed(self._architecture):
+                features, head = split(self.module)
+            if head.weight.shape[1] < self._outputs:
+                network = partial(self._compute, features, weights[0])
+                return Averaged((network,), head.weight.shape[1], partial(_mix, head.weight, head.bias))
+        return Averaged(tuple(partial(self, file) for file in weights), self._outputs, _unchanged)
+
+    def _compute(self, network: Network, weights: Path, windows: torch.Tensor) -> torch.Tensor:
+        self._load(weights)
+        if self._previous_labels:
+            windows = expand_last_channel(windows, self._previous_labels)
+        half = autocast_dtype(self._device) if self._device.type == "cuda" else None
+        with attributed(self._architecture), autocast(self._device, half):
+            return network(windows)
+
+    def _for_prediction(self, module: torch.nn.Module) -> torch.nn.Module:
+        accelerate = getattr(self._architecture, "for_prediction", None)
+        with attributed(self._architecture):
+            return module if accelerate is None else accelerate(module, self._device)
+
+    def _load(self, weights: Path) -> None:
+        if weights == self._loaded:
+            return
+        try:
+            self.module.load_state_dict(self._states[weights])
+        except RuntimeError as error:  # PyTorch lists every difference; the first tells enough
+            detail = str(error).splitlines()[1:2] or [str(error)]
+            raise InvalidFile(f"{weights}: does not fit the network of its plans ({detail[0].strip()})") from error
+        self._loaded = weights
+
+
+def _mix(weight: torch.Tensor, bias: torch.Tensor | None, features: torch.Tensor) -> torch.Tensor:
+    """A convolution of kernel size 1, weight (K, F, 1, ..), of features (F, y, x) on any device."""
+    flat = features.flatten(1)
+    matrix = weight.detach().flatten(1).to(flat.device)
+    constant = flat.new_zeros(()) if bias is None else bias.detach().to(flat.device)[:, None]
+    return torch.addmm(constant, matrix, flat).view(-1, *features.shape[1:])
+
+
+def _unchanged(logits: torch.Tensor) -> torch.Tensor:
+    return logits

@@ -1,0 +1,1 @@
+"""Run every stage from a dataset to a bundle."""

@@ -1,0 +1,67 @@
+"""What a run ends with: one selected model where every configuration is cross-validated, else one of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnplug.models.bundle import write_bundle
+from nnplug.pipeline.jobs import asked_configurations
+from nnplug.pipeline.request import RunRequest
+from nnplug.preparation.make_splits import ensure_splits
+from nnplug.registry.loader import Plugins
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.progress import Progress, Silent
+from nnplug.selection.request import SELECTED, Selection, SelectRequest
+from nnplug.selection.select import select
+from nnplug.training.job import TrainingJob
+
+
+def is_selected(request: RunRequest, jobs: Sequence[TrainingJob]) -> bool:
+    """Whether the run ends with selection: it has every fold, and no case is validated by two of them.
+
+    Postprocessing is fitted then too, so that one configuration is no exception.
+    """
+    splits = ensure_splits(request.dataset, request.workspace, progress=Silent())
+    validated = [case for fold in splits for case in fold.val]
+    trained = {(job.configuration, job.fold) for job in jobs}
+    asked = asked_configurations(request, jobs[0].plans)
+    whole = all((name, fold) in trained for name in asked for fold in range(len(splits)))
+    return whole and len(set(validated)) == len(validated)
+
+
+def select_best(
+    request: RunRequest,
+    jobs: Sequence[TrainingJob],
+    *,
+    plugins: Plugins,
+    executor: Executor,
+    device: str,
+    progress: Progress,
+) -> tuple[dict[str, Path], Selection]:
+    """Select among the configurations that were asked for; arguments and errors are those of `select`.
+
+    Returns:
+        the selected model by its name, and the comparison.
+    """
+    asked = SelectRequest(
+        dataset=request.dataset,
+        workspace=request.workspace,
+        plans=(jobs[0].plans.name,),
+        configurations=asked_configurations(request, jobs[0].plans),
+        keep_logits=True,
+    )
+    selection = select(asked, plugins=plugins, executor=executor, device=device, progress=progress)
+    return {SELECTED: Path(selection.bundle)}, selection
+
+
+def bundle_each(request: RunRequest, jobs: Sequence[TrainingJob]) -> dict[str, Path]:
+    """A bundle of the trained folds of each configuration that was asked for, by its name."""
+    runs: dict[str, list[TrainingJob]] = {}
+    for job in jobs:
+        if job.configuration in asked_configurations(request, job.plans):
+            runs.setdefault(job.configuration, []).append(job)
+    targets = {name: request.workspace.model / f"{jobs[0].plans.name}_{name}" for name in runs}
+    for name, target in targets.items():
+        write_bundle([job.run for job in runs[name]], target)
+    return targets

@@ -1,0 +1,212 @@
+"""From a dataset to a bundle in one call: each step skips what is done, so that a killed run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from nnplug.dataset.dataset import Dataset
+from nnplug.errors import Problems
+from nnplug.pipeline.jobs import asked_configurations, make_jobs, tell_pulled_in
+from nnplug.pipeline.request import RunRequest, RunResult, Stage
+from nnplug.plans.differences import differences
+from nnplug.plans.fingerprint import Fingerprint
+from nnplug.plans.plans import Plans, read_plans
+from nnplug.preparation.make_plans import make_plans
+from nnplug.preparation.measure import measure
+from nnplug.preparation.preprocess import preprocess_dataset
+from nnplug.preparation.verify import verify
+from nnplug.registry.components import Kind
+from nnplug.registry.loader import Plugins
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.files import read_json, write_json
+from nnplug.runtime.progress import Progress
+from nnplug.training.extend import is_extension
+from nnplug.training.job import TrainingJob
+from nnplug.training.train import check_unchanged, discard
+
+
+def run(
+    request: RunRequest, *, plugins: Plugins, executor: Executor, device: str, workers: int | None, progress: Progress
+) -> RunResult:
+    """Verify, fingerprint, plan, preprocess, train, validate, select and bundle.
+
+    With every fold of what is asked for, the best configuration or ensemble is selected, with its postprocessing, and
+    becomes the one model; with some of the folds, each configuration becomes a model.
+
+    Args:
+        request: what to do.
+        plugins: where components come from.
+        executor: where cases are worked on and folds are trained.
+        device: as `--device` names it, for each process that trains.
+        workers: threads of each process that trains; None means one per core.
+        progress: where to report.
+
+    Raises:
+        Problems: the dataset has faults, one line each.
+        NnplugError: values differ from those of an earlier start; the message says which and what to do.
+    """
+    ensure_verified(request, executor=executor, progress=progress)
+    if not Stage.FINGERPRINT.reached(request.until):
+        return RunResult()
+    fingerprint = ensure_fingerprint(request, plugins=plugins, executor=executor, progress=progress)
+    if not Stage.PLAN.reached(request.until):
+        return RunResult()
+    plans = ensure_plans(request, fingerprint, plugins=plugins, progress=progress)
+    jobs = make_jobs(request, plans, progress)
+    tell_pulled_in(request, jobs, progress)
+    if Stage.PREPROCESS.reached(request.until):
+        _preprocess(request, plans, jobs, plugins=plugins, executor=executor, progress=progress)
+    if not Stage.TRAIN.reached(request.until):
+        return RunResult()
+    return _train(
+        request, plans, jobs, plugins=plugins, executor=executor, device=device, workers=workers, progress=progress
+    )
+
+
+def _train(
+    request: RunRequest,
+    plans: Plans,
+    jobs: list[TrainingJob],
+    *,
+    plugins: Plugins,
+    executor: Executor,
+    device: str,
+    workers: int | None,
+    progress: Progress,
+) -> RunResult:
+    """What needs PyTorch, whose import takes longer than the stages before it take with a small dataset."""
+    from nnplug.pipeline.finish import bundle_each, is_selected, select_best
+    from nnplug.training.folds import FoldTraining, train_folds
+
+    selecting = Stage.BUNDLE.reached(request.until) and is_selected(request, jobs)
+    training = FoldTraining(
+        plugins,
+        device,
+        request.devices,
+        workers,
+        request.mirroring,
+        validating=Stage.VALIDATE.reached(request.until),
+        save_logits=selecting and len(asked_configurations(request, plans)) > 1,
+    )
+    scores = train_folds(jobs, training, executor=executor, progress=progress)
+    if not Stage.BUNDLE.reached(request.until):
+        return RunResult(scores)
+    if not selecting:
+        return RunResult(scores, bundle_each(request, jobs))
+    how: dict[str, Any] = {"plugins": plugins, "executor": executor, "device": device, "progress": progress}
+    return RunResult(scores, *select_best(request, jobs, **how))
+
+
+def ensure_verified(request: RunRequest, *, executor: Executor, progress: Progress) -> None:
+    """Check the dataset, unless these very files were found faultless before."""
+    if _done(request, Stage.VERIFY):
+        return
+    report = verify(request.dataset, executor=executor, progress=progress)
+    for line in report.warnings:
+        progress.warning(line)
+    for line in report.notices:
+        progress.notice(line)
+    if report.problems:
+        raise Problems(report.problems)
+    _mark_done(request, Stage.VERIFY)
+
+
+def ensure_fingerprint(request: RunRequest, *, plugins: Plugins, executor: Executor, progress: Progress) -> Fingerprint:
+    """Measure the dataset, unless these very files were measured before."""
+    path = request.workspace.fingerprint
+    if path.exists() and _done(request, Stage.FINGERPRINT):
+        return Fingerprint.read(path)
+    extractor = plugins.registry.create(
+        Kind.EXTRACTOR, _extractor(request, plugins), request.plan.options.get("extractor")
+    )
+    fingerprint = measure(request.dataset, extractor, executor=executor, progress=progress)
+    fingerprint.write(path)
+    _mark_done(request, Stage.FINGERPRINT)
+    return fingerprint
+
+
+def _extractor(request: RunRequest, plugins: Plugins) -> str:
+    chosen = request.plan.components.get(Kind.EXTRACTOR)
+    recipes = (request.plan.recipe, "nnunet")
+    return chosen or next(
+        c[Kind.EXTRACTOR] for r in recipes if Kind.EXTRACTOR in (c := plugins.registry.recipe(r).choices)
+    )
+
+
+def ensure_plans(request: RunRequest, fingerprint: Fingerprint, *, plugins: Plugins, progress: Progress) -> Plans:
+    """Plan, and write the plans where they are new or changed.
+
+    Raises:
+        NnplugError: folds that were asked for were begun with other plans, and `fresh` was not asked for.
+    """
+    plans = make_plans(
+        fingerprint,
+        request.dataset.description,
+        dataset=request.dataset.name,
+        plugins=plugins,
+        recipe=request.plan.recipe,
+        name=request.plan.name,
+        components=request.plan.components,
+        options=request.plan.options,
+        configurations=request.plan.configurations,
+    )
+    path = request.workspace.plans(plans.name)
+    changed = list(differences(read_plans(path).decisions(), plans.decisions())) if path.exists() else []
+    if path.exists() and not changed:
+        return plans
+    for job in make_jobs(request, plans, progress):
+        if request.fresh:
+            discard(job.run)
+        elif not is_extension(job, plugins):
+            check_unchanged(job)
+    if changed:
+        progress.notice(f"plans {plans.name!r} change: {'; '.join(changed)}; what depends on them is done again")
+    plans.write(path)
+    return plans
+
+
+def _preprocess(
+    request: RunRequest,
+    plans: Plans,
+    jobs: list[TrainingJob],
+    *,
+    plugins: Plugins,
+    executor: Executor,
+    progress: Progress,
+) -> None:
+    for name in dict.fromkeys(plans.prepared_as(job.configuration) for job in jobs):
+        preprocess_dataset(
+            request.dataset,
+            plans,
+            name,
+            request.workspace.preprocessed(plans.name, name),
+            registry=plugins.registry,
+            executor=executor,
+            progress=progress,
+        )
+
+
+def _done(request: RunRequest, stage: Stage) -> bool:
+    path = _sources(request)
+    return path.exists() and read_json(path).get(stage) == _signature(request.dataset)
+
+
+def _mark_done(request: RunRequest, stage: Stage) -> None:
+    path = _sources(request)
+    write_json(path, {**(read_json(path) if path.exists() else {}), stage: _signature(request.dataset)})
+
+
+def _sources(request: RunRequest) -> Path:
+    return request.workspace.folder / "sources.json"
+
+
+def _signature(dataset: Dataset) -> str:
+    """A hash of the names, sizes and times of all training files: changes when any of them is replaced."""
+    files = [dataset.folder / "dataset.json"]
+    files += [
+        file for case in dataset.training_cases() for file in (*case.images, *([case.label] if case.label else []))
+    ]
+    facts = [(str(f), s.st_size, s.st_mtime_ns) for f in files if f.exists() for s in (f.stat(),)]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Hold what planning measures and decides: the fingerprint and the plans."""

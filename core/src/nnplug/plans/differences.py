@@ -1,0 +1,28 @@
+"""What differs between two JSON objects, in words: so that a rerun can say what it would do again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nnplug.plans.plans import Plans
+
+
+def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    """A line per value that differs, such as "choices.trainer.options.epochs: 2 instead of 1000"."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+    elif old != new:
+        yield f"{path}: {_short(new)} instead of {_short(old)}"
+
+
+def decisions(plans: Plans) -> dict[str, Any]:
+    """What training depends on: not which version of a plugin made the plans."""
+    data = plans.data()
+    return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
+
+
+def _short(value: Any) -> str:
+    text = "the default" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

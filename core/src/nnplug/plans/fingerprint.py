@@ -1,0 +1,33 @@
+"""The fingerprint: what planning needs to know about a dataset, and nothing more."""
+
+from __future__ import annotations
+
+from nnplug.runtime.records import Record
+
+
+class IntensityStats(Record, frozen=True, kw_only=True):
+    """Intensities of one channel over the foreground of all training cases, in the image's own units."""
+
+    mean: float
+    median: float
+    std: float
+    min: float
+    max: float
+    percentile_00_5: float
+    percentile_99_5: float
+
+
+class Fingerprint(Record, frozen=True, kw_only=True):
+    """Measured once per dataset; key names and axis order as in nnU-Net's `dataset_fingerprint.json`.
+
+    Attributes:
+        spacings: per case, (z, y, x) in mm.
+        shapes_after_crop: per case, (z, y, x) in voxels, after cropping to the nonzero region.
+        foreground_intensity_properties_per_channel: channel index as text -> statistics.
+        median_relative_size_after_cropping: median over cases of voxels after / before cropping.
+    """
+
+    spacings: tuple[tuple[float, float, float], ...]
+    shapes_after_crop: tuple[tuple[int, int, int], ...]
+    foreground_intensity_properties_per_channel: dict[str, IntensityStats]
+    median_relative_size_after_cropping: float

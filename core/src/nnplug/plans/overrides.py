@@ -1,0 +1,58 @@
+"""What users override on the command line: `--set trainer.epochs=50`, `--set plan.patch_size=[64,64,64]`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from nnplug.errors import InvalidOptions
+from nnplug.registry.components import Kind
+
+PLAN = "plan"
+"""The first word of overrides of the configurations' own fields; the others are kinds of components."""
+
+
+def parse(assignments: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Read `WORD.KEY=VALUE` assignments; of two values for one key, the later counts.
+
+    Args:
+        assignments: WORD is "plan" or a kind, VALUE is JSON, or else taken as text.
+
+    Returns:
+        word -> key -> value, for example {"trainer": {"epochs": 50}}.
+
+    Raises:
+        InvalidOptions: an assignment has another form or an unknown first word.
+    """
+    overrides: dict[str, dict[str, Any]] = {}
+    for assignment in assignments:
+        word, key, value = _split(assignment)
+        overrides.setdefault(word, {})[key] = value
+    return overrides
+
+
+def _split(assignment: str) -> tuple[str, str, Any]:
+    path, equals, value = assignment.partition("=")
+    word, _, key = path.strip().partition(".")
+    if not (equals and word and key):
+        raise InvalidOptions(f"--set {assignment!r} is not KIND.KEY=VALUE, such as trainer.epochs=50")
+    _check_word(word, assignment)
+    return word, key, _value(value)
+
+
+def _check_word(word: str, assignment: str) -> None:
+    known = [PLAN, *map(str, Kind)]
+    if word in known:
+        return
+    close = get_close_matches(word, known, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+    raise InvalidOptions(f"--set {assignment!r}: there is no {word!r} to set. {hint}")
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text.strip()

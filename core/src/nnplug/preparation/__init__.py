@@ -1,0 +1,1 @@
+"""Prepare a dataset for training: verify, measure, split, plan and preprocess it."""

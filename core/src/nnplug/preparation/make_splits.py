@@ -1,0 +1,114 @@
+"""Which cases each fold learns from and is judged on: made once, then read, so that hand-written splits stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.groups import crossing, group_folds, leave_one_group_out, read_groups, suspected_groups
+from nnplug.dataset.splits import Fold, make_splits, read_splits, write_splits
+from nnplug.errors import NnplugError
+from nnplug.runtime.progress import Progress
+from nnplug.workspace.layout import Workspace
+
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class SplitRequest:
+    """How to divide the cases of a dataset.
+
+    Attributes:
+        folds: how many; None means five, or one for each group that is left out.
+        groups: a table with the columns `case` and `group`; no group is on both sides of a fold.
+        leave_one_group_out: validate each fold on one group alone.
+        file: hand-written folds, in the layout of nnU-Net's `splits_final.json`.
+    """
+
+    folds: int | None = None
+    groups: Path | None = None
+    leave_one_group_out: bool = False
+    file: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant together."""
+        if self.file is not None and (self.folds or self.groups or self.leave_one_group_out):
+            raise NnplugError(f"{self.file}: holds the folds; give it without a number of folds and without groups")
+        if self.leave_one_group_out and self.groups is None:
+            raise NnplugError("leaving one group out needs the groups: a table with the columns case and group")
+        if self.leave_one_group_out and self.folds:
+            raise NnplugError(f"leaving one group out makes a fold per group, not {self.folds}; give one of the two")
+        if self.folds is not None and self.folds < 2:
+            raise NnplugError(f"{self.folds} folds: cross-validation needs at least 2; fold 'all' trains on every case")
+
+
+def ensure_splits(dataset: Dataset, workspace: Workspace, *, progress: Progress) -> tuple[Fold, ...]:
+    """The folds of a dataset: those in the workspace, else those that the dataset brings, else nnU-Net's five.
+
+    A `splits_final.json` or `splits.json` in the dataset's folder is copied to the workspace. With fewer cases
+    than folds there are as many folds as cases, and a notice; where names suggest that a patient is on both sides of
+    a fold, a warning when the folds are made.
+    """
+    names = _names(dataset)
+    if workspace.splits.exists():
+        return read_splits(workspace.splits, names)
+    brought = [path for name in ("splits_final.json", "splits.json") if (path := dataset.folder / name).exists()]
+    folds = read_splits(brought[0], names) if brought else make_splits(names, FOLDS)
+    if not brought and len(folds) < FOLDS:
+        progress.notice(f"{dataset.name} has {len(names)} cases: cross-validation has {len(folds)} folds")
+    _warn_of_patients(folds, names, progress)
+    write_splits(workspace.splits, folds)
+    return folds
+
+
+def make_folds(dataset: Dataset, request: SplitRequest, *, progress: Progress) -> tuple[Fold, ...]:
+    """The folds that are asked for; nothing is written.
+
+    Raises:
+        NnplugError: there are too few cases or groups, or a file does not suit the dataset.
+    """
+    names = _names(dataset)
+    if request.groups is not None:
+        groups = read_groups(request.groups, names)
+        return (
+            leave_one_group_out(groups) if request.leave_one_group_out else group_folds(groups, request.folds or FOLDS)
+        )
+    if request.file is not None:
+        folds = read_splits(request.file, names)
+    else:
+        if (request.folds or 0) > len(names):
+            raise NnplugError(f"{len(names)} cases cannot make {request.folds} folds; ask for at most {len(names)}")
+        folds = make_splits(names, request.folds or FOLDS)
+    _warn_of_patients(folds, names, progress)
+    return folds
+
+
+def store_folds(folds: Sequence[Fold], dataset: Dataset, workspace: Workspace, *, replace: bool = False) -> None:
+    """Write the folds for all trainings to come.
+
+    Raises:
+        NnplugError: the workspace has other folds, and `replace` is not set.
+    """
+    path = workspace.splits
+    if path.exists() and not replace and read_splits(path, _names(dataset)) != tuple(folds):
+        raise NnplugError(
+            f"{path}: holds other folds. Give --replace to write these; trainings that were begun with the others are "
+            "then refused until they are done again with --fresh."
+        )
+    write_splits(path, folds)
+
+
+def _names(dataset: Dataset) -> tuple[str, ...]:
+    return tuple(case.name for case in dataset.training_cases())
+
+
+def _warn_of_patients(folds: Sequence[Fold], names: Sequence[str], progress: Progress) -> None:
+    if found := crossing(folds, suspected_groups(names)):
+        a, b = next(iter(found.values()))
+        others = f", and so for {len(found) - 1} more" if len(found) > 1 else ""
+        progress.warning(
+            f"cases {a!r} and {b!r} look like one patient, but a fold trains on one and is validated on the other"
+            f"{others}: scores would be too good. If they are, run nnplug split with --groups TABLE."
+        )

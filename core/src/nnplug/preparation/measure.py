@@ -1,0 +1,32 @@
+"""Measure a dataset: all that planning knows about its images."""
+
+from __future__ import annotations
+
+from nnplug.contracts import Extractor
+from nnplug.contracts.attributed import AttributingExecutor
+from nnplug.dataset.dataset import Dataset
+from nnplug.errors import InvalidPlugin
+from nnplug.plans.fingerprint import Fingerprint
+from nnplug.registry.attribution import attributed, expect, name_of
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.progress import Progress
+
+
+def measure(dataset: Dataset, extractor: Extractor, *, executor: Executor, progress: Progress) -> Fingerprint:
+    """Read every training case and sum them up; writing the result is the caller's.
+
+    Raises:
+        Problems: some cases cannot be used, a line each.
+        NnplugError: the dataset has no training case, or none with a foreground voxel.
+        InvalidPlugin: the extractor gave something that does not describe this dataset.
+    """
+    with attributed(extractor):
+        given = extractor.extract(dataset, executor=AttributingExecutor(executor, extractor), progress=progress)
+    fingerprint = expect(extractor, given, Fingerprint)
+    measured, cases = len(fingerprint.spacings), len(dataset.training_cases())
+    if measured != cases or len(fingerprint.shapes_after_crop) != cases:
+        raise InvalidPlugin(
+            f"{name_of(extractor)} measured {measured} of {cases} cases of {dataset.folder}. "
+            "Choose another with --extractor."
+        )
+    return fingerprint

@@ -1,0 +1,144 @@
+"""Find every problem of a dataset in one pass, before hours of training find them one by one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+
+from nnplug.dataset.dataset import CaseFiles, Dataset, group_channels
+from nnplug.dataset.splits import read_splits
+from nnplug.errors import NnplugError
+from nnplug.preparation.verify_case import CaseFindings, check_case
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.progress import Progress
+from nnplug.runtime.records import Record
+
+NORMALISED_BY_NAME = ("CT", "noNorm", "zscore", "rescale_to_0_1", "rgb_to_0_1")
+"""Channel names, upper or lower case, that choose a normalisation in nnU-Net; all others mean z-score."""
+
+SIDECARS = (".json", ".raw", ".zraw")
+"""What may lie beside images: spacings of tif, voxels of mhd."""
+
+
+class Report(Record, frozen=True, kw_only=True):
+    """What `verify` found, a line each, which names the file and says what to do.
+
+    Attributes:
+        dataset: its name.
+        cases: how many training cases were read.
+        problems: what must be mended before training.
+        warnings: what is suspicious, and left as it is.
+        notices: what will be done with the data that may surprise.
+    """
+
+    dataset: str
+    cases: int
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+def verify(dataset: Dataset, *, executor: Executor, progress: Progress) -> Report:
+    """Read every training case and collect everything that is wrong with the dataset.
+
+    Args:
+        dataset: an opened dataset; that `dataset.json` itself is sound was found out by opening it.
+        executor: reads the cases in parallel.
+        progress: where to report.
+    """
+    names = _name_problems(dataset)
+    try:
+        cases = dataset.training_cases()
+    except NnplugError as error:
+        return _report(dataset, (), [str(error), *names])
+    found = []
+    with progress.task("verify", len(cases)) as advance:
+        check = partial(check_case, description=dataset.description)
+        for findings in executor.map(check, cases, stage="verify", name=lambda case: case.name):
+            found.append(findings)
+            advance("")
+    return _report(dataset, found, [*_count_problems(dataset, cases), *_split_problems(dataset, cases), *names])
+
+
+def _report(dataset: Dataset, found: Sequence[CaseFindings], problems: Iterable[str]) -> Report:
+    return Report(
+        dataset=dataset.name,
+        cases=len(found),
+        problems=(*problems, *(line for case in found for line in case.problems)),
+        warnings=(*(line for case in found for line in case.warnings), *_duplicates(found), *_absent(dataset, found)),
+        notices=(*_channel_notices(dataset), *(line for case in found for line in case.notices)),
+    )
+
+
+def _name_problems(dataset: Dataset) -> list[str]:
+    """Files of imagesTr and labelsTr that belong to no case; a dataset that lists its files may hold others."""
+    if dataset.description.files is not None:
+        return []
+    ending = dataset.description.file_ending
+    images = _files(dataset.folder / "imagesTr")
+    cases = group_channels(images, ending)
+    fitting = {path for case in cases for path in case.images}
+    lines = [f"{p}: does not fit CASE_0000{ending}; rename or remove it" for p in images if p not in fitting]
+    names = {case.name for case in cases}
+    for path in _files(dataset.folder / "labelsTr"):
+        if not path.name.endswith(ending):
+            lines.append(f"{path}: does not fit CASE{ending}; rename or remove it")
+        elif (name := path.name.removesuffix(ending)) not in names:
+            lines.append(f"{path}: has no image; add imagesTr/{name}_0000{ending} or remove it")
+    return lines
+
+
+def _files(folder: Path) -> list[Path]:
+    """Its files, in order, without hidden ones and what lies beside images."""
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [p for p in found if p.is_file() and not p.name.startswith(".") and p.suffix not in SIDECARS]
+
+
+def _count_problems(dataset: Dataset, cases: Sequence[CaseFiles]) -> Iterable[str]:
+    said = dataset.description.training_cases
+    if said != len(cases):
+        yield (
+            f"{dataset.folder / 'dataset.json'}: 'numTraining' is {said}, but there are {len(cases)} training cases; "
+            f"write {len(cases)}, or add what is missing"
+        )
+
+
+def _split_problems(dataset: Dataset, cases: Sequence[CaseFiles]) -> Iterable[str]:
+    for path in (dataset.folder / "splits_final.json", dataset.folder / "splits.json"):
+        if path.exists():
+            try:
+                read_splits(path, [case.name for case in cases])
+            except NnplugError as error:
+                yield str(error)
+
+
+def _duplicates(found: Sequence[CaseFindings]) -> Iterable[str]:
+    same = defaultdict(list)
+    for case in found:
+        same[case.digest or case.name].append(case.name)
+    for names in same.values():
+        if len(names) > 1:
+            yield (
+                f"cases {', '.join(names)} have identical images; in training and in validation they make scores "
+                f"too good, keep one"
+            )
+
+
+def _absent(dataset: Dataset, found: Sequence[CaseFindings]) -> Iterable[str]:
+    seen = {value for case in found for value in case.values}
+    for name, values in dataset.description.labels.values.items():
+        if seen and not seen.intersection(values):
+            numbers = ", ".join(map(str, values))
+            yield f"label {name!r} ({numbers}) occurs in no case; a network cannot learn it. Remove it or add cases."
+
+
+def _channel_notices(dataset: Dataset) -> Iterable[str]:
+    known = {name.casefold(): name for name in NORMALISED_BY_NAME}
+    for channel, name in enumerate(dataset.description.channel_names):
+        if name.casefold() not in known:
+            close = get_close_matches(name.casefold(), known, n=1)
+            hint = f" Did you mean {known[close[0]]!r}?" if close else f" Other rules: {', '.join(NORMALISED_BY_NAME)}."
+            yield f"channel {channel} is called {name!r}, so it is normalised by z-score.{hint}"

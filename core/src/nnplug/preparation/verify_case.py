@@ -1,0 +1,177 @@
+"""Everything that can be wrong with one training case."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.errors import InvalidFile
+from nnplug.io.images import REMEDY, Geometry, Image, LabelMap, read_image, read_label, same_spacing
+from nnplug.io.integrity import count_nonfinite
+
+Read = TypeVar("Read")
+
+ORIGIN_TOLERANCE = 1e-3
+"""mm."""
+
+DIRECTION_TOLERANCE = 1e-4
+
+
+@dataclass
+class CaseFindings:
+    """What was found, a line each.
+
+    Attributes:
+        name: of the case.
+        values: label values that occur.
+        digest: the same for cases whose images are identical; None where an image could not be read.
+    """
+
+    name: str
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    values: tuple[int, ...] = ()
+    digest: str | None = None
+
+    def attempt(self, read: Callable[[Path], Read], path: Path) -> Read | None:
+        """Read a file, or note why not."""
+        if not path.is_file():
+            self.problems.append(f"{path}: is missing; add it, or remove the other files of case {self.name!r}")
+            return None
+        try:
+            return read(path)
+        except InvalidFile as error:
+            self.problems.append(str(error).removesuffix(f" {REMEDY}"))
+            return None
+
+
+def check_case(case: CaseFiles, description: DatasetDescription) -> CaseFindings:
+    """Read one case's files and compare them with each other and with `dataset.json`."""
+    found = CaseFindings(case.name)
+    read = [(path, found.attempt(lambda p: read_image([p]), path)) for path in case.images]
+    images = [(path, image) for path, image in read if image is not None]
+    _check_channels(case, description, {path: len(image.array) for path, image in images}, found)
+    for path, image in images:
+        _check_intensities(path, image, found)
+    if len(images) == len(read):
+        found.digest = _digest([image for _, image in images])
+    geometries = [(path, image.geometry) for path, image in images]
+    if case.label is not None and (label := found.attempt(read_label, case.label)) is not None:
+        _check_values(case.label, label, description, found)
+        geometries.append((case.label, label.geometry))
+    _check_geometries(geometries, found)
+    return found
+
+
+def _check_channels(
+    case: CaseFiles, description: DatasetDescription, counts: dict[Path, int], found: CaseFindings
+) -> None:
+    names = ", ".join(description.channel_names)
+    expected = range(len(description.channel_names))
+    if description.files is not None or any(count > 1 for count in counts.values()):
+        total = sum(counts.get(path, 1) for path in case.images)
+        if total != len(expected):
+            found.problems.append(
+                f"{case.images[0]}: case {case.name!r} has {total} channels, dataset.json names {len(expected)} "
+                f"({names}); correct 'channel_names' or the files"
+            )
+        return
+    numbers = {int(path.name.removesuffix(description.file_ending)[-4:]): path for path in case.images}
+    for missing in sorted(set(expected) - set(numbers)):
+        path = case.images[0].with_name(f"{case.name}_{missing:04d}{description.file_ending}")
+        found.problems.append(
+            f"{path}: is missing; dataset.json names {len(expected)} channels ({names}). Add it or remove the case."
+        )
+    for extra in sorted(set(numbers) - set(expected)):
+        found.problems.append(
+            f"{numbers[extra]}: is channel {extra}, but dataset.json names {len(expected)} channels ({names}); "
+            f"remove the file or add the channel's name"
+        )
+
+
+def _check_intensities(path: Path, image: Image, found: CaseFindings) -> None:
+    if not _check_numbers(path, image.array, found) and image.array.min() == image.array.max():
+        found.warnings.append(f"{path}: every voxel is {image.array.flat[0]:g}; check how it was exported")
+
+
+def _check_numbers(path: Path, array: npt.NDArray[Any], found: CaseFindings) -> int:
+    """Note how many voxels are no numbers; what SimpleITK has read as 0 is counted in the file itself."""
+    count = count_nonfinite(path) or int(np.count_nonzero(~np.isfinite(array)))
+    if count:
+        found.problems.append(f"{path}: {count} voxels are NaN or infinite, which readers may take for 0; replace them")
+    return count
+
+
+def _check_values(path: Path, label: LabelMap, description: DatasetDescription, found: CaseFindings) -> None:
+    labels = description.labels
+    _check_numbers(path, label.array, found)
+    found.values = label_values(label.array)
+    allowed = labels.all_values if labels.ignore is None else (*labels.all_values, labels.ignore)
+    if unknown := sorted(set(found.values) - set(allowed)):
+        quoted = ", ".join(f"{v} ({np.count_nonzero(label.array == v)} voxels)" for v in unknown)
+        found.problems.append(
+            f"{path}: holds {quoted}; dataset.json knows {', '.join(map(str, allowed))}. "
+            f"Correct the label map or 'labels' in dataset.json."
+        )
+    elif found.values == (0,):
+        found.notices.append(f"{path}: has background only; remove the case if that is not meant")
+
+
+def label_values(array: npt.NDArray[np.int16]) -> tuple[int, ...]:
+    """The values that occur in a label map (z, y, x), ascending; many times faster than sorting all voxels."""
+    seen = np.zeros(1 << 16, dtype=np.bool_)
+    for plane in array:
+        seen[plane.view(np.uint16)] = True
+    return tuple(np.sort(np.flatnonzero(seen).astype(np.uint16).view(np.int16)).tolist())
+
+
+def _check_geometries(geometries: Sequence[tuple[Path, Geometry]], found: CaseFindings) -> None:
+    """Every file against the first: shape and spacing must agree, origin and direction should."""
+    for path, geometry in geometries:
+        if min(geometry.shape[1:]) < 2:
+            found.problems.append(
+                f"{path}: has shape {geometry.shape} (z, y, x); an image needs more than one voxel in y and x"
+            )
+        first, reference = geometries[0]
+        if geometry.shape != reference.shape:
+            found.problems.append(
+                f"{path}: has shape {geometry.shape}, {first} has {reference.shape} (z, y, x); bring them to one grid"
+            )
+        elif not same_spacing(geometry, reference):
+            found.problems.append(
+                f"{path}: has spacing {_rounded(geometry.spacing)}, {first} has {_rounded(reference.spacing)} mm "
+                f"(z, y, x); correct the header that is wrong"
+            )
+        else:
+            _check_placement(path, geometry, first, reference, found)
+
+
+def _check_placement(path: Path, geometry: Geometry, first: Path, reference: Geometry, found: CaseFindings) -> None:
+    for what, a, b, tolerance in (
+        ("origin", geometry.origin, reference.origin, ORIGIN_TOLERANCE),
+        ("direction", geometry.direction, reference.direction, DIRECTION_TOLERANCE),
+    ):
+        if len(a) == len(b) and not np.allclose(a, b, rtol=0, atol=tolerance):
+            found.warnings.append(
+                f"{path}: has {what} {_rounded(a)}, {first} has {_rounded(b)}; make sure in a viewer that they overlap"
+            )
+
+
+def _rounded(numbers: Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(number, 4) for number in numbers)
+
+
+def _digest(images: Sequence[Image]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for image in images:
+        digest.update(repr(image.geometry.shape).encode())
+        digest.update(np.ascontiguousarray(image.array).data)
+    return digest.hexdigest()

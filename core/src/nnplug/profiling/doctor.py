@@ -1,0 +1,144 @@
+"""What limits this machine, in the order in which a training meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from nnplug.registry.loader import Plugin, Status
+from nnplug.runtime.machine import Gpu, Machine, Space, inspect_machine
+from nnplug.runtime.records import Record
+
+GB = 1_000_000_000
+
+# Round figures: below them users of nnU-Net report workers that die, full disks and GPUs that wait.
+LOW_MEMORY = 8 * GB
+LOW_DISK = 20 * GB
+LOW_SHARED_MEMORY = 1 * GB
+PLANNED_GPU_MEMORY = 8 * GB
+CORES_PER_GPU = 4
+_SHARED = "/dev/shm"  # noqa: S108 - its name
+
+
+class Finding(Record, frozen=True, kw_only=True):
+    """One part of the machine.
+
+    Attributes:
+        what: "cores", "memory", ..
+        found: what is there, for people.
+        limit: what it limits and the remedy; None where nothing is the matter.
+    """
+
+    what: str
+    found: str
+    limit: str | None = None
+
+
+class Diagnosis(Record, frozen=True, kw_only=True):
+    """All findings, and the figures that they come from (bytes and counts, as `nnplug.runtime.machine` has them)."""
+
+    findings: tuple[Finding, ...]
+    machine: Machine
+
+
+def diagnose(workspace: Path, plugins: Iterable[Plugin] = ()) -> Diagnosis:
+    """Look at this machine.
+
+    Args:
+        workspace: says which disk is meant and need not exist.
+        plugins: what is installed.
+    """
+    machine = inspect_machine(workspace)
+    return Diagnosis(findings=(*judge(machine, workspace), _plugins(list(plugins))), machine=machine)
+
+
+def judge(machine: Machine, workspace: Path) -> Iterator[Finding]:
+    """What is there, and what it limits."""
+    software = f"Python {machine.python}, PyTorch {machine.torch}, {machine.system}"
+    yield Finding(what="software", found=software)
+    for part in _PARTS:
+        yield part(machine)
+    yield _disk(machine, workspace)
+
+
+def _plugins(plugins: Sequence[Plugin]) -> Finding:
+    """How many there are, and those that are off or that every command waits for."""
+    loaded = [plugin for plugin in plugins if plugin.status is Status.LOADED]
+    limits = [f"{p} is off ({p.reason})" for p in plugins if p.status is Status.FAILED]
+    limits += [f"{p} {p.delay}" for p in plugins if p.delay]
+    found = f"{len(loaded)} of {len(plugins)} loaded, in {sum(p.seconds for p in plugins):.1f} s"
+    return Finding(what="plugins", found=found, limit="; ".join(limits) or None)
+
+
+def _cores(machine: Machine) -> Finding:
+    found = f"{machine.cores} of {machine.cores_installed} ({machine.processor})"
+    needed = CORES_PER_GPU * len(machine.gpus)
+    limit = None
+    if machine.cores < needed:
+        limit = (
+            f"augmentation may keep the GPU waiting: it wants about {needed} cores. "
+            "nnplug bench RUN shows the wait; give the process more cores."
+        )
+    return Finding(what="cores", found=found, limit=limit)
+
+
+def _memory(machine: Machine) -> Finding:
+    if machine.memory is None:
+        return Finding(what="memory", found="this system does not say")
+    limit = None
+    if machine.memory.free < LOW_MEMORY:
+        limit = "large images need more; close other programs, or take --workers 1, which holds one case at a time."
+    return Finding(what="memory", found=_free(machine.memory), limit=limit)
+
+
+def _shared_memory(machine: Machine) -> Finding:
+    if machine.shared_memory is None:
+        return Finding(what=_SHARED, found="none; nnplug loads data with threads and needs none")
+    limit = None
+    if machine.shared_memory.free < LOW_SHARED_MEMORY and len(machine.gpus) > 1:
+        limit = "training on several GPUs passes data through it; in Docker start with --shm-size=8g or --ipc=host."
+    found = f"{_free(machine.shared_memory)}; nnplug's loader does not use it"
+    return Finding(what=_SHARED, found=found, limit=limit)
+
+
+def _gpu(machine: Machine) -> Finding:
+    if not machine.gpus:
+        return Finding(what="GPU", found="none that PyTorch can use; networks run on the CPU", limit=_why_none(machine))
+    found = "; ".join(f"{gpu.name}, {_free(gpu.memory)}" for gpu in machine.gpus)
+    return Finding(what="GPU", found=found, limit=_short_of_memory(machine.gpus))
+
+
+def _why_none(machine: Machine) -> str:
+    if machine.nvidia_driver:
+        return (
+            f"an NVIDIA driver is loaded, but PyTorch {machine.torch} sees no device: install a PyTorch built for CUDA "
+            "(pytorch.org), or let the container see the GPU (--gpus all)."
+        )
+    return "training is tens of times slower than on a GPU; shorten it with --set trainer.epochs=N."
+
+
+def _short_of_memory(gpus: tuple[Gpu, ...]) -> str | None:
+    least = min(gpu.memory.free for gpu in gpus)
+    if least >= PLANNED_GPU_MEMORY:
+        return None
+    return f"plans are made for {PLANNED_GPU_MEMORY // GB} GB; plan with --memory-gb {max(1, least // GB)}."
+
+
+def _bf16(machine: Machine) -> Finding:
+    cpu = "the CPU has instructions for it" if machine.cpu_bf16 else "the CPU has none and computes in float32"
+    gpu = f"{sum(gpu.bf16 for gpu in machine.gpus)} of {len(machine.gpus)} GPUs have it" if machine.gpus else "no GPU"
+    return Finding(what="bfloat16", found=f"{cpu}; {gpu}")
+
+
+def _disk(machine: Machine, workspace: Path) -> Finding:
+    limit = None
+    if machine.disk.free < LOW_DISK:
+        limit = "preprocessed cases take several times the compressed images; choose another disk with -w."
+    return Finding(what="disk", found=f"{_free(machine.disk)} at {workspace.absolute()}", limit=limit)
+
+
+def _free(space: Space) -> str:
+    return f"{space.free / GB:.1f} of {space.total / GB:.1f} GB free"
+
+
+_PARTS: tuple[Callable[[Machine], Finding], ...] = (_cores, _memory, _shared_memory, _gpu, _bf16)

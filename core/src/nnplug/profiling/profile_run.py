@@ -1,0 +1,127 @@
+"""Where an epoch's time goes: a short training of a run's plans on its cases, watched; nothing of the run changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from nnplug.contracts import Trainer
+from nnplug.dataset.dataset import Dataset, DatasetDescription
+from nnplug.dataset.splits import Fold
+from nnplug.errors import NnplugError
+from nnplug.plans.plans import Plans, read_plans
+from nnplug.preparation.make_plans import with_options
+from nnplug.profiling.report import EpochProfile, Watch, conclude
+from nnplug.profiling.timers import TimedAugmenter, TimedStore
+from nnplug.registry.components import Kind, Registry
+from nnplug.registry.loader import Plugins
+from nnplug.registry.provenance import resolve
+from nnplug.runtime.memory import keep_freed_memory
+from nnplug.runtime.progress import Progress
+from nnplug.training.job import TrainingJob
+from nnplug.training.task import USED, Components, create, make_task
+from nnplug.workspace.case_store import CaseStore
+from nnplug.workspace.layout import Workspace
+from nnplug.workspace.runs import TrainedRun, open_run
+
+if TYPE_CHECKING:
+    from nnplug.contracts import TrainingTask
+
+ITERATIONS = 20
+_WARM_UP = 5  # first iterations choose algorithms and find batches that were made before the clock ran
+_VALIDATION = 5
+
+
+def profile_run(
+    run: Path,
+    *,
+    plugins: Plugins,
+    device: torch.device,
+    workers: int,
+    progress: Progress,
+    iterations: int = ITERATIONS,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> EpochProfile:
+    """Train a few iterations of a run from the start, in a temporary folder, and see where the time goes.
+
+    Args:
+        run: a run's folder, finished or not, in its workspace: the preprocessed cases are looked for there.
+        plugins: what is installed.
+        device: where to train.
+        workers: threads that load and augment.
+        progress: where to report.
+        iterations: to measure, after a few to warm up.
+        options: kind -> option -> value, as `--set` gives them, winning over the run's.
+
+    Raises:
+        NnplugError: there is no run, its cases are not preprocessed, or its trainer took too few steps to judge.
+        MissingProvider: a component of the run is not to be had.
+    """
+    trained = open_run(run)
+    plans = with_options(read_plans(trained.folder.plans), options or {}, registry=plugins.registry)
+    components, notes = resolve(plans.providers, plugins, what=f"run {run}", kinds=USED)
+    for note in notes:
+        progress.notice(note)
+    whole: Trainer = create(components, plans, Kind.TRAINER)
+    short = _shortened(plans, components, _WARM_UP + workers + iterations)
+    watch = Watch.on(device)
+    with tempfile.TemporaryDirectory(prefix="nnplug-bench-") as folder:
+        job = _job(trained, short, Path(folder))
+        fold = Fold(train=trained.record.training, val=trained.record.validation)
+        task = make_task(
+            job, components, _cases(trained), fold, device=device, workers=workers, progress=progress
+        )  # fmt: skip
+        _train(create(components, short, Kind.TRAINER), task, watch)
+    return conclude(trained, watch, whole, workers, iterations)
+
+
+def _train(trainer: Trainer, task: TrainingTask, watch: Watch) -> None:
+    task.run.path.mkdir(parents=True)
+    keep_freed_memory()
+    watched = dataclasses.replace(
+        task,
+        cases=TimedStore(task.cases, watch.load),
+        augmenter=TimedAugmenter(task.augmenter, watch.augment, watch.steps),
+    )
+    with watch.steps.watching(task.network):
+        trainer.train(watched)
+
+
+def _shortened(plans: Plans, components: Components, iterations: int) -> Plans:
+    """The plans with a single short epoch, where the trainer has options of these names."""
+    choice = plans.choice(Kind.TRAINER)
+    entry = components[Kind.TRAINER, choice.name]
+    names = {name for name, _, _ in entry.options()}
+    short = {"epochs": 1, "iterations_per_epoch": iterations, "val_iterations_per_epoch": _VALIDATION}
+    options = {"trainer": {name: value for name, value in short.items() if name in names}}
+    return with_options(plans, options, registry=Registry([entry]))
+
+
+def _job(trained: TrainedRun, plans: Plans, folder: Path) -> TrainingJob:
+    """The run's training, into another folder."""
+    record = trained.record
+    dataset = Dataset(folder / record.dataset, DatasetDescription.read(trained.folder.description))
+    workspace = Workspace(folder, record.dataset)
+    return TrainingJob(workspace, dataset, plans, record.configuration, record.fold, record.seed)
+
+
+def _cases(trained: TrainedRun) -> CaseStore:
+    """The cases that the run learned from, beside it in its workspace."""
+    record, path = trained.record, trained.folder.path.resolve()
+    root = path.parents[3] if len(path.parents) > 3 else path
+    workspace = Workspace(root.parent, root.name)
+    planned = workspace.plans(record.plans)  # of all configurations, which share cases
+    plans = read_plans(planned if planned.is_file() else trained.folder.plans)
+    dataset = Dataset(root, DatasetDescription.read(trained.folder.description))
+    store = TrainingJob(workspace, dataset, plans, record.configuration, record.fold).cases
+    if missing := sorted({*record.training, *record.validation} - set(store)):
+        raise NnplugError(
+            f"{store.folder}: {len(missing)} cases of the run are not there ({missing[0]}, ..). Give a run in its "
+            f"workspace, and run nnplug preprocess if its cases were deleted."
+        )
+    return store

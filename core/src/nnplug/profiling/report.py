@@ -1,0 +1,203 @@
+"""What a watched training says: means of its iterations, and what limits it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from nnplug.errors import NnplugError
+from nnplug.profiling.timers import StepWatch, Tally
+from nnplug.runtime.records import Record
+from nnplug.workspace.runs import TrainedRun
+
+_COPIES = 5
+_WAIT_THAT_MATTERS = 0.05
+
+
+class Parts(Record, frozen=True, kw_only=True):
+    """Seconds of one iteration, one after the other.
+
+    Attributes:
+        wait: for the next batch, and the trainer's own bookkeeping.
+        transfer: of the batch to the device, measured apart; 0 on a CPU, which copies nothing.
+        augmentation: of the batch on the device; 0 where the threads augment.
+        forward: through the network.
+        loss: and its gradient.
+        backward: through the network.
+        optimiser: clipping and the change of the weights.
+    """
+
+    wait: float
+    transfer: float
+    augmentation: float = 0.0
+    forward: float
+    loss: float
+    backward: float
+    optimiser: float
+
+    @property
+    def total(self) -> float:
+        """Seconds of the iteration."""
+        return float(sum(self.data().values()))
+
+
+class EpochProfile(Record, frozen=True, kw_only=True):
+    """Where the time of a training goes.
+
+    Attributes:
+        run: its folder.
+        device: where the network computed.
+        workers: threads that load and augment.
+        batch: shape of a batch of images, (B, C, *patch).
+        iterations: how many were measured.
+        parts: of a mean iteration.
+        load: seconds of the threads per batch, reading; the parts run beside them.
+        augment: seconds of the threads per batch, augmenting; where the device does it, drawing alone.
+        validation: seconds of the network per validation batch; None if the trainer made no such pass.
+        epoch: estimate of the run's epoch from these, validation included; None where the trainer has no options
+            `iterations_per_epoch` and `val_iterations_per_epoch`.
+        verdict: what limits the training, and the remedy.
+    """
+
+    run: str
+    device: str
+    workers: int
+    batch: tuple[int, ...]
+    iterations: int
+    parts: Parts
+    load: float
+    augment: float
+    validation: float | None
+    epoch: float | None
+    verdict: str
+
+
+@dataclass
+class Watch:
+    """What is counted while a trainer works.
+
+    Attributes:
+        steps: of the network.
+        load: reading of the threads.
+        augment: of the threads.
+        made: load and augment when the weights were last changed: what validation reads later does not count.
+    """
+
+    steps: StepWatch
+    load: Tally
+    augment: Tally
+    made: tuple[float, float] = (0.0, 0.0)
+
+    @classmethod
+    def on(cls, device: torch.device) -> Watch:
+        """A watch that has counted nothing."""
+        watch = cls(StepWatch(device), Tally(), Tally())
+        watch.steps.on_step = watch._note
+        return watch
+
+    def _note(self) -> None:
+        self.made = (self.load.seconds, self.augment.seconds)
+
+
+def conclude(trained: TrainedRun, watch: Watch, trainer: object, workers: int, wanted: int) -> EpochProfile:
+    """Average the last `wanted` iterations that follow one another.
+
+    Raises:
+        NnplugError: there are none.
+    """
+    steps = watch.steps
+    pairs = [pair for pair in pairwise(steps.iterations) if all(iteration.is_whole for iteration in pair)][-wanted:]
+    if not pairs:
+        raise NnplugError(
+            f"{trained.folder.path}: its trainer took no two steps one after the other; there is nothing to measure. "
+            "Give it more with --set trainer.KEY=VALUE."
+        )
+    apart = [_parts(steps, before.stepped, now.marks) for before, now in pairs]
+    transfer, augmentation = _transfer_seconds(steps), _augmentation_seconds(steps, wanted)
+    wait, *rest = (fmean(column) for column in zip(*apart, strict=True))
+    forward, loss, backward, optimiser = rest
+    parts = Parts(
+        wait=max(0.0, wait - transfer - augmentation),
+        transfer=transfer,
+        augmentation=augmentation,
+        forward=forward,
+        loss=loss,
+        backward=backward,
+        optimiser=optimiser,
+    )
+    load, augment = (seconds / len(steps.iterations) for seconds in watch.made)
+    passes = [steps.seconds(begin, end) for begin, end in steps.validation[1:]]
+    validation = fmean(passes) if passes else None
+    return EpochProfile(
+        run=str(trained.folder.path),
+        device=_device_name(steps.device),
+        workers=workers,
+        batch=steps.inputs,
+        iterations=len(pairs),
+        parts=parts,
+        load=load,
+        augment=augment,
+        validation=validation,
+        epoch=_epoch(trainer, parts, validation),
+        verdict=verdict(parts, load + augment, workers),
+    )
+
+
+def _parts(steps: StepWatch, before: Any, marks: tuple[Any, ...]) -> list[float]:
+    """Waiting, forward, loss, backward and optimiser of one iteration."""
+    return [steps.seconds(begin, end) for begin, end in pairwise((before, *marks))]
+
+
+def _transfer_seconds(steps: StepWatch) -> float:
+    """Copying one batch, image and label, to the device."""
+    if steps.device.type == "cpu":
+        return 0.0
+    pinned = steps.device.type == "cuda"
+    label = (steps.inputs[0], 1, *steps.inputs[2:])
+    host = [
+        torch.zeros(steps.inputs, pin_memory=pinned),
+        torch.zeros(label, dtype=torch.int16, pin_memory=pinned),
+    ]
+    instants = [steps.mark()]
+    for _ in range(_COPIES):
+        for tensor in host:
+            tensor.to(steps.device, non_blocking=True)
+        instants.append(steps.mark())
+    return min(steps.seconds(begin, end) for begin, end in pairwise(instants))
+
+
+def _augmentation_seconds(steps: StepWatch, wanted: int) -> float:
+    """Transforms of a batch on the device, the mean of the latest."""
+    seconds = [steps.seconds(begin, end) for begin, end in steps.augmented[-wanted:]]
+    return fmean(seconds) if seconds else 0.0
+
+
+def _epoch(trainer: object, parts: Parts, validation: float | None) -> float | None:
+    iterations = getattr(trainer, "iterations_per_epoch", None)
+    passes = getattr(trainer, "val_iterations_per_epoch", None)
+    if iterations is None or passes is None:
+        return None
+    return float(iterations * parts.total + passes * (validation or 0.0))
+
+
+def verdict(parts: Parts, busy: float, workers: int) -> str:
+    """What limits a training whose threads are `busy` so many seconds per batch."""
+    share = parts.wait / parts.total
+    if share <= _WAIT_THAT_MATTERS:
+        return f"the network limits: it waits for data {share:.1%} of the time"
+    if busy / workers < parts.total * (1 - share):
+        return (
+            f"it waits {share:.1%} of the time, though the threads have time left: the trainer's own work, or the GIL"
+        )
+    return (
+        f"data limits: the network waits {share:.1%} of the time for {workers} threads that take {busy:.3g} s together "
+        "per batch. Give more cores and --workers."
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,0 +1,239 @@
+"""A training watched from outside: any trainer and any network, neither of which knows of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from nnplug.contracts import Augmentation, AugmentationContext, Augmenter, BatchAugmentation, DrawnSamples
+from nnplug.workspace.case_store import CaseStore, StoredCase
+from nnplug.workspace.stored_array import StoredArray
+
+Mark = Any
+"""An instant: seconds on the CPU and MPS, an event in the stream of a CUDA device."""
+
+
+@dataclass
+class Tally:
+    """Seconds that threads spent on something, summed over the threads."""
+
+    seconds: float = 0.0
+    _lock: Lock = field(default_factory=Lock)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Add what the block takes."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.seconds += time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class TimedArray(StoredArray):
+    """A stored array whose reads are counted."""
+
+    tally: Tally = field(default_factory=Tally)
+
+    @classmethod
+    def of(cls, array: StoredArray, tally: Tally) -> TimedArray:
+        """The same array, watched."""
+        return cls(array.path, array.shape, array.dtype, array.offset, tally)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        """Read a part, as `StoredArray` does."""
+        with self.tally.timed():
+            return super().__getitem__(key)
+
+
+class TimedStore(CaseStore):
+    """A case store whose reads are counted."""
+
+    def __init__(self, store: CaseStore, tally: Tally) -> None:
+        """Watch the folder of another store."""
+        super().__init__(store.folder, previous=store.previous)
+        self._tally = tally
+
+    def __getitem__(self, name: str) -> StoredCase:
+        """The case with that name, as `CaseStore` gives it."""
+        with self._tally.timed():
+            case = super().__getitem__(name)
+        return dataclasses.replace(
+            case, image=TimedArray.of(case.image, self._tally), label=TimedArray.of(case.label, self._tally)
+        )
+
+
+@dataclass
+class Iteration:
+    """The instants of one iteration of a training."""
+
+    began: Mark
+    forward_done: Mark = None
+    backward_began: Mark = None
+    backward_done: Mark = None
+    stepped: Mark = None
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """In their order."""
+        return (self.began, self.forward_done, self.backward_began, self.backward_done, self.stepped)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the weights were changed: a gradient that overflows half precision is dropped."""
+        return all(mark is not None for mark in self.marks)
+
+
+@dataclass
+class StepWatch:
+    """Marks when passes through a network begin and end, while `watching`.
+
+    Attributes:
+        device: where the network computes. On CUDA marks are events in its stream: nothing waits for them.
+        on_step: called after each change of the weights.
+        iterations: of the training, in order.
+        validation: begin and end of each pass without gradients.
+        augmented: begin and end of the transforms of each batch that the device augments.
+        inputs: the shape of the last batch.
+    """
+
+    device: torch.device
+    on_step: Callable[[], None] = lambda: None
+    iterations: list[Iteration] = field(default_factory=list)
+    validation: list[tuple[Mark, Mark]] = field(default_factory=list)
+    augmented: list[tuple[Mark, Mark]] = field(default_factory=list)
+    inputs: tuple[int, ...] = ()
+
+    @contextmanager
+    def watching(self, network: torch.nn.Module) -> Iterator[None]:
+        """Watch a network and all optimisers of this process."""
+        hooks = [
+            network.register_forward_pre_hook(self._forward_begins),
+            network.register_forward_hook(self._forward_ends),
+            register_optimizer_step_post_hook(self._stepped),
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def seconds(self, begin: Mark, end: Mark) -> float:
+        """The time between two marks; on CUDA waits until the device has come to them."""
+        if self.device.type != "cuda":
+            return float(end - begin)
+        torch.cuda.synchronize(self.device)
+        return float(begin.elapsed_time(end)) / 1000
+
+    def mark(self) -> Mark:
+        """This instant."""
+        if self.device.type != "cuda":
+            if self.device.type == "mps":
+                torch.mps.synchronize()
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(self.device))
+        return event
+
+    def _forward_begins(self, _network: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
+        if torch.is_grad_enabled():
+            self.inputs = tuple(inputs[0].shape)
+            self.iterations.append(Iteration(self.mark()))
+        else:
+            self.validation.append((self.mark(), None))
+
+    def _forward_ends(self, _network: torch.nn.Module, _inputs: tuple[Any, ...], outputs: Any) -> None:
+        if not torch.is_grad_enabled():
+            self.validation[-1] = (self.validation[-1][0], self.mark())
+            return
+        self.iterations[-1].forward_done = self.mark()
+        for logits in [outputs] if isinstance(outputs, torch.Tensor) else outputs:
+            if logits.requires_grad:
+                logits.register_hook(self._backward_begins)
+
+    def _backward_begins(self, _gradient: torch.Tensor) -> None:
+        """The loss has its gradient; the engine tells when all others are there."""
+        iteration = self.iterations[-1]
+        if iteration.backward_began is None:
+            iteration.backward_began = self.mark()
+            engine = torch.autograd.Variable._execution_engine  # noqa: SLF001 - torch's own DDP and FSDP ask it so
+            engine.queue_callback(self._backward_ends)
+
+    def _backward_ends(self) -> None:
+        self.iterations[-1].backward_done = self.mark()
+
+    def _stepped(self, *_: Any) -> None:
+        if self.iterations:
+            self.iterations[-1].stepped = self.mark()
+            self.on_step()
+
+
+@dataclass(frozen=True)
+class TimedAugmenter:
+    """An augmenter whose transforms are counted: those of threads by a tally, those of the device between marks."""
+
+    augmenter: Augmenter
+    tally: Tally
+    steps: StepWatch
+
+    def bind(self, context: AugmentationContext) -> Augmentation:
+        """Bind the watched augmenter."""
+        return _TimedAugmentation(self.augmenter.bind(context), self.tally, self.steps)
+
+
+@dataclass(frozen=True)
+class _TimedAugmentation:
+    augmentation: Augmentation
+    tally: Tally
+    steps: StepWatch
+
+    @property
+    def source_patch_size(self) -> tuple[int, ...]:
+        return self.augmentation.source_patch_size
+
+    @property
+    def batched(self) -> BatchAugmentation | None:
+        batched = getattr(self.augmentation, "batched", None)
+        return None if batched is None else _TimedBatches(batched, self.tally, self.steps)
+
+    def __call__(
+        self,
+        image: npt.NDArray[np.float32],
+        label: npt.NDArray[np.int16],
+        rng: np.random.Generator,
+        **previous: npt.NDArray[np.int16],
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
+        with self.tally.timed():
+            return self.augmentation(image, label, rng, **previous)
+
+
+@dataclass(frozen=True)
+class _TimedBatches:
+    augmentation: BatchAugmentation
+    tally: Tally
+    steps: StepWatch
+
+    def draw(self, rng: np.random.Generator, channels: int) -> Any:
+        with self.tally.timed():
+            return self.augmentation.draw(rng, channels)
+
+    def cut_size(self, drawn: Any) -> tuple[int, ...]:
+        return self.augmentation.cut_size(drawn)
+
+    def __call__(self, groups: Sequence[DrawnSamples]) -> tuple[torch.Tensor, torch.Tensor]:
+        began = self.steps.mark()
+        batch = self.augmentation(groups)
+        self.steps.augmented.append((began, self.steps.mark()))
+        return batch

@@ -1,0 +1,112 @@
+"""Attribution of errors: what a component raises becomes one line that names it and its distribution."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError
+
+T = TypeVar("T")
+
+_ORIGIN = "_nnplug_origin"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The entry that a component was made from, as messages need it.
+
+    Attributes:
+        title: kind, name and distribution, such as "normalizer 'log' from nnplug-x 1.0".
+        distribution: the name that pip knows.
+        module: the module that the component is imported from.
+    """
+
+    title: str
+    distribution: str
+    module: str
+
+
+def tagged(component: T, origin: Origin) -> T:
+    """Record the origin of a component on it; one that takes no attributes is named by its class."""
+    with suppress(AttributeError, TypeError):
+        object.__setattr__(component, _ORIGIN, origin)
+    return component
+
+
+def name_of(component: object) -> str:
+    """Return the name of a component for messages: "normalizer 'log' from nnplug-x 1.0"."""
+    origin = _origin(component)
+    return origin.title if origin else f"{type(component).__module__}.{type(component).__qualname__}"
+
+
+@contextmanager
+def attributed(*components: object) -> Iterator[None]:
+    """Turn what a block raises into a line that names the component at fault.
+
+    `NnplugError` and errors of disk and memory pass unchanged: users can mend them.
+
+    Args:
+        components: components made by `Entry.create`, or their origins. The one whose package raised the error is at
+            fault, or else the first.
+
+    Raises:
+        ComponentFailed: as said; the exception is its cause.
+    """
+    try:
+        yield
+    except (NnplugError, OSError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, for which listings must not import torch
+            raise
+        raise ComponentFailed(_line(components, error)) from error
+
+
+def expect(component: object, result: Any, wanted: type[T]) -> T:
+    """Give the result of a component back.
+
+    Raises:
+        InvalidPlugin: it is not of the type that the component's contract promises.
+    """
+    if not isinstance(result, wanted):
+        promised = f"{wanted.__module__}.{wanted.__qualname__}"
+        raise InvalidPlugin(f"{name_of(component)} gave {type(result).__name__} instead of {promised}")
+    return result
+
+
+def _line(components: Sequence[object], error: BaseException) -> str:
+    component, frame, line = _culprit(components, error)
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    origin = _origin(component)
+    remedy = f". Run: nnplug plugins check {origin.distribution}" if origin else ""
+    return f"{name_of(component)} failed: {what} ({Path(frame.f_code.co_filename).name}, line {line}){remedy}"
+
+
+def _culprit(components: Sequence[object], error: BaseException) -> tuple[object, FrameType, int]:
+    """Return the component at fault, and the frame and line of its package, or else of the error."""
+    frames = list(traceback.walk_tb(error.__traceback__))[::-1]
+    for frame, line in frames:
+        for component in components:
+            if _package(frame.f_globals.get("__name__", "")) == _package(_module(component)):
+                return component, frame, line
+    return components[0], *frames[0]
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _module(component: object) -> str:
+    origin = _origin(component)
+    return origin.module if origin else type(component).__module__
+
+
+def _origin(component: object) -> Origin | None:
+    origin = component if isinstance(component, Origin) else getattr(component, _ORIGIN, None)
+    return origin if isinstance(origin, Origin) else None

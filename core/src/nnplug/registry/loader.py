@@ -1,0 +1,222 @@
+"""Finding, loading and blocking plugins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from functools import partial
+from importlib.metadata import Distribution, EntryPoint, distributions, version
+from typing import Any, TypeVar
+
+import pluggy
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from nnplug import hookspecs
+from nnplug.errors import InvalidPlugin
+from nnplug.registry.components import Component, Entry, Kind, OfferedRecipe, Recipe, Registry, Source
+
+CORE = "nnplug-core"
+RECIPES_HOOK = "nnplug_recipes"
+HOOKS = (*(kind.hook for kind in Kind), RECIPES_HOOK)
+
+SLOW = 2.0
+"""Seconds above which a plugin's import is worth a word: every command waits for it."""
+
+Offer = TypeVar("Offer", Component, Recipe)
+
+
+class Status(StrEnum):
+    """What became of an installed plugin."""
+
+    LOADED = "loaded"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An installed plugin.
+
+    Attributes:
+        source: its name, distribution and version.
+        status: loaded, blocked or failed.
+        reason: why it failed.
+        blocked_by: the name that blocked it: the plugin's or the distribution's.
+        seconds: that importing it and asking what it offers took.
+    """
+
+    source: Source
+    status: Status
+    reason: str = ""
+    blocked_by: str = ""
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """Render as messages name it."""
+        return f"plugin {self.source.plugin!r} of {self.source}"
+
+    @property
+    def delay(self) -> str:
+        """What to say of a plugin that every command has to wait for; empty for others."""
+        if self.seconds < SLOW:
+            return ""
+        return f"took {self.seconds:.1f} s to import; -p no:{self.source.distribution} leaves it out"
+
+
+class Plugins:
+    """The plugins of one process and what they offer. Build one where you need it; nothing is global."""
+
+    def __init__(self, *, block: Collection[str] = ()) -> None:
+        """Load every installed plugin except those whose plugin or distribution name is in `block`.
+
+        Raises:
+            InvalidPlugin: a name in `block` is that of no installed plugin.
+        """
+        self._block = tuple(block)
+        self._plugins: list[Plugin] = []
+        self._entries: list[Entry] = []
+        self._recipes: list[OfferedRecipe] = []
+        for source, distribution, entry_point in discover():
+            self._plugins.append(_blocked(source, block) or self._load(source, distribution, entry_point))
+        self._check_blocked(block)
+        self.registry = Registry(self._entries, self._recipes)
+
+    def __iter__(self) -> Iterator[Plugin]:
+        """Every installed plugin, by distribution and name."""
+        return iter(self._plugins)
+
+    def __reduce__(self) -> tuple[Callable[[], Plugins], tuple[()]]:
+        """Pickle what is blocked: another process loads the plugins of its own environment."""
+        return partial(Plugins, block=self._block), ()
+
+    def _load(self, source: Source, distribution: Distribution, entry_point: EntryPoint) -> Plugin:
+        """Load one plugin; a failure is reported in its place and stops no other."""
+        started = time.perf_counter()
+        reason = ""
+        try:
+            check_core_requirement(distribution)
+            entries, recipes = collect(entry_point.load(), source)
+            self._entries += entries
+            self._recipes += recipes
+        except KeyboardInterrupt as error:  # of a user who waits in vain, and now knows for whom
+            remedy = f"-p no:{source.distribution} leaves it out"
+            raise KeyboardInterrupt(f"while {source} was being imported; {remedy}") from error
+        except InvalidPlugin as error:
+            reason = str(error)
+        except BaseException as error:  # noqa: BLE001 - sys.exit() or a panic in an extension is no Exception
+            reason = _told(error)
+        status = Status.FAILED if reason else Status.LOADED
+        return Plugin(source, status, reason, seconds=time.perf_counter() - started)
+
+    def _check_blocked(self, block: Collection[str]) -> None:
+        known = sorted({name for p in self for name in (p.source.plugin, p.source.distribution)})
+        for name in block:
+            if not _names(name) & set(known):
+                close = get_close_matches(name, known, n=1)
+                hint = f"Did you mean {close[0]!r}?" if close else f"Installed: {', '.join(known) or 'none'}."
+                raise InvalidPlugin(f"cannot block {name!r}: no plugin or distribution of that name. {hint}")
+
+
+def collect(plugin: Any, source: Source) -> tuple[list[Entry], list[OfferedRecipe]]:
+    """Call the hooks of one plugin, in a manager of its own: what is wrong with it cannot touch another.
+
+    Raises:
+        InvalidPlugin: it implements no hook, an unknown one or one with unknown arguments, or offers what is no
+            entry or one name twice.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    _register(manager, plugin, source.plugin)
+    entries = [Entry(kind, c, source) for kind in Kind for c in _offers(manager, kind.hook, Component)]
+    recipes = [OfferedRecipe(r, source) for r in _offers(manager, RECIPES_HOOK, Recipe)]
+    names = [(str(e.kind), e.name) for e in entries] + [("recipe", r.recipe.name) for r in recipes]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InvalidPlugin(f"offers {twice[0][0]} {twice[0][1]!r} twice")
+    return entries, recipes
+
+
+def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
+    """Register a plugin and turn a misspelt hook, which pluggy would never call, into an error."""
+    try:
+        manager.register(plugin, name)
+    except pluggy.PluginValidationError as error:
+        raise InvalidPlugin(" ".join(str(error).split())) from error
+    hooks = [caller.name for caller in manager.get_hookcallers(plugin) or ()]
+    for hook in sorted(set(hooks) - set(HOOKS)):
+        close = get_close_matches(hook, HOOKS, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Hooks are {', '.join(HOOKS)}."
+        raise InvalidPlugin(f"implements the unknown hook {hook!r}. {hint}")
+    if not hooks:
+        raise InvalidPlugin("implements no hook of nnplug; decorate its functions with @nnplug.hookimpl")
+
+
+def _offers(manager: pluggy.PluginManager, hook: str, wanted: type[Offer]) -> Iterator[Offer]:
+    for offer in _given(manager, hook):
+        if not isinstance(offer, wanted):
+            raise InvalidPlugin(f"{hook} gave {offer!r}, which is no {wanted.__name__}")
+        yield offer
+
+
+def _given(manager: pluggy.PluginManager, hook: str) -> list[Any]:
+    """What the one plugin of a manager gives for a hook."""
+    caller = getattr(manager.hook, hook)
+    if not caller.get_hookimpls():
+        return []
+    try:
+        results = caller()  # pluggy drops None
+        given = [offer for offers in results for offer in offers]
+    except InvalidPlugin:
+        raise
+    except Exception as error:
+        raise InvalidPlugin(f"{hook} raised {_told(error)}") from error
+    if not results:
+        raise InvalidPlugin(f"{hook} gave None; return or yield its entries")
+    return given
+
+
+def _told(error: BaseException) -> str:
+    """An exception in a line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def discover(group: str = hookspecs.PROJECT) -> Iterator[tuple[Source, Distribution, EntryPoint]]:
+    """Give each plugin entry point of this environment once, by distribution and name."""
+    first: dict[str, Distribution] = {}  # a distribution can be on sys.path twice; the first is what imports find
+    for distribution in distributions():
+        if f"[{group}]" in (distribution.read_text("entry_points.txt") or ""):  # parsing them all takes longer
+            first.setdefault(canonicalize_name(distribution.name), distribution)
+    for name, distribution in sorted(first.items()):
+        for entry_point in sorted(distribution.entry_points.select(group=group), key=lambda e: e.name):
+            yield Source(entry_point.name, name, distribution.version), distribution, entry_point
+
+
+def check_core_requirement(distribution: Distribution) -> None:
+    """Refuse a plugin whose own metadata excludes the core that is running.
+
+    Raises:
+        InvalidPlugin: as the name says; the message holds both versions and the remedy.
+    """
+    running = version(CORE)
+    for line in distribution.requires or ():
+        need = Requirement(line)
+        if need.marker is not None and not need.marker.evaluate({"extra": ""}):
+            continue
+        if canonicalize_name(need.name) == CORE and not need.specifier.contains(running, prereleases=True):
+            upgrade = f"pip install --upgrade {CORE} {distribution.name}"
+            raise InvalidPlugin(f"needs {need}, but {CORE} {running} is installed. Run: {upgrade}")
+
+
+def _names(name: str) -> set[str]:
+    """What a blocked name may stand for: a plugin as it is, or a distribution in any spelling."""
+    return {name, canonicalize_name(name)}
+
+
+def _blocked(source: Source, block: Collection[str]) -> Plugin | None:
+    for name in block:
+        if _names(name) & {source.plugin, source.distribution}:
+            return Plugin(source, Status.BLOCKED, blocked_by=name)
+    return None

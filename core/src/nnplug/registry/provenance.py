@@ -1,0 +1,122 @@
+"""Which component, from which distribution, a run used; and getting it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Self
+
+from nnplug.errors import MissingProvider
+from nnplug.registry.components import Entry, Kind
+from nnplug.registry.loader import Plugin, Plugins, Status
+from nnplug.runtime.records import Record
+
+
+class Provider(Record, frozen=True, kw_only=True):
+    """One line of a record: what a component's name meant when it was used."""
+
+    kind: Kind
+    name: str
+    target: str
+    plugin: str
+    distribution: str
+    version: str
+    state_version: int
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """The line for an entry of today's registry."""
+        component, source = entry.component, entry.source
+        return cls(
+            kind=entry.kind,
+            name=component.name,
+            target=component.target,
+            plugin=source.plugin,
+            distribution=source.distribution,
+            version=source.version,
+            state_version=component.state_version,
+        )
+
+
+def record(entries: Iterable[Entry]) -> tuple[Provider, ...]:
+    """One line per distinct entry, in the order of kinds and names."""
+    order = list(Kind)
+    lines = {Provider.of(entry): None for entry in entries}
+    return tuple(sorted(lines, key=lambda p: (order.index(p.kind), p.name)))
+
+
+def resolve(
+    providers: Iterable[Provider], plugins: Plugins, *, what: str, kinds: Iterable[Kind] = tuple(Kind)
+) -> tuple[dict[tuple[Kind, str], Entry], list[str]]:
+    """Find today's entry for each recorded line.
+
+    Args:
+        providers: the record of a run, plans file or bundle.
+        plugins: what is installed here.
+        what: how messages name what is being loaded ("this model").
+        kinds: the kinds that the caller will use; the others need not be installed.
+
+    Returns:
+        (kind, name) -> entry, and a line for each component whose distribution has another version today.
+
+    Raises:
+        MissingProvider: a component is not to be had; the message holds the remedy.
+    """
+    wanted = set(kinds)
+    entries: dict[tuple[Kind, str], Entry] = {}
+    notes: list[str] = []
+    for was in (p for p in providers if p.kind in wanted):
+        entry = _find(was, plugins, what)
+        if entry.source.version != was.version:
+            notes.append(
+                f"{was.kind} {was.name!r}: saved with {was.distribution} {was.version}, used with {entry.source}"
+            )
+        entries[was.kind, was.name] = entry
+    return entries, notes
+
+
+def _find(was: Provider, plugins: Plugins, what: str) -> Entry:
+    origin = (was.plugin, was.distribution)
+    found = plugins.registry.find(was.kind, was.name)
+    mine = [e for e in found if (e.source.plugin, e.source.distribution) == origin]
+    if not mine:
+        raise MissingProvider(
+            f"{what} needs {was.kind} {was.name!r} from {was.distribution} {was.version}{_why(was, plugins)}"
+        )
+    entry = mine[0]  # a plugin that offers one name twice is not loaded
+    if entry.component.state_version != was.state_version:
+        raise MissingProvider(
+            f"{what} needs {was.kind} {was.name!r} with state version {was.state_version}, but {entry.source} reads "
+            f"state version {entry.component.state_version}. Run: {_install(was)}"
+        )
+    return entry
+
+
+def _why(was: Provider, plugins: Plugins) -> str:
+    """The rest of the sentence: what happened to the provider, and the remedy."""
+    plugin = next(
+        (p for p in plugins if (p.source.plugin, p.source.distribution) == (was.plugin, was.distribution)), None
+    )
+    return _missing(was) if plugin is None else _present(was, plugin)
+
+
+def _present(was: Provider, plugin: Plugin) -> str:
+    if plugin.status is Status.BLOCKED:
+        return f", which is blocked. Remove no:{plugin.blocked_by} from -p or NNPLUG_PLUGINS."
+    if plugin.status is Status.FAILED:
+        return (
+            f", which is installed but failed to load ({plugin.reason}). Run: pip install --upgrade {was.distribution}"
+        )
+    return f", but {plugin.source} no longer offers it. Run: {_install(was)}"
+
+
+def _missing(was: Provider) -> str:
+    try:
+        installed = version(was.distribution)
+    except PackageNotFoundError:
+        return f", which is not installed. Run: {_install(was)}"
+    return f", but {was.distribution} {installed} has no plugin {was.plugin!r}. Run: {_install(was)}"
+
+
+def _install(was: Provider) -> str:
+    return f"pip install '{was.distribution}=={was.version}'"

@@ -1,0 +1,1 @@
+"""Select the best configuration or ensemble by cross-validation."""

@@ -1,0 +1,237 @@
+"""The cross-validation of a configuration as a whole: what its folds have predicted, in one folder, scored together."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.splits import read_splits
+from nnplug.errors import NnplugError, Problems
+from nnplug.evaluation.evaluate import Summary, evaluate_cases
+from nnplug.inference.averaging import Mean, label_map, open_output
+from nnplug.io.images import read_geometry, write_label
+from nnplug.models.bundle_files import sha256
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.files import explained, read_json, write_json
+from nnplug.runtime.progress import Progress
+from nnplug.workspace.layout import Workspace
+from nnplug.workspace.runs import TrainedRun, WeightsKind, check_alike, open_run
+
+ORDER = ("2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres")
+"""In which nnU-Net compares configurations: of equal ones the first wins. Others come after, as in their plans."""
+
+_SOURCES = "sources.json"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A configuration with its trained folds.
+
+    Attributes:
+        name: how tables and folders call it.
+        runs: a run per fold.
+        weights: those that predicted.
+    """
+
+    name: str
+    runs: tuple[TrainedRun, ...]
+    weights: WeightsKind
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """The cases that its folds were validated on, sorted."""
+        return tuple(sorted(case for run in self.runs for case in run.record.validation))
+
+    def folder_of(self, case: str) -> Path:
+        """Where the prediction of a case lies."""
+        run = next(run for run in self.runs if case in run.record.validation)
+        return self.folder(run)
+
+    def folder(self, run: TrainedRun) -> Path:
+        """The validation folder of one of its runs."""
+        return run.folder.validation_with(self.weights)
+
+
+def find_candidates(
+    workspace: Workspace,
+    dataset: Dataset,
+    *,
+    plans: Sequence[str],
+    configurations: Sequence[str] = (),
+    folds: Sequence[int] = (),
+    weights: WeightsKind = "final",
+    progress: Progress,
+) -> tuple[Candidate, ...]:
+    """The configurations all of whose folds are trained, in nnU-Net's order.
+
+    Args:
+        workspace: where the runs are.
+        dataset: the raw dataset.
+        plans: names of plans whose configurations take part.
+        configurations: those that take part; empty for all that were trained.
+        folds: the folds that count; empty for all of `splits.json`.
+        weights: which weights must be there.
+        progress: told which configurations are left out because folds are missing.
+
+    Raises:
+        Problems: a configuration that was asked for lacks folds, or none is there; or they cannot be compared.
+    """
+    folds = folds or range(len(read_splits(workspace.splits, [case.name for case in dataset.training_cases()])))
+    found: list[Candidate] = []
+    lines: list[str] = []
+    for plan in plans:
+        for name in _trained(workspace, plan, configurations):
+            runs = [workspace.run(plan, name, fold) for fold in folds]
+            if absent := [run for run in runs if not run.final_weights.is_file()]:
+                number = absent[0].path.name.removeprefix("fold_")
+                lines.append(f"{absent[0].path}: is not trained to the end; nnplug train .. -c {name} -f {number}")
+                continue
+            title = name if len(plans) == 1 else f"{plan}:{name}"
+            found.append(Candidate(title, tuple(open_run(run.path) for run in runs), weights))
+    if lines and (configurations or not found):
+        raise Problems(lines)
+    for line in lines:
+        progress.warning(f"left out: {line}")
+    if not found:
+        raise NnplugError(f"{workspace.folder / 'runs'}: holds no runs of plans {', '.join(plans)}; nnplug train first")
+    _check_comparable(found)
+    return tuple(found)
+
+
+def accumulate(
+    candidate: Candidate, dataset: Dataset, target: Path, *, executor: Executor, progress: Progress
+) -> Summary:
+    """Copy the validation predictions of all folds into one folder and score them together, as nnU-Net does.
+
+    Args:
+        candidate: a configuration with its folds.
+        dataset: where the references are.
+        target: where label maps, `summary.json`, `plans.json` and `dataset.json` go.
+        executor: scores cases in parallel.
+        progress: where to report.
+
+    Raises:
+        Problems: a fold is not validated; a line per fold with the remedy.
+    """
+    ending = dataset.description.file_ending
+    lines = []
+    for run in candidate.runs:
+        missing = [c for c in run.record.validation if not (candidate.folder(run) / f"{c}{ending}").is_file()]
+        if missing:
+            again = f"nnplug train .. -c {run.record.configuration} -f {run.fold} --validate-only"
+            lines.append(f"{candidate.folder(run)}: has no prediction of {missing[0]}; {again}")
+    if lines:
+        raise Problems(lines)
+    with explained(target):
+        target.mkdir(parents=True, exist_ok=True)
+        for case in candidate.cases:
+            shutil.copyfile(candidate.folder_of(case) / f"{case}{ending}", target / f"{case}{ending}")
+        shutil.copyfile(candidate.runs[0].folder.plans, target / "plans.json")
+    return score(candidate.cases, dataset, target, executor=executor, progress=progress)
+
+
+def score(cases: Sequence[str], dataset: Dataset, folder: Path, *, executor: Executor, progress: Progress) -> Summary:
+    """Score a folder of label maps against the training labels; `summary.json` and `dataset.json` go beside them."""
+    labels = references(dataset)
+    ending = dataset.description.file_ending
+    pairs = [(folder / f"{case}{ending}", labels[case]) for case in cases]
+    summary = evaluate_cases(pairs, dataset.description, executor=executor, progress=progress)
+    write_json(folder / "dataset.json", dict(dataset.description.raw))
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def references(dataset: Dataset) -> Mapping[str, Path]:
+    """Case -> label map of the training cases."""
+    return {case.name: case.label for case in dataset.training_cases() if case.label is not None}
+
+
+def average(
+    members: Sequence[Candidate],
+    cases: Sequence[str],
+    dataset: Dataset,
+    target: Path,
+    *,
+    executor: Executor,
+    progress: Progress,
+) -> None:
+    """Write the label maps of an ensemble of candidates for some cases, from what their folds have stored.
+
+    Cases whose members' predictions are those of an earlier call are left as they are.
+
+    Raises:
+        Problems: stored probabilities are missing or damaged; a line per case.
+    """
+    job = _Average(tuple(members), dataset, target)
+    with explained(target):
+        target.mkdir(parents=True, exist_ok=True)
+    due = [case for case in cases if not job.is_done(case)]
+    title = f"ensemble {' + '.join(member.name for member in members)}"
+    with progress.task(title, len(cases), done=len(cases) - len(due)) as advance:
+        for case, _ in zip(due, executor.map(job, due, stage="ensemble"), strict=True):
+            advance(case)
+    job.note(due)
+
+
+def is_averaged(members: Sequence[Candidate], case: str, dataset: Dataset, target: Path) -> bool:
+    """Whether `average` would leave a case as it is."""
+    return _Average(tuple(members), dataset, target).is_done(case)
+
+
+@dataclass(frozen=True)
+class _Average:
+    members: tuple[Candidate, ...]
+    dataset: Dataset
+    target: Path
+
+    def __call__(self, case: str) -> None:
+        file = f"{case}{self.dataset.description.file_ending}"
+        folders = [member.folder_of(case) for member in self.members]
+        mean = Mean([open_output(folder, case, self.target) for folder in folders])
+        labels = label_map(mean, self.dataset.description.labels)
+        write_label(self.target / file, labels, read_geometry(folders[0] / file))
+
+    def is_done(self, case: str) -> bool:
+        there = (self.target / f"{case}{self.dataset.description.file_ending}").is_file()
+        return there and self._noted().get(case) == self._sources(case)
+
+    def note(self, cases: Sequence[str]) -> None:
+        """Remember what the label maps were made of."""
+        write_json(self.target / _SOURCES, {**self._noted(), **{case: self._sources(case) for case in cases}})
+
+    def _noted(self) -> dict[str, Any]:
+        path = self.target / _SOURCES
+        return dict(read_json(path)) if path.is_file() else {}
+
+    def _sources(self, case: str) -> list[str]:
+        """Hashes of the members' own label maps: other probabilities give other ones."""
+        file = f"{case}{self.dataset.description.file_ending}"
+        return [sha256(member.folder_of(case) / file) for member in self.members]
+
+
+def _trained(workspace: Workspace, plans: str, configurations: Sequence[str]) -> list[str]:
+    folder = workspace.runs(plans)
+    there = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    names = configurations or [name for name in there if any((folder / name).glob("fold_*/run.json"))]
+    return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+
+def _check_comparable(candidates: Sequence[Candidate]) -> None:
+    """Refuse candidates that were validated on other cases, or on a case twice."""
+    lines = []
+    for candidate in candidates:
+        check_alike(candidate.runs)
+        cases, first = candidate.cases, candidates[0].cases
+        if twice := sorted({case for case in cases if cases.count(case) > 1}):
+            lines.append(f"{candidate.name}: {twice[0]} was validated by two folds; name each case once in splits.json")
+        elif other := sorted(set(cases) ^ set(first)):
+            lines.append(
+                f"{candidate.name}: was validated on other cases than {candidates[0].name} ({other[0]} among "
+                f"{len(other)}); only scores on the same cases can be compared. Train both with the same splits."
+            )
+    if lines:
+        raise Problems(lines)

@@ -1,0 +1,267 @@
+"""Which configuration, or ensemble of two, is best in cross-validation; and the one bundle that predicts with it.
+
+The rule is nnU-Net's: the highest mean foreground Dice of all configurations and all ensembles of two, of equal ones
+the first, then postprocessing fitted on the winner's predictions.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.contracts import LabelledCase
+from nnplug.dataset.dataset import Dataset
+from nnplug.evaluation import postprocess
+from nnplug.inference.averaging import has_output
+from nnplug.inference.logits import ENDING
+from nnplug.models.bundle import contents_of, write_bundle
+from nnplug.models.bundle_files import check_free
+from nnplug.models.ensemble_bundle import pack_ensemble
+from nnplug.ops.bootstrap import mean_score, paired_interval
+from nnplug.plans.plans import read_plans
+from nnplug.registry.components import Kind
+from nnplug.registry.loader import Plugins
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.progress import Progress
+from nnplug.selection.cross_validation import (
+    Candidate,
+    accumulate,
+    average,
+    find_candidates,
+    is_averaged,
+    references,
+    score,
+)
+from nnplug.selection.request import RECORD, SELECTED, Entry, Selection, SelectRequest
+from nnplug.training.folds import FoldTraining
+from nnplug.training.job import TrainingJob
+from nnplug.training.validate import was_mirrored
+from nnplug.workspace.runs import TrainedRun
+
+if TYPE_CHECKING:
+    from nnplug.evaluation.evaluate import Summary
+
+
+@dataclass(frozen=True)
+class _Scored:
+    members: tuple[Candidate, ...]
+    folder: Path
+    summary: Summary
+
+    @property
+    def name(self) -> str:
+        return " + ".join(member.name for member in self.members)
+
+    def dice(self, keys: Sequence[str]) -> npt.NDArray[np.float64]:
+        """(cases, classes), cases in one order for all."""
+        return _dice(self.summary, keys)
+
+
+def select(
+    request: SelectRequest, *, plugins: Plugins, executor: Executor, device: str = "auto", progress: Progress
+) -> Selection:
+    """Compare, choose, fit postprocessing on the winner, and write `selection.json` and the bundle.
+
+    Label maps and scores go to the workspace's `crossval/`. Ensembles need the members' probabilities: those that
+    validation has stored, else they are predicted again, fold by fold, and removed after use. A second call computes
+    only what has changed.
+
+    Args:
+        request: what is compared.
+        plugins: where components come from.
+        executor: scores and averages cases, and predicts again where probabilities are missing.
+        device: for that, as `--device` names it.
+        progress: where to report; told where several are equally good.
+
+    Raises:
+        Problems: folds are not trained or not validated, or configurations cannot be compared; a line each.
+        NnplugError: the target is a folder of something else, which is never overwritten.
+    """
+    candidates = find_candidates(
+        request.workspace,
+        request.dataset,
+        plans=request.plans,
+        configurations=request.configurations,
+        folds=request.folds,
+        weights=request.weights,
+        progress=progress,
+    )
+    target = request.target or request.workspace.model / SELECTED
+    if target.suffix != ".zip":
+        check_free(target)  # before hours of work, not after
+    work = _Work(request, plugins, executor, device, progress)
+    scored = [work.single(candidate) for candidate in candidates]
+    if request.ensembles:
+        scored += work.ensembles(list(combinations(candidates, 2)))
+    keys = _comparable_classes(scored, request.dataset, progress)
+    best = _best(scored, keys, progress)
+    rule, after = work.postprocess(best)
+    entries = tuple(_entry(entry, best, keys) for entry in scored)
+    _write_model(best, rule, target, record={entry.name: entry.dice for entry in entries})
+    selection = Selection(
+        dataset=request.dataset.name,
+        folds=tuple(run.fold for run in candidates[0].runs),
+        weights=request.weights,
+        cases=len(candidates[0].cases),
+        entries=entries,
+        best=best.name,
+        rule=rule,
+        dice_postprocessed=mean_score(_dice(after, keys)),
+        bundle=str(target),
+    )
+    selection.write(request.workspace.crossval / RECORD)
+    return selection
+
+
+@dataclass(frozen=True)
+class _Work:
+    request: SelectRequest
+    plugins: Plugins
+    executor: Executor
+    device: str
+    progress: Progress
+
+    def single(self, candidate: Candidate) -> _Scored:
+        folder = self._folder([candidate])
+        summary = accumulate(candidate, self.request.dataset, folder, executor=self.executor, progress=self.progress)
+        return _Scored((candidate,), folder, summary)
+
+    def ensembles(self, pairs: Sequence[tuple[Candidate, ...]]) -> list[_Scored]:
+        """Average fold by fold, so that no more than one fold's probabilities need be there at once."""
+        for fold in range(len(pairs[0][0].runs)) if pairs else ():
+            cases = pairs[0][0].runs[fold].record.validation
+            due = [
+                pair
+                for pair in pairs
+                if not all(is_averaged(pair, case, self.request.dataset, self._folder(pair)) for case in cases)
+            ]
+            members = {member.name: member for pair in due for member in pair}
+            with self._probabilities(list(members.values()), cases):
+                for pair in due:
+                    average(
+                        pair,
+                        cases,
+                        self.request.dataset,
+                        self._folder(pair),
+                        executor=self.executor,
+                        progress=self.progress,
+                    )
+        return [_Scored(pair, self._folder(pair), self._score(pair)) for pair in pairs]
+
+    def postprocess(self, best: _Scored) -> tuple[postprocess.RuleRecord, Summary]:
+        """Fit the rule of the winner's plans, and score what it makes of its predictions."""
+        dataset, ending = self.request.dataset, self.request.dataset.description.file_ending
+        labels = references(dataset)
+        names = best.members[0].cases
+        cases = [LabelledCase(name, best.folder / f"{name}{ending}", labels[name]) for name in names]
+        choice = read_plans(best.members[0].runs[0].folder.plans).choice(Kind.POSTPROCESSOR)
+        run: dict[str, Any] = {"executor": self.executor, "progress": self.progress}
+        record = postprocess.fit_cases(cases, dataset.description, choice=choice, plugins=self.plugins, **run)
+        record.write(best.folder / "postprocessing.json")
+        rule = postprocess.FittedRule.load(record.data(), self.plugins, where="the rule", progress=self.progress)
+        target = best.folder / "postprocessed"
+        postprocess.apply(best.folder, target, rule, **run)
+        return record, score(names, dataset, target, **run)
+
+    def _folder(self, members: Sequence[Candidate]) -> Path:
+        return self.request.workspace.crossval / "+".join(m.name.replace(":", "_") for m in members)
+
+    def _score(self, pair: Sequence[Candidate]) -> Summary:
+        folder = self._folder(pair)
+        return score(pair[0].cases, self.request.dataset, folder, executor=self.executor, progress=self.progress)
+
+    @contextmanager
+    def _probabilities(self, members: Sequence[Candidate], cases: Sequence[str]) -> Iterator[None]:
+        """See to it that the members have stored their probabilities of these cases, for the time of the block."""
+        made: list[Path] = []
+        for member in members:
+            absent = [case for case in cases if not has_output(member.folder_of(case), case)]
+            made += [member.folder_of(case) / f"{case}{ENDING}" for case in absent]
+            for run in member.runs:
+                if set(absent) & set(run.record.validation):
+                    self._validate(run)
+        yield
+        if not self.request.keep_logits:
+            for path in made:
+                path.unlink(missing_ok=True)
+
+    def _validate(self, run: TrainedRun) -> None:
+        record, request = run.record, self.request
+        job = TrainingJob(
+            request.workspace,
+            request.dataset,
+            read_plans(run.folder.plans),
+            record.configuration,
+            record.fold,
+            record.seed,
+            record.command,
+            prepared=record.prepared,
+        )
+        again = FoldTraining(
+            self.plugins,
+            self.device,
+            mirroring=was_mirrored(run.folder.validation_with(request.weights)),
+            training=False,
+            weights=request.weights,
+            save_logits=True,
+        )
+        title = attrgetter("title")
+        deque(self.executor.map_on_device(again, [job], stage="validate", name=title, progress=self.progress), maxlen=0)
+
+
+def _dice(summary: Summary, keys: Sequence[str]) -> npt.NDArray[np.float64]:
+    rows = sorted(summary["metric_per_case"], key=lambda case: Path(case["prediction_file"]).name)
+    return np.array([[case["metrics"][key]["Dice"] for key in keys] for case in rows], np.float64)
+
+
+def _comparable_classes(scored: Sequence[_Scored], dataset: Dataset, progress: Progress) -> list[str]:
+    """The classes that every candidate has a score for: all but those that occur in no reference."""
+    names = dict(zip(dataset.description.labels.keys, dataset.description.labels.foreground_names, strict=True))
+    unknown = [key for key in names if any(np.isnan(entry.summary["mean"][key]["Dice"]) for entry in scored)]
+    for key in unknown:
+        progress.warning(f"{names[key]!r} occurs in no reference of the cross-validation; it is left out of the means")
+    return [key for key in names if key not in unknown]
+
+
+def _best(scored: Sequence[_Scored], keys: Sequence[str], progress: Progress) -> _Scored:
+    """The highest mean Dice; of equal ones the first, as in nnU-Net, and that is said."""
+    dice = [mean_score(entry.dice(keys)) for entry in scored]
+    first = int(np.argmax(dice))
+    if len(equal := [entry.name for entry, own in zip(scored, dice, strict=True) if own == dice[first]]) > 1:
+        progress.warning(
+            f"{', '.join(equal)} have the same mean Dice, {dice[first]:.4f}; {equal[0]} is taken, the first in "
+            "nnU-Net's order (2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres, then ensembles)"
+        )
+    return scored[first]
+
+
+def _entry(entry: _Scored, best: _Scored, keys: Sequence[str]) -> Entry:
+    own, others = entry.dice(keys), best.dice(keys)
+    return Entry(
+        name=entry.name,
+        members=tuple(member.name for member in entry.members),
+        dice=mean_score(own),
+        dice_per_class={key: metrics["Dice"] for key, metrics in entry.summary["mean"].items()},
+        difference=mean_score(own) - mean_score(others),
+        interval=paired_interval(own, others),
+        folder=str(entry.folder),
+    )
+
+
+def _write_model(best: _Scored, rule: postprocess.RuleRecord, target: Path, *, record: Mapping[str, float]) -> None:
+    weights = best.members[0].weights
+    if len(best.members) == 1:
+        runs = [run.folder for run in best.members[0].runs]
+        write_bundle(runs, target, weights=weights, postprocessing=rule.data())
+        return
+    contents = {member.name.replace(":", "_"): contents_of(member.runs, weights) for member in best.members}
+    pack_ensemble(contents, target, postprocessing=rule.data(), record={"mean foreground Dice": dict(record)})

@@ -1,0 +1,1 @@
+"""The conformance checks, a module per kind of component."""

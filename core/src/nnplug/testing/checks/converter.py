@@ -1,0 +1,70 @@
+"""The checks of `nnplug.contracts.Converter`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from nnplug.contracts import Survey
+from nnplug.conversion.convert import convert
+from nnplug.dataset.dataset import Dataset
+from nnplug.preparation.verify import Report
+from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.progress import Silent
+from nnplug.testing.check import Checks, Subject, require
+
+Contents = dict[str, bytes]
+
+
+def _surveys(subject: Subject) -> None:
+    with TemporaryDirectory() as folder:
+        source = _example(subject, Path(folder))
+        before = _contents(source)
+        survey = subject.create().survey(source, executor=LocalExecutor(1), progress=Silent())
+        require(isinstance(survey, Survey), f"the survey is {type(survey).__name__} instead of Survey")
+        require(
+            len(survey.training) > 1, f"the example has {len(survey.training)} training cases; two or more are asked"
+        )
+        require(_contents(source) == before, "surveying changed the source")
+
+
+def _converts(subject: Subject) -> None:
+    with TemporaryDirectory() as folder:
+        source = _example(subject, Path(folder))
+        before = _contents(source)
+        dataset, report = _convert(subject, source, Path(folder) / "Dataset001_Kit", workers=1)
+        require(_contents(source) == before, "converting changed the source")
+        require(not report.problems, f"the converted example has problems: {' '.join(report.problems[:1])}")
+        require(report.cases == dataset.description.training_cases, f"{report.cases} cases could be read")
+
+
+def _is_deterministic(subject: Subject) -> None:
+    with TemporaryDirectory() as folder:
+        source, results = _example(subject, Path(folder)), []
+        for workers in (1, 3):
+            place = Path(folder) / f"Dataset00{workers}_Kit"
+            _convert(subject, source, place, workers)
+            results.append(_contents(place))
+    require(results[0] == results[1], "another number of workers gave another dataset")
+
+
+def _example(subject: Subject, folder: Path) -> Path:
+    source = folder / "source"
+    source.mkdir()
+    subject.create().example(source)
+    return source
+
+
+def _convert(subject: Subject, source: Path, place: Path, workers: int) -> tuple[Dataset, Report]:
+    return convert(subject.create(), source, place, executor=LocalExecutor(workers), progress=Silent())
+
+
+def _contents(folder: Path) -> Contents:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+CHECKS: Checks = {
+    "surveys its example and writes nothing": _surveys,
+    "converts its example into a sound dataset": _converts,
+    "does not depend on the number of workers": _is_deterministic,
+}

@@ -1,0 +1,98 @@
+"""The checks of `nnplug.contracts.Planner`."""
+
+from __future__ import annotations
+
+import json
+
+from nnplug.contracts import PlanningContext
+from nnplug.plans.fingerprint import Fingerprint
+from nnplug.plans.plans import Choice, Configuration, Plans
+from nnplug.registry.components import Kind
+from nnplug.testing import samples
+from nnplug.testing.check import Checks, Subject, imports_no_torch, require
+
+VOLUMES = samples.fingerprint((1.5, 1.0, 1.0), (40, 56, 48))
+SLICES = samples.fingerprint((999.0, 1.0, 1.0), (1, 72, 64))
+KEPT = (Kind.EXTRACTOR, Kind.PLANNER, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
+
+
+def _plans_volumes(subject: Subject) -> None:
+    _checked(_plan(subject, VOLUMES), subject)
+
+
+def _plans_slices(subject: Subject) -> None:
+    plans = _plan(subject, SLICES)
+    _checked(plans, subject)
+    for name, configuration in plans.configurations.items():
+        require(configuration.dimensions == 2, f"images of one slice got the configuration {name}, which is not 2D")
+
+
+def _is_deterministic(subject: Subject) -> None:
+    require(_plan(subject, VOLUMES) == _plan(subject, VOLUMES), "the same fingerprint gave different plans")
+
+
+def _round_trips(subject: Subject) -> None:
+    data = _plan(subject, VOLUMES).data()
+    again = Plans.from_data(json.loads(json.dumps(data)), "the plans").data()
+    require(again == data, "the plans came back from JSON with other values")
+
+
+def _keeps_choices(subject: Subject) -> None:
+    plans = _plan(subject, VOLUMES)
+    for kind, choice in _choices(subject).items():
+        require(plans.choices.get(kind) == choice, f"the {kind} {choice.name!r} was chosen, the plans do not say so")
+
+
+def _plan(subject: Subject, fingerprint: Fingerprint) -> Plans:
+    context = PlanningContext("Dataset001_Kit", "kit", "kit", _choices(subject), subject.registry)
+    plans = subject.create().plan(fingerprint, samples.DESCRIPTION, context)
+    require(isinstance(plans, Plans), f"planning gave {type(plans).__name__} instead of nnplug.plans.plans.Plans")
+    require(plans.configurations, "the plans have no configuration")
+    assert isinstance(plans, Plans)
+    return plans
+
+
+def _choices(subject: Subject) -> dict[Kind, Choice]:
+    """What a recipe chooses once per plan; the architecture and the normalizers are left to the planner."""
+    names = {kind: subject.registry.names(kind)[:1] for kind in KEPT} | {Kind.PLANNER: [subject.entry.name]}
+    return {kind: Choice(name=name) for kind, found in names.items() for name in found}
+
+
+def _checked(plans: Plans, subject: Subject) -> None:
+    forward, backward = plans.transpose_forward, plans.transpose_backward
+    require(
+        [forward[axis] for axis in backward] == [0, 1, 2],
+        f"transpose_backward {backward} is not the inverse of transpose_forward {forward}",
+    )
+    for name, configuration in plans.configurations.items():
+        _check_numbers(name, configuration)
+        _check_components(name, configuration, subject)
+
+
+def _check_numbers(name: str, configuration: Configuration) -> None:
+    axes = configuration.dimensions
+    require(axes in (2, 3), f"{name}: patch_size has {axes} axes")
+    for field in ("spacing", "median_shape"):
+        found = len(getattr(configuration, field))
+        require(found == axes, f"{name}: {field} has {found} axes, patch_size {axes}")
+    require(configuration.batch_size > 0, f"{name}: batch_size is {configuration.batch_size}")
+
+
+def _check_components(name: str, configuration: Configuration, subject: Subject) -> None:
+    """Everything that the configuration names is to be had, and the network takes the patch."""
+    found = len(configuration.normalization)
+    require(found == samples.CHANNELS, f"{name}: {found} normalizations for {samples.CHANNELS} channels")
+    for normalization in configuration.normalization:
+        subject.registry.get(Kind.NORMALIZER, normalization.name)
+    choice = configuration.architecture
+    subject.registry.create(Kind.ARCHITECTURE, choice.name, choice.options).check_patch(configuration.patch_size)
+
+
+CHECKS: Checks = {
+    "imports no torch": imports_no_torch,
+    "plans 3D images": _plans_volumes,
+    "plans 2D images": _plans_slices,
+    "plans the same twice": _is_deterministic,
+    "gives plans that JSON holds": _round_trips,
+    "keeps what was chosen": _keeps_choices,
+}

@@ -1,0 +1,89 @@
+"""The checks of `nnplug.contracts.Postprocessor`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.contracts import LabelledCase
+from nnplug.io.images import Geometry, write_label
+from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.progress import Silent
+from nnplug.testing import samples
+from nnplug.testing.check import Checks, Subject, require
+from nnplug.testing.checks.executor import Elsewhere
+
+SPACING = (1.0, 1.0, 1.0)
+GEOMETRY = Geometry(samples.SHAPE, SPACING, SPACING, (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+TYPES: tuple[type[np.integer[Any]], ...] = (np.uint8, np.int16)
+
+
+def _fits(subject: Subject) -> None:
+    with TemporaryDirectory() as folder:
+        cases = _cases(Path(folder))
+        rules = [_fit(subject, cases, workers) for workers in (1, 2)]
+    require(json.loads(json.dumps(rules[0])) == rules[0], f"the rule {rules[0]} is not what JSON holds")
+    require(rules[0] == rules[1], f"the same cases gave different rules: {rules[0]} and {rules[1]}")
+
+
+def _fits_elsewhere(subject: Subject) -> None:
+    with TemporaryDirectory() as folder:
+        subject.create().fit(_cases(Path(folder)), samples.LABELS, executor=Elsewhere(1), progress=Silent())
+
+
+def _applies(subject: Subject) -> None:
+    with TemporaryDirectory() as folder:
+        rule = json.loads(json.dumps(_fit(subject, _cases(Path(folder)))))
+    for dtype in TYPES:
+        label_map: npt.NDArray[np.integer[Any]] = _prediction(0).astype(dtype)
+        before = label_map.copy()
+        result = subject.create().apply(label_map, rule, spacing=SPACING, labels=samples.LABELS)
+        require(np.array_equal(label_map, before), "the label map that was given has been changed")
+        _check(result, before)
+
+
+def _check(result: npt.NDArray[np.integer[Any]], before: npt.NDArray[np.integer[Any]]) -> None:
+    require(result.shape == before.shape, f"a label map of shape {before.shape} came back with shape {result.shape}")
+    require(result.dtype == before.dtype, f"a label map of {before.dtype} came back as {result.dtype}")
+    unknown = sorted(set(np.unique(result).tolist()) - set(samples.LABELS.all_values))
+    require(not unknown, f"the label map came back with the new values {unknown}")
+
+
+def _fit(subject: Subject, cases: Sequence[LabelledCase], workers: int = 1) -> dict[str, Any]:
+    rule = subject.create().fit(cases, samples.LABELS, executor=LocalExecutor(workers), progress=Silent())
+    require(isinstance(rule, Mapping), f"fitting gave {type(rule).__name__} instead of a rule as a mapping")
+    return dict(rule)
+
+
+def _cases(folder: Path) -> list[LabelledCase]:
+    """Predictions that differ from their references by an island."""
+    cases = []
+    for seed, name in enumerate("abc"):
+        case = LabelledCase(name, folder / "predictions" / f"{name}.nii.gz", folder / "references" / f"{name}.nii.gz")
+        write_label(case.prediction, _prediction(seed), GEOMETRY)
+        write_label(case.reference, _reference(seed), GEOMETRY)
+        cases.append(case)
+    return cases
+
+
+def _reference(seed: int) -> npt.NDArray[np.int16]:
+    return np.maximum(samples.volume(seed)[1], 0)
+
+
+def _prediction(seed: int) -> npt.NDArray[np.int16]:
+    label = _reference(seed)
+    label[-2:, -2 - seed :, -2:] = 1
+    return label
+
+
+CHECKS: Checks = {
+    "fits a rule that JSON holds": _fits,
+    "applies its rule to a copy": _applies,
+    "gives jobs that other processes can run": _fits_elsewhere,
+}

@@ -1,0 +1,64 @@
+"""A finished run that goes on: what may change, and how its folder becomes one that was stopped."""
+
+from __future__ import annotations
+
+import shutil
+
+import msgspec
+
+from nnplug.errors import NnplugError
+from nnplug.plans.differences import decisions, differences
+from nnplug.plans.plans import Choice, Plans, read_plans
+from nnplug.registry.attribution import attributed
+from nnplug.registry.components import Kind
+from nnplug.registry.loader import Plugins
+from nnplug.runtime.files import explained
+from nnplug.runtime.progress import Progress
+from nnplug.training.job import TrainingJob
+from nnplug.workspace.run_record import RunRecord
+
+
+def is_extension(job: TrainingJob, plugins: Plugins) -> bool:
+    """Whether a job asks a finished run for nothing but a longer training, which the trainer itself decides."""
+    run = job.run
+    if not (run.record.exists() and run.final_weights.exists()):
+        return False
+    earlier, later = read_plans(run.plans), job.own_plans
+    was, wanted = earlier.choice(Kind.TRAINER), later.choice(Kind.TRAINER)
+    if was.name != wanted.name or was == wanted:
+        return False
+    if decisions(_with_trainer(earlier, wanted)) != decisions(later):
+        return False
+    old, new = (plugins.registry.create(Kind.TRAINER, c.name, c.options) for c in (was, wanted))
+    with attributed(new):
+        return hasattr(new, "extends") and bool(new.extends(old))
+
+
+def begin_extension(job: TrainingJob, progress: Progress) -> None:
+    """Turn a finished run into a stopped one with the new plans; killed at any instant, it can be called again.
+
+    The final weights stay until the longer training has new ones; the validation, which was theirs, goes.
+
+    Raises:
+        NnplugError: the run kept no state to go on from.
+    """
+    run = job.run
+    if not (run.final_state.exists() or run.state.exists()):
+        raise NnplugError(
+            f"{run.path}: kept no {run.final_state.name} at its end, so it cannot go on. "
+            "Train it again from the start with --fresh."
+        )
+    lines = tuple(differences(decisions(read_plans(run.plans)), decisions(job.own_plans)))
+    progress.notice(f"{job.title} was finished and goes on ({'; '.join(lines)}); its schedule is planned anew")
+    with explained(run.path):
+        if run.final_state.exists():
+            run.final_state.replace(run.state)
+        shutil.rmtree(run.validation, ignore_errors=True)
+    record = RunRecord.read(run.record)
+    extended = tuple(dict.fromkeys((*record.extended, *lines)))
+    msgspec.structs.replace(record, plans_digest=job.own_plans.digest(), extended=extended).write(run.record)
+    job.own_plans.write(run.plans)
+
+
+def _with_trainer(plans: Plans, trainer: Choice) -> Plans:
+    return msgspec.structs.replace(plans, choices={**plans.choices, Kind.TRAINER: trainer})

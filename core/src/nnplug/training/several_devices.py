@@ -1,0 +1,271 @@
+"""One training on several devices: a process each, all of which make their share of every batch."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+import torch.distributed as dist
+
+from nnplug.errors import NnplugError, Problems
+from nnplug.registry.loader import Plugins
+from nnplug.runtime.device import choose_device
+from nnplug.runtime.distributed import ALONE, World
+from nnplug.runtime.executor import available_cores
+from nnplug.runtime.progress import Progress, Silent
+from nnplug.runtime.progress_events import Receiver, Sender
+from nnplug.training.job import TrainingJob
+from nnplug.training.train import train
+from nnplug.workspace.layout import RunFolder
+
+PATIENCE = timedelta(days=1)
+"""How long a process waits for the others, which may be validating a fold."""
+
+_GRACE = 2.0  # seconds in which the process that failed first may be known after another has failed because of it
+
+
+@dataclass(frozen=True)
+class _Rank:
+    """What one process is told.
+
+    Attributes:
+        world: which process it is.
+        rendezvous: the file by which the processes find each other.
+        job: the fold.
+        plugins: as the other process would load them.
+        device: "cuda" or "cpu".
+        workers: threads that load, of this process.
+    """
+
+    world: World
+    rendezvous: Path
+    job: TrainingJob
+    plugins: Plugins
+    device: str
+    workers: int
+
+
+def train_together(
+    job: TrainingJob, *, devices: int, plugins: Plugins, device: torch.device, workers: int, progress: Progress
+) -> RunFolder:
+    """Train a fold on several devices of this machine; like `nnplug.training.train.train` in all else.
+
+    Args:
+        job: what to train.
+        devices: how many.
+        plugins: where the components that the plans name come from.
+        device: their type.
+        workers: threads that load and augment, of all processes together.
+        progress: where to report.
+
+    Raises:
+        NnplugError: as `train` does; there are not so many devices; or a process was killed.
+    """
+    check_devices(device, devices)
+    context = multiprocessing.get_context("spawn")
+    with TemporaryDirectory() as folder:
+        processes, pipes = [], []
+        for rank in range(devices):
+            ours, theirs = context.Pipe(duplex=False)
+            told = _Rank(
+                World(rank, devices), Path(folder) / "ranks", job, plugins, device.type, max(workers // devices, 1)
+            )
+            processes.append(context.Process(target=_run, args=(told, theirs), name=f"rank {rank}"))
+            processes[-1].start()
+            theirs.close()
+            pipes.append(ours)
+        try:
+            _follow(processes, pipes, job, progress)
+        finally:
+            for process in processes:
+                process.kill()
+                process.join()
+    return job.run
+
+
+def check_devices(device: torch.device, devices: int) -> None:
+    """Refuse more devices than there are.
+
+    Raises:
+        NnplugError: as said.
+    """
+    there = {"cuda": torch.cuda.device_count(), "cpu": devices}.get(device.type, 1)
+    if devices > there:
+        raise NnplugError(f"--devices {devices}: this machine has {there} of type {device.type}; give at most {there}")
+
+
+def start_devices(environment: Mapping[str, str], device: str, devices: int, *, here: bool) -> World:
+    """Check the devices before anything is begun, and join the processes of `torchrun` if it started this one.
+
+    Args:
+        environment: of this process.
+        device: as `--device` names it.
+        devices: as `--devices` counts them.
+        here: whether folds are trained on this machine; elsewhere workers choose their devices.
+
+    Raises:
+        NnplugError: there are no such devices, or several are asked for where each process has one.
+    """
+    started = int(environment.get("WORLD_SIZE", "1")) > 1
+    if devices > 1 and (started or not here):
+        other = (
+            "torchrun starts the processes itself" if started else "on a cluster each worker trains on its own device"
+        )
+        raise NnplugError(f"--devices {devices}: {other}; leave it out")
+    if not here:
+        return ALONE
+    chosen = choose_device(device)
+    check_devices(chosen, devices)
+    return join_world(environment, chosen)
+
+
+def join_world(environment: Mapping[str, str], device: torch.device) -> World:
+    """The processes that `torchrun` started this one with; alone where it was not started so.
+
+    Args:
+        environment: of this process; torchrun writes RANK, LOCAL_RANK, WORLD_SIZE and LOCAL_WORLD_SIZE.
+        device: the type of device to train on, of which this process takes that of its LOCAL_RANK as current.
+    """
+    size = int(environment.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return ALONE
+    check_devices(device, int(environment["LOCAL_WORLD_SIZE"]))
+    backend = _backend(_own_device(device.type, int(environment["LOCAL_RANK"])))
+    dist.init_process_group(backend, timeout=PATIENCE)
+    return World(int(environment["RANK"]), size)
+
+
+def leave_world(world: World) -> None:
+    """End what `join_world` began."""
+    if world.size > 1:
+        dist.destroy_process_group()
+
+
+def _follow(
+    processes: Sequence[SpawnProcess], pipes: Sequence[Connection], job: TrainingJob, progress: Progress
+) -> None:
+    """Tell what the processes report until all have ended well."""
+    receiver, problems = Receiver(progress), _Problems()
+    running, open_pipes = list(processes), list(pipes)
+    try:
+        while running and not problems.lines:
+            ready = set(wait([*open_pipes, *(process.sentinel for process in running)]))
+            for pipe in [pipe for pipe in open_pipes if pipe in ready]:
+                if not _receive(pipe, receiver, problems):
+                    open_pipes.remove(pipe)
+            ended = [process for process in running if process.sentinel in ready]
+            running = [process for process in running if process not in ended]
+            if any(process.exitcode for process in ended):
+                break
+    finally:
+        receiver.close()
+    if any(process.exitcode or process in running for process in processes):
+        _explain(processes, open_pipes, problems, receiver, job)
+
+
+class _Problems:
+    """What processes said went wrong."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.bugs: list[str] = []
+
+
+def _receive(pipe: Connection, receiver: Receiver, problems: _Problems) -> bool:
+    """Take one message; whether there may be more."""
+    try:
+        event = pipe.recv()
+    except EOFError:
+        return False
+    if event[0] == "failed":
+        problems.lines += event[1]
+    elif event[0] == "bug":
+        problems.bugs.append(event[1])
+    else:
+        receiver.receive("leader", event)
+    return True
+
+
+def _explain(
+    processes: Sequence[SpawnProcess],
+    pipes: Sequence[Connection],
+    problems: _Problems,
+    receiver: Receiver,
+    job: TrainingJob,
+) -> None:
+    """Raise what went wrong first: when one process ends, the others fail for want of it."""
+    for process in processes:
+        process.join(_GRACE)
+    for pipe in pipes:
+        while pipe.poll() and _receive(pipe, receiver, problems):
+            pass
+    killed = [process for process in processes if (process.exitcode or 0) < 0]
+    if killed:  # before what the others said, which miss it
+        name = signal.Signals(-(killed[0].exitcode or 0)).name
+        raise NnplugError(
+            f"{job.run.path}: the process of {killed[0].name} was killed ({name}). Too little memory is the usual "
+            "cause; run the same command again, which goes on where it was."
+        )
+    if problems.lines:
+        raise Problems(tuple(dict.fromkeys(problems.lines)))
+    raise RuntimeError("\n".join(problems.bugs) or f"{job.run.path}: a process ended without a word")
+
+
+def _run(rank: _Rank, pipe: Connection) -> None:
+    """In a process of its own: train, report, and never outlive the process that started this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
+    sys.stdout = sys.stderr  # results are the parent's, and what plugins print here must not end up among them
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    device = _own_device(rank.device, rank.world.rank)
+    if device.type == "cpu":
+        torch.set_num_threads(max(available_cores() // rank.world.size, 1))
+    try:
+        dist.init_process_group(
+            _backend(device),
+            init_method=rank.rendezvous.as_uri(),
+            rank=rank.world.rank,
+            world_size=rank.world.size,
+            timeout=PATIENCE,
+        )
+        progress = Sender(pipe.send) if rank.world.leads else Silent()
+        train(rank.job, plugins=rank.plugins, device=device, workers=rank.workers, progress=progress, world=rank.world)
+    except Problems as error:
+        pipe.send(("failed", list(error.lines)))
+        sys.exit(1)
+    except NnplugError as error:
+        pipe.send(("failed", [str(error)]))
+        sys.exit(1)
+    except Exception:  # noqa: BLE001 - a bug, or another rank that is gone: the parent finds out which
+        pipe.send(("bug", traceback.format_exc()))
+        sys.exit(1)
+    dist.destroy_process_group()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _own_device(kind: str, index: int) -> torch.device:
+    return torch.device(kind, index) if kind == "cuda" else torch.device(kind)
+
+
+def _backend(device: torch.device) -> str:
+    if device.type != "cuda":
+        return "gloo"
+    torch.cuda.set_device(device)
+    return "nccl"

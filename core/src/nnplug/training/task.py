@@ -1,0 +1,99 @@
+"""All that a trainer is given: network, data, augmenter and the rest, made of what the plans name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nnplug.contracts import TrainingTask
+from nnplug.contracts.attributed import AttributingAugmenter, build_network
+from nnplug.dataset.splits import Fold
+from nnplug.models.pretrained import load_pretrained
+from nnplug.plans.plans import Configuration, Plans
+from nnplug.registry.components import Entry, Kind
+from nnplug.registry.loader import Plugins
+from nnplug.registry.provenance import resolve
+from nnplug.runtime.progress import Progress, Silent
+from nnplug.training.job import TrainingJob
+from nnplug.workspace.case_store import CaseStore
+
+if TYPE_CHECKING:
+    import torch
+
+
+USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER)
+Components = Mapping[tuple[Kind, str], Entry]
+
+
+def create(components: Components, plans: Plans, kind: Kind) -> Any:
+    """The component of a kind that is chosen once per plan, with its options."""
+    choice = plans.choice(kind)
+    return components[kind, choice.name].create(choice.options)
+
+
+def make_task(
+    job: TrainingJob,
+    components: Components,
+    cases: CaseStore,
+    fold: Fold,
+    *,
+    device: torch.device,
+    workers: int,
+    progress: Progress,
+) -> TrainingTask:
+    """All that the trainer of a job gets, the network with initial weights included."""
+    configuration = job.plans.configuration(job.configuration)
+    return TrainingTask(
+        network=_network(job, components, configuration, progress),
+        configuration=configuration,
+        labels=job.learned.labels,
+        cases=cases,
+        training=fold.train,
+        validation=fold.val,
+        augmenter=AttributingAugmenter(create(components, job.plans, Kind.AUGMENTER)),
+        masked_channels=_masked_channels(configuration, components),
+        device=device,
+        run=job.run,
+        seed=job.seed,
+        workers=workers,
+        progress=progress,
+    )
+
+
+def _network(
+    job: TrainingJob, components: Components, configuration: Configuration, progress: Progress
+) -> torch.nn.Module:
+    """The network with initial weights that depend on the seed, and on the pretrained model where there is one."""
+    import torch
+
+    choice = configuration.architecture
+    channels, outputs = configuration.input_channels(job.description), job.learned.labels.outputs
+    architecture = components[Kind.ARCHITECTURE, choice.name].create(choice.options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(job.seed)
+        network = build_network(architecture, channels=channels, outputs=outputs)
+    if job.pretrained is not None:
+        heads = load_pretrained(network, architecture, job.pretrained, channels=channels, outputs=outputs)
+        progress.notice(f"{job.title} begins with {job.pretrained}; at random begin {', '.join(heads)}")
+    return network
+
+
+def check_pretrained(job: TrainingJob, plugins: Plugins) -> None:
+    """Refuse weights that the training cannot begin with, before anything is removed for it.
+
+    Raises:
+        NnplugError: as `load_pretrained` does.
+        MissingProvider: the architecture is not to be had.
+    """
+    if job.pretrained is not None:
+        kinds = (Kind.ARCHITECTURE,)
+        components, _ = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=kinds)
+        _network(job, components, job.plans.configuration(job.configuration), Silent())
+
+
+def _masked_channels(configuration: Configuration, components: Components) -> tuple[int, ...]:
+    return tuple(
+        channel
+        for channel, scheme in enumerate(configuration.normalization)
+        if scheme.use_mask and components[Kind.NORMALIZER, scheme.name].load().zeroes_outside_mask
+    )

@@ -1,0 +1,208 @@
+"""Train one fold of a configuration: resumable, and equal to an uninterrupted run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnplug.contracts import Trainer
+from nnplug.dataset.splits import Fold, choose_fold
+from nnplug.errors import NnplugError
+from nnplug.models.pretrained import describe_pretrained
+from nnplug.plans.differences import decisions, differences
+from nnplug.plans.plans import read_plans
+from nnplug.preparation.make_splits import ensure_splits
+from nnplug.registry.attribution import attributed
+from nnplug.registry.components import Kind
+from nnplug.registry.loader import Plugins
+from nnplug.registry.provenance import resolve
+from nnplug.runtime.distributed import ALONE, World
+from nnplug.runtime.files import explained, write_json
+from nnplug.runtime.memory import keep_freed_memory
+from nnplug.runtime.progress import Progress
+from nnplug.training.extend import begin_extension, is_extension
+from nnplug.training.job import TrainingJob
+from nnplug.training.plots import draw_curves
+from nnplug.training.previous_stage import (
+    check_handed_on,
+    check_previous_unchanged,
+    check_takes_previous_stage,
+    previous_sources,
+)
+from nnplug.training.task import USED, create, make_task
+from nnplug.workspace.case_store import CaseStore
+from nnplug.workspace.layout import RunFolder
+from nnplug.workspace.run_lock import alone_in
+from nnplug.workspace.run_record import Pretrained, RunRecord, installed_versions
+
+if TYPE_CHECKING:
+    import torch
+
+REMEDY = "Give the same values to go on, --fresh to train it again from the start, or --name NAME to keep both."
+
+
+def train(
+    job: TrainingJob,
+    *,
+    plugins: Plugins,
+    device: torch.device,
+    workers: int,
+    progress: Progress,
+    world: World = ALONE,
+) -> RunFolder:
+    """Train a fold to the end, going on where an earlier start was stopped.
+
+    A finished fold is left as it is, unless the plans ask for a longer training than it had: then it goes on from its
+    final weights.
+
+    Args:
+        job: what to train.
+        plugins: where the components that the plans name come from.
+        device: where to train.
+        workers: threads that load and augment; they change no number.
+        progress: where to report.
+        world: the processes that call this together; the first of them writes.
+
+    Raises:
+        NnplugError: the fold was begun with other plans, another seed or other cases, its cases are not preprocessed,
+            a chosen component knows nothing of cascades or of several devices where it should, or another process is
+            at the fold.
+        Problems: folds of the configuration that it refines are missing; a line each with the command to make it.
+        MissingProvider: a component that the plans name is not to be had.
+    """
+    with alone_in(job.run, progress) if world.leads else nullcontext():
+        if is_extension(job, plugins) and world.leads:
+            begin_extension(job, progress)
+        world.wait()
+        _train(job, plugins=plugins, device=device, workers=workers, progress=progress, world=world)
+    return job.run
+
+
+def _train(
+    job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: int, progress: Progress, world: World
+) -> None:
+    check_unchanged(job)
+    check_previous_unchanged(job, REMEDY)
+    splits = ensure_splits(job.dataset, job.workspace, progress=progress)
+    fold = _fold(job, splits)
+    if job.run.is_finished:
+        return
+    components, notes = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=USED)
+    for note in notes:
+        progress.notice(note)
+    cases = job.cases
+    _check_preprocessed(job, fold, cases)
+    task = make_task(job, components, cases, fold, device=device, workers=workers, progress=progress)
+    trainer = create(components, job.plans, Kind.TRAINER)
+    if task.previous_labels:
+        check_takes_previous_stage(job, task.augmenter, trainer)
+        check_handed_on(job, fold, splits)
+    _check_devices(job, trainer, world)
+    network = components[Kind.ARCHITECTURE, task.configuration.architecture.name]
+    with attributed(trainer, network.origin):
+        if world.leads:
+            _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
+        keep_freed_memory()
+        trainer.train(replace(task, world=world))
+    if world.leads:
+        draw_curves(job.run.log, job.run.curves)
+
+
+def discard(run: RunFolder) -> None:
+    """Remove a run, so that it is trained again from the start (`--fresh`); raises as `alone_in` does."""
+    if run.path.exists():
+        with alone_in(run):
+            discard_folder(run.path)
+
+
+def discard_folder(folder: Path) -> None:
+    """Remove a folder if it is there; raises `NnplugError` where it cannot be removed."""
+    if folder.exists():
+        with explained(folder):
+            shutil.rmtree(folder)
+
+
+def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:
+    """Refuse to go on with a fold that was begun with other plans or another seed.
+
+    Args:
+        job: what is to be gone on with.
+        remedy: what the message says to do, for commands that call things otherwise.
+
+    Raises:
+        NnplugError: the message lists what differs, and the remedy.
+    """
+    if not job.run.record.exists():
+        return
+    record = RunRecord.read(job.run.record)
+    old = {**decisions(read_plans(job.run.plans)), "seed": record.seed, "pretrained": record.pretrained}
+    new = {**decisions(job.own_plans), "seed": job.seed, "pretrained": _pretrained(job)}
+    for values in (old, new):  # where the model lies means nothing
+        values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
+    if changed := list(differences(old, new)):
+        raise NnplugError(f"{job.run.path}: was begun with other values ({'; '.join(changed)}). {remedy}")
+
+
+def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
+    """The cases of the fold, which must be those that the run was begun with."""
+    names = tuple(case.name for case in job.dataset.training_cases())
+    fold = choose_fold(splits, names, job.fold)
+    record = RunRecord.read(job.run.record) if job.run.record.exists() else None
+    if record and (moved := {*record.training} ^ {*fold.train} or {*record.validation} ^ {*fold.val}):
+        raise NnplugError(
+            f"{job.run.path}: was begun with other cases than {job.workspace.splits} has now for fold {job.fold} "
+            f"({min(moved)!r} among {len(moved)}). Put the old folds back, or give --fresh to train it again."
+        )
+    return fold
+
+
+def _check_devices(job: TrainingJob, trainer: Trainer, world: World) -> None:
+    if world.size > 1 and not getattr(trainer, "takes_several_devices", False):
+        name = job.plans.choice(Kind.TRAINER).name
+        raise NnplugError(
+            f"trainer {name!r} trains on one device; leave out --devices {world.size}, or do not use torchrun"
+        )
+
+
+def _check_preprocessed(job: TrainingJob, fold: Fold, cases: CaseStore) -> None:
+    if missing := sorted({*fold.train, *fold.val} - set(cases)):
+        raise NnplugError(
+            f"{cases.folder}: {len(missing)} cases are not preprocessed ({missing[0]}, ..). "
+            f"Run: nnplug preprocess {job.dataset.folder} -c {job.configuration}"
+        )
+
+
+def _pretrained(job: TrainingJob) -> Pretrained | None:
+    return None if job.pretrained is None else describe_pretrained(job.pretrained)
+
+
+def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], splits: Sequence[Fold]) -> None:
+    """Write what makes the run folder self-contained; `run.json` last, since its presence says that all is there."""
+    run = job.run
+    if run.record.exists():
+        return
+    job.own_plans.write(run.plans)
+    write_json(run.description, job.learned.raw)
+    RunRecord(
+        dataset=job.plans.dataset,
+        plans=job.plans.name,
+        plans_digest=job.own_plans.digest(),
+        configuration=job.configuration,
+        fold=job.fold,
+        seed=job.seed,
+        command=job.command,
+        providers=job.plans.providers,
+        versions=installed_versions(job.plans.providers),
+        mirror_axes=mirror_axes,
+        training=fold.train,
+        validation=fold.val,
+        pretrained=_pretrained(job),
+        created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        previous=previous_sources(job, fold, splits),
+        prepared=job.prepared_as,
+    ).write(run.record)

@@ -1,0 +1,157 @@
+"""Score a trained fold on its validation cases, whole images at their original geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnplug.dataset.dataset import CaseFiles
+from nnplug.evaluation.evaluate import evaluate_cases
+from nnplug.inference.loaded_model import LoadedModel
+from nnplug.inference.logits import ENDING, write_logits
+from nnplug.io.images import read_geometry, write_label
+from nnplug.models.bundle_files import sha256
+from nnplug.models.open import open_stage
+from nnplug.preparation.make_splits import ensure_splits
+from nnplug.registry.loader import Plugins
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.files import read_json, write_json
+from nnplug.runtime.progress import Progress
+from nnplug.training.job import TrainingJob
+from nnplug.training.previous_stage import Handover
+from nnplug.training.train import discard_folder
+from nnplug.workspace.run_lock import alone_in
+from nnplug.workspace.run_record import RunRecord
+from nnplug.workspace.runs import WeightsKind, open_run
+
+if TYPE_CHECKING:
+    import torch
+
+SUMMARY = "summary.json"
+SETTINGS = "settings.json"
+"""What the predictions of a validation folder depend on."""
+
+
+def validate(
+    job: TrainingJob,
+    *,
+    plugins: Plugins,
+    device: torch.device,
+    mirroring: bool,
+    weights: WeightsKind = "final",
+    save_logits: bool = False,
+    executor: Executor,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Predict a fold's validation cases and score them against their labels.
+
+    Predictions and `summary.json` go to the run's `validation/`, those with the best weights to `validation_best/`.
+    What is there from an earlier start with the same weights and mirroring is kept. Where other configurations refine
+    this one, they get the predictions with the final weights too (`nnplug.training.previous_stage`).
+
+    Args:
+        job: the trained fold.
+        plugins: where the components come from.
+        device: where to predict.
+        mirroring: whether to average over mirrored images where training mirrored.
+        weights: those after the last epoch, or the best so far; these may be validated before the training has ended.
+        save_logits: keep what the network says, in small files, for ensembles.
+        executor: scores cases in parallel.
+        progress: where to report.
+
+    Returns:
+        The summary in nnU-Net's layout.
+
+    Raises:
+        NnplugError: the training has not come as far as these weights, or another process is at the fold.
+    """
+    work = _Work(job, weights, mirroring=mirroring, save_logits=save_logits)
+    with alone_in(job.run, progress):
+        work.discard_outdated(progress)
+        work.predict_missing(plugins=plugins, device=device, progress=progress)
+        summary = work.folder / SUMMARY
+        if summary.exists():
+            return dict(read_json(summary))
+        pairs = [(work.label_map(case), _label(case)) for case in work.cases()]
+        scores = evaluate_cases(pairs, job.description, executor=executor, progress=progress)
+        write_json(summary, scores)
+    return scores
+
+
+def was_mirrored(folder: Path) -> bool:
+    """Whether the predictions of a validation folder are averages over mirrored images."""
+    file = folder / SETTINGS
+    return not file.exists() or bool(read_json(file)["mirroring"])
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The validation of a fold with some weights."""
+
+    job: TrainingJob
+    weights: WeightsKind
+    mirroring: bool
+    save_logits: bool
+
+    @property
+    def folder(self) -> Path:
+        return self.job.run.validation_with(self.weights)
+
+    def cases(self) -> list[CaseFiles]:
+        names = RunRecord.read(self.job.run.record).validation
+        cases = {case.name: case for case in self.job.dataset.training_cases()}
+        return [cases[name] for name in names]
+
+    def label_map(self, case: CaseFiles) -> Path:
+        return self.folder / f"{case.name}{self.job.description.file_ending}"
+
+    def logits(self, case: CaseFiles) -> Path:
+        return self.folder / f"{case.name}{ENDING}"
+
+    def discard_outdated(self, progress: Progress) -> None:
+        """Remove predictions with other weights or other mirroring than asked for."""
+        weights = open_run(self.job.run.path).weights(self.weights)
+        settings = {"weights": sha256(weights), "mirroring": self.mirroring}
+        file = self.folder / SETTINGS
+        if file.exists() and read_json(file) == settings:
+            return
+        if self.folder.exists():
+            progress.notice(f"{self.folder}: is predicted again, with other weights or mirroring than before")
+            discard_folder(self.folder)
+        write_json(file, settings)
+
+    def predict_missing(self, *, plugins: Plugins, device: torch.device, progress: Progress) -> None:
+        job, cases = self.job, self.cases()
+        splits = ensure_splits(job.dataset, job.workspace, progress=progress)
+        handover = Handover(job, splits) if self.weights == "final" else None
+        missing = [case for case in cases if self._is_due(case) or (handover and handover.is_due(case.name))]
+        if not missing:
+            return
+        model = open_stage(job.run.path, weights=self.weights)
+        predictor = LoadedModel(model, plugins, device=device, mirroring=self.mirroring, progress=progress)
+        store = job.cases
+        with progress.task(f"validate {job.title}", len(cases), done=len(cases) - len(missing)) as advance:
+            for case in missing:
+                prepared = store[case.name]
+                logits = predictor.logits(prepared.channels())
+                if self.save_logits:
+                    write_logits(self.logits(case), predictor.output(logits, prepared.frame))
+                if self._lacks_label_map(case):
+                    label_map = predictor.labels(logits, prepared.frame)
+                    write_label(self.label_map(case), label_map, read_geometry(_label(case)))
+                if handover:
+                    handover.write(case.name, logits, predictor)
+                advance(case.name)
+
+    def _is_due(self, case: CaseFiles) -> bool:
+        return self._lacks_label_map(case) or (self.save_logits and not self.logits(case).exists())
+
+    def _lacks_label_map(self, case: CaseFiles) -> bool:
+        """Whether a case is still to be predicted; what is scored need not be kept."""
+        return not ((self.folder / SUMMARY).exists() or self.label_map(case).exists())
+
+
+def _label(case: CaseFiles) -> Path:
+    assert case.label is not None, "training cases have labels"
+    return case.label

@@ -1,0 +1,1 @@
+"""Know what lies where on disk: runs, records, preprocessed cases."""

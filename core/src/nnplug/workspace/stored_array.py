@@ -1,0 +1,77 @@
+"""Arrays in .npy files of which single patches are read."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.errors import NnplugError
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """An array in a .npy file, or some rows of it. Indexing reads what is asked for; `numpy.asarray` reads all.
+
+    Attributes:
+        path: of the file.
+        shape: of the array.
+        dtype: of its elements.
+        offset: where in the file it begins, in bytes.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Read the header of a file.
+
+        Raises:
+            NnplugError: the file is missing or damaged.
+        """
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            return cls(path, array.shape, array.dtype, array.offset)
+        except (OSError, ValueError, EOFError) as error:
+            raise _damaged(path, error) from error
+
+    def rows(self, start: int, stop: int) -> StoredArray:
+        """The part from row `start` up to `stop`."""
+        row = self.dtype.itemsize * int(np.prod(self.shape[1:]))
+        return StoredArray(self.path, (stop - start, *self.shape[1:]), self.dtype, self.offset + start * row)
+
+    def __len__(self) -> int:
+        """The size of the first axis."""
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        """Read a part, indexed as numpy would; the result is a copy.
+
+        Raises:
+            NnplugError: the file is gone or damaged.
+        """
+        try:
+            with self.path.open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            whole: npt.NDArray[Any] = np.ndarray(self.shape, self.dtype, mapped, self.offset)
+        except (OSError, ValueError, TypeError) as error:
+            raise _damaged(self.path, error) from error
+        return np.array(whole[key])
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:  # noqa: FBT001
+        """Read everything."""
+        if copy is False:
+            raise ValueError(f"{self.path}: a stored array cannot be had without a copy")
+        return self[...].astype(dtype or self.dtype, copy=False)
+
+
+def _damaged(path: Path, error: Exception) -> NnplugError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return NnplugError(f"{path}: cannot be read ({reason}). Delete {path.parent} and run nnplug preprocess again.")

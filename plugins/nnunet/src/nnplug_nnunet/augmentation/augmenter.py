@@ -1,0 +1,196 @@
+"""The component `nnunet` of kind augmenter: nnU-Net's transforms in nnU-Net's order, each number an option."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from nnplug.contracts import AugmentationContext, Augmenter
+from nnplug.errors import InvalidOptions
+from nnplug_nnunet.augmentation.intensity import (
+    AdditiveBrightness,
+    Brightness,
+    Contrast,
+    Gamma,
+    GaussianNoise,
+    MaskOutside,
+)
+from nnplug_nnunet.augmentation.pipeline import Pipeline
+from nnplug_nnunet.augmentation.previous import ComponentRemoval, Morphology
+from nnplug_nnunet.augmentation.resolution import GaussianBlur, LowResolution
+from nnplug_nnunet.augmentation.sample import ChannelTransform, Range, Transform
+from nnplug_nnunet.augmentation.spatial import MARGIN, Interpolation, Mirror, SpatialTransform, source_size
+
+ANISOTROPY = 3
+"""A patch whose largest axis is longer than the first by more than this is rotated and scaled in plane only."""
+MAY_BE_ZERO = ("noise", "elastic")
+"""Ranges of which 0 is a part: nothing happens there."""
+ELONGATION = 1.5
+"""A 2D patch whose axes differ by more than this is rotated little."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NnunetAugmenter(Augmenter):
+    """nnU-Net 2.8.1's augmentation. `p_...` are probabilities per sample, the rest ranges of uniform draws.
+
+    Attributes:
+        interpolation: of the image when rotated, scaled or brought back from low resolution: linear as in nnU-Net
+            2.8.1, or cubic as in the paper.
+        rotation: degrees up to which 3D patches are rotated about each axis, in both directions.
+        rotation_in_plane: degrees for 2D patches and for anisotropic 3D ones, which are rotated in plane only.
+        rotation_elongated: degrees for 2D patches that are longer than 1.5 times their width.
+        p_rotation: see above.
+        scaling: factors on the patch's extent: above 1 objects shrink.
+        p_scaling: see above.
+        p_scale_per_axis: probability that a scaling draws a factor for each axis.
+        even_scaling: whether half of the factors are drawn below 1, as nnU-Net 1 does, instead of evenly.
+        margin: the smallest factor for which the loader cuts a larger patch; below it borders are seen.
+        elastic: standard deviations of the smoothing of an elastic deformation, in units of the patch's size.
+        p_elastic: see above; nnU-Net has none by default.
+        noise: standard deviations; intensities have a standard deviation of about 1.
+        p_noise: see above.
+        blur: standard deviations in voxels, for each channel and axis.
+        p_blur: see above.
+        p_blur_channel: probability of each channel of a blurred sample.
+        brightness: factors for each channel; half of the draws below 1.
+        p_brightness: see above.
+        contrast: factors for each channel; half of the draws below 1.
+        p_contrast: see above.
+        low_resolution: zoom factors for each channel.
+        p_low_resolution: see above.
+        p_low_resolution_channel: probability of each channel of such a sample.
+        gamma: exponents for each channel; half of the draws below 1.
+        p_gamma_inverted: of gamma on the negative image.
+        p_gamma: of gamma on the image, which comes after.
+        additive_brightness: standard deviation of a shift; nnU-Net has none by default.
+        p_additive_brightness: see above.
+        p_additive_brightness_channel: probability of each channel of such a sample.
+        previous_radius: of the balls that dilate, erode, open or close what a cascade's previous stage predicted.
+        p_previous_morphology: see above.
+        p_previous_morphology_label: probability of each label of such a sample.
+        previous_component: smaller parts of the patch can be removed from what the previous stage predicted.
+        p_previous_removal: see above.
+        p_previous_removal_label: probability of each label of such a sample.
+    """
+
+    takes_previous_stage: ClassVar[bool] = True
+
+    interpolation: Interpolation = "linear"
+    rotation: float = 30.0
+    rotation_in_plane: float = 180.0
+    rotation_elongated: float = 15.0
+    p_rotation: float = 0.2
+    scaling: Range = (0.7, 1.4)
+    p_scaling: float = 0.2
+    p_scale_per_axis: float = 0.0
+    even_scaling: bool = False
+    margin: float = MARGIN
+    elastic: Range = (0.0, 0.25)
+    p_elastic: float = 0.0
+    noise: Range = (0.0, 0.1)
+    p_noise: float = 0.1
+    blur: Range = (0.5, 1.0)
+    p_blur: float = 0.2
+    p_blur_channel: float = 0.5
+    brightness: Range = (0.75, 1.25)
+    p_brightness: float = 0.15
+    contrast: Range = (0.75, 1.25)
+    p_contrast: float = 0.15
+    low_resolution: Range = (0.5, 1.0)
+    p_low_resolution: float = 0.25
+    p_low_resolution_channel: float = 0.5
+    gamma: Range = (0.7, 1.5)
+    p_gamma_inverted: float = 0.1
+    p_gamma: float = 0.3
+    additive_brightness: float = 0.2
+    p_additive_brightness: float = 0.0
+    p_additive_brightness_channel: float = 1.0
+    previous_radius: Range = (1.0, 8.0)
+    p_previous_morphology: float = 0.4
+    p_previous_morphology_label: float = 0.5
+    previous_component: float = 0.15
+    p_previous_removal: float = 0.2
+    p_previous_removal_label: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse probabilities that are none, ranges that are empty, and no room at all."""
+        if not 0 < self.margin <= 1:
+            raise InvalidOptions(f"augmenter option margin is {self.margin}; it must be above 0 and at most 1")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name.startswith("p_") and not 0 <= value <= 1:
+                raise InvalidOptions(f"augmenter option {field.name} is {value}; it must be from 0 to 1")
+            if isinstance(value, tuple):
+                _check_range(field.name, value)
+
+    def bind(self, context: AugmentationContext) -> Pipeline:
+        """See `nnplug.contracts.Augmenter`."""
+        in_plane = is_anisotropic(context.patch_size)
+        rotation = self.rotation_for(context.patch_size)
+        source = source_size(context.patch_size, rotation, self.margin)
+        return Pipeline(
+            source_patch_size=(context.patch_size[0], *source[1:]) if in_plane else source,
+            spatial=self._spatial(context.patch_size, rotation, in_plane=in_plane),
+            intensity=self._intensity(len(context.patch_size), in_plane=in_plane),
+            mirror=Mirror(context.mirror_axes),
+            mask=MaskOutside(context.masked_channels),
+            previous=self._previous(context.previous_labels),
+            previous_labels=context.previous_labels,
+        )
+
+    def rotation_for(self, patch_size: Sequence[int]) -> float:
+        """The largest angle, in degrees, for patches of that size."""
+        if len(patch_size) == 3 and not is_anisotropic(patch_size):
+            return self.rotation
+        elongated = len(patch_size) == 2 and max(patch_size) / min(patch_size) > ELONGATION
+        return self.rotation_elongated if elongated else self.rotation_in_plane
+
+    def _spatial(self, patch_size: tuple[int, ...], rotation: float, *, in_plane: bool) -> SpatialTransform:
+        return SpatialTransform(
+            patch_size=patch_size,
+            in_plane=in_plane,
+            rotation=rotation,
+            p_rotation=self.p_rotation,
+            scaling=self.scaling,
+            p_scaling=self.p_scaling,
+            p_scale_per_axis=self.p_scale_per_axis,
+            interpolation=self.interpolation,
+            even_scaling=self.even_scaling,
+            elastic=self.elastic,
+            p_elastic=self.p_elastic,
+        )
+
+    def _intensity(self, axes: int, *, in_plane: bool) -> tuple[ChannelTransform[Any], ...]:
+        cubic = self.interpolation == "cubic"
+        return (
+            GaussianNoise(self.p_noise, self.noise),
+            GaussianBlur(self.p_blur, self.p_blur_channel, self.blur, axes),
+            Brightness(self.p_brightness, self.brightness),
+            Contrast(self.p_contrast, self.contrast),
+            LowResolution(
+                self.p_low_resolution, self.p_low_resolution_channel, self.low_resolution, int(in_plane), cubic
+            ),
+            Gamma(self.p_gamma_inverted, self.gamma, inverted=True),
+            AdditiveBrightness(
+                self.p_additive_brightness, self.p_additive_brightness_channel, self.additive_brightness
+            ),
+            Gamma(self.p_gamma, self.gamma, inverted=False),
+        )
+
+    def _previous(self, labels: tuple[int, ...]) -> tuple[Transform[Any], ...]:
+        return (
+            Morphology(self.p_previous_morphology, self.p_previous_morphology_label, self.previous_radius, labels),
+            ComponentRemoval(self.p_previous_removal, self.p_previous_removal_label, self.previous_component, labels),
+        )
+
+
+def _check_range(name: str, limits: Range) -> None:
+    low, high = limits
+    if not (low > 0 or (low == 0 and name in MAY_BE_ZERO)) or low > high:
+        raise InvalidOptions(f"augmenter option {name} is {list(limits)}; it must be two numbers above 0, rising")
+
+
+def is_anisotropic(patch_size: Sequence[int]) -> bool:
+    """Whether a 3D patch is so thin along its first axis that it is only moved in plane."""
+    return len(patch_size) == 3 and max(patch_size) / patch_size[0] > ANISOTROPY

@@ -1,0 +1,58 @@
+"""The transforms of one training, and what they draw for one sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnplug_nnunet.augmentation.intensity import MaskOutside
+from nnplug_nnunet.augmentation.sample import ChannelTransform, Transform
+from nnplug_nnunet.augmentation.spatial import Mirror, Motion, SpatialTransform
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Everything random about one sample.
+
+    Attributes:
+        motion: of the grid, None where the patch is cropped.
+        effects: of the other transforms in their order, None for those that leave the sample as it is.
+    """
+
+    motion: Motion | None
+    effects: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Transforms:
+    """The transforms of one training, in the order in which they are applied.
+
+    Attributes:
+        source_patch_size: the larger patch that the loader cuts, voxels.
+        spatial: rotation, scaling and elastic deformation, or a crop.
+        intensity: the transforms of single channels.
+        mirror: the mirroring.
+        mask: sets channels to 0 outside the nonzero mask.
+        previous: the transforms of the previous stage's label map.
+        previous_labels: its values; empty without a cascade.
+    """
+
+    source_patch_size: tuple[int, ...]
+    spatial: SpatialTransform
+    intensity: tuple[ChannelTransform[Any], ...]
+    mirror: Mirror
+    mask: MaskOutside
+    previous: tuple[Transform[Any], ...] = ()
+    previous_labels: tuple[int, ...] = ()
+
+    @property
+    def after_spatial(self) -> tuple[Transform[Any], ...]:
+        """The transforms after the spatial one, without the mask, which draws nothing."""
+        return (*self.intensity, self.mirror, *(self.previous if self.previous_labels else ()))
+
+    def draw(self, rng: np.random.Generator, channels: int) -> Drawn:
+        """Draw for one sample, in the order in which the transforms are applied."""
+        motion = self.spatial.draw(rng, channels)
+        return Drawn(motion, tuple(transform.draw(rng, channels) for transform in self.after_spatial))

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnplug.dataset.labels import Labels
+from nnplug.errors import InvalidFile
+
+CLASSES = {"background": 0, "anterior": 1, "posterior": 2}
+REGIONS = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": [3]}
+
+
+def labels(raw, order=None) -> Labels:
+    return Labels.from_data(raw, order, "d.json")
+
+
+def test_classes():
+    found = labels(CLASSES)
+    assert not found.has_regions
+    assert found.foreground == ((1,), (2,))
+    assert found.foreground_names == ("anterior", "posterior")
+    assert found.outputs == found.entries == 3
+    assert found.keys == ("1", "2")
+    assert found.ignore is None
+
+
+def test_regions():
+    found = labels(REGIONS, [1, 2, 3])
+    assert found.has_regions
+    assert found.foreground == ((1, 2, 3), (2, 3), (3,))
+    assert found.outputs == 3
+    assert found.entries == 4
+    assert found.regions_class_order == (1, 2, 3)
+    assert found.keys == ("(1, 2, 3)", "(2, 3)", "(3,)")
+
+
+def test_a_region_given_as_a_bare_number_keeps_its_key():
+    found = labels({"background": 0, "whole": [1, 2], "core": 2}, [1, 2])
+    assert found.foreground == ((1, 2), (2,))
+    assert found.keys == ("(1, 2)", "2")
+
+
+def test_lists_of_one_value_are_classes():
+    found = labels({"background": 0, "a": [1], "b": [2]}, [9, 9])
+    assert not found.has_regions
+    assert found.keys == ("1", "2")
+    assert found.regions_class_order is None
+
+
+def test_the_ignore_label_is_no_output():
+    found = labels(CLASSES | {"ignore": 3})
+    assert found.ignore == 3
+    assert found.outputs == 3
+    assert found.entries == 4
+    assert found.all_values == (0, 1, 2)
+
+
+@given(st.permutations(range(5)))
+def test_values_are_kept_in_the_order_of_the_file(order):
+    found = labels({f"label {v}": v for v in order})
+    assert found.foreground == tuple((v,) for v in order if v)
+    assert found.all_values == tuple(range(5))
+
+
+@pytest.mark.parametrize(
+    ("raw", "order", "message"),
+    [
+        ({}, None, r"'labels' is \{\}; expected an object"),
+        ([0, 1], None, r"'labels' is \[0, 1\]; expected an object"),
+        ({"background": 0, "a": "1"}, None, "label 'a' is '1'; expected a whole number or a list of them"),
+        ({"background": 0, "a": -1}, None, "label 'a' is -1; expected"),
+        ({"background": 0, "a": True}, None, "label 'a' is True; expected"),
+        ({"background": 0, "a": []}, None, r"label 'a' is \[\]; expected"),
+        ({"background": 0, "a": 2}, None, r"label values are \[0, 2\]; they must be consecutive from 0"),
+        ({"a": 1, "b": 2}, None, r"label values are \[1, 2\]; they must be consecutive from 0 \(background\)"),
+        ({"background": 0}, None, "'labels' names no foreground class"),
+        (CLASSES | {"ignore": 4}, None, r"label 'ignore' is \[4\]; it must be the highest, 3"),
+        (CLASSES | {"ignore": [3, 4]}, None, r"label 'ignore' is \[3, 4\]; it must be the highest, 3"),
+        (REGIONS, None, "'regions_class_order' is None; labels with regions need one value for each of the 3"),
+        (REGIONS, [1, 2], r"'regions_class_order' is \[1, 2\]"),
+        (REGIONS, ["1", "2", "3"], r"'regions_class_order' is \['1', '2', '3'\]"),
+        (REGIONS, 3, "'regions_class_order' is 3"),
+    ],
+)
+def test_what_breaks_the_rules_is_quoted(raw, order, message):
+    with pytest.raises(InvalidFile, match=f"d.json: {message}"):
+        labels(raw, order)

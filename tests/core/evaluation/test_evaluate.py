@@ -1,0 +1,111 @@
+import json
+import math
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.errors import NnplugError, Problems
+from nnplug.evaluation.evaluate import evaluate, find_description
+from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.progress import Silent
+
+RUN = {"executor": LocalExecutor(1), "progress": Silent()}
+REFERENCE = ["ignore", "islands-everywhere", "islands-of-one", "regions", "scattered"]
+
+
+def write(path, array):
+    path.parent.mkdir(exist_ok=True)
+    sitk.WriteImage(sitk.GetImageFromArray(np.asarray(array, np.uint8)), str(path))
+
+
+def describe(labels, **more):
+    raw = {"channel_names": {"0": "MRI"}, "labels": labels, "numTraining": 1, "file_ending": ".nii.gz", **more}
+    return DatasetDescription.from_data(raw, "dataset.json")
+
+
+def equal(ours, theirs):
+    return ours == theirs or (math.isnan(ours) and math.isnan(theirs))
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_every_figure_is_nnunets(shared, name):
+    folder = shared / "reference" / "postprocess" / name
+    description = DatasetDescription.read(folder / "dataset.json")
+    ours = evaluate(folder / "labels", folder / "predictions", description, **RUN)
+    theirs = json.loads((folder / "expected" / "summary.json").read_text())
+    assert all(equal(ours["foreground_mean"][m], v) for m, v in theirs["foreground_mean"].items())
+    assert set(ours["mean"]) == set(theirs["mean"])
+    assert all(equal(ours["mean"][k][m], v) for k, row in theirs["mean"].items() for m, v in row.items())
+    for mine, case in zip(ours["metric_per_case"], theirs["metric_per_case"], strict=True):
+        assert mine["prediction_file"].endswith(case["prediction_file"])
+        assert all(equal(mine["metrics"][k][m], v) for k, row in case["metrics"].items() for m, v in row.items())
+
+
+def test_nan_rules(tmp_path):
+    """A class absent from one case is left out of its mean; a class absent from all makes the overall mean NaN."""
+    for case, (reference, predicted) in {"a": ([1, 0], [1, 0]), "b": ([0, 0], [0, 0])}.items():
+        write(tmp_path / "r" / f"{case}.nii.gz", [[reference]])
+        write(tmp_path / "p" / f"{case}.nii.gz", [[predicted]])
+    summary = evaluate(tmp_path / "r", tmp_path / "p", describe({"background": 0, "x": 1, "y": 2}), **RUN)
+    assert summary["mean"]["1"]["Dice"] == 1
+    assert math.isnan(summary["mean"]["2"]["Dice"])
+    assert math.isnan(summary["foreground_mean"]["Dice"])
+    assert summary["foreground_mean"]["TP"] == 0.25
+    assert "NaN" in json.dumps(summary)
+
+
+def test_region_keys_are_tuples(tmp_path):
+    for folder in "rp":
+        write(tmp_path / folder / "a.nii.gz", [[[0, 1, 2]]])
+    labels = {"background": 0, "whole": [1, 2], "core": [2]}
+    summary = evaluate(tmp_path / "r", tmp_path / "p", describe(labels, regions_class_order=[1, 2]), **RUN)
+    assert list(summary["mean"]) == ["(1, 2)", "(2,)"]
+
+
+def test_without_a_description_every_value_is_a_class(tmp_path):
+    write(tmp_path / "r" / "a.nii.gz", [[[0, 4]]])
+    write(tmp_path / "p" / "a.nrrd", [[[7, 4]]])
+    summary = evaluate(tmp_path / "r", tmp_path / "p", None, **RUN)
+    assert {key: row["Dice"] for key, row in summary["mean"].items()} == {"4": 1.0, "7": 0.0}
+
+
+def test_the_description_beside_the_predictions_is_found(tmp_path):
+    assert find_description(None, tmp_path) is None
+    (tmp_path / "dataset.json").write_text(json.dumps(describe({"background": 0, "x": 1}).raw))
+    assert find_description(None, tmp_path).labels.keys == ("1",)
+
+
+def test_all_missing_files_are_listed(tmp_path):
+    for name in "abc":
+        write(tmp_path / "r" / f"{name}.nii.gz", [[[1]]])
+    for name in "cd":
+        write(tmp_path / "p" / f"{name}.nii.gz", [[[1]]])
+    with pytest.raises(Problems) as error:
+        evaluate(tmp_path / "r", tmp_path / "p", None, **RUN)
+    assert [line.split(": ")[1].split(" in ")[0] for line in error.value.lines] == [
+        "has no prediction",
+        "has no prediction",
+        "has no reference",
+    ]
+    (tmp_path / "p" / "d.nii.gz").unlink()
+    assert len(evaluate(tmp_path / "r", tmp_path / "p", None, partial=True, **RUN)["metric_per_case"]) == 1
+
+
+def test_different_shapes_are_named(tmp_path):
+    write(tmp_path / "r" / "a.nii.gz", [[[1, 1]]])
+    write(tmp_path / "p" / "a.nii.gz", [[[1]]])
+    with pytest.raises(Problems, match=r"has shape \(1, 1, 1\), its reference .* has \(1, 1, 2\)"):
+        evaluate(tmp_path / "r", tmp_path / "p", describe({"background": 0, "x": 1}), **RUN)
+
+
+def test_nothing_to_score_is_told(tmp_path):
+    with pytest.raises(NnplugError, match="no such folder"):
+        evaluate(tmp_path / "r", tmp_path / "p", None, **RUN)
+    (tmp_path / "r").mkdir()
+    with pytest.raises(NnplugError, match="holds no label maps"):
+        evaluate(tmp_path / "r", tmp_path / "r", None, **RUN)
+    write(tmp_path / "r" / "a.nii.gz", [[[0]]])
+    with pytest.raises(NnplugError, match="background only"):
+        evaluate(tmp_path / "r", tmp_path / "r", None, **RUN)

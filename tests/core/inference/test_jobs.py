@@ -1,0 +1,105 @@
+"""Images predicted as jobs: the same whatever runs them, and nothing lost that a killed job had finished."""
+
+from __future__ import annotations
+
+import pickle
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from nnplug.errors import NnplugError, Problems
+from nnplug.inference.jobs import FolderPrediction, predict_cases
+from nnplug.io.images import read_label
+from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.progress import Silent
+
+
+class Elsewhere(LocalExecutor):
+    """Two workers, to which jobs come as to another process; each job is killed once when it has predicted a case."""
+
+    slots = 2
+
+    def map_on_device(self, function, items, *, stage, name, progress):
+        self.titles = [name(item) for item in items]
+        for item in items:
+            first = pickle.loads(pickle.dumps(function))
+            with pytest.raises(KeyboardInterrupt):
+                first(item[:1], Killer())
+            yield pickle.loads(pickle.dumps(function))(item, progress)
+
+
+class Killer(Silent):
+    @contextmanager
+    def task(self, title, total, *, done=0):
+        def advance(latest):
+            if title == "predict" and latest:
+                raise KeyboardInterrupt
+
+        yield advance
+
+
+class Heard(Silent):
+    def __init__(self):
+        self.done = []
+
+    @contextmanager
+    def task(self, title, total, *, done=0):
+        if title == "predict":
+            self.done.append((done, total))
+        yield lambda latest: None
+
+
+@pytest.fixture
+def images(write_image):
+    random = np.random.default_rng(0)
+    return [write_image(f"case_{k:02d}", random.normal(50, 20, (4, 9, 8)).astype(np.float32)) for k in range(10)]
+
+
+@pytest.fixture
+def prediction(bundle, plugins, tmp_path):
+    """`prediction("out")` predicts into that folder with a model that is a zip."""
+    model = bundle("model.zip", folds=2)
+
+    def make(name, **options):
+        return FolderPrediction((model,), tmp_path / name, plugins, device="cpu", mirroring=False, **options)
+
+    return make
+
+
+def test_jobs_of_a_cluster_predict_what_one_machine_does(prediction, images, tmp_path):
+    predict_cases(prediction("here"), images, executor=LocalExecutor(1), progress=Silent())
+    cluster, heard = Elsewhere(), Heard()
+    predict_cases(prediction("there"), images, executor=cluster, progress=heard)
+    assert len(cluster.titles) == 8
+    assert set(cluster.titles) == {"2 images", *(f"case_{k:02d}" for k in range(2, 8))}
+    assert heard.done == [(1, 2), (1, 2), *[(1, 1)] * 6]  # what the killed job had finished is kept
+    names = {file.name for file in (tmp_path / "here").iterdir()}
+    assert names == {file.name for file in (tmp_path / "there").iterdir()}
+    for case in images:
+        ours, theirs = (read_label(tmp_path / f / f"{case.name}.nii.gz").array for f in ("here", "there"))
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_only_a_call_that_resumes_keeps_what_is_there(prediction, images, tmp_path):
+    run = {"executor": LocalExecutor(1), "progress": Silent()}
+    predict_cases(prediction("out"), images[:2], **run)
+    file = tmp_path / "out" / "case_00.nii.gz"
+    written = file.stat().st_mtime_ns
+    predict_cases(prediction("out"), images[:3], resume=True, **run)
+    assert file.stat().st_mtime_ns == written
+    predict_cases(prediction("out"), images[:1], **run)
+    assert file.stat().st_mtime_ns > written
+
+
+def test_what_is_wrong_with_model_or_images_is_told_as_without_jobs(prediction, images, tmp_path):
+    run = {"executor": LocalExecutor(1), "progress": Silent()}
+    with pytest.raises(NnplugError, match="has no fold '7'"):
+        predict_cases(prediction("out", folds=("7",)), images, **run)
+    assert not (tmp_path / "out").exists()
+    images[1].images[0].write_bytes(b"torn")
+    with pytest.raises(Problems) as problems:
+        predict_cases(prediction("out"), images[:3], **run)
+    (line,) = problems.value.lines
+    assert line.startswith("case_01: ")
+    assert (tmp_path / "out" / "case_02.nii.gz").is_file()

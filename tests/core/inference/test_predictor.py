@@ -1,0 +1,100 @@
+"""`nnplug.Predictor`: the models of the command, for arrays."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import nnplug
+from nnplug.errors import MissingProvider, NnplugError
+from nnplug.io.images import read_image
+
+SPACING = (2.0, 1.1, 0.8)
+
+
+def volume(seed=0, shape=(1, 6, 12, 11)):
+    return np.random.default_rng(seed).normal(50, 20, shape)
+
+
+def test_arrays_and_files_give_the_same(bundle, make_predictor, make_model, write_image):
+    predictor = nnplug.Predictor(bundle("a.zip", folds=2), device="cpu")
+    case = write_image("x", volume()[0].astype(np.float32))
+    image = read_image(case.images)
+    expected = make_predictor(make_model(folds=2)).predict(image)
+    assert np.array_equal(predictor.predict(image.array, image.geometry.spacing), expected)
+    found = predictor.predict_files(*case.images)
+    assert np.array_equal(found.array, expected)
+    assert found.geometry == image.geometry
+    assert (predictor.channels, predictor.labels) == (("MR0",), {"background": (0,), "a": (1,), "b": (2,)})
+
+
+def test_labels_are_the_largest_probabilities_of_the_ensemble(bundle):
+    one, two = bundle("a", seed=1), bundle("b", seed=2)
+    together = nnplug.Predictor(one, two, device="cpu", mirroring=False)
+    alone = [
+        nnplug.Predictor(path, device="cpu", mirroring=False).probabilities(volume(), SPACING) for path in (one, two)
+    ]
+    mean = together.probabilities(volume(), SPACING)
+    np.testing.assert_allclose(mean, (alone[0] + alone[1]) / 2, atol=1e-6)
+    assert np.array_equal(together.predict(volume(), SPACING), mean.argmax(0))
+
+
+def test_threads_may_share_one(bundle):
+    predictor = nnplug.Predictor(bundle("a", folds=2), device="cpu", mirroring=False)
+    images = [volume(seed) for seed in range(4)]
+    expected = [predictor.predict(image, SPACING) for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda image: predictor.predict(image, SPACING), images))
+    assert all(map(np.array_equal, found, expected))
+
+
+def test_an_image_of_zeros_is_background(bundle):
+    predictor = nnplug.Predictor(bundle("a"), device="cpu")
+    nothing = np.zeros((1, 3, 4, 5), np.int16)
+    assert not predictor.predict(nothing, SPACING).any()
+    assert (predictor.probabilities(nothing, SPACING)[0] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing", "message"),
+    [
+        (
+            (6, 12, 11),
+            SPACING,
+            r"of shape \(6, 12, 11\) with spacing \(2.0, 1.1, 0.8\); expected \(C, z, y, x\)",
+        ),
+        ((1, 6, 12, 11), (1.0, 1.0), "a length above 0 in mm for each spatial axis"),
+        ((1, 6, 12, 11), (1.0, 0.0, 1.0), "a length above 0 in mm"),
+        ((2, 6, 12, 11), SPACING, "the image has 2 channels, the model needs 1"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(bundle, shape, spacing, message):
+    with pytest.raises(NnplugError, match=message):
+        nnplug.Predictor(bundle("a"), device="cpu").predict(np.ones(shape), spacing)
+
+
+def test_a_missing_plugin_is_the_line_for_pip(bundle):
+    with pytest.raises(MissingProvider, match="this model needs .* blocked"):
+        nnplug.Predictor(bundle("a"), device="cpu", plugins=nnplug.Plugins(block=["nnunet"]))
+
+
+def test_2d_arrays_give_2d_label_maps(bundle):
+    from nnplug.contracts import Topology
+    from nnplug.plans.plans import Choice
+
+    topology = Topology(strides=((1, 1), (2, 2)), kernel_sizes=((3, 3),) * 2, features_per_stage=(4, 8))
+    options = nnplug.Plugins().registry.get(nnplug.Kind.ARCHITECTURE, "plain-conv-unet").load().options_for(topology)
+    flat = {
+        "architecture": Choice(name="plain-conv-unet", options=json.loads(json.dumps(options))),
+        "spacing": (1.0, 1.0),
+        "patch_size": (16, 16),
+        "median_shape": (16.0, 16.0),
+    }
+    identity = {"transpose_forward": (0, 1, 2), "transpose_backward": (0, 1, 2)}
+    predictor = nnplug.Predictor(bundle("a", configuration=flat, **identity), device="cpu", mirroring=False)
+    image = volume(shape=(1, 20, 23))
+    assert predictor.predict(image, (1.2, 0.9)).shape == (20, 23)
+    assert predictor.probabilities(image, (1.2, 0.9)).shape == (3, 20, 23)

@@ -1,0 +1,147 @@
+import json
+import stat
+import zipfile
+
+import pytest
+
+from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.models.bundle import read_bundle, unpacked, write_bundle
+from nnplug.models.ensemble_bundle import import_bundle
+
+
+@pytest.fixture
+def bundle(make_run, tmp_path):
+    write_bundle([make_run(0), make_run(1)], tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+@pytest.fixture
+def archive(make_run, tmp_path):
+    write_bundle([make_run(0)], tmp_path / "bundle.zip")
+    return tmp_path / "bundle.zip"
+
+
+def add(archive, name, content=b"x", mode=stat.S_IFREG | 0o644):
+    with zipfile.ZipFile(archive, "a") as zipped:
+        member = zipfile.ZipInfo(name)
+        member.external_attr = mode << 16
+        zipped.writestr(member, content)
+
+
+def test_a_bundle_holds_safetensors_and_json_only(bundle, plans):
+    names = {file.relative_to(bundle).as_posix() for file in bundle.rglob("*") if file.is_file()}
+    weights = {f"fold_{fold}/weights.safetensors" for fold in (0, 1)}
+    assert names == {"bundle.json", "plans.json", "dataset.json", *weights}
+    opened = read_bundle(bundle)
+    assert opened.plans == plans
+    assert opened.record.folds == ("0", "1")
+    assert opened.record.record["1"]["fold"] == 1
+    assert set(opened.record.sha256) == names - {"bundle.json"}
+
+
+def test_the_licence_is_the_datasets_unless_given(bundle, make_run, tmp_path):
+    assert read_bundle(bundle).record.licence == "CC0"
+    write_bundle([make_run(2)], tmp_path / "other", licence="MIT")
+    assert read_bundle(tmp_path / "other").record.licence == "MIT"
+
+
+def test_equal_models_give_equal_zips(make_run, tmp_path):
+    run = make_run(0)
+    for name in ("a.zip", "b.zip"):
+        write_bundle([run], tmp_path / name)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_a_zip_becomes_a_folder_that_verifies(archive, tmp_path):
+    bundle = import_bundle(archive, tmp_path / "target")
+    assert read_bundle(tmp_path / "target").record == bundle.record
+
+
+def test_nothing_but_a_bundle_is_replaced(bundle, archive, tmp_path):
+    import_bundle(archive, bundle)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("years")
+    with pytest.raises(NnplugError, match="is there and is no bundle"):
+        import_bundle(archive, precious)
+    assert (precious / "thesis.txt").read_text() == "years"
+
+
+def test_each_wrong_missing_and_unexpected_file_is_named(bundle):
+    (bundle / "plans.json").write_text("{}")
+    (bundle / "fold_0" / "weights.safetensors").unlink()
+    (bundle / "setup.py").write_text("")
+    (bundle / ".DS_Store").write_text("")
+    (bundle / "link.json").symlink_to(bundle / "dataset.json")
+    with pytest.raises(Problems) as error:
+        read_bundle(bundle)
+    lines = {line.split(": ")[0].removeprefix(f"{bundle}/"): line for line in error.value.lines}
+    assert set(lines) == {"plans.json", "fold_0/weights.safetensors", "setup.py", "link.json"}
+    assert "has sha256" in lines["plans.json"]
+    assert "is missing" in lines["fold_0/weights.safetensors"]
+    assert "is not listed" in lines["setup.py"]
+    assert "is a link" in lines["link.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(schema=2), "bundle has schema 2, this nnplug reads up to 1. Upgrade nnplug."),
+        (lambda d: d["sha256"].update({"../up.json": "0"}), "holds '../up.json', which leads out of the bundle"),
+        (lambda d: d["sha256"].update({"/etc/a.json": "0"}), "leads out of the bundle"),
+        (lambda d: d["sha256"].update({"model.pth": "0"}), "holds 'model.pth'; a bundle has .json and .safetensors"),
+        (lambda d: d["sha256"].pop("plans.json"), "lists no plans.json"),
+        (lambda d: d.update(folds=[]), "lists no fold"),
+        (lambda d: d.update(surprise=1), "surprise"),
+    ],
+)
+def test_an_unsafe_or_newer_list_is_refused(bundle, change, message):
+    data = json.loads((bundle / "bundle.json").read_text())
+    change(data)
+    (bundle / "bundle.json").write_text(json.dumps(data))
+    with pytest.raises(InvalidFile, match=message):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "message"),
+    [
+        ("../up.json", stat.S_IFREG, r"holds '../up.json', which leads out"),
+        ("/etc/x.json", stat.S_IFREG, "leads out"),
+        ("C:\\x.json", stat.S_IFREG, "leads out"),
+        ("run.sh", stat.S_IFREG | 0o755, "holds 'run.sh'; a bundle has"),
+        ("link.json", stat.S_IFLNK, "holds the link 'link.json'"),
+    ],
+)
+def test_an_unsafe_zip_is_refused_before_anything_is_written(archive, tmp_path, name, mode, message):
+    add(archive, name, mode=mode)
+    with pytest.raises(InvalidFile, match=message):
+        import_bundle(archive, tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+    assert not (tmp_path / "up.json").exists()
+
+
+def test_a_zip_with_a_file_that_is_not_listed_is_refused(archive, tmp_path):
+    add(archive, "more.json")
+    with pytest.raises(Problems, match=r"more.json: is not listed"), unpacked(archive):
+        pass
+
+
+def test_a_damaged_zip_is_named(archive):
+    archive.write_bytes(archive.read_bytes()[:200])
+    with pytest.raises(InvalidFile, match=r"bundle.zip: not a readable bundle"), unpacked(archive):
+        pass
+
+
+def test_no_bundle_is_named(tmp_path):
+    with pytest.raises(InvalidFile, match=r"no bundle \(bundle.json is missing\)"):
+        read_bundle(tmp_path)
+    with pytest.raises(InvalidFile, match="no such bundle"):
+        read_bundle(tmp_path / "absent")
+
+
+def test_one_fold_twice_is_refused(make_run, tmp_path):
+    run = make_run(0)
+    with pytest.raises(NnplugError, match="fold '0' is given twice"):
+        write_bundle([run, run], tmp_path / "b")
+    assert not (tmp_path / "b").exists()

@@ -1,0 +1,92 @@
+import gc
+
+import pytest
+from safetensors.torch import load_file
+
+from nnplug.errors import NnplugError, Problems
+from nnplug.models.bundle import write_bundle
+from nnplug.models.open import open_model
+
+
+def values(model):
+    return [load_file(file)["w"][0].item() for file in model.weights]
+
+
+def test_a_run_opens(make_run, plans, provider):
+    model = open_model(make_run(0).path)
+    assert values(model) == [0.0]
+    assert (model.configuration, model.mirror_axes) == ("3d_fullres", (0, 1, 2))
+    assert (model.plans, model.providers, model.postprocessing) == (plans, (provider,), None)
+
+
+def test_the_folds_of_a_configuration_open_by_number(make_run):
+    first, *_ = [make_run(fold) for fold in (10, 2, "all")]
+    folder = first.path.parent
+    assert values(open_model(folder)) == [2.0, 10.0]
+    assert values(open_model(folder, folds=["all"])) == [100.0]
+    assert values(open_model(folder, folds=["10", "2"])) == [10.0, 2.0]
+
+
+def test_the_best_weights_open(make_run):
+    assert values(open_model(make_run(1).path, weights="best")) == [1.5]
+
+
+@pytest.mark.parametrize("name", ["bundle", "bundle.zip"])
+def test_a_bundle_opens(make_run, tmp_path, name):
+    rule = {"schema": 1}
+    write_bundle([make_run(0), make_run(1)], tmp_path / name, postprocessing=rule)
+    model = open_model(tmp_path / name, folds=["1"])
+    assert values(model) == [1.0]
+    assert model.postprocessing == rule
+    with pytest.raises(NnplugError, match="holds the final weights only"):
+        open_model(tmp_path / name, weights="best")
+
+
+def test_the_files_of_a_zip_go_with_the_model(make_run, tmp_path):
+    write_bundle([make_run(0)], tmp_path / "b.zip")
+    model = open_model(tmp_path / "b.zip")
+    (file,) = model.weights
+    del model
+    gc.collect()
+    assert not file.exists()
+
+
+def test_an_unfinished_training_is_named(make_run):
+    run = make_run(0, finished=False)
+    with pytest.raises(NnplugError, match=r"fold_0: training is not finished .* or use the best weights so far"):
+        open_model(run.path)
+
+
+def test_an_absent_fold_lists_what_there_is(make_run):
+    make_run(0)
+    folder = make_run(1).path.parent
+    with pytest.raises(NnplugError, match="has no fold '4'; it has 0, 1"):
+        open_model(folder, folds=["4"])
+
+
+@pytest.mark.parametrize(
+    "fields", [{"plans_digest": "other"}, {"configuration": "2d"}, {"mirror_axes": ()}], ids=lambda f: next(iter(f))
+)
+def test_folds_of_different_trainings_are_refused(make_run, fields):
+    make_run(0)
+    folder = make_run(1, **fields).path.parent
+    with pytest.raises(NnplugError, match=f"fold_1: {next(iter(fields))} is .* only folds of one training"):
+        open_model(folder)
+
+
+def test_what_is_no_model_is_told_apart(tmp_path):
+    with pytest.raises(NnplugError, match="no such file or folder"):
+        open_model(tmp_path / "absent")
+    with pytest.raises(NnplugError, match=r"no model; give a run"):
+        open_model(tmp_path)
+    (tmp_path / "fold_0").mkdir()
+    (tmp_path / "fold_0" / "checkpoint_final.pth").touch()
+    with pytest.raises(NnplugError, match="nnplug model import-nnunet"):
+        open_model(tmp_path)
+
+
+def test_a_changed_bundle_is_not_opened(make_run, tmp_path):
+    write_bundle([make_run(0)], tmp_path / "b")
+    (tmp_path / "b" / "fold_0" / "weights.safetensors").write_bytes(b"x")
+    with pytest.raises(Problems, match=r"weights.safetensors: has sha256"):
+        open_model(tmp_path / "b")

@@ -1,0 +1,274 @@
+"""Recipes, overrides and what is recorded; which numbers a planner chooses is tested with the planner."""
+
+import pytest
+
+from nnplug import Kind, Plugins
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.errors import InvalidOptions, NnplugError, UnknownComponent
+from nnplug.plans.fingerprint import Fingerprint
+from nnplug.preparation.make_plans import make_plans, with_options
+from nnplug.runtime.progress import Silent
+
+STATISTICS = {
+    "mean": 1.0,
+    "median": 1.0,
+    "std": 1.0,
+    "min": 0.0,
+    "max": 9.0,
+    "percentile_00_5": 0.0,
+    "percentile_99_5": 9.0,
+}
+FINGERPRINT = {
+    "spacings": [[1.0, 1.0, 1.0]] * 20,
+    "shapes_after_crop": [[128, 128, 128]] * 20,
+    "foreground_intensity_properties_per_channel": {"0": STATISTICS},
+    "median_relative_size_after_cropping": 1.0,
+}
+DATASET = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1}, "numTraining": 20, "file_ending": ".mha"}
+LARGE = {**FINGERPRINT, "shapes_after_crop": [[512, 512, 512]] * 20}
+
+TINY = """
+@hookimpl
+def nnplug_trainers():
+    yield Component("tiny", "fake_nnplug_tiny:Tiny", "a trainer with two options")
+
+@hookimpl
+def nnplug_recipes():
+    options = {"trainer": {"epochs": 3, "rate": 0.5}, "architecture": {"norm": "batch"}}
+    yield Recipe("tiny", {"trainer": "tiny"}, "nnU-Net with a tiny trainer", options)
+
+import dataclasses
+
+@dataclasses.dataclass(frozen=True)
+class Tiny:
+    epochs: int = 1
+    rate: float = 0.1
+"""
+
+
+@pytest.fixture
+def plugins(install):
+    install("nnplug-tiny", "tiny", TINY)
+    return Plugins()
+
+
+@pytest.fixture
+def plan(plugins):
+    """`plan(recipe="tiny")` plans the same small dataset."""
+
+    def plan(*, fingerprint=FINGERPRINT, dataset=DATASET, **arguments):
+        measured = Fingerprint.from_data(fingerprint, "fingerprint.json")
+        description = DatasetDescription.from_data(dataset, "dataset.json")
+        return make_plans(measured, description, dataset="Dataset001_A", plugins=plugins, **arguments)
+
+    return plan
+
+
+def test_the_default_recipe_names_every_kind(plan):
+    plans = plan()
+    assert {kind: choice.name for kind, choice in plans.choices.items()} == {
+        "extractor": "nnunet",
+        "planner": "nnunet",
+        "augmenter": "nnunet",
+        "trainer": "nnunet",
+        "postprocessor": "largest-component",
+    }
+    assert plans.configurations["3d_fullres"].architecture.name == "plain-conv-unet"
+
+
+def test_what_a_recipe_leaves_out_is_nnunets(plan):
+    plans = plan(recipe="tiny")
+    assert plans.recipe == "tiny"
+    assert plans.choices["trainer"].name == "tiny"
+    assert plans.choices["planner"].name == "nnunet"
+
+
+def test_a_recipes_options_are_kept_and_the_users_win(plan):
+    plans = plan(recipe="tiny", options={"trainer": {"epochs": 7}})
+    assert plans.choices["trainer"].options == {"epochs": 7, "rate": 0.5}
+    assert plans.configurations["2d"].architecture.options["norm"] == "batch"
+
+
+def test_a_component_of_the_user_takes_the_recipes_place_and_not_its_options(plan):
+    plans = plan(recipe="tiny", components={Kind.TRAINER: "nnunet", Kind.ARCHITECTURE: "residual-encoder-unet"})
+    assert plans.choices["trainer"].name == "nnunet"
+    assert plans.choices["trainer"].options == {}
+    assert plans.configurations["2d"].architecture.name == "residual-encoder-unet"
+    assert "norm" not in plans.configurations["2d"].architecture.options
+
+
+def test_naming_the_recipes_own_component_keeps_its_options(plan):
+    plans = plan(recipe="tiny", components={Kind.TRAINER: "tiny"})
+    assert plans.choices["trainer"].options == {"epochs": 3, "rate": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({}, "nnunet"),
+        ({"components": {Kind.PLANNER: "nnunet-resenc-m"}}, "nnunet-resenc-m"),
+        ({"recipe": "nnunet-resenc-m"}, "nnunet-resenc-m"),
+        ({"recipe": "tiny"}, "tiny"),
+        ({"recipe": "tiny", "name": "mine"}, "mine"),
+    ],
+)
+def test_plans_are_called_after_what_distinguishes_them(plan, arguments, name):
+    assert plan(**arguments).name == name
+
+
+def test_every_component_that_the_plans_name_is_recorded(plan):
+    providers = plan(recipe="tiny").providers
+    assert [(p.kind, p.name, p.distribution) for p in providers] == [
+        ("extractor", "nnunet", "nnplug-nnunet"),
+        ("planner", "nnunet", "nnplug-nnunet"),
+        ("normalizer", "ct", "nnplug-nnunet"),
+        ("architecture", "plain-conv-unet", "nnplug-nnunet"),
+        ("augmenter", "nnunet", "nnplug-nnunet"),
+        ("trainer", "tiny", "nnplug-tiny"),
+        ("postprocessor", "largest-component", "nnplug-nnunet"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"recipe": "tinyy"}, UnknownComponent, r"no recipe is called 'tinyy'\. Did you mean 'tiny'"),
+        (
+            {"components": {Kind.TRAINER: "tinyy"}},
+            UnknownComponent,
+            r"no trainer is called 'tinyy'\. Did you mean 'tiny'",
+        ),
+        (
+            {"recipe": "tiny", "options": {"trainer": {"epoch": 1}}},
+            InvalidOptions,
+            r"trainer 'tiny' has no .* 'epochs'",
+        ),
+        ({"recipe": "tiny", "options": {"trainer": {"epochs": "x"}}}, InvalidOptions, "trainer 'tiny': .*'epochs'"),
+        ({"options": {"planner": {"memory_gb": -1}}}, InvalidOptions, "planner 'nnunet': memory_gb is -1.0"),
+        ({"options": {"architecture": {"norm": "x"}}}, InvalidOptions, "architecture 'plain-conv-unet': .*'norm'"),
+        ({"options": {"normalizer": {"a": 1}}}, InvalidOptions, "normalizer.a: .*take no options"),
+        (
+            {"options": {"metric": {"a": 1}}},
+            InvalidOptions,
+            "metric.a: plans name no metric. Give it to the command that uses it.",
+        ),
+    ],
+)
+def test_names_and_options_are_checked_when_planning(plan, arguments, error, message):
+    with pytest.raises(error, match=message):
+        plan(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"spacings": []}, r"0 spacings and 20 shapes. Run nnplug fingerprint again"),
+        ({"spacings": [], "shapes_after_crop": []}, "0 spacings and 0 shapes"),
+        ({"foreground_intensity_properties_per_channel": {}}, r"intensities of 0 channels, dataset.json names 1"),
+        ({"spacings": [[1.0, 0.0, 1.0]] * 20}, r"spacings hold \[1.0, 0.0, 1.0\]; every number must be above 0"),
+        ({"shapes_after_crop": [[0, 9, 9]] * 20}, r"shapes_after_crop hold \[0, 9, 9\]"),
+    ],
+)
+def test_a_fingerprint_that_cannot_be_is_refused(plan, changes, message):
+    with pytest.raises(NnplugError, match=message):
+        plan(fingerprint={**FINGERPRINT, **changes})
+
+
+def test_images_of_one_voxel_are_refused(plan):
+    with pytest.raises(NnplugError, match="2d: a patch of 1 x 1 voxels is too small for a U-Net"):
+        plan(fingerprint={**FINGERPRINT, "shapes_after_crop": [[1, 1, 1]] * 20})
+
+
+def test_notices_of_the_planner_are_passed_on(plan):
+    said = []
+
+    class Heard(Silent):
+        def notice(self, message):
+            said.append(message)
+
+    plan(dataset={**DATASET, "channel_names": {"0": "CTT"}}, progress=Heard())
+    assert len(said) == 1
+    assert "'CTT'" in said[0]
+
+
+def test_fields_are_set_where_they_suit(plan):
+    plans = plan(options={"plan": {"patch_size": [64, 64, 64], "batch_size": 5}})
+    assert plans.configurations["3d_fullres"].patch_size == (64, 64, 64)
+    assert plans.configurations["2d"].patch_size == (128, 128)
+    assert {c.batch_size for c in plans.configurations.values()} == {5}
+    assert len(plans.configurations["3d_fullres"].architecture.options["strides"]) == 6
+
+
+def test_fields_are_set_in_the_chosen_configurations_only(plan):
+    before = plan(fingerprint=LARGE)
+    after = plan(fingerprint=LARGE, options={"plan": {"batch_size": 9}}, configurations=("3d_lowres",))
+    changed = [n for n, c in after.configurations.items() if c != before.configurations[n]]
+    assert changed == ["3d_lowres"]
+    assert after.configurations["3d_lowres"].batch_size == 9
+
+
+def test_another_spacing_moves_the_median_shape(plan):
+    full = plan(options={"plan": {"spacing": [2, 1, 1]}}).configurations["3d_fullres"]
+    assert full.spacing == (2, 1, 1)
+    assert full.median_shape == (64, 128, 128)
+
+
+def test_normalization_resampling_and_batch_dice_can_be_set(plan):
+    values = {
+        "normalization": [{"name": "zscore", "use_mask": True}],
+        "resampling": {"image": {"order": 1}},
+        "batch_dice": True,
+    }
+    full = plan(options={"plan": values}).configurations["3d_fullres"]
+    assert (full.normalization[0].name, full.normalization[0].use_mask) == ("zscore", True)
+    assert full.resampling.image.order == 1
+    assert full.batch_dice
+
+
+@pytest.mark.parametrize(
+    ("values", "configurations", "message"),
+    [
+        ({"patchsize": [64] * 3}, (), r"plan has no option 'patchsize'\. Did you mean 'patch_size'"),
+        ({"batch_size": "two"}, (), "plan: .*'batch_size' is 'two'"),
+        ({"batch_size": 0}, (), "plan: batch_size is 0; expected at least 1"),
+        ({"patch_size": [64]}, (), r"plan: patch_size is \[64\]; expected 2 or 3 numbers above 0"),
+        ({"spacing": [1, 1, 0]}, (), "plan: spacing is .*expected 2 or 3 numbers above 0"),
+        ({"patch_size": [64, 64, 64]}, ("2d",), r"plan.patch_size \[64, 64, 64\] has 3 axes; 2d has 2"),
+        ({"batch_size": 2}, ("3d_fulres",), "not '3d_fulres'. Did you mean '3d_fullres'"),
+        ({"normalization": []}, (), "plan.normalization has 0 entries; expected one for each of 1 channels"),
+        ({"normalization": [{"name": "zscor", "use_mask": True}]}, (), "no normalizer is called 'zscor'"),
+        (
+            {"patch_size": [60, 64, 64]},
+            (),
+            "3d_fullres: patch size 60 x 64 x 64 does not fit .* nearest is 64 x 64 x 64",
+        ),
+        ({"patch_size": [32, 32, 32]}, (), "3d_fullres: .*more than one voxel .* nearest is 32 x 32 x 64"),
+    ],
+)
+def test_fields_are_checked(plan, values, configurations, message):
+    with pytest.raises(NnplugError, match=message):
+        plan(options={"plan": values}, configurations=configurations)
+
+
+def test_options_for_one_training(plan, plugins):
+    plans = plan(recipe="tiny")
+    changed = with_options(plans, {"trainer": {"epochs": 9}}, registry=plugins.registry)
+    assert changed.choices["trainer"].options == {"epochs": 9, "rate": 0.5}
+    assert plans.choices["trainer"].options["epochs"] == 3
+    assert changed.configurations == plans.configurations
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trainer": {"epoch": 9}}, "trainer 'tiny' has no option 'epoch'"),
+        (
+            {"plan": {"batch_size": 9}},
+            r"plan.batch_size is decided when planning. Give it to nnplug plan or nnplug run",
+        ),
+        ({"architecture": {"norm": "batch"}}, "architecture.norm is decided when planning"),
+    ],
+)
+def test_options_for_one_training_are_checked(plan, plugins, options, message):
+    with pytest.raises(InvalidOptions, match=message):
+        with_options(plan(recipe="tiny"), options, registry=plugins.registry)

@@ -1,0 +1,44 @@
+"""Measuring a dataset through whatever extractor is chosen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nnplug.dataset.dataset import Dataset
+from nnplug.errors import InvalidPlugin
+from nnplug.plans.fingerprint import Fingerprint
+from nnplug.preparation.measure import measure
+from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.progress import Silent
+
+
+class Forgetful:
+    """Gives what it is told, whatever the dataset."""
+
+    def __init__(self, cases):
+        self.cases = cases
+
+    def extract(self, dataset, *, executor, progress):
+        return Fingerprint(
+            spacings=((1, 1, 1),) * self.cases,
+            shapes_after_crop=((2, 2, 2),) * self.cases,
+            foreground_intensity_properties_per_channel={},
+            median_relative_size_after_cropping=1,
+        )
+
+
+@pytest.fixture
+def dataset(write_dataset):
+    ones = np.ones((2, 2, 2), np.uint8)
+    return Dataset.open(write_dataset({"a": (ones[None], ones), "b": (ones[None], ones)}))
+
+
+def test_what_the_extractor_measures_is_given(dataset):
+    fingerprint = measure(dataset, Forgetful(2), executor=LocalExecutor(), progress=Silent())
+    assert len(fingerprint.spacings) == 2
+
+
+def test_an_extractor_that_leaves_cases_out_is_refused(dataset):
+    with pytest.raises(InvalidPlugin, match=r"Forgetful measured 1 of 2 cases of .* --extractor"):
+        measure(dataset, Forgetful(1), executor=LocalExecutor(), progress=Silent())

@@ -1,0 +1,79 @@
+"""What is said of machines, good and bad."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from nnplug.profiling.doctor import GB, diagnose, judge
+from nnplug.runtime.machine import Gpu, Machine, Space
+
+ROOMY = Space(100 * GB, 90 * GB)
+TIGHT = Space(100 * GB, GB // 2)
+H100 = Gpu("H100", Space(80 * GB, 79 * GB), bf16=True)
+GOOD = Machine(
+    system="Linux 6",
+    python="3.11",
+    torch="2.13.0+cu130",
+    processor="EPYC",
+    cores=16,
+    cores_installed=32,
+    memory=ROOMY,
+    shared_memory=ROOMY,
+    disk=ROOMY,
+    gpus=(H100,),
+    nvidia_driver=True,
+    cpu_bf16=True,
+)
+
+
+def limits(**changes):
+    findings = judge(dataclasses.replace(GOOD, **changes), Path("work"))
+    return {finding.what: finding.limit for finding in findings if finding.limit is not None}
+
+
+def found(what, **changes):
+    (text,) = [f.found for f in judge(dataclasses.replace(GOOD, **changes), Path("work")) if f.what == what]
+    return text
+
+
+def test_a_good_machine_has_no_limit():
+    assert limits() == {}
+    assert found("cores") == "16 of 32 (EPYC)"
+    assert found("GPU") == "H100, 79.0 of 80.0 GB free"
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "remedy"),
+    [
+        ({"cores": 2}, "cores", "augmentation may keep the GPU waiting: it wants about 4 cores"),
+        ({"memory": TIGHT}, "memory", "--workers 1"),
+        ({"shared_memory": TIGHT, "gpus": (H100, H100)}, "/dev/shm", "--shm-size=8g"),
+        ({"gpus": (), "nvidia_driver": True}, "GPU", "install a PyTorch built for CUDA"),
+        ({"gpus": (), "nvidia_driver": False}, "GPU", "--set trainer.epochs=N"),
+        ({"gpus": (Gpu("GTX", Space(6 * GB, 5 * GB), bf16=False),)}, "GPU", "--memory-gb 5"),
+        ({"disk": TIGHT}, "disk", "choose another disk with -w"),
+    ],
+)
+def test_a_limit_has_its_remedy(changes, what, remedy):
+    told = limits(**changes)
+    assert set(told) == {what}
+    assert remedy in told[what]
+
+
+def test_few_cores_and_little_shared_memory_are_enough_without_a_gpu():
+    assert set(limits(cores=1, shared_memory=TIGHT, gpus=())) == {"GPU"}
+
+
+def test_what_the_system_does_not_say():
+    assert found("memory", memory=None) == "this system does not say"
+    assert found("/dev/shm", shared_memory=None).startswith("none;")
+    assert found("bfloat16", cpu_bf16=False, gpus=()) == "the CPU has none and computes in float32; no GPU"
+
+
+def test_this_machine_as_json(tmp_path):
+    data = diagnose(tmp_path).data()
+    assert [finding["what"] for finding in data["findings"]][:3] == ["software", "cores", "memory"]
+    assert data["machine"]["cores"] >= 1

@@ -1,0 +1,148 @@
+"""Marks and tallies of a training in a few lines."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from nnplug.contracts import AugmentationContext
+from nnplug.dataset.labels import Labels
+from nnplug.io.crop_info import Frame
+from nnplug.profiling.timers import StepWatch, Tally, TimedAugmenter, TimedStore
+from nnplug.workspace.case_store import CaseStore, Prepared
+
+
+class Supervised(torch.nn.Module):
+    """Gives a list of logits in training and one in evaluation, as architectures do."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 2)
+
+    def forward(self, x):
+        y = self.layer(x)
+        return [y, y[:, :1]] if self.training else y
+
+
+def step(network, optimizer):
+    optimizer.zero_grad(set_to_none=True)
+    sum(logits.square().mean() for logits in network(torch.ones(4, 3))).backward()
+    optimizer.step()
+
+
+@pytest.fixture
+def network():
+    return Supervised()
+
+
+def test_every_instant_of_every_iteration_in_order(network):
+    watch, steps = StepWatch(torch.device("cpu")), []
+    watch.on_step = lambda: steps.append(len(watch.iterations))
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    with watch.watching(network):
+        for _ in range(3):
+            step(network, optimizer)
+        with torch.no_grad():
+            network.eval()(torch.ones(4, 3))
+    assert [iteration.is_whole for iteration in watch.iterations] == [True] * 3
+    marks = [mark for iteration in watch.iterations for mark in iteration.marks]
+    assert all(watch.seconds(a, b) >= 0 for a, b in pairwise(marks))
+    assert steps == [1, 2, 3]
+    assert watch.inputs == (4, 3)
+    assert len(watch.validation) == 1
+
+
+def test_a_step_that_was_skipped_is_not_whole(network):
+    watch = StepWatch(torch.device("cpu"))
+    with watch.watching(network):
+        sum(logits.mean() for logits in network(torch.ones(4, 3))).backward()
+    assert [iteration.is_whole for iteration in watch.iterations] == [False]
+
+
+def test_nothing_is_watched_afterwards(network):
+    watch = StepWatch(torch.device("cpu"))
+    with watch.watching(network):
+        pass
+    step(network, torch.optim.SGD(network.parameters(), 0.1))
+    assert watch.iterations == []
+
+
+def test_the_weights_learn_the_same_when_watched(network):
+    other = Supervised()
+    other.load_state_dict(network.state_dict())
+    step(other, torch.optim.SGD(other.parameters(), 0.1))
+    with StepWatch(torch.device("cpu")).watching(network):
+        step(network, torch.optim.SGD(network.parameters(), 0.1))
+    assert torch.equal(network.layer.weight, other.layer.weight)
+
+
+def test_reads_are_counted_and_unchanged(tmp_path):
+    shape = (3, 4, 5)
+    frame = Frame(
+        original_shape=shape,
+        original_spacing=(1, 1, 1),
+        transpose_forward=(0, 1, 2),
+        bounding_box=((0, 3), (0, 4), (0, 5)),
+        shape=shape,
+        spacing=(1, 1, 1),
+    )
+    image = np.arange(60, dtype=np.float32).reshape(1, *shape)
+    store, tally = CaseStore(tmp_path / "store"), Tally()
+    store.write("a", Prepared(image, image[0].astype(np.int16), frame))
+    case = TimedStore(store, tally)["a"]
+    opened = tally.seconds
+    assert np.array_equal(case.image[:, 1:, :2], image[:, 1:, :2])
+    assert np.array_equal(np.asarray(case.label), image[0])
+    assert tally.seconds > opened > 0
+
+
+def test_transforms_are_counted_and_unchanged():
+    class Doubling:
+        source_patch_size = (4, 4)
+
+        def bind(self, context):
+            return self
+
+        def __call__(self, image, label, rng):
+            return 2 * image, label
+
+    tally = Tally()
+    context = AugmentationContext((2, 2), (0, 1), (), Labels({"background": (0,), "a": (1,)}))
+    augmentation = TimedAugmenter(Doubling(), tally, StepWatch(torch.device("cpu"))).bind(context)
+    image, _ = augmentation(np.ones((1, 4, 4), np.float32), np.zeros((4, 4), np.int16), np.random.default_rng(0))
+    assert augmentation.source_patch_size == (4, 4)
+    assert image.sum() == 32
+    assert tally.seconds > 0
+
+
+def test_what_the_device_transforms_lies_between_two_marks():
+    class Batches:
+        source_patch_size = (4, 4)
+        batched = property(lambda self: self)
+
+        def draw(self, rng, channels):
+            return rng.random()
+
+        def cut_size(self, drawn):
+            return (2, 2)
+
+        def __call__(self, groups):
+            time.sleep(0.01)
+            return groups
+
+    class Augmenter:
+        def bind(self, context):
+            return Batches()
+
+    tally, steps = Tally(), StepWatch(torch.device("cpu"))
+    context = AugmentationContext((2, 2), (0, 1), (), Labels({"background": (0,), "a": (1,)}))
+    batched = TimedAugmenter(Augmenter(), tally, steps).bind(context).batched
+    drawn = batched.draw(np.random.default_rng(0), 1)
+    assert (batched.cut_size(drawn), batched(["groups"])) == ((2, 2), ["groups"])
+    ((begin, end),) = steps.augmented
+    assert steps.seconds(begin, end) >= 0.01
+    assert tally.seconds > 0, "drawing is the threads' work"

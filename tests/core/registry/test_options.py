@@ -1,0 +1,89 @@
+"""Options are named, typed and quoted back when wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+
+from nnplug.errors import InvalidOptions, InvalidPlugin
+from nnplug.registry.options import build, describe
+
+
+@dataclass(frozen=True)
+class Trainer:
+    epochs: int
+    initial_lr: float = 0.01
+    loss: Literal["dice", "ce"] = "dice"
+    betas: tuple[float, ...] = (0.9, 0.99)
+    weights: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.epochs < 1:
+            raise ValueError(f"epochs is {self.epochs}; expected 1 or more")
+
+
+class Plain:
+    def __init__(self, size, *, depth: int = 3, **_others: int) -> None:
+        self.size, self.depth = size, depth
+
+
+@dataclass(frozen=True)
+class Unimported:
+    path: Nowhere = None  # noqa: F821 - what happens with a type that is imported for type checkers only
+
+
+def test_values_become_the_annotated_types():
+    built = build(Trainer, {"epochs": 3, "initial_lr": 1, "betas": [1, 2]}, what="t")
+    assert built == Trainer(3, 1.0, "dice", (1.0, 2.0))
+    assert isinstance(built.initial_lr, float)
+
+
+def test_other_classes_get_the_values_as_they_are():
+    assert build(Plain, {"size": "x"}, what="t").size == "x"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epohs": 1}, "trainer 'x' has no option 'epohs'. Did you mean 'epochs'?"),
+        ({"q": 1}, "trainer 'x' has no option 'q'. It has epochs, initial_lr, loss, betas, weights."),
+        ({}, "trainer 'x': there is no default for option 'epochs'"),
+        ({"epochs": "many"}, "trainer 'x': option 'epochs' is 'many': expected 'int', got 'str'"),
+        ({"epochs": True}, "trainer 'x': option 'epochs' is True: expected 'int', got 'bool'"),
+        ({"epochs": 1, "loss": "l2"}, "trainer 'x': option 'loss' is 'l2': invalid enum value 'l2'"),
+        ({"epochs": 1, "betas": [0, "b"]}, "trainer 'x': option 'betas' is [0, 'b']: expected 'float', got 'str'"),
+        ({"epochs": 0}, "trainer 'x': epochs is 0; expected 1 or more"),
+    ],
+)
+def test_a_wrong_option_is_told_with_its_value(options, message):
+    with pytest.raises(InvalidOptions) as error:
+        build(Trainer, options, what="trainer 'x'")
+    assert str(error.value) == message
+
+
+def test_a_missing_argument_of_another_class_is_told():
+    with pytest.raises(InvalidOptions, match="missing 1 required positional argument: 'size'"):
+        build(Plain, {}, what="t")
+
+
+def test_a_component_without_options_says_so():
+    with pytest.raises(InvalidOptions, match=r"t has no option 'a'. It has no options."):
+        build(object, {"a": 1}, what="t")
+
+
+def test_an_annotation_that_does_not_exist_at_run_time_is_the_plugins_fault():
+    with pytest.raises(InvalidPlugin, match="'Nowhere' is not defined; import the types of options outside"):
+        build(Unimported, {}, what="t")
+
+
+def test_describe_gives_name_type_and_default():
+    assert describe(Trainer) == [
+        ("epochs", "int", ""),
+        ("initial_lr", "float", "0.01"),
+        ("loss", "Literal['dice', 'ce']", "'dice'"),
+        ("betas", "tuple[float, ...]", "(0.9, 0.99)"),
+        ("weights", "dict[str, float]", "{}"),
+    ]
+    assert describe(Plain) == [("size", "", ""), ("depth", "int", "3")]

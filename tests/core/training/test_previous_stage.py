@@ -1,0 +1,186 @@
+"""What the stages of a cascade hand on, and what is said where it is missing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.labels import Labels
+from nnplug.dataset.splits import Fold
+from nnplug.errors import Problems
+from nnplug.io.crop_info import Frame
+from nnplug.plans.plans import Choice, Resampling
+from nnplug.testing.samples import DESCRIPTION, SHAPE, write_cases
+from nnplug.training.job import TrainingJob
+from nnplug.training.previous_stage import (
+    Handover,
+    check_handed_on,
+    check_takes_previous_stage,
+    on_grid,
+    predicting_folds,
+)
+from nnplug.training.schedule import in_stages, is_refined
+from nnplug.workspace.layout import Workspace
+from nnplug_nnunet.augmentation import NnunetAugmenter
+from nnplug_nnunet.training.trainer import NnUNetTrainer
+
+GOLDEN = np.load(Path(__file__).parent / "golden" / "cascade.npz")
+CASCADE = "3d_cascade_fullres"
+SPLITS = (Fold(train=("b", "c"), val=("a",)), Fold(train=("a",), val=("b", "c")))
+CLASSES = {"background": 0, "a": 1, "b": 2, "c": 3}
+REGIONS = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "tip": 3}
+GRIDS = {  # shape and spacing of the logits, wanted shape, labels: as in bench/oracle/cascade.py
+    "alike": ((9, 11, 10), (2.0, 1.5, 1.5), (16, 19, 14), CLASSES),
+    "slices": ((5, 12, 11), (5.0, 1.0, 1.1), (9, 20, 19), CLASSES),
+    "regions": ((9, 11, 10), (2.0, 1.5, 1.5), (13, 18, 17), REGIONS),
+}
+
+
+def frame(shape, spacing):
+    return Frame(
+        original_shape=shape,
+        original_spacing=spacing,
+        transpose_forward=(0, 1, 2),
+        bounding_box=tuple((0, n) for n in shape),
+        shape=shape,
+        spacing=spacing,
+    )
+
+
+def stand_in(labels, axes=3):
+    """What `on_grid` needs of a predictor."""
+    model = SimpleNamespace(description=SimpleNamespace(labels=labels))
+    return SimpleNamespace(model=model, configuration=SimpleNamespace(resampling=Resampling()))
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_logits_become_labels_of_the_next_grid_as_in_nnunet(name):
+    shape, spacing, wanted, raw = GRIDS[name]
+    labels = Labels.from_data(raw, [1, 2, 3] if raw is REGIONS else None, "d.json")
+    noise = np.random.RandomState(labels.outputs).normal(size=(labels.outputs, *shape))
+    logits = np.stack([gaussian_filter(channel, 1.2) for channel in noise]).astype(np.float32)
+    result = on_grid(stand_in(labels), torch.from_numpy(logits), frame(shape, spacing), wanted)
+    np.testing.assert_array_equal(result, GOLDEN[name])
+    assert len(np.unique(result)) == 4
+
+
+def test_every_case_is_predicted_by_the_first_fold_that_is_validated_on_it():
+    twice = (*SPLITS, Fold(train=("b",), val=("a", "c")))
+    assert predicting_folds(twice) == {"a": 0, "b": 1, "c": 1}
+
+
+@pytest.fixture
+def job(plans, tmp_path):
+    """Fold 0 of the second stage, on the kit's cases; the first stage has half the resolution."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "dataset.json").write_text(json.dumps(dict(DESCRIPTION.raw)))
+    full = msgspec.structs.replace(plans.configurations["3d_fullres"], spacing=(1.0, 1.0, 1.0))
+    low = msgspec.structs.replace(full, spacing=(1.0, 2.0, 2.0), next_stage=CASCADE)
+    configurations = {"3d_lowres": low, CASCADE: msgspec.structs.replace(full, previous_stage="3d_lowres")}
+    choices = {"augmenter": Choice(name="crop"), "trainer": Choice(name="acme")}
+    own = msgspec.structs.replace(plans, configurations=configurations, choices=choices)
+    made = TrainingJob(Workspace(tmp_path / "w", "D"), Dataset(raw, DESCRIPTION), own, CASCADE, 0)
+    for name in configurations:
+        write_cases(replace(made, configuration=name).prepared_folder)
+    return made
+
+
+def finish(job, fold, weights=b"weights"):
+    """A trained fold of the first stage."""
+    stage = replace(job, configuration="3d_lowres", fold=fold)
+    stage.run.path.mkdir(parents=True, exist_ok=True)
+    stage.run.final_weights.write_bytes(weights)
+    return stage
+
+
+def hand_on(stage, cases):
+    logits = torch.zeros(3, *SHAPE)
+    logits[2, :6] = 1
+    for case in cases:
+        Handover(stage, SPLITS).write(case, logits, stand_in(DESCRIPTION.labels))
+
+
+def lines(job):
+    with pytest.raises(Problems) as problems:
+        check_handed_on(job, SPLITS[0], SPLITS)
+    return problems.value.lines
+
+
+def test_missing_folds_of_the_first_stage_are_named_with_their_commands(job):
+    first, second = lines(job)
+    place = f"{job.dataset.folder} -w {job.workspace.root} --name nnunet -c 3d_lowres"
+    assert first == (
+        f"3d_lowres fold 0 is not trained, and {CASCADE} fold 0 refines it. Run: nnplug train {place} -f 0"
+    )
+    assert second.endswith(f"{place} -f 1")
+    hand_on(finish(job, 0), "a")
+    finish(job, 1)
+    (line,) = lines(job)
+    assert line.startswith("3d_lowres fold 1 has not predicted all its validation cases, and")
+
+
+def test_fold_all_of_the_first_stage_is_no_help_and_that_is_said(job):
+    finish(job, "all")
+    *_, reason = lines(job)
+    assert reason == (
+        "3d_lowres fold all cannot stand in for them: it has seen every case, and predicts it better than new ones"
+    )
+
+
+def test_what_is_handed_on_comes_with_the_cases_of_the_next_stage(job):
+    hand_on(finish(job, 0), "a")
+    hand_on(finish(job, 1), "bc")
+    check_handed_on(job, SPLITS[0], SPLITS)
+    for name in "abc":
+        previous = job.cases[name].previous[...]
+        assert previous.shape == SHAPE
+        assert (previous[:6] == 2).all()
+        assert not previous[6:].any()
+
+
+def test_a_fold_owes_its_own_validation_cases_until_they_are_there(job):
+    stage = finish(job, 1)
+    assert [Handover(stage, SPLITS).is_due(case) for case in "abc"] == [False, True, True]
+    hand_on(stage, "b")
+    assert [Handover(stage, SPLITS).is_due(case) for case in "abc"] == [False, False, True]
+    assert not Handover(replace(stage, fold="all"), SPLITS).is_due("a")
+    assert not Handover(job, SPLITS).is_due("a")
+
+
+def test_a_first_stage_that_is_trained_anew_owes_everything_again(job):
+    hand_on(finish(job, 1), "bc")
+    assert Handover(finish(job, 1, b"other weights"), SPLITS).is_due("b")
+
+
+def test_a_case_that_no_fold_predicts_is_named(job):
+    with pytest.raises(Problems) as problems:
+        check_handed_on(job, Fold(train=("a", "x"), val=("b",)), SPLITS)
+    assert problems.value.lines[0].startswith("case 'x': no fold of ")
+    assert problems.value.lines[0].endswith("name it in a fold's 'val'")
+
+
+def test_components_that_know_nothing_of_cascades_are_named(job):
+    check_takes_previous_stage(job, NnunetAugmenter(), NnUNetTrainer())
+    with pytest.raises(Problems) as problems:
+        check_takes_previous_stage(job, object(), object())
+    augmenter, trainer = problems.value.lines
+    assert augmenter.startswith(f"{CASCADE} refines the predictions of '3d_lowres', and augmenter 'crop' knows nothing")
+    assert "trainer 'acme' knows nothing of cascades. Choose another trainer, or train a configuration" in trainer
+
+
+def test_stages_come_one_after_the_other(job):
+    low = replace(job, configuration="3d_lowres")
+    assert in_stages([job, low]) == [[low], [job]]
+    assert is_refined(low, [job, low])
+    assert not is_refined(low, [low])
+    assert not is_refined(job, [job, low])

@@ -1,0 +1,162 @@
+"""One training by several processes: the losses of one process, resumed after a kill, and errors in a line."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+
+import msgspec
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from nnplug import Plugins
+from nnplug.dataset.phantom import write_phantom
+from nnplug.errors import NnplugError
+from nnplug.pipeline.request import PlanRequest, RunRequest, Stage
+from nnplug.pipeline.run import run
+from nnplug.plans.plans import read_plans
+from nnplug.runtime.distributed import World
+from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.progress import Silent
+from nnplug.training.job import TrainingJob
+from nnplug.training.several_devices import check_devices, join_world, start_devices, train_together
+from nnplug.training.train import train
+from nnplug.workspace.layout import Workspace
+
+CPU = torch.device("cpu")
+OPTIONS = {
+    "planner": {"base_features": 4, "max_features": 8},
+    "plan": {"patch_size": [16, 16, 16], "batch_size": 4, "batch_dice": True},
+    "trainer": {"epochs": 3, "iterations_per_epoch": 3, "val_iterations_per_epoch": 2, "precision": "float32"},
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A dataset with plans and preprocessed cases."""
+    folder = tmp_path_factory.mktemp("devices")
+    dataset = write_phantom(folder / "Dataset999_Phantom", cases=4, unseen=0, shape=(20, 24, 22))
+    workspace = Workspace(folder / "work", dataset.name)
+    plan = PlanRequest(options=OPTIONS, configurations=("3d_fullres",))
+    request = RunRequest(dataset, workspace, plan, folds=(0,), until=Stage.PREPROCESS)
+    run(request, plugins=Plugins(), executor=LocalExecutor(1), device="cpu", workers=1, progress=Silent())
+    return dataset, workspace
+
+
+@pytest.fixture
+def job(prepared, tmp_path):
+    """A fold to train, in a workspace of its own."""
+    dataset, workspace = prepared
+    shutil.copytree(workspace.root, tmp_path / "work")
+    own = Workspace(tmp_path / "work", workspace.dataset)
+    return TrainingJob(own, dataset, read_plans(own.plans("nnunet")), "3d_fullres", 0)
+
+
+def together(job, **changes):
+    arguments = {"devices": 2, "plugins": Plugins(), "device": CPU, "workers": 2, "progress": Silent()}
+    return train_together(job, **{**arguments, **changes})
+
+
+def log(folder):
+    lines = [json.loads(line) for line in folder.log.read_text().splitlines()]
+    return [[line[key] for key in ("epoch", "train_loss", "val_loss", "mean_dice")] for line in lines]
+
+
+def with_trainer(job, **options):
+    choices = dict(job.plans.choices)
+    choices["trainer"] = msgspec.structs.replace(choices["trainer"], options={**choices["trainer"].options, **options})
+    return replace(job, plans=msgspec.structs.replace(job.plans, choices=choices))
+
+
+def test_two_processes_have_the_losses_of_one(job):
+    class Heard(Silent):
+        steps = 0
+
+        @contextmanager
+        def task(self, title, total, *, done=0):
+            def advance(latest):
+                self.steps += 1
+
+            yield advance
+
+    heard = Heard()
+    found = log(together(job, progress=heard))
+    assert heard.steps == 9
+    shutil.rmtree(job.run.path)
+    expected = log(train(job, plugins=Plugins(), device=CPU, workers=1, progress=Silent()))
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-5)
+
+
+SCRIPT = """
+import pickle, sys
+from nnplug.training.several_devices import train_together
+if __name__ == "__main__":
+    job, arguments = pickle.load(open(sys.argv[1], "rb"))
+    train_together(job, **arguments)
+"""
+
+
+def test_killed_and_resumed_equals_uninterrupted(job, tmp_path):
+    uninterrupted = load_file(together(job).final_weights)
+    shutil.rmtree(job.run.path)
+    arguments = {"devices": 2, "plugins": Plugins(), "device": CPU, "workers": 2, "progress": Silent()}
+    (tmp_path / "job").write_bytes(pickle.dumps((job, arguments)))
+    (tmp_path / "script.py").write_text(SCRIPT)
+    process = subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(tmp_path / "job")])
+    while not job.run.state.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not job.run.final_weights.exists(), "it was not killed on the way"
+    time.sleep(1.0)  # the ranks end when they find their parent gone
+    resumed = load_file(together(job).final_weights)
+    assert all((resumed[name] == uninterrupted[name]).all() for name in uninterrupted)
+
+
+def test_a_rank_that_is_killed_ends_the_others_with_one_line(job):
+    class Killer(Silent):
+        @contextmanager
+        def task(self, title, total, *, done=0):
+            victim = next(p for p in multiprocessing.active_children() if p.name == "rank 1")
+            os.kill(victim.pid, signal.SIGKILL)
+            yield lambda latest: None
+
+    with pytest.raises(NnplugError, match=r"fold_0: the process of rank 1 was killed \(SIGKILL\)") as error:
+        together(with_trainer(job, epochs=500), progress=Killer())
+    assert "\n" not in str(error.value)
+    assert not [p for p in multiprocessing.active_children() if p.name.startswith("rank")]
+
+
+def test_what_a_user_can_mend_is_told_once(job):
+    with pytest.raises(NnplugError) as error:
+        together(job, devices=5)
+    expected = "a batch of 4 cannot be shared by 5 devices. Use at most 4, or plan with --set plan.batch_size=5."
+    assert str(error.value) == f"{job.run.path}: {expected}"
+
+
+def test_more_devices_than_there_are_is_refused():
+    with pytest.raises(NnplugError, match="--devices 2: this machine has 1 of type mps; give at most 1"):
+        check_devices(torch.device("mps"), 2)
+    check_devices(CPU, 8)
+
+
+def test_without_torchrun_a_process_is_alone():
+    assert join_world({}, CPU) == World(0, 1)
+
+
+def test_several_devices_and_torchrun_exclude_each_other():
+    environment = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2"}
+    with pytest.raises(NnplugError, match="--devices 2: torchrun starts the processes itself; leave it out"):
+        start_devices(environment, "cpu", 2, here=True)
+    assert start_devices({}, "cuda", 1, here=False) == World(0, 1)

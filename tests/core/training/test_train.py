@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.phantom import write_phantom
+from nnplug.errors import InvalidOptions, NnplugError
+from nnplug.pipeline.request import PlanRequest, RunRequest, Stage
+from nnplug.pipeline.run import run
+from nnplug.plans.differences import decisions
+from nnplug.preparation.make_plans import transfer_plans, with_options
+from nnplug.registry.components import Kind
+from nnplug.registry.loader import Plugins
+from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.lock import locked
+from nnplug.runtime.progress import Silent
+from nnplug.training.job import TrainingJob
+from nnplug.training.train import discard, train
+from nnplug.training.validate import validate
+from nnplug.workspace import run_lock
+from nnplug.workspace.layout import Workspace
+from nnplug.workspace.run_record import RunRecord
+
+PLUGINS = Plugins()
+CPU = torch.device("cpu")
+TINY = {
+    "planner": {"base_features": 4, "max_features": 8},
+    "plan": {"patch_size": [16, 16, 16], "batch_size": 2},
+    "trainer": {"epochs": 2, "iterations_per_epoch": 2, "val_iterations_per_epoch": 1},
+}
+
+
+class Heard(Silent):
+    def __init__(self):
+        self.notices = []
+
+    def notice(self, message):
+        self.notices.append(message)
+
+
+def prepare(dataset, root, configuration="3d_fullres", **options):
+    """Plan and preprocess; gives a job for fold 0."""
+    request = RunRequest(
+        dataset=dataset,
+        workspace=Workspace(root, dataset.name),
+        plan=PlanRequest(options=TINY | options, configurations=(configuration,)),
+        folds=(0,),
+        until=Stage.PREPROCESS,
+    )
+    run(request, plugins=PLUGINS, executor=LocalExecutor(1), device="cpu", workers=1, progress=Silent())
+    plans = next(request.workspace.plans("any").parent.iterdir())
+    return TrainingJob(request.workspace, dataset, read(plans), configuration, 0)
+
+
+def read(path):
+    from nnplug.plans.plans import read_plans
+
+    return read_plans(path)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("raw") / "Dataset901_Phantom"
+    dataset = write_phantom(folder, cases=4, unseen=0, shape=(20, 24, 22))
+    return prepare(dataset, tmp_path_factory.mktemp("work"))
+
+
+@pytest.fixture
+def job(prepared):
+    """A job whose run is removed afterwards."""
+    yield prepared
+    discard(prepared.run)
+
+
+def start(job, progress=None, **trainer):
+    job = replace(
+        job, plans=with_options(job.plans, {"trainer": trainer} if trainer else {}, registry=PLUGINS.registry)
+    )
+    train(job, plugins=PLUGINS, device=CPU, workers=1, progress=progress or Silent())
+    return job
+
+
+def epochs(job):
+    return [json.loads(line) for line in job.run.log.read_text().splitlines()]
+
+
+def check(job):
+    how = {"mirroring": False, "executor": LocalExecutor(1), "progress": Silent()}
+    return validate(job, plugins=PLUGINS, device=CPU, **how)
+
+
+def test_a_finished_run_goes_on_when_more_epochs_are_asked(job):
+    start(job)
+    check(job)
+    first = load_file(job.run.final_weights)
+    heard = Heard()
+    longer = start(job, heard, epochs=4)
+    (notice,) = heard.notices
+    assert notice.startswith(
+        "3d_fullres fold 0 was finished and goes on (choices.trainer.options.epochs: 4 instead of 2)"
+    )
+    assert notice.endswith("its schedule is planned anew")
+    assert [e["epoch"] for e in epochs(job)] == [0, 1, 2, 3]
+    assert [e["lr"] for e in epochs(job)][2:] == pytest.approx([0.01 * 0.5**0.9, 0.01 * 0.25**0.9])
+    assert longer.run.is_finished
+    assert not job.run.validation.exists()
+    record = RunRecord.read(job.run.record)
+    assert record.extended == ("choices.trainer.options.epochs: 4 instead of 2",)
+    assert record.plans_digest == longer.own_plans.digest()
+    assert any(not torch.equal(first[name], now) for name, now in load_file(job.run.final_weights).items())
+
+
+def test_a_fold_that_another_process_is_at_is_left_alone(job, monkeypatch):
+    start(job)
+    monkeypatch.setattr(run_lock, "locked", partial(locked, patience=0.1))
+    with locked(job.run.lock, what="x"):
+        for call in (start, check, lambda job: discard(job.run)):
+            with pytest.raises(NnplugError, match=r"fold_0: is in work by process \d+ on .*, since 2"):
+                call(job)
+    assert job.run.is_finished
+
+
+def test_a_killed_predecessor_is_told(job):
+    job.run.lock.parent.mkdir(parents=True, exist_ok=True)
+    job.run.lock.write_text('{"process": 4711, "host": "node3", "since": "2026-01-01T00:00:00+00:00"}')
+    heard = Heard()
+    start(job, heard)
+    line = f"{job.run.path}: process 4711 on node3, since 2026-01-01T00:00:00+00:00, was killed over it"
+    assert heard.notices[0].startswith(line)
+
+
+def test_an_extension_begins_with_the_weights_and_the_momentum_of_the_end(job, monkeypatch):
+    start(job)
+    end = torch.load(job.run.final_state, weights_only=True)
+    averages = {number: entry["momentum_buffer"] for number, entry in end["optimizer"]["state"].items()}
+    assert {average.dtype for average in averages.values()} == {torch.bfloat16}
+    assert job.run.final_state.stat().st_size < 0.9 * job.run.final_weights.stat().st_size
+    from nnplug_nnunet.training.loop import Training
+
+    seen = {}
+    monkeypatch.setattr(Training, "run", lambda self: seen.update(training=self))
+    start(job, epochs=4)
+    training = seen["training"]
+    final = load_file(job.run.final_weights)
+    assert all(torch.equal(final[name], value) for name, value in training.network.state_dict().items())
+    state = training.optimizer.state_dict()["state"]
+    assert all(torch.equal(state[i]["momentum_buffer"], a.float()) for i, a in averages.items())
+    assert training.position.epoch == 2
+
+
+def test_an_extension_that_was_killed_before_its_plans_were_written_goes_on(job):
+    start(job)
+    job.run.final_state.replace(job.run.state)  # the first thing that an extension does
+    longer = start(job, epochs=3)
+    assert longer.run.is_finished
+    assert len(epochs(job)) == 3
+
+
+def test_what_is_no_extension_is_refused(job):
+    start(job)
+    for trainer, message in (
+        ({"epochs": 1}, "epochs: 1 instead of 2"),
+        ({"epochs": 4, "initial_lr": 0.1}, "initial_lr: 0.1 instead of the default"),
+    ):
+        with pytest.raises(NnplugError, match=f"was begun with other values .*{message}"):
+            start(job, **trainer)
+    job.run.final_state.unlink()
+    with pytest.raises(NnplugError, match=r"kept no state_final\.pt at its end, so it cannot go on\. .*--fresh"):
+        start(job, epochs=4)
+
+
+def test_patience_ends_a_training_that_does_not_get_better(job, monkeypatch):
+    from nnplug_nnunet.training import loop
+
+    monkeypatch.setattr(loop, "mean_dice", lambda _: 0.5)
+    heard = Heard()
+    start(job, heard, epochs=9, patience=2)
+    assert len(epochs(job)) == 3
+    assert heard.notices == ["train 3d_fullres fold_0: no better Dice since epoch 1, ended after 3"]
+    start(job, epochs=9, patience=4)
+    assert len(epochs(job)) == 7
+    assert job.run.is_finished
+
+
+def test_patience_must_be_positive(prepared):
+    with pytest.raises(InvalidOptions, match="patience is 0; it must be at least 1, or null"):
+        start(prepared, patience=0)
+
+
+@pytest.fixture(scope="module")
+def other(prepared, tmp_path_factory):
+    """Another dataset, of three classes, planned with the plans of the first one."""
+    folder = tmp_path_factory.mktemp("raw") / "Dataset902_Other"
+    write_phantom(folder, cases=3, unseen=0, seed=7, shape=(22, 20, 24))
+    raw = json.loads((folder / "dataset.json").read_text())
+    raw["labels"] = {"background": 0, "body": 1, "cap": 2, "third": 3}
+    (folder / "dataset.json").write_text(json.dumps(raw))
+    dataset = Dataset.open(folder)
+    from nnplug.preparation.preprocess import preprocess_dataset
+
+    plans = transfer_plans(prepared.plans, dataset.description, dataset=dataset.name, plugins=PLUGINS, name="moved")
+    work = Workspace(tmp_path_factory.mktemp("work"), dataset.name)
+    place = work.preprocessed("moved", "3d_fullres")
+    how = {"registry": PLUGINS.registry, "executor": LocalExecutor(1), "progress": Silent()}
+    preprocess_dataset(dataset, plans, "3d_fullres", place, **how)
+    return TrainingJob(work, dataset, plans, "3d_fullres", 0)
+
+
+def test_plans_of_another_dataset_are_taken_over(prepared, other):
+    old, new = decisions(prepared.plans), decisions(other.plans)
+    assert new == old | {"dataset": "Dataset902_Other"}
+    assert (other.plans.name, other.plans.providers) == ("moved", prepared.plans.providers)
+
+
+def test_plans_for_other_channels_or_decided_options_are_refused(prepared, other):
+    one = replace(other.description, channel_names=("T1",))
+    with pytest.raises(NnplugError, match=r"of Dataset901_Phantom are for 2 channels; dataset.json names 1 \(T1\)"):
+        transfer_plans(prepared.plans, one, dataset="a", plugins=PLUGINS)
+    how = {"dataset": "a", "plugins": PLUGINS}
+    with pytest.raises(InvalidOptions, match="planner.memory_gb is decided when planning"):
+        transfer_plans(prepared.plans, other.description, options={"planner": {"memory_gb": 4}}, **how)
+    options = {"plan": {"batch_size": 3}, "trainer": {"epochs": 7}}
+    plans = transfer_plans(prepared.plans, other.description, options=options, **how)
+    assert plans.configuration("3d_fullres").batch_size == 3
+    assert plans.choice(Kind.TRAINER).options["epochs"] == 7
+
+
+def test_training_begins_with_everything_but_the_heads(job, other, monkeypatch):
+    start(job)
+    there = load_file(job.run.final_weights)
+    from nnplug_nnunet.training.loop import Training
+
+    seen = {}
+    monkeypatch.setattr(
+        Training, "run", lambda self: seen.update((k, v.clone()) for k, v in self.network.state_dict().items())
+    )
+    monkeypatch.setattr("nnplug.training.train.draw_curves", lambda *_: None)
+    heard = Heard()
+    taker = replace(other, pretrained=job.run.path)
+    start(taker, heard)
+    heads = {name for name in seen if not torch.equal(seen[name], there.get(name, seen[name][:0]))}
+    assert heads
+    assert all(seen[name].shape[0] == 4 for name in heads)
+    assert heard.notices[-1].startswith(f"3d_fullres fold 0 begins with {job.run.path}; at random begin ")
+    assert all(name in heard.notices[-1] for name in heads)
+    record = RunRecord.read(taker.run.record)
+    assert record.pretrained.model == str(job.run.path)
+    with pytest.raises(NnplugError, match="was begun with other values .pretrained: the default instead of"):
+        start(other)
+    discard(taker.run)
+
+
+def test_a_pretrained_model_of_another_network_is_refused_by_names(job, other):
+    start(job)
+    changed = json.loads(json.dumps(other.plans.data()))
+    features = changed["configurations"]["3d_fullres"]["architecture"]["options"]["features_per_stage"]
+    features[-1] += 2
+    from nnplug.plans.plans import Plans
+
+    taker = replace(other, plans=Plans.from_data(changed, "plans"), pretrained=job.run.path)
+    with pytest.raises(NnplugError, match=r"its network is another one: .* is \(.*\) instead of \(.* more\. Plan the"):
+        start(taker)
+    assert not taker.run.record.exists()

@@ -1,0 +1,160 @@
+"""The case store: what is written is read, slice by slice, without files left open."""
+
+from __future__ import annotations
+
+import os
+import resource
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nnplug
+from nnplug.errors import NnplugError
+from nnplug.io.crop_info import Frame
+from nnplug.workspace.case_store import CaseStore, Prepared, UnknownCase
+
+SHAPE = (3, 4, 5)
+FRAME = Frame(
+    original_shape=(4, 5, 6),
+    original_spacing=(1, 1, 1),
+    transpose_forward=(0, 1, 2),
+    bounding_box=((0, 3), (0, 4), (0, 5)),
+    shape=SHAPE,
+    spacing=(1, 1, 1),
+)
+
+
+def prepared(seed=0, *, annotated=None):
+    random = np.random.default_rng(seed)
+    label = random.integers(-1, 3, SHAPE, np.int16)
+    foreground = {key: np.argwhere(label == value).astype(np.int32) for key, value in (("1", 1), ("2", 2), ("3", 3))}
+    return Prepared(random.random((2, *SHAPE), np.float32), label, FRAME, foreground, annotated)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return CaseStore(tmp_path / "store")
+
+
+def test_a_case_comes_back(store):
+    case = prepared(annotated=np.array([[0, 1, 2]], np.int32))
+    store.write("a", case, source="digest")
+    stored = nnplug.CaseStore(store.folder)["a"]
+    np.testing.assert_array_equal(np.asarray(stored.image), case.image)
+    np.testing.assert_array_equal(np.asarray(stored.label), case.label)
+    assert (stored.image.dtype, stored.label.dtype) == (np.float32, np.int16)
+    assert (stored.name, stored.frame, stored.source) == ("a", FRAME, "digest")
+    assert list(stored.foreground) == ["1", "2", "3"]
+    for key, voxels in case.foreground.items():
+        np.testing.assert_array_equal(np.asarray(stored.foreground[key]), voxels)
+    assert len(stored.foreground["3"]) == 0
+    np.testing.assert_array_equal(stored.annotated[0], [0, 1, 2])
+
+
+def test_without_an_ignore_label_nothing_is_called_annotated(store):
+    store.write("a", prepared())
+    assert store["a"].annotated is None
+
+
+@pytest.mark.parametrize("key", [np.s_[:, 1], np.s_[0, 1:3, 2:, ::2], np.s_[..., 3], np.s_[1, 2, 3, 4]])
+def test_slices_equal_numpys(store, key):
+    case = prepared()
+    store.write("a", case)
+    np.testing.assert_array_equal(store["a"].image[key], case.image[key])
+
+
+def test_what_is_read_is_a_copy(store):
+    store.write("a", prepared())
+    store["a"].image[0][:] = 7
+    assert not np.any(np.asarray(store["a"].image) == 7)
+    with pytest.raises(ValueError, match="copy"):
+        np.asarray(store["a"].image, copy=False)
+
+
+def test_the_store_is_a_mapping_in_order(store):
+    assert list(store) == []
+    for name in ("b", "a", "c.x"):
+        store.write(name, prepared())
+    assert list(store) == ["a", "b", "c.x"]
+    assert len(store) == 3
+    assert "a" in store
+    assert "d" not in store
+    assert store.get("d") is None
+
+
+def test_an_unknown_case_suggests_the_nearest(store):
+    store.write("case_001", prepared())
+    with pytest.raises(UnknownCase) as error:
+        store["case_01"]
+    assert str(error.value) == f"{store.folder}: no preprocessed case 'case_01'. Did you mean 'case_001'?"
+    with pytest.raises(NnplugError, match=r"no preprocessed case 'x'. nnplug preprocess fills it."):
+        store["x"]
+
+
+def test_a_case_is_replaced_and_removed(store):
+    store.write("a", prepared(0))
+    old = np.asarray(store["a"].image)
+    store.write("a", prepared(1))
+    assert not np.array_equal(store["a"].image, old)
+    store.remove("a")
+    assert "a" not in store
+
+
+def test_a_write_that_fails_leaves_the_old_case(store, monkeypatch):
+    store.write("a", prepared(0))
+    old = np.asarray(store["a"].image)
+    real = np.save
+
+    def full(path, array):
+        if path.name == "label.npy":
+            raise OSError(28, "No space left on device")
+        real(path, array)
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(NnplugError, match=r"No space left on device.*Free some space"):
+        store.write("a", prepared(1))
+    np.testing.assert_array_equal(CaseStore(store.folder)["a"].image, old)
+    assert [entry.name for entry in store.folder.iterdir()] == ["a"]
+
+
+def test_leftovers_of_a_kill_are_no_cases(store):
+    store.write("a", prepared())
+    leftover = store.folder / ".123-b"
+    leftover.mkdir()
+    (leftover / "case.json").write_text("{}")
+    assert list(store) == ["a"]
+    store.remove_leftovers()
+    assert not leftover.exists()
+
+
+def test_a_truncated_file_is_named(store):
+    store.write("a", prepared())
+    path = store.folder / "a" / "image.npy"
+    case = store["a"]
+    os.truncate(path, path.stat().st_size - 8)
+    with pytest.raises(NnplugError, match=r"image\.npy: cannot be read .* Delete .* run nnplug preprocess again"):
+        case.image[0]
+    with pytest.raises(NnplugError, match=r"image\.npy: cannot be read"):
+        CaseStore(store.folder)["a"]
+    path.unlink()
+    with pytest.raises(NnplugError, match="No such file"):
+        case.image[0]
+
+
+def test_more_cases_than_file_descriptors_are_read_by_threads(store):
+    """Results are held too: a copy must not keep its file mapped."""
+    cases = {f"{i:03d}": prepared(i) for i in range(60)}
+    for name, case in cases.items():
+        store.write(name, case)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len([*Path("/proc/self/fd").iterdir()]) + 30, hard))
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            read = list(pool.map(lambda name: store[name].image[:, 1], [*cases] * 3))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for name, array in zip([*cases] * 3, read, strict=True):
+        np.testing.assert_array_equal(array, cases[name].image[:, 1])
+    assert str(store.folder) not in Path("/proc/self/maps").read_text()
