@@ -42,12 +42,12 @@ def ours(cases: int, batch: int) -> Work:
     """nnplug's case store."""
     import numpy as np
 
-    from nnplug.io.crop_info import Frame
+    from nnplug.io.crop_info import CropInfo
     from nnplug.workspace.case_store import CaseStore, Prepared
 
-    store, frame = (
+    store, crop_info = (
         CaseStore(Path(tempfile.mkdtemp(prefix="bench-"))),
-        Frame(
+        CropInfo(
             original_shape=SHAPE,
             original_spacing=(1, 1, 1),
             transpose_forward=(0, 1, 2),
@@ -58,7 +58,7 @@ def ours(cases: int, batch: int) -> Work:
     )
     for index in range(cases):
         image = volume(index)
-        store.write(str(index), Prepared(image[None], (image > 0.3).astype(np.int16), frame))
+        store.write(str(index), Prepared(image[None], (image > 0.3).astype(np.int16), crop_info))
 
     def read(index: int, z: int) -> None:
         case = store[str(index)]

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from nnplug.contracts import Survey
+from nnplug.contracts import SourceScan
 from nnplug.conversion.convert import convert, plan_conversion
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.errors import InvalidFile, NnplugError, Problems
@@ -76,9 +76,9 @@ def test_a_folder_of_another_kind_is_refused(source, tmp_path):
 class Fixed:
     def __init__(self, *cases):
         labels = {"background": 0, "a": 1}
-        self.found = Survey({"channel_names": {"0": "CT"}, "labels": labels, "file_ending": ".png"}, cases)
+        self.found = SourceScan({"channel_names": {"0": "CT"}, "labels": labels, "file_ending": ".png"}, cases)
 
-    def survey(self, source, *, executor, progress):
+    def scan(self, source, *, executor, progress):
         return self.found
 
 

@@ -15,7 +15,7 @@ from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 
 
-class Elsewhere(LocalExecutor):
+class PicklingExecutor(LocalExecutor):
     """Two workers, to which jobs come as to another process; each job is killed once when it has predicted a case."""
 
     slots = 2
@@ -69,7 +69,7 @@ def prediction(bundle, plugins, tmp_path):
 
 def test_jobs_of_a_cluster_predict_what_one_machine_does(prediction, images, tmp_path):
     predict_cases(prediction("here"), images, executor=LocalExecutor(1), progress=Silent())
-    cluster, heard = Elsewhere(), Heard()
+    cluster, heard = PicklingExecutor(), Heard()
     predict_cases(prediction("there"), images, executor=cluster, progress=heard)
     assert len(cluster.titles) == 8
     assert set(cluster.titles) == {"2 images", *(f"case_{k:02d}" for k in range(2, 8))}

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
 from nnplug.inference.logits import Logits, background, read_logits, write_logits
-from nnplug.io.crop_info import Frame
+from nnplug.io.crop_info import CropInfo
 from nnplug.io.images import Geometry
 from nnplug.ops import export
 
 TOLERANCE = 1e-3
-FRAME = Frame(
+FRAME = CropInfo(
     original_shape=(6, 9, 7),
     original_spacing=(3.0, 1.0, 1.0),
     transpose_forward=(1, 2, 0),
@@ -64,7 +64,7 @@ def test_no_probability_moves_by_more_than_the_tolerance(tmp_path_factory, seed,
     logits = drawn(k, seed, regions=regions, spread=spread)
     write_logits(folder / "a.logits.zip", logits)
     stored = read_logits(folder / "a.logits.zip", folder)
-    assert (stored.frame, stored.axis, stored.regions) == (logits.frame, logits.axis, logits.regions)
+    assert (stored.crop_info, stored.axis, stored.regions) == (logits.crop_info, logits.axis, logits.regions)
     if spread < 10:  # between neighbours that differ by 100, as noise does, interpolation multiplies the error
         assert np.abs(probabilities(stored) - probabilities(logits)).max() < 4 * TOLERANCE
     shown = [v.values.sigmoid() if regions else v.values.softmax(0) for v in (stored, logits)]

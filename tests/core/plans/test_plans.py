@@ -186,6 +186,6 @@ def test_a_refining_network_takes_a_channel_per_label_more():
 
 def test_configurations_with_the_same_cases_share_them():
     plans = read(changed("configurations", to={**CASCADE, "other": {**FULLRES, "batch_size": 9}}))
-    assert [plans.prepared_as(name) for name in plans.configurations] == ["3d_fullres"] * 5
+    assert [plans.store_name(name) for name in plans.configurations] == ["3d_fullres"] * 5
     coarse = {**CASCADE, "3d_lowres": {**FULLRES, "spacing": [4.0, 2.0, 2.0]}}
-    assert read(changed("configurations", to=coarse)).prepared_as("3d_lowres") == "3d_lowres"
+    assert read(changed("configurations", to=coarse)).store_name("3d_lowres") == "3d_lowres"

@@ -100,20 +100,20 @@ def test_the_frame_leads_back(plans, registry, image):
     prepared = preprocessor(plans, registry, transpose_forward=(1, 2, 0), spacing=(2.0, 1.0, 1.0)).prepare(
         image, (1.0, 2.0, 3.0)
     )
-    frame = prepared.frame
-    assert frame.original_shape == (8, 9, 10)
-    assert frame.original_spacing == (1.0, 2.0, 3.0)
-    assert frame.transposed_spacing == (2.0, 3.0, 1.0)
-    assert frame.bounding_box == ((1, 8), (3, 9), (2, 7))
-    assert frame.shape == prepared.image.shape[1:] == (7, 18, 5)
-    assert frame.spacing == (2.0, 1.0, 1.0)
-    assert np.all(image[0].transpose(1, 2, 0)[slices(frame.bounding_box)] > 0)
+    crop_info = prepared.crop_info
+    assert crop_info.original_shape == (8, 9, 10)
+    assert crop_info.original_spacing == (1.0, 2.0, 3.0)
+    assert crop_info.transposed_spacing == (2.0, 3.0, 1.0)
+    assert crop_info.bounding_box == ((1, 8), (3, 9), (2, 7))
+    assert crop_info.shape == prepared.image.shape[1:] == (7, 18, 5)
+    assert crop_info.spacing == (2.0, 1.0, 1.0)
+    assert np.all(image[0].transpose(1, 2, 0)[slices(crop_info.bounding_box)] > 0)
 
 
 def test_a_slice_keeps_its_distance_in_2d(plans, registry, image):
     prepared = preprocessor(plans, registry, spacing=(0.5, 0.5)).prepare(image, (1.0, 1.0, 1.0))
     assert prepared.image.shape == (1, 5, 14, 12)
-    assert prepared.frame.spacing == (1.0, 0.5, 0.5)
+    assert prepared.crop_info.spacing == (1.0, 0.5, 0.5)
 
 
 def test_arguments_stay_as_they_are(plans, registry, image):

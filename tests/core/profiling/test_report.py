@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nnplug.errors import NnplugError
-from nnplug.profiling.report import Parts, Watch, conclude, verdict
+from nnplug.profiling.report import Parts, Timer, conclude, verdict
 from nnplug.profiling.timers import Iteration
 from nnplug.workspace.runs import open_run
 
@@ -28,7 +28,7 @@ def test_the_verdict_says_what_limits(wait, busy, words):
 
 
 def test_parts_follow_the_marks(make_run):
-    watch = Watch.on(torch.device("cpu"))
+    watch = Timer.on(torch.device("cpu"))
     watch.steps.iterations = [Iteration(*(10 * i + mark for mark in (0, 1, 3, 6, 8))) for i in range(3)]
     watch.steps.validation = [(0, 9), (10, 12)]
     watch.made = (3.0, 6.0)
@@ -40,4 +40,4 @@ def test_parts_follow_the_marks(make_run):
 def test_a_trainer_without_steps_is_one_line(make_run):
     run = open_run(make_run(0).path)
     with pytest.raises(NnplugError, match="took no two steps one after the other.*--set trainer.KEY=VALUE"):
-        conclude(run, Watch.on(torch.device("cpu")), trainer=object(), workers=1, wanted=2)
+        conclude(run, Timer.on(torch.device("cpu")), trainer=object(), workers=1, wanted=2)

@@ -11,8 +11,8 @@ import torch
 
 from nnplug.contracts import AugmentationContext
 from nnplug.dataset.labels import Labels
-from nnplug.io.crop_info import Frame
-from nnplug.profiling.timers import StepWatch, Tally, TimedAugmenter, TimedStore
+from nnplug.io.crop_info import CropInfo
+from nnplug.profiling.timers import Counter, StepTimer, TimedAugmenter, TimedStore
 from nnplug.workspace.case_store import CaseStore, Prepared
 
 
@@ -40,7 +40,7 @@ def network():
 
 
 def test_every_instant_of_every_iteration_in_order(network):
-    watch, steps = StepWatch(torch.device("cpu")), []
+    watch, steps = StepTimer(torch.device("cpu")), []
     watch.on_step = lambda: steps.append(len(watch.iterations))
     optimizer = torch.optim.SGD(network.parameters(), 0.1)
     with watch.watching(network):
@@ -57,14 +57,14 @@ def test_every_instant_of_every_iteration_in_order(network):
 
 
 def test_a_step_that_was_skipped_is_not_whole(network):
-    watch = StepWatch(torch.device("cpu"))
+    watch = StepTimer(torch.device("cpu"))
     with watch.watching(network):
         sum(logits.mean() for logits in network(torch.ones(4, 3))).backward()
     assert [iteration.is_whole for iteration in watch.iterations] == [False]
 
 
 def test_nothing_is_watched_afterwards(network):
-    watch = StepWatch(torch.device("cpu"))
+    watch = StepTimer(torch.device("cpu"))
     with watch.watching(network):
         pass
     step(network, torch.optim.SGD(network.parameters(), 0.1))
@@ -75,14 +75,14 @@ def test_the_weights_learn_the_same_when_watched(network):
     other = Supervised()
     other.load_state_dict(network.state_dict())
     step(other, torch.optim.SGD(other.parameters(), 0.1))
-    with StepWatch(torch.device("cpu")).watching(network):
+    with StepTimer(torch.device("cpu")).watching(network):
         step(network, torch.optim.SGD(network.parameters(), 0.1))
     assert torch.equal(network.layer.weight, other.layer.weight)
 
 
 def test_reads_are_counted_and_unchanged(tmp_path):
     shape = (3, 4, 5)
-    frame = Frame(
+    crop_info = CropInfo(
         original_shape=shape,
         original_spacing=(1, 1, 1),
         transpose_forward=(0, 1, 2),
@@ -91,13 +91,13 @@ def test_reads_are_counted_and_unchanged(tmp_path):
         spacing=(1, 1, 1),
     )
     image = np.arange(60, dtype=np.float32).reshape(1, *shape)
-    store, tally = CaseStore(tmp_path / "store"), Tally()
-    store.write("a", Prepared(image, image[0].astype(np.int16), frame))
-    case = TimedStore(store, tally)["a"]
-    opened = tally.seconds
+    store, counter = CaseStore(tmp_path / "store"), Counter()
+    store.write("a", Prepared(image, image[0].astype(np.int16), crop_info))
+    case = TimedStore(store, counter)["a"]
+    opened = counter.seconds
     assert np.array_equal(case.image[:, 1:, :2], image[:, 1:, :2])
     assert np.array_equal(np.asarray(case.label), image[0])
-    assert tally.seconds > opened > 0
+    assert counter.seconds > opened > 0
 
 
 def test_transforms_are_counted_and_unchanged():
@@ -110,13 +110,13 @@ def test_transforms_are_counted_and_unchanged():
         def __call__(self, image, label, rng):
             return 2 * image, label
 
-    tally = Tally()
+    counter = Counter()
     context = AugmentationContext((2, 2), (0, 1), (), Labels({"background": (0,), "a": (1,)}))
-    augmentation = TimedAugmenter(Doubling(), tally, StepWatch(torch.device("cpu"))).bind(context)
+    augmentation = TimedAugmenter(Doubling(), counter, StepTimer(torch.device("cpu"))).bind(context)
     image, _ = augmentation(np.ones((1, 4, 4), np.float32), np.zeros((4, 4), np.int16), np.random.default_rng(0))
     assert augmentation.source_patch_size == (4, 4)
     assert image.sum() == 32
-    assert tally.seconds > 0
+    assert counter.seconds > 0
 
 
 def test_what_the_device_transforms_lies_between_two_marks():
@@ -138,11 +138,11 @@ def test_what_the_device_transforms_lies_between_two_marks():
         def bind(self, context):
             return Batches()
 
-    tally, steps = Tally(), StepWatch(torch.device("cpu"))
+    counter, steps = Counter(), StepTimer(torch.device("cpu"))
     context = AugmentationContext((2, 2), (0, 1), (), Labels({"background": (0,), "a": (1,)}))
-    batched = TimedAugmenter(Augmenter(), tally, steps).bind(context).batched
+    batched = TimedAugmenter(Augmenter(), counter, steps).bind(context).batched
     drawn = batched.draw(np.random.default_rng(0), 1)
     assert (batched.cut_size(drawn), batched(["groups"])) == ((2, 2), ["groups"])
     ((begin, end),) = steps.augmented
     assert steps.seconds(begin, end) >= 0.01
-    assert tally.seconds > 0, "drawing is the threads' work"
+    assert counter.seconds > 0, "drawing is the threads' work"

@@ -17,13 +17,13 @@ from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.labels import Labels
 from nnplug.dataset.splits import Fold
 from nnplug.errors import Problems
-from nnplug.io.crop_info import Frame
+from nnplug.io.crop_info import CropInfo
 from nnplug.plans.plans import Choice, Resampling
 from nnplug.testing.samples import DESCRIPTION, SHAPE, write_cases
 from nnplug.training.job import TrainingJob
 from nnplug.training.previous_stage import (
-    Handover,
-    check_handed_on,
+    PreviousStageWriter,
+    check_predictions_complete,
     check_takes_previous_stage,
     on_grid,
     predicting_folds,
@@ -45,8 +45,8 @@ GRIDS = {  # shape and spacing of the logits, wanted shape, labels: as in bench/
 }
 
 
-def frame(shape, spacing):
-    return Frame(
+def crop_info(shape, spacing):
+    return CropInfo(
         original_shape=shape,
         original_spacing=spacing,
         transpose_forward=(0, 1, 2),
@@ -68,7 +68,7 @@ def test_logits_become_labels_of_the_next_grid_as_in_nnunet(name):
     labels = Labels.from_data(raw, [1, 2, 3] if raw is REGIONS else None, "d.json")
     noise = np.random.RandomState(labels.outputs).normal(size=(labels.outputs, *shape))
     logits = np.stack([gaussian_filter(channel, 1.2) for channel in noise]).astype(np.float32)
-    result = on_grid(stand_in(labels), torch.from_numpy(logits), frame(shape, spacing), wanted)
+    result = on_grid(stand_in(labels), torch.from_numpy(logits), crop_info(shape, spacing), wanted)
     np.testing.assert_array_equal(result, GOLDEN[name])
     assert len(np.unique(result)) == 4
 
@@ -107,12 +107,12 @@ def hand_on(stage, cases):
     logits = torch.zeros(3, *SHAPE)
     logits[2, :6] = 1
     for case in cases:
-        Handover(stage, SPLITS).write(case, logits, stand_in(DESCRIPTION.labels))
+        PreviousStageWriter(stage, SPLITS).write(case, logits, stand_in(DESCRIPTION.labels))
 
 
 def lines(job):
     with pytest.raises(Problems) as problems:
-        check_handed_on(job, SPLITS[0], SPLITS)
+        check_predictions_complete(job, SPLITS[0], SPLITS)
     return problems.value.lines
 
 
@@ -140,7 +140,7 @@ def test_fold_all_of_the_first_stage_is_no_help_and_that_is_said(job):
 def test_what_is_handed_on_comes_with_the_cases_of_the_next_stage(job):
     hand_on(finish(job, 0), "a")
     hand_on(finish(job, 1), "bc")
-    check_handed_on(job, SPLITS[0], SPLITS)
+    check_predictions_complete(job, SPLITS[0], SPLITS)
     for name in "abc":
         previous = job.cases[name].previous[...]
         assert previous.shape == SHAPE
@@ -150,21 +150,21 @@ def test_what_is_handed_on_comes_with_the_cases_of_the_next_stage(job):
 
 def test_a_fold_owes_its_own_validation_cases_until_they_are_there(job):
     stage = finish(job, 1)
-    assert [Handover(stage, SPLITS).is_due(case) for case in "abc"] == [False, True, True]
+    assert [PreviousStageWriter(stage, SPLITS).is_due(case) for case in "abc"] == [False, True, True]
     hand_on(stage, "b")
-    assert [Handover(stage, SPLITS).is_due(case) for case in "abc"] == [False, False, True]
-    assert not Handover(replace(stage, fold="all"), SPLITS).is_due("a")
-    assert not Handover(job, SPLITS).is_due("a")
+    assert [PreviousStageWriter(stage, SPLITS).is_due(case) for case in "abc"] == [False, False, True]
+    assert not PreviousStageWriter(replace(stage, fold="all"), SPLITS).is_due("a")
+    assert not PreviousStageWriter(job, SPLITS).is_due("a")
 
 
 def test_a_first_stage_that_is_trained_anew_owes_everything_again(job):
     hand_on(finish(job, 1), "bc")
-    assert Handover(finish(job, 1, b"other weights"), SPLITS).is_due("b")
+    assert PreviousStageWriter(finish(job, 1, b"other weights"), SPLITS).is_due("b")
 
 
 def test_a_case_that_no_fold_predicts_is_named(job):
     with pytest.raises(Problems) as problems:
-        check_handed_on(job, Fold(train=("a", "x"), val=("b",)), SPLITS)
+        check_predictions_complete(job, Fold(train=("a", "x"), val=("b",)), SPLITS)
     assert problems.value.lines[0].startswith("case 'x': no fold of ")
     assert problems.value.lines[0].endswith("name it in a fold's 'val'")
 

@@ -112,7 +112,7 @@ def test_a_finished_run_goes_on_when_more_epochs_are_asked(job):
     assert not job.run.validation.exists()
     record = RunRecord.read(job.run.record)
     assert record.extended == ("choices.trainer.options.epochs: 4 instead of 2",)
-    assert record.plans_digest == longer.own_plans.digest()
+    assert record.plans_digest == longer.run_plans.digest()
     assert any(not torch.equal(first[name], now) for name, now in load_file(job.run.final_weights).items())
 
 

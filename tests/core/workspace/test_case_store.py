@@ -12,11 +12,11 @@ import pytest
 
 import nnplug
 from nnplug.errors import NnplugError
-from nnplug.io.crop_info import Frame
+from nnplug.io.crop_info import CropInfo
 from nnplug.workspace.case_store import CaseStore, Prepared, UnknownCase
 
 SHAPE = (3, 4, 5)
-FRAME = Frame(
+CROP_INFO = CropInfo(
     original_shape=(4, 5, 6),
     original_spacing=(1, 1, 1),
     transpose_forward=(0, 1, 2),
@@ -30,7 +30,7 @@ def prepared(seed=0, *, annotated=None):
     random = np.random.default_rng(seed)
     label = random.integers(-1, 3, SHAPE, np.int16)
     foreground = {key: np.argwhere(label == value).astype(np.int32) for key, value in (("1", 1), ("2", 2), ("3", 3))}
-    return Prepared(random.random((2, *SHAPE), np.float32), label, FRAME, foreground, annotated)
+    return Prepared(random.random((2, *SHAPE), np.float32), label, CROP_INFO, foreground, annotated)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_case_comes_back(store):
     np.testing.assert_array_equal(np.asarray(stored.image), case.image)
     np.testing.assert_array_equal(np.asarray(stored.label), case.label)
     assert (stored.image.dtype, stored.label.dtype) == (np.float32, np.int16)
-    assert (stored.name, stored.frame, stored.source) == ("a", FRAME, "digest")
+    assert (stored.name, stored.crop_info, stored.source) == ("a", CROP_INFO, "digest")
     assert list(stored.foreground) == ["1", "2", "3"]
     for key, voxels in case.foreground.items():
         np.testing.assert_array_equal(np.asarray(stored.foreground[key]), voxels)

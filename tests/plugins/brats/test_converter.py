@@ -81,9 +81,9 @@ def test_there_and_back_again(tmp_path, year):
 def test_cases_without_a_segmentation_are_to_be_predicted(tmp_path):
     write(tmp_path / "source", "2020")
     unseen = write(tmp_path / "source", "2021", labelled=False)
-    survey = BratsConverter().survey(tmp_path / "source", **RUN)
-    assert [case.name for case in survey.training] == ["BraTS20_Training_001"]
-    assert [case.name for case in survey.unseen] == [unseen]
+    scan = BratsConverter().scan(tmp_path / "source", **RUN)
+    assert [case.name for case in scan.training] == ["BraTS20_Training_001"]
+    assert [case.name for case in scan.unseen] == [unseen]
 
 
 def test_files_need_not_be_compressed(tmp_path):
@@ -98,7 +98,7 @@ def test_every_missing_and_strange_file_is_named(tmp_path):
     (folder / f"{name}_t2.nii.gz").unlink()
     (folder / f"{name}_seg.nii.gz").rename(folder / "W39_1998.09.19_Segm.nii.gz")
     with pytest.raises(Problems) as error:
-        BratsConverter().survey(tmp_path / "source", **RUN)
+        BratsConverter().scan(tmp_path / "source", **RUN)
     assert [line.partition(": ")[2] for line in error.value.lines] == [
         f"case {name!r} has no t2; all four images are needed",
         "belongs to no case; rename it as the others are, such as CASE_seg, or take it away",
@@ -108,11 +108,11 @@ def test_every_missing_and_strange_file_is_named(tmp_path):
 def test_what_is_no_brats_folder_is_told(tmp_path):
     (tmp_path / "source").mkdir()
     with pytest.raises(InvalidFile, match="no BraTS cases; expected CASE/CASE_t1ce"):
-        BratsConverter().survey(tmp_path / "source", **RUN)
+        BratsConverter().scan(tmp_path / "source", **RUN)
     write(tmp_path / "source", "2020")
     write(tmp_path / "source", "2023")
     with pytest.raises(InvalidFile, match="convert them one after another"):
-        BratsConverter().survey(tmp_path / "source", **RUN)
+        BratsConverter().scan(tmp_path / "source", **RUN)
 
 
 def test_predictions_of_datasets_that_say_nothing_are_refused(tmp_path):

@@ -127,11 +127,11 @@ def test_there_is_no_other_recipe():
 
 
 def test_without_regions_the_classes_are_learnt():
-    learned = plan(recipe="brats-bl").learned(describe())
+    learned = plan(recipe="brats-bl").training_description(describe())
     assert learned.labels.keys == ("1", "2", "3")
     assert learned.labels.outputs == 4
     assert "regions_class_order" not in learned.raw
-    assert plan().learned(describe()).labels.outputs == 3
+    assert plan().training_description(describe()).labels.outputs == 3
 
 
 def test_what_no_plan_could_be_made_of_is_refused():

@@ -152,7 +152,7 @@ def test_prediction(dimensions, residual, precise):
 
 def test_for_prediction_decoders_join_nothing_and_norms_write_in_place():
     kinds = {type(module) for module in accelerate(unet(3)[0], precise=True).modules()}
-    assert {cpu.JoinlessDecoder, cpu.UnpoolingByRows3d, cpu.InPlaceNorm3d} < kinds
+    assert {cpu.FusedSkipDecoder, cpu.UnpoolingByRows3d, cpu.InPlaceNorm3d} < kinds
     assert not {Decoder, cpu.Unpooling3d, cpu.PerSampleNorm3d} & kinds
 
 

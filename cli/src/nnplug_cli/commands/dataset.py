@@ -97,7 +97,7 @@ def _show(conversion: Conversion, destination: Path, source: Path, *, as_json: b
     pairs = list(conversion.targets(destination))
     if as_json:
         cases = [{"from": _files(case), "to": _files(target)} for case, target in pairs]
-        notices = list(conversion.survey.notices)
+        notices = list(conversion.scan.notices)
         print_json({"dataset_json": dict(conversion.description.raw), "cases": cases, "notices": notices})
         return
     rows = [(case.name, *_cells(case, source), target.images[0].parent.name) for case, target in pairs]
@@ -105,7 +105,7 @@ def _show(conversion: Conversion, destination: Path, source: Path, *, as_json: b
     raw = conversion.description.raw
     for key in ("channel_names", "labels", "file_ending"):
         click.echo(f"{key}: {raw[key]}")
-    for notice in conversion.survey.notices:
+    for notice in conversion.scan.notices:
         click.echo(f"notice: {notice}")
 
 

@@ -64,7 +64,7 @@ def command(
             opened,
             plans,
             configuration,
-            space.preprocessed(plans.name, plans.prepared_as(configuration)),
+            space.preprocessed(plans.name, plans.store_name(configuration)),
             registry=context.plugins.registry,
             executor=jobs,
             progress=context.progress,

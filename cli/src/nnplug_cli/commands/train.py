@@ -108,16 +108,16 @@ def command(context: Context, /, *, executor: str, as_json: bool, **options: Any
         raise click.UsageError("--fresh trains again, --validate-only does not train; give one of them")
     place = context.make_executor(executor, asked.overrides.pop(Kind.EXECUTOR, {}), asked.workers)
     world = start_devices(os.environ, asked.device, asked.devices, here=executor == "local")
-    progress = context.progress if world.leads else Silent()
+    progress = context.progress if world.is_main else Silent()
     jobs = _jobs(context, asked, progress)
-    for job in jobs if asked.fresh and world.leads else ():
+    for job in jobs if asked.fresh and world.is_main else ():
         check_pretrained(job, context.plugins)
         discard(job.run)
     scores = train_folds(jobs, _training(context, asked, world), executor=place, progress=progress)
     leave_world(world)
-    if as_json and world.leads:
+    if as_json and world.is_main:
         print_json({"scores": scores_data(scores)})
-    elif world.leads:
+    elif world.is_main:
         print_scores(jobs[0].description.labels, {f"{c} fold {f}": s for (c, f), s in scores.items()})
         for job in jobs:
             click.echo(f"run: {job.run.path}")

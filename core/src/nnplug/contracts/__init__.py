@@ -14,7 +14,7 @@ from nnplug.contracts.augmenter import (
     CascadeAugmentation,
     DrawnSamples,
 )
-from nnplug.contracts.converter import Converter, Survey
+from nnplug.contracts.converter import Converter, SourceScan
 from nnplug.contracts.extractor import Extractor
 from nnplug.contracts.metric import Better, Figures, Metric
 from nnplug.contracts.normalizer import Normalizer
@@ -45,7 +45,7 @@ __all__ = [
     "Planner",
     "PlanningContext",
     "Postprocessor",
-    "Survey",
+    "SourceScan",
     "Topology",
     "Trainer",
     "TrainingTask",

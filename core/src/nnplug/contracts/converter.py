@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Survey:
+class SourceScan:
     """What a converter found in a folder, and what it makes of it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Survey:
 class Converter(Protocol):
     """Turns a folder of another layout into a dataset."""
 
-    def survey(self, source: Path, *, executor: Executor, progress: Progress) -> Survey:
+    def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:
         """Find the cases and name the labels. Read what is needed, write nothing.
 
         Raises:
@@ -51,12 +51,12 @@ class Converter(Protocol):
         """Write one case; `nnplug.conversion.write_case.write_case` does it for all that SimpleITK reads.
 
         Args:
-            case: of the survey.
+            case: of the scan.
             target: the files to write: one per channel, and the label map where the case has one.
-            values: of the survey.
+            values: of the scan.
 
         Raises:
-            InvalidFile: a file of the source cannot be read, or does not hold what the survey says.
+            InvalidFile: a file of the source cannot be read, or does not hold what the scan says.
         """
         ...
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from nnplug.plans.plans import Configuration
-from nnplug.runtime.distributed import ALONE, World
+from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class TrainingTask:
     seed: int
     workers: int
     progress: Progress
-    world: World = ALONE
+    world: World = SINGLE_PROCESS
 
     @property
     def previous_labels(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from nnplug.contracts import Converter, Survey
+from nnplug.contracts import Converter, SourceScan
 from nnplug.contracts.attributed import AttributingExecutor
 from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError, Problems
@@ -25,16 +25,16 @@ class Conversion:
     """What will be written.
 
     Attributes:
-        survey: of the source, checked.
+        scan: of the source, checked.
         description: `dataset.json` of the result.
     """
 
-    survey: Survey
+    scan: SourceScan
     description: DatasetDescription
 
     def targets(self, folder: Path) -> Iterator[tuple[CaseFiles, CaseFiles]]:
         """Each case of the source and its files in the dataset at `folder`."""
-        for part, cases in (("Tr", self.survey.training), ("Ts", self.survey.unseen)):
+        for part, cases in (("Tr", self.scan.training), ("Ts", self.scan.unseen)):
             for case in cases:
                 yield case, self._target(case, folder, part)
 
@@ -55,12 +55,12 @@ def plan_conversion(converter: Converter, source: Path, *, executor: Executor, p
     if not source.is_dir():
         raise InvalidFile(f"{source}: no such folder; give the folder to convert")
     with attributed(converter):
-        given = converter.survey(source, executor=AttributingExecutor(executor, converter), progress=progress)
-    survey = expect(converter, given, Survey)
-    if problems := [*_missing(survey, source), *_twice(survey)]:
+        given = converter.scan(source, executor=AttributingExecutor(executor, converter), progress=progress)
+    scan = expect(converter, given, SourceScan)
+    if problems := [*_missing(scan, source), *_twice(scan)]:
         raise Problems(problems)
-    data = {**survey.description, "numTraining": len(survey.training)}
-    return Conversion(survey, DatasetDescription.from_data(data, str(source)))
+    data = {**scan.description, "numTraining": len(scan.training)}
+    return Conversion(scan, DatasetDescription.from_data(data, str(source)))
 
 
 def convert(
@@ -79,7 +79,7 @@ def convert(
     """
     _check_place(source, destination)
     conversion = plan_conversion(converter, source, executor=executor, progress=progress)
-    for notice in conversion.survey.notices:
+    for notice in conversion.scan.notices:
         progress.notice(notice)
     with atomic_folder(destination) as folder:
         _write(converter, conversion, folder, executor, progress)
@@ -89,7 +89,7 @@ def convert(
 
 def _write(converter: Converter, conversion: Conversion, folder: Path, executor: Executor, progress: Progress) -> None:
     pairs = list(conversion.targets(folder))
-    write = partial(_write_case, converter=converter, values=conversion.survey.values)
+    write = partial(_write_case, converter=converter, values=conversion.scan.values)
     with progress.task("convert", len(pairs)) as advance:
         for _ in executor.map(write, pairs, stage="convert", name=_name):
             advance("")
@@ -112,17 +112,17 @@ def _check_place(source: Path, destination: Path) -> None:
         raise NnplugError(f"{destination}: lies inside {source}, which must stay as it is; choose another place")
 
 
-def _missing(survey: Survey, source: Path) -> Iterator[str]:
-    if not survey.training:
+def _missing(scan: SourceScan, source: Path) -> Iterator[str]:
+    if not scan.training:
         yield f"{source}: no training cases were found"
-    for case in (*survey.training, *survey.unseen):
+    for case in (*scan.training, *scan.unseen):
         for path in filter(None, (*case.images, case.label)):
             if not path.exists():
                 yield f"{path}: is missing; case {case.name!r} needs it"
 
 
-def _twice(survey: Survey) -> Iterator[str]:
-    for cases in (survey.training, survey.unseen):
+def _twice(scan: SourceScan) -> Iterator[str]:
+    for cases in (scan.training, scan.unseen):
         found = defaultdict(list)
         for case in cases:
             found[case.name].append(case.images[0])

@@ -24,7 +24,7 @@ Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 @dataclass(frozen=True)
-class Standing:
+class RankedSubmission:
     """The place of one submission.
 
     Attributes:
@@ -45,7 +45,7 @@ def rank_submissions(
     samples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-) -> list[Standing]:
+) -> list[RankedSubmission]:
     """Rank submissions for every case, class or region, and figure; equal ones share the best of their ranks.
 
     Args:
@@ -70,7 +70,7 @@ def rank_submissions(
     per_case = _case_ranks(scores, ranked)
     intervals = mean_rank_intervals(per_case, samples=samples, level=level, rng=generator(seed))
     standings = [
-        Standing(name, float(ranks.mean()), (float(low), float(high)))
+        RankedSubmission(name, float(ranks.mean()), (float(low), float(high)))
         for name, ranks, (low, high) in zip(scores, per_case, intervals, strict=True)
     ]
     return sorted(standings, key=lambda standing: standing.mean_rank)

@@ -21,7 +21,7 @@ from nnplug.io.images import read_geometry, write_label
 from nnplug.ops.export import decode
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import explained, read_json, write_json
-from nnplug.runtime.memmap import spooled
+from nnplug.runtime.memmap import memmapped
 from nnplug.runtime.progress import Progress
 
 Shape = tuple[int, int, int]
@@ -67,9 +67,9 @@ def label_map(output: Output, labels: Labels) -> LabelArray:
     return np.stack([plane.numpy() for plane in decoded])
 
 
-def mean_volumes(output: Output, spool: Path) -> Iterator[npt.NDArray[np.float32]]:
-    """Probabilities class by class, (z, y, x) each; they come slice by slice and wait on the disk of `spool`."""
-    volumes = spooled(output.shape, spool)
+def mean_volumes(output: Output, scratch: Path) -> Iterator[npt.NDArray[np.float32]]:
+    """Probabilities class by class, (z, y, x) each; they come slice by slice and wait on the disk of `scratch`."""
+    volumes = memmapped(output.shape, scratch)
     for z, plane in enumerate(output.planes()):
         volumes[:, z] = plane
     for volume in volumes:
@@ -116,19 +116,19 @@ def ensemble_folders(
     return names
 
 
-def open_output(folder: Path, case: str, spool: Path) -> Output:
+def open_output(folder: Path, case: str, scratch: Path) -> Output:
     """The stored probabilities of a case, from nnU-Net's layout where they are there, else from logits.
 
     Args:
         folder: where they lie.
         case: its name.
-        spool: on whose disk they may wait, see `nnplug.runtime.memmap`.
+        scratch: on whose disk they may wait, see `nnplug.runtime.memmap`.
 
     Raises:
         InvalidFile: the file is damaged or missing.
     """
     npz = folder / f"{case}.npz"
-    return read_probabilities(npz, spool) if npz.is_file() else read_logits(folder / f"{case}{ENDING}", spool)
+    return read_probabilities(npz, scratch) if npz.is_file() else read_logits(folder / f"{case}{ENDING}", scratch)
 
 
 def has_output(folder: Path, case: str) -> bool:

@@ -70,7 +70,7 @@ class Ensemble:
             geometry: of the image.
         """
         if len(outputs) == 1:  # the largest logit is the largest probability
-            labels = self.members[0].labels(outputs[0].values, outputs[0].frame)
+            labels = self.members[0].labels(outputs[0].values, outputs[0].crop_info)
         else:
             labels = label_map(self.mean(outputs, geometry), self.description.labels)
         return self.postprocessed(labels, geometry)
@@ -80,18 +80,18 @@ class Ensemble:
         return labels if self.rule is None else self.rule(labels, geometry.spacing)
 
     def probabilities(
-        self, outputs: Sequence[Logits], geometry: Geometry, spool: Path
+        self, outputs: Sequence[Logits], geometry: Geometry, scratch: Path
     ) -> Iterator[npt.NDArray[np.float32]]:
         """The mean probability of each class or region in turn, (z, y, x) float32.
 
         Args:
             outputs: as in `label_map`.
             geometry: of the image.
-            spool: on whose disk the means of several members wait, see `nnplug.runtime.memmap`.
+            scratch: on whose disk the means of several members wait, see `nnplug.runtime.memmap`.
         """
         if len(outputs) == 1:
-            return self.members[0].probabilities(outputs[0].values, outputs[0].frame)
-        return mean_volumes(self.mean(outputs, geometry), spool)
+            return self.members[0].probabilities(outputs[0].values, outputs[0].crop_info)
+        return mean_volumes(self.mean(outputs, geometry), scratch)
 
     def mean(self, outputs: Sequence[Logits], geometry: Geometry) -> Mean:
         """The mean of what the members say, slice by slice; arguments as in `label_map`."""

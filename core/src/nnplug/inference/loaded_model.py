@@ -14,7 +14,7 @@ import torch
 from nnplug.errors import NnplugError
 from nnplug.inference.inputs import check_image
 from nnplug.inference.logits import Logits
-from nnplug.io.crop_info import Frame
+from nnplug.io.crop_info import CropInfo
 from nnplug.io.images import Image
 from nnplug.models.model_components import components_of
 from nnplug.models.network import LoadedNetwork
@@ -136,7 +136,7 @@ class LoadedModel:
     def label_map(
         self,
         image: npt.NDArray[np.float32] | StoredArray,
-        frame: Frame,
+        crop_info: CropInfo,
         *,
         report: Callable[[], None] | None = None,
     ) -> npt.NDArray[np.integer[Any]]:
@@ -144,7 +144,7 @@ class LoadedModel:
 
         Args:
             image: as in `logits`.
-            frame: of the prepared image.
+            crop_info: of the prepared image.
             report: called `passes` times.
 
         Returns:
@@ -154,7 +154,7 @@ class LoadedModel:
             NnplugError: as `logits`.
         """
         if self.configuration.dimensions == 2:  # windows of many slices share a batch
-            return self.labels(self.logits(image, report=report), frame)
+            return self.labels(self.logits(image, report=report), crop_info)
         array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
         averaged = self._network.averaged(self.model.weights)
         slabs = predict_slabs(
@@ -169,7 +169,7 @@ class LoadedModel:
             report=report,
         )
         planes = (_finite(averaged.to_logits(plane)) for slab in slabs for plane in slab.unbind(1))
-        return self._label_map(planes, array.shape[1], frame)
+        return self._label_map(planes, array.shape[1], crop_info)
 
     def passes(self, shape: Sequence[int]) -> int:
         """How often `logits` and `label_map` report for a prepared image of that (z, y, x) shape: after each batch."""
@@ -178,39 +178,41 @@ class LoadedModel:
         padded = [*shape[:leading], *map(max, shape[leading:], patch)]
         return len(window_batches(padded, patch, self.step, self._batch_size)) * len(self.model.weights)
 
-    def labels(self, logits: torch.Tensor, frame: Frame) -> npt.NDArray[np.integer[Any]]:
+    def labels(self, logits: torch.Tensor, crop_info: CropInfo) -> npt.NDArray[np.integer[Any]]:
         """The label map (z, y, x) of an image, in its own geometry; memory holds a few slices of all classes."""
-        return self._label_map(logits.unbind(1), logits.shape[1], frame)
+        return self._label_map(logits.unbind(1), logits.shape[1], crop_info)
 
-    def _label_map(self, planes: Iterable[torch.Tensor], count: int, frame: Frame) -> npt.NDArray[np.integer[Any]]:
+    def _label_map(
+        self, planes: Iterable[torch.Tensor], count: int, crop_info: CropInfo
+    ) -> npt.NDArray[np.integer[Any]]:
         cropped = export.streamed_label_map(
             planes,
             count,
-            frame.cropped_shape,
-            axis=self._separated_axis(frame),
+            crop_info.cropped_shape,
+            axis=self._separated_axis(crop_info),
             regions_class_order=self.model.description.labels.regions_class_order,
         )
-        return _restore(cropped, frame)
+        return _restore(cropped, crop_info)
 
-    def probabilities(self, logits: torch.Tensor, frame: Frame) -> Iterator[npt.NDArray[np.float32]]:
+    def probabilities(self, logits: torch.Tensor, crop_info: CropInfo) -> Iterator[npt.NDArray[np.float32]]:
         """The probability of each class or region in turn, (z, y, x) float32 in the image's own geometry.
 
         Outside the crop the background has probability 1 and all else 0, as in nnU-Net's files.
         """
         regions = self.model.description.labels.has_regions
-        axis = self._separated_axis(frame)
-        volumes = export.probabilities(logits, frame.cropped_shape, axis=axis, regions=regions)
+        axis = self._separated_axis(crop_info)
+        volumes = export.probabilities(logits, crop_info.cropped_shape, axis=axis, regions=regions)
         for output, volume in enumerate(volumes):
-            yield _restore(volume, frame, fill=float(output == 0 and not regions))
+            yield _restore(volume, crop_info, fill=float(output == 0 and not regions))
 
-    def output(self, logits: torch.Tensor, frame: Frame) -> Logits:
+    def output(self, logits: torch.Tensor, crop_info: CropInfo) -> Logits:
         """Logits (K, z, y, x) with all that is needed to average them with other models', or to store them."""
-        return Logits(logits, frame, self._separated_axis(frame), self.model.description.labels.has_regions)
+        return Logits(logits, crop_info, self._separated_axis(crop_info), self.model.description.labels.has_regions)
 
     def predict_logits(self, image: Image) -> Logits:
         """What the model says of an image that is not zero everywhere; raises as `prepare` and `logits` do."""
         prepared = self.prepare(image)
-        return self.output(self.logits(prepared.image), prepared.frame)
+        return self.output(self.logits(prepared.image), prepared.crop_info)
 
     def predict(self, image: Image) -> npt.NDArray[np.integer[Any]]:
         """The label map (z, y, x) of an image, before postprocessing; raises as `prepare` and `logits` do.
@@ -222,7 +224,7 @@ class LoadedModel:
             self._progress.notice("the image is zero everywhere; its label map is all background")
             return np.zeros(image.geometry.shape, np.uint8)
         prepared = self.prepare(image)
-        return self.label_map(prepared.image, prepared.frame)
+        return self.label_map(prepared.image, prepared.crop_info)
 
     def _predict_previous(self, image: Image) -> npt.NDArray[np.integer[Any]]:
         if self._previous is None:
@@ -262,9 +264,9 @@ class LoadedModel:
         needed = numbers * torch.finfo(torch.float32).bits // 8
         return self.device if needed < free // 2 else torch.device("cpu")
 
-    def _separated_axis(self, frame: Frame) -> int | None:
+    def _separated_axis(self, crop_info: CropInfo) -> int | None:
         force = self.configuration.resampling.probability.force_separate_z
-        return separated_axis(frame.spacing, frame.transposed_spacing, force=force)
+        return separated_axis(crop_info.spacing, crop_info.transposed_spacing, force=force)
 
 
 def _check(configuration: Configuration) -> None:
@@ -286,11 +288,11 @@ def _finite(logits: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-def _restore(cropped: npt.NDArray[Any], frame: Frame, *, fill: float = 0) -> npt.NDArray[Any]:
+def _restore(cropped: npt.NDArray[Any], crop_info: CropInfo, *, fill: float = 0) -> npt.NDArray[Any]:
     return export.restore(
         cropped,
-        frame.transposed_shape,
-        bounding_box=frame.bounding_box,
-        transpose=frame.transpose_forward,
+        crop_info.transposed_shape,
+        bounding_box=crop_info.bounding_box,
+        transpose=crop_info.transpose_forward,
         fill=fill,
     )

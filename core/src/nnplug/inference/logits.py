@@ -20,16 +20,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 import torch
 
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
-from nnplug.io.crop_info import Frame
+from nnplug.io.crop_info import CropInfo
 from nnplug.io.images import Geometry
 from nnplug.ops import export
 from nnplug.runtime.files import atomic_file
-from nnplug.runtime.memmap import spooled
+from nnplug.runtime.memmap import memmapped
 from nnplug.runtime.records import Record
 from nnplug.workspace.run_record import check_schema
 
@@ -46,33 +47,33 @@ class Logits:
 
     Attributes:
         values: (K, z, y, x) float32 on the network's grid, axes transposed as the plans say.
-        frame: the way back to the image.
+        crop_info: the way back to the image.
         axis: the transposed axis across which slices are taken one by one, see `nnplug.ops.resample.separated_axis`.
         regions: whether outputs are independent (sigmoid) rather than exclusive (softmax).
     """
 
     values: torch.Tensor
-    frame: Frame
+    crop_info: CropInfo
     axis: int | None
     regions: bool
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Outputs, and (z, y, x) of the image."""
-        return len(self.values), *self.frame.original_shape
+        return len(self.values), *self.crop_info.original_shape
 
     def planes(self) -> Iterator[torch.Tensor]:
         """Probabilities (K, y, x) float32 of one slice of the image after the other, valid until the next.
 
         Outside the crop the background has probability 1 and all else 0, as in nnU-Net's files.
         """
-        back = np.argsort(self.frame.transpose_forward)
+        back = np.argsort(self.crop_info.transpose_forward)
         values = self.values.permute(0, *(int(axis) + 1 for axis in back))
-        box = [self.frame.bounding_box[axis] for axis in back]
+        box = [self.crop_info.bounding_box[axis] for axis in back]
         (top, bottom), (y0, y1), (x0, x1) = box
-        axis = None if self.axis is None else self.frame.transpose_forward[self.axis]
+        axis = None if self.axis is None else self.crop_info.transpose_forward[self.axis]
         inside = export.probability_planes(values, (bottom - top, y1 - y0, x1 - x0), axis=axis, regions=self.regions)
-        depth, *plane_shape = self.frame.original_shape
+        depth, *plane_shape = self.crop_info.original_shape
         plane = torch.empty(len(values), *plane_shape, device=values.device)
         for z in range(depth):
             plane.zero_()
@@ -81,9 +82,9 @@ class Logits:
                 plane[:, y0:y1, x0:x1] = next(inside)
             yield plane
 
-    def spooled(self, folder: Path) -> Logits:
+    def memmapped(self, folder: Path) -> Logits:
         """The same with its values in a nameless file on the folder's disk instead of in memory."""
-        values = spooled(self.values.shape, folder)
+        values = memmapped(self.values.shape, folder)
         values.copy_(self.values)
         return replace(self, values=values)
 
@@ -91,7 +92,7 @@ class Logits:
 def background(geometry: Geometry, labels: Labels) -> Logits:
     """What is said of an image that is zero everywhere: nothing of it is left after cropping."""
     nothing = (0, 0)
-    frame = Frame(
+    crop_info = CropInfo(
         original_shape=geometry.shape,
         original_spacing=geometry.spacing,
         transpose_forward=(0, 1, 2),
@@ -99,7 +100,7 @@ def background(geometry: Geometry, labels: Labels) -> Logits:
         shape=(1, 1, 1),
         spacing=geometry.spacing,
     )
-    return Logits(torch.zeros(labels.outputs, 1, 1, 1), frame, None, labels.has_regions)
+    return Logits(torch.zeros(labels.outputs, 1, 1, 1), crop_info, None, labels.has_regions)
 
 
 class _LogitsRecord(Record, frozen=True, kw_only=True):
@@ -107,7 +108,7 @@ class _LogitsRecord(Record, frozen=True, kw_only=True):
 
     schema: int = SCHEMA
     shape: tuple[int, int, int, int]
-    frame: Frame
+    crop_info: CropInfo = msgspec.field(name="frame")
     axis: int | None
     regions: bool
 
@@ -127,7 +128,7 @@ def write_logits(path: Path, logits: Logits) -> None:
     values = logits.values
     highest = None if logits.regions else values.amax(0)
     k, z, y, x = values.shape
-    record = _LogitsRecord(shape=(k, z, y, x), frame=logits.frame, axis=logits.axis, regions=logits.regions)
+    record = _LogitsRecord(shape=(k, z, y, x), crop_info=logits.crop_info, axis=logits.axis, regions=logits.regions)
     with (
         atomic_file(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=_FAST) as archive,
@@ -150,12 +151,12 @@ def read_logits(path: Path, folder: Path) -> Logits:
     try:
         with zipfile.ZipFile(path) as archive:
             record = _LogitsRecord.from_data(json.loads(archive.read(_RECORD)), str(path))
-            values = spooled(record.shape, folder)
+            values = memmapped(record.shape, folder)
             for output, volume in enumerate(values):
                 volume.copy_(_unpacked(archive.read(str(output)), volume.shape))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InvalidFile(f"{path}: cannot be read as logits ({error}); predict the case again") from error
-    return Logits(values, record.frame, record.axis, record.regions)
+    return Logits(values, record.crop_info, record.axis, record.regions)
 
 
 def _packed(volume: torch.Tensor) -> bytes:

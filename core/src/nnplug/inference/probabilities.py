@@ -15,7 +15,7 @@ import torch
 
 from nnplug.errors import InvalidFile
 from nnplug.runtime.files import atomic_file
-from nnplug.runtime.memmap import spooled
+from nnplug.runtime.memmap import memmapped
 
 KEY = "probabilities"
 _FAST = 1  # zlib's level: probabilities hardly become smaller with more effort
@@ -88,7 +88,7 @@ def _read_array(member: IO[bytes], folder: Path) -> torch.Tensor:
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
     if len(shape) != 4 or dtype.kind != "f" or fortran_order:
         raise ValueError(f"it holds {dtype} of shape {shape}, expected floating point numbers (C, z, y, x)")
-    values = spooled(shape, folder)
+    values = memmapped(shape, folder)
     size = dtype.itemsize * int(np.prod(shape[1:]))
     for volume in values:
         data = member.read(size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnplug.runtime.records import Record
 
 
-class Frame(Record, frozen=True, kw_only=True):
+class CropInfo(Record, frozen=True, kw_only=True):
     """Enough to take a prediction back: undo the resampling, the crop and the transposition.
 
     Attributes:

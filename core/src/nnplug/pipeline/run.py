@@ -176,7 +176,7 @@ def _preprocess(
     executor: Executor,
     progress: Progress,
 ) -> None:
-    for name in dict.fromkeys(plans.prepared_as(job.configuration) for job in jobs):
+    for name in dict.fromkeys(plans.store_name(job.configuration) for job in jobs):
         preprocess_dataset(
             request.dataset,
             plans,

@@ -157,7 +157,7 @@ class Plans(Record, frozen=True, kw_only=True):
         _check(plans, where)
         return plans
 
-    def learned(self, description: DatasetDescription) -> DatasetDescription:
+    def training_description(self, description: DatasetDescription) -> DatasetDescription:
         """`dataset.json` as networks learn it, which is what a run keeps and predicts with."""
         return description if self.regions else description.without_regions()
 
@@ -186,7 +186,7 @@ class Plans(Record, frozen=True, kw_only=True):
         """The configurations that get this one's prediction."""
         return tuple(n for n, configuration in self.configurations.items() if configuration.previous_stage == name)
 
-    def prepared_as(self, name: str) -> str:
+    def store_name(self, name: str) -> str:
         """The first configuration whose preprocessed cases are the same: a cascade shares those of full resolution."""
         own = self.configuration(name)
         keys = ("spacing", "normalization", "resampling")

@@ -82,7 +82,7 @@ def summarize(plans: Plans, name: str, description: DatasetDescription, registry
     configuration = plans.configuration(name)
     choice = configuration.architecture
     architecture: Architecture = registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
-    labels = plans.learned(description).labels
+    labels = plans.training_description(description).labels
     channels, outputs = configuration.input_channels(description), labels.outputs
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         network = build_network(architecture, channels=channels, outputs=outputs).train()

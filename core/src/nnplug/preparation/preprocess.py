@@ -18,7 +18,7 @@ from nnplug.dataset.cases import read_training_case
 from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidPlugin, NnplugError
-from nnplug.io.crop_info import Frame
+from nnplug.io.crop_info import CropInfo
 from nnplug.ops.crop import bounding_box, nonzero_mask, slices
 from nnplug.ops.resample import resample_image, resample_label, resampled_shape, separated_axis
 from nnplug.plans.fingerprint import IntensityStats
@@ -119,11 +119,11 @@ class Preprocessor:
                 the values.
         """
         self._check(image, label)
-        cropped, mask, frame = self._crop(image, spacing)
+        cropped, mask, crop_info = self._crop(image, spacing)
         if label is None:
-            return Prepared(self._image(cropped, mask, frame), None, frame)
-        prepared, resampled = self._with_label(cropped, label, mask, frame)
-        return Prepared(prepared, resampled, frame, *draw_voxels(resampled, self.labels))
+            return Prepared(self._image(cropped, mask, crop_info), None, crop_info)
+        prepared, resampled = self._with_label(cropped, label, mask, crop_info)
+        return Prepared(prepared, resampled, crop_info, *draw_voxels(resampled, self.labels))
 
     def prepare_refining(
         self,
@@ -144,13 +144,13 @@ class Preprocessor:
             A case whose last channel is that label map on the case's grid, -1 outside the nonzero mask.
         """
         self._check(image, previous)
-        cropped, mask, frame = self._crop(image, spacing)
-        prepared, resampled = self._with_label(cropped, previous, mask, frame)
-        return Prepared(np.concatenate((prepared, resampled[np.newaxis]), dtype=np.float32), None, frame)
+        cropped, mask, crop_info = self._crop(image, spacing)
+        prepared, resampled = self._with_label(cropped, previous, mask, crop_info)
+        return Prepared(np.concatenate((prepared, resampled[np.newaxis]), dtype=np.float32), None, crop_info)
 
     def _crop(
         self, image: npt.NDArray[np.float32], spacing: tuple[float, float, float]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], Frame]:
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], CropInfo]:
         """The transposed image and its nonzero mask in their bounding box, and where that lies."""
         forward = self.transpose_forward
         transposed = image.transpose(0, *(axis + 1 for axis in forward))
@@ -159,7 +159,7 @@ class Preprocessor:
         mask = mask[slices(box)]
         old_spacing, new_spacing = self._spacings(spacing)
         z, y, x = image.shape[1:]
-        frame = Frame(
+        crop_info = CropInfo(
             original_shape=(z, y, x),
             original_spacing=spacing,
             transpose_forward=forward,
@@ -167,18 +167,18 @@ class Preprocessor:
             shape=resampled_shape(mask.shape, old_spacing, new_spacing),
             spacing=new_spacing,
         )
-        return transposed[:, *slices(box)], mask, frame
+        return transposed[:, *slices(box)], mask, crop_info
 
     def _with_label(
         self,
         cropped: npt.NDArray[np.float32],
         label: npt.NDArray[np.integer[Any]],
         mask: npt.NDArray[np.bool_],
-        frame: Frame,
+        crop_info: CropInfo,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
         """Image and label on the new grid; nnU-Net's mask for normalising: labelled voxels count as inside."""
-        marked = _mark_outside(label.transpose(self.transpose_forward)[slices(frame.bounding_box)], mask)
-        return self._image(cropped, marked >= 0, frame), _resample_label(marked, frame, self.resampling.label)
+        marked = _mark_outside(label.transpose(self.transpose_forward)[slices(crop_info.bounding_box)], mask)
+        return self._image(cropped, marked >= 0, crop_info), _resample_label(marked, crop_info, self.resampling.label)
 
     def _check(self, image: npt.NDArray[np.float32], label: npt.NDArray[np.integer[Any]] | None) -> None:
         if len(image) != len(self.channels):
@@ -196,16 +196,16 @@ class Preprocessor:
         return (a, b, c), (z, y, x)
 
     def _image(
-        self, image: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_], frame: Frame
+        self, image: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_], crop_info: CropInfo
     ) -> npt.NDArray[np.float32]:
         """Normalise and resample channel by channel: normalising after resampling would blur the mask's border."""
-        result = np.empty((len(image), *frame.shape), np.float32)
+        result = np.empty((len(image), *crop_info.shape), np.float32)
         resampler = self.resampling.image
-        axis = _axis(frame, resampler)
+        axis = _axis(crop_info, resampler)
         for target, volume, channel in zip(result, image, self.channels, strict=True):
             own = np.array(volume, np.float32, order="C")
             own = channel.normalize(own, mask)
-            target[...] = resample_image(own[None], frame.shape, order=resampler.order, axis=axis)[0]
+            target[...] = resample_image(own[None], crop_info.shape, order=resampler.order, axis=axis)[0]
         return result
 
 
@@ -228,7 +228,9 @@ def preprocess_dataset(
         Problems: some cases failed, a line each; the others are stored.
     """
     keep_freed_memory()  # threads that each wait for the kernel to zero their pages wait for each other too
-    preprocessor = Preprocessor.of(plans, configuration_name, plans.learned(dataset.description).labels, registry)
+    preprocessor = Preprocessor.of(
+        plans, configuration_name, plans.training_description(dataset.description).labels, registry
+    )
     store = CaseStore(store_folder)
     decisions = _decisions(plans, configuration_name, dataset)
     sources = {files: _source(files, decisions) for files in dataset.training_cases()}
@@ -261,12 +263,12 @@ def _mark_outside(label: npt.NDArray[np.integer[Any]], mask: npt.NDArray[np.bool
     return marked
 
 
-def _axis(frame: Frame, resampler: Resampler) -> int | None:
-    return separated_axis(frame.transposed_spacing, frame.spacing, force=resampler.force_separate_z)
+def _axis(crop_info: CropInfo, resampler: Resampler) -> int | None:
+    return separated_axis(crop_info.transposed_spacing, crop_info.spacing, force=resampler.force_separate_z)
 
 
-def _resample_label(label: npt.NDArray[np.int16], frame: Frame, resampler: Resampler) -> npt.NDArray[np.int16]:
-    return resample_label(label, frame.shape, order=resampler.order, axis=_axis(frame, resampler))
+def _resample_label(label: npt.NDArray[np.int16], crop_info: CropInfo, resampler: Resampler) -> npt.NDArray[np.int16]:
+    return resample_label(label, crop_info.shape, order=resampler.order, axis=_axis(crop_info, resampler))
 
 
 def _decisions(plans: Plans, configuration_name: str, dataset: Dataset) -> str:
@@ -275,7 +277,7 @@ def _decisions(plans: Plans, configuration_name: str, dataset: Dataset) -> str:
     keys = ("spacing", "normalization", "resampling")
     data = plans.data()
     decided = [data["transpose_forward"], data["intensity"], *(configuration[key] for key in keys)]
-    labels = plans.learned(dataset.description).labels
+    labels = plans.training_description(dataset.description).labels
     drawn = [labels.keys, labels.foreground, labels.all_values, labels.ignore]
     return json.dumps([_VERSION, *decided, drawn], sort_keys=True)
 

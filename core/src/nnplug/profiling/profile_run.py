@@ -16,7 +16,7 @@ from nnplug.dataset.splits import Fold
 from nnplug.errors import NnplugError
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.preparation.make_plans import with_options
-from nnplug.profiling.report import EpochProfile, Watch, conclude
+from nnplug.profiling.report import EpochProfile, Timer, conclude
 from nnplug.profiling.timers import TimedAugmenter, TimedStore
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.loader import Plugins
@@ -69,7 +69,7 @@ def profile_run(
         progress.notice(note)
     whole: Trainer = create(components, plans, Kind.TRAINER)
     short = _shortened(plans, components, _WARM_UP + workers + iterations)
-    watch = Watch.on(device)
+    watch = Timer.on(device)
     with tempfile.TemporaryDirectory(prefix="nnplug-bench-") as folder:
         job = _job(trained, short, Path(folder))
         fold = Fold(train=trained.record.training, val=trained.record.validation)
@@ -80,7 +80,7 @@ def profile_run(
     return conclude(trained, watch, whole, workers, iterations)
 
 
-def _train(trainer: Trainer, task: TrainingTask, watch: Watch) -> None:
+def _train(trainer: Trainer, task: TrainingTask, watch: Timer) -> None:
     task.run.path.mkdir(parents=True)
     keep_freed_memory()
     watched = dataclasses.replace(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from nnplug.errors import NnplugError
-from nnplug.profiling.timers import StepWatch, Tally
+from nnplug.profiling.timers import Counter, StepTimer
 from nnplug.runtime.records import Record
 from nnplug.workspace.runs import TrainedRun
 
@@ -77,7 +77,7 @@ class EpochProfile(Record, frozen=True, kw_only=True):
 
 
 @dataclass
-class Watch:
+class Timer:
     """What is counted while a trainer works.
 
     Attributes:
@@ -87,15 +87,15 @@ class Watch:
         made: load and augment when the weights were last changed: what validation reads later does not count.
     """
 
-    steps: StepWatch
-    load: Tally
-    augment: Tally
+    steps: StepTimer
+    load: Counter
+    augment: Counter
     made: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
-    def on(cls, device: torch.device) -> Watch:
+    def on(cls, device: torch.device) -> Timer:
         """A watch that has counted nothing."""
-        watch = cls(StepWatch(device), Tally(), Tally())
+        watch = cls(StepTimer(device), Counter(), Counter())
         watch.steps.on_step = watch._note
         return watch
 
@@ -103,7 +103,7 @@ class Watch:
         self.made = (self.load.seconds, self.augment.seconds)
 
 
-def conclude(trained: TrainedRun, watch: Watch, trainer: object, workers: int, wanted: int) -> EpochProfile:
+def conclude(trained: TrainedRun, watch: Timer, trainer: object, workers: int, wanted: int) -> EpochProfile:
     """Average the last `wanted` iterations that follow one another.
 
     Raises:
@@ -147,12 +147,12 @@ def conclude(trained: TrainedRun, watch: Watch, trainer: object, workers: int, w
     )
 
 
-def _parts(steps: StepWatch, before: Any, marks: tuple[Any, ...]) -> list[float]:
+def _parts(steps: StepTimer, before: Any, marks: tuple[Any, ...]) -> list[float]:
     """Waiting, forward, loss, backward and optimiser of one iteration."""
     return [steps.seconds(begin, end) for begin, end in pairwise((before, *marks))]
 
 
-def _transfer_seconds(steps: StepWatch) -> float:
+def _transfer_seconds(steps: StepTimer) -> float:
     """Copying one batch, image and label, to the device."""
     if steps.device.type == "cpu":
         return 0.0
@@ -170,7 +170,7 @@ def _transfer_seconds(steps: StepWatch) -> float:
     return min(steps.seconds(begin, end) for begin, end in pairwise(instants))
 
 
-def _augmentation_seconds(steps: StepWatch, wanted: int) -> float:
+def _augmentation_seconds(steps: StepTimer, wanted: int) -> float:
     """Transforms of a batch on the device, the mean of the latest."""
     seconds = [steps.seconds(begin, end) for begin, end in steps.augmented[-wanted:]]
     return fmean(seconds) if seconds else 0.0

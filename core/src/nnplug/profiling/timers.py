@@ -19,12 +19,12 @@ from nnplug.contracts import Augmentation, AugmentationContext, Augmenter, Batch
 from nnplug.workspace.case_store import CaseStore, StoredCase
 from nnplug.workspace.stored_array import StoredArray
 
-Mark = Any
+Timestamp = Any
 """An instant: seconds on the CPU and MPS, an event in the stream of a CUDA device."""
 
 
 @dataclass
-class Tally:
+class Counter:
     """Seconds that threads spent on something, summed over the threads."""
 
     seconds: float = 0.0
@@ -45,33 +45,33 @@ class Tally:
 class TimedArray(StoredArray):
     """A stored array whose reads are counted."""
 
-    tally: Tally = field(default_factory=Tally)
+    counter: Counter = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, array: StoredArray, tally: Tally) -> TimedArray:
+    def of(cls, array: StoredArray, counter: Counter) -> TimedArray:
         """The same array, watched."""
-        return cls(array.path, array.shape, array.dtype, array.offset, tally)
+        return cls(array.path, array.shape, array.dtype, array.offset, counter)
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
         """Read a part, as `StoredArray` does."""
-        with self.tally.timed():
+        with self.counter.timed():
             return super().__getitem__(key)
 
 
 class TimedStore(CaseStore):
     """A case store whose reads are counted."""
 
-    def __init__(self, store: CaseStore, tally: Tally) -> None:
+    def __init__(self, store: CaseStore, counter: Counter) -> None:
         """Watch the folder of another store."""
         super().__init__(store.folder, previous=store.previous)
-        self._tally = tally
+        self._counter = counter
 
     def __getitem__(self, name: str) -> StoredCase:
         """The case with that name, as `CaseStore` gives it."""
-        with self._tally.timed():
+        with self._counter.timed():
             case = super().__getitem__(name)
         return dataclasses.replace(
-            case, image=TimedArray.of(case.image, self._tally), label=TimedArray.of(case.label, self._tally)
+            case, image=TimedArray.of(case.image, self._counter), label=TimedArray.of(case.label, self._counter)
         )
 
 
@@ -79,14 +79,14 @@ class TimedStore(CaseStore):
 class Iteration:
     """The instants of one iteration of a training."""
 
-    began: Mark
-    forward_done: Mark = None
-    backward_began: Mark = None
-    backward_done: Mark = None
-    stepped: Mark = None
+    began: Timestamp
+    forward_done: Timestamp = None
+    backward_began: Timestamp = None
+    backward_done: Timestamp = None
+    stepped: Timestamp = None
 
     @property
-    def marks(self) -> tuple[Mark, ...]:
+    def marks(self) -> tuple[Timestamp, ...]:
         """In their order."""
         return (self.began, self.forward_done, self.backward_began, self.backward_done, self.stepped)
 
@@ -97,7 +97,7 @@ class Iteration:
 
 
 @dataclass
-class StepWatch:
+class StepTimer:
     """Marks when passes through a network begin and end, while `watching`.
 
     Attributes:
@@ -112,8 +112,8 @@ class StepWatch:
     device: torch.device
     on_step: Callable[[], None] = lambda: None
     iterations: list[Iteration] = field(default_factory=list)
-    validation: list[tuple[Mark, Mark]] = field(default_factory=list)
-    augmented: list[tuple[Mark, Mark]] = field(default_factory=list)
+    validation: list[tuple[Timestamp, Timestamp]] = field(default_factory=list)
+    augmented: list[tuple[Timestamp, Timestamp]] = field(default_factory=list)
     inputs: tuple[int, ...] = ()
 
     @contextmanager
@@ -130,14 +130,14 @@ class StepWatch:
             for hook in hooks:
                 hook.remove()
 
-    def seconds(self, begin: Mark, end: Mark) -> float:
+    def seconds(self, begin: Timestamp, end: Timestamp) -> float:
         """The time between two marks; on CUDA waits until the device has come to them."""
         if self.device.type != "cuda":
             return float(end - begin)
         torch.cuda.synchronize(self.device)
         return float(begin.elapsed_time(end)) / 1000
 
-    def mark(self) -> Mark:
+    def mark(self) -> Timestamp:
         """This instant."""
         if self.device.type != "cuda":
             if self.device.type == "mps":
@@ -182,22 +182,22 @@ class StepWatch:
 
 @dataclass(frozen=True)
 class TimedAugmenter:
-    """An augmenter whose transforms are counted: those of threads by a tally, those of the device between marks."""
+    """An augmenter whose transforms are counted: those of threads by a counter, those of the device between marks."""
 
     augmenter: Augmenter
-    tally: Tally
-    steps: StepWatch
+    counter: Counter
+    steps: StepTimer
 
     def bind(self, context: AugmentationContext) -> Augmentation:
         """Bind the watched augmenter."""
-        return _TimedAugmentation(self.augmenter.bind(context), self.tally, self.steps)
+        return _TimedAugmentation(self.augmenter.bind(context), self.counter, self.steps)
 
 
 @dataclass(frozen=True)
 class _TimedAugmentation:
     augmentation: Augmentation
-    tally: Tally
-    steps: StepWatch
+    counter: Counter
+    steps: StepTimer
 
     @property
     def source_patch_size(self) -> tuple[int, ...]:
@@ -206,7 +206,7 @@ class _TimedAugmentation:
     @property
     def batched(self) -> BatchAugmentation | None:
         batched = getattr(self.augmentation, "batched", None)
-        return None if batched is None else _TimedBatches(batched, self.tally, self.steps)
+        return None if batched is None else _TimedBatches(batched, self.counter, self.steps)
 
     def __call__(
         self,
@@ -215,18 +215,18 @@ class _TimedAugmentation:
         rng: np.random.Generator,
         **previous: npt.NDArray[np.int16],
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
-        with self.tally.timed():
+        with self.counter.timed():
             return self.augmentation(image, label, rng, **previous)
 
 
 @dataclass(frozen=True)
 class _TimedBatches:
     augmentation: BatchAugmentation
-    tally: Tally
-    steps: StepWatch
+    counter: Counter
+    steps: StepTimer
 
     def draw(self, rng: np.random.Generator, channels: int) -> Any:
-        with self.tally.timed():
+        with self.counter.timed():
             return self.augmentation.draw(rng, channels)
 
     def cut_size(self, drawn: Any) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ class World:
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process writes files and reports."""
         return self.rank == 0
 
@@ -83,5 +83,5 @@ class World:
             collectives.copy(tensors)
 
 
-ALONE = World()
+SINGLE_PROCESS = World()
 """One process, the only one."""

@@ -12,7 +12,7 @@ import torch
 from nnplug.runtime.files import explained
 
 
-def spooled(shape: Sequence[int], folder: Path) -> torch.Tensor:
+def memmapped(shape: Sequence[int], folder: Path) -> torch.Tensor:
     """A float32 tensor whose memory is a nameless file: the system keeps in RAM of it what there is room for.
 
     Args:

@@ -35,7 +35,7 @@ def spare_page_faults() -> None:
     """Make large blocks cheap without holding more of them: for commands that predict, before PyTorch is imported.
 
     Where Linux gives pages of 2 MB to those who ask, PyTorch is told to ask: the kernel is called once instead of 512
-    times, and freed memory goes back. Elsewhere freed memory is kept.
+    times, and freed memory goes back. PicklingExecutor freed memory is kept.
     """
     if _gives_huge_pages():
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.dataset.dataset import DatasetDescription
-from nnplug.io.crop_info import Frame
+from nnplug.io.crop_info import CropInfo
 from nnplug.plans.fingerprint import Fingerprint, IntensityStats
 from nnplug.workspace.case_store import CaseStore, Prepared
 from nnplug.workspace.previous_labels import PreviousLabels
@@ -72,7 +72,7 @@ def write_cases(folder: Path, *, previous: Path | None = None) -> CaseStore:
 def _prepared(seed: int) -> Prepared:
     image, label = volume(seed)
     z, y, x = SHAPE
-    frame = Frame(
+    crop_info = CropInfo(
         original_shape=SHAPE,
         original_spacing=(1.0, 1.0, 1.0),
         transpose_forward=(0, 1, 2),
@@ -84,4 +84,4 @@ def _prepared(seed: int) -> Prepared:
         key: np.argwhere(label == value).astype(np.int32)
         for key, (value,) in zip(LABELS.keys, LABELS.foreground, strict=True)
     }
-    return Prepared(image / np.float32(100), label, frame, voxels)
+    return Prepared(image / np.float32(100), label, crop_info, voxels)

@@ -23,7 +23,7 @@ def is_extension(job: TrainingJob, plugins: Plugins) -> bool:
     run = job.run
     if not (run.record.exists() and run.final_weights.exists()):
         return False
-    earlier, later = read_plans(run.plans), job.own_plans
+    earlier, later = read_plans(run.plans), job.run_plans
     was, wanted = earlier.choice(Kind.TRAINER), later.choice(Kind.TRAINER)
     if was.name != wanted.name or was == wanted:
         return False
@@ -48,7 +48,7 @@ def begin_extension(job: TrainingJob, progress: Progress) -> None:
             f"{run.path}: kept no {run.final_state.name} at its end, so it cannot go on. "
             "Train it again from the start with --fresh."
         )
-    lines = tuple(differences(decisions(read_plans(run.plans)), decisions(job.own_plans)))
+    lines = tuple(differences(decisions(read_plans(run.plans)), decisions(job.run_plans)))
     progress.notice(f"{job.title} was finished and goes on ({'; '.join(lines)}); its schedule is planned anew")
     with explained(run.path):
         if run.final_state.exists():
@@ -56,8 +56,8 @@ def begin_extension(job: TrainingJob, progress: Progress) -> None:
         shutil.rmtree(run.validation, ignore_errors=True)
     record = RunRecord.read(run.record)
     extended = tuple(dict.fromkeys((*record.extended, *lines)))
-    msgspec.structs.replace(record, plans_digest=job.own_plans.digest(), extended=extended).write(run.record)
-    job.own_plans.write(run.plans)
+    msgspec.structs.replace(record, plans_digest=job.run_plans.digest(), extended=extended).write(run.record)
+    job.run_plans.write(run.plans)
 
 
 def _with_trainer(plans: Plans, trainer: Choice) -> Plans:

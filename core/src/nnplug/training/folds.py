@@ -12,7 +12,7 @@ from nnplug.plans.plans import Plans
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.registry.loader import Plugins
 from nnplug.runtime.device import choose_device
-from nnplug.runtime.distributed import ALONE, World
+from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.executor import Executor, LocalExecutor, available_cores
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
@@ -55,14 +55,14 @@ class FoldTraining:
     training: bool = True
     weights: WeightsKind = "final"
     save_logits: bool = False
-    world: World = ALONE
+    world: World = SINGLE_PROCESS
 
     def __call__(self, job: TrainingJob, progress: Progress) -> Mapping[str, Any] | None:
         """Train, and give the summary of the validation where there is one."""
         device, workers = choose_device(self.device), self.workers or available_cores()
         if self.training:
             self._train(job, device, workers, progress)
-        if not (self.validating and self.world.leads):
+        if not (self.validating and self.world.is_main):
             return None
         return validate(
             job,

@@ -45,9 +45,9 @@ class TrainingJob:
         return self.dataset.description
 
     @property
-    def learned(self) -> DatasetDescription:
+    def training_description(self) -> DatasetDescription:
         """`dataset.json` as the plans have it learnt: with regions, or with the classes in them."""
-        return self.plans.learned(self.description)
+        return self.plans.training_description(self.description)
 
     @property
     def run(self) -> RunFolder:
@@ -68,12 +68,12 @@ class TrainingJob:
     @property
     def prepared_folder(self) -> Path:
         """Where the preprocessed cases are."""
-        return self.workspace.preprocessed(self.plans.name, self.prepared_as)
+        return self.workspace.preprocessed(self.plans.name, self.store_name)
 
     @property
-    def prepared_as(self) -> str:
+    def store_name(self) -> str:
         """The configuration that they were prepared for, which may be another one with the same cases."""
-        return self.prepared or self.plans.prepared_as(self.configuration)
+        return self.prepared or self.plans.store_name(self.configuration)
 
     @property
     def previous_labels(self) -> PreviousLabels:
@@ -81,6 +81,6 @@ class TrainingJob:
         return PreviousLabels(self.workspace.previous(self.plans.name, self.configuration))
 
     @property
-    def own_plans(self) -> Plans:
+    def run_plans(self) -> Plans:
         """The plans with this configuration and those that lead to it: what the run is a function of."""
         return self.plans.only(self.configuration)

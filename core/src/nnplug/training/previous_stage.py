@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from nnplug.dataset.splits import Fold
 from nnplug.errors import NnplugError, Problems
-from nnplug.io.crop_info import Frame
+from nnplug.io.crop_info import CropInfo
 from nnplug.models.bundle_files import sha256
 from nnplug.ops.resample import resampled_shape, separated_axis
 from nnplug.registry.components import Kind
@@ -37,7 +37,7 @@ def predicting_folds(splits: Sequence[Fold]) -> dict[str, int]:
     return {case: number for number, fold in reversed(list(enumerate(splits))) for case in fold.val}
 
 
-class Handover:
+class PreviousStageWriter:
     """What a trained fold owes to the configurations that refine its predictions; nothing where there are none."""
 
     def __init__(self, job: TrainingJob, splits: Sequence[Fold]) -> None:
@@ -49,7 +49,7 @@ class Handover:
         """
         self._job = job
         self._next = [replace(job, configuration=name) for name in job.plans.next_stages(job.configuration)]
-        self._owed = {case for case, fold in predicting_folds(splits).items() if fold == job.fold}
+        self._missing_predictions = {case for case, fold in predicting_folds(splits).items() if fold == job.fold}
         self._cases = job.cases
 
     def is_due(self, case: str) -> bool:
@@ -64,14 +64,14 @@ class Handover:
             logits: (K, z, y, x), on the grid of the job's configuration.
             predictor: that gave them.
         """
-        frame = self._cases[case].frame
+        crop_info = self._cases[case].crop_info
         for job in self._due(case):
-            labels = on_grid(predictor, logits, frame, _shape(frame, job))
+            labels = on_grid(predictor, logits, crop_info, _shape(crop_info, job))
             job.previous_labels.write(case, labels, source=self._source)
 
     def _due(self, case: str) -> Iterator[TrainingJob]:
-        for job in self._next if case in self._owed else ():
-            shape = _shape(self._cases[case].frame, job)
+        for job in self._next if case in self._missing_predictions else ():
+            shape = _shape(self._cases[case].crop_info, job)
             if not job.previous_labels.holds(case, shape=shape, source=self._source):
                 yield job
 
@@ -86,7 +86,7 @@ def source_of(run: RunFolder) -> str:
 
 
 def on_grid(
-    predictor: LoadedModel, logits: torch.Tensor, frame: Frame, shape: tuple[int, int, int]
+    predictor: LoadedModel, logits: torch.Tensor, crop_info: CropInfo, shape: tuple[int, int, int]
 ) -> npt.NDArray[np.integer[Any]]:
     """The label map of logits on another grid of the same crop.
 
@@ -95,11 +95,11 @@ def on_grid(
     Args:
         predictor: that gave the logits.
         logits: (K, z, y, x).
-        frame: of the case on their grid.
+        crop_info: of the case on their grid.
         shape: (z, y, x) of the other grid.
     """
     force = predictor.configuration.resampling.probability.force_separate_z
-    axis = separated_axis(frame.spacing, frame.spacing, force=force)
+    axis = separated_axis(crop_info.spacing, crop_info.spacing, force=force)
     from nnplug.ops.export import label_map
 
     return label_map(
@@ -126,7 +126,7 @@ def check_takes_previous_stage(job: TrainingJob, augmenter: Augmenter, trainer: 
         raise Problems(lines)
 
 
-def check_handed_on(job: TrainingJob, fold: Fold, splits: Sequence[Fold]) -> None:
+def check_predictions_complete(job: TrainingJob, fold: Fold, splits: Sequence[Fold]) -> None:
     """Refuse to train on cases that the previous stage has not predicted.
 
     Raises:
@@ -192,12 +192,12 @@ def _missing(job: TrainingJob, number: int, names: Sequence[str]) -> list[str]:
 
 
 def _is_handed_on(job: TrainingJob, case: str, source: str) -> bool:
-    shape = CaseStore(job.prepared_folder)[case].frame.shape
+    shape = CaseStore(job.prepared_folder)[case].crop_info.shape
     return job.previous_labels.holds(case, shape=shape, source=source)
 
 
-def _shape(frame: Frame, job: TrainingJob) -> tuple[int, int, int]:
+def _shape(crop_info: CropInfo, job: TrainingJob) -> tuple[int, int, int]:
     """Of a case on the grid of that job's configuration; 2d configurations keep the distance of slices."""
     wanted = job.plans.configuration(job.configuration).spacing
-    old = frame.transposed_spacing
-    return resampled_shape(frame.cropped_shape, old, (*old[: 3 - len(wanted)], *wanted))
+    old = crop_info.transposed_spacing
+    return resampled_shape(crop_info.cropped_shape, old, (*old[: 3 - len(wanted)], *wanted))

@@ -22,7 +22,7 @@ import torch.distributed as dist
 from nnplug.errors import NnplugError, Problems
 from nnplug.registry.loader import Plugins
 from nnplug.runtime.device import choose_device
-from nnplug.runtime.distributed import ALONE, World
+from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.executor import available_cores
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.runtime.progress_events import Receiver, Sender
@@ -125,7 +125,7 @@ def start_devices(environment: Mapping[str, str], device: str, devices: int, *, 
         )
         raise NnplugError(f"--devices {devices}: {other}; leave it out")
     if not here:
-        return ALONE
+        return SINGLE_PROCESS
     chosen = choose_device(device)
     check_devices(chosen, devices)
     return join_world(environment, chosen)
@@ -140,7 +140,7 @@ def join_world(environment: Mapping[str, str], device: torch.device) -> World:
     """
     size = int(environment.get("WORLD_SIZE", "1"))
     if size == 1:
-        return ALONE
+        return SINGLE_PROCESS
     check_devices(device, int(environment["LOCAL_WORLD_SIZE"]))
     backend = _backend(_own_device(device.type, int(environment["LOCAL_RANK"])))
     dist.init_process_group(backend, timeout=PATIENCE)
@@ -239,7 +239,7 @@ def _run(rank: _Rank, pipe: Connection) -> None:
             world_size=rank.world.size,
             timeout=PATIENCE,
         )
-        progress = Sender(pipe.send) if rank.world.leads else Silent()
+        progress = Sender(pipe.send) if rank.world.is_main else Silent()
         train(rank.job, plugins=rank.plugins, device=device, workers=rank.workers, progress=progress, world=rank.world)
     except Problems as error:
         pipe.send(("failed", list(error.lines)))

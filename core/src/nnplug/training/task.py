@@ -46,7 +46,7 @@ def make_task(
     return TrainingTask(
         network=_network(job, components, configuration, progress),
         configuration=configuration,
-        labels=job.learned.labels,
+        labels=job.training_description.labels,
         cases=cases,
         training=fold.train,
         validation=fold.val,
@@ -67,7 +67,7 @@ def _network(
     import torch
 
     choice = configuration.architecture
-    channels, outputs = configuration.input_channels(job.description), job.learned.labels.outputs
+    channels, outputs = configuration.input_channels(job.description), job.training_description.labels.outputs
     architecture = components[Kind.ARCHITECTURE, choice.name].create(choice.options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)

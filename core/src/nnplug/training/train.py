@@ -21,7 +21,7 @@ from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
-from nnplug.runtime.distributed import ALONE, World
+from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Progress
@@ -29,7 +29,7 @@ from nnplug.training.extend import begin_extension, is_extension
 from nnplug.training.job import TrainingJob
 from nnplug.training.plots import draw_curves
 from nnplug.training.previous_stage import (
-    check_handed_on,
+    check_predictions_complete,
     check_previous_unchanged,
     check_takes_previous_stage,
     previous_sources,
@@ -53,7 +53,7 @@ def train(
     device: torch.device,
     workers: int,
     progress: Progress,
-    world: World = ALONE,
+    world: World = SINGLE_PROCESS,
 ) -> RunFolder:
     """Train a fold to the end, going on where an earlier start was stopped.
 
@@ -75,8 +75,8 @@ def train(
         Problems: folds of the configuration that it refines are missing; a line each with the command to make it.
         MissingProvider: a component that the plans name is not to be had.
     """
-    with alone_in(job.run, progress) if world.leads else nullcontext():
-        if is_extension(job, plugins) and world.leads:
+    with alone_in(job.run, progress) if world.is_main else nullcontext():
+        if is_extension(job, plugins) and world.is_main:
             begin_extension(job, progress)
         world.wait()
         _train(job, plugins=plugins, device=device, workers=workers, progress=progress, world=world)
@@ -101,15 +101,15 @@ def _train(
     trainer = create(components, job.plans, Kind.TRAINER)
     if task.previous_labels:
         check_takes_previous_stage(job, task.augmenter, trainer)
-        check_handed_on(job, fold, splits)
+        check_predictions_complete(job, fold, splits)
     _check_devices(job, trainer, world)
     network = components[Kind.ARCHITECTURE, task.configuration.architecture.name]
     with attributed(trainer, network.origin):
-        if world.leads:
+        if world.is_main:
             _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
         keep_freed_memory()
         trainer.train(replace(task, world=world))
-    if world.leads:
+    if world.is_main:
         draw_curves(job.run.log, job.run.curves)
 
 
@@ -141,7 +141,7 @@ def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:
         return
     record = RunRecord.read(job.run.record)
     old = {**decisions(read_plans(job.run.plans)), "seed": record.seed, "pretrained": record.pretrained}
-    new = {**decisions(job.own_plans), "seed": job.seed, "pretrained": _pretrained(job)}
+    new = {**decisions(job.run_plans), "seed": job.seed, "pretrained": _pretrained(job)}
     for values in (old, new):  # where the model lies means nothing
         values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
     if changed := list(differences(old, new)):
@@ -186,12 +186,12 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], sp
     run = job.run
     if run.record.exists():
         return
-    job.own_plans.write(run.plans)
-    write_json(run.description, job.learned.raw)
+    job.run_plans.write(run.plans)
+    write_json(run.description, job.training_description.raw)
     RunRecord(
         dataset=job.plans.dataset,
         plans=job.plans.name,
-        plans_digest=job.own_plans.digest(),
+        plans_digest=job.run_plans.digest(),
         configuration=job.configuration,
         fold=job.fold,
         seed=job.seed,
@@ -204,5 +204,5 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], sp
         pretrained=_pretrained(job),
         created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
         previous=previous_sources(job, fold, splits),
-        prepared=job.prepared_as,
+        prepared=job.store_name,
     ).write(run.record)

@@ -19,7 +19,7 @@ from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
-from nnplug.training.previous_stage import Handover
+from nnplug.training.previous_stage import PreviousStageWriter
 from nnplug.training.train import discard_folder
 from nnplug.workspace.run_lock import alone_in
 from nnplug.workspace.run_record import RunRecord
@@ -124,8 +124,8 @@ class _Work:
     def predict_missing(self, *, plugins: Plugins, device: torch.device, progress: Progress) -> None:
         job, cases = self.job, self.cases()
         splits = ensure_splits(job.dataset, job.workspace, progress=progress)
-        handover = Handover(job, splits) if self.weights == "final" else None
-        missing = [case for case in cases if self._is_due(case) or (handover and handover.is_due(case.name))]
+        writer = PreviousStageWriter(job, splits) if self.weights == "final" else None
+        missing = [case for case in cases if self._is_due(case) or (writer and writer.is_due(case.name))]
         if not missing:
             return
         model = open_stage(job.run.path, weights=self.weights)
@@ -136,12 +136,12 @@ class _Work:
                 prepared = store[case.name]
                 logits = predictor.logits(prepared.channels())
                 if self.save_logits:
-                    write_logits(self.logits(case), predictor.output(logits, prepared.frame))
+                    write_logits(self.logits(case), predictor.output(logits, prepared.crop_info))
                 if self._lacks_label_map(case):
-                    label_map = predictor.labels(logits, prepared.frame)
+                    label_map = predictor.labels(logits, prepared.crop_info)
                     write_label(self.label_map(case), label_map, read_geometry(_label(case)))
-                if handover:
-                    handover.write(case.name, logits, predictor)
+                if writer:
+                    writer.write(case.name, logits, predictor)
                 advance(case.name)
 
     def _is_due(self, case: CaseFiles) -> bool:

@@ -16,11 +16,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from nnplug.errors import NnplugError
-from nnplug.io.crop_info import Frame
+from nnplug.io.crop_info import CropInfo
 from nnplug.runtime.files import atomic_folder
 from nnplug.runtime.records import Record
 from nnplug.workspace.previous_labels import PreviousLabels
@@ -45,14 +46,14 @@ class Prepared:
     Attributes:
         image: (C, z, y, x) float32, normalised, cropped and resampled.
         label: (z, y, x) int16, -1 outside the nonzero mask; None where the case has no label map.
-        frame: the way back to the image as read.
+        crop_info: the way back to the image as read.
         foreground: class or region, as `Labels.keys` calls it -> some of its voxels.
         annotated: some voxels of every label but the ignored one, -1 included; None without an ignore label.
     """
 
     image: npt.NDArray[np.float32]
     label: npt.NDArray[np.int16] | None
-    frame: Frame
+    crop_info: CropInfo
     foreground: Mapping[str, Voxels] = field(default_factory=dict)
     annotated: Voxels | None = None
 
@@ -60,7 +61,7 @@ class Prepared:
 class _CaseRecord(Record, frozen=True, kw_only=True):
     """What `case.json` holds: counts of the voxels that lie in `voxels.npy` one after another."""
 
-    frame: Frame
+    crop_info: CropInfo = msgspec.field(name="frame")
     foreground: dict[str, int]
     annotated: int | None
     source: str
@@ -74,7 +75,7 @@ class StoredCase:
         name: of the case.
         image: (C, z, y, x) float32.
         label: (z, y, x) int16.
-        frame: the way back to the image as read.
+        crop_info: the way back to the image as read.
         foreground: class or region -> some of its voxels, (n, 3).
         annotated: some annotated voxels, (n, 3), where there is an ignore label.
         source: what the case was made of, as `CaseStore.write` was told.
@@ -84,7 +85,7 @@ class StoredCase:
     name: str
     image: StoredArray
     label: StoredArray
-    frame: Frame
+    crop_info: CropInfo
     foreground: Mapping[str, StoredArray]
     annotated: StoredArray | None
     source: str
@@ -114,7 +115,7 @@ class StoredCase:
             name=folder.name,
             image=StoredArray.open(folder / "image.npy"),
             label=StoredArray.open(folder / "label.npy"),
-            frame=record.frame,
+            crop_info=record.crop_info,
             foreground=foreground,
             annotated=None if record.annotated is None else voxels.rows(start, start + record.annotated),
             source=record.source,
@@ -170,7 +171,7 @@ class CaseStore(Mapping[str, StoredCase]):
         """
         groups = [*case.foreground.values(), *([] if case.annotated is None else [case.annotated])]
         record = _CaseRecord(
-            frame=case.frame,
+            crop_info=case.crop_info,
             foreground={key: len(voxels) for key, voxels in case.foreground.items()},
             annotated=None if case.annotated is None else len(case.annotated),
             source=source,

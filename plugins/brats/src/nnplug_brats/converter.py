@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnplug.contracts import Converter, Survey
+from nnplug.contracts import Converter, SourceScan
 from nnplug.conversion.write_case import write_case
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.file_names import file_ending, stem
@@ -68,7 +68,7 @@ class BratsConverter(Converter):
     with which `nnplug dataset restore` turns predictions into what the challenge takes.
     """
 
-    def survey(self, source: Path, *, executor: Executor, progress: Progress) -> Survey:  # noqa: ARG002
+    def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:  # noqa: ARG002
         """See `nnplug.contracts.Converter`."""
         found = {naming: _cases(source, naming) for naming in (UNTIL_2022, SINCE_2023)}
         namings = [naming for naming, cases in found.items() if cases]
@@ -86,7 +86,7 @@ class BratsConverter(Converter):
             raise Problems(problems)
         files = [_files(name, parts, naming) for name, parts in cases.items()]
         back = {str(own): theirs for theirs, own in naming.values.items()}
-        return Survey(
+        return SourceScan(
             {**DESCRIPTION, "name": source.name, "source_labels": back},
             training=tuple(case for case in files if case.label),
             unseen=tuple(case for case in files if not case.label),

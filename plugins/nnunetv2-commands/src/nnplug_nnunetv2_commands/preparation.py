@@ -81,7 +81,7 @@ class Preparation:
                 self.dataset,
                 plans,
                 name,
-                self.workspace.preprocessed(plans.name, plans.prepared_as(name)),
+                self.workspace.preprocessed(plans.name, plans.store_name(name)),
                 registry=registry,
                 executor=self.call.threads(count),
                 progress=self.call.progress,

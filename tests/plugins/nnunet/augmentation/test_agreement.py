@@ -14,16 +14,16 @@ from nnplug_nnunet.augmentation.intensity import Brightness, Contrast, Gamma, Ga
 from nnplug_nnunet.augmentation.resample import grid_positions, is_separable, linear_image
 from nnplug_nnunet.augmentation.resolution import GaussianBlur, LowResolution
 from nnplug_nnunet.augmentation.sample import Sample
-from nnplug_nnunet.augmentation.spatial import Mirror, Motion, SpatialTransform, source_size
+from nnplug_nnunet.augmentation.spatial import Mirror, SpatialParams, SpatialTransform, source_size
 
 SIZE = (5, 6, 7)
 SPATIAL = {  # source, patch, parameters
-    "rotated": ((10, 13, 12), (6, 9, 8), Motion((0.4, -0.3, 0.2), (1.0, 1.0, 1.0))),
-    "rotated_scaled": ((10, 13, 12), (6, 9, 8), Motion((-0.2, 0.5, 0.1), (1.3, 1.3, 1.3))),
-    "scaled_up": ((10, 13, 12), (6, 9, 8), Motion((), (0.7, 0.7, 0.7))),
-    "scaled_beyond": ((10, 13, 12), (7, 10, 8), Motion((), (1.4, 1.4, 1.4))),
-    "turned_2d": ((25, 26), (17, 16), Motion((2.5,), (1.2, 1.2))),
-    "scaled_2d": ((25, 26), (17, 16), Motion((), (0.8, 0.8))),
+    "rotated": ((10, 13, 12), (6, 9, 8), SpatialParams((0.4, -0.3, 0.2), (1.0, 1.0, 1.0))),
+    "rotated_scaled": ((10, 13, 12), (6, 9, 8), SpatialParams((-0.2, 0.5, 0.1), (1.3, 1.3, 1.3))),
+    "scaled_up": ((10, 13, 12), (6, 9, 8), SpatialParams((), (0.7, 0.7, 0.7))),
+    "scaled_beyond": ((10, 13, 12), (7, 10, 8), SpatialParams((), (1.4, 1.4, 1.4))),
+    "turned_2d": ((25, 26), (17, 16), SpatialParams((2.5,), (1.2, 1.2))),
+    "scaled_2d": ((25, 26), (17, 16), SpatialParams((), (0.8, 0.8))),
 }
 CROPS = {"crop": ((10, 13, 12), (6, 9, 8)), "crop_odd": ((11, 12, 9), (6, 7, 4))}
 
@@ -79,7 +79,7 @@ def test_the_crop_where_neither_is_drawn(golden, name):
 
 
 def test_in_plane_every_slice_is_moved_as_a_2d_image():
-    source, patch, params = (3, 25, 26), (3, 17, 16), Motion((2.5,), (1.2, 1.2))
+    source, patch, params = (3, 25, 26), (3, 17, 16), SpatialParams((2.5,), (1.2, 1.2))
     volume = example(source)
     moved = spatial(patch, in_plane=True).apply(volume, params)
     for z in range(3):

@@ -79,7 +79,7 @@ def test_only_what_is_moved_needs_a_larger_patch():
     pipeline = bind(PATCHES["3d"])
     for seed in range(SAMPLES):
         drawn = pipeline.batched.draw(np.random.default_rng(seed), CHANNELS)
-        expected = pipeline.spatial.patch_size if drawn.motion is None else pipeline.source_patch_size
+        expected = pipeline.spatial.patch_size if drawn.spatial is None else pipeline.source_patch_size
         assert pipeline.batched.cut_size(drawn) == expected
 
 
@@ -89,7 +89,7 @@ def test_where_sources_are_no_larger_than_patches_those_that_stay_stay():
     pipeline = replace(pipeline, mirror=replace(pipeline.mirror, axes=()))
     (group,) = grouped(list(drawn_samples(pipeline)))
     image, label = pipeline.batched([group])
-    stayed = [i for i, drawn in enumerate(group.draws) if drawn.motion is None]
+    stayed = [i for i, drawn in enumerate(group.draws) if drawn.spatial is None]
     assert 0 < len(stayed) < SAMPLES
     source = group.image.clone()
     source[:, 1].masked_fill_(group.label < 0, 0)

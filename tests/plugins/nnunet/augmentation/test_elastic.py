@@ -10,7 +10,7 @@ from scipy.stats import kstest
 
 from nnplug_nnunet.augmentation.elastic import Elastic
 from nnplug_nnunet.augmentation.sample import Sample
-from nnplug_nnunet.augmentation.spatial import Motion, SpatialTransform
+from nnplug_nnunet.augmentation.spatial import SpatialParams, SpatialTransform
 
 SIZES = [(16, 20, 12), (24, 18)]
 
@@ -55,7 +55,7 @@ def test_a_deformed_and_scaled_image_is_that_of_batchgenerators(size, monkeypatc
         interpolation="cubic",
     )
     sample = Sample(torch.from_numpy(image[None]), torch.from_numpy(label))
-    ours = spatial.apply(sample, Motion((), (1.2,) * len(size), elastic))
+    ours = spatial.apply(sample, SpatialParams((), (1.2,) * len(size), elastic))
     coordinates = 1.2 * by_batchgenerators(elastic, size, monkeypatch)
     coordinates += np.reshape([n / 2 - 0.5 for n in source], (-1, *[1] * len(size)))
     expected = utils.interpolate_img(image, coordinates, order=3, mode="constant", cval=0)

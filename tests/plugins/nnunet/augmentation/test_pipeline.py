@@ -17,7 +17,7 @@ from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.intensity import AdditiveBrightness, Brightness, Contrast, Gamma, GaussianNoise
 from nnplug_nnunet.augmentation.resolution import GaussianBlur, LowResolution
 from nnplug_nnunet.augmentation.sample import Sample
-from nnplug_nnunet.augmentation.spatial import Motion, SpatialTransform
+from nnplug_nnunet.augmentation.spatial import SpatialParams, SpatialTransform
 
 DRAWS = 4000
 LABELS = Labels({"background": (0,), "organ": (1,), "tumour": (2,)})
@@ -204,7 +204,7 @@ def test_masked_channels_are_0_where_the_label_is_minus_1():
 
 def test_cubic_images_differ_and_labels_do_not():
     pipelines = [bind((16, 16, 16), interpolation=kind) for kind in ("linear", "cubic")]
-    affine = Motion((0.2, 0.1, 0.3), (1.1, 1.1, 1.1))
+    affine = SpatialParams((0.2, 0.1, 0.3), (1.1, 1.1, 1.1))
     rng = np.random.default_rng(0)
     smooth = np.cumsum(rng.normal(size=(1, *pipelines[0].source_patch_size)), axis=1).astype(np.float32)
     label = (smooth[0] > 0).astype(np.int16)

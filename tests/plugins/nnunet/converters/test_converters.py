@@ -49,7 +49,7 @@ def test_decathlon_splits_channels_and_turns_labels_round(tmp_path):
         "file_ending": ".nii.gz",
         "numTraining": 2,
     }
-    assert [(c.name, len(c.images), c.label is None) for c in conversion.survey.unseen] == [("c", 1, True)]
+    assert [(c.name, len(c.images), c.label is None) for c in conversion.scan.unseen] == [("c", 1, True)]
     dataset, report = convert(Decathlon(), tmp_path, tmp_path.with_name("Dataset001_A"), **HOW)
     assert report.problems == ()
     first, second = read_image(dataset.training_cases()[0].images).array
@@ -109,16 +109,16 @@ def test_patterns_name_the_channels_of_a_case(tmp_path):
         for kind in ("t1", "t2", "seg"):
             save(tmp_path / "src" / case / f"{case}_{kind}.nii.gz", photograph(1, 4, 6, 5) % 2)
     options = {"images": ("{case}/{case}_t1.nii.gz", "{case}/*_t2.*"), "labels": "{case}/{case}_seg.nii.gz"}
-    survey = plan_conversion(Pairs(**options, channels=("T1", "T2"), classes={"lesion": 1}), tmp_path / "src", **HOW)
-    assert [case.name for case in survey.survey.training] == ["x1", "x2"]
-    assert [path.name for path in survey.survey.training[1].images] == ["x2_t1.nii.gz", "x2_t2.nii.gz"]
-    assert survey.description.raw["channel_names"] == {"0": "T1", "1": "T2"}
-    assert survey.description.raw["labels"] == {"background": 0, "lesion": 1}
+    scan = plan_conversion(Pairs(**options, channels=("T1", "T2"), classes={"lesion": 1}), tmp_path / "src", **HOW)
+    assert [case.name for case in scan.scan.training] == ["x1", "x2"]
+    assert [path.name for path in scan.scan.training[1].images] == ["x2_t1.nii.gz", "x2_t2.nii.gz"]
+    assert scan.description.raw["channel_names"] == {"0": "T1", "1": "T2"}
+    assert scan.description.raw["labels"] == {"background": 0, "lesion": 1}
 
 
 def test_images_without_a_label_map_are_to_be_predicted(tmp_path):
     Pairs().example(tmp_path)
-    found = plan_conversion(Pairs(), tmp_path, **HOW).survey
+    found = plan_conversion(Pairs(), tmp_path, **HOW).scan
     assert [case.name for case in found.training] == ["a", "b"]
     assert [case.images[0].name for case in found.unseen] == ["scan_c.nii.gz"]
     assert found.notices == ("1 images have no label map; they go to imagesTs",)
@@ -135,9 +135,9 @@ def test_a_doubtful_pair_is_told(tmp_path):
     for folder, names in (("images", ("liver", "kidney")), ("labels", ("lever", "kidney"))):
         for name in names:
             save(tmp_path / folder / f"{name}.nii.gz", photograph(1, 4, 6, 5) % 2)
-    survey = plan_conversion(Pairs(), tmp_path, **HOW).survey
-    assert survey.notices[0].startswith(f"{tmp_path / 'labels' / 'lever.nii.gz'} is taken for the label map of")
-    assert survey.notices[0].endswith("liver.nii.gz, the closest name; check it")
+    scan = plan_conversion(Pairs(), tmp_path, **HOW).scan
+    assert scan.notices[0].startswith(f"{tmp_path / 'labels' / 'lever.nii.gz'} is taken for the label map of")
+    assert scan.notices[0].endswith("liver.nii.gz, the closest name; check it")
 
 
 def test_options_that_fit_nothing_are_refused(tmp_path):

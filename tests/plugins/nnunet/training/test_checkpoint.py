@@ -3,11 +3,11 @@ import torch
 from safetensors.torch import load_file
 
 from nnplug.errors import InvalidFile
-from nnplug_nnunet.training.checkpoint import Position, load_state, save_state, save_weights
+from nnplug_nnunet.training.checkpoint import TrainingProgress, load_state, save_state, save_weights
 
 
 def test_dice_is_smoothed_and_the_best_remembered():
-    first = Position().after(0.5)
+    first = TrainingProgress().after(0.5)
     assert (first.epoch, first.smoothed_dice, first.is_best) == (1, 0.5, True)
     worse = first.as_best().after(0.0)
     assert worse.smoothed_dice == pytest.approx(0.45)
@@ -17,9 +17,9 @@ def test_dice_is_smoothed_and_the_best_remembered():
 
 def test_state_round_trip(tmp_path):
     network = torch.nn.Linear(2, 2)
-    save_state(tmp_path / "state.pt", network, {"optimizer": {"lr": 0.1}}, Position(3, 0.4, 0.5))
+    save_state(tmp_path / "state.pt", network, {"optimizer": {"lr": 0.1}}, TrainingProgress(3, 0.4, 0.5))
     state = load_state(tmp_path / "state.pt", torch.device("cpu"))
-    assert Position(**state["position"]) == Position(3, 0.4, 0.5)
+    assert TrainingProgress(**state["position"]) == TrainingProgress(3, 0.4, 0.5)
     assert torch.equal(state["network"]["weight"], network.weight)
 
 

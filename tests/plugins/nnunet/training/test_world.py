@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnplug.runtime.distributed import ALONE, World
+from nnplug.runtime.distributed import SINGLE_PROCESS, World
 
 SCRIPT = Path(__file__).with_name("rank.py")
 
@@ -40,7 +40,7 @@ def shared_losses(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole():
-    return RANK.losses(ALONE)
+    return RANK.losses(SINGLE_PROCESS)
 
 
 @pytest.mark.parametrize("number", range(len(RANK.CASES)), ids=["-".join(map(str, case)) for case in RANK.CASES])

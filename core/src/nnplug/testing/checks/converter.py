@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nnplug.contracts import Survey
+from nnplug.contracts import SourceScan
 from nnplug.conversion.convert import convert
 from nnplug.dataset.dataset import Dataset
 from nnplug.preparation.verify import Report
@@ -20,11 +20,9 @@ def _surveys(subject: Subject) -> None:
     with TemporaryDirectory() as folder:
         source = _example(subject, Path(folder))
         before = _contents(source)
-        survey = subject.create().survey(source, executor=LocalExecutor(1), progress=Silent())
-        require(isinstance(survey, Survey), f"the survey is {type(survey).__name__} instead of Survey")
-        require(
-            len(survey.training) > 1, f"the example has {len(survey.training)} training cases; two or more are asked"
-        )
+        scan = subject.create().scan(source, executor=LocalExecutor(1), progress=Silent())
+        require(isinstance(scan, SourceScan), f"the scan is {type(scan).__name__} instead of SourceScan")
+        require(len(scan.training) > 1, f"the example has {len(scan.training)} training cases; two or more are asked")
         require(_contents(source) == before, "surveying changed the source")
 
 

@@ -20,7 +20,7 @@ ITEMS = tuple(range(12))
 BAD = 5
 
 
-class Elsewhere(LocalExecutor):
+class PicklingExecutor(LocalExecutor):
     """Threads that get their functions as another process would: pickled and unpickled."""
 
     def map(

@@ -12,7 +12,7 @@ from nnplug.plans.fingerprint import Fingerprint
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.testing.check import Checks, Subject, require
-from nnplug.testing.checks.executor import Elsewhere
+from nnplug.testing.checks.executor import PicklingExecutor
 
 CASES = 3
 SHAPE = (16, 18, 16)
@@ -53,7 +53,7 @@ def _is_deterministic(subject: Subject) -> None:
 
 def _runs_elsewhere(subject: Subject) -> None:
     with TemporaryDirectory() as folder:
-        subject.create().extract(_dataset(folder), executor=Elsewhere(1), progress=Silent())
+        subject.create().extract(_dataset(folder), executor=PicklingExecutor(1), progress=Silent())
 
 
 def _extract(subject: Subject, dataset: Dataset, workers: int = 1) -> Fingerprint:

@@ -17,7 +17,7 @@ from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, Subject, require
-from nnplug.testing.checks.executor import Elsewhere
+from nnplug.testing.checks.executor import PicklingExecutor
 
 SPACING = (1.0, 1.0, 1.0)
 GEOMETRY = Geometry(samples.SHAPE, SPACING, SPACING, (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
@@ -34,7 +34,7 @@ def _fits(subject: Subject) -> None:
 
 def _fits_elsewhere(subject: Subject) -> None:
     with TemporaryDirectory() as folder:
-        subject.create().fit(_cases(Path(folder)), samples.LABELS, executor=Elsewhere(1), progress=Silent())
+        subject.create().fit(_cases(Path(folder)), samples.LABELS, executor=PicklingExecutor(1), progress=Silent())
 
 
 def _applies(subject: Subject) -> None:

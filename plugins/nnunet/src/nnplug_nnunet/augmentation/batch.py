@@ -16,7 +16,7 @@ from nnplug.contracts import DrawnSamples
 from nnplug.ops.sliding_window import in_batches
 from nnplug_nnunet.augmentation.batch_resample import batch_images, batch_labels, batch_positions
 from nnplug_nnunet.augmentation.sample import ChannelTransform, on_device
-from nnplug_nnunet.augmentation.spatial import Motion, SpatialTransform
+from nnplug_nnunet.augmentation.spatial import SpatialParams, SpatialTransform
 from nnplug_nnunet.augmentation.transforms import Drawn, Transforms
 
 _VOXELS = 1 << 22  # moved at once: the labels around each take a hundred bytes
@@ -36,7 +36,7 @@ class BatchPipeline:
 
     def cut_size(self, drawn: Drawn) -> tuple[int, ...]:
         """The patch itself where nothing moves."""
-        return self.transforms.spatial.patch_size if drawn.motion is None else self.transforms.source_patch_size
+        return self.transforms.spatial.patch_size if drawn.spatial is None else self.transforms.source_patch_size
 
     def __call__(self, groups: Sequence[DrawnSamples]) -> Patches:
         """Place the patches of all groups, then transform them together."""
@@ -50,15 +50,15 @@ class BatchPipeline:
         return image, label.clamp_(min=0)
 
     def _placed(self, group: DrawnSamples) -> Patches:
-        if all(drawn.motion is None for drawn in group.draws):
+        if all(drawn.spatial is None for drawn in group.draws):
             return group.image, group.label
         spatial = self.transforms.spatial
-        still = Motion((), (1.0,) * len(spatial.moving_size))  # of those beside others: the source is no larger here
-        motions = [drawn.motion or still for drawn in group.draws]
+        # a sample that does not move, beside others that do: its source is no larger here
+        still = SpatialParams((), (1.0,) * len(spatial.moving_size))
+        params = [drawn.spatial or still for drawn in group.draws]
         at_once = max(1, _VOXELS // group.label[0].numel())
         parts = [
-            moved(spatial, group.image[part], group.label[part], motions[part])
-            for part in _slices(len(motions), at_once)
+            moved(spatial, group.image[part], group.label[part], params[part]) for part in _slices(len(params), at_once)
         ]
         image, label = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
         return image, label
@@ -73,33 +73,35 @@ class BatchPipeline:
         self.transforms.mask.clear(image, label)
 
 
-def moved(spatial: SpatialTransform, image: torch.Tensor, label: torch.Tensor, motions: Sequence[Motion]) -> Patches:
+def moved(
+    spatial: SpatialTransform, image: torch.Tensor, label: torch.Tensor, params: Sequence[SpatialParams]
+) -> Patches:
     """Samples on their transformed grids.
 
     Args:
         spatial: what knows the patch.
         image: (N, C, *source).
         label: (N, *source).
-        motions: one for each.
+        params: the spatial parameters of each sample.
     """
     maps = label[:, None]
     if spatial.in_plane:  # slices become channels
         image, maps = image.flatten(1, 2), maps.flatten(1, 2)
     size, device = spatial.moving_size, image.device
-    matrices = np.stack([motion.matrix() for motion in motions])
-    offsets = _offsets(motions, size, device)
+    matrices = np.stack([one.matrix() for one in params])
+    offsets = _offsets(params, size, device)
     positions = batch_positions(matrices, size, image.shape[2:], device=device, offsets=offsets)
     images, labels = batch_images(image, positions), batch_labels(maps, positions)
-    shape = (len(motions), -1, *spatial.patch_size)
+    shape = (len(params), -1, *spatial.patch_size)
     return images.view(shape), labels.view(shape)[:, 0]
 
 
-def _offsets(motions: Sequence[Motion], size: Sequence[int], device: torch.device) -> torch.Tensor | None:
+def _offsets(params: Sequence[SpatialParams], size: Sequence[int], device: torch.device) -> torch.Tensor | None:
     """(N, axes, *size): what elastic deformations displace; None without one."""
-    if all(motion.elastic is None for motion in motions):
+    if all(one.elastic is None for one in params):
         return None
     still = [torch.zeros(tuple(size))] * len(size)
-    fields = [torch.stack(motion.elastic.offsets(size) if motion.elastic else still) for motion in motions]
+    fields = [torch.stack(one.elastic.offsets(size) if one.elastic else still) for one in params]
     return on_device(torch.stack(fields).numpy(), device)
 
 

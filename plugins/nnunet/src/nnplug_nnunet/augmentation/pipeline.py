@@ -36,7 +36,7 @@ class Pipeline(Transforms):
         moved = None if previous is None else torch.from_numpy(previous)
         sample = Sample(torch.from_numpy(image), torch.from_numpy(label), moved)
         drawn = self.draw(rng, len(image))
-        sample = self.spatial.crop(sample) if drawn.motion is None else self.spatial.apply(sample, drawn.motion)
+        sample = self.spatial.crop(sample) if drawn.spatial is None else self.spatial.apply(sample, drawn.spatial)
         for transform, params in zip(self.after_spatial, drawn.effects, strict=True):
             if params is not None:
                 sample = transform.apply(sample, params)

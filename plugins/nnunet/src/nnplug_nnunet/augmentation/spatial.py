@@ -47,7 +47,7 @@ def source_size(patch_size: Sequence[int], rotation: float, margin: float = MARG
 
 
 @dataclass(frozen=True)
-class Motion:
+class SpatialParams:
     """A rotation and a scaling of the grid on which a patch is sampled, and what deforms the grid before.
 
     Attributes:
@@ -111,7 +111,7 @@ class SpatialTransform:
         """The axes that take part."""
         return self.patch_size[1:] if self.in_plane else self.patch_size
 
-    def draw(self, rng: np.random.Generator, channels: int) -> Motion | None:  # noqa: ARG002
+    def draw(self, rng: np.random.Generator, channels: int) -> SpatialParams | None:  # noqa: ARG002
         """Angles, scales and deformation; None where none of them is drawn."""
         rotate, scale = happens(rng, self.p_rotation), happens(rng, self.p_scaling)
         deform = self.p_elastic > 0 and happens(rng, self.p_elastic)
@@ -119,7 +119,7 @@ class SpatialTransform:
             return None
         angles = self._angles(rng) if rotate else ()
         scales = self._scales(rng) if scale else (1.0,) * len(self.moving_size)
-        return Motion(angles, scales, Elastic.draw(rng, self.elastic, self.moving_size) if deform else None)
+        return SpatialParams(angles, scales, Elastic.draw(rng, self.elastic, self.moving_size) if deform else None)
 
     def _angles(self, rng: np.random.Generator) -> tuple[float, ...]:
         limit = math.radians(self.rotation)
@@ -134,7 +134,7 @@ class SpatialTransform:
             factors = rng.uniform(*self.scaling, each).tolist()
         return tuple(factors) * (axes // each)
 
-    def apply(self, sample: Sample, params: Motion) -> Sample:
+    def apply(self, sample: Sample, params: SpatialParams) -> Sample:
         """Sample image and label on the transformed grid; new tensors."""
         image, maps = sample.image, sample.label_maps
         if self.in_plane:  # slices become channels

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnplug_nnunet.augmentation.intensity import MaskOutside
 from nnplug_nnunet.augmentation.sample import ChannelTransform, Transform
-from nnplug_nnunet.augmentation.spatial import Mirror, Motion, SpatialTransform
+from nnplug_nnunet.augmentation.spatial import Mirror, SpatialParams, SpatialTransform
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class Drawn:
     """Everything random about one sample.
 
     Attributes:
-        motion: of the grid, None where the patch is cropped.
+        spatial: the parameters of the spatial transform, None where the patch is only cropped.
         effects: of the other transforms in their order, None for those that leave the sample as it is.
     """
 
-    motion: Motion | None
+    spatial: SpatialParams | None
     effects: tuple[Any, ...]
 
 
@@ -54,5 +54,5 @@ class Transforms:
 
     def draw(self, rng: np.random.Generator, channels: int) -> Drawn:
         """Draw for one sample, in the order in which the transforms are applied."""
-        motion = self.spatial.draw(rng, channels)
-        return Drawn(motion, tuple(transform.draw(rng, channels) for transform in self.after_spatial))
+        spatial = self.spatial.draw(rng, channels)
+        return Drawn(spatial, tuple(transform.draw(rng, channels) for transform in self.after_spatial))

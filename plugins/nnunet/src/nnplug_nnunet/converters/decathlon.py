@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnplug.contracts import Converter, Survey
+from nnplug.contracts import Converter, SourceScan
 from nnplug.conversion.write_case import write_case
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.file_names import file_ending, stem
@@ -24,7 +24,7 @@ from nnplug_nnunet.converters.tasks import description, read_task
 class Decathlon(Converter):
     """Images of several channels are 4D files; `dataset.json` lists the files of training and test cases."""
 
-    def survey(self, source: Path, *, executor: Executor, progress: Progress) -> Survey:  # noqa: ARG002
+    def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:  # noqa: ARG002
         """See `nnplug.contracts.Converter`."""
         raw = read_task(source)
         listed = raw.get("training"), raw.get("test", [])
@@ -35,7 +35,7 @@ class Decathlon(Converter):
             )
         training = tuple(_case(source, entry) for entry in listed[0])
         ending = file_ending(training[0].images[0]) or ".nii.gz"
-        return Survey(description(raw, ending), training, tuple(_case(source, entry) for entry in listed[1]))
+        return SourceScan(description(raw, ending), training, tuple(_case(source, entry) for entry in listed[1]))
 
     def convert(self, case: CaseFiles, target: CaseFiles, values: Mapping[int, int]) -> None:
         """See `nnplug.contracts.Converter`."""

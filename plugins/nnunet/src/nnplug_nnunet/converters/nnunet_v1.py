@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnplug.contracts import Converter, Survey
+from nnplug.contracts import Converter, SourceScan
 from nnplug.conversion.write_case import write_case
 from nnplug.dataset.dataset import CaseFiles, image_cases
 from nnplug.errors import InvalidFile
@@ -25,7 +25,7 @@ ENDING = ".nii.gz"
 class NnunetV1(Converter):
     """Folders are as in version 2; `dataset.json` names channels "modality" and labels by value."""
 
-    def survey(self, source: Path, *, executor: Executor, progress: Progress) -> Survey:  # noqa: ARG002
+    def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:  # noqa: ARG002
         """See `nnplug.contracts.Converter`."""
         raw = read_task(source)
         training = [
@@ -37,7 +37,7 @@ class NnunetV1(Converter):
                 f"{source}: no imagesTr/CASE_0000{ENDING}. If its images are 4D or without _0000, convert with msd."
             )
         unseen = (_unseen(case, source) for case in image_cases(source / "imagesTs", ENDING))
-        return Survey(description(raw, ENDING), tuple(training), tuple(unseen))
+        return SourceScan(description(raw, ENDING), tuple(training), tuple(unseen))
 
     def convert(self, case: CaseFiles, target: CaseFiles, values: Mapping[int, int]) -> None:
         """See `nnplug.contracts.Converter`."""

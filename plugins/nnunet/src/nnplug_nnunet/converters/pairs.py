@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nnplug.contracts import Converter, Survey
+from nnplug.contracts import Converter, SourceScan
 from nnplug.conversion.write_case import write_case
 from nnplug.dataset.dataset import FILE_ENDINGS, CaseFiles
 from nnplug.dataset.file_names import file_ending
@@ -46,7 +46,7 @@ class Pairs(Converter):
             known = ", ".join(FILE_ENDINGS)
             raise InvalidOptions(f"converter option file_ending is {self.file_ending!r}; it must be one of {known}")
 
-    def survey(self, source: Path, *, executor: Executor, progress: Progress) -> Survey:
+    def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:
         """See `nnplug.contracts.Converter`."""
         patterns = [self.images] if isinstance(self.images, str) else list(self.images)
         images = [find_files(source, pattern, "images") for pattern in patterns]
@@ -59,7 +59,7 @@ class Pairs(Converter):
         }
         changed = {old: new for old, new in values.items() if old != new}
         notices = [f"label value {old} becomes {new}" for old, new in changed.items()]
-        return Survey(description, paired.training, paired.unseen, values, (*paired.notices, *notices))
+        return SourceScan(description, paired.training, paired.unseen, values, (*paired.notices, *notices))
 
     def convert(self, case: CaseFiles, target: CaseFiles, values: Mapping[int, int]) -> None:
         """See `nnplug.contracts.Converter`."""

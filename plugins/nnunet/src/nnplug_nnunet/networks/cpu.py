@@ -82,17 +82,17 @@ class PointwiseConv3d(nn.Conv3d):
     """nn.Conv3d with kernel size 1 and stride 1."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv3d's)
-        return _mix(input, weight, bias)
+        return _pointwise(input, weight, bias)
 
 
 class PointwiseConv2d(nn.Conv2d):
     """nn.Conv2d with kernel size 1 and stride 1."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv2d's)
-        return _mix(input, weight, bias)
+        return _pointwise(input, weight, bias)
 
 
-class JoinlessDecoder(Decoder):
+class FusedSkipDecoder(Decoder):
     """A decoder that reads upsampled map and skip where they are, without gradients."""
 
     def _convolve_joined(self, conv: nn.Module, stage: int, maps: list[Tensor]) -> Tensor:
@@ -156,7 +156,7 @@ def _is_unpooling(module: nn.ConvTranspose2d | nn.ConvTranspose3d) -> bool:
 def _frugal(module: nn.Module) -> type[nn.Module] | None:
     """The class that computes what `module` does in less memory, without gradients, if there is one."""
     if type(module) is Decoder:
-        return JoinlessDecoder
+        return FusedSkipDecoder
     if isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d) and _is_unpooling(module):
         return UnpoolingByRows3d if isinstance(module, nn.ConvTranspose3d) else UnpoolingByRows2d
     if isinstance(module, nn.InstanceNorm2d | nn.InstanceNorm3d) and _is_affine(module):
@@ -169,7 +169,7 @@ def _is_affine(module: nn.InstanceNorm2d | nn.InstanceNorm3d) -> bool:
     return kind and module.affine and not module.track_running_stats
 
 
-def _mix(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A convolution of x (batch, in, *size) by weight (out, in, 1, ...)."""
     y: Tensor = nn.functional.linear(x.movedim(1, -1), weight.flatten(1), bias)
     return y.movedim(-1, 1)

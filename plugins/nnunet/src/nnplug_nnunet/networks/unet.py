@@ -93,14 +93,14 @@ class Decoder(nn.Module):
             return logits
         levels = []
         for stage, head in enumerate(self.seg_layers):
-            self._climb(stage, maps)
+            self._decode_stage(stage, maps)
             levels.append(head(maps[-1]))
         return levels[::-1]
 
     def features(self, maps: list[torch.Tensor]) -> torch.Tensor:
         """As `forward`, but what the last head sees."""
         for stage in range(len(self.stages)):
-            self._climb(stage, maps)
+            self._decode_stage(stage, maps)
         return maps.pop()
 
     @property
@@ -108,7 +108,7 @@ class Decoder(nn.Module):
         """The layer that gives logits at full resolution."""
         return self.seg_layers[-1]
 
-    def _climb(self, stage: int, maps: list[torch.Tensor]) -> None:
+    def _decode_stage(self, stage: int, maps: list[torch.Tensor]) -> None:
         """Replace the two coarsest maps by one of the finer size; none outlives its use."""
         first, *others = cast("list[ConvBlock]", self.stages[stage].convs)
         x = first.activate(self._convolve_joined(first.conv, stage, maps))

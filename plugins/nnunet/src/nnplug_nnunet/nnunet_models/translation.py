@@ -178,7 +178,7 @@ def _reader(plans: Plans, description: DatasetDescription) -> str:
 def _configuration_to_nnunet(name: str, plans: Plans, written: Sequence[str]) -> dict[str, Any]:
     ours, where = plans.configuration(name), f"configuration {name!r}"
     return {
-        "data_identifier": f"{plans.name}_{plans.prepared_as(name)}",
+        "data_identifier": f"{plans.name}_{plans.store_name(name)}",
         "preprocessor_name": "DefaultPreprocessor",
         "batch_size": ours.batch_size,
         "patch_size": list(ours.patch_size),

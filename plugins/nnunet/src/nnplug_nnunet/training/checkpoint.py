@@ -16,7 +16,7 @@ _SMOOTHING = 0.9
 
 
 @dataclass(frozen=True)
-class Position:
+class TrainingProgress:
     """How far a training has come.
 
     Attributes:
@@ -31,13 +31,13 @@ class Position:
     best_dice: float | None = None
     best_epoch: int = 0
 
-    def after(self, mean_dice: float) -> Position:
+    def after(self, mean_dice: float) -> TrainingProgress:
         """The position after an epoch that ended with that mean Dice."""
         old = self.smoothed_dice
         smoothed = mean_dice if old is None else _SMOOTHING * old + (1 - _SMOOTHING) * mean_dice
         return replace(self, epoch=self.epoch + 1, smoothed_dice=smoothed)
 
-    def as_best(self) -> Position:
+    def as_best(self) -> TrainingProgress:
         """The same position, its smoothed Dice being the one to beat."""
         return replace(self, best_dice=self.smoothed_dice, best_epoch=self.epoch)
 
@@ -54,13 +54,13 @@ def save_weights(network: torch.nn.Module, path: Path) -> None:
         save_file(tensors, temporary)
 
 
-def save_state(path: Path, network: torch.nn.Module, states: dict[str, Any], position: Position) -> None:
+def save_state(path: Path, network: torch.nn.Module, states: dict[str, Any], position: TrainingProgress) -> None:
     """Write all that `load_state` needs: tensors, numbers and strings only."""
     with atomic_file(path) as temporary:
         torch.save({"network": network.state_dict(), "position": asdict(position), **states}, temporary)
 
 
-def save_final_state(path: Path, states: dict[str, Any], position: Position) -> None:
+def save_final_state(path: Path, states: dict[str, Any], position: TrainingProgress) -> None:
     """Write what goes on from final weights: the optimiser's averages in half the bytes that weights take each."""
     with atomic_file(path) as temporary:
         torch.save({"position": asdict(position), **_halved(states)}, temporary)

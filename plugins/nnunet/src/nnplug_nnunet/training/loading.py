@@ -11,7 +11,7 @@ from typing import Self
 
 from nnplug.runtime.threads import single_core_threads
 from nnplug_nnunet.training.batches import Batch, DrawnBatch
-from nnplug_nnunet.training.patches import PatchSource, Place
+from nnplug_nnunet.training.patches import PatchSource, SampleIndex
 
 
 class PatchLoader:
@@ -21,7 +21,9 @@ class PatchLoader:
     beside the training.
     """
 
-    def __init__(self, source: PatchSource, places: Iterable[Place], *, workers: int, pin_memory: bool = False) -> None:
+    def __init__(
+        self, source: PatchSource, places: Iterable[SampleIndex], *, workers: int, pin_memory: bool = False
+    ) -> None:
         """Start the threads, no work yet.
 
         Args:
@@ -64,6 +66,6 @@ class PatchLoader:
             raise StopIteration
         return self._waiting.popleft().result()
 
-    def _make(self, place: Place) -> Batch | DrawnBatch:
+    def _make(self, place: SampleIndex) -> Batch | DrawnBatch:
         batch = self._source.batch(place)
         return batch.pinned() if self._pin_memory else batch

@@ -24,7 +24,7 @@ from nnplug.training.plots import draw_curves, read_log
 from nnplug_nnunet.networks.cpu import accelerate
 from nnplug_nnunet.training.batches import Batch, DrawnBatch
 from nnplug_nnunet.training.checkpoint import (
-    Position,
+    TrainingProgress,
     load_state,
     save_final_state,
     save_state,
@@ -37,7 +37,7 @@ from nnplug_nnunet.training.losses import make_loss
 from nnplug_nnunet.training.options import PatchOptions
 from nnplug_nnunet.training.patches import PatchSource, Stream
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
-from nnplug_nnunet.training.share import Share
+from nnplug_nnunet.training.throttle import Throttle
 
 # Of the time, what saving may take: after a kill at most twenty saves' worth of training is done again.
 _SAVING, _DRAWING = 1 / 20, 1 / 100
@@ -64,8 +64,8 @@ class Training:
         self.scaler = torch.amp.GradScaler(task.device.type, enabled=self.dtype is torch.float16)
         if task.device.type == "cpu" and self.dtype is None:
             accelerate(self.network)
-        self.position = Position()
-        self._saving, self._drawing = Share(_SAVING), Share(_DRAWING, expected=1.0)
+        self.position = TrainingProgress()
+        self._saving, self._drawing = Throttle(_SAVING), Throttle(_DRAWING, expected=1.0)
         self._said: set[str] = set()
         if task.run.state.exists():
             self._restore()
@@ -75,7 +75,7 @@ class Training:
     def run(self) -> None:
         """Train the epochs that are left, then leave the final weights and remove the state."""
         options, task = self.options, self.task
-        if self.world.leads:
+        if self.world.is_main:
             self._trim_log()
         done = self.position.epoch * options.iterations_per_epoch
         title = f"train {task.run.path.parent.name} {task.run.path.name}"
@@ -90,7 +90,7 @@ class Training:
             task.progress.notice(
                 f"{title}: no better Dice since epoch {self.position.best_epoch}, ended after {self.position.epoch}"
             )
-        if self.world.leads:
+        if self.world.is_main:
             save_weights(self.network, task.run.final_weights)
             save_final_state(task.run.final_state, self._states(), self.position)
             task.run.state.unlink(missing_ok=True)
@@ -112,7 +112,7 @@ class Training:
         self.world.copy_from_leader(self.network.buffers())  # statistics of batch normalisation are each rank's own
         val_loss, per_class = self._watch(validation)
         self.position = self.position.after(mean_dice(per_class))
-        if self.world.leads:
+        if self.world.is_main:
             self._log(
                 epoch=epoch,
                 lr=self._rate,
@@ -259,15 +259,15 @@ class Training:
         """Keep the best weights at once, state and picture as often as that costs little."""
         if self.position.is_best:
             self.position = self.position.as_best()
-            if self.world.leads:
+            if self.world.is_main:
                 save_weights(self.network, self.task.run.best_weights)
-        if not self.world.leads:
+        if not self.world.is_main:
             return
         if self._saving.is_due:
-            with self._saving.taken():
+            with self._saving.timed():
                 save_state(self.task.run.state, self.network, self._states(), self.position)
         if self._drawing.is_due:
-            with self._drawing.taken():
+            with self._drawing.timed():
                 draw_curves(self.task.run.log, self.task.run.curves)
 
     def _restore(self) -> None:
@@ -276,10 +276,10 @@ class Training:
         self.network.load_state_dict(load_file(self.task.run.final_weights) if is_extension else state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        self.position = Position(**state["position"])
+        self.position = TrainingProgress(**state["position"])
         if is_extension:  # saved at once, since the final weights will be replaced
             self.position = replace(self.position, best_epoch=self.position.epoch)
-            if self.world.leads:
+            if self.world.is_main:
                 save_state(self.task.run.state, self.network, self._states(), self.position)
 
     def _check_together(self) -> None:

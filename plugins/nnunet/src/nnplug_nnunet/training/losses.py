@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nnplug.dataset.labels import Labels
-from nnplug.runtime.distributed import ALONE, World
+from nnplug.runtime.distributed import SINGLE_PROCESS, World
 
 LossName = Literal["dice-ce", "dice", "ce", "topk", "dice-topk"]
 SMOOTH = 1e-5
@@ -28,7 +28,7 @@ class Loss(Protocol):
         ...
 
 
-def make_loss(name: LossName, labels: Labels, *, batch_dice: bool, world: World = ALONE) -> Loss:
+def make_loss(name: LossName, labels: Labels, *, batch_dice: bool, world: World = SINGLE_PROCESS) -> Loss:
     """The loss with that name for classes, or its counterpart for regions.
 
     Args:
@@ -56,7 +56,7 @@ class ClassLoss:
     name: LossName
     ignore: int | None
     batch_dice: bool
-    world: World = ALONE
+    world: World = SINGLE_PROCESS
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """See `Loss`."""
@@ -97,7 +97,7 @@ class RegionLoss:
     regions: tuple[tuple[int, ...], ...]
     ignore: int | None
     batch_dice: bool
-    world: World = ALONE
+    world: World = SINGLE_PROCESS
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """See `Loss`."""
@@ -120,7 +120,7 @@ def region_masks(target: Tensor, regions: tuple[tuple[int, ...], ...]) -> Tensor
 
 
 def soft_dice(
-    probabilities: Tensor, reference: Tensor, valid: Tensor | None, *, batch_dice: bool, world: World = ALONE
+    probabilities: Tensor, reference: Tensor, valid: Tensor | None, *, batch_dice: bool, world: World = SINGLE_PROCESS
 ) -> Tensor:
     """Mean soft Dice over channels (and samples, unless `batch_dice`): (2 sum(p y) + s) / (sum p + sum y + s).
 

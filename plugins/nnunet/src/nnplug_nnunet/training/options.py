@@ -13,7 +13,7 @@ from nnplug_nnunet.training.compiling import Compile
 from nnplug_nnunet.training.losses import LossName
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
-Place = Literal["auto", "device", "threads"]
+SampleIndex = Literal["auto", "device", "threads"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class PatchOptions(ABC):
     gradient_clip: float = 12.0
     patience: int | None = None
     precision: Precision = "auto"
-    augment_on: Place = "auto"
+    augment_on: SampleIndex = "auto"
     compile: Compile = "auto"
 
     def __post_init__(self) -> None:

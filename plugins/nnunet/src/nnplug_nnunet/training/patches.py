@@ -17,7 +17,7 @@ import torch
 from nnplug.contracts import Augmentation, BatchAugmentation, CascadeAugmentation
 from nnplug.errors import ComponentFailed, NnplugError
 from nnplug.ops.one_hot import one_hot
-from nnplug.runtime.distributed import ALONE, World
+from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.seeds import generator
 from nnplug_nnunet.training.batches import Batch, DrawnBatch, DrawnSample, Image, Label, grouped
 from nnplug_nnunet.training.sampling import Candidates, PatchBox, draw_patch, is_forced, with_slice_axis
@@ -25,7 +25,7 @@ from nnplug_nnunet.training.sampling import Candidates, PatchBox, draw_patch, is
 if TYPE_CHECKING:
     from nnplug.workspace.case_store import CaseStore, StoredCase
 
-Place = tuple[int, int]
+SampleIndex = tuple[int, int]
 """Epoch and iteration."""
 
 OUTSIDE = -1
@@ -98,9 +98,9 @@ class PatchSource:
     augmentation: Augmentation | None = None
     batched: BatchAugmentation | None = None
     previous_labels: tuple[int, ...] = ()
-    world: World = ALONE
+    world: World = SINGLE_PROCESS
 
-    def batch(self, place: Place) -> Batch | DrawnBatch:
+    def batch(self, place: SampleIndex) -> Batch | DrawnBatch:
         """This process's share of a batch; raises as `sample` does."""
         share = self.world.share(self.batch_size)
         if self.batched is not None:
@@ -114,7 +114,7 @@ class PatchSource:
         """The box that is cut from a case: in 2d configurations one slice."""
         return with_slice_axis(self.augmentation.source_patch_size if self.augmentation else self.patch_size)
 
-    def sample(self, place: Place, index: int) -> tuple[Image, Label]:
+    def sample(self, place: SampleIndex, index: int) -> tuple[Image, Label]:
         """Image (C, *patch) and label (*patch) of one sample of a batch; a cascade adds one-hot channels.
 
         Raises:
@@ -129,7 +129,7 @@ class PatchSource:
         with _explained(name, "augmenting a patch"):
             return self._augment(image, label, None if previous is None else self._flat(previous)[0], rng)
 
-    def drawn_sample(self, place: Place, index: int) -> DrawnSample:
+    def drawn_sample(self, place: SampleIndex, index: int) -> DrawnSample:
         """What `sample` augments, cut only as large as is seen of it, and what is drawn for it; raises as it does."""
         assert self.batched is not None  # whoever calls this has one
         name, rng = self._begin(place, index)
@@ -140,7 +140,7 @@ class PatchSource:
             image, label = self._flat(*cut(case, box.centre(with_slice_axis(self.batched.cut_size(drawn)))))
         return DrawnSample(image, label, drawn)
 
-    def _begin(self, place: Place, index: int) -> tuple[str, np.random.Generator]:
+    def _begin(self, place: SampleIndex, index: int) -> tuple[str, np.random.Generator]:
         """The case of a sample, and what the rest of it is drawn from."""
         rng = generator(self.seed, self.stream, *place, index)
         return self.names[rng.integers(len(self.names))], rng

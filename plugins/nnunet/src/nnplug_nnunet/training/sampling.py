@@ -99,7 +99,7 @@ def draw_patch(
     forced: bool,
     rng: np.random.Generator,
 ) -> PatchBox:
-    """Place a patch in a case.
+    """SampleIndex a patch in a case.
 
     Args:
         shape: of the case, (z, y, x).

@@ -59,7 +59,7 @@ def _prepared(call: Call, options: Options, dataset: str) -> CaseStore:
     there = configurations(path)
     name = options.c or ("3d_fullres" if "3d_fullres" in there else "2d")
     plans = load_plans(path, name, TrainerChoice(), call.plugins.registry)
-    store = CaseStore(workspace.preprocessed(plans.name, plans.prepared_as(name)))
+    store = CaseStore(workspace.preprocessed(plans.name, plans.store_name(name)))
     if not len(store):
         raise NnplugError(f"{store.folder}: no prepared cases. Run nnUNetv2_preprocess -d {dataset}, or give --use_raw")
     return store
