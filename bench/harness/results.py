@@ -40,7 +40,7 @@ class MachineFacts(Record, frozen=True, kw_only=True):
         return cls(
             processor=f"{machine.processor} with bf16" if machine.cpu_bf16 else machine.processor,
             cores=machine.cores,
-            memory_gb=None if machine.memory is None else round(machine.memory.total / _GB),
+            memory_gb=round(machine.memory.total / _GB),
             gpu=machine.gpus[0].name if machine.gpus else None,
             system=machine.system,
         )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import getpass
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from socket import gethostname
 
 import pytest
 
 from nnplug.errors import NnplugError
+from nnplug.runtime import lock
 from nnplug.runtime.lock import locked
 
 HOLD = """
@@ -36,12 +40,15 @@ def holder(tmp_path):
     process.wait()
 
 
-def test_who_comes_second_is_told_process_host_and_remedy(holder):
+def test_who_comes_second_is_told_process_user_host_and_remedy(holder):
     file, process = holder
     with pytest.raises(NnplugError) as error, locked(file, what="runs/fold_0", patience=0.3):
         raise AssertionError
     line = str(error.value)
-    assert line.startswith(f"runs/fold_0: is in work by process {process.pid} on {gethostname()}, since 2")
+    user = getpass.getuser()
+    assert line.startswith(
+        f"runs/fold_0: is in work by process {process.pid} of user {user} on {gethostname()}, since 2"
+    )
     assert line.endswith("Wait until that has ended, or end it, then run the same command again.")
 
 
@@ -77,3 +84,60 @@ def test_a_file_that_was_cut_short_is_no_holder(tmp_path):
     (tmp_path / "lock").write_text('{"process": 1, "ho')
     with locked(tmp_path / "lock", what="x") as killed:
         assert killed is None
+
+
+def test_a_holder_of_an_earlier_version_has_no_user(tmp_path):
+    (tmp_path / "lock").write_text('{"process": 1, "host": "node3", "since": "2026-01-01T00:00:00+00:00"}')
+    with locked(tmp_path / "lock", what="x") as killed:
+        assert str(killed) == "process 1 on node3, since 2026-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("there", ["runs/.fold_0.lock", "runs"])
+def test_a_lock_that_may_not_be_written_names_user_and_owner(tmp_path, monkeypatch, there):
+    file, denied = tmp_path / "runs" / ".fold_0.lock", tmp_path / there
+    file.parent.mkdir()
+    if denied == file:
+        file.touch()
+
+    def deny(path, *args, **kwargs):  # as the kernel does to all but root, whom tests may run as
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", deny)
+    with pytest.raises(NnplugError) as error, locked(file, what="runs/fold_0"):
+        raise AssertionError
+    me = getpass.getuser()
+    assert str(error.value) == (
+        f"runs/fold_0: cannot be locked, since user {me} may not write {denied} (owner {me}). Ask its owner for "
+        "permission to write, or use a workspace of your own."
+    )
+
+
+def test_a_lock_below_a_file_is_refused(tmp_path):
+    (tmp_path / "runs").touch()
+    with (
+        pytest.raises(NnplugError, match="cannot be written .* A file stands"),
+        locked(tmp_path / "runs" / "x", what="x"),
+    ):
+        raise AssertionError
+
+
+def test_a_file_system_without_locks_locks_nothing(holder, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock, "lock_descriptor", refuse)
+    file, _ = holder
+    with locked(file, what="x", patience=0):
+        pass
+
+
+def test_other_errors_of_locking_are_not_hidden(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(lock, "lock_descriptor", refuse)
+    with (
+        pytest.raises(NnplugError, match=r"lock: cannot be written \(Input/output error\)"),
+        locked(tmp_path / "lock", what="x"),
+    ):
+        raise AssertionError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,19 +12,19 @@ from nnplug.runtime.executor import available_cores
 from nnplug.runtime.machine import Space, inspect_machine, memory, usable_cores
 
 GIB = 1 << 30
-MEMINFO = "MemTotal:       16777216 kB\nMemFree:  1 kB\nMemAvailable:    8388608 kB\nHugePages_Total:       0\n"
 
 
 @pytest.fixture
 def container(tmp_path, monkeypatch):
-    """Files of a pretended /proc and control group, by their paths."""
+    """Files of a pretended control group, by their paths, on a machine of 16 GiB of which 8 are free."""
 
     def pretend(**files):
-        for name, text in {"meminfo": MEMINFO, **files}.items():
+        for name, text in files.items():
             path = tmp_path / name.replace("__", "/").replace("DOT", ".")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        monkeypatch.setattr(module, "_PROC", tmp_path)
+        whole = SimpleNamespace(total=16 * GIB, available=8 * GIB)
+        monkeypatch.setattr(module.psutil, "virtual_memory", lambda: whole)
         monkeypatch.setattr(module, "_CGROUP", tmp_path)
 
     return pretend
@@ -49,12 +50,6 @@ def test_no_limit_is_none(container, limit):
     assert memory() == Space(total=16 * GIB, free=8 * GIB)
 
 
-def test_a_system_that_does_not_say(container, tmp_path):
-    container()
-    (tmp_path / "meminfo").unlink()
-    assert memory() is None
-
-
 @pytest.mark.parametrize(
     ("files", "cores"),
     [
@@ -74,4 +69,5 @@ def test_this_machine(tmp_path):
     machine = inspect_machine(tmp_path / "not" / "yet")
     assert 1 <= machine.cores <= machine.cores_installed == os.cpu_count()
     assert 0 < machine.disk.free <= machine.disk.total
+    assert 0 < machine.memory.free <= machine.memory.total
     assert machine.processor

@@ -83,8 +83,6 @@ def _cores(machine: Machine) -> Finding:
 
 
 def _memory(machine: Machine) -> Finding:
-    if machine.memory is None:
-        return Finding(what="memory", found="this system does not say")
     limit = None
     if machine.memory.free < LOW_MEMORY:
         limit = "large images need more; close other programs, or take --workers 1, which holds one case at a time."

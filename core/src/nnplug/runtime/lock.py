@@ -1,7 +1,8 @@
 """One process at a time: a lock that ends with the process that holds it, however that ends.
 
-The operating system holds the lock (`flock`), also for a file on NFS that several hosts mount; a file that somebody
-forgot to remove can block nobody. Where a file system or platform has no such locks, nothing is locked.
+The operating system holds the lock (by filelock: `flock`, `LockFileEx` on Windows), also for a file on NFS that several
+hosts mount; a file that somebody forgot to remove can block nobody. Where a file system has no such locks, nothing is
+locked.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from socket import gethostname
 from typing import IO
+
+import psutil
+from filelock import lock_descriptor
 
 from nnplug.errors import NnplugError
 from nnplug.runtime.files import explained
@@ -35,15 +39,24 @@ class Holder:
         process: its id.
         host: where it runs.
         since: when it took the lock, ISO 8601.
+        user: account that it runs under; None in files of versions that did not write it.
     """
 
     process: int
     host: str
     since: str
+    user: str | None = None
+
+    @classmethod
+    def this(cls) -> Holder:
+        """Return the holder that this process is from now on."""
+        now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+        return cls(os.getpid(), gethostname(), now, psutil.Process().username())
 
     def __str__(self) -> str:
-        """For messages."""
-        return f"process {self.process} on {self.host}, since {self.since}"
+        """Return it as messages have it."""
+        user = f" of user {self.user}" if self.user else ""
+        return f"process {self.process}{user} on {self.host}, since {self.since}"
 
 
 @contextmanager
@@ -59,23 +72,45 @@ def locked(file: Path, *, what: str, patience: float = PATIENCE) -> Iterator[Hol
         who held the lock before and was killed; None as a rule.
 
     Raises:
-        NnplugError: another process holds it; the message names process, host and remedy.
+        NnplugError: another process holds it, the message names process, user, host and remedy; or this user may not
+            write the file, the message names its owner.
     """
-    with explained(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle = file.open("a+", encoding="utf-8")
-    with handle:
-        if not _acquire(handle, patience):
+    with _opened(file, what) as handle:
+        with explained(file):
+            acquired = _acquire(handle, patience)
+        if not acquired:
             raise NnplugError(
                 f"{what}: is in work by {_read(handle) or 'another process'}. Wait until that has ended, or end it, "
                 "then run the same command again."
             )
         killed = _read(handle)
-        _write(handle, Holder(os.getpid(), gethostname(), datetime.now(UTC).astimezone().isoformat(timespec="seconds")))
+        _write(handle, Holder.this())
         try:
             yield killed
         finally:
             _write(handle, None)
+
+
+def _opened(file: Path, what: str) -> IO[str]:
+    with explained(file):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            return file.open("a+", encoding="utf-8")
+        except PermissionError as error:
+            user = psutil.Process().username()
+            raise NnplugError(
+                f"{what}: cannot be locked, since user {user} may not write {_denied(file)}. Ask its owner for "
+                "permission to write, or use a workspace of your own."
+            ) from error
+
+
+def _denied(file: Path) -> str:
+    """Return the path that is there and cannot be written, with its owner where the system tells."""
+    there = next((path for path in (file, *file.parents) if os.path.lexists(path)), file)
+    try:
+        return f"{there} (owner {there.owner()})"
+    except (OSError, KeyError, NotImplementedError):
+        return str(there)
 
 
 def _acquire(handle: IO[str], patience: float) -> bool:
@@ -87,19 +122,16 @@ def _acquire(handle: IO[str], patience: float) -> bool:
 
 def _try(handle: IO[str]) -> bool:
     try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_descriptor(handle.fileno(), blocking=False)
     except OSError as error:
-        return error.errno in _NO_LOCKS
-    return True
+        if error.errno in _NO_LOCKS:
+            return True
+        raise
 
 
 def _read(handle: IO[str]) -> Holder | None:
-    handle.seek(0)
-    with suppress(ValueError, TypeError):  # empty, or cut short by a kill
+    with suppress(ValueError, TypeError, OSError):  # empty, cut short by a kill, or locked for readers (Windows)
+        handle.seek(0)
         return Holder(**json.load(handle))
     return None
 

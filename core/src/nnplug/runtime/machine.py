@@ -1,14 +1,16 @@
-"""What this machine has, as far as this process may use it. Unknown figures are None, never guessed."""
+"""The cores, memory and devices of this machine, as far as this process may use them.
+
+psutil reads them on every system, but not the limits of a container (control groups of Linux): these are read here.
+"""
 
 from __future__ import annotations
 
-import os
 import platform
-import shutil
 from dataclasses import dataclass
 from math import floor
 from pathlib import Path
 
+import psutil
 import torch
 
 from nnplug.runtime.device import autocast_dtype
@@ -53,7 +55,7 @@ class Machine:
         processor: model name.
         cores: that this process may run on: affinity, and a container's quota.
         cores_installed: in the machine.
-        memory: of the machine or of the container, whichever is less; None where the system does not say.
+        memory: of the machine or of the container, whichever is less.
         shared_memory: /dev/shm, None where there is none.
         disk: where the workspace lies.
         gpus: that PyTorch sees.
@@ -67,7 +69,7 @@ class Machine:
     processor: str
     cores: int
     cores_installed: int
-    memory: Space | None
+    memory: Space
     shared_memory: Space | None
     disk: Space
     gpus: tuple[Gpu, ...]
@@ -87,7 +89,7 @@ def inspect_machine(folder: Path) -> Machine:
         torch=str(torch.__version__),
         processor=processor_name(),
         cores=usable_cores(),
-        cores_installed=os.cpu_count() or 1,
+        cores_installed=psutil.cpu_count() or 1,
         memory=memory(),
         shared_memory=_space(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None,
         disk=_space(_existing(folder)),
@@ -114,12 +116,10 @@ def usable_cores() -> int:
     return max(1, floor(min([available_cores(), *limits])))
 
 
-def memory() -> Space | None:
-    """Main memory, or a container's part of it."""
-    kibibytes = {name: int(value.split()[0]) for name, _, value in _fields(_PROC / "meminfo") if value.strip()}
-    if "MemTotal" not in kibibytes or "MemAvailable" not in kibibytes:
-        return None
-    whole = Space(1024 * kibibytes["MemTotal"], 1024 * kibibytes["MemAvailable"])
+def memory() -> Space:
+    """Return main memory, or a container's part of it, in bytes."""
+    machine = psutil.virtual_memory()
+    whole = Space(machine.total, machine.available)
     for limit, used in (
         (_CGROUP / "memory.max", _CGROUP / "memory.current"),
         (_CGROUP / "memory" / "memory.limit_in_bytes", _CGROUP / "memory" / "memory.usage_in_bytes"),
@@ -146,7 +146,7 @@ def _cuda(index: int) -> Gpu:
 
 
 def _space(folder: Path) -> Space:
-    usage = shutil.disk_usage(folder)
+    usage = psutil.disk_usage(str(folder))
     return Space(usage.total, usage.free)
 
 
@@ -161,10 +161,6 @@ def _lines(path: Path) -> list[str]:
         return path.read_text().splitlines()
     except OSError:  # another system, or a container that hides it
         return []
-
-
-def _fields(path: Path) -> list[tuple[str, str, str]]:
-    return [line.partition(":") for line in _lines(path)]
 
 
 def _numbers(path: Path) -> list[int]:
