@@ -86,7 +86,8 @@ def _kill_when(state, environment, command):
 
 
 def test_the_script_of_the_readme_prints_a_row_per_run_and_draws(tmp_path):
-    epochs = [{"seconds": 30, "mean_dice": 0.25}, {"seconds": 60, "mean_dice": 0.5}]
+    line = {"epoch": 0, "lr": 0.1, "train_loss": 1.0}
+    epochs = [{**line, "seconds": 30, "mean_dice": 0.25}, {**line, "seconds": 60, "mean_dice": 0.5}]
     for name in ("validated", "not"):
         (tmp_path / name / "validation").mkdir(parents=True)
         (tmp_path / name / "log.jsonl").write_text("".join(json.dumps(epoch) + "\n" for epoch in epochs))

@@ -6,15 +6,14 @@ import argparse
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
+from nnplug.contracts import LogLine, read_log
 from nnplug.runtime.files import read_json
-from nnplug.training.plots import read_log
 from nnplug.workspace.layout import RunFolder
 
-Epochs = Sequence[Mapping[str, Any]]
+Epochs = Sequence[LogLine]
 
 
 def main() -> None:
@@ -34,12 +33,12 @@ def line(name: str, run: RunFolder) -> str:
     epochs = read_log(run.log)
     summary = run.validation / "summary.json"
     whole = f"{read_json(summary)['foreground_mean']['Dice']:.3f}" if summary.exists() else "not validated"
-    return f"| {name} | {minutes(epochs)[-1]:.1f} | {epochs[-1]['mean_dice']:.3f} | {whole} |"
+    return f"| {name} | {minutes(epochs)[-1]:.1f} | {epochs[-1].mean_dice:.3f} | {whole} |"
 
 
 def minutes(epochs: Epochs) -> list[float]:
     """Of training, and of watching, at the end of each epoch."""
-    return [seconds / 60 for seconds in accumulate(epoch["seconds"] for epoch in epochs)]
+    return [seconds / 60 for seconds in accumulate(epoch.seconds for epoch in epochs)]
 
 
 def draw(logs: Mapping[str, Epochs], picture: Path) -> None:
@@ -47,7 +46,7 @@ def draw(logs: Mapping[str, Epochs], picture: Path) -> None:
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     axes = figure.subplots()
     for name, epochs in logs.items():
-        axes.plot(minutes(epochs), [epoch["mean_dice"] for epoch in epochs], marker=".", label=name)
+        axes.plot(minutes(epochs), [epoch.mean_dice for epoch in epochs], marker=".", label=name)
     axes.set(xlabel="minutes", ylabel="pseudo Dice", ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend()

@@ -92,7 +92,12 @@ class LazyTrainer:
         return (0, dimensions)
 
     def train(self, task):
-        task.run.log.write_text('{"epoch": 0}\n')
+        task.run.log.write_text('{"epoch": 0, "lr": 0.1, "train_loss": 1.0, "seconds": 1.0}\n')
+
+
+class ForeignLogTrainer(LazyTrainer):
+    def train(self, task):
+        task.run.log.write_text('{"epoch": 0, "loss": 1.0}\n')
 
 
 class InPlacePostprocessor:
@@ -155,6 +160,7 @@ class SilentExecutor(LocalExecutor):
         (Kind.AUGMENTER, LeakyAugmenter, "augments 3D patches", "-1 is still in the label; it must have become 0"),
         (Kind.TRAINER, LazyTrainer, "mirrors axes that exist", r"mirror_axes\(2\) is \(0, 2\)"),
         (Kind.TRAINER, LazyTrainer, "trains a 3D network", "train left no weights_best.safetensors"),
+        (Kind.TRAINER, ForeignLogTrainer, "trains a 3D network", "log.jsonl, line 1: .*unknown field 'loss'"),
         (Kind.POSTPROCESSOR, InPlacePostprocessor, "fits a rule that JSON holds", "is not what JSON holds"),
         (Kind.POSTPROCESSOR, InPlacePostprocessor, "applies its rule to a copy", "that was given has been changed"),
     ],

@@ -1,25 +1,26 @@
-import json
+from nnplug.contracts import LogLine, append_log
+from nnplug.training.plots import draw_curves
 
-from nnplug.training.plots import draw_curves, read_log
-
-EPOCH = {"epoch": 0, "lr": 0.01, "train_loss": 1.0, "val_loss": 1.1, "mean_dice": 0.2, "smoothed_dice": 0.2}
-EPOCH |= {"seconds": 3.0, "wait_seconds": 0.1}
+LINE = {"learning_rate": 0.01, "train_loss": 1.0, "seconds": 3.0}
 
 
-def test_log_without_a_torn_last_line(tmp_path):
-    log = tmp_path / "log.jsonl"
-    log.write_text(json.dumps(EPOCH) + "\n" + json.dumps(EPOCH)[:20])
-    assert read_log(log) == [EPOCH]
-
-
-def test_no_log_is_no_epoch(tmp_path):
-    assert read_log(tmp_path / "log.jsonl") == []
+def test_no_log_is_no_picture(tmp_path):
     draw_curves(tmp_path / "log.jsonl", tmp_path / "progress.png")
     assert not (tmp_path / "progress.png").exists()
 
 
 def test_curves_are_a_picture(tmp_path):
     log = tmp_path / "log.jsonl"
-    log.write_text("".join(json.dumps({**EPOCH, "epoch": e, "mean_dice": None if e else 0.2}) + "\n" for e in range(3)))
+    for epoch in range(3):
+        dice = None if epoch else 0.2
+        append_log(log, LogLine(epoch=epoch, val_loss=1.1, mean_dice=dice, smoothed_dice=0.2, wait_seconds=1, **LINE))
+    draw_curves(log, tmp_path / "progress.png")
+    assert (tmp_path / "progress.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_trainer_without_validation_has_curves_too(tmp_path):
+    log = tmp_path / "log.jsonl"
+    for epoch in range(3):
+        append_log(log, LogLine(epoch=epoch, **LINE))
     draw_curves(log, tmp_path / "progress.png")
     assert (tmp_path / "progress.png").read_bytes().startswith(b"\x89PNG")

@@ -20,6 +20,7 @@ from nnplug.contracts.metric import Better, Figures, Metric
 from nnplug.contracts.normalizer import Normalizer
 from nnplug.contracts.planner import Planner, PlanningContext
 from nnplug.contracts.postprocessor import LabelledCase, Postprocessor
+from nnplug.contracts.run_log import LogLine, append_log, read_log, truncate_log
 from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingTask
 from nnplug.runtime.executor import Executor
 
@@ -40,6 +41,7 @@ __all__ = [
     "Figures",
     "HeadedArchitecture",
     "LabelledCase",
+    "LogLine",
     "Metric",
     "Normalizer",
     "Planner",
@@ -49,4 +51,7 @@ __all__ = [
     "Topology",
     "Trainer",
     "TrainingTask",
+    "append_log",
+    "read_log",
+    "truncate_log",
 ]

@@ -27,6 +27,7 @@ from nnplug.runtime.memory import keep_freed_memory
 from nnplug.runtime.progress import Progress
 from nnplug.training.extend import begin_extension, is_extension
 from nnplug.training.job import TrainingJob
+from nnplug.training.log_check import LogCheckingProgress, check_log
 from nnplug.training.plots import draw_curves
 from nnplug.training.previous_stage import (
     check_predictions_complete,
@@ -108,8 +109,10 @@ def _train(
         if world.is_main:
             _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
         keep_freed_memory()
-        trainer.train(replace(task, world=world))
+        watched = LogCheckingProgress(progress, job.run.log, trainer) if world.is_main else progress
+        trainer.train(replace(task, world=world, progress=watched))
     if world.is_main:
+        check_log(job.run.log, trainer)
         draw_curves(job.run.log, job.run.curves)
 
 

@@ -133,7 +133,7 @@ def write_model_files(workspace: NnunetWorkspace, plans: str, configuration: str
 
 def write_checkpoints(job: TrainingJob) -> None:
     """Write a trained fold's weights as nnU-Net's checkpoints too: scripts look for them, and nnU-Net reads them."""
-    from nnplug.training.plots import read_log
+    from nnplug.contracts import read_log
     from nnplug.workspace.run_record import RunRecord
     from nnplug_nnunet.nnunet_models import export_checkpoint
 

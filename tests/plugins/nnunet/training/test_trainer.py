@@ -10,11 +10,11 @@ from typing import ClassVar
 import pytest
 import torch
 
+from nnplug.contracts import read_log
 from nnplug.errors import InvalidOptions
 from nnplug.registry.components import Component, Entry, Kind, Registry, Source
 from nnplug.testing import checks
 from nnplug.testing.checks.trainer import _task
-from nnplug.training.plots import read_log
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.batch import BatchPipeline
 from nnplug_nnunet.training.trainer import NnUNetTrainer, PatchTrainer
@@ -94,7 +94,7 @@ def losses(folder, **options):
     task = replace(_task(folder), augmenter=NnunetAugmenter(**often))
     short = {"epochs": 2, "iterations_per_epoch": 4, "val_iterations_per_epoch": 1, "precision": "float32"}
     NnUNetTrainer(**short, **options).train(task)
-    return [epoch["train_loss"] for epoch in read_log(task.run.log)]
+    return [epoch.train_loss for epoch in read_log(task.run.log)]
 
 
 def test_batches_that_the_device_augments_teach_the_same(tmp_path):

@@ -5,7 +5,6 @@ The network and the augmenter are the kit's own stand-ins, so that no other comp
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +14,7 @@ from tempfile import TemporaryDirectory
 import torch
 from safetensors.torch import load_file
 
-from nnplug.contracts import Trainer, TrainingTask
+from nnplug.contracts import Trainer, TrainingTask, read_log
 from nnplug.plans.plans import Choice, Configuration, Normalization, Resampling
 from nnplug.runtime.progress import Advance, Progress, Silent
 from nnplug.testing import samples
@@ -84,10 +83,7 @@ def _takes_previous(subject: Subject) -> None:
 
 def _check_log(run: RunFolder) -> None:
     require(run.log.is_file(), "train left no log.jsonl")
-    lines = run.log.read_text(encoding="utf-8").splitlines()
-    require(lines, "log.jsonl is empty; it has a line per epoch")
-    for line in lines:
-        require(isinstance(json.loads(line), dict), f"log.jsonl holds {line[:40]!r}; a line is a JSON object")
+    require(read_log(run.log), "log.jsonl is empty; it has a line per epoch")
 
 
 def _read(path: Path, start: Weights) -> Weights:

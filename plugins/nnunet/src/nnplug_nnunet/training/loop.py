@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterable, Sequence
@@ -14,13 +13,20 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nnplug.contracts import Augmentation, AugmentationContext, BatchAugmentation, TrainingTask
+from nnplug.contracts import (
+    Augmentation,
+    AugmentationContext,
+    BatchAugmentation,
+    LogLine,
+    TrainingTask,
+    append_log,
+    truncate_log,
+)
 from nnplug.errors import NnplugError
 from nnplug.runtime.device import autocast, autocast_dtype, memory_format
-from nnplug.runtime.files import write_text
 from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
-from nnplug.training.plots import draw_curves, read_log
+from nnplug.training.plots import draw_curves
 from nnplug_nnunet.networks.cpu import accelerate
 from nnplug_nnunet.training.batches import Batch, DrawnBatch
 from nnplug_nnunet.training.checkpoint import (
@@ -76,7 +82,7 @@ class Training:
         """Train the epochs that are left, then leave the final weights and remove the state."""
         options, task = self.options, self.task
         if self.world.is_main:
-            self._trim_log()
+            truncate_log(task.run.log, self.position.epoch)  # later epochs are trained again
         done = self.position.epoch * options.iterations_per_epoch
         title = f"train {task.run.path.parent.name} {task.run.path.name}"
         with (
@@ -113,17 +119,18 @@ class Training:
         val_loss, per_class = self._watch(validation)
         self.position = self.position.after(mean_dice(per_class))
         if self.world.is_main:
-            self._log(
+            line = LogLine(
                 epoch=epoch,
-                lr=self._rate,
+                learning_rate=self._rate,
                 train_loss=train_loss,
                 val_loss=val_loss,
-                dice=[None if math.isnan(d) else round(d, 6) for d in per_class],
+                dice=tuple(None if math.isnan(d) else round(d, 6) for d in per_class),
                 mean_dice=mean_dice(per_class),
                 smoothed_dice=self.position.smoothed_dice,
                 seconds=round(time.monotonic() - started, 3),
                 wait_seconds=round(waited, 3),
             )
+            append_log(self.task.run.log, line)
         self._keep()
 
     def _learn(self, batches: PatchLoader, advance: Advance) -> tuple[float, float]:
@@ -245,15 +252,6 @@ class Training:
         chosen = {"auto": self.task.device.type == "cuda", "device": True, "threads": False}[self.options.augment_on]
         batched: BatchAugmentation | None = getattr(augmentation, "batched", None) if chosen else None
         return batched
-
-    def _log(self, **epoch: Any) -> None:
-        with self.task.run.log.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(epoch) + "\n")
-
-    def _trim_log(self) -> None:
-        """Forget epochs after the state that is gone on from: they are trained again."""
-        kept = read_log(self.task.run.log)[: self.position.epoch]
-        write_text(self.task.run.log, "".join(json.dumps(epoch) + "\n" for epoch in kept))
 
     def _keep(self) -> None:
         """Keep the best weights at once, state and picture as often as that costs little."""

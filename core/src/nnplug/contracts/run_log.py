@@ -1,0 +1,89 @@
+"""The log of a training: the type of a line of `log.jsonl`, one reader and one writer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from nnplug.errors import InvalidFile
+from nnplug.runtime.files import write_text
+from nnplug.runtime.records import Record
+
+
+class LogLine(Record, frozen=True, kw_only=True):
+    """One line of `log.jsonl`: the results of one epoch.
+
+    Optional values that are None are left out of the file.
+
+    Attributes:
+        epoch: counted from 0.
+        learning_rate: of the last iteration; the key in the file is `lr`.
+        train_loss: mean over the batches that the network learned from.
+        val_loss: mean over the validation batches; None for a trainer that computes none.
+        dice: per class or region, in the order of `Labels.keys`, None for one that occurs in no validation batch;
+            None for a trainer that computes no Dice.
+        mean_dice: mean over the classes that occur.
+        smoothed_dice: moving average of `mean_dice` over the epochs.
+        seconds: of the epoch, validation included.
+        wait_seconds: the part of `seconds` spent waiting for training batches.
+    """
+
+    epoch: int
+    learning_rate: float = msgspec.field(name="lr")
+    train_loss: float
+    val_loss: float | None = None
+    dice: tuple[float | None, ...] | None = None
+    mean_dice: float | None = None
+    smoothed_dice: float | None = None
+    seconds: float
+    wait_seconds: float | None = None
+
+
+def read_log(path: Path) -> list[LogLine]:
+    """Return the lines of a `log.jsonl`, none where there is no file; a last line cut short by a kill is left out.
+
+    Raises:
+        InvalidFile: a line is no JSON, or lacks a key, has an unknown one or a value of another type.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [_line(text, f"{path}, line {number}") for number, text in enumerate(lines, start=1) if text]
+
+
+def append_log(path: Path, line: LogLine) -> None:
+    """Append one line to a `log.jsonl`.
+
+    Raises:
+        ValueError: a field of `line` holds a value of another type than `LogLine` says.
+    """
+    text = _text(line)
+    try:
+        _line(text, f"{path}, epoch {line.epoch}")
+    except InvalidFile as error:
+        raise ValueError(str(error)) from error  # the trainer is at fault, no user
+    with path.open("a", encoding="utf-8") as log:
+        log.write(text)
+
+
+def truncate_log(path: Path, epochs: int) -> None:
+    """Keep the first `epochs` lines of a `log.jsonl`, as a training does that resumes from an earlier state.
+
+    Raises:
+        InvalidFile: as `read_log`.
+    """
+    write_text(path, "".join(map(_text, read_log(path)[:epochs])))
+
+
+def _text(line: LogLine) -> str:
+    return json.dumps(line.data()) + "\n"
+
+
+def _line(text: str, where: str) -> LogLine:
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise InvalidFile(f"{where}: {text[:40]!r} is no JSON ({error})") from error
+    return LogLine.from_data(data, where)

@@ -1,0 +1,64 @@
+"""Check the run log of a trainer as soon as its first line is there, not after hours of training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnplug.contracts import read_log
+from nnplug.errors import InvalidFile, InvalidPlugin
+from nnplug.registry.attribution import name_of
+from nnplug.runtime.progress import Advance, Progress
+
+
+def check_log(log: Path, trainer: object) -> bool:
+    """Return whether the log has a line.
+
+    Raises:
+        InvalidPlugin: a line is no `nnplug.contracts.LogLine`; the message names the trainer.
+    """
+    try:
+        return bool(read_log(log))
+    except InvalidFile as error:
+        raise InvalidPlugin(
+            f"{name_of(trainer)} wrote a line that nnplug cannot read ({error}). "
+            "Trainers write their log with nnplug.contracts.append_log."
+        ) from error
+
+
+@dataclass(frozen=True)
+class LogCheckingProgress(Progress):
+    """A progress that checks the log of a trainer at each step until the first line is there.
+
+    Attributes:
+        progress: where to report.
+        log: the run's `log.jsonl`.
+        trainer: the component that writes it.
+    """
+
+    progress: Progress
+    log: Path
+    trainer: object
+
+    @contextmanager
+    def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
+        """See `Progress.task`; the returned function raises as `check_log`."""
+        is_checked = False
+
+        def checked(latest: str) -> None:
+            nonlocal is_checked
+            is_checked = is_checked or check_log(self.log, self.trainer)
+            advance(latest)
+
+        with self.progress.task(title, total, done=done) as advance:
+            yield checked
+
+    def notice(self, message: str) -> None:
+        """See `Progress.notice`."""
+        self.progress.notice(message)
+
+    def warning(self, message: str) -> None:
+        """See `Progress.warning`."""
+        self.progress.warning(message)
