@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nnplug.contracts import Trainer, TrainingLength
 from nnplug.dataset.dataset import Dataset, image_cases
 from nnplug.dataset.phantom import write_phantom
 from nnplug.evaluation.evaluate import evaluate
@@ -16,6 +17,9 @@ from nnplug.inference.folder import predict_folder
 from nnplug.models.open import open_models
 from nnplug.pipeline.request import PlanRequest, RunRequest
 from nnplug.pipeline.run import run
+from nnplug.preparation.make_plans import DEFAULT_RECIPE, choose
+from nnplug.registry.attribution import attributed
+from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.runtime.device import choose_device
 from nnplug.runtime.executor import Executor
@@ -28,7 +32,7 @@ DATASET = "Dataset999_Phantom"
 # A plan narrowed for two cores and a few minutes; a GPU trains the full one in the same time.
 PLAN = {"base_features": 12, "max_features": 96}
 FIELDS = {"patch_size": [40, 48, 40], "batch_size": 2}
-TRAINING = {"epochs": 10, "iterations_per_epoch": 25, "val_iterations_per_epoch": 4}
+TRAINING = TrainingLength(iterations=250, validation_iterations=40, log_lines=10)
 SHOWN = 3
 
 
@@ -74,7 +78,7 @@ def demo(
     """
     raw = folder / "raw" / DATASET
     dataset = Dataset.open(raw) if (raw / "dataset.json").exists() else write_phantom(raw)
-    request = _request(dataset, folder, options or {})
+    request = _request(dataset, folder, plugins, options or {})
     outcome = run(request, plugins=plugins, executor=executor, device=device, workers=workers, progress=progress)
     model = outcome.bundles[CONFIGURATION]
     predictions = folder / "predictions"
@@ -94,8 +98,8 @@ def demo(
     return DemoResult(dataset, model, predictions, picture, summary)
 
 
-def _request(dataset: Dataset, folder: Path, options: Mapping[str, Mapping[str, Any]]) -> RunRequest:
-    own: dict[str, Mapping[str, Any]] = {"planner": PLAN, "plan": FIELDS, "trainer": TRAINING}
+def _request(dataset: Dataset, folder: Path, plugins: Plugins, options: Mapping[str, Mapping[str, Any]]) -> RunRequest:
+    own: dict[str, Mapping[str, Any]] = {"planner": PLAN, "plan": FIELDS, "trainer": _short_training(plugins)}
     merged = {kind: {**own.get(kind, {}), **options.get(kind, {})} for kind in {*own, *options}}
     return RunRequest(
         dataset=dataset,
@@ -103,3 +107,12 @@ def _request(dataset: Dataset, folder: Path, options: Mapping[str, Mapping[str, 
         plan=PlanRequest(options=merged, configurations=(CONFIGURATION,)),
         folds=(0,),
     )
+
+
+def _short_training(plugins: Plugins) -> Mapping[str, Any]:
+    """Return the options that the trainer of the default recipe gives for the demo's length."""
+    choices, _ = choose(plugins.registry, DEFAULT_RECIPE, {}, {})
+    choice = choices[Kind.TRAINER]
+    trainer: Trainer = plugins.registry.create(Kind.TRAINER, choice.name, choice.options)
+    with attributed(trainer):
+        return trainer.options_for(TRAINING)

@@ -136,7 +136,8 @@ set_option = click.option(
     multiple=True,
     callback=_overrides,
     metavar="KIND.KEY=VALUE",
-    help="An option of a component (trainer.epochs=50) or a field of the plans (plan.batch_size=2); repeatable.",
+    help="An option of a component (nnplug show KIND NAME lists them) or a field of the plans (plan.batch_size=2); "
+    "repeatable.",
 )
 executor_option = click.option(
     "--executor", default="local", show_default=True, metavar="NAME", help="Where jobs run: this machine or a cluster."

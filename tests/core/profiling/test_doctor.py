@@ -52,7 +52,7 @@ def test_a_good_machine_has_no_limit():
         ({"memory": TIGHT}, "memory", "--workers 1"),
         ({"shared_memory": TIGHT, "gpus": (H100, H100)}, "/dev/shm", "--shm-size=8g"),
         ({"gpus": (), "nvidia_driver": True}, "GPU", "install a PyTorch built for CUDA"),
-        ({"gpus": (), "nvidia_driver": False}, "GPU", "--set trainer.epochs=N"),
+        ({"gpus": (), "nvidia_driver": False}, "GPU", "--set trainer.KEY=VALUE"),
         ({"gpus": (Gpu("GTX", Space(6 * GB, 5 * GB), bf16=False),)}, "GPU", "--memory-gb 5"),
         ({"disk": TIGHT}, "disk", "choose another disk with -w"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nnplug.contracts import TrainingLength
 from nnplug.errors import NnplugError
 from nnplug.profiling.report import Parts, Timer, conclude, verdict
 from nnplug.profiling.timers import Iteration
@@ -32,12 +33,13 @@ def test_parts_follow_the_marks(make_run):
     watch.steps.iterations = [Iteration(*(10 * i + mark for mark in (0, 1, 3, 6, 8))) for i in range(3)]
     watch.steps.validation = [(0, 9), (10, 12)]
     watch.made = (3.0, 6.0)
-    profile = conclude(open_run(make_run(0).path), watch, trainer=object(), workers=1, wanted=2)
+    length = TrainingLength(iterations=40, validation_iterations=10, log_lines=4)
+    profile = conclude(open_run(make_run(0).path), watch, length, workers=1, wanted=2)
     assert profile.parts == Parts(wait=2, transfer=0, forward=1, loss=2, backward=3, optimiser=2)
-    assert (profile.load, profile.augment, profile.validation, profile.epoch) == (1, 2, 2, None)
+    assert (profile.load, profile.augment, profile.validation, profile.epoch) == (1, 2, 2, 105)
 
 
 def test_a_trainer_without_steps_is_one_line(make_run):
     run = open_run(make_run(0).path)
     with pytest.raises(NnplugError, match="took no two steps one after the other.*--set trainer.KEY=VALUE"):
-        conclude(run, Timer.on(torch.device("cpu")), trainer=object(), workers=1, wanted=2)
+        conclude(run, Timer.on(torch.device("cpu")), TrainingLength(1, 0, 1), workers=1, wanted=2)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from torch import nn
 
+from nnplug.contracts import TrainingLength
 from nnplug.errors import NnplugError
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.registry.components import Component, Entry, Kind, Registry, Source
@@ -91,6 +92,12 @@ class LazyTrainer:
     def mirror_axes(self, dimensions):
         return (0, dimensions)
 
+    def length(self, task):
+        return TrainingLength(1000, 50, 10)
+
+    def options_for(self, length):
+        return {}
+
     def train(self, task):
         task.run.log.write_text('{"epoch": 0, "lr": 0.1, "train_loss": 1.0, "seconds": 1.0}\n')
 
@@ -160,6 +167,7 @@ class SilentExecutor(LocalExecutor):
         (Kind.AUGMENTER, LeakyAugmenter, "augments 3D patches", "-1 is still in the label; it must have become 0"),
         (Kind.TRAINER, LazyTrainer, "mirrors axes that exist", r"mirror_axes\(2\) is \(0, 2\)"),
         (Kind.TRAINER, LazyTrainer, "trains a 3D network", "train left no weights_best.safetensors"),
+        (Kind.TRAINER, LazyTrainer, "shortens itself", r"options_for\(.*the length is TrainingLength\(iterations=1000"),
         (Kind.TRAINER, ForeignLogTrainer, "trains a 3D network", "log.jsonl, line 1: .*unknown field 'loss'"),
         (Kind.POSTPROCESSOR, InPlacePostprocessor, "fits a rule that JSON holds", "is not what JSON holds"),
         (Kind.POSTPROCESSOR, InPlacePostprocessor, "applies its rule to a copy", "that was given has been changed"),

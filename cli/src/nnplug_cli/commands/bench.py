@@ -66,6 +66,5 @@ def _print(profile: EpochProfile) -> None:
     click.echo(f"beside it {profile.workers} threads: {busy}, summed over the threads")
     if profile.validation is not None:
         click.echo(f"validation: {1000 * profile.validation:.1f} ms per batch")
-    if profile.epoch is not None:
-        click.echo(f"epoch: about {profile.epoch:.1f} s")
+    click.echo(f"epoch: about {profile.epoch:.1f} s")
     click.echo(profile.verdict)

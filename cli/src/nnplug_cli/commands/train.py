@@ -94,8 +94,8 @@ def command(context: Context, /, *, executor: str, as_json: bool, **options: Any
 
     Without -c every configuration of the plans, without -f every fold. What is finished is left as it is, and a fold
     that was stopped goes on where it was; folds may be trained in any order, by several calls.
-    `--set trainer.KEY=VALUE` changes these runs alone, not the plans; more `trainer.epochs` than a finished fold had
-    make it go on from its final weights.
+    `--set trainer.KEY=VALUE` changes these runs alone, not the plans; a finished fold that is to be
+    trained for longer goes on from its final weights.
     """
     from nnplug.runtime.progress import Silent
     from nnplug.training.folds import train_folds

@@ -21,7 +21,7 @@ from nnplug.contracts.normalizer import Normalizer
 from nnplug.contracts.planner import Planner, PlanningContext
 from nnplug.contracts.postprocessor import LabelledCase, Postprocessor
 from nnplug.contracts.run_log import LogLine, append_log, read_log, truncate_log
-from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingTask
+from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingLength, TrainingTask
 from nnplug.runtime.executor import Executor
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "SourceScan",
     "Topology",
     "Trainer",
+    "TrainingLength",
     "TrainingTask",
     "append_log",
     "read_log",

@@ -68,13 +68,13 @@ def append_log(path: Path, line: LogLine) -> None:
         log.write(text)
 
 
-def truncate_log(path: Path, epochs: int) -> None:
-    """Keep the first `epochs` lines of a `log.jsonl`, as a training does that resumes from an earlier state.
+def truncate_log(path: Path, kept: int) -> None:
+    """Keep the first `kept` lines of a `log.jsonl`, as a training does that resumes from an earlier state.
 
     Raises:
         InvalidFile: as `read_log`.
     """
-    write_text(path, "".join(map(_text, read_log(path)[:epochs])))
+    write_text(path, "".join(map(_text, read_log(path)[:kept])))
 
 
 def _text(line: LogLine) -> str:

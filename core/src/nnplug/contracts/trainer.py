@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nnplug.plans.plans import Configuration
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
@@ -61,6 +62,29 @@ class TrainingTask:
         return self.configuration.previous_labels(self.labels)
 
 
+@dataclass(frozen=True)
+class TrainingLength:
+    """How long a training is, whatever a trainer calls its parts.
+
+    Attributes:
+        iterations: batches to learn from in the whole training, at least 1.
+        validation_iterations: validation batches in the whole training.
+        log_lines: lines of `log.jsonl`, one per epoch, at least 1.
+
+    Raises:
+        ValueError: a number is smaller.
+    """
+
+    iterations: int
+    validation_iterations: int
+    log_lines: int
+
+    def __post_init__(self) -> None:
+        """Refuse a training of nothing."""
+        if self.iterations < 1 or self.validation_iterations < 0 or self.log_lines < 1:
+            raise ValueError(f"{self}: a training has at least 1 iteration and 1 line in its log")
+
+
 class Trainer(Protocol):
     """A training procedure.
 
@@ -73,11 +97,23 @@ class Trainer(Protocol):
         """The spatial axes mirrored in training, and so in prediction; recorded with the model."""
         ...
 
+    def length(self, task: TrainingTask) -> TrainingLength:
+        """Return how long `train(task)` takes from its start, at most where it may end early."""
+        ...
+
+    def options_for(self, length: TrainingLength) -> Mapping[str, Any]:
+        """Return the options, as JSON values, that make a training this long.
+
+        Numbers that do not divide are rounded up.
+        `nnplug bench` and the conformance kit set them beside the other options of this trainer to shorten it.
+        """
+        ...
+
     def train(self, task: TrainingTask) -> None:
         """Train to the end, going on from `task.run.state` where it exists.
 
-        Leaves `log.jsonl`, `weights_best.safetensors` and `weights_final.safetensors` in the run's folder, and last of
-        all removes the state.
+        Leaves `log.jsonl` (of `nnplug.contracts.LogLine`), `weights_best.safetensors` and `weights_final.safetensors`
+        in the run's folder, and last of all removes the state.
         Killed at any instant, it leaves what the next call goes on from, with equal results.
         """
         ...

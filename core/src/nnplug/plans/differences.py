@@ -9,7 +9,7 @@ from nnplug.plans.plans import Plans
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    """A line per value that differs, such as "choices.trainer.options.epochs: 2 instead of 1000"."""
+    """A line per value that differs, such as "configurations.2d.batch_size: 2 instead of 12"."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
             yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))

@@ -1,4 +1,4 @@
-"""What users override on the command line: `--set trainer.epochs=50`, `--set plan.patch_size=[64,64,64]`."""
+"""What users override on the command line: `--set KIND.KEY=VALUE`, `--set plan.patch_size=[64,64,64]`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parse(assignments: Sequence[str]) -> dict[str, dict[str, Any]]:
         assignments: WORD is "plan" or a kind, VALUE is JSON, or else taken as text.
 
     Returns:
-        word -> key -> value, for example {"trainer": {"epochs": 50}}.
+        word -> key -> value, for example {"plan": {"batch_size": 2}}.
 
     Raises:
         InvalidOptions: an assignment has another form or an unknown first word.
@@ -37,7 +37,7 @@ def _split(assignment: str) -> tuple[str, str, Any]:
     path, equals, value = assignment.partition("=")
     word, _, key = path.strip().partition(".")
     if not (equals and word and key):
-        raise InvalidOptions(f"--set {assignment!r} is not KIND.KEY=VALUE, such as trainer.epochs=50")
+        raise InvalidOptions(f"--set {assignment!r} is not KIND.KEY=VALUE, such as plan.batch_size=2")
     _check_word(word, assignment)
     return word, key, _value(value)
 

@@ -112,7 +112,10 @@ def _why_none(machine: Machine) -> str:
             f"an NVIDIA driver is loaded, but PyTorch {machine.torch} sees no device: install a PyTorch built for CUDA "
             "(pytorch.org), or let the container see the GPU (--gpus all)."
         )
-    return "training is tens of times slower than on a GPU; shorten it with --set trainer.epochs=N."
+    return (
+        "training is tens of times slower than on a GPU; shorten it with --set trainer.KEY=VALUE "
+        "(nnplug show trainer NAME lists its options)."
+    )
 
 
 def _short_of_memory(gpus: tuple[Gpu, ...]) -> str | None:

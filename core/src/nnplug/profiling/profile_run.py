@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nnplug.contracts import Trainer
+from nnplug.contracts import Trainer, TrainingLength
 from nnplug.dataset.dataset import Dataset, DatasetDescription
 from nnplug.dataset.splits import Fold
 from nnplug.errors import NnplugError
@@ -18,6 +18,7 @@ from nnplug.plans.plans import Plans, read_plans
 from nnplug.preparation.make_plans import with_options
 from nnplug.profiling.report import EpochProfile, Timer, conclude
 from nnplug.profiling.timers import TimedAugmenter, TimedStore
+from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
@@ -68,7 +69,8 @@ def profile_run(
     for note in notes:
         progress.notice(note)
     whole: Trainer = create(components, plans, Kind.TRAINER)
-    short = _shortened(plans, components, _WARM_UP + workers + iterations)
+    length = TrainingLength(_WARM_UP + workers + iterations, _VALIDATION, log_lines=1)
+    short = _shortened(plans, components, whole, length)
     watch = Timer.on(device)
     with tempfile.TemporaryDirectory(prefix="nnplug-bench-") as folder:
         job = _job(trained, short, Path(folder))
@@ -76,8 +78,10 @@ def profile_run(
         task = make_task(
             job, components, _cases(trained), fold, device=device, workers=workers, progress=progress
         )  # fmt: skip
-        _train(create(components, short, Kind.TRAINER), task, watch)
-    return conclude(trained, watch, whole, workers, iterations)
+        with attributed(whole):
+            planned = expect(whole, whole.length(task), TrainingLength)
+            _train(create(components, short, Kind.TRAINER), task, watch)
+    return conclude(trained, watch, planned, workers, iterations)
 
 
 def _train(trainer: Trainer, task: TrainingTask, watch: Timer) -> None:
@@ -92,14 +96,12 @@ def _train(trainer: Trainer, task: TrainingTask, watch: Timer) -> None:
         trainer.train(watched)
 
 
-def _shortened(plans: Plans, components: Components, iterations: int) -> Plans:
-    """The plans with a single short epoch, where the trainer has options of these names."""
-    choice = plans.choice(Kind.TRAINER)
-    entry = components[Kind.TRAINER, choice.name]
-    names = {name for name, _, _ in entry.options()}
-    short = {"epochs": 1, "iterations_per_epoch": iterations, "val_iterations_per_epoch": _VALIDATION}
-    options = {"trainer": {name: value for name, value in short.items() if name in names}}
-    return with_options(plans, options, registry=Registry([entry]))
+def _shortened(plans: Plans, components: Components, trainer: Trainer, length: TrainingLength) -> Plans:
+    """Return the plans with the options that make their trainer's training this long."""
+    entry = components[Kind.TRAINER, plans.choice(Kind.TRAINER).name]
+    with attributed(trainer):
+        options = trainer.options_for(length)
+    return with_options(plans, {Kind.TRAINER: options}, registry=Registry([entry]))
 
 
 def _job(trained: TrainedRun, plans: Plans, folder: Path) -> TrainingJob:

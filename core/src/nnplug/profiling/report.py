@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from nnplug.contracts import TrainingLength
 from nnplug.errors import NnplugError
 from nnplug.profiling.timers import Counter, StepTimer
 from nnplug.runtime.records import Record
@@ -58,8 +59,7 @@ class EpochProfile(Record, frozen=True, kw_only=True):
         load: seconds of the threads per batch, reading; the parts run beside them.
         augment: seconds of the threads per batch, augmenting; where the device does it, drawing alone.
         validation: seconds of the network per validation batch; None if the trainer made no such pass.
-        epoch: estimate of the run's epoch from these, validation included; None where the trainer has no options
-            `iterations_per_epoch` and `val_iterations_per_epoch`.
+        epoch: estimated seconds of an epoch of the run, validation included.
         verdict: what limits the training, and the remedy.
     """
 
@@ -72,7 +72,7 @@ class EpochProfile(Record, frozen=True, kw_only=True):
     load: float
     augment: float
     validation: float | None
-    epoch: float | None
+    epoch: float
     verdict: str
 
 
@@ -103,8 +103,15 @@ class Timer:
         self.made = (self.load.seconds, self.augment.seconds)
 
 
-def conclude(trained: TrainedRun, watch: Timer, trainer: object, workers: int, wanted: int) -> EpochProfile:
+def conclude(trained: TrainedRun, watch: Timer, length: TrainingLength, workers: int, wanted: int) -> EpochProfile:
     """Average the last `wanted` iterations that follow one another.
+
+    Args:
+        trained: the run.
+        watch: what was counted in its shortened training.
+        length: of its whole training.
+        workers: threads that loaded and augmented.
+        wanted: iterations.
 
     Raises:
         NnplugError: there are none.
@@ -142,7 +149,7 @@ def conclude(trained: TrainedRun, watch: Timer, trainer: object, workers: int, w
         load=load,
         augment=augment,
         validation=validation,
-        epoch=_epoch(trainer, parts, validation),
+        epoch=_epoch(length, parts, validation or 0.0),
         verdict=verdict(parts, load + augment, workers),
     )
 
@@ -176,12 +183,9 @@ def _augmentation_seconds(steps: StepTimer, wanted: int) -> float:
     return fmean(seconds) if seconds else 0.0
 
 
-def _epoch(trainer: object, parts: Parts, validation: float | None) -> float | None:
-    iterations = getattr(trainer, "iterations_per_epoch", None)
-    passes = getattr(trainer, "val_iterations_per_epoch", None)
-    if iterations is None or passes is None:
-        return None
-    return float(iterations * parts.total + passes * (validation or 0.0))
+def _epoch(length: TrainingLength, parts: Parts, validation: float) -> float:
+    whole = length.iterations * parts.total + length.validation_iterations * validation
+    return float(whole / length.log_lines)
 
 
 def verdict(parts: Parts, busy: float, workers: int) -> str:

@@ -72,7 +72,7 @@ def _check_names(target: Callable[..., Any], options: Mapping[str, Any], what: s
 
 
 def _readable(message: str, options: Mapping[str, Any]) -> str:
-    """Turn msgspec's "Expected `int`, got `str` - at `$.epochs`" into words that quote the option's value."""
+    """Turn msgspec's "Expected `int`, got `str` - at `$.size`" into words that quote the option's value."""
     reason, _, place = message.partition(" - at ")
     option = re.match(r"`\$\.(\w+)", place)
     words = reason.replace("Object missing required field", "there is no default for option").replace("`", "'")

@@ -47,8 +47,8 @@ class RunRecord(Record, frozen=True, kw_only=True):
         validation: names of the cases that were watched.
         created: when the run began, ISO 8601 with the offset from UTC.
         pretrained: what the training began with, None for random weights.
-        extended: what was changed each time the finished run went on, such as "choices.trainer.options.epochs: 20
-            instead of 10".
+        extended: what was changed each time the finished run went on, such as "choices.trainer.options.KEY: 20 instead
+            of 10".
         previous: in a cascade, fold of the previous stage -> digest of the weights whose predictions it learned from.
         prepared: the configuration whose preprocessed cases it learned from, of all that share them; None in older
             records, whose plans say it.

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from nnplug.contracts import read_log
+from nnplug.contracts import TrainingLength, read_log
 from nnplug.errors import InvalidOptions
 from nnplug.registry.components import Component, Entry, Kind, Registry, Source
 from nnplug.testing import checks
@@ -117,3 +117,18 @@ def test_a_compiled_network_learns_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda network: compile_with(network, backend="aot_eager"))
     plain, compiled = (losses(tmp_path / choice, compile=choice) for choice in ("never", "always"))
     assert compiled == pytest.approx(plain, abs=1e-3)
+
+
+def test_a_length_becomes_options_and_options_a_length(tmp_path):
+    task = _task(tmp_path)
+    assert NnUNetTrainer().length(task) == TrainingLength(250_000, 50_000, 1000)
+    options = NnUNetTrainer().options_for(TrainingLength(iterations=250, validation_iterations=40, log_lines=10))
+    assert options == {"epochs": 10, "iterations_per_epoch": 25, "val_iterations_per_epoch": 4}
+    rounded = NnUNetTrainer(**NnUNetTrainer().options_for(TrainingLength(5, 0, 2))).length(task)
+    assert rounded == TrainingLength(iterations=6, validation_iterations=2, log_lines=2)
+
+
+@pytest.mark.parametrize("numbers", [(0, 1, 1), (1, -1, 1), (1, 1, 0)])
+def test_a_training_of_nothing_has_no_length(numbers):
+    with pytest.raises(ValueError, match="a training has at least 1 iteration"):
+        TrainingLength(*numbers)

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import torch
 from safetensors.torch import load_file
 
-from nnplug.contracts import Trainer, TrainingTask, read_log
+from nnplug.contracts import Trainer, TrainingLength, TrainingTask, read_log
 from nnplug.plans.plans import Choice, Configuration, Normalization, Resampling
 from nnplug.runtime.progress import Advance, Progress, Silent
 from nnplug.testing import samples
@@ -22,8 +22,8 @@ from nnplug.testing.check import Checks, Subject, require
 from nnplug.testing.stand_ins import Crop, TinyNetwork
 from nnplug.workspace.layout import RunFolder
 
-SHORT = {"epochs": 2, "iterations_per_epoch": 2, "val_iterations_per_epoch": 1}
-"""Options that keep a training short, for trainers that have them."""
+SHORT = TrainingLength(iterations=4, validation_iterations=2, log_lines=2)
+"""The length that a trainer is asked to shorten itself to."""
 PATCH = 8
 BATCH = 2
 
@@ -44,7 +44,7 @@ class _Killer(Silent):
         def advance(_: str) -> None:
             nonlocal count
             count += 1
-            if count > SHORT["iterations_per_epoch"]:
+            if count > SHORT.iterations // SHORT.log_lines:
                 raise _Killed
 
         yield advance
@@ -52,7 +52,8 @@ class _Killer(Silent):
 
 def _mirrors(subject: Subject) -> None:
     for dimensions in (2, 3):
-        axes = _trainer(subject).mirror_axes(dimensions)
+        trainer: Trainer = subject.create()
+        axes = trainer.mirror_axes(dimensions)
         inside = set(axes) <= set(range(dimensions)) and len(set(axes)) == len(axes)
         require(inside, f"mirror_axes({dimensions}) is {axes}; axes are numbered from 0 to {dimensions - 1}")
 
@@ -125,9 +126,21 @@ def _equal(a: Weights, b: Weights) -> bool:
 
 
 def _trainer(subject: Subject) -> Trainer:
-    known = {name for name, _, _ in subject.entry.options()}
-    trainer: Trainer = subject.create(**{name: value for name, value in SHORT.items() if name in known})
+    whole: Trainer = subject.create()
+    trainer: Trainer = subject.create(**whole.options_for(SHORT))
     return trainer
+
+
+def _shortens(subject: Subject) -> None:
+    """Check that options for a length make a training of that length, and that the log has as many lines."""
+    with TemporaryDirectory() as folder:
+        task, trainer = _task(Path(folder)), _trainer(subject)
+        length = trainer.length(task)
+        require(isinstance(length, TrainingLength), f"length gave {type(length).__name__} instead of TrainingLength")
+        require(length == SHORT, f"with options_for({SHORT}) the length is {length}")
+        trainer.train(task)
+        lines = len(read_log(task.run.log))
+    require(lines <= length.log_lines, f"length promises {length.log_lines} lines in log.jsonl, train wrote {lines}")
 
 
 def _task(
@@ -174,6 +187,7 @@ def _configuration(axes: int, *, previous: str | None) -> Configuration:
 
 CHECKS: Checks = {
     "mirrors axes that exist": _mirrors,
+    "shortens itself": _shortens,
     "trains a 3D network": partial(_trains, axes=3),
     "trains a 2D network": partial(_trains, axes=2),
     "trains the same twice": _is_deterministic,

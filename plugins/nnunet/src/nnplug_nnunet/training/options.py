@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from math import ceil
+from typing import Any, Literal
 
 import torch
 
+from nnplug.contracts import TrainingLength, TrainingTask
 from nnplug.errors import InvalidOptions
 from nnplug_nnunet.training.compiling import Compile
 from nnplug_nnunet.training.losses import LossName
@@ -77,6 +80,18 @@ class PatchOptions(ABC):
     def iterations(self) -> int:
         """Batches to learn from in the whole training."""
         return self.epochs * self.iterations_per_epoch
+
+    def length(self, task: TrainingTask) -> TrainingLength:  # noqa: ARG002 - the same for any number of cases
+        """Return the iterations of all epochs; `patience` may end the training earlier."""
+        return TrainingLength(self.iterations, self.epochs * self.val_iterations_per_epoch, self.epochs)
+
+    def options_for(self, length: TrainingLength) -> Mapping[str, Any]:
+        """See `nnplug.contracts.Trainer`."""
+        return {
+            "epochs": length.log_lines,
+            "iterations_per_epoch": ceil(length.iterations / length.log_lines),
+            "val_iterations_per_epoch": max(1, ceil(length.validation_iterations / length.log_lines)),
+        }
 
     def check_positive(self, *names: str) -> None:
         """Refuse options that are not above 0; for the `__post_init__` of subclasses.
