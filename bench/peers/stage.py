@@ -16,7 +16,7 @@ from nnplug import Kind, Plugins
 from nnplug.dataset.dataset import Dataset
 from nnplug.plans.plans import read_plans
 from nnplug.preparation.preprocess import preprocess_dataset
-from nnplug.runtime.progress import Silent
+from nnplug.registry.runtime import Runtime
 from nnplug.workspace.layout import Workspace
 
 CONFIGURATION = "3d_fullres"
@@ -32,9 +32,7 @@ def main(folder: str, root: str, name: str, workers: str) -> None:
     list(executor.map(ready, range(8 * int(workers)), stage="start"))
     shutil.rmtree(store, ignore_errors=True)
     started = time.perf_counter()
-    preprocess_dataset(
-        dataset, plans, CONFIGURATION, store, registry=plugins.registry, executor=executor, progress=Silent()
-    )
+    preprocess_dataset(dataset, plans, CONFIGURATION, store, Runtime(plugins, executor))
     print(json.dumps({"seconds": time.perf_counter() - started}))
     executor.close()
 

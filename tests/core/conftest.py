@@ -22,6 +22,8 @@ from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resa
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import Provider, record
+from nnplug.registry.runtime import Runtime
+from nnplug.runtime.progress import Silent
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_record import RunRecord
 
@@ -156,7 +158,9 @@ def make_model(plans, plugins, tmp_path):
 @pytest.fixture
 def make_predictor(make_model, plugins):
     def make(model=None, progress=None, **options):
-        return LoadedModel(model or make_model(), plugins, device=torch.device("cpu"), progress=progress, **options)
+        return LoadedModel(
+            model or make_model(), Runtime(plugins, device="cpu", progress=progress or Silent()), **options
+        )
 
     return make
 

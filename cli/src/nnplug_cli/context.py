@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nnplug.registry.loader import Plugins
+    from nnplug.registry.runtime import Runtime
     from nnplug.runtime.executor import Executor
     from nnplug.runtime.progress import Progress
 
@@ -87,6 +88,12 @@ class Context:
         executor: Executor = self.plugins.registry.create(Kind.EXECUTOR, name, {**own, **options})
         click.get_current_context().call_on_close(executor.close)
         return executor
+
+    def runtime(self, executor: Executor, *, device: str = "auto", workers: int | None = None) -> Runtime:
+        """What stages work with: the plugins and the progress of this call, and what its options say."""
+        from nnplug.registry.runtime import Runtime
+
+        return Runtime(self.plugins, executor, device, workers, self.progress)
 
     def workspace_root(self, option: Path | None) -> Path:
         """The workspace: `-w`, else NNPLUG_WORKSPACE, else ./nnplug-work; absolute, since jobs run elsewhere."""

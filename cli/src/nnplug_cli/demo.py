@@ -21,10 +21,8 @@ from nnplug.preparation.make_plans import DEFAULT_RECIPE, choose
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
-from nnplug.runtime.device import choose_device
-from nnplug.runtime.executor import Executor
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.files import write_json
-from nnplug.runtime.progress import Progress
 from nnplug.workspace.layout import Workspace
 
 CONFIGURATION = "3d_fullres"
@@ -55,38 +53,27 @@ class DemoResult:
     summary: Mapping[str, Any]
 
 
-def demo(
-    folder: Path,
-    *,
-    plugins: Plugins,
-    executor: Executor,
-    device: str,
-    workers: int,
-    progress: Progress,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
-) -> DemoResult:
+def demo(folder: Path, runtime: Runtime, *, options: Mapping[str, Mapping[str, Any]] | None = None) -> DemoResult:
     """Make phantom data, train on it, predict unseen images, score and draw them.
 
     Args:
         folder: where everything goes; a demo that was stopped goes on.
-        plugins: where components come from.
-        executor: runs cases in parallel.
-        device: the device where networks run, as `--device` names it.
-        workers: threads that load and augment.
-        progress: where to report.
+        runtime: plugins, executor, device, threads and progress.
         options: what differs from the demo's own plan and budget, as `--set` gives it.
     """
     raw = folder / "raw" / DATASET
     dataset = Dataset.open(raw) if (raw / "dataset.json").exists() else write_phantom(raw)
-    request = _request(dataset, folder, plugins, options or {})
-    outcome = run(request, plugins=plugins, executor=executor, device=device, workers=workers, progress=progress)
+    request = _request(dataset, folder, runtime.plugins, options or {})
+    outcome = run(request, runtime)
     model = outcome.bundles[CONFIGURATION]
     predictions = folder / "predictions"
     cases = image_cases(raw / "imagesTs", dataset.description.file_ending)
-    ensemble = Ensemble.load(open_models([model]), plugins, device=choose_device(device), progress=progress)
-    predict_folder(ensemble, cases, predictions, resume=True, progress=progress)
+    ensemble = Ensemble.load(open_models([model]), runtime)
+    predict_folder(ensemble, cases, predictions, resume=True, progress=runtime.progress)
     references = raw / "labelsTs"
-    summary = evaluate(references, predictions, dataset.description, executor=executor, progress=progress)
+    summary = evaluate(
+        references, predictions, dataset.description, executor=runtime.executor, progress=runtime.progress
+    )
     write_json(predictions / "summary.json", summary)
     rows = [
         OverlayCase(case.name, case.images, references / name, predictions / name)

@@ -10,6 +10,7 @@ from nnplug.evaluation.postprocess import FittedRule, apply, fit
 from nnplug.io.images import read_label
 from nnplug.plans.plans import Choice
 from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 
@@ -20,7 +21,7 @@ LARGEST = Choice(name="largest-component")
 def fitted(folder, choice=LARGEST):
     description = DatasetDescription.read(folder / "dataset.json")
     paths = (folder / "labels", folder / "predictions", description)
-    return fit(*paths, choice=choice, plugins=Plugins(), **RUN)
+    return fit(*paths, Runtime(Plugins(), LocalExecutor(1)), choice=choice)
 
 
 @pytest.mark.parametrize("name", ["ignore", "islands-everywhere", "islands-of-one", "regions", "scattered"])

@@ -24,6 +24,7 @@ from nnplug.plans.plans import Choice
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import record
+from nnplug.registry.runtime import Runtime
 from nnplug.workspace.layout import RunFolder
 
 LABELS = {"background": 0, "a": 1, "b": 2}
@@ -143,7 +144,7 @@ def cascade(cascade_plans, tmp_path):
 
 
 def predictor(model):
-    return LoadedModel(model, Plugins(), device=torch.device("cpu"))
+    return LoadedModel(model, Runtime(Plugins(), device="cpu"))
 
 
 def image(seed=0):

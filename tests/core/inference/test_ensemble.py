@@ -14,6 +14,7 @@ from nnplug.inference.ensemble import Ensemble
 from nnplug.inference.folder import predict_folder
 from nnplug.io.images import read_geometry, read_image, read_label
 from nnplug.models.open import Models, _check_comparable
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 
@@ -99,7 +100,7 @@ def test_continuing_sees_another_member(make_model, make_predictor, write_image,
 
 def test_one_member_labels_as_it_does_alone(make_model, plugins, write_image):
     model = make_model()
-    ensemble = Ensemble.load(Models((model,)), plugins, device=CPU, progress=Silent())
+    ensemble = Ensemble.load(Models((model,)), Runtime(plugins, device="cpu"))
     image = read_image(write_image("a", volume(0)).images)
     (member,) = ensemble.members
     prepared = member.prepare(image)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from nnplug.errors import NnplugError, Problems
 from nnplug.inference.jobs import FolderPrediction, predict_cases
 from nnplug.io.images import read_label
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 
@@ -57,20 +59,25 @@ def images(write_image):
 
 
 @pytest.fixture
-def prediction(bundle, plugins, tmp_path):
+def runtime(plugins):
+    return Runtime(plugins, LocalExecutor(1), "cpu")
+
+
+@pytest.fixture
+def prediction(bundle, tmp_path):
     """`prediction("out")` predicts into that folder with a model that is a zip."""
     model = bundle("model.zip", folds=2)
 
     def make(name, **options):
-        return FolderPrediction((model,), tmp_path / name, plugins, device="cpu", mirroring=False, **options)
+        return FolderPrediction((model,), tmp_path / name, mirroring=False, **options)
 
     return make
 
 
-def test_jobs_of_a_cluster_predict_what_one_machine_does(prediction, images, tmp_path):
-    predict_cases(prediction("here"), images, executor=LocalExecutor(1), progress=Silent())
+def test_jobs_of_a_cluster_predict_what_one_machine_does(prediction, images, runtime, tmp_path):
+    predict_cases(prediction("here"), images, runtime)
     cluster, heard = PicklingExecutor(), Heard()
-    predict_cases(prediction("there"), images, executor=cluster, progress=heard)
+    predict_cases(prediction("there"), images, replace(runtime, executor=cluster, progress=heard))
     assert len(cluster.titles) == 8
     assert set(cluster.titles) == {"2 images", *(f"case_{k:02d}" for k in range(2, 8))}
     assert heard.done == [(1, 2), (1, 2), *[(1, 1)] * 6]  # what the killed job had finished is kept
@@ -81,25 +88,23 @@ def test_jobs_of_a_cluster_predict_what_one_machine_does(prediction, images, tmp
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_only_a_call_that_resumes_keeps_what_is_there(prediction, images, tmp_path):
-    run = {"executor": LocalExecutor(1), "progress": Silent()}
-    predict_cases(prediction("out"), images[:2], **run)
+def test_only_a_call_that_resumes_keeps_what_is_there(prediction, images, runtime, tmp_path):
+    predict_cases(prediction("out"), images[:2], runtime)
     file = tmp_path / "out" / "case_00.nii.gz"
     written = file.stat().st_mtime_ns
-    predict_cases(prediction("out"), images[:3], resume=True, **run)
+    predict_cases(prediction("out"), images[:3], runtime, resume=True)
     assert file.stat().st_mtime_ns == written
-    predict_cases(prediction("out"), images[:1], **run)
+    predict_cases(prediction("out"), images[:1], runtime)
     assert file.stat().st_mtime_ns > written
 
 
-def test_what_is_wrong_with_model_or_images_is_told_as_without_jobs(prediction, images, tmp_path):
-    run = {"executor": LocalExecutor(1), "progress": Silent()}
+def test_what_is_wrong_with_model_or_images_is_told_as_without_jobs(prediction, images, runtime, tmp_path):
     with pytest.raises(NnplugError, match="has no fold '7'"):
-        predict_cases(prediction("out", folds=("7",)), images, **run)
+        predict_cases(prediction("out", folds=("7",)), images, runtime)
     assert not (tmp_path / "out").exists()
     images[1].images[0].write_bytes(b"torn")
     with pytest.raises(Problems) as problems:
-        predict_cases(prediction("out"), images[:3], **run)
+        predict_cases(prediction("out"), images[:3], runtime)
     (line,) = problems.value.lines
     assert line.startswith("case_01: ")
     assert (tmp_path / "out" / "case_02.nii.gz").is_file()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from nnplug.inference.ensemble import Ensemble
 from nnplug.inference.folder import predict_folder
@@ -16,6 +15,7 @@ from nnplug.inference.loaded_model import LoadedModel
 from nnplug.io.images import read_label
 from nnplug.models.open import open_model
 from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Silent
 from nnplug_nnunet.nnunet_models.importing import import_model
 
@@ -34,7 +34,7 @@ def test_models_of_nnunet_predict_the_same(shared, tmp_path, name):
     import_model(reference / "model", tmp_path / "bundle", registry=plugins.registry, progress=Silent())
     model = open_model(tmp_path / "bundle")
     mirroring = not name.endswith("nomirror")
-    predictor = LoadedModel(model, plugins, device=torch.device("cpu"), mirroring=mirroring)
+    predictor = LoadedModel(model, Runtime(plugins, device="cpu"), mirroring=mirroring)
     cases = find_cases([reference / "images"], model.description.file_ending)
     with_probabilities = any((reference / "predictions").glob("*.npz"))
     predict_folder(

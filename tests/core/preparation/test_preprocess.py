@@ -21,9 +21,8 @@ from nnplug.ops.crop import slices
 from nnplug.plans.plans import Normalization, Resampler, Resampling
 from nnplug.preparation.patch_centres import draw_voxels
 from nnplug.preparation.preprocess import Preprocessor, preprocess_dataset
-from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
-from nnplug.runtime.progress import Silent
 from nnplug.workspace.case_store import CaseStore
 from nnplug_nnunet.nnunet_models.translation import plans_from_nnunet
 
@@ -32,8 +31,8 @@ LABELS = Labels({"background": (0,), "a": (1,), "b": (2,)})
 
 
 @pytest.fixture(scope="module")
-def registry():
-    return Plugins().registry
+def registry(plugins):
+    return plugins.registry
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,7 @@ def image():
 
 
 @pytest.fixture
-def preprocess(plans, registry, tmp_path):
+def preprocess(plans, plugins, tmp_path):
     """Preprocess a dataset's folder into one store, with fields of the configuration replaced."""
 
     def run(folder, workers=2, **fields):
@@ -62,9 +61,7 @@ def preprocess(plans, registry, tmp_path):
             msgspec.structs.replace(plans, configurations={"3d_fullres": changed}),
             "3d_fullres",
             tmp_path / "store",
-            registry=registry,
-            executor=LocalExecutor(workers),
-            progress=Silent(),
+            Runtime(plugins, LocalExecutor(workers)),
         )
 
     return run
@@ -80,12 +77,11 @@ def times(store):
 
 @pytest.mark.parametrize("configuration", ["2d", "3d_fullres"])
 @pytest.mark.parametrize("name", DATASETS)
-def test_arrays_equal_nnunet(shared, compare, registry, tmp_path, name, configuration):
+def test_arrays_equal_nnunet(shared, compare, plugins, tmp_path, name, configuration):
     folder = shared / "reference" / "preprocess" / name
     raw = json.loads((folder / "expected" / "plans.json").read_text())
     plans, _ = plans_from_nnunet(raw, configuration, name)
-    services = {"registry": registry, "executor": LocalExecutor(), "progress": Silent()}
-    store = preprocess_dataset(Dataset.open(folder), plans, configuration, tmp_path, **services)
+    store = preprocess_dataset(Dataset.open(folder), plans, configuration, tmp_path, Runtime(plugins))
     expected = sorted((folder / "expected" / configuration).glob("*.npz"))
     assert expected
     for file in expected:

@@ -44,6 +44,17 @@ def test_an_unknown_device_is_refused():
         choose_device("gpu")
 
 
+def test_one_gpu_of_several_has_a_number(machine, monkeypatch):
+    machine(cuda=True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(NnplugError, match="device 'cuda:2' is not here: PyTorch sees 2 GPUs"):
+        choose_device("cuda:2")
+    for name in ("cpu:1", "cuda:", "cuda:x"):
+        with pytest.raises(NnplugError, match=f"no device is called '{name}'"):
+            choose_device(name)
+
+
 def test_half_precision_is_used_where_it_is_fast(machine):
     machine(capabilities={"avx2": True, "avx512_bf16": False})
     assert autocast_dtype(CPU) is None

@@ -21,6 +21,7 @@ from nnplug.models.open import open_models
 from nnplug.plans.plans import Choice
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.selection.request import Selection, SelectRequest
@@ -94,7 +95,7 @@ def construct(plans, provider, write_dataset, tmp_path):
 
 
 def run(request, progress=None):
-    return select(request, plugins=Plugins(), executor=LocalExecutor(1), device="cpu", progress=progress or Silent())
+    return select(request, Runtime(Plugins(), LocalExecutor(1), "cpu", progress=progress or Silent()))
 
 
 @pytest.mark.parametrize("name", list(GOLDEN))

@@ -25,6 +25,7 @@ from nnplug.errors import NnplugError
 from nnplug.pipeline.request import PlanRequest, RunRequest, Stage
 from nnplug.pipeline.run import run
 from nnplug.plans.plans import read_plans
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.distributed import World
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
@@ -49,7 +50,7 @@ def prepared(tmp_path_factory):
     workspace = Workspace(folder / "work", dataset.name)
     plan = PlanRequest(options=OPTIONS, configurations=("3d_fullres",))
     request = RunRequest(dataset, workspace, plan, folds=(0,), until=Stage.PREPROCESS)
-    run(request, plugins=Plugins(), executor=LocalExecutor(1), device="cpu", workers=1, progress=Silent())
+    run(request, Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1))
     return dataset, workspace
 
 
@@ -62,9 +63,8 @@ def job(prepared, tmp_path):
     return TrainingJob(own, dataset, read_plans(own.plans("nnunet")), "3d_fullres", 0)
 
 
-def together(job, **changes):
-    arguments = {"devices": 2, "plugins": Plugins(), "device": CPU, "workers": 2, "progress": Silent()}
-    return train_together(job, **{**arguments, **changes})
+def together(job, devices=2, **changes):
+    return train_together(job, Runtime(Plugins(), device="cpu", **{"workers": 2, **changes}), devices=devices)
 
 
 def log(folder):
@@ -93,7 +93,7 @@ def test_two_processes_have_the_losses_of_one(job):
     found = log(together(job, progress=heard))
     assert heard.steps == 9
     shutil.rmtree(job.run.path)
-    expected = log(train(job, plugins=Plugins(), device=CPU, workers=1, progress=Silent()))
+    expected = log(train(job, Runtime(Plugins(), device="cpu", workers=1)))
     for ours, theirs in zip(found, expected, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-5)
 
@@ -102,16 +102,16 @@ SCRIPT = """
 import pickle, sys
 from nnplug.training.several_devices import train_together
 if __name__ == "__main__":
-    job, arguments = pickle.load(open(sys.argv[1], "rb"))
-    train_together(job, **arguments)
+    job, runtime = pickle.load(open(sys.argv[1], "rb"))
+    train_together(job, runtime, devices=2)
 """
 
 
 def test_killed_and_resumed_equals_uninterrupted(job, tmp_path):
     uninterrupted = load_file(together(job).final_weights)
     shutil.rmtree(job.run.path)
-    arguments = {"devices": 2, "plugins": Plugins(), "device": CPU, "workers": 2, "progress": Silent()}
-    (tmp_path / "job").write_bytes(pickle.dumps((job, arguments)))
+    runtime = Runtime(Plugins(), device="cpu", workers=2)
+    (tmp_path / "job").write_bytes(pickle.dumps((job, runtime)))
     (tmp_path / "script.py").write_text(SCRIPT)
     process = subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(tmp_path / "job")])
     while not job.run.state.exists() and process.poll() is None:

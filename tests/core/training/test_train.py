@@ -17,6 +17,7 @@ from nnplug.plans.differences import decisions
 from nnplug.preparation.make_plans import transfer_plans, with_options
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.lock import locked
 from nnplug.runtime.progress import Silent
@@ -28,7 +29,7 @@ from nnplug.workspace.layout import Workspace
 from nnplug.workspace.run_record import RunRecord
 
 PLUGINS = Plugins()
-CPU = torch.device("cpu")
+RUNTIME = Runtime(PLUGINS, LocalExecutor(1), "cpu", workers=1)
 TINY = {
     "planner": {"base_features": 4, "max_features": 8},
     "plan": {"patch_size": [16, 16, 16], "batch_size": 2},
@@ -53,7 +54,7 @@ def prepare(dataset, root, configuration="3d_fullres", **options):
         folds=(0,),
         until=Stage.PREPROCESS,
     )
-    run(request, plugins=PLUGINS, executor=LocalExecutor(1), device="cpu", workers=1, progress=Silent())
+    run(request, RUNTIME)
     plans = next(request.workspace.plans("any").parent.iterdir())
     return TrainingJob(request.workspace, dataset, read(plans), configuration, 0)
 
@@ -82,7 +83,7 @@ def start(job, progress=None, **trainer):
     job = replace(
         job, plans=with_options(job.plans, {"trainer": trainer} if trainer else {}, registry=PLUGINS.registry)
     )
-    train(job, plugins=PLUGINS, device=CPU, workers=1, progress=progress or Silent())
+    train(job, replace(RUNTIME, progress=progress or Silent()))
     return job
 
 
@@ -91,8 +92,7 @@ def epochs(job):
 
 
 def check(job):
-    how = {"mirroring": False, "executor": LocalExecutor(1), "progress": Silent()}
-    return validate(job, plugins=PLUGINS, device=CPU, **how)
+    return validate(job, RUNTIME, mirroring=False)
 
 
 def test_a_finished_run_goes_on_when_more_epochs_are_asked(job):
@@ -207,8 +207,7 @@ def other(prepared, tmp_path_factory):
     plans = transfer_plans(prepared.plans, dataset.description, dataset=dataset.name, plugins=PLUGINS, name="moved")
     work = Workspace(tmp_path_factory.mktemp("work"), dataset.name)
     place = work.preprocessed("moved", "3d_fullres")
-    how = {"registry": PLUGINS.registry, "executor": LocalExecutor(1), "progress": Silent()}
-    preprocess_dataset(dataset, plans, "3d_fullres", place, **how)
+    preprocess_dataset(dataset, plans, "3d_fullres", place, RUNTIME)
     return TrainingJob(work, dataset, plans, "3d_fullres", 0)
 
 

@@ -12,9 +12,9 @@ from nnplug.io.images import read_label, write_label
 from nnplug.pipeline.request import PlanRequest, RunRequest, Stage
 from nnplug.pipeline.run import run
 from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.files import read_json
-from nnplug.runtime.progress import Silent
 from nnplug.workspace.layout import Workspace
 from nnplug.workspace.run_record import RunRecord
 
@@ -66,7 +66,7 @@ def test_a_model_comes_out(kind, configuration, fold, tmp_path):
         until=Stage.VALIDATE,
         mirroring=False,
     )
-    outcome = run(request, plugins=Plugins(), executor=LocalExecutor(1), device="cpu", workers=1, progress=Silent())
+    outcome = run(request, Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1))
     (summary,) = outcome.scores.values()
     folder = request.workspace.run("nnunet", configuration, fold)
     (epoch,) = [json.loads(line) for line in folder.log.read_text().splitlines()]

@@ -16,6 +16,7 @@ from nnplug.preparation.make_plans import make_plans
 from nnplug.preparation.measure import measure
 from nnplug.preparation.preprocess import Channel, preprocess_dataset
 from nnplug.registry.components import Component, Entry, Kind, Source
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.workspace.case_store import CaseStore
@@ -70,9 +71,7 @@ def test_a_dataset_is_measured_and_preprocessed_as_here(executor, tmp_path):
     assert fingerprints[0] == fingerprints[1]
     plans = make_plans(fingerprints[0], dataset.description, dataset=dataset.name, plugins=plugins)
     for name, place in (("there", executor), ("here", LocalExecutor(1))):
-        preprocess_dataset(
-            dataset, plans, "3d_fullres", tmp_path / name, registry=plugins.registry, executor=place, progress=silent
-        )
+        preprocess_dataset(dataset, plans, "3d_fullres", tmp_path / name, Runtime(plugins, place))
     there, here = CaseStore(tmp_path / "there"), CaseStore(tmp_path / "here")
     assert list(there) == list(here) != []
     for case in here:

@@ -21,6 +21,7 @@ from nnplug.preparation.make_plans import make_plans
 from nnplug.preparation.measure import measure
 from nnplug.registry.components import Kind
 from nnplug.registry.provenance import record
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 
@@ -52,8 +53,8 @@ def model(tmp_path):
 
 def test_predictions_equal_those_of_this_machine_though_a_worker_dies(mortal_cluster, model, tmp_path):
     bundle, images = model
-    here, there = (FolderPrediction((bundle,), tmp_path / name, Plugins(), device="cpu") for name in ("here", "there"))
-    predict_cases(here, images, executor=LocalExecutor(1), progress=Silent())
+    here, there = (FolderPrediction((bundle,), tmp_path / name) for name in ("here", "there"))
+    predict_cases(here, images, Runtime(Plugins(), LocalExecutor(1), "cpu"))
     worker = mortal_cluster.processes[1]
 
     def kill():
@@ -66,7 +67,7 @@ def test_predictions_equal_those_of_this_machine_though_a_worker_dies(mortal_clu
     options = {"address": mortal_cluster.address, "resources": {"GPU": 1}}
     with closing(Plugins().registry.create(Kind.EXECUTOR, "dask", options)) as executor:
         assert executor.slots == 2
-        predict_cases(there, images, executor=executor, progress=Silent())
+        predict_cases(there, images, Runtime(Plugins(), executor, "cpu"))
     killer.join()
     for case in images:
         ours, theirs = (read_label(tmp_path / f / f"{case.name}.nii.gz").array for f in ("here", "there"))

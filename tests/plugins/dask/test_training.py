@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from nnplug.pipeline.request import PlanRequest, RunRequest, Stage
 from nnplug.pipeline.run import run
 from nnplug.plans.plans import read_plans
 from nnplug.registry.components import Kind
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.training.folds import FoldTraining, fold_jobs, train_folds
@@ -44,7 +46,7 @@ def folds(tmp_path):
     here = Workspace(tmp_path / "here", dataset.name)
     plan = PlanRequest(options=OPTIONS, configurations=("3d_fullres",))
     request = RunRequest(dataset, here, plan, folds=(0, 1), until=Stage.PREPROCESS)
-    run(request, plugins=Plugins(), executor=LocalExecutor(1), device="cpu", workers=1, progress=Silent())
+    run(request, Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1))
     shutil.copytree(tmp_path / "here", tmp_path / "there")
 
     def jobs(name):
@@ -56,8 +58,8 @@ def folds(tmp_path):
 
 
 def test_folds_equal_those_of_this_machine_though_a_worker_dies(mortal_cluster, folds):
-    training = FoldTraining(Plugins(), "cpu", workers=1, mirroring=False)
-    expected = train_folds(folds("here"), training, executor=LocalExecutor(1), progress=Silent())
+    training, runtime = FoldTraining(mirroring=False), Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1)
+    expected = train_folds(folds("here"), training, runtime)
     first = folds("there")[0].run
     worker = mortal_cluster.processes[1]
 
@@ -70,7 +72,7 @@ def test_folds_equal_those_of_this_machine_though_a_worker_dies(mortal_cluster, 
     killer.start()
     options = {"address": mortal_cluster.address, "resources": {"GPU": 1}}
     with closing(Plugins().registry.create(Kind.EXECUTOR, "dask", options)) as executor:
-        found = train_folds(folds("there"), training, executor=executor, progress=heard)
+        found = train_folds(folds("there"), training, replace(runtime, executor=executor, progress=heard))
     killer.join()
     (warning,) = heard.warnings
     assert "its worker died; it goes on at tcp://" in warning

@@ -41,18 +41,10 @@ def command(
     iterations are trained from the start in a temporary folder; the run stays as it is.
     """
     from nnplug.profiling.profile_run import profile_run
-    from nnplug.runtime.device import choose_device
-    from nnplug.runtime.executor import available_cores
+    from nnplug.runtime.executor import LocalExecutor
 
-    profile = profile_run(
-        run,
-        plugins=context.plugins,
-        device=choose_device(device),
-        workers=workers or available_cores(),
-        progress=context.progress,
-        iterations=iterations,
-        options=overrides,
-    )
+    runtime = context.runtime(LocalExecutor(workers), device=device, workers=workers)
+    profile = profile_run(run, runtime, iterations=iterations, options=overrides)
     print_json(profile.data()) if as_json else _print(profile)
 
 

@@ -37,18 +37,11 @@ def command(
     as_json: bool,
 ) -> None:
     """Make phantom images, train on them, predict unseen ones, score them and draw them: minutes on a CPU."""
-    from nnplug.runtime.executor import LocalExecutor, available_cores
+    from nnplug.runtime.executor import LocalExecutor
     from nnplug_cli.demo import demo
 
-    result = demo(
-        output,
-        plugins=context.plugins,
-        executor=LocalExecutor(workers),
-        device=device,
-        workers=workers or available_cores(),
-        progress=context.progress,
-        options=overrides,
-    )
+    runtime = context.runtime(LocalExecutor(workers), device=device, workers=workers)
+    result = demo(output, runtime, options=overrides)
     if as_json:
         print_json({"foreground_mean": result.summary["foreground_mean"], "picture": str(result.picture)})
         return

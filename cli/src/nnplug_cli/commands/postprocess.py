@@ -53,10 +53,8 @@ def fit(
         references,
         predictions,
         DatasetDescription.read(dataset_json),
+        context.runtime(LocalExecutor(workers)),
         choice=Choice(name=postprocessor, options=options),
-        plugins=context.plugins,
-        executor=LocalExecutor(workers),
-        progress=context.progress,
     )
     record.write(output)
     if as_json:

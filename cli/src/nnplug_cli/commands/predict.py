@@ -105,10 +105,8 @@ def command(
     prediction = FolderPrediction(
         models=_absolute(models),
         output=output.absolute(),
-        plugins=context.plugins,
         folds=folds or None,
         weights=weights,
-        device=device,
         mirroring=not no_mirroring,
         step=step_size,
         save_probabilities=save_probabilities,
@@ -116,7 +114,7 @@ def command(
     )
     jobs = context.make_executor(executor, overrides.get(Kind.EXECUTOR, {}), None)
     cases = find_cases(_absolute(inputs), prediction.opened.members[0].description.file_ending)[part::parts]
-    predict_cases(prediction, cases, resume=resume, executor=jobs, progress=context.progress)
+    predict_cases(prediction, cases, context.runtime(jobs, device=device), resume=resume)
     if as_json:
         print_json({"output": str(output), "cases": [case.name for case in cases]})
     else:

@@ -65,9 +65,7 @@ def command(
             plans,
             configuration,
             space.preprocessed(plans.name, plans.store_name(configuration)),
-            registry=context.plugins.registry,
-            executor=jobs,
-            progress=context.progress,
+            context.runtime(jobs),
         )
         for configuration in configurations or plans.configurations
     }

@@ -99,14 +99,7 @@ def command(
         command=("nnplug", *sys.argv[1:]),
         devices=devices,
     )
-    outcome = run(
-        request,
-        plugins=context.plugins,
-        executor=jobs,
-        device=device,
-        workers=workers,
-        progress=context.progress,
-    )
+    outcome = run(request, context.runtime(jobs, device=device, workers=workers))
     if as_json:
         print_json(_data(outcome))
         return

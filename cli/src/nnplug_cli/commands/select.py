@@ -94,13 +94,8 @@ def command(
         keep_logits=keep_logits,
         target=output,
     )
-    selection = select(
-        request,
-        plugins=context.plugins,
-        executor=context.make_case_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers),
-        device=device,
-        progress=context.progress,
-    )
+    jobs = context.make_case_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
+    selection = select(request, context.runtime(jobs, device=device))
     if as_json:
         print_json(selection.data())
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -108,12 +108,14 @@ def command(context: Context, /, *, executor: str, as_json: bool, **options: Any
         raise click.UsageError("--fresh trains again, --validate-only does not train; give one of them")
     place = context.make_executor(executor, asked.overrides.pop(Kind.EXECUTOR, {}), asked.workers)
     world = start_devices(os.environ, asked.device, asked.devices, here=executor == "local")
-    progress = context.progress if world.is_main else Silent()
-    jobs = _jobs(context, asked, progress)
+    runtime = context.runtime(place, device=asked.device, workers=asked.workers)
+    if not world.is_main:
+        runtime = replace(runtime, progress=Silent())
+    jobs = _jobs(context, asked, runtime.progress)
     for job in jobs if asked.fresh and world.is_main else ():
         check_pretrained(job, context.plugins)
         discard(job.run)
-    scores = train_folds(jobs, _training(context, asked, world), executor=place, progress=progress)
+    scores = train_folds(jobs, _training(asked, world), runtime)
     leave_world(world)
     if as_json and world.is_main:
         print_json({"scores": scores_data(scores)})
@@ -148,14 +150,11 @@ def _jobs(context: Context, asked: _Asked, progress: Progress) -> list[TrainingJ
     )
 
 
-def _training(context: Context, asked: _Asked, world: World) -> FoldTraining:
+def _training(asked: _Asked, world: World) -> FoldTraining:
     from nnplug.training.folds import FoldTraining
 
     return FoldTraining(
-        context.plugins,
-        asked.device,
         asked.devices,
-        asked.workers,
         not asked.no_mirroring,
         training=not asked.validate_only,
         weights=asked.weights,

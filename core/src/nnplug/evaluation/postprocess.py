@@ -22,6 +22,7 @@ from nnplug.registry.attribution import attributed, expect, name_of
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import Provider, resolve
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 from nnplug.runtime.records import Record
@@ -109,11 +110,9 @@ def fit(
     references: Path,
     predictions: Path,
     description: DatasetDescription,
+    runtime: Runtime,
     *,
     choice: Choice,
-    plugins: Plugins,
-    executor: Executor,
-    progress: Progress,
 ) -> RuleRecord:
     """Fit a rule on validation predictions.
 
@@ -121,10 +120,8 @@ def fit(
         references: a folder of label maps.
         predictions: a folder of label maps of the same names.
         description: labels, regions, ignore label and file ending.
+        runtime: plugins that offer the postprocessor, and the executor that reads cases in parallel.
         choice: the postprocessor and its options.
-        plugins: where it comes from.
-        executor: reads cases in parallel.
-        progress: where to report.
 
     Raises:
         Problems: cases lack their prediction or reference (all are listed), or cannot be compared.
@@ -134,24 +131,22 @@ def fit(
         LabelledCase(prediction.name.removesuffix(description.file_ending), prediction, reference)
         for prediction, reference in find_pairs(references, predictions, description)
     ]
-    return fit_cases(cases, description, choice=choice, plugins=plugins, executor=executor, progress=progress)
+    return fit_cases(cases, description, runtime, choice=choice)
 
 
 def fit_cases(
     cases: Sequence[LabelledCase],
     description: DatasetDescription,
+    runtime: Runtime,
     *,
     choice: Choice,
-    plugins: Plugins,
-    executor: Executor,
-    progress: Progress,
 ) -> RuleRecord:
     """Fit a rule on cases that are given one by one; see `fit`."""
-    entry = plugins.registry.get(Kind.POSTPROCESSOR, choice.name)
+    entry = runtime.registry.get(Kind.POSTPROCESSOR, choice.name)
     postprocessor: Postprocessor = entry.create(choice.options)
     with attributed(postprocessor):
-        jobs = AttributingExecutor(executor, postprocessor)
-        rule = postprocessor.fit(cases, description.labels, executor=jobs, progress=progress)
+        jobs = AttributingExecutor(runtime.executor, postprocessor)
+        rule = postprocessor.fit(cases, description.labels, executor=jobs, progress=runtime.progress)
     fitted: Mapping[str, Any] = expect(postprocessor, rule, Mapping)  # type: ignore[type-abstract]
     return RuleRecord(
         provider=Provider.of(entry),

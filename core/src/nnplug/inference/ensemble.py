@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,7 @@ from nnplug.inference.loaded_model import LoadedModel
 from nnplug.inference.logits import Logits, background
 from nnplug.io.images import Geometry
 from nnplug.models.open import Models
-from nnplug.registry.loader import Plugins
-from nnplug.runtime.progress import Progress
-
-if TYPE_CHECKING:
-    import torch
+from nnplug.registry.runtime import Runtime
 
 
 @dataclass(frozen=True)
@@ -40,22 +36,22 @@ class Ensemble:
     def load(
         cls,
         models: Models,
-        plugins: Plugins,
+        runtime: Runtime,
         *,
-        device: torch.device,
         mirroring: bool = True,
         step: float = 0.5,
         sums_on_device: bool = True,
-        progress: Progress,
     ) -> Self:
         """Build the networks; arguments and errors are those of `LoadedModel`."""
         rule = models.postprocessing
-        how: dict[str, Any] = {"mirroring": mirroring, "step": step, "sums_on_device": sums_on_device}
-        members = [LoadedModel(model, plugins, device=device, progress=progress, **how) for model in models.members]
-        where = "this model's postprocessing"
-        return cls(
-            tuple(members), None if rule is None else FittedRule.load(rule, plugins, where=where, progress=progress)
-        )
+        members = [
+            LoadedModel(model, runtime, mirroring=mirroring, step=step, sums_on_device=sums_on_device)
+            for model in models.members
+        ]
+        if rule is None:
+            return cls(tuple(members))
+        where, progress = "this model's postprocessing", runtime.progress
+        return cls(tuple(members), FittedRule.load(rule, runtime.plugins, where=where, progress=progress))
 
     @property
     def description(self) -> DatasetDescription:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,7 @@ from nnplug.inference.folder import check_outputs, predict_folder
 from nnplug.inference.resume_log import forget
 from nnplug.models.model_components import require_components
 from nnplug.models.open import Models, open_models
-from nnplug.registry.loader import Plugins
-from nnplug.runtime.device import choose_device
-from nnplug.runtime.executor import Executor
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress
 from nnplug.workspace.runs import WeightsKind
 
@@ -31,10 +29,8 @@ class FolderPrediction:
     Attributes:
         models: runs, configurations' folders and bundles; the probabilities of several are averaged.
         output: the folder.
-        plugins: where the components come from; another process loads those of its own environment.
         folds: of each model; all where None.
         weights: of runs.
-        device: as `--device` names it; "auto" is chosen where the job runs.
         mirroring: whether to average over mirrored images.
         step: largest distance of neighbouring windows as a part of the patch.
         save_probabilities: see `predict_folder`.
@@ -43,10 +39,8 @@ class FolderPrediction:
 
     models: tuple[Path, ...]
     output: Path
-    plugins: Plugins
     folds: tuple[str, ...] | None = None
     weights: WeightsKind = "final"
-    device: str = "auto"
     mirroring: bool = True
     step: float = 0.5
     save_probabilities: bool = False
@@ -61,16 +55,15 @@ class FolderPrediction:
         """Leave out what is opened: another machine unpacks a zip for itself."""
         return {name: value for name, value in self.__dict__.items() if name != "opened"}
 
-    def __call__(self, cases: Sequence[CaseFiles], progress: Progress) -> None:
-        """Predict what is not finished yet; raises as `predict_folder` does."""
-        ensemble = Ensemble.load(
-            self.opened,
-            self.plugins,
-            device=choose_device(self.device),
-            mirroring=self.mirroring,
-            step=self.step,
-            progress=progress,
-        )
+    def run(self, cases: Sequence[CaseFiles], progress: Progress, *, runtime: Runtime) -> None:
+        """Predict what is not finished yet; raises as `predict_folder` does.
+
+        Args:
+            cases: see `find_cases`.
+            progress: where this job reports.
+            runtime: plugins and device; another process loads plugins and chooses the device for itself.
+        """
+        ensemble = Ensemble.load(self.opened, runtime.in_job(progress), mirroring=self.mirroring, step=self.step)
         predict_folder(
             ensemble,
             cases,
@@ -83,21 +76,15 @@ class FolderPrediction:
 
 
 def predict_cases(
-    prediction: FolderPrediction,
-    cases: Sequence[CaseFiles],
-    *,
-    resume: bool = False,
-    executor: Executor,
-    progress: Progress,
+    prediction: FolderPrediction, cases: Sequence[CaseFiles], runtime: Runtime, *, resume: bool = False
 ) -> None:
     """Predict cases, shared among as many jobs as the executor has use for.
 
     Args:
         prediction: how and where to.
         cases: see `find_cases`.
+        runtime: plugins, device, and the executor, whose workers see models, images and output under the same paths.
         resume: keep what an earlier call with the same model, settings and unchanged inputs has finished.
-        executor: where; its workers see models, images and output under the same paths.
-        progress: where to report.
 
     Raises:
         NnplugError: the models cannot be opened, or have no logits to save.
@@ -106,12 +93,12 @@ def predict_cases(
     """
     check_outputs(prediction.opened, save_logits=prediction.save_logits)
     for model in prediction.opened.members:
-        require_components(model, prediction.plugins)
+        require_components(model, runtime.plugins)
     if not resume:
         forget(prediction.output, cases)
-    for _ in executor.map_on_device(
-        prediction, _shared(cases, executor.slots), stage="predict", name=_title, progress=progress
-    ):
+    run, executor = partial(prediction.run, runtime=runtime), runtime.executor
+    shared = _shared(cases, executor.slots)
+    for _ in executor.map_on_device(run, shared, stage="predict", name=_title, progress=runtime.progress):
         pass
 
 

@@ -25,9 +25,8 @@ from nnplug.ops.slabs import predict_slabs
 from nnplug.ops.sliding_window import Network, predict_windows, window_batches
 from nnplug.plans.plans import Configuration
 from nnplug.preparation.preprocess import Preprocessor
-from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.device import free_memory
-from nnplug.runtime.progress import Progress, Silent
 from nnplug.workspace.case_store import Prepared
 from nnplug.workspace.stored_array import StoredArray
 
@@ -44,53 +43,45 @@ class LoadedModel:
     def __init__(
         self,
         model: Model,
-        plugins: Plugins,
+        runtime: Runtime,
         *,
-        device: torch.device,
         mirroring: bool = True,
         step: float = 0.5,
         sums_on_device: bool = True,
-        progress: Progress | None = None,
     ) -> None:
         """Find the components that the model was made with, and build its network.
 
         Args:
             model: plans and weights.
-            plugins: what is installed.
-            device: where the network computes: float32, on CUDA in half precision with float32 sums.
+            runtime: plugins, and the device where the network computes: float32, on CUDA in half precision with
+                float32 sums. Its progress is told of components whose distribution has another version than in
+                training.
             mirroring: whether to average over mirror images along the axes that were mirrored in training.
             step: largest distance of neighbouring windows as a part of the patch.
             sums_on_device: whether logits are summed up there while that has room; on the CPU otherwise.
-            progress: told of components whose distribution has another version than in training.
 
         Raises:
             MissingProvider: a component of the model is not installed; the message holds the remedy.
             NnplugError: the model cannot be used for prediction here.
         """
         self.model = model
-        self.device = device
+        self.device = runtime.torch_device()
         self.mirror_axes = model.mirror_axes if mirroring else ()
         self.step = step
         self.sums_on_device = sums_on_device
         self.configuration = model.plans.configuration(model.configuration)
         _check(self.configuration)
-        self._progress = progress or Silent()
-        registry = components_of(model, plugins, self._progress)
+        self._progress = runtime.progress
+        registry = components_of(model, runtime.plugins, self._progress)
         labels = model.description.labels
         self._previous_labels = self.configuration.previous_labels(model.description.labels)
         self._previous: LoadedModel | None = None
         if model.previous is not None:
             self._previous = LoadedModel(
-                model.previous,
-                plugins,
-                device=device,
-                mirroring=mirroring,
-                step=step,
-                sums_on_device=sums_on_device,
-                progress=self._progress,
+                model.previous, runtime, mirroring=mirroring, step=step, sums_on_device=sums_on_device
             )
         self._preprocessor = Preprocessor.of(model.plans, model.configuration, labels, registry)
-        self._network = LoadedNetwork(model, registry, device)
+        self._network = LoadedNetwork(model, registry, self.device)
 
     def prepare(self, image: Image, *, previous: npt.NDArray[np.integer[Any]] | None = None) -> Prepared:
         """Preprocess an image as in training.

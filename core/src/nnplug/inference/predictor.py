@@ -17,7 +17,7 @@ from nnplug.inference.logits import Logits
 from nnplug.io.images import Geometry, Image, LabelMap, read_image
 from nnplug.models.open import open_models
 from nnplug.registry.loader import Plugins
-from nnplug.runtime.device import choose_device
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.workspace.runs import WeightsKind
 
@@ -57,11 +57,9 @@ class Predictor:
         """
         self._ensemble = Ensemble.load(
             open_models([Path(model) for model in models], folds=folds, weights=weights),
-            plugins or Plugins(),
-            device=choose_device(device),
+            Runtime(plugins or Plugins(), device=device, progress=progress or Silent()),
             mirroring=mirroring,
             step=step_size,
-            progress=progress or Silent(),
         )
         self._lock = Lock()
 

@@ -9,9 +9,8 @@ from nnplug.models.bundle import write_bundle
 from nnplug.pipeline.jobs import asked_configurations
 from nnplug.pipeline.request import RunRequest
 from nnplug.preparation.make_splits import ensure_splits
-from nnplug.registry.loader import Plugins
-from nnplug.runtime.executor import Executor
-from nnplug.runtime.progress import Progress, Silent
+from nnplug.registry.runtime import Runtime
+from nnplug.runtime.progress import Silent
 from nnplug.selection.request import SELECTED, Selection, SelectRequest
 from nnplug.selection.select import select
 from nnplug.training.job import TrainingJob
@@ -33,11 +32,7 @@ def is_selected(request: RunRequest, jobs: Sequence[TrainingJob]) -> bool:
 def select_best(
     request: RunRequest,
     jobs: Sequence[TrainingJob],
-    *,
-    plugins: Plugins,
-    executor: Executor,
-    device: str,
-    progress: Progress,
+    runtime: Runtime,
 ) -> tuple[dict[str, Path], Selection]:
     """Select among the configurations that were asked for; arguments and errors are those of `select`.
 
@@ -51,7 +46,7 @@ def select_best(
         configurations=asked_configurations(request, jobs[0].plans),
         keep_logits=True,
     )
-    selection = select(asked, plugins=plugins, executor=executor, device=device, progress=progress)
+    selection = select(asked, runtime)
     return {SELECTED: Path(selection.bundle)}, selection
 
 

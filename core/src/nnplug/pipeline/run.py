@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 from nnplug.dataset.dataset import Dataset
 from nnplug.errors import Problems
@@ -19,17 +18,14 @@ from nnplug.preparation.preprocess import preprocess_dataset
 from nnplug.preparation.verify import verify
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
-from nnplug.runtime.executor import Executor
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.files import read_json, write_json
-from nnplug.runtime.progress import Progress
 from nnplug.training.extend import is_extension
 from nnplug.training.job import TrainingJob
 from nnplug.training.train import check_unchanged, discard
 
 
-def run(
-    request: RunRequest, *, plugins: Plugins, executor: Executor, device: str, workers: int | None, progress: Progress
-) -> RunResult:
+def run(request: RunRequest, runtime: Runtime) -> RunResult:
     """Verify, fingerprint, plan, preprocess, train, validate, select and bundle.
 
     With every fold of what is asked for, the best configuration or ensemble is selected, with its postprocessing, and
@@ -37,91 +33,71 @@ def run(
 
     Args:
         request: what to do.
-        plugins: where components come from.
-        executor: where cases are worked on and folds are trained.
-        device: as `--device` names it, for each process that trains.
-        workers: threads of each process that trains; None means one per core.
-        progress: where to report.
+        runtime: plugins, the executor that works on cases and trains folds, and the device and threads of each process
+            that trains.
 
     Raises:
         Problems: the dataset has faults, one line each.
         NnplugError: values differ from those of an earlier start; the message says which and what to do.
     """
-    ensure_verified(request, executor=executor, progress=progress)
+    ensure_verified(request, runtime)
     if not Stage.FINGERPRINT.reached(request.until):
         return RunResult()
-    fingerprint = ensure_fingerprint(request, plugins=plugins, executor=executor, progress=progress)
+    fingerprint = ensure_fingerprint(request, runtime)
     if not Stage.PLAN.reached(request.until):
         return RunResult()
-    plans = ensure_plans(request, fingerprint, plugins=plugins, progress=progress)
-    jobs = make_jobs(request, plans, progress)
-    tell_pulled_in(request, jobs, progress)
+    plans = ensure_plans(request, fingerprint, runtime)
+    jobs = make_jobs(request, plans, runtime.progress)
+    tell_pulled_in(request, jobs, runtime.progress)
     if Stage.PREPROCESS.reached(request.until):
-        _preprocess(request, plans, jobs, plugins=plugins, executor=executor, progress=progress)
+        _preprocess(request, plans, jobs, runtime)
     if not Stage.TRAIN.reached(request.until):
         return RunResult()
-    return _train(
-        request, plans, jobs, plugins=plugins, executor=executor, device=device, workers=workers, progress=progress
-    )
+    return _train(request, plans, jobs, runtime)
 
 
-def _train(
-    request: RunRequest,
-    plans: Plans,
-    jobs: list[TrainingJob],
-    *,
-    plugins: Plugins,
-    executor: Executor,
-    device: str,
-    workers: int | None,
-    progress: Progress,
-) -> RunResult:
+def _train(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: Runtime) -> RunResult:
     """What needs PyTorch, whose import takes longer than the stages before it take with a small dataset."""
     from nnplug.pipeline.finish import bundle_each, is_selected, select_best
     from nnplug.training.folds import FoldTraining, train_folds
 
     selecting = Stage.BUNDLE.reached(request.until) and is_selected(request, jobs)
     training = FoldTraining(
-        plugins,
-        device,
         request.devices,
-        workers,
         request.mirroring,
         validating=Stage.VALIDATE.reached(request.until),
         save_logits=selecting and len(asked_configurations(request, plans)) > 1,
     )
-    scores = train_folds(jobs, training, executor=executor, progress=progress)
+    scores = train_folds(jobs, training, runtime)
     if not Stage.BUNDLE.reached(request.until):
         return RunResult(scores)
     if not selecting:
         return RunResult(scores, bundle_each(request, jobs))
-    how: dict[str, Any] = {"plugins": plugins, "executor": executor, "device": device, "progress": progress}
-    return RunResult(scores, *select_best(request, jobs, **how))
+    return RunResult(scores, *select_best(request, jobs, runtime))
 
 
-def ensure_verified(request: RunRequest, *, executor: Executor, progress: Progress) -> None:
+def ensure_verified(request: RunRequest, runtime: Runtime) -> None:
     """Check the dataset, unless these very files were found faultless before."""
     if _done(request, Stage.VERIFY):
         return
-    report = verify(request.dataset, executor=executor, progress=progress)
+    report = verify(request.dataset, executor=runtime.executor, progress=runtime.progress)
     for line in report.warnings:
-        progress.warning(line)
+        runtime.progress.warning(line)
     for line in report.notices:
-        progress.notice(line)
+        runtime.progress.notice(line)
     if report.problems:
         raise Problems(report.problems)
     _mark_done(request, Stage.VERIFY)
 
 
-def ensure_fingerprint(request: RunRequest, *, plugins: Plugins, executor: Executor, progress: Progress) -> Fingerprint:
+def ensure_fingerprint(request: RunRequest, runtime: Runtime) -> Fingerprint:
     """Measure the dataset, unless these very files were measured before."""
     path = request.workspace.fingerprint
     if path.exists() and _done(request, Stage.FINGERPRINT):
         return Fingerprint.read(path)
-    extractor = plugins.registry.create(
-        Kind.EXTRACTOR, _extractor(request, plugins), request.plan.options.get("extractor")
-    )
-    fingerprint = measure(request.dataset, extractor, executor=executor, progress=progress)
+    name = _extractor(request, runtime.plugins)
+    extractor = runtime.registry.create(Kind.EXTRACTOR, name, request.plan.options.get("extractor"))
+    fingerprint = measure(request.dataset, extractor, executor=runtime.executor, progress=runtime.progress)
     fingerprint.write(path)
     _mark_done(request, Stage.FINGERPRINT)
     return fingerprint
@@ -135,7 +111,7 @@ def _extractor(request: RunRequest, plugins: Plugins) -> str:
     )
 
 
-def ensure_plans(request: RunRequest, fingerprint: Fingerprint, *, plugins: Plugins, progress: Progress) -> Plans:
+def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime) -> Plans:
     """Plan, and write the plans where they are new or changed.
 
     Raises:
@@ -145,7 +121,7 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, *, plugins: Plug
         fingerprint,
         request.dataset.description,
         dataset=request.dataset.name,
-        plugins=plugins,
+        plugins=runtime.plugins,
         recipe=request.plan.recipe,
         name=request.plan.name,
         components=request.plan.components,
@@ -156,36 +132,23 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, *, plugins: Plug
     changed = list(differences(read_plans(path).decisions(), plans.decisions())) if path.exists() else []
     if path.exists() and not changed:
         return plans
-    for job in make_jobs(request, plans, progress):
+    for job in make_jobs(request, plans, runtime.progress):
         if request.fresh:
             discard(job.run)
-        elif not is_extension(job, plugins):
+        elif not is_extension(job, runtime.plugins):
             check_unchanged(job)
     if changed:
-        progress.notice(f"plans {plans.name!r} change: {'; '.join(changed)}; what depends on them is done again")
+        runtime.progress.notice(
+            f"plans {plans.name!r} change: {'; '.join(changed)}; what depends on them is done again"
+        )
     plans.write(path)
     return plans
 
 
-def _preprocess(
-    request: RunRequest,
-    plans: Plans,
-    jobs: list[TrainingJob],
-    *,
-    plugins: Plugins,
-    executor: Executor,
-    progress: Progress,
-) -> None:
+def _preprocess(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: Runtime) -> None:
     for name in dict.fromkeys(plans.store_name(job.configuration) for job in jobs):
-        preprocess_dataset(
-            request.dataset,
-            plans,
-            name,
-            request.workspace.preprocessed(plans.name, name),
-            registry=plugins.registry,
-            executor=executor,
-            progress=progress,
-        )
+        folder = request.workspace.preprocessed(plans.name, name)
+        preprocess_dataset(request.dataset, plans, name, folder, runtime)
 
 
 def _done(request: RunRequest, stage: Stage) -> bool:

@@ -26,9 +26,8 @@ from nnplug.plans.plans import Plans, Resampler, Resampling
 from nnplug.preparation.patch_centres import OUTSIDE, draw_voxels
 from nnplug.registry.attribution import attributed, expect, name_of
 from nnplug.registry.components import Kind, Registry
-from nnplug.runtime.executor import Executor
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.memory import keep_freed_memory
-from nnplug.runtime.progress import Progress
 from nnplug.workspace.case_store import CaseStore, Prepared
 
 _VERSION = 1  # of what preprocessing does: raised, it makes every stored case stale
@@ -214,10 +213,7 @@ def preprocess_dataset(
     plans: Plans,
     configuration_name: str,
     store_folder: Path,
-    *,
-    registry: Registry,
-    executor: Executor,
-    progress: Progress,
+    runtime: Runtime,
 ) -> CaseStore:
     """Prepare and store every training case that is not yet stored as it should be.
 
@@ -229,7 +225,7 @@ def preprocess_dataset(
     """
     keep_freed_memory()  # threads that each wait for the kernel to zero their pages wait for each other too
     preprocessor = Preprocessor.of(
-        plans, configuration_name, plans.training_description(dataset.description).labels, registry
+        plans, configuration_name, plans.training_description(dataset.description).labels, runtime.registry
     )
     store = CaseStore(store_folder)
     decisions = _decisions(plans, configuration_name, dataset)
@@ -238,8 +234,10 @@ def preprocess_dataset(
     _tidy(store, {files.name for files in sources})
     work = partial(_prepare_case, description=dataset.description, preprocessor=preprocessor, folder=store_folder)
     jobs = [(files, sources[files]) for files in missing]
-    with progress.task(f"preprocess {configuration_name}", len(sources), done=len(sources) - len(missing)) as advance:
-        for name in executor.map(work, jobs, stage="preprocess", name=_job_name):
+    with runtime.progress.task(
+        f"preprocess {configuration_name}", len(sources), done=len(sources) - len(missing)
+    ) as advance:
+        for name in runtime.executor.map(work, jobs, stage="preprocess", name=_job_name):
             advance(name)
     return CaseStore(store_folder)
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from nnplug.contracts import Trainer, TrainingLength
 from nnplug.dataset.dataset import Dataset, DatasetDescription
 from nnplug.dataset.splits import Fold
@@ -20,10 +18,9 @@ from nnplug.profiling.report import EpochProfile, Timer, conclude
 from nnplug.profiling.timers import TimedAugmenter, TimedStore
 from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import Kind, Registry
-from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.memory import keep_freed_memory
-from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
 from nnplug.training.task import USED, Components, create, make_task
 from nnplug.workspace.case_store import CaseStore
@@ -40,11 +37,8 @@ _VALIDATION = 5
 
 def profile_run(
     run: Path,
+    runtime: Runtime,
     *,
-    plugins: Plugins,
-    device: torch.device,
-    workers: int,
-    progress: Progress,
     iterations: int = ITERATIONS,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> EpochProfile:
@@ -52,10 +46,7 @@ def profile_run(
 
     Args:
         run: a run's folder, finished or not, in its workspace: the preprocessed cases are looked for there.
-        plugins: what is installed.
-        device: where to train.
-        workers: threads that load and augment.
-        progress: where to report.
+        runtime: plugins, the device to train on, and the threads that load and augment.
         iterations: to measure, after a few to warm up.
         options: kind -> option -> value, as `--set` gives them, winning over the run's.
 
@@ -64,24 +55,22 @@ def profile_run(
         MissingProvider: a component of the run is not to be had.
     """
     trained = open_run(run)
-    plans = with_options(read_plans(trained.folder.plans), options or {}, registry=plugins.registry)
-    components, notes = resolve(plans.providers, plugins, what=f"run {run}", kinds=USED)
+    plans = with_options(read_plans(trained.folder.plans), options or {}, registry=runtime.registry)
+    components, notes = resolve(plans.providers, runtime.plugins, what=f"run {run}", kinds=USED)
     for note in notes:
-        progress.notice(note)
+        runtime.progress.notice(note)
     whole: Trainer = create(components, plans, Kind.TRAINER)
-    length = TrainingLength(_WARM_UP + workers + iterations, _VALIDATION, log_lines=1)
+    length = TrainingLength(_WARM_UP + runtime.threads + iterations, _VALIDATION, log_lines=1)
     short = _shortened(plans, components, whole, length)
-    watch = Timer.on(device)
+    watch = Timer.on(runtime.torch_device())
     with tempfile.TemporaryDirectory(prefix="nnplug-bench-") as folder:
         job = _job(trained, short, Path(folder))
         fold = Fold(train=trained.record.training, val=trained.record.validation)
-        task = make_task(
-            job, components, _cases(trained), fold, device=device, workers=workers, progress=progress
-        )  # fmt: skip
+        task = make_task(job, components, _cases(trained), fold, runtime)
         with attributed(whole):
             planned = expect(whole, whole.length(task), TrainingLength)
             _train(create(components, short, Kind.TRAINER), task, watch)
-    return conclude(trained, watch, planned, workers, iterations)
+    return conclude(trained, watch, planned, runtime.threads, iterations)
 
 
 def _train(trainer: Trainer, task: TrainingTask, watch: Timer) -> None:

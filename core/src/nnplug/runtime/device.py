@@ -17,18 +17,26 @@ _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 def choose_device(name: str) -> torch.device:
     """The device that `--device` names; "auto" takes the first of cuda, mps and cpu that is there.
 
+    Args:
+        name: one of `NAMES`, or "cuda:1" for one GPU of several.
+
     Raises:
         NnplugError: no device has that name, or this machine or this PyTorch does not have it.
     """
-    if name not in NAMES:
+    kind, numbered, number = name.partition(":")
+    if kind not in NAMES or (numbered and not (kind == "cuda" and number.isdigit())):
         raise NnplugError(f"no device is called {name!r}. Use one of {', '.join(NAMES)}.")
     present = [n for n, there in (("cuda", _has_cuda()), ("mps", _has_mps()), ("cpu", True)) if there]
     if name == "auto":
         return torch.device(present[0])
-    if name not in present:
+    if kind not in present:
         raise NnplugError(
             f"device {name!r} is not here: PyTorch {torch.__version__} sees {', '.join(present)}. "
             "Use --device auto, or install a PyTorch built for that device."
+        )
+    if numbered and int(number) >= (count := torch.cuda.device_count()):
+        raise NnplugError(
+            f"device {name!r} is not here: PyTorch sees {count} GPUs, counted from 0. Use another number."
         )
     return torch.device(name)
 

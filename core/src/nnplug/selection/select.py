@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +30,7 @@ from nnplug.models.ensemble_bundle import pack_ensemble
 from nnplug.ops.bootstrap import mean_score, paired_interval
 from nnplug.plans.plans import read_plans
 from nnplug.registry.components import Kind
-from nnplug.registry.loader import Plugins
-from nnplug.runtime.executor import Executor
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress
 from nnplug.selection.cross_validation import (
     Candidate,
@@ -66,9 +66,7 @@ class _Scored:
         return _dice(self.summary, keys)
 
 
-def select(
-    request: SelectRequest, *, plugins: Plugins, executor: Executor, device: str = "auto", progress: Progress
-) -> Selection:
+def select(request: SelectRequest, runtime: Runtime) -> Selection:
     """Compare, choose, fit postprocessing on the winner, and write `selection.json` and the bundle.
 
     Label maps and scores go to the workspace's `crossval/`. Ensembles need the members' probabilities: those that
@@ -77,10 +75,8 @@ def select(
 
     Args:
         request: what is compared.
-        plugins: where components come from.
-        executor: scores and averages cases, and predicts again where probabilities are missing.
-        device: for that, as `--device` names it.
-        progress: where to report; told where several are equally good.
+        runtime: plugins, the executor that scores and averages cases, and the device that predicts again where
+            probabilities are missing. Its progress is told where several are equally good.
 
     Raises:
         Problems: folds are not trained or not validated, or configurations cannot be compared; a line each.
@@ -93,17 +89,17 @@ def select(
         configurations=request.configurations,
         folds=request.folds,
         weights=request.weights,
-        progress=progress,
+        progress=runtime.progress,
     )
     target = request.target or request.workspace.model / SELECTED
     if target.suffix != ".zip":
         check_free(target)  # before hours of work, not after
-    work = _Work(request, plugins, executor, device, progress)
+    work = _Work(request, runtime)
     scored = [work.single(candidate) for candidate in candidates]
     if request.ensembles:
         scored += work.ensembles(list(combinations(candidates, 2)))
-    keys = _comparable_classes(scored, request.dataset, progress)
-    best = _best(scored, keys, progress)
+    keys = _comparable_classes(scored, request.dataset, runtime.progress)
+    best = _best(scored, keys, runtime.progress)
     rule, after = work.postprocess(best)
     entries = tuple(_entry(entry, best, keys) for entry in scored)
     _write_model(best, rule, target, record={entry.name: entry.dice for entry in entries})
@@ -125,14 +121,12 @@ def select(
 @dataclass(frozen=True)
 class _Work:
     request: SelectRequest
-    plugins: Plugins
-    executor: Executor
-    device: str
-    progress: Progress
+    runtime: Runtime
 
     def single(self, candidate: Candidate) -> _Scored:
         folder = self._folder([candidate])
-        summary = accumulate(candidate, self.request.dataset, folder, executor=self.executor, progress=self.progress)
+        executor, progress = self.runtime.executor, self.runtime.progress
+        summary = accumulate(candidate, self.request.dataset, folder, executor=executor, progress=progress)
         return _Scored((candidate,), folder, summary)
 
     def ensembles(self, pairs: Sequence[tuple[Candidate, ...]]) -> list[_Scored]:
@@ -152,8 +146,8 @@ class _Work:
                         cases,
                         self.request.dataset,
                         self._folder(pair),
-                        executor=self.executor,
-                        progress=self.progress,
+                        executor=self.runtime.executor,
+                        progress=self.runtime.progress,
                     )
         return [_Scored(pair, self._folder(pair), self._score(pair)) for pair in pairs]
 
@@ -164,20 +158,20 @@ class _Work:
         names = best.members[0].cases
         cases = [LabelledCase(name, best.folder / f"{name}{ending}", labels[name]) for name in names]
         choice = read_plans(best.members[0].runs[0].folder.plans).choice(Kind.POSTPROCESSOR)
-        run: dict[str, Any] = {"executor": self.executor, "progress": self.progress}
-        record = postprocess.fit_cases(cases, dataset.description, choice=choice, plugins=self.plugins, **run)
+        executor, progress = self.runtime.executor, self.runtime.progress
+        record = postprocess.fit_cases(cases, dataset.description, self.runtime, choice=choice)
         record.write(best.folder / "postprocessing.json")
-        rule = postprocess.FittedRule.load(record.data(), self.plugins, where="the rule", progress=self.progress)
+        rule = postprocess.FittedRule.load(record.data(), self.runtime.plugins, where="the rule", progress=progress)
         target = best.folder / "postprocessed"
-        postprocess.apply(best.folder, target, rule, **run)
-        return record, score(names, dataset, target, **run)
+        postprocess.apply(best.folder, target, rule, executor=executor, progress=progress)
+        return record, score(names, dataset, target, executor=executor, progress=progress)
 
     def _folder(self, members: Sequence[Candidate]) -> Path:
         return self.request.workspace.crossval / "+".join(m.name.replace(":", "_") for m in members)
 
     def _score(self, pair: Sequence[Candidate]) -> Summary:
-        folder = self._folder(pair)
-        return score(pair[0].cases, self.request.dataset, folder, executor=self.executor, progress=self.progress)
+        folder, executor, progress = self._folder(pair), self.runtime.executor, self.runtime.progress
+        return score(pair[0].cases, self.request.dataset, folder, executor=executor, progress=progress)
 
     @contextmanager
     def _probabilities(self, members: Sequence[Candidate], cases: Sequence[str]) -> Iterator[None]:
@@ -207,15 +201,14 @@ class _Work:
             prepared=record.prepared,
         )
         again = FoldTraining(
-            self.plugins,
-            self.device,
             mirroring=was_mirrored(run.folder.validation_with(request.weights)),
             training=False,
             weights=request.weights,
             save_logits=True,
         )
-        title = attrgetter("title")
-        deque(self.executor.map_on_device(again, [job], stage="validate", name=title, progress=self.progress), maxlen=0)
+        validate, title = partial(again.run, runtime=self.runtime), attrgetter("title")
+        executor, progress = self.runtime.executor, self.runtime.progress
+        deque(executor.map_on_device(validate, [job], stage="validate", name=title, progress=progress), maxlen=0)
 
 
 def _dice(summary: Summary, keys: Sequence[str]) -> npt.NDArray[np.float64]:

@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -20,7 +20,7 @@ import torch
 import torch.distributed as dist
 
 from nnplug.errors import NnplugError, Problems
-from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.device import choose_device
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.executor import available_cores
@@ -44,50 +44,41 @@ class _Rank:
         world: which process it is.
         rendezvous: the file by which the processes find each other.
         job: the fold.
-        plugins: as the other process would load them.
-        device: "cuda" or "cpu".
-        workers: threads that load, of this process.
+        runtime: with "cuda" or "cpu" as its device, and the threads of this process alone.
     """
 
     world: World
     rendezvous: Path
     job: TrainingJob
-    plugins: Plugins
-    device: str
-    workers: int
+    runtime: Runtime
 
 
-def train_together(
-    job: TrainingJob, *, devices: int, plugins: Plugins, device: torch.device, workers: int, progress: Progress
-) -> RunFolder:
+def train_together(job: TrainingJob, runtime: Runtime, *, devices: int) -> RunFolder:
     """Train a fold on several devices of this machine; like `nnplug.training.train.train` in all else.
 
     Args:
         job: what to train.
+        runtime: plugins, the type of the devices, and the threads that load and augment, of all processes together.
         devices: how many.
-        plugins: where the components that the plans name come from.
-        device: their type.
-        workers: threads that load and augment, of all processes together.
-        progress: where to report.
 
     Raises:
         NnplugError: as `train` does; there are not so many devices; or a process was killed.
     """
+    device = runtime.torch_device()
     check_devices(device, devices)
+    own = replace(runtime, device=device.type, workers=max(runtime.threads // devices, 1))
     context = multiprocessing.get_context("spawn")
     with TemporaryDirectory() as folder:
         processes, pipes = [], []
         for rank in range(devices):
             ours, theirs = context.Pipe(duplex=False)
-            told = _Rank(
-                World(rank, devices), Path(folder) / "ranks", job, plugins, device.type, max(workers // devices, 1)
-            )
+            told = _Rank(World(rank, devices), Path(folder) / "ranks", job, own)
             processes.append(context.Process(target=_run, args=(told, theirs), name=f"rank {rank}"))
             processes[-1].start()
             theirs.close()
             pipes.append(ours)
         try:
-            _follow(processes, pipes, job, progress)
+            _follow(processes, pipes, job, runtime.progress)
         finally:
             for process in processes:
                 process.kill()
@@ -228,7 +219,7 @@ def _run(rank: _Rank, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     sys.stdout = sys.stderr  # results are the parent's, and what plugins print here must not end up among them
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    device = _own_device(rank.device, rank.world.rank)
+    device = _own_device(rank.runtime.device, rank.world.rank)
     if device.type == "cpu":
         torch.set_num_threads(max(available_cores() // rank.world.size, 1))
     try:
@@ -240,7 +231,7 @@ def _run(rank: _Rank, pipe: Connection) -> None:
             timeout=PATIENCE,
         )
         progress = Sender(pipe.send) if rank.world.is_main else Silent()
-        train(rank.job, plugins=rank.plugins, device=device, workers=rank.workers, progress=progress, world=rank.world)
+        train(rank.job, replace(rank.runtime, device=str(device), progress=progress), world=rank.world)
     except Problems as error:
         pipe.send(("failed", list(error.lines)))
         sys.exit(1)

@@ -13,6 +13,7 @@ from nnplug.plans.plans import Configuration, Plans
 from nnplug.registry.components import Entry, Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.training.job import TrainingJob
 from nnplug.workspace.case_store import CaseStore
@@ -36,15 +37,12 @@ def make_task(
     components: Components,
     cases: CaseStore,
     fold: Fold,
-    *,
-    device: torch.device,
-    workers: int,
-    progress: Progress,
+    runtime: Runtime,
 ) -> TrainingTask:
     """All that the trainer of a job gets, the network with initial weights included."""
     configuration = job.plans.configuration(job.configuration)
     return TrainingTask(
-        network=_network(job, components, configuration, progress),
+        network=_network(job, components, configuration, runtime.progress),
         configuration=configuration,
         labels=job.training_description.labels,
         cases=cases,
@@ -52,11 +50,11 @@ def make_task(
         validation=fold.val,
         augmenter=AttributingAugmenter(create(components, job.plans, Kind.AUGMENTER)),
         masked_channels=_masked_channels(configuration, components),
-        device=device,
+        device=runtime.torch_device(),
         run=job.run,
         seed=job.seed,
-        workers=workers,
-        progress=progress,
+        workers=runtime.threads,
+        progress=runtime.progress,
     )
 
 

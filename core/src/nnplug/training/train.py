@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nnplug.contracts import Trainer
 from nnplug.dataset.splits import Fold, choose_fold
@@ -19,12 +18,11 @@ from nnplug.plans.plans import read_plans
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind
-from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.memory import keep_freed_memory
-from nnplug.runtime.progress import Progress
 from nnplug.training.extend import begin_extension, is_extension
 from nnplug.training.job import TrainingJob
 from nnplug.training.log_check import LogCheckingProgress, check_log
@@ -41,21 +39,10 @@ from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_lock import alone_in
 from nnplug.workspace.run_record import Pretrained, RunRecord, installed_versions
 
-if TYPE_CHECKING:
-    import torch
-
 REMEDY = "Give the same values to go on, --fresh to train it again from the start, or --name NAME to keep both."
 
 
-def train(
-    job: TrainingJob,
-    *,
-    plugins: Plugins,
-    device: torch.device,
-    workers: int,
-    progress: Progress,
-    world: World = SINGLE_PROCESS,
-) -> RunFolder:
+def train(job: TrainingJob, runtime: Runtime, *, world: World = SINGLE_PROCESS) -> RunFolder:
     """Train a fold to the end, going on where an earlier start was stopped.
 
     A finished fold is left as it is, unless the plans ask for a longer training than it had: then it goes on from its
@@ -63,10 +50,8 @@ def train(
 
     Args:
         job: what to train.
-        plugins: where the components that the plans name come from.
-        device: where to train.
-        workers: threads that load and augment; they change no number.
-        progress: where to report.
+        runtime: plugins that offer the components of the plans, the device to train on, and the threads that load and
+            augment, whose count changes no number.
         world: the processes that call this together; the first of them writes.
 
     Raises:
@@ -76,29 +61,27 @@ def train(
         Problems: folds of the configuration that it refines are missing; a line each with the command to make it.
         MissingProvider: a component that the plans name is not to be had.
     """
-    with alone_in(job.run, progress) if world.is_main else nullcontext():
-        if is_extension(job, plugins) and world.is_main:
-            begin_extension(job, progress)
+    with alone_in(job.run, runtime.progress) if world.is_main else nullcontext():
+        if is_extension(job, runtime.plugins) and world.is_main:
+            begin_extension(job, runtime.progress)
         world.wait()
-        _train(job, plugins=plugins, device=device, workers=workers, progress=progress, world=world)
+        _train(job, runtime, world)
     return job.run
 
 
-def _train(
-    job: TrainingJob, *, plugins: Plugins, device: torch.device, workers: int, progress: Progress, world: World
-) -> None:
+def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     check_unchanged(job)
     check_previous_unchanged(job, REMEDY)
-    splits = ensure_splits(job.dataset, job.workspace, progress=progress)
+    splits = ensure_splits(job.dataset, job.workspace, progress=runtime.progress)
     fold = _fold(job, splits)
     if job.run.is_finished:
         return
-    components, notes = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=USED)
+    components, notes = resolve(job.plans.providers, runtime.plugins, what=f"plans {job.plans.name!r}", kinds=USED)
     for note in notes:
-        progress.notice(note)
+        runtime.progress.notice(note)
     cases = job.cases
     _check_preprocessed(job, fold, cases)
-    task = make_task(job, components, cases, fold, device=device, workers=workers, progress=progress)
+    task = make_task(job, components, cases, fold, runtime)
     trainer = create(components, job.plans, Kind.TRAINER)
     if task.previous_labels:
         check_takes_previous_stage(job, task.augmenter, trainer)
@@ -109,6 +92,7 @@ def _train(
         if world.is_main:
             _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
         keep_freed_memory()
+        progress = runtime.progress
         watched = LogCheckingProgress(progress, job.run.log, trainer) if world.is_main else progress
         trainer.train(replace(task, world=world, progress=watched))
     if world.is_main:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.evaluation.evaluate import evaluate_cases
@@ -14,8 +14,7 @@ from nnplug.io.images import read_geometry, write_label
 from nnplug.models.bundle_files import sha256
 from nnplug.models.open import open_stage
 from nnplug.preparation.make_splits import ensure_splits
-from nnplug.registry.loader import Plugins
-from nnplug.runtime.executor import Executor
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
@@ -25,9 +24,6 @@ from nnplug.workspace.run_lock import alone_in
 from nnplug.workspace.run_record import RunRecord
 from nnplug.workspace.runs import WeightsKind, open_run
 
-if TYPE_CHECKING:
-    import torch
-
 SUMMARY = "summary.json"
 SETTINGS = "settings.json"
 """What the predictions of a validation folder depend on."""
@@ -35,14 +31,11 @@ SETTINGS = "settings.json"
 
 def validate(
     job: TrainingJob,
+    runtime: Runtime,
     *,
-    plugins: Plugins,
-    device: torch.device,
     mirroring: bool,
     weights: WeightsKind = "final",
     save_logits: bool = False,
-    executor: Executor,
-    progress: Progress,
 ) -> dict[str, Any]:
     """Predict a fold's validation cases and score them against their labels.
 
@@ -52,13 +45,10 @@ def validate(
 
     Args:
         job: the trained fold.
-        plugins: where the components come from.
-        device: where to predict.
+        runtime: plugins, the device that predicts, and the executor that scores cases in parallel.
         mirroring: whether to average over mirrored images where training mirrored.
         weights: those after the last epoch, or the best so far; these may be validated before the training has ended.
         save_logits: keep what the network says, in small files, for ensembles.
-        executor: scores cases in parallel.
-        progress: where to report.
 
     Returns:
         The summary in nnU-Net's layout.
@@ -67,14 +57,14 @@ def validate(
         NnplugError: the training has not come as far as these weights, or another process is at the fold.
     """
     work = _Work(job, weights, mirroring=mirroring, save_logits=save_logits)
-    with alone_in(job.run, progress):
-        work.discard_outdated(progress)
-        work.predict_missing(plugins=plugins, device=device, progress=progress)
+    with alone_in(job.run, runtime.progress):
+        work.discard_outdated(runtime.progress)
+        work.predict_missing(runtime)
         summary = work.folder / SUMMARY
         if summary.exists():
             return dict(read_json(summary))
         pairs = [(work.label_map(case), _label(case)) for case in work.cases()]
-        scores = evaluate_cases(pairs, job.description, executor=executor, progress=progress)
+        scores = evaluate_cases(pairs, job.description, executor=runtime.executor, progress=runtime.progress)
         write_json(summary, scores)
     return scores
 
@@ -121,17 +111,17 @@ class _Work:
             discard_folder(self.folder)
         write_json(file, settings)
 
-    def predict_missing(self, *, plugins: Plugins, device: torch.device, progress: Progress) -> None:
+    def predict_missing(self, runtime: Runtime) -> None:
         job, cases = self.job, self.cases()
-        splits = ensure_splits(job.dataset, job.workspace, progress=progress)
+        splits = ensure_splits(job.dataset, job.workspace, progress=runtime.progress)
         writer = PreviousStageWriter(job, splits) if self.weights == "final" else None
         missing = [case for case in cases if self._is_due(case) or (writer and writer.is_due(case.name))]
         if not missing:
             return
         model = open_stage(job.run.path, weights=self.weights)
-        predictor = LoadedModel(model, plugins, device=device, mirroring=self.mirroring, progress=progress)
+        predictor = LoadedModel(model, runtime, mirroring=self.mirroring)
         store = job.cases
-        with progress.task(f"validate {job.title}", len(cases), done=len(cases) - len(missing)) as advance:
+        with runtime.progress.task(f"validate {job.title}", len(cases), done=len(cases) - len(missing)) as advance:
             for case in missing:
                 prepared = store[case.name]
                 logits = predictor.logits(prepared.channels())

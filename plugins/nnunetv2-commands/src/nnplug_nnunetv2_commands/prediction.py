@@ -32,21 +32,18 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     from nnplug.inference.ensemble import Ensemble
     from nnplug.inference.folder import predict_folder
     from nnplug.inference.inputs import find_cases
-    from nnplug.runtime.device import choose_device
 
     if not options.i.is_dir():
         raise NnplugError(f"{options.i}: no such folder; -i is a folder of images CASE_0000, CASE_0001 ..")
-    device = choose_device(options.device or "auto")
+    runtime = call.runtime(call.threads(), device=options.device or "auto")
     with opened(call, folder, folds=options.f, weights=weights_kind(options.chk)) as models:
         cases = find_cases([options.i], models.members[0].description.file_ending)
         ensemble = Ensemble.load(
             models,
-            call.plugins,
-            device=device,
+            runtime,
             mirroring=not options.disable_tta,
             step=options.step_size,
             sums_on_device=not options.not_on_device,
-            progress=call.progress,
         )
         number, count = part
         predict_folder(

@@ -82,9 +82,7 @@ class Preparation:
                 plans,
                 name,
                 self.workspace.preprocessed(plans.name, plans.store_name(name)),
-                registry=registry,
-                executor=self.call.threads(count),
-                progress=self.call.progress,
+                self.call.runtime(self.call.threads(count)),
             )
 
     def _verify(self, workers: int | None) -> None:

@@ -23,6 +23,7 @@ from nnplug.models.bundle import Contents, pack, read_bundle
 from nnplug.models.open import open_model
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Silent
 from nnplug_nnunet.nnunet_models import export_model, import_model
 
@@ -133,7 +134,7 @@ def test_nnunet_by_hand_predicts_what_the_bundle_does(results, bring, tmp_path):
     low = run(LOW)
     theirs = run(CASCADE, "-prev_stage_predictions", LOW)
     bring(trained(results, CASCADE))
-    predictor = LoadedModel(open_model(tmp_path / "imported"), Plugins(), device=torch.device("cpu"), mirroring=False)
+    predictor = LoadedModel(open_model(tmp_path / "imported"), Runtime(Plugins(), device="cpu"), mirroring=False)
     ours = predictor.predict(read_image((tmp_path / "in" / "a_0000.nii.gz",)))
     assert 0.1 < low.mean() < 0.9
     assert 0.1 < theirs.mean() < 0.9

@@ -6,7 +6,6 @@ Two channels (CT and MRI), regions with an ignore label, transposed axes, anisot
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from nnplug.inference.ensemble import Ensemble
 from nnplug.inference.folder import predict_folder
@@ -14,6 +13,7 @@ from nnplug.inference.inputs import find_cases
 from nnplug.inference.loaded_model import LoadedModel
 from nnplug.models.open import open_model
 from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Silent
 from nnplug_nnunet.nnunet_models import import_model
 
@@ -27,7 +27,7 @@ def test_a_residual_checkpoint_predicts_the_same(tmp_path):
     assert model.plans.configuration(model.configuration).architecture.name == "residual-encoder-unet"
     assert model.plans.transpose_forward == (1, 0, 2)
     assert model.mirror_axes == ()  # nnU-Net decides on mirroring when training starts
-    predictor = LoadedModel(model, plugins, device=torch.device("cpu"))
+    predictor = LoadedModel(model, Runtime(plugins, device="cpu"))
     cases = find_cases([GOLDEN / "images"], ".nii.gz")
     predict_folder(Ensemble((predictor,)), cases, tmp_path / "out", save_probabilities=True, progress=Silent())
     with np.load(tmp_path / "out" / "case.npz") as ours, np.load(GOLDEN / "probabilities.npz") as theirs:

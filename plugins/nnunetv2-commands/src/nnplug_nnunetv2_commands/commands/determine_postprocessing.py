@@ -37,10 +37,8 @@ def _determine(call: Call, options: Options) -> None:
         options.ref,
         options.i,
         description,
+        call.runtime(call.threads(options.np)),
         choice=Choice(name=POSTPROCESSOR),
-        plugins=call.plugins,
-        executor=call.threads(options.np),
-        progress=call.progress,
     )
     write_rule(options.i, record.rule)
     shutil.rmtree(options.i / "postprocessed", ignore_errors=True)

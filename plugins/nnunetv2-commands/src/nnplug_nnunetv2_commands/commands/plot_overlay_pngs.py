@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -40,12 +40,17 @@ def _draw(call: Call, options: Options) -> None:
     from nnplug.evaluation.overlay_folder import draw_overlay_dataset, draw_overlay_store
 
     name = call.environment.dataset(options.d)
-    how: dict[str, Any] = {"executor": call.threads(options.np), "progress": call.progress}
-    how |= {"channel": options.channel_idx, "opacity": options.overlay_intensity}
+    channel, opacity, executor = options.channel_idx, options.overlay_intensity, call.threads(options.np)
     if options.use_raw:
-        count = draw_overlay_dataset(Dataset.open(call.environment.folder(RAW) / name), options.o, **how)
+        raw = Dataset.open(call.environment.folder(RAW) / name)
+        count = draw_overlay_dataset(
+            raw, options.o, channel=channel, opacity=opacity, executor=executor, progress=call.progress
+        )
     else:
-        count = draw_overlay_store(_prepared(call, options, name), options.o, **how)
+        store = _prepared(call, options, name)
+        count = draw_overlay_store(
+            store, options.o, channel=channel, opacity=opacity, executor=executor, progress=call.progress
+        )
     click.echo(f"{count} pictures: {options.o}")
 
 

@@ -15,9 +15,9 @@ from nnplug_nnunetv2_commands.environment import PREPROCESSED, RESULTS
 from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
 if TYPE_CHECKING:
-    import torch
-
+    from nnplug.registry.runtime import Runtime
     from nnplug.training.job import TrainingJob
+    from nnplug.workspace.runs import WeightsKind
 
 
 def main() -> None:
@@ -46,25 +46,23 @@ def main() -> None:
 
 
 def _train(call: Call, options: Options) -> None:
-    from nnplug.runtime.device import choose_device
     from nnplug_nnunetv2_commands.training import open_job
 
     trainer = call.trainer(options.tr)
     preprocessed, results = call.environment.folder(PREPROCESSED), call.environment.folder(RESULTS)
     dataset = call.environment.dataset(options.dataset_name_or_id)
     workspace = NnunetWorkspace(preprocessed, dataset, results=results, trainer=options.tr)
-    device = choose_device(options.device or "auto")
+    runtime = call.runtime(call.threads(), device=options.device or "auto", workers=call.environment.loaders)
+    runtime.torch_device()  # a device that is not there is refused before anything is removed
     job = open_job(call, workspace, trainer, plans=options.p, configuration=options.configuration, fold=options.fold)
     if options.val:
         shutil.rmtree(job.run.validation, ignore_errors=True)
     else:
-        job = _learn(call, job, workspace, device, options)
-    _report(_validate(call, job, device, options))
+        job = _learn(call, job, workspace, runtime, options)
+    _report(_validate(job, runtime, options))
 
 
-def _learn(
-    call: Call, job: TrainingJob, workspace: NnunetWorkspace, device: torch.device, options: Options
-) -> TrainingJob:
+def _learn(call: Call, job: TrainingJob, workspace: NnunetWorkspace, runtime: Runtime, options: Options) -> TrainingJob:
     from nnplug.training.task import check_pretrained
     from nnplug.training.train import check_unchanged
     from nnplug_nnunetv2_commands.training import (
@@ -81,39 +79,27 @@ def _learn(
         begin_anew(job.run, call.progress)
     check_unchanged(job, remedy=REMEDY)
     write_model_files(workspace, job.plans.name, job.configuration)
-    _fit(call, job, device, devices=options.num_gpus)
+    _fit(job, runtime, devices=options.num_gpus)
     write_checkpoints(job)
     return job
 
 
-def _fit(call: Call, job: TrainingJob, device: torch.device, *, devices: int) -> None:
-    from nnplug.runtime.executor import available_cores
+def _fit(job: TrainingJob, runtime: Runtime, *, devices: int) -> None:
     from nnplug.training.several_devices import train_together
     from nnplug.training.train import train
 
-    workers = call.environment.loaders or available_cores()
     if devices > 1:
-        train_together(
-            job, devices=devices, plugins=call.plugins, device=device, workers=workers, progress=call.progress
-        )
+        train_together(job, runtime, devices=devices)
     else:
-        train(job, plugins=call.plugins, device=device, workers=workers, progress=call.progress)
+        train(job, runtime)
 
 
-def _validate(call: Call, job: TrainingJob, device: torch.device, options: Options) -> dict[str, Any]:
+def _validate(job: TrainingJob, runtime: Runtime, options: Options) -> dict[str, Any]:
     from nnplug.training.validate import validate
     from nnplug_nnunetv2_commands.training import write_npz
 
-    summary = validate(
-        job,
-        plugins=call.plugins,
-        device=device,
-        mirroring=True,
-        weights="best" if options.val_best else "final",
-        save_logits=options.npz,
-        executor=call.threads(),
-        progress=call.progress,
-    )
+    weights: WeightsKind = "best" if options.val_best else "final"
+    summary = validate(job, runtime, mirroring=True, weights=weights, save_logits=options.npz)
     write_npz(job.run.validation)
     return summary
 
