@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from nnplug.registry.entries import COMPONENTS, Component
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -31,8 +33,8 @@ Install = Callable[..., Path]
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install a distribution that holds one plugin: a real dist-info and a module on a folder of sys.path.
 
-    `install("nnplug-x", "x", body)` gives the dist-info's folder; `body` is the plugin's module, in which Component,
-    Recipe and hookimpl are imported already. Installing again replaces module and version.
+    `install("nnplug-x", "x", body)` gives the dist-info's folder; `body` is the plugin's module, in which the classes
+    of entries, Recipe and hookimpl are imported already. Installing again replaces module and version.
     """
     site = tmp_path / "site"
     site.mkdir()
@@ -50,7 +52,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\nRequires-Dist: {needs}\n"
         (info / "METADATA").write_text(metadata)
         (info / "entry_points.txt").write_text(f"[nnplug]\n{plugin} = {module}\n")
-        head = "from nnplug import Component, Recipe, hookimpl\n"
+        classes = ", ".join(one.__name__ for one in (Component, *COMPONENTS.values()))
+        head = f"from nnplug import {classes}, Recipe, hookimpl\n"
         (site / f"{module}.py").write_text(head + textwrap.dedent(body))
         sys.modules.pop(module, None)
         modules.append(module)

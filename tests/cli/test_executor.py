@@ -17,7 +17,7 @@ COUNTING = """
 
     @hookimpl
     def nnplug_executors():
-        return [Component("counting", "fake_nnplug_counting:Counting", "one worker that notes its calls")]
+        return [ExecutorComponent("counting", "fake_nnplug_counting:Counting", "one worker that notes its calls")]
 
     @dataclass(frozen=True)
     class Counting(LocalExecutor):

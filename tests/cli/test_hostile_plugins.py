@@ -14,7 +14,7 @@ from nnplug_cli.main import COMMANDS, main
 OFFER = """
 @hookimpl
 def nnplug_normalizers():
-    yield Component("loud", "fake_nnplug_bad:Loud", "a normalizer")
+    yield NormalizerComponent("loud", "fake_nnplug_bad:Loud", "a normalizer")
 
 class Loud:
     zeroes_outside_mask = False
@@ -30,7 +30,7 @@ BROKEN = {
     "leaves the program": ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
     "wrong type from a hook": (
         "@hookimpl\ndef nnplug_trainers(): return {'a': 1}",
-        "nnplug_trainers gave 'a', which is no Component",
+        "nnplug_trainers gave 'a', which is no TrainerComponent",
     ),
     "nothing from a hook": ("@hookimpl\ndef nnplug_trainers(): pass", "nnplug_trainers gave None"),
     "a hook that raises": (
@@ -140,7 +140,7 @@ def test_an_annotation_that_cannot_be_used_is_told_when_the_option_is_set(instal
         from dataclasses import dataclass
         @hookimpl
         def nnplug_metrics():
-            yield Component("odd", "fake_nnplug_bad:Odd", "a metric")
+            yield MetricComponent("odd", "fake_nnplug_bad:Odd", "a metric")
         @dataclass(frozen=True)
         class Odd:
             figures = ("odd",)

@@ -12,7 +12,7 @@ from nnplug_cli.main import main
 GOOD = """
     @hookimpl
     def nnplug_normalizers():
-        return [Component("fake", "fake_nnplug_fake:Fake", "a fake")]
+        return [NormalizerComponent("fake", "fake_nnplug_fake:Fake", "a fake")]
 
     class Fake:
         zeroes_outside_mask = False

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 
 from nnplug.contracts import Topology
 from nnplug.errors import NnplugError
-from nnplug.registry.components import Component, Kind
+from nnplug.registry.components import Kind
+from nnplug.registry.entries import ArchitectureComponent
 from nnplug_cli.main import main
 from nnplug_cli.scaffold import STAND_IN, template, write_plugin
 
@@ -202,7 +203,7 @@ def test_the_network_of_the_template_refuses_what_it_cannot_take(network, stride
 
 def test_the_options_of_the_template_are_checked(network):
     architecture = type(network(((1, 1), (2, 2))))
-    entry = Component("acme-unet", "nnplug_acme.architecture:SmallUNet", "")
+    entry = ArchitectureComponent("acme-unet", "nnplug_acme.architecture:SmallUNet", "")
     from nnplug.registry.options import build
 
     with pytest.raises(NnplugError, match=f"{Kind.ARCHITECTURE} '{entry.name}': .* must have an entry per stage"):

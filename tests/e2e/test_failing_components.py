@@ -33,7 +33,7 @@ from nnplug_nnunet.training.trainer import NnUNetTrainer
 OFFER = """
 @hookimpl
 def nnplug_{kind}s():
-    yield Component("shaky-{kind}", "fake_nnplug_shaky:{name}", "may break")
+    yield {name}Component("shaky-{kind}", "fake_nnplug_shaky:{name}", "may break"{flags})
 
 class {name}({base}):
 {methods}
@@ -49,6 +49,12 @@ figures, ranked = ("odd",), {}
 def measure(self, reference, prediction, labels, *, spacing):
     return {key: {"odd": 1.0} for key in labels.keys}
 """
+FLAGS = {
+    "Architecture": ", takes_topology=True, has_prediction_form=True, has_linear_head=True",
+    "Augmenter": ", augments_batches=True",
+    "Trainer": ", extends_runs=True",
+}
+"""The part of an entry that says what the class can do besides."""
 SOUND = {
     "Extractor": ("NnunetExtractor", "pass"),
     "Planner": ("NnunetPlanner", "pass"),
@@ -66,7 +72,7 @@ def module(broken="", methods=""):
     parts = [HEAD]
     for name, (base, own) in SOUND.items():
         inside = textwrap.indent(own + "\n" + (methods if name == broken else ""), "    ")
-        parts.append(OFFER.format(kind=name.lower(), name=name, base=base, methods=inside))
+        parts.append(OFFER.format(kind=name.lower(), name=name, base=base, methods=inside, flags=FLAGS.get(name, "")))
     return "".join(parts)
 
 

@@ -22,7 +22,7 @@ FLAT = """
 
     @hookimpl
     def nnplug_architectures():
-        return [Component("flat", "fake_nnplug_flat:Flat", "logits at one resolution")]
+        return [ArchitectureComponent("flat", "fake_nnplug_flat:Flat", "logits at one resolution", takes_topology=True)]
 """
 HASTY = """
     from nnplug_nnunet.training.trainer import NnUNetTrainer
@@ -34,7 +34,7 @@ HASTY = """
 
     @hookimpl
     def nnplug_trainers():
-        return [Component("hasty", "fake_nnplug_hasty:Hasty", "says so")]
+        return [TrainerComponent("hasty", "fake_nnplug_hasty:Hasty", "says so")]
 """
 TINY = {
     "planner.base_features": 4,

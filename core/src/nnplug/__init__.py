@@ -11,13 +11,44 @@ from typing import TYPE_CHECKING, Any
 from nnplug.errors import NnplugError
 from nnplug.hookspecs import hookimpl
 from nnplug.registry.components import Component, Kind, Recipe
+from nnplug.registry.entries import (
+    ArchitectureComponent,
+    AugmenterComponent,
+    ConverterComponent,
+    ExecutorComponent,
+    ExtractorComponent,
+    MetricComponent,
+    NormalizerComponent,
+    PlannerComponent,
+    PostprocessorComponent,
+    TrainerComponent,
+)
 from nnplug.registry.loader import Plugins
 
 if TYPE_CHECKING:
     from nnplug.inference.predictor import Predictor
     from nnplug.workspace.case_store import CaseStore
 
-__all__ = ["CaseStore", "Component", "Kind", "NnplugError", "Plugins", "Predictor", "Recipe", "hookimpl"]
+__all__ = [
+    "ArchitectureComponent",
+    "AugmenterComponent",
+    "CaseStore",
+    "Component",
+    "ConverterComponent",
+    "ExecutorComponent",
+    "ExtractorComponent",
+    "Kind",
+    "MetricComponent",
+    "NnplugError",
+    "NormalizerComponent",
+    "PlannerComponent",
+    "Plugins",
+    "PostprocessorComponent",
+    "Predictor",
+    "Recipe",
+    "TrainerComponent",
+    "hookimpl",
+]
 
 
 _LAZY = {"CaseStore": "nnplug.workspace.case_store", "Predictor": "nnplug.inference.predictor"}

@@ -8,6 +8,8 @@ when somebody chooses it by name.
 
 Rules for all hooks:
 
+* A hook returns entries of its own class (`nnplug_trainers`: `nnplug.TrainerComponent`). The fields of an entry say
+  what its implementation can do beyond the contract; the core never looks for methods that no entry promises.
 * An entry's name is what users type and what plans and weights record. Names are lower-case words joined by
   hyphens, unique within a hook; start them with the plugin's own name (``brats``, ``brats-aggressive``).
 * Two distributions that offer one name: using it is an error that names both, never a silent override.
@@ -28,7 +30,19 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nnplug.registry.components import Component, Recipe
+    from nnplug.registry.components import Recipe
+    from nnplug.registry.entries import (
+        ArchitectureComponent,
+        AugmenterComponent,
+        ConverterComponent,
+        ExecutorComponent,
+        ExtractorComponent,
+        MetricComponent,
+        NormalizerComponent,
+        PlannerComponent,
+        PostprocessorComponent,
+        TrainerComponent,
+    )
 
 PROJECT = "nnplug"
 
@@ -37,7 +51,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def nnplug_converters() -> Iterable[Component]:
+def nnplug_converters() -> Iterable[ConverterComponent]:
     """Offer ways to turn folders of other layouts into datasets.
 
     A target satisfies `nnplug.contracts.Converter`. It reads the source and never touches it; the core gives it the
@@ -47,7 +61,7 @@ def nnplug_converters() -> Iterable[Component]:
 
 
 @hookspec
-def nnplug_extractors() -> Iterable[Component]:
+def nnplug_extractors() -> Iterable[ExtractorComponent]:
     """Offer ways to measure a dataset into a `Fingerprint`.
 
     A target satisfies `nnplug.contracts.Extractor`. It may read every training case but writes nothing; the
@@ -57,7 +71,7 @@ def nnplug_extractors() -> Iterable[Component]:
 
 
 @hookspec
-def nnplug_planners() -> Iterable[Component]:
+def nnplug_planners() -> Iterable[PlannerComponent]:
     """Offer rules that turn a fingerprint into `Plans`.
 
     A target satisfies `nnplug.contracts.Planner`. Planning is a pure function: the same fingerprint, dataset
@@ -67,7 +81,7 @@ def nnplug_planners() -> Iterable[Component]:
 
 
 @hookspec
-def nnplug_normalizers() -> Iterable[Component]:
+def nnplug_normalizers() -> Iterable[NormalizerComponent]:
     """Offer intensity normalisations of one channel.
 
     A target satisfies `nnplug.contracts.Normalizer`. The plans hold one name per channel; a planner chooses
@@ -77,18 +91,18 @@ def nnplug_normalizers() -> Iterable[Component]:
 
 
 @hookspec
-def nnplug_architectures() -> Iterable[Component]:
+def nnplug_architectures() -> Iterable[ArchitectureComponent]:
     """Offer networks.
 
-    A target satisfies `nnplug.contracts.Architecture`: it counts feature maps by arithmetic for the planner
-    and builds the module when training or prediction asks. Keep torch out of the target's module level:
-    planning imports it.
+    A target satisfies `nnplug.contracts.TopologyArchitecture` or `PatchArchitecture`: it counts feature maps by
+    arithmetic for the planner and builds the module when training or prediction asks. Keep torch out of the target's
+    module level: planning imports it.
     """
     return ()
 
 
 @hookspec
-def nnplug_augmenters() -> Iterable[Component]:
+def nnplug_augmenters() -> Iterable[AugmenterComponent]:
     """Offer the random transforms of training patches.
 
     A target satisfies `nnplug.contracts.Augmenter`. All randomness comes from the generator that it is given.
@@ -97,7 +111,7 @@ def nnplug_augmenters() -> Iterable[Component]:
 
 
 @hookspec
-def nnplug_trainers() -> Iterable[Component]:
+def nnplug_trainers() -> Iterable[TrainerComponent]:
     """Offer training procedures.
 
     A target satisfies `nnplug.contracts.Trainer`. It is given everything it uses: network, data, augmenter,
@@ -107,7 +121,7 @@ def nnplug_trainers() -> Iterable[Component]:
 
 
 @hookspec
-def nnplug_postprocessors() -> Iterable[Component]:
+def nnplug_postprocessors() -> Iterable[PostprocessorComponent]:
     """Offer rules that are fitted on validation predictions and applied to label maps.
 
     A target satisfies `nnplug.contracts.Postprocessor`. What fitting returns is JSON and travels with the model.
@@ -116,7 +130,7 @@ def nnplug_postprocessors() -> Iterable[Component]:
 
 
 @hookspec
-def nnplug_metrics() -> Iterable[Component]:
+def nnplug_metrics() -> Iterable[MetricComponent]:
     """Offer ways to score a label map against its reference.
 
     A target satisfies `nnplug.contracts.Metric`. Users choose them by `nnplug evaluate --metrics NAME`; plans do not
@@ -126,7 +140,7 @@ def nnplug_metrics() -> Iterable[Component]:
 
 
 @hookspec
-def nnplug_executors() -> Iterable[Component]:
+def nnplug_executors() -> Iterable[ExecutorComponent]:
     """Offer places where jobs run: threads of this machine, a cluster.
 
     A target satisfies `nnplug.contracts.Executor`. Executors are chosen for each command and are no part of plans:
@@ -140,5 +154,6 @@ def nnplug_recipes() -> Iterable[Recipe]:
     """Offer named choices of components, a word for ``--recipe``.
 
     A recipe may name components of other plugins. It is expanded into the plans when planning and never read again.
+    The one with ``default=True`` is taken where the user names none, and for kinds that other recipes leave out.
     """
     return ()

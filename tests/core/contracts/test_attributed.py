@@ -12,7 +12,8 @@ from nnplug.contracts import AugmentationContext
 from nnplug.contracts.attributed import AttributingAugmenter, AttributingExecutor, build_network
 from nnplug.errors import ComponentFailed, InvalidPlugin, Problems
 from nnplug.registry.attribution import tagged
-from nnplug.registry.components import Component, Entry, Kind, Source
+from nnplug.registry.components import Entry, Kind, Source
+from nnplug.registry.entries import COMPONENTS
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.testing import samples
@@ -21,7 +22,7 @@ SOURCE = Source("x", "nnplug-x", "1.0")
 
 
 def made(kind, component):
-    return tagged(component, Entry(kind, Component("mine", "test_attributed:X", ""), SOURCE).origin)
+    return tagged(component, Entry(COMPONENTS[kind]("mine", "test_attributed:X", ""), SOURCE).origin)
 
 
 class Component_:
@@ -92,11 +93,18 @@ def test_an_augmenter_that_breaks_its_contract_is_named(transform, error, messag
         bound(*SAMPLE, np.random.default_rng(0))
 
 
-def test_what_an_augmenter_says_of_cascades_is_still_heard():
-    component = Augmenter(crop)
-    assert not AttributingAugmenter(component).takes_previous_stage
-    component.takes_previous_stage = True
-    assert AttributingAugmenter(component).takes_previous_stage
+def test_batches_are_augmented_under_the_augmenters_name():
+    class Batching(Augmenter):
+        def bind_batches(self, context):
+            raise KeyError("batches")
+
+    component = made(Kind.AUGMENTER, Batching(crop))
+    with pytest.raises(ComponentFailed, match=r"augmenter 'mine' .* failed: KeyError: 'batches'"):
+        AttributingAugmenter(component, component).bind_batches(CONTEXT)
+
+
+def test_an_augmenter_that_promises_no_batches_augments_none():
+    assert AttributingAugmenter(made(Kind.AUGMENTER, Augmenter(crop))).bind_batches(CONTEXT) is None
 
 
 def test_what_is_no_network_is_told():

@@ -37,7 +37,7 @@ def test_two_meanings_of_one_figure_are_refused(install):
         f"""
         @hookimpl
         def nnplug_metrics():
-            return [Component("x", "fake_{module}:X", "counts again")]
+            return [MetricComponent("x", "fake_{module}:X", "counts again")]
 
         class X:
             figures = ("Dice",)

@@ -30,7 +30,7 @@ LARGE = {**FINGERPRINT, "shapes_after_crop": [[512, 512, 512]] * 20}
 TINY = """
 @hookimpl
 def nnplug_trainers():
-    yield Component("tiny", "fake_nnplug_tiny:Tiny", "a trainer with two options")
+    yield TrainerComponent("tiny", "fake_nnplug_tiny:Tiny", "a trainer with two options")
 
 @hookimpl
 def nnplug_recipes():

@@ -121,9 +121,6 @@ def test_transforms_are_counted_and_unchanged():
 
 def test_what_the_device_transforms_lies_between_two_marks():
     class Batches:
-        source_patch_size = (4, 4)
-        batched = property(lambda self: self)
-
         def draw(self, rng, channels):
             return rng.random()
 
@@ -135,12 +132,12 @@ def test_what_the_device_transforms_lies_between_two_marks():
             return groups
 
     class Augmenter:
-        def bind(self, context):
+        def bind_batches(self, context):
             return Batches()
 
     counter, steps = Counter(), StepTimer(torch.device("cpu"))
     context = AugmentationContext((2, 2), (0, 1), (), Labels({"background": (0,), "a": (1,)}))
-    batched = TimedAugmenter(Augmenter(), counter, steps).bind(context).batched
+    batched = TimedAugmenter(Augmenter(), counter, steps).bind_batches(context)
     drawn = batched.draw(np.random.default_rng(0), 1)
     assert (batched.cut_size(drawn), batched(["groups"])) == ((2, 2), ["groups"])
     ((begin, end),) = steps.augmented

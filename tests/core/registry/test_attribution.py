@@ -11,10 +11,11 @@ import pytest
 
 from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError
 from nnplug.registry.attribution import attributed, expect, name_of, tagged
-from nnplug.registry.components import Component, Entry, Kind, Source
+from nnplug.registry.components import Entry, Source
+from nnplug.registry.entries import ArchitectureComponent, NormalizerComponent
 
-ENTRY = Entry(Kind.NORMALIZER, Component("log", f"{__name__}:Log", "a log"), Source("x", "nnplug-x", "1.0"))
-OTHER = Entry(Kind.ARCHITECTURE, Component("net", "fractions:Fraction", "a net"), Source("y", "nnplug-y", "2.0"))
+ENTRY = Entry(NormalizerComponent("log", f"{__name__}:Log", "a log"), Source("x", "nnplug-x", "1.0"))
+OTHER = Entry(ArchitectureComponent("net", "fractions:Fraction", "a net"), Source("y", "nnplug-y", "2.0"))
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ import pytest
 
 from nnplug.errors import AmbiguousComponent, InvalidOptions, InvalidPlugin, UnknownComponent
 from nnplug.registry.components import Component, Entry, Kind, OfferedRecipe, Recipe, Registry, Source
+from nnplug.registry.entries import COMPONENTS
 
 SOURCE = Source("x", "nnplug-x", "1.0")
 
 
 def entry(name, kind=Kind.TRAINER, target="fractions:Fraction", source=SOURCE):
-    return Entry(kind, Component(name, target, "a summary"), source)
+    return Entry(COMPONENTS[kind](name, target, "a summary"), source)
 
 
 @pytest.mark.parametrize("name", ["", "Nnunet", "two words", "under_score", "-a", "a-", "a--b", "café"])

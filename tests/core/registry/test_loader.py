@@ -13,7 +13,7 @@ from nnplug.registry.loader import Status
 OFFER = """
 @hookimpl
 def nnplug_planners():
-    yield Component("extra", "json:JSONDecoder", "a planner")
+    yield PlannerComponent("extra", "json:JSONDecoder", "a planner")
 """
 
 
@@ -51,23 +51,51 @@ def test_a_plugin_and_its_source_are_found(install):
         ),
         ("@hookimpl\ndef nnplug_planners(config): return []", "Argument(s) {'config'} are declared"),
         ("def nnplug_planners(): return []", "implements no hook of nnplug; decorate its functions"),
-        ("@hookimpl\ndef nnplug_planners(): return ['x']", "nnplug_planners gave 'x', which is no Component"),
+        ("@hookimpl\ndef nnplug_planners(): return ['x']", "nnplug_planners gave 'x', which is no PlannerComponent"),
+        (
+            "@hookimpl\ndef nnplug_planners(): yield TrainerComponent('a', 'b:c', '')",
+            "extends_runs=False), which is no PlannerComponent",
+        ),
+        ("@hookimpl\ndef nnplug_planners(): yield Component('a', 'b:c', '')", "which is no PlannerComponent"),
+        (
+            "@hookimpl\ndef nnplug_trainers(): yield TrainerComponent('a', 'b:c', '', takes_several_device=True)",
+            "__init__() got an unexpected keyword argument 'takes_several_device'",
+        ),
+        (
+            "@hookimpl\ndef nnplug_trainers(): yield TrainerComponent('a', 'b:c', '', extends_runs='yes')",
+            "extends_runs of component 'a' is 'yes'; expected True or False",
+        ),
         ("@hookimpl\ndef nnplug_recipes(): yield Component('a', 'b:c', '')", "which is no Recipe"),
         (
             "@hookimpl\ndef nnplug_planners(): return 3",
             "nnplug_planners raised TypeError: 'int' object is not iterable",
         ),
-        ("@hookimpl\ndef nnplug_planners(): Component('a', 'b:c', '')", "nnplug_planners gave None; return or yield"),
-        ("@hookimpl\ndef nnplug_planners(): return Component('a', 'b:c', '')", "nnplug_planners raised TypeError"),
-        ("@hookimpl\ndef nnplug_planners(): yield Component('Bad Name', 'a:b', '')", "'Bad Name' is not lower-case"),
-        ("@hookimpl\ndef nnplug_planners(): yield Component('a', 'a.b', '')", "'a.b' of component 'a' is not"),
         (
-            "@hookimpl\ndef nnplug_planners(): yield Component('a', 'b:c', None)",
+            "@hookimpl\ndef nnplug_planners(): PlannerComponent('a', 'b:c', '')",
+            "nnplug_planners gave None; return or yield",
+        ),
+        (
+            "@hookimpl\ndef nnplug_planners(): return PlannerComponent('a', 'b:c', '')",
+            "nnplug_planners raised TypeError",
+        ),
+        (
+            "@hookimpl\ndef nnplug_planners(): yield PlannerComponent('Bad Name', 'a:b', '')",
+            "'Bad Name' is not lower-case",
+        ),
+        ("@hookimpl\ndef nnplug_planners(): yield PlannerComponent('a', 'a.b', '')", "'a.b' of component 'a' is not"),
+        (
+            "@hookimpl\ndef nnplug_planners(): yield PlannerComponent('a', 'b:c', None)",
             "'a' is None, which is no line of text",
         ),
-        ("@hookimpl\ndef nnplug_planners(): yield Component('a', 'b:c', 'x\\ny')", "which is no line of text"),
-        ("@hookimpl\ndef nnplug_planners(): yield Component('a', 'b:c', '', '1')", "state_version of component 'a'"),
-        ("@hookimpl\ndef nnplug_planners(): yield Component(3, 'b:c', '')", "component name 3 is not lower-case"),
+        ("@hookimpl\ndef nnplug_planners(): yield PlannerComponent('a', 'b:c', 'x\\ny')", "which is no line of text"),
+        (
+            "@hookimpl\ndef nnplug_planners(): yield PlannerComponent('a', 'b:c', '', '1')",
+            "state_version of component 'a'",
+        ),
+        (
+            "@hookimpl\ndef nnplug_planners(): yield PlannerComponent(3, 'b:c', '')",
+            "component name 3 is not lower-case",
+        ),
         ("@hookimpl\ndef nnplug_recipes(): yield Recipe('a', {}, None)", "summary of recipe 'a' is None"),
         ("@hookimpl\ndef nnplug_planners(): yield 1 / 0", "nnplug_planners raised ZeroDivisionError: division by zero"),
         ("@hookimpl\ndef nnplug_planners(): raise SystemExit('bye')", "SystemExit: bye"),

@@ -7,13 +7,14 @@ import pytest
 
 from nnplug import Kind, Plugins
 from nnplug.errors import InvalidFile, MissingProvider
-from nnplug.registry.components import Component, Entry, Source
+from nnplug.registry.components import Entry, Source
+from nnplug.registry.entries import COMPONENTS
 from nnplug.registry.provenance import Provider, record, resolve
 
 OFFER = """
 @hookimpl
 def nnplug_architectures():
-    yield Component("mednext", "json:JSONDecoder", "a network", {state})
+    yield ArchitectureComponent("mednext", "json:JSONDecoder", "a network", {state})
 """
 ELSEWHERE = OFFER.replace("mednext", "other")
 
@@ -55,7 +56,7 @@ def test_a_record_holds_everything_and_survives_json(saved):
 def test_a_record_has_each_component_once_in_the_order_of_kinds():
     source = Source("x", "nnplug-x", "1.0")
     planner, b, a = (
-        Entry(kind, Component(name, "a:b", ""), source)
+        Entry(COMPONENTS[kind](name, "a:b", ""), source)
         for kind, name in ((Kind.PLANNER, "p"), (Kind.NORMALIZER, "b"), (Kind.NORMALIZER, "a"))
     )
     assert [p.name for p in record([b, a, planner, b])] == ["p", "a", "b"]

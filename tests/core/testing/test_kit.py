@@ -13,7 +13,8 @@ from torch import nn
 from nnplug.contracts import TrainingLength
 from nnplug.errors import NnplugError
 from nnplug.plans.fingerprint import Fingerprint
-from nnplug.registry.components import Component, Entry, Kind, Registry, Source
+from nnplug.registry.components import Entry, Kind, Registry, Source
+from nnplug.registry.entries import COMPONENTS, ArchitectureComponent
 from nnplug.registry.loader import Plugins
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
@@ -30,7 +31,7 @@ def problem(monkeypatch):
         module = ModuleType("fake_components")
         module.Fake = target
         monkeypatch.setitem(sys.modules, "fake_components", module)
-        entry = Entry(kind, Component("fake", "fake_components:Fake", ""), SOURCE)
+        entry = Entry(COMPONENTS[kind]("fake", "fake_components:Fake", "", **FLAGS.get(target, {})), SOURCE)
         return {check.name: check for check in checks(entry, Registry([entry]))}[name].problem()
 
     return run
@@ -75,6 +76,13 @@ class CrookedArchitecture(ShallowArchitecture):
 class WideArchitecture(ShallowArchitecture):
     def split_head(self, network):
         return nn.Identity(), nn.Conv3d(network.in_channels, network.out_channels, 3, padding=1)
+
+
+FLAGS = {
+    ShallowArchitecture: {"takes_topology": True},
+    CrookedArchitecture: {"takes_topology": True, "has_linear_head": True},
+    WideArchitecture: {"takes_topology": True, "has_linear_head": True},
+}
 
 
 class LeakyAugmenter:
@@ -180,7 +188,7 @@ def test_a_broken_component_is_caught(problem, kind, target, check, message):
 def test_torch_at_module_level_is_caught(tmp_path, monkeypatch):
     (tmp_path / "fake_heavy.py").write_text("import torch\nclass Fake: ...\n")
     monkeypatch.syspath_prepend(tmp_path)
-    entry = Entry(Kind.ARCHITECTURE, Component("fake", "fake_heavy:Fake", ""), SOURCE)
+    entry = Entry(ArchitectureComponent("fake", "fake_heavy:Fake", ""), SOURCE)
     (check,) = [c for c in checks(entry, Registry([entry])) if c.name == "imports no torch"]
     assert check.problem() == "importing fake_heavy:Fake imports torch; import it inside the functions that use it"
 

@@ -19,6 +19,7 @@ from nnplug.dataset.splits import Fold
 from nnplug.errors import Problems
 from nnplug.io.crop_info import CropInfo
 from nnplug.plans.plans import Choice, Resampling
+from nnplug.registry.entries import AugmenterComponent, TrainerComponent
 from nnplug.testing.samples import DESCRIPTION, SHAPE, write_cases
 from nnplug.training.job import TrainingJob
 from nnplug.training.previous_stage import (
@@ -30,8 +31,6 @@ from nnplug.training.previous_stage import (
 )
 from nnplug.training.schedule import in_stages, is_refined
 from nnplug.workspace.layout import Workspace
-from nnplug_nnunet.augmentation import NnunetAugmenter
-from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "cascade.npz")
 CASCADE = "3d_cascade_fullres"
@@ -170,12 +169,19 @@ def test_a_case_that_no_fold_predicts_is_named(job):
 
 
 def test_components_that_know_nothing_of_cascades_are_named(job):
-    check_takes_previous_stage(job, NnunetAugmenter(), NnUNetTrainer())
+    able = (
+        AugmenterComponent("crop", "a:B", "", takes_previous_stage=True),
+        TrainerComponent("acme", "a:B", "", takes_previous_stage=True),
+    )
+    check_takes_previous_stage(job, *able)
     with pytest.raises(Problems) as problems:
-        check_takes_previous_stage(job, object(), object())
+        check_takes_previous_stage(job, *(replace(one, takes_previous_stage=False) for one in able))
     augmenter, trainer = problems.value.lines
-    assert augmenter.startswith(f"{CASCADE} refines the predictions of '3d_lowres', and augmenter 'crop' knows nothing")
-    assert "trainer 'acme' knows nothing of cascades. Choose another trainer, or train a configuration" in trainer
+    assert augmenter == (
+        f"{CASCADE} refines the predictions of '3d_lowres', and the entry of augmenter 'crop' does not say "
+        "takes_previous_stage=True. Choose another augmenter, or train a configuration that refines none."
+    )
+    assert "trainer 'acme' does not say takes_previous_stage=True. Choose another trainer" in trainer
 
 
 def test_stages_come_one_after_the_other(job):

@@ -15,7 +15,8 @@ from nnplug.errors import InvalidOptions, NnplugError, Problems
 from nnplug.preparation.make_plans import make_plans
 from nnplug.preparation.measure import measure
 from nnplug.preparation.preprocess import Channel, preprocess_dataset
-from nnplug.registry.components import Component, Entry, Kind, Source
+from nnplug.registry.components import Entry, Kind, Source
+from nnplug.registry.entries import NormalizerComponent
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
@@ -51,8 +52,8 @@ def test_jobs_run_in_both_workers_and_failures_are_named_as_here(executor, clust
 
 
 def test_a_component_that_fails_in_a_worker_is_named_with_its_case_and_the_others_are_finished(executor, jobs):
-    component = Component("faulty", "cluster_jobs:Faulty", "takes no ones")
-    entry = Entry(Kind.NORMALIZER, component, Source("faulty", "nnplug-faulty", "1.0"))
+    component = NormalizerComponent("faulty", "cluster_jobs:Faulty", "takes no ones")
+    entry = Entry(component, Source("faulty", "nnplug-faulty", "1.0"))
     work = partial(jobs.normalise, channel=Channel(entry.create(), False, None))
     results = executor.map(work, [0, 1, 0, 0], stage="preprocess", name=lambda item: f"case_{item}")
     assert os.getpid() not in {pid for pid, _ in (next(results) for _ in range(3))}

@@ -26,7 +26,7 @@ BIN = Path(sys.executable).parent
 DATASET = "Dataset999_Phantom"
 SHORT = """
 from dataclasses import dataclass
-from nnplug import Component, hookimpl
+from nnplug import TrainerComponent, hookimpl
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Short(NnUNetTrainer):
 
 @hookimpl
 def nnplug_trainers():
-    yield Component("short", "short_trainer:Short", "six iterations")
+    yield TrainerComponent("short", "short_trainer:Short", "six iterations", extends_runs=True)
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from nnplug.registry.components import Entry, Kind, OfferedRecipe, Registry
+from nnplug.registry.components import AnyEntry, Kind, OfferedRecipe, Registry
 from nnplug_cli.commands.components import KINDS, RECIPE
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option
@@ -35,7 +35,7 @@ def command(context: Context, *, kind: str, name: str, as_json: bool) -> None:
 
 
 def _component(context: Context, kind: Kind, name: str) -> dict[str, Any]:
-    entry: Entry = context.plugins.registry.get(kind, name)
+    entry: AnyEntry = context.plugins.registry.get(kind, name)
     options = [{"name": n, "type": t, "default": d or None} for n, t, d in entry.options()]
     return {"kind": str(kind), **asdict(entry.component), "source": asdict(entry.source), "options": options}
 

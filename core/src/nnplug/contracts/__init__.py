@@ -5,12 +5,20 @@ A component is a class; its keyword arguments are its options (a frozen dataclas
 network sees (y, x) patches.
 """
 
-from nnplug.contracts.architecture import AcceleratedArchitecture, Architecture, HeadedArchitecture, Topology
+from nnplug.contracts.architecture import (
+    AcceleratedArchitecture,
+    Architecture,
+    HeadedArchitecture,
+    PatchArchitecture,
+    Topology,
+    TopologyArchitecture,
+)
 from nnplug.contracts.augmenter import (
     Augmentation,
     AugmentationContext,
     Augmenter,
     BatchAugmentation,
+    BatchAugmenter,
     CascadeAugmentation,
     DrawnSamples,
 )
@@ -31,6 +39,7 @@ __all__ = [
     "AugmentationContext",
     "Augmenter",
     "BatchAugmentation",
+    "BatchAugmenter",
     "Better",
     "CascadeAugmentation",
     "Converter",
@@ -44,11 +53,13 @@ __all__ = [
     "LogLine",
     "Metric",
     "Normalizer",
+    "PatchArchitecture",
     "Planner",
     "PlanningContext",
     "Postprocessor",
     "SourceScan",
     "Topology",
+    "TopologyArchitecture",
     "Trainer",
     "TrainingLength",
     "TrainingTask",

@@ -26,12 +26,10 @@ class Topology:
 
 
 class Architecture(Protocol):
-    """A network. Its options are what the plans store; torch is imported in `build` only."""
+    """A network. Its options are what the plans store; torch is imported in `build` only.
 
-    @classmethod
-    def options_for(cls, topology: Topology) -> Mapping[str, Any]:
-        """The options (JSON values) with which this network has that geometry."""
-        ...
+    A planner sizes it by one of two ways, which the entry names: `TopologyArchitecture` or `PatchArchitecture`.
+    """
 
     def feature_map_elements(self, patch_size: Sequence[int], *, channels: int, heads: int) -> int:
         """Elements of all feature maps of one sample: the planner's measure of memory, by arithmetic."""
@@ -50,8 +48,41 @@ class Architecture(Protocol):
         ...
 
 
+class TopologyArchitecture(Architecture, Protocol):
+    """A U-Net whose stages the planner decides; its entry says `takes_topology=True`."""
+
+    @classmethod
+    def options_for(cls, topology: Topology) -> Mapping[str, Any]:
+        """Return the options (JSON values) with which this network has that geometry."""
+        ...
+
+
+class PatchArchitecture(Architecture, Protocol):
+    """A network with a geometry of its own, such as a transformer; the planner decides the patch alone.
+
+    Its entry says nothing of a topology. The planner shrinks the patch until `feature_map_elements` fits its budget.
+    """
+
+    @classmethod
+    def largest_patch(cls, limit: Sequence[int]) -> tuple[int, ...]:
+        """Return the largest patch size that the network takes.
+
+        Args:
+            limit: voxels per axis, (z, y, x) or (y, x), that the patch must not exceed.
+
+        Raises:
+            NnplugError: the network takes no patch within the limit.
+        """
+        ...
+
+    @classmethod
+    def options_for_patch(cls, patch_size: Sequence[int]) -> Mapping[str, Any]:
+        """Return the options (JSON values) of a network for patches of that size, with 2 or 3 axes."""
+        ...
+
+
 class AcceleratedArchitecture(Architecture, Protocol):
-    """A network that predicts faster in another form. Nobody need offer this: the core looks for the method."""
+    """A network that predicts faster in another form; its entry says `has_prediction_form=True`."""
 
     def for_prediction(self, network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
         """What `build` gave, in evaluation mode on `device`, in a form that computes the same faster.
@@ -63,7 +94,7 @@ class AcceleratedArchitecture(Architecture, Protocol):
 
 
 class HeadedArchitecture(Architecture, Protocol):
-    """A network whose last layer is linear. Nobody need offer this: the core looks for the method.
+    """A network whose last layer is linear; its entry says `has_linear_head=True`.
 
     The mean of logits over windows and mirror images is what that layer makes of the mean of its inputs. Where these
     are fewer than the classes, the core sums them up instead: in less memory and time, equal but for rounding.

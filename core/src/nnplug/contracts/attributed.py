@@ -12,6 +12,7 @@ from nnplug.contracts import (
     AugmentationContext,
     Augmenter,
     BatchAugmentation,
+    BatchAugmenter,
     CascadeAugmentation,
     DrawnSamples,
 )
@@ -94,20 +95,29 @@ def build_network(architecture: Architecture, *, channels: int, outputs: int) ->
 
 
 @dataclass(frozen=True)
-class AttributingAugmenter(Augmenter):
-    """An augmenter whose transforms are told under its name, whichever trainer's threads call them."""
+class AttributingAugmenter(BatchAugmenter):
+    """An augmenter whose transforms are told under its name, whichever trainer's threads call them.
+
+    Attributes:
+        augmenter: it.
+        batching: the same, where its entry says that it augments batches.
+    """
 
     augmenter: Augmenter
-
-    @property
-    def takes_previous_stage(self) -> bool:
-        """See `nnplug.contracts.Augmenter`."""
-        return bool(getattr(self.augmenter, "takes_previous_stage", False))
+    batching: BatchAugmenter | None = None
 
     def bind(self, context: AugmentationContext) -> Augmentation:
         """See `nnplug.contracts.Augmenter`."""
         with attributed(self.augmenter):
             return _Augmentation(self.augmenter, self.augmenter.bind(context), tuple(context.patch_size))
+
+    def bind_batches(self, context: AugmentationContext) -> BatchAugmentation | None:
+        """See `nnplug.contracts.BatchAugmenter`."""
+        if self.batching is None:
+            return None
+        with attributed(self.augmenter):
+            batches = self.batching.bind_batches(context)
+        return None if batches is None else _BatchAugmentation(self.augmenter, batches, tuple(context.patch_size))
 
 
 @dataclass(frozen=True)
@@ -120,12 +130,6 @@ class _Augmentation(CascadeAugmentation):
     def source_patch_size(self) -> tuple[int, ...]:
         with attributed(self.augmenter):
             return self.augmentation.source_patch_size
-
-    @property
-    def batched(self) -> BatchAugmentation | None:
-        with attributed(self.augmenter):
-            batched = getattr(self.augmentation, "batched", None)
-        return None if batched is None else _BatchAugmentation(self.augmenter, batched, self.patch_size)
 
     def __call__(
         self, image: Image, label: Label, rng: np.random.Generator, *, previous: Label | None = None

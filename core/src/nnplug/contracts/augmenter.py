@@ -62,7 +62,7 @@ class Augmentation(Protocol):
 
 
 class CascadeAugmentation(Augmentation, Protocol):
-    """What an augmenter that `takes_previous_stage` gives: it moves the previous stage's label map with the image."""
+    """Moves the previous stage's label map with the image, as an entry with `takes_previous_stage=True` promises."""
 
     def __call__(
         self,
@@ -105,11 +105,7 @@ class DrawnSamples:
 
 
 class BatchAugmentation(Protocol):
-    """The same transforms for whole batches, where the network computes: threads draw and cut, the device applies.
-
-    An `Augmentation` that can do this has an attribute `batched` that holds one; without it, or where it is None, the
-    threads of the loader augment each sample.
-    """
+    """The same transforms for whole batches, where the network computes: threads draw and cut, the device applies."""
 
     def draw(self, rng: np.random.Generator, channels: int) -> Any:
         """Everything random about one sample; the same draws as calling the augmentation with that `rng`."""
@@ -135,10 +131,22 @@ class BatchAugmentation(Protocol):
 class Augmenter(Protocol):
     """Makes the random transforms of training patches.
 
-    A class attribute `takes_previous_stage = True` says that `bind` gives a `CascadeAugmentation`; one that does not
-    say so is refused where a configuration refines the prediction of another.
+    Where the entry says `takes_previous_stage=True`, `bind` returns a `CascadeAugmentation`. An augmenter whose entry
+    does not say so is refused where a configuration refines the prediction of another.
     """
 
     def bind(self, context: AugmentationContext) -> Augmentation:
         """Prepare for one training."""
+        ...
+
+
+class BatchAugmenter(Augmenter, Protocol):
+    """An augmenter that can also work on whole batches; its entry says `augments_batches=True`.
+
+    Trainers get every augmenter as one of these (`TrainingTask.augmenter`): for an entry that does not say so,
+    `bind_batches` returns None.
+    """
+
+    def bind_batches(self, context: AugmentationContext) -> BatchAugmentation | None:
+        """Return the transforms of `bind(context)` for batches; None where they only work sample by sample."""
         ...

@@ -13,7 +13,7 @@ from nnplug.runtime.progress import Progress
 if TYPE_CHECKING:
     import torch
 
-    from nnplug.contracts.augmenter import Augmenter
+    from nnplug.contracts.augmenter import BatchAugmenter
     from nnplug.dataset.labels import Labels
     from nnplug.workspace.case_store import CaseStore
     from nnplug.workspace.layout import RunFolder
@@ -47,7 +47,7 @@ class TrainingTask:
     cases: CaseStore
     training: tuple[str, ...]
     validation: tuple[str, ...]
-    augmenter: Augmenter
+    augmenter: BatchAugmenter
     masked_channels: tuple[int, ...]
     device: torch.device
     run: RunFolder
@@ -88,9 +88,9 @@ class TrainingLength:
 class Trainer(Protocol):
     """A training procedure.
 
-    A class attribute `takes_previous_stage = True` says that it gives the network `TrainingTask.previous_labels`; one
-    that does not say so is refused where a configuration refines the prediction of another. Likewise
-    `takes_several_devices = True` says that it heeds `TrainingTask.world`.
+    Its entry says `takes_previous_stage=True` where it gives the network `TrainingTask.previous_labels`; a trainer
+    whose entry does not say so is refused where a configuration refines the prediction of another. Likewise
+    `takes_several_devices=True` says that it shares its batches as `TrainingTask.world` asks.
     """
 
     def mirror_axes(self, dimensions: int) -> tuple[int, ...]:
@@ -120,7 +120,7 @@ class Trainer(Protocol):
 
 
 class ExtensibleTrainer(Trainer, Protocol):
-    """A training procedure that can go on with a finished run. Nobody need offer this: the core looks for the method.
+    """A training procedure that can go on with a finished run; its entry says `extends_runs=True`.
 
     At its end `train` leaves `task.run.final_state`, which with the final weights is enough to go on. To extend the
     run, the core renames it to `task.run.state` and calls `train` with the new options.

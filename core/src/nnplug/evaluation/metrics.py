@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nnplug.contracts import Better, Figures, Metric
 from nnplug.errors import InvalidOptions
 from nnplug.ops.metrics import METRICS, confusion, overlap
-from nnplug.registry.components import Entry, Kind, Registry
+from nnplug.registry.components import AnyEntry, Kind, Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,11 +67,11 @@ def make_metrics(names: Sequence[str], options: Mapping[str, Any], registry: Reg
     return metrics
 
 
-def _options(entry: Entry) -> list[str]:
+def _options(entry: AnyEntry) -> list[str]:
     return [name for name, _, _ in entry.options()]
 
 
-def _check_figures(entries: Sequence[Entry], metrics: Sequence[Metric]) -> None:
+def _check_figures(entries: Sequence[AnyEntry], metrics: Sequence[Metric]) -> None:
     """One figure, one meaning: a summary has no place for two."""
     giver: dict[str, str] = {}
     for entry, metric in zip(entries, metrics, strict=True):

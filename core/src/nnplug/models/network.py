@@ -6,18 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 
-from nnplug.contracts import Architecture
 from nnplug.contracts.attributed import build_network
+from nnplug.contracts.capabilities import accelerated, headed
+from nnplug.contracts.kinds import ARCHITECTURE
 from nnplug.errors import InvalidFile
 from nnplug.models.open import Model
 from nnplug.models.weights import WeightFiles
 from nnplug.ops.one_hot import expand_last_channel
 from nnplug.ops.sliding_window import Network
 from nnplug.registry.attribution import attributed
-from nnplug.registry.components import Kind, Registry
+from nnplug.registry.components import Registry
 from nnplug.runtime.device import autocast, autocast_dtype, memory_format
 
 
@@ -52,7 +54,8 @@ class LoadedNetwork:
         self._outputs = labels.outputs
         self._previous_labels = configuration.previous_labels(labels)
         choice = configuration.architecture
-        self._architecture: Architecture = registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
+        self._entry = registry.get(ARCHITECTURE, choice.name)
+        self._architecture = self._entry.create(choice.options)
         channels = configuration.input_channels(model.description)
         module = build_network(self._architecture, channels=channels, outputs=labels.outputs)
         order = memory_format(device, configuration.dimensions)
@@ -75,11 +78,12 @@ class LoadedNetwork:
         Raises:
             InvalidFile: the weights are not those of this network.
         """
-        split = getattr(self._architecture, "split_head", None)
-        if split is not None and len(weights) == 1:
+        architecture = headed(self._entry, self._architecture)
+        if architecture is not None and len(weights) == 1:
             self._load(weights[0])
-            with attributed(self._architecture):
-                features, head = split(self.module)
+            with attributed(architecture):
+                features, last = architecture.split_head(self.module)
+            head = cast("torch.nn.Conv3d", last)  # or of 2 axes: a convolution, as the contract says
             if head.weight.shape[1] < self._outputs:
                 network = partial(self._compute, features, weights[0])
                 return Averaged((network,), head.weight.shape[1], partial(_mix, head.weight, head.bias))
@@ -94,9 +98,11 @@ class LoadedNetwork:
             return network(windows)
 
     def _for_prediction(self, module: torch.nn.Module) -> torch.nn.Module:
-        accelerate = getattr(self._architecture, "for_prediction", None)
-        with attributed(self._architecture):
-            return module if accelerate is None else accelerate(module, self._device)
+        architecture = accelerated(self._entry, self._architecture)
+        if architecture is None:
+            return module
+        with attributed(architecture):
+            return architecture.for_prediction(module, self._device)
 
     def _load(self, weights: Path) -> None:
         if weights == self._loaded:

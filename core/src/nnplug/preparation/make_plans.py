@@ -15,7 +15,7 @@ from nnplug.plans.overrides import PLAN
 from nnplug.plans.plans import Choice, Plans
 from nnplug.preparation.plan_overrides import check_patches, override
 from nnplug.registry.attribution import attributed, expect
-from nnplug.registry.components import Entry, Kind, Registry
+from nnplug.registry.components import AnyEntry, Kind, Registry
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import record
 from nnplug.runtime.progress import Progress, Silent
@@ -205,7 +205,7 @@ def _check_fingerprint(fingerprint: Fingerprint, description: DatasetDescription
             raise NnplugError(f"the fingerprint's {what} hold {wrong[0]}; every number must be above 0")
 
 
-def _entries(plans: Plans, registry: Registry) -> Iterator[Entry]:
+def _entries(plans: Plans, registry: Registry) -> Iterator[AnyEntry]:
     """Every component that the plans name."""
     for kind, choice in plans.choices.items():
         yield registry.get(Kind(kind), choice.name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnplug.contracts import Trainer, TrainingLength
+from nnplug.contracts.kinds import TRAINER
 from nnplug.dataset.dataset import Dataset, DatasetDescription
 from nnplug.dataset.splits import Fold
 from nnplug.errors import NnplugError
@@ -22,7 +23,7 @@ from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.training.job import TrainingJob
-from nnplug.training.task import USED, Components, create, make_task
+from nnplug.training.task import USED, make_task
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import Workspace
 from nnplug.workspace.runs import TrainedRun, open_run
@@ -56,10 +57,11 @@ def profile_run(
     """
     trained = open_run(run)
     plans = with_options(read_plans(trained.folder.plans), options or {}, registry=runtime.registry)
-    components, notes = resolve(plans.providers, runtime.plugins, what=f"run {run}", kinds=USED)
+    entries, notes = resolve(plans.providers, runtime.plugins, what=f"run {run}", kinds=USED)
     for note in notes:
         runtime.progress.notice(note)
-    whole: Trainer = create(components, plans, Kind.TRAINER)
+    components = Registry(entries.values())
+    whole = _trainer(plans, components)
     length = TrainingLength(_WARM_UP + runtime.threads + iterations, _VALIDATION, log_lines=1)
     short = _shortened(plans, components, whole, length)
     watch = Timer.on(runtime.torch_device())
@@ -69,7 +71,7 @@ def profile_run(
         task = make_task(job, components, _cases(trained), fold, runtime)
         with attributed(whole):
             planned = expect(whole, whole.length(task), TrainingLength)
-            _train(create(components, short, Kind.TRAINER), task, watch)
+            _train(_trainer(short, components), task, watch)
     return conclude(trained, watch, planned, runtime.threads, iterations)
 
 
@@ -85,9 +87,14 @@ def _train(trainer: Trainer, task: TrainingTask, watch: Timer) -> None:
         trainer.train(watched)
 
 
-def _shortened(plans: Plans, components: Components, trainer: Trainer, length: TrainingLength) -> Plans:
+def _trainer(plans: Plans, components: Registry) -> Trainer:
+    choice = plans.choice(Kind.TRAINER)
+    return components.create(TRAINER, choice.name, choice.options)
+
+
+def _shortened(plans: Plans, components: Registry, trainer: Trainer, length: TrainingLength) -> Plans:
     """Return the plans with the options that make their trainer's training this long."""
-    entry = components[Kind.TRAINER, plans.choice(Kind.TRAINER).name]
+    entry = components.get(TRAINER, plans.choice(Kind.TRAINER).name)
     with attributed(trainer):
         options = trainer.options_for(length)
     return with_options(plans, {Kind.TRAINER: options}, registry=Registry([entry]))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from nnplug.contracts import Augmentation, AugmentationContext, Augmenter, BatchAugmentation, DrawnSamples
+from nnplug.contracts import Augmentation, AugmentationContext, BatchAugmentation, BatchAugmenter, DrawnSamples
 from nnplug.workspace.case_store import CaseStore, StoredCase
 from nnplug.workspace.stored_array import StoredArray
 
@@ -184,29 +184,28 @@ class StepTimer:
 class TimedAugmenter:
     """An augmenter whose transforms are counted: those of threads by a counter, those of the device between marks."""
 
-    augmenter: Augmenter
+    augmenter: BatchAugmenter
     counter: Counter
     steps: StepTimer
 
     def bind(self, context: AugmentationContext) -> Augmentation:
         """Bind the watched augmenter."""
-        return _TimedAugmentation(self.augmenter.bind(context), self.counter, self.steps)
+        return _TimedAugmentation(self.augmenter.bind(context), self.counter)
+
+    def bind_batches(self, context: AugmentationContext) -> BatchAugmentation | None:
+        """Bind the watched augmenter for batches."""
+        batches = self.augmenter.bind_batches(context)
+        return None if batches is None else _TimedBatches(batches, self.counter, self.steps)
 
 
 @dataclass(frozen=True)
 class _TimedAugmentation:
     augmentation: Augmentation
     counter: Counter
-    steps: StepTimer
 
     @property
     def source_patch_size(self) -> tuple[int, ...]:
         return self.augmentation.source_patch_size
-
-    @property
-    def batched(self) -> BatchAugmentation | None:
-        batched = getattr(self.augmentation, "batched", None)
-        return None if batched is None else _TimedBatches(batched, self.counter, self.steps)
 
     def __call__(
         self,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nnplug.hookspecs import hookimpl
-from nnplug.registry.components import Component
+from nnplug.registry.entries import ExecutorComponent
 
 
 @hookimpl
-def nnplug_executors() -> Iterable[Component]:
+def nnplug_executors() -> Iterable[ExecutorComponent]:
     """This machine."""
-    yield Component("local", "nnplug.runtime.executor:LocalExecutor", "threads of this machine, one training at a time")
+    target = "nnplug.runtime.executor:LocalExecutor"
+    yield ExecutorComponent("local", target, "threads of this machine, one training at a time")

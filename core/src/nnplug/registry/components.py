@@ -3,83 +3,23 @@
 from __future__ import annotations
 
 import pkgutil
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from difflib import get_close_matches
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast, overload
 
 from nnplug.errors import AmbiguousComponent, InvalidPlugin, UnknownComponent
 from nnplug.registry.attribution import Origin, attributed, tagged
+from nnplug.registry.entries import Component, Kind, check_flags, check_name, check_promises, check_summary
 from nnplug.registry.options import build, describe
 
 T = TypeVar("T")
 
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+C = TypeVar("C", bound=Component)
+C_co = TypeVar("C_co", bound=Component, covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 
-
-class Kind(StrEnum):
-    """The kinds of component that a plugin can offer, in the order in which a run uses them, others last."""
-
-    EXTRACTOR = "extractor"
-    PLANNER = "planner"
-    NORMALIZER = "normalizer"
-    ARCHITECTURE = "architecture"
-    AUGMENTER = "augmenter"
-    TRAINER = "trainer"
-    POSTPROCESSOR = "postprocessor"
-    METRIC = "metric"
-    CONVERTER = "converter"
-    EXECUTOR = "executor"
-
-    @property
-    def planned(self) -> bool:
-        """Whether plans name a component of this kind; the others are chosen anew for each command."""
-        return self not in (Kind.METRIC, Kind.CONVERTER, Kind.EXECUTOR)
-
-    @property
-    def hook(self) -> str:
-        """The hook through which plugins offer components of this kind."""
-        return f"nnplug_{self}s"
-
-
-def _check_name(what: str, name: str) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidPlugin(f"{what} name {name!r} is not lower-case words joined by hyphens")
-
-
-def _check_summary(what: str, name: str, summary: str) -> None:
-    if not isinstance(summary, str) or len(summary.splitlines()) > 1:
-        raise InvalidPlugin(f"summary of {what} {name!r} is {summary!r}, which is no line of text")
-
-
-@dataclass(frozen=True)
-class Component:
-    """One selectable implementation: a name and the place it is imported from.
-
-    Attributes:
-        name: what users type and what plans and weights record; lower-case words joined by hyphens.
-        target: "package.module:attribute", a class whose keyword arguments are the component's options.
-            It is imported when somebody chooses the name, never by listing.
-        summary: one line for `nnplug components`.
-        state_version: raise it when weights or rules that an older version saved can no longer be read.
-    """
-
-    name: str
-    target: str
-    summary: str
-    state_version: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse what could not be typed, imported or listed."""
-        _check_name("component", self.name)
-        _check_summary("component", self.name, self.summary)
-        if not isinstance(self.target, str) or not _TARGET.fullmatch(self.target):
-            raise InvalidPlugin(f"target {self.target!r} of component {self.name!r} is not 'package.module:attribute'")
-        if type(self.state_version) is not int:
-            raise InvalidPlugin(f"state_version of component {self.name!r} is {self.state_version!r}; expected an int")
+__all__ = ["AnyEntry", "Component", "Entry", "Kind", "OfferedRecipe", "Recipe", "Registry", "Source", "TypedKind"]
 
 
 @dataclass(frozen=True)
@@ -88,20 +28,25 @@ class Recipe:
 
     Attributes:
         name: what `--recipe` takes.
-        choices: kind -> component name. What is left out is taken from the recipe "nnunet".
+        choices: kind -> component name. A kind that plans must name and that is left out is taken from the default
+            recipe.
         summary: one line for listings.
         options: kind -> options of the chosen component, as `--set KIND.KEY=VALUE` would give them.
+        default: whether this recipe is taken where the user names none, and for kinds that other recipes leave out.
     """
 
     name: str
     choices: Mapping[str, str]
     summary: str
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    _: KW_ONLY
+    default: bool = False
 
     def __post_init__(self) -> None:
         """Refuse kinds that do not exist: a typo must not choose the default silently."""
-        _check_name("recipe", self.name)
-        _check_summary("recipe", self.name, self.summary)
+        check_name("recipe", self.name)
+        check_summary("recipe", self.name, self.summary)
+        check_flags("recipe", self.name, self)
         kinds = [str(kind) for kind in Kind if kind.planned]
         if unknown := sorted({*self.choices, *self.options} - set(kinds)):
             raise InvalidPlugin(f"recipe {self.name!r} chooses {', '.join(unknown)}; kinds are {', '.join(kinds)}")
@@ -121,12 +66,27 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A component with its kind and its source."""
+class TypedKind(Generic[C, T_co]):
+    """A kind with the types of its entries and components, for `Registry.get` and `create`; see `nnplug.contracts`.
 
-    kind: Kind
-    component: Component
+    Attributes:
+        component: the class of the entries.
+    """
+
+    component: type[C]
+
+
+@dataclass(frozen=True)
+class Entry(Generic[C_co, T_co]):
+    """What a plugin's hook returned, with its source; `T_co` is the type of the component that it makes."""
+
+    component: C_co
     source: Source
+
+    @property
+    def kind(self) -> Kind:
+        """The component's kind."""
+        return self.component.kind
 
     @property
     def name(self) -> str:
@@ -146,7 +106,8 @@ class Entry:
         """Import the target.
 
         Raises:
-            InvalidPlugin: the target cannot be imported or called; the message names component and distribution.
+            InvalidPlugin: the target cannot be imported or called, or is a class without a method that the entry
+                promises; the message names component and distribution.
         """
         try:
             target = pkgutil.resolve_name(self.component.target)
@@ -158,9 +119,11 @@ class Entry:
             ) from error
         if not callable(target):
             raise InvalidPlugin(f"{self} is no class ({self.component.target} is {target!r})")
+        if isinstance(target, type):
+            check_promises(str(self), self.component, target)
         return target
 
-    def create(self, options: Mapping[str, Any] | None = None) -> Any:
+    def create(self, options: Mapping[str, Any] | None = None) -> T_co:
         """Import the target and build it with checked options; what it raises later is told under this entry's name.
 
         Raises:
@@ -169,12 +132,20 @@ class Entry:
             ComponentFailed: its own code raised anything else.
         """
         with attributed(self.origin):
-            return tagged(build(self.load(), options or {}, what=f"{self.kind} {self.name!r}"), self.origin)
+            target = self.load()
+            made = build(target, options or {}, what=f"{self.kind} {self.name!r}")
+            if not isinstance(target, type):
+                check_promises(str(self), self.component, type(made))
+            return cast("T_co", tagged(made, self.origin))
 
     def options(self) -> list[tuple[str, str, str]]:
         """Return name, type and default of each option, see `describe`; raises as `create` does."""
         with attributed(self.origin):
             return describe(self.load())
+
+
+AnyEntry = Entry[Component, Any]
+"""An entry of any kind."""
 
 
 @dataclass(frozen=True)
@@ -188,13 +159,13 @@ class OfferedRecipe:
 class Registry:
     """Every component and recipe that the loaded plugins offer, found by kind and name."""
 
-    def __init__(self, entries: Iterable[Entry], recipes: Iterable[OfferedRecipe] = ()) -> None:
+    def __init__(self, entries: Iterable[AnyEntry], recipes: Iterable[OfferedRecipe] = ()) -> None:
         """Sort what is offered, so that nothing depends on the order of installation."""
         order = list(Kind)
         self._entries = sorted(entries, key=lambda e: (order.index(e.kind), e.name, e.source.distribution))
         self.recipes = tuple(sorted(recipes, key=lambda r: (r.recipe.name, r.source.distribution)))
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[AnyEntry]:
         """All entries, by kind, name and distribution."""
         return iter(self._entries)
 
@@ -202,23 +173,48 @@ class Registry:
         """The names offered for a kind."""
         return sorted({e.name for e in self if e.kind is kind})
 
-    def find(self, kind: Kind, name: str) -> list[Entry]:
+    def find(self, kind: Kind, name: str) -> list[AnyEntry]:
         """Every entry with that name: several if distributions disagree."""
         return [e for e in self if e.kind is kind and e.name == name]
 
-    def get(self, kind: Kind, name: str) -> Entry:
-        """The one entry with that name.
+    @overload
+    def get(self, kind: TypedKind[C, T], name: str) -> Entry[C, T]: ...
+    @overload
+    def get(self, kind: Kind, name: str) -> AnyEntry: ...
+    def get(self, kind: Kind | TypedKind[Any, Any], name: str) -> AnyEntry:
+        """Return the one entry with that name; a kind of `nnplug.contracts`, such as `TRAINER`, gives it its type.
 
         Raises:
             UnknownComponent: nobody offers it; the nearest name is suggested.
             AmbiguousComponent: several distributions do; the message says how to block one.
         """
-        found = self.find(kind, name)
-        return _only(found, str(kind), name, self.names(kind), [e.source for e in found])
+        plain = kind if isinstance(kind, Kind) else kind.component.kind
+        found = self.find(plain, name)
+        return _only(found, str(plain), name, self.names(plain), [e.source for e in found])
 
-    def create(self, kind: Kind, name: str, options: Mapping[str, Any] | None = None) -> Any:
-        """Build the component with that name; `options` are its keyword arguments."""
+    @overload
+    def create(self, kind: TypedKind[C, T], name: str, options: Mapping[str, Any] | None = None) -> T: ...
+    @overload
+    def create(self, kind: Kind, name: str, options: Mapping[str, Any] | None = None) -> Any: ...
+    def create(self, kind: Kind | TypedKind[Any, Any], name: str, options: Mapping[str, Any] | None = None) -> Any:
+        """Build the component with that name; `options` are its keyword arguments. Raises as `get` and `create`."""
         return self.get(kind, name).create(options)
+
+    def default_recipe(self) -> Recipe | None:
+        """Return the recipe that a plugin offers as the default; None where no plugin does.
+
+        Raises:
+            AmbiguousComponent: several do; the message says how to choose one.
+        """
+        found = [offered for offered in self.recipes if offered.recipe.default]
+        if len(found) > 1:
+            both = " and ".join(f"{offered.recipe.name!r} of {offered.source}" for offered in found)
+            choose = " or ".join(f"--recipe {offered.recipe.name}" for offered in found)
+            block = _block([offered.source for offered in found])
+            raise AmbiguousComponent(
+                f"recipes {both} are both the default. Choose one with {choose}, or block one with {block}."
+            )
+        return found[0].recipe if found else None
 
     def recipe(self, name: str) -> Recipe:
         """The one recipe with that name; raises as `get` does."""
@@ -230,6 +226,12 @@ class Registry:
         return _only(found, "recipe", name, [r.recipe.name for r in self.recipes], [r.source for r in found])
 
 
+def _block(sources: Sequence[Source]) -> str:
+    """Return the options, one of which leaves a single source: "-p no:nnplug-x or -p no:nnplug-y"."""
+    apart = len({source.distribution for source in sources}) == len(sources)
+    return " or ".join(f"-p no:{source.distribution if apart else source.plugin}" for source in sources)
+
+
 def _only(found: list[T], what: str, name: str, known: list[str], sources: list[Source]) -> T:
     if not found:
         close = get_close_matches(name, known, n=1)
@@ -237,7 +239,5 @@ def _only(found: list[T], what: str, name: str, known: list[str], sources: list[
         raise UnknownComponent(f"no {what} is called {name!r}. {hint}")
     if len(found) > 1:
         offers = " and ".join(map(str, sources))
-        apart = len({source.distribution for source in sources}) == len(sources)
-        block = " or ".join(f"-p no:{source.distribution if apart else source.plugin}" for source in sources)
-        raise AmbiguousComponent(f"{what} {name!r} is offered by {offers}. Block one with {block}.")
+        raise AmbiguousComponent(f"{what} {name!r} is offered by {offers}. Block one with {_block(sources)}.")
     return found[0]

@@ -17,7 +17,8 @@ from packaging.utils import canonicalize_name
 
 from nnplug import hookspecs
 from nnplug.errors import InvalidPlugin
-from nnplug.registry.components import Component, Entry, Kind, OfferedRecipe, Recipe, Registry, Source
+from nnplug.registry.components import AnyEntry, Component, Entry, Kind, OfferedRecipe, Recipe, Registry, Source
+from nnplug.registry.entries import COMPONENTS
 
 CORE = "nnplug-core"
 RECIPES_HOOK = "nnplug_recipes"
@@ -26,7 +27,7 @@ HOOKS = (*(kind.hook for kind in Kind), RECIPES_HOOK)
 SLOW = 2.0
 """Seconds above which a plugin's import is worth a word: every command waits for it."""
 
-Offer = TypeVar("Offer", Component, Recipe)
+Offer = TypeVar("Offer", bound=Component | Recipe)
 
 
 class Status(StrEnum):
@@ -78,7 +79,7 @@ class Plugins:
         """
         self._block = tuple(block)
         self._plugins: list[Plugin] = []
-        self._entries: list[Entry] = []
+        self._entries: list[AnyEntry] = []
         self._recipes: list[OfferedRecipe] = []
         for source, distribution, entry_point in discover():
             self._plugins.append(_blocked(source, block) or self._load(source, distribution, entry_point))
@@ -121,7 +122,7 @@ class Plugins:
                 raise InvalidPlugin(f"cannot block {name!r}: no plugin or distribution of that name. {hint}")
 
 
-def collect(plugin: Any, source: Source) -> tuple[list[Entry], list[OfferedRecipe]]:
+def collect(plugin: Any, source: Source) -> tuple[list[AnyEntry], list[OfferedRecipe]]:
     """Call the hooks of one plugin, in a manager of its own: what is wrong with it cannot touch another.
 
     Raises:
@@ -131,7 +132,9 @@ def collect(plugin: Any, source: Source) -> tuple[list[Entry], list[OfferedRecip
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     _register(manager, plugin, source.plugin)
-    entries = [Entry(kind, c, source) for kind in Kind for c in _offers(manager, kind.hook, Component)]
+    entries: list[AnyEntry] = [
+        Entry(offer, source) for wanted in COMPONENTS.values() for offer in _offers(manager, wanted.kind.hook, wanted)
+    ]
     recipes = [OfferedRecipe(r, source) for r in _offers(manager, RECIPES_HOOK, Recipe)]
     names = [(str(e.kind), e.name) for e in entries] + [("recipe", r.recipe.name) for r in recipes]
     if twice := sorted({name for name in names if names.count(name) > 1}):

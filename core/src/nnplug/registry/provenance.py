@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Self
 
 from nnplug.errors import MissingProvider
-from nnplug.registry.components import Entry, Kind
+from nnplug.registry.components import AnyEntry, Kind
 from nnplug.registry.loader import Plugin, Plugins, Status
 from nnplug.runtime.records import Record
 
@@ -24,7 +24,7 @@ class Provider(Record, frozen=True, kw_only=True):
     state_version: int
 
     @classmethod
-    def of(cls, entry: Entry) -> Self:
+    def of(cls, entry: AnyEntry) -> Self:
         """The line for an entry of today's registry."""
         component, source = entry.component, entry.source
         return cls(
@@ -38,7 +38,7 @@ class Provider(Record, frozen=True, kw_only=True):
         )
 
 
-def record(entries: Iterable[Entry]) -> tuple[Provider, ...]:
+def record(entries: Iterable[AnyEntry]) -> tuple[Provider, ...]:
     """One line per distinct entry, in the order of kinds and names."""
     order = list(Kind)
     lines = {Provider.of(entry): None for entry in entries}
@@ -47,7 +47,7 @@ def record(entries: Iterable[Entry]) -> tuple[Provider, ...]:
 
 def resolve(
     providers: Iterable[Provider], plugins: Plugins, *, what: str, kinds: Iterable[Kind] = tuple(Kind)
-) -> tuple[dict[tuple[Kind, str], Entry], list[str]]:
+) -> tuple[dict[tuple[Kind, str], AnyEntry], list[str]]:
     """Find today's entry for each recorded line.
 
     Args:
@@ -63,7 +63,7 @@ def resolve(
         MissingProvider: a component is not to be had; the message holds the remedy.
     """
     wanted = set(kinds)
-    entries: dict[tuple[Kind, str], Entry] = {}
+    entries: dict[tuple[Kind, str], AnyEntry] = {}
     notes: list[str] = []
     for was in (p for p in providers if p.kind in wanted):
         entry = _find(was, plugins, what)
@@ -75,7 +75,7 @@ def resolve(
     return entries, notes
 
 
-def _find(was: Provider, plugins: Plugins, what: str) -> Entry:
+def _find(was: Provider, plugins: Plugins, what: str) -> AnyEntry:
     origin = (was.plugin, was.distribution)
     found = plugins.registry.find(was.kind, was.name)
     mine = [e for e in found if (e.source.plugin, e.source.distribution) == origin]

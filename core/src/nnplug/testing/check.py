@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.errors import NnplugError
-from nnplug.registry.components import Entry, Registry
+from nnplug.registry.components import AnyEntry, Registry
 
 
 class ContractBroken(Exception):
@@ -34,7 +34,7 @@ class Subject:
         options: to build it with, over those that the kit needs.
     """
 
-    entry: Entry
+    entry: AnyEntry
     registry: Registry
     options: Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from nnplug.errors import NnplugError
-from nnplug.registry.components import Entry, Kind, Registry
+from nnplug.registry.components import AnyEntry, Kind, Registry
 from nnplug.registry.loader import Plugin, Plugins, Status
 from nnplug.testing.check import Check, Checks, Subject
 from nnplug.testing.checks import (
@@ -40,7 +40,7 @@ CHECKS: Mapping[Kind, Checks] = {
 """Kind -> what its components must do -> the function that raises where one does not."""
 
 
-def checks(entry: Entry, registry: Registry, *, options: Mapping[str, Any] | None = None) -> list[Check]:
+def checks(entry: AnyEntry, registry: Registry, *, options: Mapping[str, Any] | None = None) -> list[Check]:
     """The checks of one component; nothing runs before `Check.problem` or `Check.run` is called.
 
     Args:
@@ -75,7 +75,7 @@ def _checks_of(installed: Plugin, plugins: Plugins) -> Iterator[tuple[str, Check
             yield f"recipe {offered.recipe.name}", Check(words, partial(attempt, offered.recipe, plugins.registry))
 
 
-def entries_of(plugins: Plugins, name: str) -> list[Entry]:
+def entries_of(plugins: Plugins, name: str) -> list[AnyEntry]:
     """The components of the plugin or distribution `name`.
 
     Raises:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnplug.contracts import AugmentationContext, Augmenter, CascadeAugmentation
+from nnplug.contracts import AugmentationContext, BatchAugmenter, CascadeAugmentation
 from nnplug.ops.one_hot import one_hot
 from nnplug.testing.samples import Image, Label
 
@@ -35,14 +34,15 @@ class TinyNetwork(nn.Module):
 
 
 @dataclass(frozen=True)
-class Crop(Augmenter):
+class Crop(BatchAugmenter):
     """Cuts the patch from the middle of a slightly larger one and adds noise."""
-
-    takes_previous_stage: ClassVar[bool] = True
 
     def bind(self, context: AugmentationContext) -> _Crop:
         """See `nnplug.contracts.Augmenter`."""
         return _Crop(context.patch_size, context.previous_labels)
+
+    def bind_batches(self, context: AugmentationContext) -> None:
+        """See `nnplug.contracts.BatchAugmenter`: samples are augmented one by one."""
 
 
 @dataclass(frozen=True)

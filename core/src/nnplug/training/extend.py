@@ -6,6 +6,8 @@ import shutil
 
 import msgspec
 
+from nnplug.contracts.capabilities import extensible
+from nnplug.contracts.kinds import TRAINER
 from nnplug.errors import NnplugError
 from nnplug.plans.differences import decisions, differences
 from nnplug.plans.plans import Choice, Plans, read_plans
@@ -29,9 +31,12 @@ def is_extension(job: TrainingJob, plugins: Plugins) -> bool:
         return False
     if decisions(_with_trainer(earlier, wanted)) != decisions(later):
         return False
-    old, new = (plugins.registry.create(Kind.TRAINER, c.name, c.options) for c in (was, wanted))
+    entry = plugins.registry.get(TRAINER, wanted.name)
+    new = extensible(entry, entry.create(wanted.options))
+    if new is None:
+        return False
     with attributed(new):
-        return hasattr(new, "extends") and bool(new.extends(old))
+        return bool(new.extends(entry.create(was.options)))
 
 
 def begin_extension(job: TrainingJob, progress: Progress) -> None:

@@ -6,7 +6,7 @@ the label is taken; not by way of the label maps in the images' own geometry.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from nnplug.errors import NnplugError, Problems
 from nnplug.io.crop_info import CropInfo
 from nnplug.models.bundle_files import sha256
 from nnplug.ops.resample import resampled_shape, separated_axis
-from nnplug.registry.components import Kind
+from nnplug.registry.entries import AugmenterComponent, TrainerComponent
 from nnplug.training.job import TrainingJob
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder
@@ -28,7 +28,6 @@ from nnplug.workspace.run_record import RunRecord
 if TYPE_CHECKING:
     import torch
 
-    from nnplug.contracts import Augmenter, Trainer
     from nnplug.inference.loaded_model import LoadedModel
 
 
@@ -107,20 +106,19 @@ def on_grid(
     )
 
 
-def check_takes_previous_stage(job: TrainingJob, augmenter: Augmenter, trainer: Trainer) -> None:
+def check_takes_previous_stage(job: TrainingJob, augmenter: AugmenterComponent, trainer: TrainerComponent) -> None:
     """Refuse components that would not give the network what the previous stage predicted.
 
     Raises:
         Problems: a line each.
     """
     previous = job.plans.configuration(job.configuration).previous_stage
-    chosen: Mapping[Kind, object] = {Kind.AUGMENTER: augmenter, Kind.TRAINER: trainer}
     lines = [
-        f"{job.configuration} refines the predictions of {previous!r}, and {kind} "
-        f"{job.plans.choice(kind).name!r} knows nothing of cascades. Choose another {kind}, or train a configuration "
-        "that refines none."
-        for kind, component in chosen.items()
-        if not getattr(component, "takes_previous_stage", False)
+        f"{job.configuration} refines the predictions of {previous!r}, and the entry of {chosen.kind} {chosen.name!r} "
+        f"does not say takes_previous_stage=True. Choose another {chosen.kind}, or train a configuration that refines "
+        "none."
+        for chosen in (augmenter, trainer)
+        if not chosen.takes_previous_stage
     ]
     if lines:
         raise Problems(lines)

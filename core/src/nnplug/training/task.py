@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nnplug.contracts import TrainingTask
+from nnplug.contracts import BatchAugmenter, TrainingTask
 from nnplug.contracts.attributed import AttributingAugmenter, build_network
+from nnplug.contracts.capabilities import batching
+from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER
 from nnplug.dataset.splits import Fold
 from nnplug.models.pretrained import load_pretrained
 from nnplug.plans.plans import Configuration, Plans
-from nnplug.registry.components import Entry, Kind
+from nnplug.registry.components import Kind, Registry
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
@@ -23,18 +24,11 @@ if TYPE_CHECKING:
 
 
 USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER)
-Components = Mapping[tuple[Kind, str], Entry]
-
-
-def create(components: Components, plans: Plans, kind: Kind) -> Any:
-    """The component of a kind that is chosen once per plan, with its options."""
-    choice = plans.choice(kind)
-    return components[kind, choice.name].create(choice.options)
 
 
 def make_task(
     job: TrainingJob,
-    components: Components,
+    components: Registry,
     cases: CaseStore,
     fold: Fold,
     runtime: Runtime,
@@ -48,7 +42,7 @@ def make_task(
         cases=cases,
         training=fold.train,
         validation=fold.val,
-        augmenter=AttributingAugmenter(create(components, job.plans, Kind.AUGMENTER)),
+        augmenter=_augmenter(job.plans, components),
         masked_channels=_masked_channels(configuration, components),
         device=runtime.torch_device(),
         run=job.run,
@@ -58,15 +52,22 @@ def make_task(
     )
 
 
+def _augmenter(plans: Plans, components: Registry) -> BatchAugmenter:
+    choice = plans.choice(Kind.AUGMENTER)
+    entry = components.get(AUGMENTER, choice.name)
+    made = entry.create(choice.options)
+    return AttributingAugmenter(made, batching(entry, made))
+
+
 def _network(
-    job: TrainingJob, components: Components, configuration: Configuration, progress: Progress
+    job: TrainingJob, components: Registry, configuration: Configuration, progress: Progress
 ) -> torch.nn.Module:
     """The network with initial weights that depend on the seed, and on the pretrained model where there is one."""
     import torch
 
     choice = configuration.architecture
     channels, outputs = configuration.input_channels(job.description), job.training_description.labels.outputs
-    architecture = components[Kind.ARCHITECTURE, choice.name].create(choice.options)
+    architecture = components.create(ARCHITECTURE, choice.name, choice.options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
         network = build_network(architecture, channels=channels, outputs=outputs)
@@ -86,12 +87,12 @@ def check_pretrained(job: TrainingJob, plugins: Plugins) -> None:
     if job.pretrained is not None:
         kinds = (Kind.ARCHITECTURE,)
         components, _ = resolve(job.plans.providers, plugins, what=f"plans {job.plans.name!r}", kinds=kinds)
-        _network(job, components, job.plans.configuration(job.configuration), Silent())
+        _network(job, Registry(components.values()), job.plans.configuration(job.configuration), Silent())
 
 
-def _masked_channels(configuration: Configuration, components: Components) -> tuple[int, ...]:
+def _masked_channels(configuration: Configuration, components: Registry) -> tuple[int, ...]:
     return tuple(
         channel
         for channel, scheme in enumerate(configuration.normalization)
-        if scheme.use_mask and components[Kind.NORMALIZER, scheme.name].load().zeroes_outside_mask
+        if scheme.use_mask and components.get(Kind.NORMALIZER, scheme.name).load().zeroes_outside_mask
     )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nnplug.contracts import Trainer
+from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, TRAINER
 from nnplug.dataset.splits import Fold, choose_fold
 from nnplug.errors import NnplugError
 from nnplug.models.pretrained import describe_pretrained
@@ -17,7 +17,8 @@ from nnplug.plans.differences import decisions, differences
 from nnplug.plans.plans import read_plans
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.registry.attribution import attributed
-from nnplug.registry.components import Kind
+from nnplug.registry.components import Kind, Registry
+from nnplug.registry.entries import TrainerComponent
 from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
@@ -33,7 +34,7 @@ from nnplug.training.previous_stage import (
     check_takes_previous_stage,
     previous_sources,
 )
-from nnplug.training.task import USED, create, make_task
+from nnplug.training.task import USED, make_task
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_lock import alone_in
@@ -76,18 +77,21 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     fold = _fold(job, splits)
     if job.run.is_finished:
         return
-    components, notes = resolve(job.plans.providers, runtime.plugins, what=f"plans {job.plans.name!r}", kinds=USED)
+    entries, notes = resolve(job.plans.providers, runtime.plugins, what=f"plans {job.plans.name!r}", kinds=USED)
     for note in notes:
         runtime.progress.notice(note)
-    cases = job.cases
+    components, cases = Registry(entries.values()), job.cases
     _check_preprocessed(job, fold, cases)
     task = make_task(job, components, cases, fold, runtime)
-    trainer = create(components, job.plans, Kind.TRAINER)
+    choice = job.plans.choice(Kind.TRAINER)
+    entry = components.get(TRAINER, choice.name)
+    trainer = entry.create(choice.options)
     if task.previous_labels:
-        check_takes_previous_stage(job, task.augmenter, trainer)
+        augmenter = components.get(AUGMENTER, job.plans.choice(Kind.AUGMENTER).name)
+        check_takes_previous_stage(job, augmenter.component, entry.component)
         check_predictions_complete(job, fold, splits)
-    _check_devices(job, trainer, world)
-    network = components[Kind.ARCHITECTURE, task.configuration.architecture.name]
+    _check_devices(entry.component, world)
+    network = components.get(ARCHITECTURE, task.configuration.architecture.name)
     with attributed(trainer, network.origin):
         if world.is_main:
             _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
@@ -148,11 +152,10 @@ def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
     return fold
 
 
-def _check_devices(job: TrainingJob, trainer: Trainer, world: World) -> None:
-    if world.size > 1 and not getattr(trainer, "takes_several_devices", False):
-        name = job.plans.choice(Kind.TRAINER).name
+def _check_devices(trainer: TrainerComponent, world: World) -> None:
+    if world.size > 1 and not trainer.takes_several_devices:
         raise NnplugError(
-            f"trainer {name!r} trains on one device; leave out --devices {world.size}, or do not use torchrun"
+            f"trainer {trainer.name!r} trains on one device; leave out --devices {world.size}, or do not use torchrun"
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nnplug import NnplugError
 
 # Inheriting from the Protocol lets mypy compare the methods with it; nnplug itself does not ask for it.
-from nnplug.contracts import Architecture
+from nnplug.contracts import TopologyArchitecture
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # The fields are what the plans store, one entry per stage from fine to coarse.
 @dataclass(frozen=True, kw_only=True)
-class SmallUNet(Architecture):
+class SmallUNet(TopologyArchitecture):
     """A U-Net that adds its skips.
 
     Attributes:

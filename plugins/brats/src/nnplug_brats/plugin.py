@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nnplug import Component, Recipe, hookimpl
+from nnplug import (
+    AugmenterComponent,
+    ConverterComponent,
+    MetricComponent,
+    PlannerComponent,
+    PostprocessorComponent,
+    Recipe,
+    hookimpl,
+)
 
 _NETWORK = {"norm": "batch"}
 _FIRST_NNUNET = {"interpolation": "cubic", "even_scaling": True, "margin": 0.7}
@@ -13,47 +21,57 @@ _FIRST_NNUNET = {"interpolation": "cubic", "even_scaling": True, "margin": 0.7}
 
 
 @hookimpl
-def nnplug_converters() -> Iterable[Component]:
+def nnplug_converters() -> Iterable[ConverterComponent]:
     """The challenge's folders."""
-    yield Component("brats", "nnplug_brats.converter:BratsConverter", "BraTS 2018 to 2023 and BraTS-Africa")
+    yield ConverterComponent("brats", "nnplug_brats.converter:BratsConverter", "BraTS 2018 to 2023 and BraTS-Africa")
 
 
 @hookimpl
-def nnplug_planners() -> Iterable[Component]:
+def nnplug_planners() -> Iterable[PlannerComponent]:
     """One configuration with a large batch."""
-    yield Component(
+    yield PlannerComponent(
         "brats", "nnplug_brats.planner:BratsPlanner", "nnU-Net's rules, one configuration, 128^3, batch of 5"
     )
 
 
 @hookimpl
-def nnplug_augmenters() -> Iterable[Component]:
+def nnplug_augmenters() -> Iterable[AugmenterComponent]:
     """The paper's DA and DA*."""
     augmentation = "nnplug_brats.augmentation:"
-    yield Component(
-        "brats", f"{augmentation}BratsAugmenter", "DA: stronger, scaling per axis, elastic, shifted brightness"
+    yield AugmenterComponent(
+        "brats",
+        f"{augmentation}BratsAugmenter",
+        "DA: stronger, scaling per axis, elastic, shifted brightness",
+        takes_previous_stage=True,
+        augments_batches=True,
     )
-    yield Component("brats-aggressive", f"{augmentation}AggressiveAugmenter", "DA*: DA turned up to 90 degrees")
+    yield AugmenterComponent(
+        "brats-aggressive",
+        f"{augmentation}AggressiveAugmenter",
+        "DA*: DA turned up to 90 degrees",
+        takes_previous_stage=True,
+        augments_batches=True,
+    )
 
 
 @hookimpl
-def nnplug_postprocessors() -> Iterable[Component]:
+def nnplug_postprocessors() -> Iterable[PostprocessorComponent]:
     """What the entry did with enhancing tumour, for any two labels."""
     target = "nnplug_brats.postprocessor:SmallRegion"
-    yield Component("brats-enhancing", target, "less of a label than a threshold becomes another label")
+    yield PostprocessorComponent("brats-enhancing", target, "less of a label than a threshold becomes another label")
 
 
 @hookimpl
-def nnplug_metrics() -> Iterable[Component]:
+def nnplug_metrics() -> Iterable[MetricComponent]:
     """The challenge's figures."""
-    yield Component(
+    yield MetricComponent(
         "brats", "nnplug_brats.metrics:BratsMetric", "Dice, HD95, sensitivity, specificity by BraTS's rules"
     )
 
 
 @hookimpl
 def nnplug_recipes() -> Iterable[Recipe]:
-    """The rows of the paper's table; what a recipe leaves out is taken from the recipe "nnunet"."""
+    """The rows of the paper's table; what a recipe leaves out is taken from the default recipe."""
     yield _recipe(
         "brats", "BL*+R+DA*+BN: regions, aggressive augmentation, batch norm", "brats-aggressive", norm="batch"
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nnplug import Component, hookimpl
+from nnplug import ExecutorComponent, hookimpl
 
 
 @hookimpl
-def nnplug_executors() -> Iterable[Component]:
+def nnplug_executors() -> Iterable[ExecutorComponent]:
     """A cluster."""
-    yield Component(
+    yield ExecutorComponent(
         "dask", "nnplug_dask.executor:DaskExecutor", "a Dask cluster: running, of local processes, or Slurm"
     )

@@ -4,88 +4,135 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nnplug import Component, Recipe, hookimpl
+from nnplug import (
+    ArchitectureComponent,
+    AugmenterComponent,
+    ConverterComponent,
+    ExtractorComponent,
+    MetricComponent,
+    NormalizerComponent,
+    PlannerComponent,
+    PostprocessorComponent,
+    Recipe,
+    TrainerComponent,
+    hookimpl,
+)
 
 
 @hookimpl
-def nnplug_converters() -> Iterable[Component]:
+def nnplug_converters() -> Iterable[ConverterComponent]:
     """The layouts that users of nnU-Net come from."""
     converters = "nnplug_nnunet.converters:"
-    yield Component(
+    yield ConverterComponent(
         "msd", f"{converters}Decathlon", "a task of the Medical Segmentation Decathlon, channels in 4D images"
     )
-    yield Component("nnunet-v1", f"{converters}NnunetV1", "a task folder of nnU-Net v1")
-    yield Component("pairs", f"{converters}Pairs", "folders of images and label maps, named by a pattern or alike")
-
-
-@hookimpl
-def nnplug_extractors() -> Iterable[Component]:
-    """One way to measure a dataset."""
-    yield Component("nnunet", "nnplug_nnunet.extractor:NnunetExtractor", "nnU-Net's fingerprint, from every voxel")
-
-
-@hookimpl
-def nnplug_normalizers() -> Iterable[Component]:
-    """nnU-Net's normalisations."""
-    normalizers = "nnplug_nnunet.normalizers:"
-    yield Component("ct", f"{normalizers}CT", "clip and scale by the dataset's foreground intensities")
-    yield Component("zscore", f"{normalizers}ZScore", "mean 0 and standard deviation 1 of each image")
-    yield Component("none", f"{normalizers}Unchanged", "intensities as they are")
-    yield Component("rescale-0-1", f"{normalizers}RescaleTo01", "each image's range becomes 0 to 1")
-    yield Component("rgb-0-1", f"{normalizers}RGBTo01", "divide by 255")
-
-
-@hookimpl
-def nnplug_planners() -> Iterable[Component]:
-    """One planning function, four budgets."""
-    planning = "nnplug_nnunet.planning:"
-    yield Component("nnunet", f"{planning}NnunetPlanner", "nnU-Net's rules: plain convolution U-Net, 8 GB")
-    yield Component("nnunet-resenc-m", f"{planning}ResEncM", "nnU-Net's rules: residual encoder, 8 GB")
-    yield Component("nnunet-resenc-l", f"{planning}ResEncL", "nnU-Net's rules: residual encoder, 24 GB")
-    yield Component("nnunet-resenc-xl", f"{planning}ResEncXL", "nnU-Net's rules: residual encoder, 40 GB")
-
-
-@hookimpl
-def nnplug_architectures() -> Iterable[Component]:
-    """The networks of nnU-Net v2."""
-    networks = "nnplug_nnunet.architectures:"
-    yield Component("plain-conv-unet", f"{networks}PlainConvUNet", "U-Net of plain convolution blocks, 2D and 3D")
-    yield Component(
-        "residual-encoder-unet", f"{networks}ResidualEncoderUNet", "U-Net with a residual encoder, 2D and 3D"
+    yield ConverterComponent("nnunet-v1", f"{converters}NnunetV1", "a task folder of nnU-Net v1")
+    yield ConverterComponent(
+        "pairs", f"{converters}Pairs", "folders of images and label maps, named by a pattern or alike"
     )
 
 
 @hookimpl
-def nnplug_trainers() -> Iterable[Component]:
+def nnplug_extractors() -> Iterable[ExtractorComponent]:
+    """One way to measure a dataset."""
+    yield ExtractorComponent(
+        "nnunet", "nnplug_nnunet.extractor:NnunetExtractor", "nnU-Net's fingerprint, from every voxel"
+    )
+
+
+@hookimpl
+def nnplug_normalizers() -> Iterable[NormalizerComponent]:
+    """nnU-Net's normalisations."""
+    normalizers = "nnplug_nnunet.normalizers:"
+    yield NormalizerComponent("ct", f"{normalizers}CT", "clip and scale by the dataset's foreground intensities")
+    yield NormalizerComponent("zscore", f"{normalizers}ZScore", "mean 0 and standard deviation 1 of each image")
+    yield NormalizerComponent("none", f"{normalizers}Unchanged", "intensities as they are")
+    yield NormalizerComponent("rescale-0-1", f"{normalizers}RescaleTo01", "each image's range becomes 0 to 1")
+    yield NormalizerComponent("rgb-0-1", f"{normalizers}RGBTo01", "divide by 255")
+
+
+@hookimpl
+def nnplug_planners() -> Iterable[PlannerComponent]:
+    """One planning function, four budgets."""
+    planning = "nnplug_nnunet.planning:"
+    yield PlannerComponent("nnunet", f"{planning}NnunetPlanner", "nnU-Net's rules: plain convolution U-Net, 8 GB")
+    yield PlannerComponent("nnunet-resenc-m", f"{planning}ResEncM", "nnU-Net's rules: residual encoder, 8 GB")
+    yield PlannerComponent("nnunet-resenc-l", f"{planning}ResEncL", "nnU-Net's rules: residual encoder, 24 GB")
+    yield PlannerComponent("nnunet-resenc-xl", f"{planning}ResEncXL", "nnU-Net's rules: residual encoder, 40 GB")
+
+
+@hookimpl
+def nnplug_architectures() -> Iterable[ArchitectureComponent]:
+    """The networks of nnU-Net v2."""
+    networks = "nnplug_nnunet.architectures:"
+    yield ArchitectureComponent(
+        "plain-conv-unet",
+        f"{networks}PlainConvUNet",
+        "U-Net of plain convolution blocks, 2D and 3D",
+        takes_topology=True,
+        has_prediction_form=True,
+        has_linear_head=True,
+    )
+    yield ArchitectureComponent(
+        "residual-encoder-unet",
+        f"{networks}ResidualEncoderUNet",
+        "U-Net with a residual encoder, 2D and 3D",
+        takes_topology=True,
+        has_prediction_form=True,
+        has_linear_head=True,
+    )
+
+
+@hookimpl
+def nnplug_trainers() -> Iterable[TrainerComponent]:
     """nnU-Net's training, its variants as options."""
     trainer = "nnplug_nnunet.training.trainer:NnUNetTrainer"
-    yield Component("nnunet", trainer, "SGD with poly schedule, Dice and cross-entropy, deep supervision")
+    yield TrainerComponent(
+        "nnunet",
+        trainer,
+        "SGD with poly schedule, Dice and cross-entropy, deep supervision",
+        takes_previous_stage=True,
+        takes_several_devices=True,
+        extends_runs=True,
+    )
 
 
 @hookimpl
-def nnplug_augmenters() -> Iterable[Component]:
+def nnplug_augmenters() -> Iterable[AugmenterComponent]:
     """nnU-Net's random transforms."""
     target = "nnplug_nnunet.augmentation:NnunetAugmenter"
-    yield Component("nnunet", target, "nnU-Net's rotation, scaling, noise, blur, intensities, resolution, mirroring")
+    yield AugmenterComponent(
+        "nnunet",
+        target,
+        "nnU-Net's rotation, scaling, noise, blur, intensities, resolution, mirroring",
+        takes_previous_stage=True,
+        augments_batches=True,
+    )
 
 
 @hookimpl
-def nnplug_postprocessors() -> Iterable[Component]:
+def nnplug_postprocessors() -> Iterable[PostprocessorComponent]:
     """nnU-Net's removal of small islands."""
     target = "nnplug_nnunet.postprocessor:LargestComponent"
-    yield Component("largest-component", target, "keeps the largest component of foreground and classes where it helps")
+    yield PostprocessorComponent(
+        "largest-component", target, "keeps the largest component of foreground and classes where it helps"
+    )
 
 
 @hookimpl
-def nnplug_metrics() -> Iterable[Component]:
+def nnplug_metrics() -> Iterable[MetricComponent]:
     """nnU-Net's figures, and those of surfaces."""
-    yield Component("overlap", "nnplug_nnunet.metrics:Overlap", "Dice, IoU and voxel counts, as in nnU-Net's summary")
-    yield Component("surface", "nnplug_nnunet.metrics:Surface", "HD95, ASSD and surface Dice at a tolerance in mm")
+    yield MetricComponent(
+        "overlap", "nnplug_nnunet.metrics:Overlap", "Dice, IoU and voxel counts, as in nnU-Net's summary"
+    )
+    yield MetricComponent(
+        "surface", "nnplug_nnunet.metrics:Surface", "HD95, ASSD and surface Dice at a tolerance in mm"
+    )
 
 
 @hookimpl
 def nnplug_recipes() -> Iterable[Recipe]:
-    """nnU-Net as it is, and with its residual presets; what a recipe leaves out is taken from "nnunet"."""
+    """nnU-Net as it is, and with its residual presets; what a recipe leaves out is taken from the default recipe."""
     everything = {
         "extractor": "nnunet",
         "planner": "nnunet",
@@ -93,7 +140,7 @@ def nnplug_recipes() -> Iterable[Recipe]:
         "trainer": "nnunet",
         "postprocessor": "largest-component",
     }
-    yield Recipe("nnunet", everything, "nnU-Net 2.8.1's default")
+    yield Recipe("nnunet", everything, "nnU-Net 2.8.1's default", default=True)
     yield Recipe("nnunet-resenc-m", {"planner": "nnunet-resenc-m"}, "residual encoder for 8 GB")
     yield Recipe("nnunet-resenc-l", {"planner": "nnunet-resenc-l"}, "residual encoder for 24 GB")
     yield Recipe("nnunet-resenc-xl", {"planner": "nnunet-resenc-xl"}, "residual encoder for 40 GB")

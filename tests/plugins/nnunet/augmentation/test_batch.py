@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 from nnplug.contracts import AugmentationContext
 from nnplug.dataset.labels import Labels
 from nnplug_nnunet.augmentation import NnunetAugmenter
+from nnplug_nnunet.augmentation.batch import BatchPipeline
 from nnplug_nnunet.training.batches import DrawnSample, grouped
 
 LABELS = Labels({"background": (0,), "organ": (1,), "tumour": (2,)})
@@ -57,8 +58,8 @@ def one_by_one(pipeline):
 def drawn_samples(pipeline):
     for seed in range(SAMPLES):
         image, label = example(seed, pipeline.source_patch_size)
-        drawn = pipeline.batched.draw(np.random.default_rng(seed), CHANNELS)
-        size = pipeline.batched.cut_size(drawn)
+        drawn = BatchPipeline(pipeline).draw(np.random.default_rng(seed), CHANNELS)
+        size = BatchPipeline(pipeline).cut_size(drawn)
         yield DrawnSample(centre(image, size), centre(label, size), drawn)
 
 
@@ -69,7 +70,7 @@ def test_a_batch_is_its_samples(patch, options):
     images, labels = one_by_one(pipeline)
     groups = grouped(list(drawn_samples(pipeline)))
     assert len(groups) == 2, "some samples are moved and some are not"
-    image, label = pipeline.batched(groups)
+    image, label = BatchPipeline(pipeline)(groups)
     assert (image.dtype, label.dtype) == (torch.float32, torch.int16)
     np.testing.assert_allclose(image.numpy(), images, atol=2e-3)
     assert np.mean(label.numpy() != labels) < TIES
@@ -78,9 +79,9 @@ def test_a_batch_is_its_samples(patch, options):
 def test_only_what_is_moved_needs_a_larger_patch():
     pipeline = bind(PATCHES["3d"])
     for seed in range(SAMPLES):
-        drawn = pipeline.batched.draw(np.random.default_rng(seed), CHANNELS)
+        drawn = BatchPipeline(pipeline).draw(np.random.default_rng(seed), CHANNELS)
         expected = pipeline.spatial.patch_size if drawn.spatial is None else pipeline.source_patch_size
-        assert pipeline.batched.cut_size(drawn) == expected
+        assert BatchPipeline(pipeline).cut_size(drawn) == expected
 
 
 def test_where_sources_are_no_larger_than_patches_those_that_stay_stay():
@@ -88,7 +89,7 @@ def test_where_sources_are_no_larger_than_patches_those_that_stay_stay():
     assert pipeline.source_patch_size == PATCHES["3d"]
     pipeline = replace(pipeline, mirror=replace(pipeline.mirror, axes=()))
     (group,) = grouped(list(drawn_samples(pipeline)))
-    image, label = pipeline.batched([group])
+    image, label = BatchPipeline(pipeline)([group])
     stayed = [i for i, drawn in enumerate(group.draws) if drawn.spatial is None]
     assert 0 < len(stayed) < SAMPLES
     source = group.image.clone()
@@ -98,9 +99,10 @@ def test_where_sources_are_no_larger_than_patches_those_that_stay_stay():
 
 
 def test_what_scipy_computes_stays_with_the_threads():
-    assert bind(PATCHES["3d"], interpolation="cubic").batched is None
-    context = AugmentationContext(PATCHES["3d"], (0, 1, 2), (), LABELS, previous_labels=(1, 2))
-    assert NnunetAugmenter().bind(context).batched is None
+    context = AugmentationContext(PATCHES["3d"], (0, 1, 2), (), LABELS)
+    assert NnunetAugmenter().bind_batches(context) is not None
+    assert NnunetAugmenter(interpolation="cubic").bind_batches(context) is None
+    assert NnunetAugmenter().bind_batches(replace(context, previous_labels=(1, 2))) is None
 
 
 @pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
@@ -111,6 +113,6 @@ def test_nothing_leaves_the_device_or_waits_for_it(patch):
         replace(group, image=group.image.to("meta"), label=group.label.to("meta"))
         for group in grouped(list(drawn_samples(pipeline)))
     ]
-    image, label = pipeline.batched(groups)
+    image, label = BatchPipeline(pipeline)(groups)
     assert (image.device.type, label.device.type) == ("meta", "meta")
     assert (image.shape, label.shape) == ((SAMPLES, CHANNELS, *patch), (SAMPLES, *patch))

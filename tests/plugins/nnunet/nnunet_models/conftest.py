@@ -12,7 +12,8 @@ from nnplug.dataset.dataset import DatasetDescription
 from nnplug.models.bundle import Contents, pack
 from nnplug.plans.fingerprint import IntensityStats
 from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling
-from nnplug.registry.components import Component, Entry, Kind, Registry, Source
+from nnplug.registry.components import Entry, Kind, Registry, Source
+from nnplug.registry.entries import NormalizerComponent
 from nnplug.registry.loader import Plugins
 
 DEPTH = {"plain-conv-unet": "n_conv_per_stage", "residual-encoder-unet": "n_blocks_per_stage"}
@@ -22,9 +23,11 @@ DEPTH = {"plain-conv-unet": "n_conv_per_stage", "residual-encoder-unet": "n_bloc
 def registry():
     """The networks, and normalizers by name: importing looks them up and loads none."""
     source = Source("nnunet", "nnplug-nnunet", "0.1.0")
-    normalizers = (Component(n, "nnplug_nnunet.normalizers:Named", "a name") for n in ("zscore", "ct", "none"))
+    normalizers = (
+        NormalizerComponent(n, "nnplug_nnunet.normalizers:Named", "a name") for n in ("zscore", "ct", "none")
+    )
     networks = [entry for entry in Plugins().registry if entry.kind is Kind.ARCHITECTURE]
-    return Registry([*networks, *(Entry(Kind.NORMALIZER, c, source) for c in normalizers)])
+    return Registry([*networks, *(Entry(c, source) for c in normalizers)])
 
 
 @pytest.fixture

@@ -61,3 +61,28 @@ def test_a_batch_holds_no_more_than_its_share_of_the_dataset_but_at_least_two():
 def test_a_budget_for_no_patch_says_so():
     with pytest.raises(NnplugError, match=r"memory target is too small for any patch .*Raise it with --memory-gb"):
         fitter(budget=1).fit((1, 1, 1), (64, 64, 64), 1e12)
+
+
+def multiples_of_16(limit):
+    if min(limit) < 16:
+        raise NnplugError(f"no patch within {limit}")
+    return tuple(n // 16 * 16 for n in limit)
+
+
+def test_the_patch_of_a_network_without_stages_to_decide_shrinks_alone():
+    def elements(topology, patch):
+        assert topology is None
+        return patch[0] * patch[1] * patch[2]
+
+    alone = fitter(largest_patch=multiples_of_16, elements=elements, budget=64**3, first_volume=96**3)
+    fit = alone.fit((1, 1, 1), (200, 200, 100), 1e12)
+    assert (fit.patch_size, fit.batch_size, fit.topology) == ((96, 80, 32), 2, None)
+
+
+def test_a_network_that_fits_no_budget_says_so():
+    alone = fitter(largest_patch=multiples_of_16, elements=lambda _, patch: patch[0], budget=1, first_volume=96**3)
+    with pytest.raises(NnplugError, match="no patch within"):
+        alone.fit((1, 1, 1), (200, 200, 100), 1e12)
+    tiny = fitter(largest_patch=tuple, elements=lambda _, patch: 9, budget=1, first_volume=8)
+    with pytest.raises(NnplugError, match=r"too small for any patch \(the last had 2 x 2 x 1 voxels\)"):
+        tiny.fit((1, 1, 1), (200, 200, 100), 1e12)

@@ -231,10 +231,6 @@ class Pieces:
     source_patch_size = (8, 10, 10)
     patch_size = (4, 8, 8)
 
-    @property
-    def batched(self):
-        return self
-
     def draw(self, rng, channels):
         return rng.random() if rng.random() < 0.5 else None
 

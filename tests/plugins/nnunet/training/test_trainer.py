@@ -12,7 +12,8 @@ import torch
 
 from nnplug.contracts import TrainingLength, read_log
 from nnplug.errors import InvalidOptions
-from nnplug.registry.components import Component, Entry, Kind, Registry, Source
+from nnplug.registry.components import Entry, Registry, Source
+from nnplug.registry.entries import TrainerComponent
 from nnplug.testing import checks
 from nnplug.testing.checks.trainer import _task
 from nnplug_nnunet.augmentation import NnunetAugmenter
@@ -44,7 +45,7 @@ def kit(monkeypatch):
         module = ModuleType("fake_trainers")
         module.Fake = target
         monkeypatch.setitem(sys.modules, "fake_trainers", module)
-        entry = Entry(Kind.TRAINER, Component("fake", "fake_trainers:Fake", ""), Source("fake", "nnplug-fake", "1.0"))
+        entry = Entry(TrainerComponent("fake", "fake_trainers:Fake", ""), Source("fake", "nnplug-fake", "1.0"))
         return {check.name: check for check in checks(entry, Registry([entry]), options=options)}
 
     return run

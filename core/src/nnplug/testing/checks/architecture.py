@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from nnplug.contracts import Architecture, Topology
+from nnplug.contracts import AcceleratedArchitecture, Architecture, HeadedArchitecture, Topology
 from nnplug.errors import NnplugError
+from nnplug.registry.entries import ArchitectureComponent
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, ContractBroken, Subject, imports_no_torch, require
 
@@ -58,15 +59,14 @@ def _predicts_faster(subject: Subject) -> None:
     """`for_prediction`, where it is offered, keeps the state dict, and the logits but for rounding."""
     import torch
 
-    architecture = _architecture(subject, 3)
-    accelerate = getattr(architecture, "for_prediction", None)
-    if accelerate is None:
+    if not _component(subject).has_prediction_form:
         return
+    architecture = cast("AcceleratedArchitecture", _architecture(subject, 3))
     image = torch.randn(1, samples.CHANNELS, *(SIZE,) * 3, generator=torch.Generator().manual_seed(0))
     plain = _build(architecture).eval()
     with torch.no_grad():
         expected, state = plain(image), {key: value.clone() for key, value in plain.state_dict().items()}
-        faster = accelerate(plain, torch.device("cpu"))
+        faster = architecture.for_prediction(plain, torch.device("cpu"))
         require(list(faster.state_dict()) == list(state), "for_prediction changes the state dict")
         faster.load_state_dict(state)
         error = float((faster(image) - expected).abs().max() / expected.abs().max())
@@ -77,13 +77,13 @@ def _splits(subject: Subject) -> None:
     """`split_head`, where it is offered, gives what the network computes, in two steps."""
     import torch
 
-    architecture = _architecture(subject, 3)
-    split = getattr(architecture, "split_head", None)
-    if split is None:
+    if not _component(subject).has_linear_head:
         return
+    architecture = cast("HeadedArchitecture", _architecture(subject, 3))
     network = _build(architecture).eval()
     image = torch.randn(1, samples.CHANNELS, *(SIZE,) * 3, generator=torch.Generator().manual_seed(0))
-    features, head = split(network)
+    features, last = architecture.split_head(network)
+    head = cast("torch.nn.Conv3d", last)  # of the wrong kernel size it is refused below
     shape = tuple(head.weight.shape)
     require(shape[:1] == (OUTPUTS,) and set(shape[2:]) == {1}, f"the weight of split_head's layer has shape {shape}")
     with torch.no_grad():
@@ -135,15 +135,28 @@ def _is_refused(architecture: Architecture, patch_size: Sequence[int]) -> bool:
 
 
 def _architecture(subject: Subject, axes: int) -> Architecture:
-    topology = Topology(
+    network, given = subject.entry.load(), _geometry(axes)
+    if _component(subject).takes_topology:
+        said, options = "options_for", dict(network.options_for(given))
+    else:
+        said, options = "options_for_patch", dict(network.options_for_patch(network.largest_patch((SIZE,) * axes)))
+    require(json.loads(json.dumps(options)) == options, f"{said} gave {options}, which JSON does not hold")
+    architecture: Architecture = subject.create(**options)
+    return architecture
+
+
+def _geometry(axes: int) -> Topology:
+    return Topology(
         strides=((1,) * axes, (2,) * axes, (2,) * axes),
         kernel_sizes=((3,) * axes,) * 3,
         features_per_stage=(4, 8, 8),
     )
-    options = dict(subject.entry.load().options_for(topology))
-    require(json.loads(json.dumps(options)) == options, f"options_for gave {options}, which JSON does not hold")
-    architecture: Architecture = subject.create(**options)
-    return architecture
+
+
+def _component(subject: Subject) -> ArchitectureComponent:
+    component = subject.entry.component
+    assert isinstance(component, ArchitectureComponent)  # the kit chooses checks by kind
+    return component
 
 
 def _build(architecture: Architecture) -> torch.nn.Module:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from nnplug.contracts import Augmentation, AugmentationContext, BatchAugmentation, CascadeAugmentation, DrawnSamples
+from nnplug.registry.entries import AugmenterComponent
 from nnplug.runtime.seeds import generator
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, Subject, require
@@ -70,7 +71,7 @@ def _keeps_masked(subject: Subject) -> None:
 
 def _takes_previous(subject: Subject, axes: int) -> None:
     """Of an augmenter that says so: the previous stage's labels come as one-hot channels after the image's."""
-    if not getattr(subject.entry.load(), "takes_previous_stage", False):
+    if not _component(subject).takes_previous_stage:
         return
     values = samples.LABELS.foreground_values
     augmentation, patch = cast("CascadeAugmentation", _bind(subject, axes, values)), PATCHES[axes]
@@ -85,9 +86,11 @@ def _takes_previous(subject: Subject, axes: int) -> None:
 
 
 def _augments_batches(subject: Subject, axes: int) -> None:
-    """Of an augmenter whose augmentation is `batched`: a batch is what its samples are one by one."""
+    """Of an augmenter that augments batches: a batch is what its samples are one by one."""
+    if not _component(subject).augments_batches:
+        return
     augmentation, patch = _bind(subject, axes), PATCHES[axes]
-    batched: BatchAugmentation | None = getattr(augmentation, "batched", None)
+    batched: BatchAugmentation | None = subject.create().bind_batches(_context(axes))
     if batched is None:
         return
     alone = [augmentation(*samples.volume(i, augmentation.source_patch_size), generator(0, i)) for i in range(DRAWS)]
@@ -114,9 +117,18 @@ def _drawn(augmentation: Augmentation, batched: BatchAugmentation, place: int) -
 
 
 def _bind(subject: Subject, axes: int, previous_labels: tuple[int, ...] = ()) -> Augmentation:
-    context = AugmentationContext(PATCHES[axes], tuple(range(axes)), (MASKED,), samples.LABELS, previous_labels)
-    augmentation: Augmentation = subject.create().bind(context)
+    augmentation: Augmentation = subject.create().bind(_context(axes, previous_labels))
     return augmentation
+
+
+def _context(axes: int, previous_labels: tuple[int, ...] = ()) -> AugmentationContext:
+    return AugmentationContext(PATCHES[axes], tuple(range(axes)), (MASKED,), samples.LABELS, previous_labels)
+
+
+def _component(subject: Subject) -> AugmenterComponent:
+    component = subject.entry.component
+    assert isinstance(component, AugmenterComponent)  # the kit chooses checks by kind
+    return component
 
 
 CHECKS: Checks = {

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from nnplug.contracts import Trainer, TrainingLength, TrainingTask, read_log
 from nnplug.plans.plans import Choice, Configuration, Normalization, Resampling
+from nnplug.registry.entries import TrainerComponent
 from nnplug.runtime.progress import Advance, Progress, Silent
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, Subject, require
@@ -73,7 +74,8 @@ def _trains(subject: Subject, axes: int) -> None:
 
 def _takes_previous(subject: Subject) -> None:
     """Of a trainer that says so: the network gets a channel per label of the previous stage more."""
-    if not getattr(subject.entry.load(), "takes_previous_stage", False):
+    component = subject.entry.component
+    if not (isinstance(component, TrainerComponent) and component.takes_previous_stage):
         return
     with TemporaryDirectory() as folder:
         task = _task(Path(folder), previous=True)

@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from nnplug import NnplugError
-from nnplug.contracts import Architecture
+from nnplug.contracts import TopologyArchitecture
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,7 @@ Size = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MedNeXt(Architecture):
+class MedNeXt(TopologyArchitecture):
     """One entry per stage, from fine to coarse.
 
     Attributes:

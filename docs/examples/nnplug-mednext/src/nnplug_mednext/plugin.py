@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nnplug import Component, Recipe, hookimpl
+from nnplug import ArchitectureComponent, Recipe, hookimpl
 
 
 @hookimpl
-def nnplug_architectures() -> Iterable[Component]:
+def nnplug_architectures() -> Iterable[ArchitectureComponent]:
     """The network."""
-    yield Component(
+    yield ArchitectureComponent(
         name="mednext",
         target="nnplug_mednext.architecture:MedNeXt",
         summary="compact MedNeXt: depthwise convolutions, inverted bottlenecks, added skips, 2D and 3D",
+        takes_topology=True,
     )
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nnplug import Component, Recipe, hookimpl
+from nnplug import Recipe, TrainerComponent, hookimpl
 
 
 @hookimpl
-def nnplug_trainers() -> Iterable[Component]:
+def nnplug_trainers() -> Iterable[TrainerComponent]:
     """The training procedure."""
-    yield Component(
+    yield TrainerComponent(
         name="one-cycle",
         target="nnplug_one_cycle.trainer:OneCycleTrainer",
         summary="AdamW, the learning rate rising and falling once, a tenth of nnU-Net's iterations",
+        takes_previous_stage=True,
+        takes_several_devices=True,
+        extends_runs=True,
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any
 
-from nnplug.contracts import AugmentationContext, Augmenter
+from nnplug.contracts import AugmentationContext, BatchAugmenter
 from nnplug.errors import InvalidOptions
+from nnplug_nnunet.augmentation.batch import BatchPipeline
 from nnplug_nnunet.augmentation.intensity import (
     AdditiveBrightness,
     Brightness,
@@ -31,7 +32,7 @@ ELONGATION = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class NnunetAugmenter(Augmenter):
+class NnunetAugmenter(BatchAugmenter):
     """nnU-Net 2.8.1's augmentation. `p_...` are probabilities per sample, the rest ranges of uniform draws.
 
     Attributes:
@@ -73,8 +74,6 @@ class NnunetAugmenter(Augmenter):
         p_previous_removal: see above.
         p_previous_removal_label: probability of each label of such a sample.
     """
-
-    takes_previous_stage: ClassVar[bool] = True
 
     interpolation: Interpolation = "linear"
     rotation: float = 30.0
@@ -138,6 +137,11 @@ class NnunetAugmenter(Augmenter):
             previous=self._previous(context.previous_labels),
             previous_labels=context.previous_labels,
         )
+
+    def bind_batches(self, context: AugmentationContext) -> BatchPipeline | None:
+        """See `nnplug.contracts.BatchAugmenter`; None where scipy computes: cubic splines, a cascade's morphology."""
+        on_host = context.previous_labels or self.interpolation == "cubic"
+        return None if on_host else BatchPipeline(self.bind(context))
 
     def rotation_for(self, patch_size: Sequence[int]) -> float:
         """The largest angle, in degrees, for patches of that size."""

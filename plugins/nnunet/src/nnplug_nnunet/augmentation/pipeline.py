@@ -9,7 +9,6 @@ import numpy.typing as npt
 import torch
 
 from nnplug.ops.one_hot import one_hot
-from nnplug_nnunet.augmentation.batch import BatchPipeline
 from nnplug_nnunet.augmentation.sample import Sample
 from nnplug_nnunet.augmentation.transforms import Transforms
 
@@ -17,12 +16,6 @@ from nnplug_nnunet.augmentation.transforms import Transforms
 @dataclass(frozen=True)
 class Pipeline(Transforms):
     """See `nnplug.contracts.Augmentation`."""
-
-    @property
-    def batched(self) -> BatchPipeline | None:
-        """The same for batches on a device; None where scipy computes: cubic splines, and a cascade's morphology."""
-        on_host = self.previous_labels or self.spatial.interpolation == "cubic"
-        return None if on_host else BatchPipeline(self)
 
     def __call__(
         self,

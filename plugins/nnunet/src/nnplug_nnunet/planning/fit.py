@@ -17,11 +17,11 @@ MIN_BATCH_SIZE = 2
 
 @dataclass(frozen=True)
 class Fit:
-    """What fits: a patch, its network and how many of them in a batch."""
+    """What fits: a patch, its network's stages (None where it decides them itself), and how many in a batch."""
 
     patch_size: Size
     batch_size: int
-    topology: Topology
+    topology: Topology | None
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Fitter:
     """Finds the largest patch whose network fits the budget, then the batch size.
 
     Attributes:
-        elements: counts the feature-map elements of one sample.
+        elements: counts the feature-map elements of one sample; the topology is None where the network takes none.
+        largest_patch: of a network that takes no topology: the largest patch that it takes within a limit.
         budget: elements that the reference batch may have.
         reference_batch: the batch size that the budget is for.
         shrink_batch: the patch shrinks until so many samples fit.
@@ -39,7 +40,7 @@ class Fitter:
         dataset_share: the largest part of the dataset's voxels in one batch.
     """
 
-    elements: Callable[[Topology, Size], int]
+    elements: Callable[[Topology | None, Size], int]
     budget: float
     reference_batch: int
     shrink_batch: int
@@ -47,6 +48,7 @@ class Fitter:
     base_features: int
     max_features: int
     dataset_share: float
+    largest_patch: Callable[[Sequence[int]], Size] | None = None
 
     def fit(self, spacing: Sequence[float], median_shape: Sequence[float], dataset_voxels: float) -> Fit:
         """Plan one configuration.
@@ -60,17 +62,35 @@ class Fitter:
             NnplugError: the budget is too small for any patch.
         """
         first = first_patch(spacing, median_shape, self.first_volume)
+        if self.largest_patch is not None:
+            return self._fit_patch(self.largest_patch, first, median_shape, dataset_voxels)
         pyramid = Pyramid.of(spacing, first)
         patch = pyramid.pad(first)
-        while (elements := self._count(pyramid, patch)) / self.reference_batch * self.shrink_batch > self.budget:
+        while self._exceeds(elements := self.elements(self._topology(pyramid), patch)):
             patch, pyramid = _shrink(patch, pyramid, spacing, median_shape)
         return Fit(patch, self._batch_size(elements, patch, dataset_voxels), self._topology(pyramid))
+
+    def _fit_patch(
+        self,
+        largest_patch: Callable[[Sequence[int]], Size],
+        first: Sequence[float],
+        median_shape: Sequence[float],
+        dataset_voxels: float,
+    ) -> Fit:
+        """Shrink the patch of a network that has no stages to decide."""
+        patch = largest_patch([max(1, round(n)) for n in first])
+        while self._exceeds(elements := self.elements(None, patch)):
+            axis = _axis_to_shorten(patch, median_shape)
+            if patch[axis] == 1:
+                raise _too_small(patch)
+            patch = largest_patch(_shorter(patch, axis, (1,) * len(patch)))
+        return Fit(patch, self._batch_size(elements, patch, dataset_voxels), None)
 
     def _topology(self, pyramid: Pyramid) -> Topology:
         return pyramid.topology(self.base_features, self.max_features)
 
-    def _count(self, pyramid: Pyramid, patch: Size) -> int:
-        return self.elements(self._topology(pyramid), patch)
+    def _exceeds(self, elements: int) -> bool:
+        return elements / self.reference_batch * self.shrink_batch > self.budget
 
     def _batch_size(self, elements: int, patch: Size, dataset_voxels: float) -> int:
         fits = round(self.budget / elements * self.reference_batch)
@@ -92,19 +112,28 @@ def _shrink(
 
     The step is what the strides divide *after* a trial step: a shorter patch may be pooled less often.
     """
-    share = [n / m for n, m in zip(patch, median_shape, strict=True)]
-    axis = max(range(len(patch)), key=lambda a: (share[a], a))
+    axis = _axis_to_shorten(patch, median_shape)
     shorter = _shorter(patch, axis, pyramid.divisor)
     after = Pyramid.of(spacing, shorter)
     if after.divisor != pyramid.divisor:
         shorter = _shorter(patch, axis, after.divisor)
         after = Pyramid.of(spacing, shorter)
     if shorter[axis] < 1:
-        raise NnplugError(
-            f"the memory target is too small for any patch (the last had {' x '.join(map(str, patch))} voxels). "
-            "Raise it with --memory-gb."
-        )
+        raise _too_small(patch)
     return after.pad(shorter), after
+
+
+def _axis_to_shorten(patch: Size, median_shape: Sequence[float]) -> int:
+    """Return the axis along which the patch covers most of the image; of equal ones the last."""
+    share = [n / m for n, m in zip(patch, median_shape, strict=True)]
+    return max(range(len(patch)), key=lambda a: (share[a], a))
+
+
+def _too_small(patch: Size) -> NnplugError:
+    return NnplugError(
+        f"the memory target is too small for any patch (the last had {' x '.join(map(str, patch))} voxels). "
+        "Raise it with --memory-gb."
+    )
 
 
 def _shorter(patch: Size, axis: int, step: Size) -> Size:

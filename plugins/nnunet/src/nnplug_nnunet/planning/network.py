@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nnplug.contracts import Architecture, PlanningContext, Topology
+from nnplug.contracts import PlanningContext, Topology
+from nnplug.contracts.capabilities import patch_class, topology_class
+from nnplug.contracts.kinds import ARCHITECTURE, ArchitectureEntry
 from nnplug.dataset.dataset import DatasetDescription
+from nnplug.errors import InvalidPlugin
 from nnplug.plans.plans import Choice
 from nnplug.registry.attribution import attributed
-from nnplug.registry.components import Entry, Kind
+from nnplug.registry.components import Kind
 from nnplug_nnunet.planning.topology import Size
 
 
@@ -20,12 +23,12 @@ class Network:
 
     Attributes:
         entry: the architecture.
-        options: what the user or the recipe sets, over what the topology gives.
+        options: what the user or the recipe sets, over what the topology or the patch gives.
         channels: of the input.
         heads: entries of `labels`, which is what nnU-Net counts as outputs.
     """
 
-    entry: Entry
+    entry: ArchitectureEntry
     options: Mapping[str, Any]
     channels: int
     heads: int
@@ -34,17 +37,43 @@ class Network:
     def of(cls, default: str, description: DatasetDescription, context: PlanningContext) -> Network:
         """The architecture that the context names, or else the planner's own."""
         choice = context.choices.get(Kind.ARCHITECTURE, Choice(name=default))
-        entry = context.registry.get(Kind.ARCHITECTURE, choice.name)
+        entry = context.registry.get(ARCHITECTURE, choice.name)
         return cls(entry, context.architecture_options, len(description.channel_names), description.labels.entries)
 
-    def choice(self, topology: Topology) -> Choice:
-        """The network of that geometry, as plans hold it."""
-        with attributed(self.entry.origin):
-            own = self.entry.load().options_for(topology)
-            return Choice(name=self.entry.name, options={**own, **self.options})
+    @property
+    def takes_topology(self) -> bool:
+        """Whether the planner decides the network's stages, or the patch alone."""
+        return self.entry.component.takes_topology
 
-    def elements(self, topology: Topology, patch_size: Size) -> int:
+    def choice(self, topology: Topology | None, patch_size: Size) -> Choice:
+        """Return the network of that geometry, as plans hold it; without a topology, of that patch."""
+        with attributed(self.entry.origin):
+            return Choice(name=self.entry.name, options={**self._own_options(topology, patch_size), **self.options})
+
+    def largest_patch(self, limit: Sequence[int]) -> Size:
+        """Return the largest patch that a network takes which decides its stages itself.
+
+        Args:
+            limit: voxels per axis that the patch must not exceed.
+
+        Raises:
+            InvalidPlugin: the architecture gave a patch of other axes or above the limit.
+            NnplugError: the network takes no patch within the limit.
+        """
+        network = patch_class(self.entry)
+        with attributed(self.entry.origin):
+            patch = tuple(network.largest_patch(tuple(limit)))
+        if len(patch) != len(limit) or any(not 0 < n <= most for n, most in zip(patch, limit, strict=True)):
+            raise InvalidPlugin(f"{self.entry}: largest_patch({tuple(limit)}) gave {patch}, which is not within it")
+        return patch
+
+    def elements(self, topology: Topology | None, patch_size: Size) -> int:
         """Elements of all feature maps of one sample."""
-        network: Architecture = self.entry.create(self.choice(topology).options)
+        network = self.entry.create(self.choice(topology, patch_size).options)
         with attributed(network):
             return network.feature_map_elements(patch_size, channels=self.channels, heads=self.heads)
+
+    def _own_options(self, topology: Topology | None, patch_size: Size) -> Mapping[str, Any]:
+        if topology is None:
+            return patch_class(self.entry).options_for_patch(patch_size)
+        return topology_class(self.entry).options_for(topology)

@@ -88,6 +88,7 @@ class NnunetPlanner:
             base_features=self.base_features,
             max_features=self.max_features or budget.max_features,
             dataset_share=preset.dataset_share,
+            largest_patch=None if network.takes_topology else network.largest_patch,
         )
 
 
@@ -158,7 +159,7 @@ class _Maker:
             normalization=self.normalizations,
             resampling=Resampling(),
             batch_dice=batch_dice,
-            architecture=self.network.choice(fit.topology),
+            architecture=self.network.choice(fit.topology, fit.patch_size),
         )
 
 

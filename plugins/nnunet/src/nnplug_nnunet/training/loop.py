@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from nnplug.contracts import (
-    Augmentation,
     AugmentationContext,
     BatchAugmentation,
     LogLine,
@@ -239,7 +238,7 @@ class Training:
             seed=task.seed,
             stream=stream,
             augmentation=augmentation,
-            batched=self._batched(augmentation),
+            batched=self._batched(context) if learning else None,
             previous_labels=task.previous_labels,
             world=task.world,
         )
@@ -247,11 +246,10 @@ class Training:
         workers = task.workers if learning else min(task.workers, 1)
         return PatchLoader(source, places, workers=workers, pin_memory=task.device.type == "cuda")
 
-    def _batched(self, augmentation: Augmentation | None) -> BatchAugmentation | None:
+    def _batched(self, context: AugmentationContext) -> BatchAugmentation | None:
         """What augments on the device: where a GPU computes and the augmenter can, as no number of threads keeps up."""
         chosen = {"auto": self.task.device.type == "cuda", "device": True, "threads": False}[self.options.augment_on]
-        batched: BatchAugmentation | None = getattr(augmentation, "batched", None) if chosen else None
-        return batched
+        return self.task.augmenter.bind_batches(context) if chosen else None
 
     def _keep(self) -> None:
         """Keep the best weights at once, state and picture as often as that costs little."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 
@@ -20,9 +19,6 @@ class PatchTrainer(PatchOptions):
     Patches, losses, the watched Dice, checkpoints and exact resuming come with it. A subclass is a frozen data class
     with options of its own beside those of `PatchOptions`.
     """
-
-    takes_previous_stage: ClassVar[bool] = True
-    takes_several_devices: ClassVar[bool] = True
 
     def extends(self, earlier: Trainer) -> bool:
         """More epochs, or another patience, and all else the same; see `nnplug.contracts.ExtensibleTrainer`."""

@@ -1,0 +1,42 @@
+"""Each kind with the types of its entries and components: `registry.create(TRAINER, name)` gives a `Trainer`."""
+
+from __future__ import annotations
+
+from nnplug.contracts.architecture import Architecture
+from nnplug.contracts.augmenter import Augmenter
+from nnplug.contracts.converter import Converter
+from nnplug.contracts.extractor import Extractor
+from nnplug.contracts.metric import Metric
+from nnplug.contracts.normalizer import Normalizer
+from nnplug.contracts.planner import Planner
+from nnplug.contracts.postprocessor import Postprocessor
+from nnplug.contracts.trainer import Trainer
+from nnplug.registry.components import Entry, TypedKind
+from nnplug.registry.entries import (
+    ArchitectureComponent,
+    AugmenterComponent,
+    ConverterComponent,
+    ExecutorComponent,
+    ExtractorComponent,
+    MetricComponent,
+    NormalizerComponent,
+    PlannerComponent,
+    PostprocessorComponent,
+    TrainerComponent,
+)
+from nnplug.runtime.executor import Executor
+
+EXTRACTOR = TypedKind[ExtractorComponent, Extractor](ExtractorComponent)
+PLANNER = TypedKind[PlannerComponent, Planner](PlannerComponent)
+NORMALIZER = TypedKind[NormalizerComponent, Normalizer](NormalizerComponent)
+ARCHITECTURE = TypedKind[ArchitectureComponent, Architecture](ArchitectureComponent)
+AUGMENTER = TypedKind[AugmenterComponent, Augmenter](AugmenterComponent)
+TRAINER = TypedKind[TrainerComponent, Trainer](TrainerComponent)
+POSTPROCESSOR = TypedKind[PostprocessorComponent, Postprocessor](PostprocessorComponent)
+METRIC = TypedKind[MetricComponent, Metric](MetricComponent)
+CONVERTER = TypedKind[ConverterComponent, Converter](ConverterComponent)
+EXECUTOR = TypedKind[ExecutorComponent, Executor](ExecutorComponent)
+
+ArchitectureEntry = Entry[ArchitectureComponent, Architecture]
+AugmenterEntry = Entry[AugmenterComponent, Augmenter]
+TrainerEntry = Entry[TrainerComponent, Trainer]

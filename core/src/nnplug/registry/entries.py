@@ -1,0 +1,261 @@
+"""The entries that plugins offer: a name, the place of the implementation, and what the implementation can do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field, fields
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+from nnplug.errors import InvalidPlugin
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_METHODS = "methods"
+
+
+class Kind(StrEnum):
+    """The kinds of component that a plugin can offer, in the order in which a run uses them, others last."""
+
+    EXTRACTOR = "extractor"
+    PLANNER = "planner"
+    NORMALIZER = "normalizer"
+    ARCHITECTURE = "architecture"
+    AUGMENTER = "augmenter"
+    TRAINER = "trainer"
+    POSTPROCESSOR = "postprocessor"
+    METRIC = "metric"
+    CONVERTER = "converter"
+    EXECUTOR = "executor"
+
+    @property
+    def planned(self) -> bool:
+        """Whether plans name a component of this kind; the others are chosen anew for each command."""
+        return self not in (Kind.METRIC, Kind.CONVERTER, Kind.EXECUTOR)
+
+    @property
+    def hook(self) -> str:
+        """The hook through which plugins offer components of this kind."""
+        return f"nnplug_{self}s"
+
+
+def check_name(what: str, name: str) -> None:
+    """Raise `InvalidPlugin` unless a name is lower-case words joined by hyphens."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidPlugin(f"{what} name {name!r} is not lower-case words joined by hyphens")
+
+
+def check_summary(what: str, name: str, summary: str) -> None:
+    """Raise `InvalidPlugin` unless a summary is one line of text."""
+    if not isinstance(summary, str) or len(summary.splitlines()) > 1:
+        raise InvalidPlugin(f"summary of {what} {name!r} is {summary!r}, which is no line of text")
+
+
+def check_flags(what: str, name: str, entry: Any) -> None:
+    """Raise `InvalidPlugin` unless the flags of an entry are booleans."""
+    for flag in fields(entry):
+        if type(flag.default) is bool and type(value := vars(entry)[flag.name]) is not bool:
+            raise InvalidPlugin(f"{flag.name} of {what} {name!r} is {value!r}; expected True or False")
+
+
+@dataclass(frozen=True)
+class Component:
+    """One selectable implementation: a name and the place it is imported from.
+
+    Hooks return the subclass of their kind, such as `ArchitectureComponent`. The fields that a subclass adds are
+    keyword-only and say what the implementation can do beyond the contract of its kind.
+
+    Attributes:
+        name: what users type and what plans and weights record; lower-case words joined by hyphens.
+        target: "package.module:attribute", a class whose keyword arguments are the component's options.
+            It is imported when somebody chooses the name, never by listing.
+        summary: one line for `nnplug components`.
+        state_version: raise it when weights or rules that an older version saved can no longer be read.
+    """
+
+    kind: ClassVar[Kind]
+
+    name: str
+    target: str
+    summary: str
+    state_version: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be typed, imported or listed."""
+        check_name("component", self.name)
+        check_summary("component", self.name, self.summary)
+        if not isinstance(self.target, str) or not _TARGET.fullmatch(self.target):
+            raise InvalidPlugin(f"target {self.target!r} of component {self.name!r} is not 'package.module:attribute'")
+        if type(self.state_version) is not int:
+            raise InvalidPlugin(f"state_version of component {self.name!r} is {self.state_version!r}; expected an int")
+        check_flags("component", self.name, self)
+
+    def promised(self) -> Iterator[tuple[str, str]]:
+        """Yield each promise ("has_linear_head") with each method that the class must have for it."""
+        for flag in fields(self):
+            for method in flag.metadata.get(_METHODS, ()) if vars(self)[flag.name] else ():
+                yield flag.name, method
+
+
+def _promises(*methods: str) -> Mapping[str, Any]:
+    """Return the metadata of a flag that promises methods of the class."""
+    return {_METHODS: methods}
+
+
+@dataclass(frozen=True)
+class ExtractorComponent(Component):
+    """An entry of `nnplug_extractors`."""
+
+    kind = Kind.EXTRACTOR
+
+
+@dataclass(frozen=True)
+class PlannerComponent(Component):
+    """An entry of `nnplug_planners`."""
+
+    kind = Kind.PLANNER
+
+
+@dataclass(frozen=True)
+class NormalizerComponent(Component):
+    """An entry of `nnplug_normalizers`."""
+
+    kind = Kind.NORMALIZER
+
+
+@dataclass(frozen=True)
+class ArchitectureComponent(Component):
+    """An entry of `nnplug_architectures`.
+
+    Attributes:
+        takes_topology: a U-Net whose stages the planner decides: its class has the method `options_for` of
+            `nnplug.contracts.TopologyArchitecture`. Where it is False, the class has the methods `options_for_patch`
+            and `largest_patch` of `nnplug.contracts.PatchArchitecture`.
+        has_prediction_form: the class has `for_prediction` of `nnplug.contracts.AcceleratedArchitecture`.
+        has_linear_head: the class has `split_head` of `nnplug.contracts.HeadedArchitecture`.
+    """
+
+    kind = Kind.ARCHITECTURE
+
+    _: KW_ONLY
+    takes_topology: bool = field(default=False, metadata=_promises("options_for"))
+    has_prediction_form: bool = field(default=False, metadata=_promises("for_prediction"))
+    has_linear_head: bool = field(default=False, metadata=_promises("split_head"))
+
+    def promised(self) -> Iterator[tuple[str, str]]:
+        """Yield as `Component.promised`, with the methods of an architecture that takes no topology."""
+        yield from super().promised()
+        if not self.takes_topology:
+            yield "takes_topology=False", "options_for_patch"
+            yield "takes_topology=False", "largest_patch"
+
+
+@dataclass(frozen=True)
+class AugmenterComponent(Component):
+    """An entry of `nnplug_augmenters`.
+
+    Attributes:
+        takes_previous_stage: `bind` returns a `nnplug.contracts.CascadeAugmentation`. Without it the augmenter is
+            refused for configurations that refine the prediction of another.
+        augments_batches: the class has `bind_batches` of `nnplug.contracts.BatchAugmenter`.
+    """
+
+    kind = Kind.AUGMENTER
+
+    _: KW_ONLY
+    takes_previous_stage: bool = False
+    augments_batches: bool = field(default=False, metadata=_promises("bind_batches"))
+
+
+@dataclass(frozen=True)
+class TrainerComponent(Component):
+    """An entry of `nnplug_trainers`.
+
+    Attributes:
+        takes_previous_stage: the trainer gives the network the channels of `TrainingTask.previous_labels`. Without it
+            the trainer is refused for configurations that refine the prediction of another.
+        takes_several_devices: the trainer shares batches between the processes of `TrainingTask.world`. Without it
+            the trainer is refused for several devices.
+        extends_runs: the class has `extends` of `nnplug.contracts.ExtensibleTrainer`.
+    """
+
+    kind = Kind.TRAINER
+
+    _: KW_ONLY
+    takes_previous_stage: bool = False
+    takes_several_devices: bool = False
+    extends_runs: bool = field(default=False, metadata=_promises("extends"))
+
+
+@dataclass(frozen=True)
+class PostprocessorComponent(Component):
+    """An entry of `nnplug_postprocessors`."""
+
+    kind = Kind.POSTPROCESSOR
+
+
+@dataclass(frozen=True)
+class MetricComponent(Component):
+    """An entry of `nnplug_metrics`."""
+
+    kind = Kind.METRIC
+
+
+@dataclass(frozen=True)
+class ConverterComponent(Component):
+    """An entry of `nnplug_converters`."""
+
+    kind = Kind.CONVERTER
+
+
+@dataclass(frozen=True)
+class ExecutorComponent(Component):
+    """An entry of `nnplug_executors`."""
+
+    kind = Kind.EXECUTOR
+
+
+_CLASSES: tuple[type[Component], ...] = (
+    ExtractorComponent,
+    PlannerComponent,
+    NormalizerComponent,
+    ArchitectureComponent,
+    AugmenterComponent,
+    TrainerComponent,
+    PostprocessorComponent,
+    MetricComponent,
+    ConverterComponent,
+    ExecutorComponent,
+)
+COMPONENTS: Mapping[Kind, type[Component]] = {one.kind: one for one in _CLASSES}
+"""The class of the entries of each kind, in the order of `Kind`."""
+
+
+def check_promises(title: str, component: Component, made: type) -> None:
+    """Compare the class of a component with what its entry promises.
+
+    Args:
+        title: how messages name the component.
+        component: the entry.
+        made: the class.
+
+    Raises:
+        InvalidPlugin: a promised method is missing, or is only the stub of a Protocol; a similar name is suggested.
+    """
+    for promise, method in component.promised():
+        if not _has_method(made, method):
+            close = get_close_matches(method, [n for n in dir(made) if _has_method(made, n)], n=1)
+            hint = f"Did you mean {method!r} by {close[0]!r}?" if close else f"Add it, or do not say {promise}."
+            raise InvalidPlugin(
+                f"{title} says {promise} in its entry, but {made.__name__} has no method {method!r}. {hint}"
+            )
+
+
+def _has_method(made: type, name: str) -> bool:
+    """Whether a class has a method of its own or of a parent, other than the stub of a Protocol."""
+    for parent in made.__mro__:
+        if name in vars(parent):
+            return Protocol not in parent.__bases__ and callable(getattr(made, name))
+    return False
