@@ -12,4 +12,4 @@ def test_pictures_are_drawn_and_counted(tmp_path):
     result = CliRunner().invoke(main, list(map(str, words)))
     assert result.exit_code == 0
     assert result.stdout == f"2 pictures: {tmp_path / 'out'}\n"
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["phantom_000.png", "phantom_001.png"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["phantom_000.png", "phantom_001.png"]

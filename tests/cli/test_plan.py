@@ -149,3 +149,16 @@ def test_plans_of_another_dataset_need_no_fingerprint(folder):
     refused = plan(folder / "Dataset001_A", *words, "--planner", "nnunet-resenc-m")
     assert refused.exit_code == 2
     assert "--from takes everything from the other plans" in refused.stderr
+
+
+@pytest.mark.parametrize("place", ["work/Dataset001_A/fingerprint.json", "Dataset001_A/dataset.json", "mine.json"])
+def test_plans_replace_nothing_of_the_users(folder, place):
+    (folder / "mine.json").write_text("mine")
+    before = (folder / place).read_bytes()
+    words = files(folder)[:-1]
+    result = plan(*words, folder / place)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {folder / place}: is ")
+    assert (folder / place).read_bytes() == before
+    assert plan(*words, folder / place, "--replace").exit_code == (0 if place == "mine.json" else 1)
+    assert ((folder / place).read_bytes() == before) == (place != "mine.json")

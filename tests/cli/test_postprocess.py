@@ -17,7 +17,7 @@ def test_a_rule_is_fitted_and_applied(shared, tmp_path):
     assert result.exit_code == 0
     assert json.loads(result.stdout) == json.loads(rule.read_text())
     assert postprocess("apply", "-i", predictions, "-o", tmp_path / "out", "--rule", rule).exit_code == 0
-    assert {f.name for f in (tmp_path / "out").iterdir()} == {f.name for f in predictions.iterdir()}
+    assert {f.name for f in (tmp_path / "out").glob("[!.]*")} == {f.name for f in predictions.iterdir()}
 
 
 def test_options_of_other_kinds_are_refused(tmp_path):

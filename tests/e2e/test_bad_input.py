@@ -140,3 +140,17 @@ def test_zero_image_predicts_background_with_a_notice(phantom, nnplug, tmp_path,
     done = nnplug("predict", "-i", tmp_path / "in", "-o", tmp_path / "out", "-m", model, check=True)
     assert "zero everywhere" in done.stderr
     assert not sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / "phantom_004.nii.gz"))).any()
+
+
+def test_an_image_is_never_replaced_by_its_label_map(nnplug, shared, tmp_path):
+    reference = shared / "reference" / "models" / "em"
+    nnplug("model", "import-nnunet", reference / "model", "-o", tmp_path / "em.zip", check=True)
+    (tmp_path / "x").mkdir()
+    scan = tmp_path / "x" / "scan.png"
+    shutil.copy(reference / "images" / "em_00_0000.png", scan)
+    before = scan.read_bytes()
+    done = nnplug("predict", "--device", "cpu", "-i", scan, "-o", tmp_path / "x", "-m", tmp_path / "em.zip")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {scan}: is read here, and a result of the same name would replace it; give")
+    assert scan.read_bytes() == before
+    assert [path.name for path in scan.parent.iterdir()] == ["scan.png"]

@@ -23,6 +23,7 @@ from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.files import write_json
+from nnplug.runtime.outputs import Outputs
 from nnplug.workspace.layout import Workspace
 
 CONFIGURATION = "3d_fullres"
@@ -53,23 +54,34 @@ class DemoResult:
     summary: Mapping[str, Any]
 
 
-def demo(folder: Path, runtime: Runtime, *, options: Mapping[str, Mapping[str, Any]] | None = None) -> DemoResult:
+def demo(
+    folder: Path,
+    runtime: Runtime,
+    *,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    replace: bool = False,
+) -> DemoResult:
     """Make phantom data, train on it, predict unseen images, score and draw them.
 
     Args:
         folder: where everything goes; a demo that was stopped goes on.
         runtime: plugins, executor, device, threads and progress.
         options: what differs from the demo's own plan and budget, as `--set` gives it.
+        replace: whether files may be replaced that nnplug did not write, or that have changed since.
+
+    Raises:
+        Problems: files would be lost, see `nnplug.runtime.outputs.Outputs.check`.
     """
-    raw = folder / "raw" / DATASET
-    dataset = Dataset.open(raw) if (raw / "dataset.json").exists() else write_phantom(raw)
+    raw, predictions, picture = folder / "raw" / DATASET, folder / "predictions", folder / "overlay.png"
+    begun = (raw / "dataset.json").exists()
+    Outputs((picture, predictions / "summary.json"), made=lambda _: begun).claim(replace=replace)
+    dataset = Dataset.open(raw) if begun else write_phantom(raw)
     request = _request(dataset, folder, runtime.plugins, options or {})
     outcome = run(request, runtime)
     model = outcome.bundles[CONFIGURATION]
-    predictions = folder / "predictions"
     cases = image_cases(raw / "imagesTs", dataset.description.file_ending)
     ensemble = Ensemble.load(open_models([model]), runtime)
-    predict_folder(ensemble, cases, predictions, resume=True, progress=runtime.progress)
+    predict_folder(ensemble, cases, predictions, resume=True, replace=replace, progress=runtime.progress)
     references = raw / "labelsTs"
     summary = evaluate(
         references, predictions, dataset.description, executor=runtime.executor, progress=runtime.progress
@@ -80,7 +92,6 @@ def demo(folder: Path, runtime: Runtime, *, options: Mapping[str, Mapping[str, A
         for case in cases[:SHOWN]
         for name in (f"{case.name}{dataset.description.file_ending}",)
     ]
-    picture = folder / "overlay.png"
     draw_overlays(rows, picture, class_names=dataset.description.labels.foreground_names)
     return DemoResult(dataset, model, predictions, picture, summary)
 

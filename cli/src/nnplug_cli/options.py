@@ -15,6 +15,7 @@
 | `devices_option` | `devices: int` |
 | `seed_option` | `seed: int` |
 | `workers_option` | `workers: int or None`, None for one per core |
+| `replace_option` | `replace: bool`, see `nnplug.runtime.outputs` |
 """
 
 from __future__ import annotations
@@ -164,3 +165,4 @@ seed_option = click.option(
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="Cases or samples in work at once [default: one per core]."
 )
+replace_option = click.option("--replace", is_flag=True, help="Replace files that nnplug did not write.")

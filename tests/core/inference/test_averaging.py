@@ -63,7 +63,7 @@ def test_labels_and_means_are_nnunets(oracle, write_member, tmp_path, name):
         assert np.array_equal(ours["probabilities"], golden[f"{name}-mean"])
     assert label.geometry == geometry((4, 6, 5))
     assert json.loads((tmp_path / "out" / "dataset.json").read_text())["labels"] == labels
-    left = {file.name for file in (tmp_path / "out").iterdir()}
+    left = {file.name for file in (tmp_path / "out").glob("[!.]*")}
     assert left == {"x.nii.gz", "x.npz", "dataset.json"}
 
 

@@ -6,7 +6,7 @@ import SimpleITK
 
 
 def shapes(folder):
-    return {path.name: SimpleITK.ReadImage(str(path)).GetSize() for path in sorted(folder.iterdir())}
+    return {path.name: SimpleITK.ReadImage(str(path)).GetSize() for path in sorted(folder.glob("[!.]*"))}
 
 
 def test_raw_and_prepared_cases_are_drawn(prepared, tmp_path):

@@ -62,9 +62,19 @@ def test_the_checkpoint_alone_predicts_what_the_run_does(trained, tmp_path):
     for name in ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth"):
         shutil.copy(trained.model() / name, model / name)
     for folder in (trained.model(), model):
-        words = ("-m", folder, "-i", trained.raw / "imagesTs", "-o", tmp_path / folder.name, "-f", 0, "--disable_tta")
+        words = (
+            "-m",
+            folder,
+            "-i",
+            trained.raw / "imagesTs",
+            "-o",
+            tmp_path / f"by_{folder.name}",
+            "-f",
+            0,
+            "--disable_tta",
+        )
         trained.expect("nnUNetv2_predict_from_modelfolder", *words)
-    ours, theirs = arrays(tmp_path / trained.model().name), arrays(tmp_path / "model")
+    ours, theirs = arrays(tmp_path / f"by_{trained.model().name}"), arrays(tmp_path / "by_model")
     assert ours.keys() == theirs.keys()
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 

@@ -9,7 +9,7 @@ import click
 
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, set_option_of, workers_option
+from nnplug_cli.options import json_option, replace_option, set_option_of, workers_option
 from nnplug_cli.render import print_json, print_table
 from nnplug_cli.reports import print_report
 
@@ -73,10 +73,17 @@ def convert(
 @click.argument("predictions", type=_path)
 @click.argument("output", type=_path)
 @click.option("--dataset-json", type=_path, help="Of the converted dataset [default: the one beside the predictions].")
+@replace_option
 @workers_option
 @click.pass_obj
 def restore(
-    context: Context, *, predictions: Path, output: Path, dataset_json: Path | None, workers: int | None
+    context: Context,
+    *,
+    predictions: Path,
+    output: Path,
+    dataset_json: Path | None,
+    replace: bool,
+    workers: int | None,
 ) -> None:
     """Write the label maps of PREDICTIONS to OUTPUT with the values of the folder that their dataset was made of.
 
@@ -89,7 +96,8 @@ def restore(
 
     file = dataset_json or predictions / "dataset.json"
     values = source_labels(DatasetDescription.read(file), file)
-    write(predictions, output, values, executor=LocalExecutor(workers), progress=context.progress)
+    executor = LocalExecutor(workers)
+    write(predictions, output, values, replace=replace, executor=executor, progress=context.progress)
     click.echo(str(output))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nnplug_cli.context import Context
-from nnplug_cli.options import device_option, json_option, set_option, workers_option
+from nnplug_cli.options import device_option, json_option, replace_option, set_option, workers_option
 from nnplug_cli.render import print_json
 from nnplug_cli.scores import print_scores
 
@@ -22,6 +22,7 @@ from nnplug_cli.scores import print_scores
     show_default=True,
     help="Where everything goes.",
 )
+@replace_option
 @set_option
 @device_option
 @workers_option
@@ -31,6 +32,7 @@ def command(
     context: Context,
     *,
     output: Path,
+    replace: bool,
     overrides: dict[str, dict[str, Any]],
     device: str,
     workers: int | None,
@@ -41,7 +43,7 @@ def command(
     from nnplug_cli.demo import demo
 
     runtime = context.runtime(LocalExecutor(workers), device=device, workers=workers)
-    result = demo(output, runtime, options=overrides)
+    result = demo(output, runtime, options=overrides, replace=replace)
     if as_json:
         print_json({"foreground_mean": result.summary["foreground_mean"], "picture": str(result.picture)})
         return

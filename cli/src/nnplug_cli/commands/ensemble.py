@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, workers_option
+from nnplug_cli.options import json_option, replace_option, workers_option
 from nnplug_cli.render import print_json
 
 _path = click.Path(path_type=Path)
@@ -21,6 +21,7 @@ _path = click.Path(path_type=Path)
 @click.option("-o", "--output", required=True, type=_path, metavar="FOLDER", help="Where label maps go.")
 @click.option("--dataset-json", type=_path, help="Labels and regions [default: the one of the first folder].")
 @click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with the mean probabilities.")
+@replace_option
 @workers_option
 @json_option
 @click.pass_obj
@@ -32,6 +33,7 @@ def command(
     output: Path,
     dataset_json: Path | None,
     save_probabilities: bool,
+    replace: bool,
     workers: int | None,
     as_json: bool,
 ) -> None:
@@ -48,6 +50,7 @@ def command(
         output,
         description=None if dataset_json is None else DatasetDescription.read(dataset_json),
         save_probabilities=save_probabilities,
+        replace=replace,
         executor=LocalExecutor(workers),
         progress=context.progress,
     )

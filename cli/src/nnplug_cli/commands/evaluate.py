@@ -10,7 +10,7 @@ import click
 
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, set_option_of, workers_option
+from nnplug_cli.options import json_option, replace_option, set_option_of, workers_option
 from nnplug_cli.render import print_json, print_table
 
 _path = click.Path(path_type=Path)
@@ -36,6 +36,7 @@ COUNTS = 100
     help="What to measure (nnplug components metric lists them); repeatable.",
 )
 @click.option("--partial", is_flag=True, help="Leave out references that have no prediction.")
+@replace_option
 @set_option_of(Kind.METRIC)
 @workers_option
 @json_option
@@ -49,6 +50,7 @@ def command(
     output: Path,
     names: tuple[str, ...],
     partial: bool,
+    replace: bool,
     overrides: dict[str, dict[str, Any]],
     workers: int | None,
     as_json: bool,
@@ -58,13 +60,18 @@ def command(
     By default that is Dice, IoU and voxel counts. --set metric.KEY=VALUE sets an option of a metric, such as
     metric.tolerance=2. Without a dataset.json every label value that occurs is a class.
     """
+    from nnplug.dataset.sidecars import images_in
     from nnplug.evaluation.evaluate import evaluate, find_description
     from nnplug.evaluation.metrics import make_metrics
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.files import write_json
+    from nnplug.runtime.outputs import Outputs
 
     metrics = make_metrics(names, overrides.get(Kind.METRIC, {}), context.plugins.registry)
     description = find_description(dataset_json, predictions)
+    read = (*images_in(references), *images_in(predictions), dataset_json or predictions / "dataset.json")
+    outputs = Outputs((output,), read)
+    outputs.check(replace=replace)
     summary = evaluate(
         references,
         predictions,
@@ -74,6 +81,7 @@ def command(
         metrics=metrics,
         partial=partial,
     )
+    outputs.claim(replace=replace)
     write_json(output, summary)
     if as_json:
         print_json(summary)

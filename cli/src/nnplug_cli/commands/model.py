@@ -10,7 +10,7 @@ import click
 
 from nnplug_cli.context import Context
 from nnplug_cli.networks import network_data, print_network
-from nnplug_cli.options import json_option
+from nnplug_cli.options import json_option, replace_option
 from nnplug_cli.render import print_json, print_table
 
 if TYPE_CHECKING:
@@ -34,7 +34,10 @@ def command() -> None:
 @click.option("--weights", type=_weights, default="final", show_default=True, help="Which of each run's weights.")
 @click.option("--rule", type=_path, help="A postprocessing rule to go with the model.")
 @click.option("--licence", help="Under which the model may be used [default: that of dataset.json].")
-def export(*, runs: tuple[Path, ...], output: Path, weights: Any, rule: Path | None, licence: str | None) -> None:
+@replace_option
+def export(
+    *, runs: tuple[Path, ...], output: Path, weights: Any, rule: Path | None, licence: str | None, replace: bool
+) -> None:
     """Make a bundle of RUNS: run folders, or a folder of fold_* of one configuration."""
     from nnplug.models.bundle import write_bundle
     from nnplug.runtime.files import read_json
@@ -42,18 +45,19 @@ def export(*, runs: tuple[Path, ...], output: Path, weights: Any, rule: Path | N
 
     folders = [run.folder for path in runs for run in find_runs(path)]
     postprocessing = None if rule is None else read_json(rule)
-    write_bundle(folders, output, weights=weights, postprocessing=postprocessing, licence=licence)
+    write_bundle(folders, output, weights=weights, postprocessing=postprocessing, licence=licence, replace=replace)
     click.echo(str(output))
 
 
 @command.command(name="import")
 @click.argument("bundle", type=_path)
 @click.option("-o", "--output", required=True, type=_path, help="The folder to unpack into.")
-def import_(*, bundle: Path, output: Path) -> None:
+@replace_option
+def import_(*, bundle: Path, output: Path, replace: bool) -> None:
     """Verify BUNDLE and unpack it to a folder."""
     from nnplug.models.ensemble_bundle import import_bundle
 
-    if licence := import_bundle(bundle, output).record.licence:
+    if licence := import_bundle(bundle, output, replace=replace).record.licence:
         click.echo(f"licence: {licence}", err=True)
     click.echo(str(output))
 
@@ -104,6 +108,7 @@ def summary(context: Context, *, model: Path, as_json: bool) -> None:
 @click.option("-f", "--fold", "folds", multiple=True, metavar="N|all", help="A fold; repeatable [default: all].")
 @click.option("--checkpoint", type=_weights, default="final", show_default=True, help="Which checkpoint of each fold.")
 @click.option("--previous", type=_path, help="Of a cascade: the previous stage's folder [default: beside MODEL].")
+@replace_option
 @click.pass_obj
 def import_nnunet(
     context: Context,
@@ -113,6 +118,7 @@ def import_nnunet(
     folds: tuple[str, ...],
     checkpoint: str,
     previous: Path | None,
+    replace: bool,
 ) -> None:
     """Make a bundle of MODEL, a folder that nnU-Net v2 has trained (it holds plans.json and fold_*)."""
     pkgutil.resolve_name(f"{NNUNET}:import_model")(
@@ -123,6 +129,7 @@ def import_nnunet(
         folds=folds or None,
         checkpoint=checkpoint,
         previous=previous,
+        replace=replace,
     )
     click.echo(str(output))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnplug_cli.context import Context
-from nnplug_cli.options import workers_option
+from nnplug_cli.options import replace_option, workers_option
 
 _path = click.Path(path_type=Path)
 
@@ -24,10 +24,18 @@ _path = click.Path(path_type=Path)
 )
 @click.option("-o", "--output", required=True, type=_path, help="Where the pictures go, CASE.png.")
 @click.option("--channel", type=click.IntRange(min=0), default=0, show_default=True, help="Which channel is shown.")
+@replace_option
 @workers_option
 @click.pass_obj
 def command(
-    context: Context, *, images: Path, labels: tuple[Path, ...], output: Path, channel: int, workers: int | None
+    context: Context,
+    *,
+    images: Path,
+    labels: tuple[Path, ...],
+    output: Path,
+    channel: int,
+    replace: bool,
+    workers: int | None,
 ) -> None:
     """Draw a PNG per case: the image, and beside it each folder's label map over it.
 
@@ -36,6 +44,13 @@ def command(
     from nnplug.evaluation.overlay_folder import draw_overlay_folder
     from nnplug.runtime.executor import LocalExecutor
 
-    executor = LocalExecutor(workers)
-    count = draw_overlay_folder(images, labels, output, channel=channel, executor=executor, progress=context.progress)
+    count = draw_overlay_folder(
+        images,
+        labels,
+        output,
+        channel=channel,
+        replace=replace,
+        executor=LocalExecutor(workers),
+        progress=context.progress,
+    )
     click.echo(f"{count} pictures: {output}")

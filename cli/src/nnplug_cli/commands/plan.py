@@ -17,6 +17,7 @@ from nnplug_cli.options import (
     configuration_option,
     dataset_folder,
     json_option,
+    replace_option,
     set_option,
     workspace_option,
 )
@@ -66,6 +67,7 @@ class Places:
     metavar="PLANS",
     help="Take the plans of another dataset (a plans file, run or bundle), for its pretrained weights.",
 )
+@replace_option
 @click.option("--summary", is_flag=True, help="Show each network too: stages, shapes, parameters, feature maps.")
 @configuration_option
 @component_options
@@ -81,6 +83,7 @@ def command(
     dataset_json: Path | None,
     output: Path | None,
     source: Path | None,
+    replace: bool,
     summary: bool,
     configurations: tuple[str, ...],
     choices: Choices,
@@ -95,6 +98,8 @@ def command(
     from nnplug.dataset.dataset import DatasetDescription
 
     places = _places(context, dataset, workspace, (fingerprint, dataset_json, output), measured=source is None)
+    if output is not None:
+        _check_output(places, source, replace=replace)
     description = DatasetDescription.read(places.description)
     if source is None:
         plans = _planned(context, places, description, choices, overrides, configurations)
@@ -109,6 +114,15 @@ def command(
         if summary:
             _print_networks(context, plans, description)
         click.echo(f"plans: {path}")
+
+
+def _check_output(places: Places, source: Path | None, *, replace: bool) -> None:
+    """Refuse a plans file that would replace what is read or what nnplug did not write; plans in a workspace it did."""
+    from nnplug.models.model_files import model_inputs
+    from nnplug.runtime.outputs import Outputs
+
+    read = [places.description, *filter(None, [places.fingerprint])]
+    Outputs((places.output,), (*read, *model_inputs(list(filter(None, [source]))))).claim(replace=replace)
 
 
 def _planned(

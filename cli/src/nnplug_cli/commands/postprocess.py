@@ -9,7 +9,7 @@ import click
 
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, set_option_of, workers_option
+from nnplug_cli.options import json_option, replace_option, set_option_of, workers_option
 from nnplug_cli.render import print_json
 
 _path = click.Path(path_type=Path)
@@ -26,6 +26,7 @@ def command() -> None:
 @click.option("--dataset-json", required=True, type=_path, help="Labels, regions and ignore label.")
 @click.option("-o", "--output", required=True, type=_path, help="The rule, a JSON file.")
 @click.option("--postprocessor", metavar="NAME", default="largest-component", show_default=True, help="What to fit.")
+@replace_option
 @set_option_of(Kind.POSTPROCESSOR)
 @workers_option
 @json_option
@@ -38,16 +39,21 @@ def fit(
     dataset_json: Path,
     output: Path,
     postprocessor: str,
+    replace: bool,
     overrides: dict[str, dict[str, Any]],
     workers: int | None,
     as_json: bool,
 ) -> None:
     """Fit a rule on validation predictions, best those of a whole cross-validation."""
     from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.sidecars import images_in
     from nnplug.evaluation import postprocess
     from nnplug.plans.plans import Choice
     from nnplug.runtime.executor import LocalExecutor
+    from nnplug.runtime.outputs import Outputs
 
+    outputs = Outputs((output,), (*images_in(references), *images_in(predictions), dataset_json))
+    outputs.check(replace=replace)
     options = overrides.get(Kind.POSTPROCESSOR, {})
     record = postprocess.fit(
         references,
@@ -56,6 +62,7 @@ def fit(
         context.runtime(LocalExecutor(workers)),
         choice=Choice(name=postprocessor, options=options),
     )
+    outputs.claim(replace=replace)
     record.write(output)
     if as_json:
         print_json(record.data())
@@ -67,14 +74,16 @@ def fit(
 @click.option("-i", "--input", "folder", required=True, type=_path, help="A folder of label maps.")
 @click.option("-o", "--output", required=True, type=_path, help="Where the results go, under the same names.")
 @click.option("--rule", required=True, type=_path, help="A rule that `fit` wrote.")
+@replace_option
 @workers_option
 @click.pass_obj
-def apply(context: Context, *, folder: Path, output: Path, rule: Path, workers: int | None) -> None:
+def apply(context: Context, *, folder: Path, output: Path, rule: Path, replace: bool, workers: int | None) -> None:
     """Apply a fitted rule to a folder of label maps."""
     from nnplug.evaluation import postprocess
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.files import read_json
 
     fitted = postprocess.FittedRule.load(read_json(rule), context.plugins, where=str(rule), progress=context.progress)
-    postprocess.apply(folder, output, fitted, executor=LocalExecutor(workers), progress=context.progress)
+    run: dict[str, Any] = {"executor": LocalExecutor(workers), "progress": context.progress}
+    postprocess.apply(folder, output, fitted, inputs=[rule], replace=replace, **run)
     click.echo(str(output))

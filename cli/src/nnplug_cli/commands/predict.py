@@ -9,7 +9,7 @@ import click
 
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import device_option, executor_option, json_option, set_option_of
+from nnplug_cli.options import device_option, executor_option, json_option, replace_option, set_option_of
 from nnplug_cli.render import print_json
 
 
@@ -68,6 +68,7 @@ from nnplug_cli.render import print_json
 )
 @click.option("--parts", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="How many jobs.")
 @click.option("--continue", "resume", is_flag=True, help="Keep what an earlier call has finished of the same inputs.")
+@replace_option
 @json_option
 @click.pass_obj
 def command(
@@ -88,6 +89,7 @@ def command(
     part: int,
     parts: int,
     resume: bool,
+    replace: bool,
     as_json: bool,
 ) -> None:
     """Segment images; label maps have the geometry and the file type of the images.
@@ -111,10 +113,12 @@ def command(
         step=step_size,
         save_probabilities=save_probabilities,
         save_logits=save_logits,
+        replace=replace,
     )
     jobs = context.make_executor(executor, overrides.get(Kind.EXECUTOR, {}), None)
-    cases = find_cases(_absolute(inputs), prediction.opened.members[0].description.file_ending)[part::parts]
-    predict_cases(prediction, cases, context.runtime(jobs, device=device), resume=resume)
+    found = find_cases(_absolute(inputs), prediction.opened.members[0].description.file_ending)
+    cases = found[part::parts]
+    predict_cases(prediction, cases, context.runtime(jobs, device=device), resume=resume, beside=found)
     if as_json:
         print_json({"output": str(output), "cases": [case.name for case in cases]})
     else:

@@ -16,6 +16,7 @@ from nnplug_cli.options import (
     executor_option,
     fold_option,
     json_option,
+    replace_option,
     set_option_of,
     workers_option,
     workspace_option,
@@ -45,6 +46,7 @@ from nnplug_cli.scores import predicting, print_selection
     type=click.Path(path_type=Path),
     help="The bundle, a folder or a file that ends in .zip [default: model/selected in the workspace].",
 )
+@replace_option
 @device_option
 @executor_option
 @set_option_of(Kind.EXECUTOR)
@@ -63,6 +65,7 @@ def command(
     no_ensembles: bool,
     keep_logits: bool,
     output: Path | None,
+    replace: bool,
     device: str,
     executor: str,
     overrides: dict[str, dict[str, Any]],
@@ -93,6 +96,7 @@ def command(
         ensembles=not no_ensembles,
         keep_logits=keep_logits,
         target=output,
+        replace=replace,
     )
     jobs = context.make_case_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
     selection = select(request, context.runtime(jobs, device=device))

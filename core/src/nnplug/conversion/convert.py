@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -106,7 +107,7 @@ def _name(pair: tuple[CaseFiles, CaseFiles]) -> str:
 
 
 def _check_place(source: Path, destination: Path) -> None:
-    if destination.exists():
+    if os.path.lexists(destination):  # a link that leads nowhere counts too
         raise NnplugError(f"{destination}: exists already; give the new dataset's folder, such as Dataset123_Liver")
     if destination.resolve().is_relative_to(source.resolve()):
         raise NnplugError(f"{destination}: lies inside {source}, which must stay as it is; choose another place")

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.dataset.dataset import FILE_ENDINGS, DatasetDescription
+from nnplug.dataset.sidecars import images_in, written_with
 from nnplug.errors import InvalidFile
 from nnplug.evaluation.evaluate import label_files
 from nnplug.io.images import read_label, write_label
 from nnplug.runtime.executor import Executor
+from nnplug.runtime.outputs import Outputs
 from nnplug.runtime.progress import Progress
 
 KEY = "source_labels"
@@ -35,20 +37,32 @@ def source_labels(description: DatasetDescription, where: Path) -> dict[int, int
     return {int(own): theirs for own, theirs in raw.items()}
 
 
-def restore(folder: Path, target: Path, values: Mapping[int, int], *, executor: Executor, progress: Progress) -> None:
+def restore(
+    folder: Path,
+    target: Path,
+    values: Mapping[int, int],
+    *,
+    replace: bool = False,
+    executor: Executor,
+    progress: Progress,
+) -> None:
     """Write every label map of a folder with other values, under the same name.
 
     Args:
         folder: label maps in any format that nnplug reads.
         target: where the results go.
         values: label value -> what is written for it.
+        replace: whether files may be replaced that nnplug did not write, or that have changed since.
         executor: works on cases in parallel.
         progress: where to report.
 
     Raises:
-        Problems: label maps hold values that `values` lacks, or cannot be read, a line each.
+        Problems: files would be lost, see `nnplug.runtime.outputs.Outputs.check`; or label maps hold values that
+            `values` lacks, or cannot be read, a line each.
     """
     files = list(label_files(folder, FILE_ENDINGS).values())
+    written = tuple(place for file in files for place in written_with(target / file.name))
+    Outputs(written, images_in(folder)).claim(replace=replace)
 
     def work(file: Path) -> None:
         label_map = read_label(file)

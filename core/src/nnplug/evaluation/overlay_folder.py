@@ -16,10 +16,12 @@ import SimpleITK as sitk  # noqa: N813
 
 from nnplug.dataset.dataset import CaseFiles, Dataset, channel_number
 from nnplug.dataset.file_names import file_ending, image_files, stem
+from nnplug.dataset.sidecars import images_in, read_with
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.io.images import read_label, read_voxels
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import atomic_file
+from nnplug.runtime.outputs import Outputs
 from nnplug.runtime.progress import Progress
 from nnplug.workspace.case_store import CaseStore, StoredCase
 
@@ -51,6 +53,7 @@ def draw_overlay_folder(
     *,
     channel: int = 0,
     opacity: float = OPACITY,
+    replace: bool = False,
     executor: Executor,
     progress: Progress,
 ) -> int:
@@ -64,6 +67,7 @@ def draw_overlay_folder(
         output: where the pictures go.
         channel: which one is shown.
         opacity: of the label maps, 0 to 1.
+        replace: whether pictures may be replaced that nnplug did not write, or that have changed since.
         executor: draws the cases in parallel.
         progress: where to report.
 
@@ -71,10 +75,13 @@ def draw_overlay_folder(
         the number of pictures.
 
     Raises:
-        Problems: files are missing or cannot be drawn, a line each.
+        Problems: files are missing, would be lost (`nnplug.runtime.outputs.Outputs.check`) or cannot be drawn, a line
+            each.
     """
-    draw = partial(_draw_files, output=output, opacity=opacity)
-    return _draw_all(draw, _cases(images, labels, channel), executor, progress)
+    cases = _cases(images, labels, channel)
+    inputs = [file for folder in (images, *labels) for file in images_in(folder)]
+    Outputs(_pictures(output, cases), tuple(inputs)).claim(replace=replace)
+    return _draw_all(partial(_draw_files, output=output, opacity=opacity), cases, executor, progress)
 
 
 def draw_overlay_dataset(
@@ -83,11 +90,15 @@ def draw_overlay_dataset(
     *,
     channel: int = 0,
     opacity: float = OPACITY,
+    replace: bool = False,
     executor: Executor,
     progress: Progress,
 ) -> int:
     """Draw OUTPUT/CASE.png for every training case with its reference; arguments as in `draw_overlay_folder`."""
-    cases = [_layers(case, channel) for case in dataset.training_cases()]
+    training = dataset.training_cases()
+    cases = [_layers(case, channel) for case in training]
+    inputs = [file for case in training for file in (*case.images, case.label) if file is not None]
+    Outputs(_pictures(output, cases), read_with(inputs)).claim(replace=replace)
     return _draw_all(partial(_draw_files, output=output, opacity=opacity), cases, executor, progress)
 
 
@@ -97,12 +108,19 @@ def draw_overlay_store(
     *,
     channel: int = 0,
     opacity: float = OPACITY,
+    replace: bool = False,
     executor: Executor,
     progress: Progress,
 ) -> int:
     """Draw OUTPUT/CASE.png for every preprocessed case, on its own grid; arguments as in `draw_overlay_folder`."""
+    cases = list(store.values())
+    Outputs(_pictures(output, cases)).claim(replace=replace)
     draw = partial(_draw_stored, output=output, channel=channel, opacity=opacity)
-    return _draw_all(draw, list(store.values()), executor, progress)
+    return _draw_all(draw, cases, executor, progress)
+
+
+def _pictures(output: Path, cases: Sequence[Layers] | Sequence[StoredCase]) -> tuple[Path, ...]:
+    return tuple(output / f"{case.name}.png" for case in cases)
 
 
 def _draw_all(draw: Callable[[Drawn], None], cases: Sequence[Drawn], executor: Executor, progress: Progress) -> int:

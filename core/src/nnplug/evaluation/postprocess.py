@@ -14,6 +14,7 @@ from nnplug.contracts import LabelledCase, Postprocessor
 from nnplug.contracts.attributed import AttributingExecutor
 from nnplug.dataset.dataset import FILE_ENDINGS, DatasetDescription
 from nnplug.dataset.labels import Labels
+from nnplug.dataset.sidecars import images_in, written_with
 from nnplug.errors import InvalidPlugin
 from nnplug.evaluation.evaluate import find_pairs, label_files
 from nnplug.io.images import read_label, write_label
@@ -24,6 +25,7 @@ from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import Provider, resolve
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import Executor
+from nnplug.runtime.outputs import Outputs
 from nnplug.runtime.progress import Progress
 from nnplug.runtime.records import Record
 from nnplug.workspace.run_record import check_schema
@@ -157,17 +159,33 @@ def fit_cases(
     )
 
 
-def apply(folder: Path, target: Path, rule: FittedRule, *, executor: Executor, progress: Progress) -> None:
+def apply(
+    folder: Path,
+    target: Path,
+    rule: FittedRule,
+    *,
+    inputs: Sequence[Path] = (),
+    replace: bool = False,
+    executor: Executor,
+    progress: Progress,
+) -> None:
     """Apply a rule to every label map of a folder.
 
     Args:
         folder: label maps in any format that nnplug reads.
         target: where the results go, under the same names.
         rule: what to apply.
+        inputs: what else must not be overwritten, such as the file of the rule.
+        replace: whether files may be replaced that nnplug did not write, or that have changed since.
         executor: works on cases in parallel.
         progress: where to report.
+
+    Raises:
+        Problems: files would be lost, see `nnplug.runtime.outputs.Outputs.check`; or cases that failed, a line each.
     """
     files = list(label_files(folder, FILE_ENDINGS).values())
+    written = tuple(place for file in files for place in written_with(target / file.name))
+    Outputs(written, (*images_in(folder), *inputs)).claim(replace=replace)
     work = partial(_apply, rule=rule, target=target)
     with progress.task("postprocess", len(files)) as advance:
         for file, _ in zip(files, executor.map(work, files, stage="postprocess", name=_name), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ import torch
 
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.labels import Labels
+from nnplug.dataset.sidecars import written_with
 from nnplug.errors import InvalidFile, Problems
 from nnplug.evaluation.evaluate import label_files
 from nnplug.inference.logits import ENDING, read_logits
@@ -20,8 +21,9 @@ from nnplug.inference.probabilities import read_probabilities, write_probabiliti
 from nnplug.io.images import read_geometry, write_label
 from nnplug.ops.export import decode
 from nnplug.runtime.executor import Executor
-from nnplug.runtime.files import explained, read_json, write_json
+from nnplug.runtime.files import read_json
 from nnplug.runtime.memmap import memmapped
+from nnplug.runtime.outputs import Outputs, write_document
 from nnplug.runtime.progress import Progress
 
 Shape = tuple[int, int, int]
@@ -82,6 +84,7 @@ def ensemble_folders(
     *,
     description: DatasetDescription | None = None,
     save_probabilities: bool = False,
+    replace: bool = False,
     executor: Executor,
     progress: Progress,
 ) -> tuple[str, ...]:
@@ -90,9 +93,10 @@ def ensemble_folders(
     Args:
         folders: predictions of different models for the same images. Each holds, for every case, its label map and
             CASE.npz (nnU-Net's layout) or CASE.logits.zip (`nnplug predict --save-logits`).
-        target: where label maps, `dataset.json` and `plans.json` go; files of the same names are replaced.
+        target: where label maps, `dataset.json` and `plans.json` go; what nnplug wrote there is replaced.
         description: labels and file ending; the `dataset.json` of the first folder where None.
         save_probabilities: write CASE.npz of the mean too.
+        replace: whether files may be replaced that nnplug did not write, or that have changed since.
         executor: works on cases in parallel; each holds a few slices of all classes in memory.
         progress: where to report.
 
@@ -100,20 +104,34 @@ def ensemble_folders(
         The names of the cases.
 
     Raises:
-        Problems: folders hold other cases or labels, cases lack their probabilities, or shapes differ; a line each.
+        Problems: folders hold other cases or labels, cases lack their probabilities, or shapes differ; a line each. Or
+            files would be lost, see `nnplug.runtime.outputs.Outputs.check`.
     """
     description = description or DatasetDescription.read(folders[0] / "dataset.json")
     names = _common_cases(folders, description)
     job = _Job(tuple(folders), target, description, save_probabilities)
-    with explained(target):
-        target.mkdir(parents=True, exist_ok=True)
+    documents = _documents(folders, target, description)
+    _outputs(job, names, documents).claim(replace=replace)
     with progress.task("ensemble", len(names)) as advance:
         for name, _ in zip(names, executor.map(job, names, stage="ensemble"), strict=True):
             advance(name)
-    write_json(target / "dataset.json", dict(description.raw))
-    if (plans := folders[0] / "plans.json").is_file():
-        write_json(target / "plans.json", read_json(plans))
+    for path, data in documents.items():
+        write_document(path, data)
     return names
+
+
+def _documents(folders: Sequence[Path], target: Path, description: DatasetDescription) -> dict[Path, Any]:
+    plans = folders[0] / "plans.json"
+    copied = {target / "plans.json": read_json(plans)} if plans.is_file() else {}
+    return {target / "dataset.json": dict(description.raw), **copied}
+
+
+def _outputs(job: _Job, names: Sequence[str], documents: Mapping[Path, Any]) -> Outputs:
+    labels = [job.target / f"{name}{job.description.file_ending}" for name in names]
+    files = [place for file in labels for place in written_with(file)]
+    files += [job.target / f"{name}.npz" for name in names if job.save_probabilities]
+    inputs = [file for folder in job.folders for file in folder.iterdir() if file.is_file()]
+    return Outputs((*files, *documents), tuple(inputs), documents)
 
 
 def open_output(folder: Path, case: str, scratch: Path) -> Output:

@@ -19,16 +19,19 @@ import numpy.typing as npt
 
 from nnplug.dataset.cases import check_numbers
 from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.sidecars import read_with
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.inference import resume_log
 from nnplug.inference.ensemble import Ensemble
-from nnplug.inference.inputs import check_channel_numbers, check_image, image_ending
+from nnplug.inference.inputs import check_channel_numbers, check_image
 from nnplug.inference.loaded_model import LoadedModel
-from nnplug.inference.logits import ENDING, Logits, background, write_logits
+from nnplug.inference.logits import Logits, background, write_logits
+from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs
 from nnplug.inference.probabilities import write_probabilities
 from nnplug.io.images import Geometry, read_image, read_label, write_label
+from nnplug.models.model_files import refuse_model
 from nnplug.models.open import Model, Models
-from nnplug.runtime.files import explained, write_json
+from nnplug.runtime.outputs import write_document
 from nnplug.runtime.progress import Advance, Progress
 from nnplug.runtime.threads import single_core_threads
 from nnplug.workspace.case_store import Prepared
@@ -55,6 +58,8 @@ def predict_folder(
     save_probabilities: bool = False,
     save_logits: bool = False,
     previous: Path | None = None,
+    inputs: Sequence[Path] = (),
+    replace: bool = False,
     progress: Progress,
 ) -> None:
     """Predict cases into a folder: CASE with the input's ending, plans.json (of the first model) and dataset.json.
@@ -64,25 +69,30 @@ def predict_folder(
     Args:
         ensemble: one model or several.
         cases: see `find_cases`.
-        output: is made where it is missing; label maps in it are replaced.
+        output: is made where it is missing; what nnplug wrote there is replaced.
         resume: keep what an earlier call with the same model, settings and unchanged inputs has finished.
         save_probabilities: write CASE.npz too, see `write_probabilities`.
         save_logits: write CASE.logits.zip too, see `nnplug.inference.logits`.
         previous: a folder of label maps that the previous stage of a cascade gave; None to have it predict here.
+        inputs: what else must not be overwritten, besides images, weights and label maps of the previous stage.
+        replace: whether files in `output` may be replaced that nnplug did not write, or that have changed since.
         progress: where to report.
 
     Raises:
-        NnplugError: logits of an ensemble are asked for, which has none.
+        NnplugError: logits of an ensemble are asked for, which has none; or `output` is the folder of a model.
+        Problems: files would be lost, see `nnplug.runtime.outputs.Outputs.check`; nothing is written.
         Problems: some cases failed, a line each with case and cause; the others are predicted.
     """
     check_outputs(ensemble, save_logits=save_logits)
     job = _Job(ensemble, output, progress, save_probabilities, save_logits, previous)
-    with explained(output):
-        output.mkdir(parents=True, exist_ok=True)
-    ensemble.members[0].model.plans.write(output / "plans.json")
-    write_json(output / "dataset.json", dict(ensemble.description.raw))
+    refuse_model(output)
     finished = job.finished(cases) if resume else set()
     missing = [case for case in cases if case.name not in finished]
+    plans, dataset = ensemble.members[0].model.plans.data(), dict(ensemble.description.raw)
+    read = (*job.inputs(cases), *inputs)
+    job.files.outputs(missing, read, plans=plans, dataset=dataset).claim(replace=replace)
+    write_document(output / "plans.json", plans)
+    write_document(output / "dataset.json", dataset)
     with progress.task("predict", len(cases), done=len(finished)) as advance:
         job.run(missing, advance)
     if job.failures:
@@ -227,14 +237,21 @@ class _Job:
         except (OSError, MemoryError, ValueError, RuntimeError) as error:
             self.failures.append(f"{case.name}: {type(error).__name__}: {' '.join(str(error).splitlines()[:1])}")
 
+    def inputs(self, cases: Sequence[CaseFiles]) -> tuple[Path, ...]:
+        """Return every file that is read: images, label maps of the previous stage and weights."""
+        models = [model for member in self.ensemble.members for model in member.model.stages]
+        weights = [file for model in models for file in model.weights]
+        before = [] if self.previous is None else [self.previous / self._outputs(c)["labels"].name for c in cases]
+        return (*image_inputs(cases), *read_with(before), *weights)
+
+    @property
+    def files(self) -> PredictionFiles:
+        """The names of what is written."""
+        return PredictionFiles(self.output, self.save_probabilities, self.save_logits)
+
     def _outputs(self, case: CaseFiles) -> dict[str, Path]:
         """What is to be written of a case."""
-        files = {"labels": f"{case.name}{image_ending(case.images[0]) or ''}"}
-        if self.save_probabilities:
-            files["probabilities"] = f"{case.name}.npz"
-        if self.save_logits:
-            files["logits"] = f"{case.name}{ENDING}"
-        return {what: self.output / name for what, name in files.items()}
+        return self.files.of(case)
 
     def _depends_on(self, case: CaseFiles) -> str:
         """A hash over the inputs and all that decides the outputs."""

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.dataset.dataset import CaseFiles
+from nnplug.inference import resume_log
 from nnplug.inference.ensemble import Ensemble
 from nnplug.inference.folder import check_outputs, predict_folder
+from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs
 from nnplug.inference.resume_log import forget
 from nnplug.models.model_components import require_components
+from nnplug.models.model_files import model_inputs, refuse_model
 from nnplug.models.open import Models, open_models
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress
@@ -35,6 +38,7 @@ class FolderPrediction:
         step: largest distance of neighbouring windows as a part of the patch.
         save_probabilities: see `predict_folder`.
         save_logits: see `predict_folder`.
+        replace: see `predict_folder`.
     """
 
     models: tuple[Path, ...]
@@ -45,6 +49,7 @@ class FolderPrediction:
     step: float = 0.5
     save_probabilities: bool = False
     save_logits: bool = False
+    replace: bool = False
 
     @cached_property
     def opened(self) -> Models:
@@ -71,12 +76,19 @@ class FolderPrediction:
             resume=True,
             save_probabilities=self.save_probabilities,
             save_logits=self.save_logits,
+            inputs=model_inputs(self.models),
+            replace=self.replace,
             progress=progress,
         )
 
 
 def predict_cases(
-    prediction: FolderPrediction, cases: Sequence[CaseFiles], runtime: Runtime, *, resume: bool = False
+    prediction: FolderPrediction,
+    cases: Sequence[CaseFiles],
+    runtime: Runtime,
+    *,
+    resume: bool = False,
+    beside: Sequence[CaseFiles] = (),
 ) -> None:
     """Predict cases, shared among as many jobs as the executor has use for.
 
@@ -85,21 +97,40 @@ def predict_cases(
         cases: see `find_cases`.
         runtime: plugins, device, and the executor, whose workers see models, images and output under the same paths.
         resume: keep what an earlier call with the same model, settings and unchanged inputs has finished.
+        beside: cases that other calls predict from the same images: they must not be overwritten either.
 
     Raises:
-        NnplugError: the models cannot be opened, or have no logits to save.
+        NnplugError: the models cannot be opened, have no logits to save, or are what the output folder holds.
         MissingProvider: a component of a model is not installed.
-        Problems: some cases failed, a line each with case and cause; the others are predicted.
+        Problems: files would be lost, a line each, and nothing is written; or some cases failed, a line each with case
+            and cause, and the others are predicted.
     """
     check_outputs(prediction.opened, save_logits=prediction.save_logits)
     for model in prediction.opened.members:
         require_components(model, runtime.plugins)
+    _check_files(prediction, cases, beside, resume=resume)
     if not resume:
         forget(prediction.output, cases)
     run, executor = partial(prediction.run, runtime=runtime), runtime.executor
     shared = _shared(cases, executor.slots)
     for _ in executor.map_on_device(run, shared, stage="predict", name=_title, progress=runtime.progress):
         pass
+
+
+def _check_files(
+    prediction: FolderPrediction, cases: Sequence[CaseFiles], beside: Sequence[CaseFiles], *, resume: bool
+) -> None:
+    """Check what will be written before any job starts; jobs check what they do not keep of an earlier call."""
+    refuse_model(prediction.output)
+    model = prediction.opened.members[0]
+    log = resume_log.read(prediction.output) if resume else {}
+    files = PredictionFiles(prediction.output, prediction.save_probabilities, prediction.save_logits)
+    files.outputs(
+        [case for case in cases if not log.get(case.name)],
+        (*image_inputs((*cases, *beside)), *model_inputs(prediction.models)),
+        plans=model.plans.data(),
+        dataset=dict(model.description.raw),
+    ).check(replace=prediction.replace)
 
 
 def _shared(cases: Sequence[CaseFiles], slots: int) -> list[Sequence[CaseFiles]]:

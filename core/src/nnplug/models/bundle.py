@@ -8,7 +8,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +20,7 @@ from nnplug.models.bundle_files import INDEX, check_name, hashes, problems, unpa
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.registry.provenance import Provider
 from nnplug.runtime.files import read_json, write_json
+from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.records import Record
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_record import check_schema
@@ -150,6 +152,7 @@ def write_bundle(
     weights: WeightsKind = "final",
     postprocessing: Mapping[str, Any] | None = None,
     licence: str | None = None,
+    replace: bool = False,
 ) -> None:
     """Make a bundle of the runs of one training, a fold each, and in a cascade of the previous stage's final weights.
 
@@ -159,13 +162,15 @@ def write_bundle(
         weights: which of each run's weights.
         postprocessing: the fitted rule, as `nnplug.evaluation.postprocess` writes it.
         licence: under which the model may be used; that of `dataset.json` where None.
+        replace: see `nnplug.models.bundle_files.check_free`.
 
     Raises:
         NnplugError: a training is not finished, the runs do not belong together, those of a previous stage are not
-            beside them, or `target` is something else.
+            beside them, or `target` is something else or holds a run.
     """
+    check_folder(target, [run.path for run in runs])
     contents = contents_of([open_run(run.path) for run in runs], weights)
-    pack(replace(contents, postprocessing=postprocessing, licence=licence), target)
+    pack(changed(contents, postprocessing=postprocessing, licence=licence), target, replace=replace)
 
 
 def contents_of(trained: Sequence[TrainedRun], weights: WeightsKind) -> Contents:
@@ -186,13 +191,13 @@ def contents_of(trained: Sequence[TrainedRun], weights: WeightsKind) -> Contents
     )
 
 
-def pack(contents: Contents, target: Path) -> None:
+def pack(contents: Contents, target: Path, *, replace: bool = False) -> None:
     """Write a bundle as a folder, or as a zip where the name ends in ".zip"; whole or not at all.
 
     Raises:
-        NnplugError: `target` is a folder of something else, which is never overwritten.
+        NnplugError: `target` is something else, see `nnplug.models.bundle_files.check_free`.
     """
-    write_packed(target, lambda folder: fill(folder, contents))
+    write_packed(target, lambda folder: fill(folder, contents), replace=replace)
 
 
 def read_bundle(path: Path) -> Bundle:

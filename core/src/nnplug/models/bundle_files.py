@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import stat
 import tempfile
@@ -12,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from nnplug.errors import InvalidFile, NnplugError
-from nnplug.runtime.files import atomic_file, atomic_folder
+from nnplug.runtime.files import atomic_file, atomic_folder, read_json
+from nnplug.runtime.outputs import ALLOW, ELSEWHERE
 
 INDEX = "bundle.json"
 SUFFIXES = (".json", ".safetensors")
@@ -97,14 +99,14 @@ def _files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file())
 
 
-def write_packed(target: Path, write: Callable[[Path], object]) -> None:
+def write_packed(target: Path, write: Callable[[Path], object], *, replace: bool = False) -> None:
     """Let `write` fill a folder that becomes `target`, or the zip of that name; raises as `check_free` does."""
+    check_free(target, replace=replace)
     if target.suffix == ".zip":
         with atomic_file(target) as archive, tempfile.TemporaryDirectory(dir=target.parent) as folder:
             write(Path(folder))
             zip_folder(Path(folder), archive)
     else:
-        check_free(target)
         with atomic_folder(target) as folder_:
             write(folder_)
 
@@ -120,8 +122,72 @@ def unpacked_folder(path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def check_free(target: Path) -> None:
-    """Refuse to replace anything but a bundle: a slip of the finger must not cost a folder of data."""
+def check_free(target: Path, *, replace: bool = False) -> None:
+    """Refuse to replace anything but a bundle: a slip of the finger must not cost a folder of data.
+
+    Args:
+        target: a folder, or a file that ends in ".zip".
+        replace: whether a zip of something else, and a bundle that holds more or other files than it lists, may be
+            replaced too. A folder of something else never is.
+
+    Raises:
+        NnplugError: as said; or `target` lies inside a bundle, which would be damaged.
+    """
+    refuse_inside_bundle(target.parent)
+    if target.suffix == ".zip":
+        _check_free_zip(target, replace=replace)
+        return
     taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
-    if taken and not (target / INDEX).is_file():
+    listed = listed_files(target)
+    if taken and listed is None:
         raise NnplugError(f"{target}: is there and is no bundle; choose another place or remove it")
+    if listed is not None and not replace and (file := next(_added(target, listed), None)):
+        raise NnplugError(f"{file}: is no file that nnplug wrote into the bundle {target}; {ELSEWHERE}, {ALLOW}")
+
+
+def listed_files(folder: Path) -> Mapping[str, str] | None:
+    """Return what the `bundle.json` of a folder lists, name -> SHA-256; None where the folder is no bundle."""
+    try:
+        data = read_json(folder / INDEX)
+    except InvalidFile:
+        return None
+    listed = data.get("sha256") if isinstance(data, dict) else None
+    return listed if isinstance(listed, dict) and "schema" in data else None
+
+
+def refuse_inside_bundle(folder: Path) -> None:
+    """Refuse to write into a bundle: it holds the files that it lists and no others.
+
+    Raises:
+        NnplugError: the folder is a bundle or lies in one, through links too.
+    """
+    own = folder.resolve()
+    for place in (own, *own.parents):
+        if listed_files(place) is not None:
+            where = "is a bundle" if place == own else f"lies in the bundle {place}"
+            raise NnplugError(f"{folder}: {where}, which would be damaged; {ELSEWHERE}")
+
+
+def _added(folder: Path, listed: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the files of a bundle's folder that somebody has added or changed; hidden ones are file managers'."""
+    for file in _files(folder):
+        name = file.relative_to(folder).as_posix()
+        if name != INDEX and not file.name.startswith(".") and (name not in listed or sha256(file) != listed[name]):
+            yield file
+
+
+def _check_free_zip(target: Path, *, replace: bool) -> None:
+    if target.is_dir():
+        raise NnplugError(f"{target}: is a folder; {ELSEWHERE}")
+    if target.is_file() and not replace and not _is_bundle_zip(target):
+        raise NnplugError(f"{target}: is there and is no bundle; {ELSEWHERE}, {ALLOW}")
+
+
+def _is_bundle_zip(archive: Path) -> bool:
+    """Return whether a zip holds a bundle and nothing else."""
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            listed = json.loads(zipped.read(INDEX))["sha256"]
+            return {*listed, INDEX} == set(zipped.namelist())
+    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError):
+        return False

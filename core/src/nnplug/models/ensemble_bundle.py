@@ -29,6 +29,7 @@ from nnplug.models.bundle import (
 from nnplug.models.bundle_files import INDEX, check_free, hashes, unpacked_folder, write_packed
 from nnplug.registry.components import Kind
 from nnplug.runtime.files import atomic_folder, read_json, write_json
+from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.records import Record
 from nnplug.workspace.run_record import check_schema
 
@@ -90,6 +91,7 @@ def pack_ensemble(
     postprocessing: Mapping[str, Any] | None = None,
     licence: str | None = None,
     record: Mapping[str, Any] | None = None,
+    replace: bool = False,
 ) -> None:
     """Write the bundle of an ensemble as a folder, or as a zip where the name ends in ".zip"; whole or not at all.
 
@@ -99,9 +101,10 @@ def pack_ensemble(
         postprocessing: the fitted rule for the mean of all members.
         licence: under which the ensemble may be used; that of the first member's `dataset.json` where None.
         record: what it was chosen by.
+        replace: see `nnplug.models.bundle_files.check_free`.
 
     Raises:
-        NnplugError: `target` is a folder of something else, which is never overwritten.
+        NnplugError: `target` is something else, see `nnplug.models.bundle_files.check_free`.
     """
     first = next(iter(members.values())).description
 
@@ -118,7 +121,7 @@ def pack_ensemble(
             sha256=hashes(folder),
         ).write(folder / INDEX)
 
-    write_packed(target, write)
+    write_packed(target, write, replace=replace)
 
 
 def read_any(path: Path) -> AnyBundle:
@@ -140,9 +143,14 @@ def unpacked_any(path: Path) -> Iterator[AnyBundle]:
         yield read_any(folder)
 
 
-def import_bundle(source: Path, target: Path) -> AnyBundle:
-    """Verify a bundle (folder or zip) and copy its listed files to a folder; whole or not at all."""
-    check_free(target)
+def import_bundle(source: Path, target: Path, *, replace: bool = False) -> AnyBundle:
+    """Verify a bundle (folder or zip) and copy its listed files to a folder; whole or not at all.
+
+    Raises:
+        NnplugError: `target` is something else (`nnplug.models.bundle_files.check_free`), or is or holds `source`.
+    """
+    check_folder(target, [source])
+    check_free(target, replace=replace)
     with unpacked_any(source) as bundle, atomic_folder(target) as folder:
         for name in (INDEX, *bundle.record.sha256):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -58,5 +58,5 @@ def bundle_each(request: RunRequest, jobs: Sequence[TrainingJob]) -> dict[str, P
             runs.setdefault(job.configuration, []).append(job)
     targets = {name: request.workspace.model / f"{jobs[0].plans.name}_{name}" for name in runs}
     for name, target in targets.items():
-        write_bundle([job.run for job in runs[name]], target)
+        write_bundle([job.run for job in runs[name]], target, replace=True)
     return targets

@@ -12,11 +12,14 @@ from secrets import token_hex
 from typing import Any
 
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug.runtime import output_log
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary path with the same suffix to write to; it replaces `path` when the block ends well.
+
+    In a folder that has a log (`nnplug.runtime.output_log`) the file is noted there.
 
     Raises:
         NnplugError: the disk is full or the place cannot be written; nothing is left behind.
@@ -27,6 +30,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             _sync(temporary)
+            output_log.note(path, temporary)
             temporary.replace(path)
             _sync(path.parent)
     finally:

@@ -31,6 +31,7 @@ class SelectRequest:
         ensembles: whether ensembles of two take part.
         keep_logits: whether probabilities that had to be computed again are kept for another time.
         target: the bundle, a folder or a zip; `model/selected` of the workspace where None.
+        replace: whether a target may be replaced that nnplug did not write, or that has changed since.
     """
 
     dataset: Dataset
@@ -42,6 +43,7 @@ class SelectRequest:
     ensembles: bool = True
     keep_logits: bool = False
     target: Path | None = None
+    replace: bool = False
 
 
 class Entry(Record, frozen=True, kw_only=True):

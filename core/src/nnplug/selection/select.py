@@ -80,7 +80,7 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
 
     Raises:
         Problems: folds are not trained or not validated, or configurations cannot be compared; a line each.
-        NnplugError: the target is a folder of something else, which is never overwritten.
+        NnplugError: the target is something else, see `nnplug.models.bundle_files.check_free`.
     """
     candidates = find_candidates(
         request.workspace,
@@ -92,8 +92,8 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
         progress=runtime.progress,
     )
     target = request.target or request.workspace.model / SELECTED
-    if target.suffix != ".zip":
-        check_free(target)  # before hours of work, not after
+    replace = request.replace or request.target is None  # the workspace is nnplug's own
+    check_free(target, replace=replace)  # before hours of work, not after
     work = _Work(request, runtime)
     scored = [work.single(candidate) for candidate in candidates]
     if request.ensembles:
@@ -102,7 +102,7 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
     best = _best(scored, keys, runtime.progress)
     rule, after = work.postprocess(best)
     entries = tuple(_entry(entry, best, keys) for entry in scored)
-    _write_model(best, rule, target, record={entry.name: entry.dice for entry in entries})
+    _write_model(best, rule, target, record={entry.name: entry.dice for entry in entries}, replace=replace)
     selection = Selection(
         dataset=request.dataset.name,
         folds=tuple(run.fold for run in candidates[0].runs),
@@ -163,7 +163,7 @@ class _Work:
         record.write(best.folder / "postprocessing.json")
         rule = postprocess.FittedRule.load(record.data(), self.runtime.plugins, where="the rule", progress=progress)
         target = best.folder / "postprocessed"
-        postprocess.apply(best.folder, target, rule, executor=executor, progress=progress)
+        postprocess.apply(best.folder, target, rule, replace=True, executor=executor, progress=progress)
         return record, score(names, dataset, target, executor=executor, progress=progress)
 
     def _folder(self, members: Sequence[Candidate]) -> Path:
@@ -250,11 +250,14 @@ def _entry(entry: _Scored, best: _Scored, keys: Sequence[str]) -> Entry:
     )
 
 
-def _write_model(best: _Scored, rule: postprocess.RuleRecord, target: Path, *, record: Mapping[str, float]) -> None:
+def _write_model(
+    best: _Scored, rule: postprocess.RuleRecord, target: Path, *, record: Mapping[str, float], replace: bool
+) -> None:
     weights = best.members[0].weights
     if len(best.members) == 1:
         runs = [run.folder for run in best.members[0].runs]
-        write_bundle(runs, target, weights=weights, postprocessing=rule.data())
+        write_bundle(runs, target, weights=weights, postprocessing=rule.data(), replace=replace)
         return
     contents = {member.name.replace(":", "_"): contents_of(member.runs, weights) for member in best.members}
-    pack_ensemble(contents, target, postprocessing=rule.data(), record={"mean foreground Dice": dict(record)})
+    dice = {"mean foreground Dice": dict(record)}
+    pack_ensemble(contents, target, postprocessing=rule.data(), record=dice, replace=replace)

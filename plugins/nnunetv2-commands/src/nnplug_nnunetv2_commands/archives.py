@@ -60,16 +60,21 @@ def install(archive: Path, results: Path, call: Call) -> list[str]:
 
     Raises:
         InvalidFile: it is no zip, is damaged, leads out of the folder, or holds what no model has.
+        Problems: it holds the `dataset.json` of another dataset than a model of the same name.
     """
-    from nnplug.runtime.files import explained
+    from nnplug.runtime.files import explained, read_json
+    from nnplug.runtime.outputs import Outputs
 
     with explained(results):
         results.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=results, prefix=".install-") as place:
             names = _unpack(archive, Path(place))
             _replace_pickles(Path(place), call)
-            for file in sorted(path for path in Path(place).rglob("*") if path.is_file()):
-                target = results / file.relative_to(place)
+            files = sorted(path for path in Path(place).rglob("*") if path.is_file())
+            targets = {file: results / file.relative_to(place) for file in files}
+            documents = {target: read_json(file) for file, target in targets.items() if file.name == "dataset.json"}
+            Outputs(tuple(targets.values()), (archive,), documents).check(replace=True)
+            for file, target in targets.items():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(target)
     return sorted({"/".join(PurePosixPath(name).parts[:2]) for name in names if "/fold_" in name})

@@ -32,6 +32,8 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     from nnplug.inference.ensemble import Ensemble
     from nnplug.inference.folder import predict_folder
     from nnplug.inference.inputs import find_cases
+    from nnplug.inference.prediction_outputs import image_inputs
+    from nnplug.models.model_files import model_inputs
 
     if not options.i.is_dir():
         raise NnplugError(f"{options.i}: no such folder; -i is a folder of images CASE_0000, CASE_0001 ..")
@@ -53,6 +55,8 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
             resume=options.continue_prediction,
             save_probabilities=options.save_probabilities,
             previous=_previous(options, models.members[0]),
+            inputs=(*image_inputs(cases), *model_inputs([folder])),
+            replace=True,
             progress=call.progress,
         )
     copy_file(folder / "plans.json", options.o / "plans.json")

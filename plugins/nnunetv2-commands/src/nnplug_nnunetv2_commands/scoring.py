@@ -40,8 +40,10 @@ def describe(dataset_json: Path | None, plans_json: Path | None, folder: Path) -
     return DatasetDescription.read(dataset_json or folder / "dataset.json")
 
 
-def score_as_asked(call: Call, options: Options, description: DatasetDescription) -> None:
-    """Score the folders that `flags.scoring` names."""
+def score_as_asked(
+    call: Call, options: Options, description: DatasetDescription, *, inputs: Sequence[Path] = ()
+) -> None:
+    """Score the folders that `flags.scoring` names; raises as `score` does."""
     score(
         call,
         options.gt_folder,
@@ -50,6 +52,7 @@ def score_as_asked(call: Call, options: Options, description: DatasetDescription
         output=options.o or options.pred_folder / "summary.json",
         workers=options.np,
         partial=options.chill,
+        inputs=inputs,
     )
 
 
@@ -62,13 +65,23 @@ def score(
     output: Path,
     workers: int | None,
     partial: bool,
+    inputs: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """Write and give the summary of a folder."""
+    """Write and give the summary of a folder.
+
+    Raises:
+        Problems: `output` is a label map, one of `inputs` or the `dataset.json` of a dataset, or cases do not match.
+    """
+    from nnplug.dataset.sidecars import images_in
     from nnplug.evaluation.evaluate import evaluate
     from nnplug.runtime.files import write_json
+    from nnplug.runtime.outputs import Outputs
 
+    outputs = Outputs((output,), (*images_in(references), *images_in(predictions), *inputs))
+    outputs.check(replace=True)
     executor = call.threads(workers)
     summary = evaluate(references, predictions, description, executor=executor, progress=call.progress, partial=partial)
+    outputs.claim(replace=True)
     write_json(output, summary)
     return summary
 

@@ -9,8 +9,10 @@ from safetensors.torch import load_file
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.models.bundle import Bundle, unpacked
+from nnplug.models.bundle_files import refuse_inside_bundle
 from nnplug.plans.plans import Plans
 from nnplug.runtime.files import atomic_folder, write_json
+from nnplug.runtime.outputs import check_folder
 from nnplug_nnunet.networks import to_nnunet
 from nnplug_nnunet.nnunet_models.checkpoint import TRAINER, write_checkpoint
 from nnplug_nnunet.nnunet_models.translation import plans_to_nnunet
@@ -26,10 +28,12 @@ def export_model(bundle: Path, target: Path) -> None:
         target: a folder that does not exist yet, or is empty.
 
     Raises:
-        NnplugError: `target` holds something, or nnU-Net v2 has no such network or normalisation.
+        NnplugError: `target` holds something or lies in a bundle, or nnU-Net v2 has no such network or normalisation.
     """
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise NnplugError(f"{target}: is there already; choose another folder")
+    check_folder(target, [bundle])
+    refuse_inside_bundle(target)
     with unpacked(bundle) as opened, atomic_folder(target) as folder:
         stages = opened.stages
         for stage in stages:

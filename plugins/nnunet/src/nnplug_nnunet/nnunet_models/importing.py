@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import replace as changed
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +15,12 @@ from safetensors.torch import save_file
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.models.bundle import Contents, pack
+from nnplug.models.bundle_files import check_free
 from nnplug.plans.plans import Plans
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.provenance import record
 from nnplug.runtime.files import read_json
+from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.progress import Progress
 from nnplug_nnunet.nnunet_models.checkpoint import Checkpoint, read_checkpoint
 from nnplug_nnunet.nnunet_models.translation import plans_from_nnunet
@@ -33,6 +35,7 @@ def import_model(
     folds: Sequence[str] | None = None,
     checkpoint: Literal["final", "best"] = "final",
     previous: Path | None = None,
+    replace: bool = False,
 ) -> None:
     """Write a bundle of a folder that nnU-Net v2 has trained.
 
@@ -46,17 +49,20 @@ def import_model(
         folds: which folds; those with such a checkpoint where None (numbered ones if there are any).
         checkpoint: of the last epoch, or of the best one.
         previous: the folder of a cascade's previous stage; the one beside `model` in nnU-Net's layout where None.
+        replace: see `nnplug.models.bundle_files.check_free`.
 
     Raises:
         NnplugError: a file is missing, unsafe or damaged, or needs what nnplug does not have; the message names it.
     """
+    check_folder(target, [model] if previous is None else [model, previous])
+    check_free(target, replace=replace)
     contents = _contents(model, registry, progress, folds, checkpoint)
     stage = contents.plans.configuration(contents.configuration).previous_stage
     if stage is not None:
         inner = _contents(_previous(model, stage, previous), registry, progress, None, "final")
         _check_stage(inner, stage, previous or model)
-        contents = replace(contents, previous=inner)
-    pack(contents, target)
+        contents = changed(contents, previous=inner)
+    pack(contents, target, replace=replace)
 
 
 def _previous(model: Path, stage: str, given: Path | None) -> Path:

@@ -43,10 +43,12 @@ def gather(folder: Path, folds: Iterable[str], target: Path) -> None:
 
     Raises:
         NnplugError: a fold is not validated, or two folds predicted one case.
+        Problems: files would be lost, see `nnplug.runtime.outputs.Outputs.check`.
     """
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.evaluation.evaluate import label_files
-    from nnplug.runtime.files import copy_file
+    from nnplug.runtime.files import copy_file, read_json
+    from nnplug.runtime.outputs import Outputs
 
     endings = (DatasetDescription.read(folder / "dataset.json").file_ending,)
     found: dict[str, Path] = {}
@@ -58,5 +60,8 @@ def gather(folder: Path, folds: Iterable[str], target: Path) -> None:
             if case in found:
                 raise NnplugError(f"{file}: {found[case].parent} has that case too; give folds of one split")
             found[case] = file
-    for file in (folder / "plans.json", folder / "dataset.json", *found.values()):
+    files = (folder / "plans.json", folder / "dataset.json", *found.values())
+    documents = {target / file.name: read_json(file) for file in files[:2]}
+    Outputs(tuple(target / file.name for file in files), files, documents).claim(replace=True)
+    for file in files:
         copy_file(file, target / file.name)

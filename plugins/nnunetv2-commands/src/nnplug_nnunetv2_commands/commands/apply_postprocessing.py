@@ -23,10 +23,19 @@ def main() -> None:
 
 def _apply(call: Call, options: Options) -> None:
     from nnplug.evaluation import postprocess
-    from nnplug.runtime.files import copy_file
+    from nnplug.runtime.files import copy_file, read_json
+    from nnplug.runtime.outputs import Outputs
 
     description = describe(options.dataset_json, options.plans_json, options.i)
     rule = read_rule(options.pp_pkl_file, description, call)
-    postprocess.apply(options.i, options.o, rule, executor=call.threads(options.np), progress=call.progress)
-    copy_file(options.plans_json or options.i / "plans.json", options.o / "plans.json")
-    copy_file(options.dataset_json or options.i / "dataset.json", options.o / "dataset.json")
+    copies = {
+        options.o / "plans.json": options.plans_json or options.i / "plans.json",
+        options.o / "dataset.json": options.dataset_json or options.i / "dataset.json",
+    }
+    read = (options.pp_pkl_file, *copies.values())
+    documents = {target: read_json(source) for target, source in copies.items()}
+    Outputs(tuple(copies), read, documents).check(replace=True)
+    executor = call.threads(options.np)
+    postprocess.apply(options.i, options.o, rule, inputs=read, replace=True, executor=executor, progress=call.progress)
+    for target, source in copies.items():
+        copy_file(source, target)

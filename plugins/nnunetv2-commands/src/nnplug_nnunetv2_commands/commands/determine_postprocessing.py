@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
-from nnplug_nnunetv2_commands.scoring import POSTPROCESSOR, describe, read_rule, score, write_rule
+from nnplug_nnunetv2_commands.scoring import POSTPROCESSOR, RULES, describe, read_rule, score, write_rule
 
 if TYPE_CHECKING:
     from nnplug.dataset.dataset import DatasetDescription
@@ -30,6 +30,7 @@ def _determine(call: Call, options: Options) -> None:
     from nnplug.evaluation import postprocess
     from nnplug.plans.plans import Choice
 
+    _check_places(options)
     description = describe(options.dataset_json, options.plans_json, options.i)
     if not (summary := options.i / "summary.json").is_file():
         score(call, options.ref, options.i, description, output=summary, workers=options.np, partial=False)
@@ -46,12 +47,23 @@ def _determine(call: Call, options: Options) -> None:
         _postprocess(call, options, description)
 
 
+def _check_places(options: Options) -> None:
+    """Refuse to remove or replace what is read: the folder `postprocessed` is made anew, and rules are written."""
+    from nnplug.dataset.sidecars import images_in
+    from nnplug.runtime.outputs import Outputs, check_folder
+
+    files = [file for file in (options.dataset_json, options.plans_json) if file is not None]
+    Outputs(tuple(options.i / name for name in RULES), (*images_in(options.ref), *files)).check(replace=True)
+    check_folder(options.i / "postprocessed", [options.ref, *files])
+
+
 def _postprocess(call: Call, options: Options, description: DatasetDescription) -> None:
     """Leave the postprocessed label maps and their scores, as nnU-Net does."""
     from nnplug.evaluation import postprocess
 
     target = options.i / "postprocessed"
     rule = read_rule(options.i / "postprocessing.json", description, call)
-    postprocess.apply(options.i, target, rule, executor=call.threads(options.np), progress=call.progress)
+    executor = call.threads(options.np)
+    postprocess.apply(options.i, target, rule, replace=True, executor=executor, progress=call.progress)
     output = target / "summary.json"
     score(call, options.ref, target, description, output=output, workers=options.np, partial=False)

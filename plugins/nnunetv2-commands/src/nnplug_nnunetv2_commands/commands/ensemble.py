@@ -24,5 +24,10 @@ def _ensemble(call: Call, options: Options) -> None:
 
     executor = call.threads(options.np)
     ensemble_folders(
-        options.i, options.o, save_probabilities=options.save_npz, executor=executor, progress=call.progress
+        options.i,
+        options.o,
+        save_probabilities=options.save_npz,
+        replace=True,
+        executor=executor,
+        progress=call.progress,
     )

@@ -20,4 +20,5 @@ def main() -> None:
 
 
 def _evaluate(call: Call, options: Options) -> None:
-    score_as_asked(call, options, describe(options.djfile, options.pfile, options.pred_folder))
+    description = describe(options.djfile, options.pfile, options.pred_folder)
+    score_as_asked(call, options, description, inputs=(options.djfile, options.pfile))

@@ -36,6 +36,9 @@ def _export(call: Call, options: Options) -> None:
     files = dict.fromkeys(file for name in options.c for file in _files(call, options, name))
     if not files:
         raise NnplugError(f"{options.d}: no model to export; name one with -c, -f, -tr and -p")
+    from nnplug.runtime.outputs import Outputs
+
+    Outputs((options.o,), tuple(files)).check(replace=True)
     write_zip(options.o, files, call.environment.folder(RESULTS))
 
 

@@ -23,8 +23,11 @@ def main() -> None:
 
 
 def _move(call: Call, options: Options) -> None:
+    from nnplug.runtime.outputs import Outputs
+
     root = call.environment.folder(PREPROCESSED)
     source, target = (NnunetWorkspace(root, call.environment.dataset(name)) for name in (options.s, options.t))
     name = options.tp or options.sp
+    Outputs((target.plans(name),), (source.plans(options.sp),)).check(replace=True)
     move_plans(source.plans(options.sp), target.plans(name), dataset=target.dataset)
     click.echo(str(target.plans(name)))

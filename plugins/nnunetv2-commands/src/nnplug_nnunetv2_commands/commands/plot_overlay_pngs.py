@@ -44,12 +44,12 @@ def _draw(call: Call, options: Options) -> None:
     if options.use_raw:
         raw = Dataset.open(call.environment.folder(RAW) / name)
         count = draw_overlay_dataset(
-            raw, options.o, channel=channel, opacity=opacity, executor=executor, progress=call.progress
+            raw, options.o, channel=channel, opacity=opacity, replace=True, executor=executor, progress=call.progress
         )
     else:
         store = _prepared(call, options, name)
         count = draw_overlay_store(
-            store, options.o, channel=channel, opacity=opacity, executor=executor, progress=call.progress
+            store, options.o, channel=channel, opacity=opacity, replace=True, executor=executor, progress=call.progress
         )
     click.echo(f"{count} pictures: {options.o}")
 

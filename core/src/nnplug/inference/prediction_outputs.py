@@ -1,0 +1,65 @@
+"""What a prediction writes and reads, file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.sidecars import read_with, written_with
+from nnplug.inference import resume_log
+from nnplug.inference.inputs import image_ending
+from nnplug.inference.logits import ENDING
+from nnplug.runtime.outputs import Outputs
+
+
+@dataclass(frozen=True)
+class PredictionFiles:
+    """Names what is written of each case.
+
+    Attributes:
+        output: the folder.
+        probabilities: whether CASE.npz is written.
+        logits: whether CASE.logits.zip is written.
+    """
+
+    output: Path
+    probabilities: bool = False
+    logits: bool = False
+
+    def of(self, case: CaseFiles) -> dict[str, Path]:
+        """Return "labels", "probabilities" and "logits" with their files, as far as they are written."""
+        files = {"labels": f"{case.name}{image_ending(case.images[0]) or ''}"}
+        if self.probabilities:
+            files["probabilities"] = f"{case.name}.npz"
+        if self.logits:
+            files["logits"] = f"{case.name}{ENDING}"
+        return {what: self.output / name for what, name in files.items()}
+
+    def outputs(self, cases: Iterable[CaseFiles], inputs: Iterable[Path], *, plans: Any, dataset: Any) -> Outputs:
+        """Return all that a prediction writes.
+
+        Args:
+            cases: which are predicted.
+            inputs: what is read, see `image_inputs`.
+            plans: the content of `plans.json`.
+            dataset: the content of `dataset.json`.
+        """
+        documents = {self.output / "plans.json": plans, self.output / "dataset.json": dataset}
+        owner = {file: case.name for case in cases for given in self.of(case).values() for file in written_with(given)}
+        log = resume_log.read(self.output)
+
+        def made(path: Path) -> bool:
+            if path.name == resume_log.LOG:
+                return bool(log) or path.stat().st_size == 0
+            return owner[path] in log if path in owner else bool(log)
+
+        files = [file for case in cases for given in self.of(case).values() for file in written_with(given)]
+        return Outputs((*files, *documents, self.output / resume_log.LOG), tuple(inputs), documents, made)
+
+
+def image_inputs(cases: Iterable[CaseFiles]) -> tuple[Path, ...]:
+    """Return every file that is read of cases."""
+    return read_with(file for case in cases for file in case.images)
