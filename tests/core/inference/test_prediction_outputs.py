@@ -13,11 +13,10 @@ from nnplug.errors import NnplugError, Problems
 from nnplug.inference.ensemble import Ensemble
 from nnplug.inference.folder import predict_folder
 from nnplug.inference.jobs import FolderPrediction, predict_cases
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.output_log import LOG
 from nnplug.runtime.progress import Silent
-
-RUN = {"executor": LocalExecutor(1), "progress": Silent()}
 
 
 def volume(seed=0):
@@ -36,8 +35,8 @@ def predict(bundle, plugins, tmp_path):
 
     def run(output, cases, *, resume=False, beside=(), **options):
         models = options.pop("models", (model,))
-        prediction = FolderPrediction(models, output, plugins, device="cpu", mirroring=False, **options)
-        predict_cases(prediction, cases, resume=resume, beside=beside, **RUN)
+        prediction = FolderPrediction(models, output, mirroring=False, **options)
+        predict_cases(prediction, cases, Runtime(plugins, LocalExecutor(1), "cpu"), resume=resume, beside=beside)
 
     run.model = model
     return run
