@@ -18,15 +18,16 @@ from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.labels import Labels
 from nnplug.errors import NnplugError, Problems
 from nnplug.ops.crop import slices
-from nnplug.plans.plans import Normalization, Resampler, Resampling
-from nnplug.preparation.patch_centres import draw_voxels
+from nnplug.plans.plans import Choice, Normalization, Resampler, Resampling
 from nnplug.preparation.preprocess import Preprocessor, preprocess_dataset
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.workspace.case_store import CaseStore
 from nnplug_nnunet.nnunet_models.translation import plans_from_nnunet
+from nnplug_nnunet.training.patch_centres import draw_voxels, stored_voxels
 
 DATASETS = ["Dataset300_aniso", "Dataset301_iso", "Dataset302_masked", "Dataset303_permuted", "Dataset304_mixed"]
+TRAINER = {"trainer": Choice(name="nnunet")}
 LABELS = Labels({"background": (0,), "a": (1,), "b": (2,)})
 
 
@@ -54,11 +55,11 @@ def image():
 def preprocess(plans, plugins, tmp_path):
     """Preprocess a dataset's folder into one store, with fields of the configuration replaced."""
 
-    def run(folder, workers=2, **fields):
+    def run(folder, workers=2, choices=TRAINER, **fields):
         changed = msgspec.structs.replace(plans.configuration("3d_fullres"), **fields)
         return preprocess_dataset(
             Dataset.open(folder),
-            msgspec.structs.replace(plans, configurations={"3d_fullres": changed}),
+            msgspec.structs.replace(plans, configurations={"3d_fullres": changed}, choices=choices),
             "3d_fullres",
             tmp_path / "store",
             Runtime(plugins, LocalExecutor(workers)),
@@ -81,6 +82,7 @@ def test_arrays_equal_nnunet(shared, compare, plugins, tmp_path, name, configura
     folder = shared / "reference" / "preprocess" / name
     raw = json.loads((folder / "expected" / "plans.json").read_text())
     plans, _ = plans_from_nnunet(raw, configuration, name)
+    plans = msgspec.structs.replace(plans, choices=TRAINER)
     store = preprocess_dataset(Dataset.open(folder), plans, configuration, tmp_path, Runtime(plugins))
     expected = sorted((folder / "expected" / configuration).glob("*.npz"))
     assert expected
@@ -88,7 +90,7 @@ def test_arrays_equal_nnunet(shared, compare, plugins, tmp_path, name, configura
         case = store[file.stem]
         ours = {"data": np.asarray(case.image), "seg": np.asarray(case.label)}
         assert compare.arrays(ours, np.load(file)) == []
-        for key, voxels in case.foreground.items():
+        for key, voxels in stored_voxels(case)[0].items():
             assert {*ours["seg"][tuple(voxels[...].T)].tolist()} <= {int(key)}
 
 
@@ -237,7 +239,26 @@ def test_changed_files_and_leftovers_are_done_again(preprocess, dataset):
     after = times(preprocess(dataset))
     assert [name for name in "abc" if after[name] != before[name]] == ["b", "c"]
     assert not (store.folder / ".1-killed").exists()
-    assert len(CaseStore(store.folder)["c"].foreground["1"]) > 0
+    assert len(stored_voxels(CaseStore(store.folder)["c"])[0]["1"]) > 0
+
+
+def test_a_store_without_an_index_gets_it_and_keeps_its_images(preprocess, dataset):
+    """As after a change of the trainer, or with cases that nnplug stored before it recorded which rule made it."""
+    before = times(preprocess(dataset, choices={}))
+    assert [case.index.key for case in CaseStore(dataset.parent / "store").values()] == [None] * 3
+    store = preprocess(dataset)
+    assert times(store) == before
+    for case in store.values():
+        drawn = draw_voxels(case.label[...], LABELS)[0]
+        for key, voxels in stored_voxels(case)[0].items():
+            np.testing.assert_array_equal(np.asarray(voxels), drawn[key])
+    (digest,) = {case.index.key for case in store.values()}
+    assert digest is not None
+
+
+def test_a_trainer_that_is_not_installed_is_waited_for(preprocess, dataset):
+    store = preprocess(dataset, choices={"trainer": Choice(name="not-here")})
+    assert {case.index.key for case in store.values()} == {None}
 
 
 def test_changed_plans_change_every_case(preprocess, dataset):

@@ -54,12 +54,16 @@ def test_a_plugin_and_its_source_are_found(install):
         ("@hookimpl\ndef nnplug_planners(): return ['x']", "nnplug_planners gave 'x', which is no PlannerComponent"),
         (
             "@hookimpl\ndef nnplug_planners(): yield TrainerComponent('a', 'b:c', '')",
-            "extends_runs=False), which is no PlannerComponent",
+            "case_index=None), which is no PlannerComponent",
         ),
         ("@hookimpl\ndef nnplug_planners(): yield Component('a', 'b:c', '')", "which is no PlannerComponent"),
         (
             "@hookimpl\ndef nnplug_trainers(): yield TrainerComponent('a', 'b:c', '', takes_several_device=True)",
             "__init__() got an unexpected keyword argument 'takes_several_device'",
+        ),
+        (
+            "@hookimpl\ndef nnplug_trainers(): yield TrainerComponent('a', 'b:c', '', case_index='b.d')",
+            "case_index 'b.d' of component 'a' is not 'package.module:attribute'",
         ),
         (
             "@hookimpl\ndef nnplug_trainers(): yield TrainerComponent('a', 'b:c', '', extends_runs='yes')",

@@ -4,10 +4,12 @@ import json
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from nnplug.contracts import CaseIndex
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import InvalidOptions, NnplugError
@@ -266,3 +268,17 @@ def test_a_pretrained_model_of_another_network_is_refused_by_names(job, other):
     with pytest.raises(NnplugError, match=r"its network is another one: .* is \(.*\) instead of \(.* more\. Plan the"):
         start(taker)
     assert not taker.run.record.exists()
+
+
+def test_cases_preprocessed_for_another_trainer_are_indexed_when_training_starts(job):
+    """The weights are those of a training whose cases had the index from the start."""
+    start(job)
+    expected = load_file(job.run.final_weights)
+    discard(job.run)
+    names = list(job.cases)
+    for name in names:
+        job.cases.write_index(name, CaseIndex({"other": np.zeros(3)}, {"kind": "another trainer's"}), "another key")
+    assert {tuple(case.index.arrays) for case in job.cases.values()} == {("other",)}
+    start(job)
+    assert {tuple(case.index.arrays) for case in job.cases.values()} == {("voxels",)}
+    assert all(torch.equal(expected[name], now) for name, now in load_file(job.run.final_weights).items())

@@ -13,6 +13,7 @@ import pytest
 import nnplug
 from nnplug.errors import NnplugError
 from nnplug.io.crop_info import CropInfo
+from nnplug.workspace.case_index import CaseIndex, StoredIndex
 from nnplug.workspace.case_store import CaseStore, Prepared, UnknownCase
 
 SHAPE = (3, 4, 5)
@@ -26,11 +27,13 @@ CROP_INFO = CropInfo(
 )
 
 
-def prepared(seed=0, *, annotated=None):
+INDEX = CaseIndex({"corners": np.array([[0, 1, 2], [2, 0, 0]], np.int32)}, {"corner": {"a": 2}, "other": None})
+
+
+def prepared(seed=0):
     random = np.random.default_rng(seed)
     label = random.integers(-1, 3, SHAPE, np.int16)
-    foreground = {key: np.argwhere(label == value).astype(np.int32) for key, value in (("1", 1), ("2", 2), ("3", 3))}
-    return Prepared(random.random((2, *SHAPE), np.float32), label, CROP_INFO, foreground, annotated)
+    return Prepared(random.random((2, *SHAPE), np.float32), label, CROP_INFO)
 
 
 @pytest.fixture
@@ -39,23 +42,73 @@ def store(tmp_path):
 
 
 def test_a_case_comes_back(store):
-    case = prepared(annotated=np.array([[0, 1, 2]], np.int32))
-    store.write("a", case, source="digest")
+    case = prepared()
+    store.write("a", case, source="digest", index=INDEX, index_key="rule")
     stored = nnplug.CaseStore(store.folder)["a"]
     np.testing.assert_array_equal(np.asarray(stored.image), case.image)
     np.testing.assert_array_equal(np.asarray(stored.label), case.label)
     assert (stored.image.dtype, stored.label.dtype) == (np.float32, np.int16)
     assert (stored.name, stored.crop_info, stored.source) == ("a", CROP_INFO, "digest")
-    assert list(stored.foreground) == ["1", "2", "3"]
-    for key, voxels in case.foreground.items():
-        np.testing.assert_array_equal(np.asarray(stored.foreground[key]), voxels)
-    assert len(stored.foreground["3"]) == 0
-    np.testing.assert_array_equal(stored.annotated[0], [0, 1, 2])
+    assert (stored.index.key, stored.index.values) == ("rule", INDEX.values)
+    assert list(stored.index.arrays) == ["corners"]
+    np.testing.assert_array_equal(stored.index.arrays["corners"].rows(1, 2)[0], [2, 0, 0])
 
 
-def test_without_an_ignore_label_nothing_is_called_annotated(store):
+def test_a_case_without_an_index_has_an_empty_one(store):
     store.write("a", prepared())
-    assert store["a"].annotated is None
+    assert store["a"].index == StoredIndex()
+
+
+def test_another_index_replaces_the_first_and_leaves_the_images(store):
+    store.write("a", prepared(), source="digest", index=INDEX, index_key="rule")
+    before = (store.folder / "a" / "image.npy").stat().st_mtime_ns
+    store.write_index("a", CaseIndex({"edges": np.ones(3)}, {"count": 3}), "another")
+    for stored in (store["a"], CaseStore(store.folder)["a"]):
+        assert (stored.source, stored.crop_info) == ("digest", CROP_INFO)
+        assert (stored.index.key, stored.index.values, list(stored.index.arrays)) == (
+            "another",
+            {"count": 3},
+            ["edges"],
+        )
+    assert sorted(file.name for file in (store.folder / "a").iterdir()) == [
+        "case.json",
+        "edges.npy",
+        "image.npy",
+        "label.npy",
+    ]
+    assert (store.folder / "a" / "image.npy").stat().st_mtime_ns == before
+
+
+def test_a_kill_between_the_files_of_an_index_leaves_none(store, monkeypatch):
+    """The values of the first rule must never be read with the arrays of the second."""
+    store.write("a", prepared(), index=INDEX, index_key="rule")
+
+    def killed(path, array):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.write_index("a", CaseIndex({"corners": np.zeros((1, 3))}, {"corner": {"a": 1}}), "another")
+    stored = CaseStore(store.folder)["a"]
+    assert (stored.index.key, stored.index.values) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("arrays", "values", "name"),
+    [({"label": 1}, {}, "label"), ({"../a": 1}, {}, "../a"), ({}, {"source": 1}, "source")],
+)
+def test_names_of_the_case_itself_are_refused(arrays, values, name):
+    with pytest.raises(ValueError, match=f"a case index cannot hold .* '{name}'"):
+        CaseIndex(arrays, values)
+
+
+def test_a_case_json_of_another_shape_is_named(store):
+    store.write("a", prepared())
+    (store.folder / "a" / "case.json").write_text("[]")
+    with pytest.raises(
+        NnplugError, match=r"a/case\.json: expected a JSON object. Delete .* run nnplug preprocess again"
+    ):
+        CaseStore(store.folder)["a"]
 
 
 @pytest.mark.parametrize("key", [np.s_[:, 1], np.s_[0, 1:3, 2:, ::2], np.s_[..., 3], np.s_[1, 2, 3, 4]])

@@ -22,6 +22,7 @@ from nnplug.contracts.augmenter import (
     CascadeAugmentation,
     DrawnSamples,
 )
+from nnplug.contracts.case_indexer import CaseIndexer
 from nnplug.contracts.converter import Converter, SourceScan
 from nnplug.contracts.extractor import Extractor
 from nnplug.contracts.metric import Better, Figures, Metric
@@ -31,6 +32,7 @@ from nnplug.contracts.postprocessor import LabelledCase, Postprocessor
 from nnplug.contracts.run_log import LogLine, append_log, read_log, truncate_log
 from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingLength, TrainingTask
 from nnplug.runtime.executor import Executor
+from nnplug.workspace.case_index import CaseIndex
 
 __all__ = [
     "AcceleratedArchitecture",
@@ -42,6 +44,8 @@ __all__ = [
     "BatchAugmenter",
     "Better",
     "CascadeAugmentation",
+    "CaseIndex",
+    "CaseIndexer",
     "Converter",
     "DrawnSamples",
     "Executor",

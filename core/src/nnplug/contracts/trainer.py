@@ -90,7 +90,8 @@ class Trainer(Protocol):
 
     Its entry says `takes_previous_stage=True` where it gives the network `TrainingTask.previous_labels`; a trainer
     whose entry does not say so is refused where a configuration refines the prediction of another. Likewise
-    `takes_several_devices=True` says that it shares its batches as `TrainingTask.world` asks.
+    `takes_several_devices=True` says that it shares its batches as `TrainingTask.world` asks, and `case_index` names a
+    `CaseIndexer`, whose index every case of `TrainingTask.cases` then has.
     """
 
     def mirror_axes(self, dimensions: int) -> tuple[int, ...]:

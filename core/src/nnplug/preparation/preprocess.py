@@ -23,12 +23,15 @@ from nnplug.ops.crop import bounding_box, nonzero_mask, slices
 from nnplug.ops.resample import resample_image, resample_label, resampled_shape, separated_axis
 from nnplug.plans.fingerprint import IntensityStats
 from nnplug.plans.plans import Plans, Resampler, Resampling
-from nnplug.preparation.patch_centres import OUTSIDE, draw_voxels
+from nnplug.preparation.case_index import Indexing, complete_index, planned_indexing
 from nnplug.registry.attribution import attributed, expect, name_of
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.workspace.case_store import CaseStore, Prepared
+
+OUTSIDE = -1
+"""The label of background outside the nonzero mask."""
 
 _VERSION = 1  # of what preprocessing does: raised, it makes every stored case stale
 
@@ -122,7 +125,7 @@ class Preprocessor:
         if label is None:
             return Prepared(self._image(cropped, mask, crop_info), None, crop_info)
         prepared, resampled = self._with_label(cropped, label, mask, crop_info)
-        return Prepared(prepared, resampled, crop_info, *draw_voxels(resampled, self.labels))
+        return Prepared(prepared, resampled, crop_info)
 
     def prepare_refining(
         self,
@@ -218,36 +221,56 @@ def preprocess_dataset(
     """Prepare and store every training case that is not yet stored as it should be.
 
     A stored case is kept while its files have the same sizes and times and the plans decide the same for it. Cases
-    that the dataset no longer has are removed. Killed at any instant, the next call goes on.
+    that the dataset no longer has are removed. Killed at any instant, the next call goes on. Where the entry of the
+    plans' trainer names a `case_index`, each case gets that index.
 
     Raises:
         Problems: some cases failed, a line each; the others are stored.
     """
     keep_freed_memory()  # threads that each wait for the kernel to zero their pages wait for each other too
-    preprocessor = Preprocessor.of(
-        plans, configuration_name, plans.training_description(dataset.description).labels, runtime.registry
-    )
+    labels = plans.training_description(dataset.description).labels
+    preprocessor = Preprocessor.of(plans, configuration_name, labels, runtime.registry)
+    indexing = planned_indexing(plans, runtime.registry, labels)
     store = CaseStore(store_folder)
     decisions = _decisions(plans, configuration_name, dataset)
     sources = {files: _source(files, decisions) for files in dataset.training_cases()}
     missing = [files for files, source in sources.items() if not _is_stored(store, files.name, source)]
     _tidy(store, {files.name for files in sources})
-    work = partial(_prepare_case, description=dataset.description, preprocessor=preprocessor, folder=store_folder)
+    work = partial(
+        _prepare_case,
+        description=dataset.description,
+        preprocessor=preprocessor,
+        indexing=indexing,
+        folder=store_folder,
+    )
     jobs = [(files, sources[files]) for files in missing]
     with runtime.progress.task(
         f"preprocess {configuration_name}", len(sources), done=len(sources) - len(missing)
     ) as advance:
         for name in runtime.executor.map(work, jobs, stage="preprocess", name=_job_name):
             advance(name)
-    return CaseStore(store_folder)
+    store = CaseStore(store_folder)
+    if indexing is not None:
+        names = [files.name for files in sources]
+        complete_index(store, names, indexing, executor=runtime.executor, progress=runtime.progress)
+    return store
 
 
 def _prepare_case(
-    job: tuple[CaseFiles, str], *, description: DatasetDescription, preprocessor: Preprocessor, folder: Path
+    job: tuple[CaseFiles, str],
+    *,
+    description: DatasetDescription,
+    preprocessor: Preprocessor,
+    indexing: Indexing | None,
+    folder: Path,
 ) -> str:
     files, source = job
     case = read_training_case(files, description)
-    CaseStore(folder).write(files.name, preprocessor.prepare(case.image, case.spacing, case.label), source=source)
+    prepared = preprocessor.prepare(case.image, case.spacing, case.label)
+    assert prepared.label is not None, "training cases have labels"
+    index = None if indexing is None else indexing.index(prepared.label)
+    key = None if indexing is None else indexing.key
+    CaseStore(folder).write(files.name, prepared, source=source, index=index, index_key=key)
     return files.name
 
 

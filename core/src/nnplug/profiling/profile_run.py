@@ -23,7 +23,7 @@ from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.training.job import TrainingJob
-from nnplug.training.task import USED, make_task
+from nnplug.training.task import USED, index_cases, make_task
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import Workspace
 from nnplug.workspace.runs import TrainedRun, open_run
@@ -68,7 +68,9 @@ def profile_run(
     with tempfile.TemporaryDirectory(prefix="nnplug-bench-") as folder:
         job = _job(trained, short, Path(folder))
         fold = Fold(train=trained.record.training, val=trained.record.validation)
-        task = make_task(job, components, _cases(trained), fold, runtime)
+        cases = _cases(trained)
+        index_cases(job, components.get(TRAINER, plans.choice(Kind.TRAINER).name), cases, fold, runtime)
+        task = make_task(job, components, cases, fold, runtime)
         with attributed(whole):
             planned = expect(whole, whole.length(task), TrainingLength)
             _train(_trainer(short, components), task, watch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, cast, overload
@@ -109,19 +109,32 @@ class Entry(Generic[C_co, T_co]):
             InvalidPlugin: the target cannot be imported or called, or is a class without a method that the entry
                 promises; the message names component and distribution.
         """
-        try:
-            target = pkgutil.resolve_name(self.component.target)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # sys.exit() or a panic in an extension is no Exception
-            raise InvalidPlugin(
-                f"{self} cannot be imported ({self.component.target}: {type(error).__name__}: {error})"
-            ) from error
-        if not callable(target):
-            raise InvalidPlugin(f"{self} is no class ({self.component.target} is {target!r})")
+        target = self._resolve(self.component.target)
         if isinstance(target, type):
             check_promises(str(self), self.component, target)
         return target
+
+    def create_part(self, target: str) -> Any:
+        """Import another class that the entry names and build it without arguments, told under this entry's name.
+
+        Raises:
+            InvalidPlugin: as `load`.
+            ComponentFailed: its own code raised anything else.
+        """
+        origin = Origin(str(self), self.source.distribution, target.partition(":")[0])
+        with attributed(origin):
+            return tagged(self._resolve(target)(), origin)
+
+    def _resolve(self, target: str) -> Callable[..., Any]:
+        try:
+            found = pkgutil.resolve_name(target)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # sys.exit() or a panic in an extension is no Exception
+            raise InvalidPlugin(f"{self} cannot be imported ({target}: {type(error).__name__}: {error})") from error
+        if not callable(found):
+            raise InvalidPlugin(f"{self} is no class ({target} is {found!r})")
+        return cast("Callable[..., Any]", found)
 
     def create(self, options: Mapping[str, Any] | None = None) -> T_co:
         """Import the target and build it with checked options; what it raises later is told under this entry's name.

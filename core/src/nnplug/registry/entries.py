@@ -53,6 +53,11 @@ def check_summary(what: str, name: str, summary: str) -> None:
         raise InvalidPlugin(f"summary of {what} {name!r} is {summary!r}, which is no line of text")
 
 
+def _check_target(what: str, target: str, name: str) -> None:
+    if not isinstance(target, str) or not _TARGET.fullmatch(target):
+        raise InvalidPlugin(f"{what} {target!r} of component {name!r} is not 'package.module:attribute'")
+
+
 def check_flags(what: str, name: str, entry: Any) -> None:
     """Raise `InvalidPlugin` unless the flags of an entry are booleans."""
     for flag in fields(entry):
@@ -86,8 +91,7 @@ class Component:
         """Refuse what could not be typed, imported or listed."""
         check_name("component", self.name)
         check_summary("component", self.name, self.summary)
-        if not isinstance(self.target, str) or not _TARGET.fullmatch(self.target):
-            raise InvalidPlugin(f"target {self.target!r} of component {self.name!r} is not 'package.module:attribute'")
+        _check_target("target", self.target, self.name)
         if type(self.state_version) is not int:
             raise InvalidPlugin(f"state_version of component {self.name!r} is {self.state_version!r}; expected an int")
         check_flags("component", self.name, self)
@@ -179,6 +183,8 @@ class TrainerComponent(Component):
         takes_several_devices: the trainer shares batches between the processes of `TrainingTask.world`. Without it
             the trainer is refused for several devices.
         extends_runs: the class has `extends` of `nnplug.contracts.ExtensibleTrainer`.
+        case_index: "package.module:attribute", a `nnplug.contracts.CaseIndexer`, imported without the target; None for
+            a trainer that needs nothing beside the preprocessed cases.
     """
 
     kind = Kind.TRAINER
@@ -187,6 +193,13 @@ class TrainerComponent(Component):
     takes_previous_stage: bool = False
     takes_several_devices: bool = False
     extends_runs: bool = field(default=False, metadata=_promises("extends"))
+    case_index: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what `Component` refuses, and an index that could not be imported."""
+        super().__post_init__()
+        if self.case_index is not None:
+            _check_target("case_index", self.case_index, self.name)
 
 
 @dataclass(frozen=True)

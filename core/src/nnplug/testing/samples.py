@@ -80,8 +80,4 @@ def _prepared(seed: int) -> Prepared:
         shape=SHAPE,
         spacing=(1.0, 1.0, 1.0),
     )
-    voxels = {
-        key: np.argwhere(label == value).astype(np.int32)
-        for key, (value,) in zip(LABELS.keys, LABELS.foreground, strict=True)
-    }
-    return Prepared(image / np.float32(100), label, crop_info, voxels)
+    return Prepared(image / np.float32(100), label, crop_info)

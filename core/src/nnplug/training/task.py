@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nnplug.contracts import BatchAugmenter, TrainingTask
+from nnplug.contracts import BatchAugmenter, Trainer, TrainingTask
 from nnplug.contracts.attributed import AttributingAugmenter, build_network
 from nnplug.contracts.capabilities import batching
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER
 from nnplug.dataset.splits import Fold
 from nnplug.models.pretrained import load_pretrained
 from nnplug.plans.plans import Configuration, Plans
-from nnplug.registry.components import Kind, Registry
+from nnplug.preparation.case_index import complete_index, indexing_of
+from nnplug.registry.components import Entry, Kind, Registry
+from nnplug.registry.entries import TrainerComponent
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
+from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.training.job import TrainingJob
 from nnplug.workspace.case_store import CaseStore
@@ -24,6 +27,20 @@ if TYPE_CHECKING:
 
 
 USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER)
+
+
+def index_cases(
+    job: TrainingJob, entry: Entry[TrainerComponent, Trainer], cases: CaseStore, fold: Fold, runtime: Runtime
+) -> None:
+    """Complete the index that the trainer wants beside each case of the fold, as `preparation.case_index` says.
+
+    Cases lack it where they were preprocessed for another trainer, or by an older version of nnplug.
+    """
+    indexing = indexing_of(entry, job.training_description.labels)
+    if indexing is not None:
+        names = sorted({*fold.train, *fold.val})
+        threads = LocalExecutor(runtime.workers)  # in this process, wherever jobs run
+        complete_index(cases, names, indexing, executor=threads, progress=runtime.progress)
 
 
 def make_task(

@@ -34,7 +34,7 @@ from nnplug.training.previous_stage import (
     check_takes_previous_stage,
     previous_sources,
 )
-from nnplug.training.task import USED, make_task
+from nnplug.training.task import USED, index_cases, make_task
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_lock import alone_in
@@ -82,9 +82,12 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
         runtime.progress.notice(note)
     components, cases = Registry(entries.values()), job.cases
     _check_preprocessed(job, fold, cases)
-    task = make_task(job, components, cases, fold, runtime)
     choice = job.plans.choice(Kind.TRAINER)
     entry = components.get(TRAINER, choice.name)
+    if world.is_main:
+        index_cases(job, entry, cases, fold, runtime)
+    world.wait()
+    task = make_task(job, components, cases, fold, runtime)
     trainer = entry.create(choice.options)
     if task.previous_labels:
         augmenter = components.get(AUGMENTER, job.plans.choice(Kind.AUGMENTER).name)

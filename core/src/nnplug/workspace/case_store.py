@@ -14,21 +14,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from nnplug.errors import NnplugError
+from nnplug.errors import InvalidFile, NnplugError
 from nnplug.io.crop_info import CropInfo
-from nnplug.runtime.files import atomic_folder
+from nnplug.runtime.files import atomic_file, atomic_folder, read_json, write_text
 from nnplug.runtime.records import Record
+from nnplug.workspace.case_index import OWN_KEYS, CaseIndex, StoredIndex, array_files
 from nnplug.workspace.previous_labels import PreviousLabels
 from nnplug.workspace.stored_array import StoredArray
-
-Voxels = npt.NDArray[np.int32]
-"""Rows of (z, y, x)."""
 
 _RECORD = "case.json"
 
@@ -47,24 +45,40 @@ class Prepared:
         image: (C, z, y, x) float32, normalised, cropped and resampled.
         label: (z, y, x) int16, -1 outside the nonzero mask; None where the case has no label map.
         crop_info: the way back to the image as read.
-        foreground: class or region, as `Labels.keys` calls it -> some of its voxels.
-        annotated: some voxels of every label but the ignored one, -1 included; None without an ignore label.
     """
 
     image: npt.NDArray[np.float32]
     label: npt.NDArray[np.int16] | None
     crop_info: CropInfo
-    foreground: Mapping[str, Voxels] = field(default_factory=dict)
-    annotated: Voxels | None = None
 
 
 class _CaseRecord(Record, frozen=True, kw_only=True):
-    """What `case.json` holds: counts of the voxels that lie in `voxels.npy` one after another."""
+    """The store's own keys of `case.json`; all others are values of the index.
+
+    Attributes:
+        crop_info: the way back to the image as read.
+        source: as `StoredCase` has it.
+        index: the key of the index.
+    """
 
     crop_info: CropInfo = msgspec.field(name="frame")
-    foreground: dict[str, int]
-    annotated: int | None
     source: str
+    index: str | None = None
+
+    def text_with(self, values: Mapping[str, Any]) -> str:
+        """Return the text of `case.json` with the values of an index."""
+        return json.dumps({**self.data(), **values})
+
+    @classmethod
+    def read_with(cls, folder: Path) -> tuple[Self, dict[str, Any]]:
+        """Return the record and the values of the index; raises `InvalidFile`."""
+        path = folder / _RECORD
+        data = read_json(path)
+        if not isinstance(data, dict):
+            raise InvalidFile(f"{path}: expected a JSON object. Delete {folder} and run nnplug preprocess again.")
+        values = {key: value for key, value in data.items() if key not in OWN_KEYS}
+        own = {key: value for key, value in data.items() if key in OWN_KEYS}
+        return cls.from_data(own, str(path)), values
 
 
 @dataclass(frozen=True)
@@ -76,9 +90,8 @@ class StoredCase:
         image: (C, z, y, x) float32.
         label: (z, y, x) int16.
         crop_info: the way back to the image as read.
-        foreground: class or region -> some of its voxels, (n, 3).
-        annotated: some annotated voxels, (n, 3), where there is an ignore label.
         source: what the case was made of, as `CaseStore.write` was told.
+        index: what the trainer wants beside the case.
         previous: (z, y, x), the label map that the previous stage of a cascade predicted; None where there is none.
     """
 
@@ -86,9 +99,8 @@ class StoredCase:
     image: StoredArray
     label: StoredArray
     crop_info: CropInfo
-    foreground: Mapping[str, StoredArray]
-    annotated: StoredArray | None
     source: str
+    index: StoredIndex = field(default_factory=StoredIndex)
     previous: StoredArray | None = None
 
     def channels(self) -> npt.NDArray[np.float32]:
@@ -105,20 +117,15 @@ class StoredCase:
         Raises:
             NnplugError: a file is missing or damaged.
         """
-        record = _CaseRecord.read(folder / _RECORD)
-        voxels, start = StoredArray.open(folder / "voxels.npy"), 0
-        foreground = {}
-        for key, count in record.foreground.items():
-            foreground[key] = voxels.rows(start, start + count)
-            start += count
+        record, values = _CaseRecord.read_with(folder)
+        arrays = {name: StoredArray.open(file) for name, file in array_files(folder).items()}
         return cls(
             name=folder.name,
             image=StoredArray.open(folder / "image.npy"),
             label=StoredArray.open(folder / "label.npy"),
             crop_info=record.crop_info,
-            foreground=foreground,
-            annotated=None if record.annotated is None else voxels.rows(start, start + record.annotated),
             source=record.source,
+            index=StoredIndex(record.index, arrays, values),
         )
 
 
@@ -158,30 +165,68 @@ class CaseStore(Mapping[str, StoredCase]):
             self._opened[name] = case if self.previous is None else replace(case, previous=self.previous.read(name))
         return self._opened[name]
 
-    def write(self, name: str, case: Prepared, *, source: str = "") -> None:
+    def write(
+        self,
+        name: str,
+        case: Prepared,
+        *,
+        source: str = "",
+        index: CaseIndex | None = None,
+        index_key: str | None = None,
+    ) -> None:
         """Store a case with its label, whole or not at all; one of the same name is replaced.
 
         Args:
             name: of the case.
             case: what to store.
             source: anything that tells later whether the case is still what it should be.
+            index: what the trainer wants beside the case.
+            index_key: anything that tells later which rule made the index.
 
         Raises:
             NnplugError: the disk is full or the folder cannot be written.
         """
-        groups = [*case.foreground.values(), *([] if case.annotated is None else [case.annotated])]
-        record = _CaseRecord(
-            crop_info=case.crop_info,
-            foreground={key: len(voxels) for key, voxels in case.foreground.items()},
-            annotated=None if case.annotated is None else len(case.annotated),
-            source=source,
-        )
+        extra = index or CaseIndex()
+        record = _CaseRecord(crop_info=case.crop_info, source=source, index=index_key)
         assert case.label is not None, "cases to learn from have labels"
         with atomic_folder(self.folder / name) as folder:
             np.save(folder / "image.npy", case.image)
             np.save(folder / "label.npy", case.label)
-            np.save(folder / "voxels.npy", np.concatenate([np.empty((0, 3), np.int32), *groups]))
-            (folder / _RECORD).write_text(json.dumps(record.data()), encoding="utf-8")
+            for array_name, array in extra.arrays.items():
+                np.save(folder / f"{array_name}.npy", array)
+            (folder / _RECORD).write_text(record.text_with(extra.values), encoding="utf-8")
+        self.forget(name)
+
+    def write_index(self, name: str, index: CaseIndex, key: str) -> None:
+        """Store another index beside a case, whose image and label stay as they are.
+
+        Killed at any instant, it leaves the old index, none, or the new one.
+
+        Args:
+            name: of the case.
+            index: replaces the one that the case has.
+            key: anything that tells later which rule made it.
+
+        Raises:
+            NnplugError: there is no such case, or its folder cannot be written.
+        """
+        folder = self.folder / name
+        record, _ = _CaseRecord.read_with(folder)
+        if record.index is not None:  # nobody may take its values for the arrays that are written now
+            record = msgspec.structs.replace(record, index=None)
+            write_text(folder / _RECORD, record.text_with({}))
+        for array_name, array in index.arrays.items():
+            with atomic_file(folder / f"{array_name}.npy") as temporary:
+                np.save(temporary, array)
+        record = msgspec.structs.replace(record, index=key)
+        write_text(folder / _RECORD, record.text_with(index.values))
+        for array_name, file in array_files(folder).items():
+            if array_name not in index.arrays:
+                file.unlink()
+        self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """Read a case from disk again when it is asked for next."""
         self._opened.pop(name, None)
 
     def remove(self, name: str) -> None:

@@ -94,6 +94,7 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         takes_previous_stage=True,
         takes_several_devices=True,
         extends_runs=True,
+        case_index="nnplug_nnunet.training.patch_centres:PatchCentres",
     )
 
 

@@ -11,24 +11,37 @@ import pytest
 import torch
 
 from nnplug.errors import NnplugError
+from nnplug.workspace.case_index import StoredIndex
 from nnplug_nnunet.training.loading import PatchLoader
 from nnplug_nnunet.training.patches import PatchSource, Stream, cut, cut_previous
 from nnplug_nnunet.training.sampling import PatchBox
 
 
 @dataclass
+class Voxels:
+    """What patches may be centred on, as `StoredArray` gives it."""
+
+    array: np.ndarray
+
+    def rows(self, start, stop):
+        return self.array[start:stop]
+
+
+@dataclass
 class Case:
+    name: str
     image: np.ndarray
     label: np.ndarray
-    foreground: dict = field(default_factory=dict)
-    annotated: np.ndarray | None = None
+    index: StoredIndex = field(default_factory=StoredIndex)
     previous: np.ndarray | None = None
 
 
 def make_case(seed):
     rng = np.random.default_rng(seed)
     label = rng.integers(-1, 3, (6, 12, 14)).astype(np.int8)
-    return Case(rng.normal(size=(2, 6, 12, 14)).astype(np.float32), label, {(1,): np.argwhere(label == 1)})
+    voxels = np.argwhere(label == 1)
+    index = StoredIndex(None, {"voxels": Voxels(voxels)}, {"foreground": {"1": len(voxels)}, "annotated": None})
+    return Case(f"case_{seed}", rng.normal(size=(2, 6, 12, 14)).astype(np.float32), label, index)
 
 
 class Noise:

@@ -22,7 +22,9 @@ from nnplug.contracts import (
     truncate_log,
 )
 from nnplug.errors import NnplugError
+from nnplug.preparation.case_index import Indexing, complete_index
 from nnplug.runtime.device import autocast, autocast_dtype, memory_format
+from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
 from nnplug.training.plots import draw_curves
@@ -40,6 +42,7 @@ from nnplug_nnunet.training.deep_supervision import supervised_loss
 from nnplug_nnunet.training.loading import PatchLoader
 from nnplug_nnunet.training.losses import make_loss
 from nnplug_nnunet.training.options import PatchOptions
+from nnplug_nnunet.training.patch_centres import PatchCentres
 from nnplug_nnunet.training.patches import PatchSource, Stream
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
 from nnplug_nnunet.training.throttle import Throttle
@@ -80,6 +83,7 @@ class Training:
     def run(self) -> None:
         """Train the epochs that are left, then leave the final weights and remove the state."""
         options, task = self.options, self.task
+        self._index_cases()
         if self.world.is_main:
             truncate_log(task.run.log, self.position.epoch)  # later epochs are trained again
         done = self.position.epoch * options.iterations_per_epoch
@@ -105,6 +109,15 @@ class Training:
         """Whether the user's patience with a Dice that does not rise is at its end."""
         patience = self.options.patience
         return patience is not None and self.position.epoch - self.position.best_epoch >= patience
+
+    def _index_cases(self) -> None:
+        """Draw the patch centres of cases that lack them: a subclass's entry may not name `PatchCentres`."""
+        task = self.task
+        if self.world.is_main:
+            names, threads = sorted({*task.training, *task.validation}), LocalExecutor(max(task.workers, 1))
+            indexing = Indexing(PatchCentres(), task.labels)
+            complete_index(task.cases, names, indexing, executor=threads, progress=task.progress)
+        self.world.wait()
 
     def _states(self) -> dict[str, Any]:
         return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +20,7 @@ from nnplug.ops.one_hot import one_hot
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.seeds import generator
 from nnplug_nnunet.training.batches import Batch, DrawnBatch, DrawnSample, Image, Label, grouped
+from nnplug_nnunet.training.patch_centres import OUTSIDE, candidates
 from nnplug_nnunet.training.sampling import Candidates, PatchBox, draw_patch, is_forced, with_slice_axis
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 SampleIndex = tuple[int, int]
 """Epoch and iteration."""
-
-OUTSIDE = -1
 
 
 class Stream(IntEnum):
@@ -86,6 +85,7 @@ class PatchSource:
         batched: the same on the device that trains, instead of in the threads; None for in the threads.
         previous_labels: values of the previous stage's label map that become channels.
         world: who makes the other samples of a batch.
+        opened: the patch centres of the cases that were used already.
     """
 
     cases: CaseStore
@@ -99,6 +99,7 @@ class PatchSource:
     batched: BatchAugmentation | None = None
     previous_labels: tuple[int, ...] = ()
     world: World = SINGLE_PROCESS
+    opened: dict[str, Candidates] = field(default_factory=dict, repr=False, compare=False)
 
     def batch(self, place: SampleIndex) -> Batch | DrawnBatch:
         """This process's share of a batch; raises as `sample` does."""
@@ -148,12 +149,17 @@ class PatchSource:
     def _place(self, case: StoredCase, index: int, rng: np.random.Generator) -> PatchBox:
         return draw_patch(
             case.label.shape,
-            Candidates(tuple(case.foreground.values()), case.annotated),
+            self._candidates(case),
             size=self.cut_size,
             network_size=with_slice_axis(self.patch_size),
             forced=is_forced(index, batch_size=self.batch_size, oversampling=self.oversampling),
             rng=rng,
         )
+
+    def _candidates(self, case: StoredCase) -> Candidates:
+        if case.name not in self.opened:
+            self.opened[case.name] = candidates(case)
+        return self.opened[case.name]
 
     def _flat(self, *arrays: Any) -> Any:
         """Without the slice's axis, the third last, where the network sees slices."""

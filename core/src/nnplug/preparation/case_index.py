@@ -1,0 +1,113 @@
+"""Make the index that a trainer wants beside each preprocessed case, and complete stored cases that lack it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.contracts import CaseIndexer, Trainer
+from nnplug.contracts.kinds import TRAINER
+from nnplug.dataset.labels import Labels
+from nnplug.plans.plans import Plans
+from nnplug.registry.attribution import attributed, expect
+from nnplug.registry.components import Entry, Kind, Registry
+from nnplug.registry.entries import TrainerComponent
+from nnplug.runtime.executor import Executor
+from nnplug.runtime.progress import Progress
+from nnplug.workspace.case_index import CaseIndex
+from nnplug.workspace.case_store import CaseStore
+
+
+@dataclass(frozen=True)
+class Indexing:
+    """An index rule with the labels of a dataset; can be sent to other processes.
+
+    Attributes:
+        indexer: the rule.
+        labels: classes or regions.
+    """
+
+    indexer: CaseIndexer
+    labels: Labels
+
+    @property
+    def key(self) -> str:
+        """Return a digest of the rule, its version and the labels: an index with another key is made again."""
+        made, labels = type(self.indexer), self.labels
+        decided = [labels.keys, labels.foreground, labels.all_values, labels.ignore]
+        rule = [made.__module__, made.__qualname__, self.indexer.version, decided]
+        return hashlib.sha256(json.dumps(rule).encode()).hexdigest()[:16]
+
+    def index(self, label: npt.NDArray[np.int16]) -> CaseIndex:
+        """Return the index of a preprocessed label map (z, y, x).
+
+        Raises:
+            ComponentFailed, InvalidPlugin: the rule breaks its contract.
+        """
+        with attributed(self.indexer):
+            return expect(self.indexer, self.indexer.index(label, self.labels), CaseIndex)
+
+
+def indexing_of(entry: Entry[TrainerComponent, Trainer], labels: Labels) -> Indexing | None:
+    """Return the index rule that the entry of a trainer names, None where it names none.
+
+    Raises:
+        InvalidPlugin: the rule cannot be imported.
+    """
+    target = entry.component.case_index
+    return None if target is None else Indexing(entry.create_part(target), labels)
+
+
+def planned_indexing(plans: Plans, registry: Registry, labels: Labels) -> Indexing | None:
+    """Return the index rule of the trainer that the plans name.
+
+    None where it has no rule or is not installed here: the index is then made when training starts.
+
+    Raises:
+        InvalidPlugin: as `indexing_of`.
+    """
+    choice = plans.choices.get(Kind.TRAINER)
+    if choice is None or len(registry.find(Kind.TRAINER, choice.name)) != 1:
+        return None
+    return indexing_of(registry.get(TRAINER, choice.name), labels)
+
+
+def complete_index(
+    store: CaseStore, names: Iterable[str], indexing: Indexing, *, executor: Executor, progress: Progress
+) -> None:
+    """Make the index of the stored cases that lack it, or have another trainer's; the others are left as they are.
+
+    Args:
+        store: the preprocessed cases.
+        names: of the cases that need an index.
+        indexing: the rule.
+        executor: runs cases in parallel.
+        progress: where to report; nothing is reported where nothing lacks.
+
+    Raises:
+        Problems: some cases failed, a line each.
+    """
+    key = indexing.key
+    lacking = [name for name in names if store[name].index.key != key]
+    if not lacking:
+        return
+    work = partial(_complete, folder=store.folder, indexing=indexing)
+    with progress.task("index cases", len(lacking)) as advance:
+        for name in executor.map(work, lacking, stage="index"):
+            store.forget(name)
+            advance(name)
+
+
+def _complete(name: str, *, folder: Path, indexing: Indexing) -> str:
+    store = CaseStore(folder)
+    case = store[name]
+    if case.index.key != indexing.key:  # another fold may have been faster
+        store.write_index(name, indexing.index(case.label[...]), indexing.key)
+    return name

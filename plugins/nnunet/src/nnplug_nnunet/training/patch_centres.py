@@ -1,0 +1,100 @@
+"""Which voxels of a prepared case patches may be centred on: drawn by preprocessing, so nothing here imports torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug.contracts import CaseIndex, CaseIndexer
+from nnplug.errors import NnplugError
+from nnplug_nnunet.training.sampling import Candidates
+
+if TYPE_CHECKING:
+    from nnplug.dataset.labels import Labels
+    from nnplug.workspace.case_store import StoredCase
+    from nnplug.workspace.stored_array import StoredArray
+
+Voxels = npt.NDArray[np.int32]
+"""Rows of (z, y, x)."""
+
+OUTSIDE = -1
+"""The label of background outside the nonzero mask."""
+
+_SEED = 1234
+_LEAST_VOXELS = 10_000
+_LEAST_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class PatchCentres(CaseIndexer):
+    """The case index of nnU-Net's sampling: voxels of each class, and of all that is annotated.
+
+    The index holds the array `voxels`, (n, 3) int32 rows of (z, y, x), and how many of its rows belong to each class or
+    region (`foreground`, in the order of the rows) and to all annotated voxels (`annotated`, None without an ignore
+    label).
+    """
+
+    version: ClassVar[int] = 1
+
+    def index(self, label: npt.NDArray[np.int16], labels: Labels) -> CaseIndex:
+        """See `nnplug.contracts.CaseIndexer`."""
+        foreground, annotated = draw_voxels(label, labels)
+        groups = [*foreground.values(), *([] if annotated is None else [annotated])]
+        counts = {
+            "foreground": {key: len(voxels) for key, voxels in foreground.items()},
+            "annotated": None if annotated is None else len(annotated),
+        }
+        return CaseIndex({"voxels": np.concatenate([np.empty((0, 3), np.int32), *groups])}, counts)
+
+
+def candidates(case: StoredCase) -> Candidates:
+    """Return the voxels of a stored case, of which single rows are read.
+
+    Raises:
+        NnplugError: the case was stored without them.
+    """
+    foreground, annotated = stored_voxels(case)
+    return Candidates(tuple(foreground.values()), annotated)
+
+
+def stored_voxels(case: StoredCase) -> tuple[Mapping[str, StoredArray], StoredArray | None]:
+    """Return what `draw_voxels` drew for a stored case; raises as `candidates`."""
+    arrays, values = case.index.arrays, case.index.values
+    if "voxels" not in arrays or "foreground" not in values:
+        raise NnplugError(f"case {case.name!r} is stored without patch centres. Run nnplug preprocess again.")
+    voxels, start = arrays["voxels"], 0
+    foreground = {}
+    for key, count in values["foreground"].items():
+        foreground[key] = voxels.rows(start, start + count)
+        start += count
+    annotated: int | None = values.get("annotated")
+    return foreground, None if annotated is None else voxels.rows(start, start + annotated)
+
+
+def draw_voxels(label: npt.NDArray[np.int16], labels: Labels) -> tuple[dict[str, Voxels], Voxels | None]:
+    """Draw voxels to centre patches on: at least 10,000 and 1 % of each class or region, or all, as nnU-Net does.
+
+    Args:
+        label: (z, y, x), prepared.
+        labels: classes or regions.
+
+    Returns:
+        key of the class or region -> (n, 3) of (z, y, x); and the same of all annotated voxels, those outside the
+        nonzero mask included, where there is an ignore label.
+    """
+    random = np.random.RandomState(_SEED)
+    foreground = {key: _draw(label, values, random) for key, values in zip(labels.keys, labels.foreground, strict=True)}
+    return foreground, None if labels.ignore is None else _draw(label, (OUTSIDE, *labels.all_values), random)
+
+
+def _draw(label: npt.NDArray[np.int16], values: Sequence[int], random: np.random.RandomState) -> Voxels:
+    mask: npt.NDArray[Any] = label == values[0] if len(values) == 1 else np.isin(label, values)
+    found = np.flatnonzero(mask)
+    count = max(min(_LEAST_VOXELS, found.size), math.ceil(found.size * _LEAST_SHARE))
+    chosen = found[random.choice(found.size, count, replace=False)] if found.size else found
+    return np.stack(np.unravel_index(chosen, label.shape), axis=1).astype(np.int32)
