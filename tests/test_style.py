@@ -25,7 +25,7 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 def is_plain(line: str) -> bool:
     """Return whether a first line opens with no question word and has no riddle in it."""
-    return line.split(" ")[0] not in QUESTIONS and not any(words in f" {line} " for words in RIDDLES)
+    return line.split(" ", maxsplit=1)[0] not in QUESTIONS and not any(words in f" {line} " for words in RIDDLES)
 
 
 def test_the_check_finds_what_it_looks_for():

@@ -23,7 +23,7 @@ from nnplug.runtime.progress import Progress
 
 @dataclass(frozen=True)
 class Conversion:
-    """What will be written.
+    """The cases to convert and the `dataset.json` to write.
 
     Attributes:
         scan: of the source, checked.

@@ -23,7 +23,7 @@ KEY = "source_labels"
 
 
 def source_labels(description: DatasetDescription, where: Path) -> dict[int, int]:
-    """What a converter wrote about the source's label values.
+    """Return the label values of the source, as the converter wrote them into `dataset.json`.
 
     Raises:
         InvalidFile: there is nothing of that kind, or it does not fit the labels.

@@ -97,7 +97,7 @@ def leave_one_group_out(groups: Groups) -> tuple[Fold, ...]:
 
 
 def crossing(splits: Sequence[Fold], groups: Groups) -> dict[str, tuple[str, str]]:
-    """The groups of which some fold trains on one case and validates on another: group -> two such cases."""
+    """Return the groups that a fold trains on and validates on: group -> two such cases."""
     found: dict[str, tuple[str, str]] = {}
     for fold in splits:
         trained = {groups[name]: name for name in sorted(fold.train, reverse=True) if name in groups}

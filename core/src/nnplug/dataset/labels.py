@@ -45,7 +45,7 @@ class Labels:
 
     @property
     def has_regions(self) -> bool:
-        """Whether outputs are overlapping regions (sigmoid) rather than classes (softmax)."""
+        """Return whether outputs are overlapping regions (sigmoid) rather than classes (softmax)."""
         return any(len(v) > 1 for v in self.values.values())
 
     @property
@@ -80,7 +80,7 @@ class Labels:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """How `summary.json` calls each foreground class ("1") or region ("(1, 2, 3)", "(3,)"; "3" if it is bare)."""
+        """The keys of `summary.json`: each class ("1") or region ("(1, 2, 3)", "(3,)"; "3" if it is bare)."""
         listed = (self.has_regions and name not in self.bare for name in self.foreground_names)
         return tuple(str(v) if as_list else str(v[0]) for v, as_list in zip(self.foreground, listed, strict=True))
 

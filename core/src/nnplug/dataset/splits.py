@@ -1,4 +1,4 @@
-"""Which cases a fold learns from and is judged on, fold by fold as nnU-Net draws them."""
+"""The training and validation cases of each fold, drawn as nnU-Net draws them."""
 
 from __future__ import annotations
 

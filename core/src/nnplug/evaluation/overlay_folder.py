@@ -162,7 +162,7 @@ def _channels(folder: Path) -> Mapping[str, Mapping[int, Path]]:
 
 
 def _layers(case: CaseFiles, channel: int) -> Layers:
-    """Of a training case, whose channels are files of their own or lie in one."""
+    """Return the layers of a training case, whose channels are files of their own or lie in one."""
     assert case.label is not None, "training cases have labels"
     if len(case.images) == 1:
         return Layers(case.name, case.images[0], channel, (case.label,))

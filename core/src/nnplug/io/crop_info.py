@@ -1,4 +1,4 @@
-"""How a prepared array relates to the image that it came from."""
+"""The relation of a prepared array to its image."""
 
 from __future__ import annotations
 

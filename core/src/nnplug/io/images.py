@@ -33,7 +33,7 @@ _REMEMBERED = 10_000  # geometries, about a kilobyte each
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where the voxels of an image lie.
+    """The geometry of an image: shape, spacing, origin and direction.
 
     Attributes:
         shape: (z, y, x) in voxels; z is 1 for 2D images.
@@ -73,7 +73,7 @@ class LabelMap:
 
 
 def same_spacing(a: Geometry, b: Geometry) -> bool:
-    """Whether two spacings agree but for rounding, up to 1e-4 of their size."""
+    """Return whether two spacings agree up to rounding, 1e-4 of their size."""
     return bool(np.allclose(a.spacing, b.spacing, rtol=SPACING_TOLERANCE, atol=0))
 
 
@@ -212,7 +212,7 @@ def _read_plain(path: Path) -> tuple[npt.NDArray[Any], Geometry] | None:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _geometry_of_nifti(path: Path, _size: int, _changed: int) -> Geometry | None:
-    """Of a file whose voxels are all there; each version of it is looked at once. None where ITK refuses it."""
+    """Return the geometry of a complete file, None where ITK refuses it; each version of a file is read once."""
     sitk.ProcessObject.GlobalWarningDisplayOff()
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -237,7 +237,7 @@ def _read_by_itk(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
 
 
 def _is_gray_bmp(path: Path) -> bool:
-    """Whether a bmp of 8 bits shows shades of gray through its palette, which ITK gives as three equal channels."""
+    """Return whether the palette of an 8-bit BMP holds shades of gray, which ITK reads as three channels."""
     if path.suffix.lower() != ".bmp":
         return False
     with path.open("rb") as file:

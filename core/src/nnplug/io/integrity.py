@@ -1,4 +1,4 @@
-"""What ITK passes over in silence: whether an image file is all there and holds numbers.
+"""Check what ITK ignores: truncated image files, and voxels that are no numbers.
 
 ITK gives a truncated NIfTI, BMP or multi-page TIFF as an image with zeros or slices missing, and leaves one behind on
 a full disk, both without an error; the other formats it checks itself. NaN in a NIfTI it gives as 0.
@@ -17,7 +17,7 @@ PNG_END = b"IEND\xaeB`\x82"
 
 
 def is_intact(path: Path) -> bool:
-    """Whether the file holds as many bytes as its header promises and its checksum, where it has one, is right.
+    """Return whether the file has the size that its header states, and the right checksum where it has one.
 
     Raises:
         OSError: the file cannot be opened.
@@ -30,7 +30,7 @@ def is_intact(path: Path) -> bool:
 
 
 def count_nonfinite(path: Path) -> int:
-    """How many voxels of a NIfTI file are NaN or infinite: ITK gives them as 0. Of other files, 0.
+    """Return the number of NaN and infinite voxels of a NIfTI file, which ITK reads as 0; 0 for other files.
 
     The file must be intact.
     """

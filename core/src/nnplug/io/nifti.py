@@ -39,7 +39,7 @@ _TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 7
 
 
 class Header(NamedTuple):
-    """How voxels lie in the file.
+    """The layout of voxels in the file.
 
     Attributes:
         offset: where they begin, in bytes.
@@ -74,12 +74,12 @@ class Header(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether the voxels are the values, in two to four axes."""
+        """Return whether the voxels are plain values in two to four axes."""
         return self.dtype is not None and not self.is_scaled and 2 <= len(self.shape) <= 4
 
 
 class Scan(NamedTuple):
-    """What a pass through a file tells: whether all voxels are there, and how many are NaN or infinite."""
+    """The result of reading a file once: whether all voxels are there, and how many are NaN or infinite."""
 
     is_whole: bool
     nonfinite: int
@@ -98,7 +98,7 @@ class _Version(NamedTuple):
 
 
 def is_nifti(path: Path) -> bool:
-    """Whether the name says so."""
+    """Return whether the name ends in .nii or .nii.gz."""
     return path.name.lower().endswith(ENDINGS)
 
 

@@ -1,4 +1,4 @@
-"""How sure a difference between two methods is that were scored on the same cases."""
+"""Bootstrap intervals of the difference between two methods that were scored on the same cases."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def nearest(old: int, new: int) -> npt.NDArray[np.intp]:
 
 
 def _positions(old: int, new: int) -> Volume:
-    """Where the new samples lie among the old ones."""
+    """Return the positions of the new samples on the old grid."""
     return old / new * (np.arange(new) + 0.5) - 0.5
 
 

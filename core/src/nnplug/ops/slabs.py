@@ -1,4 +1,4 @@
-"""Prediction by overlapping windows, of which memory holds the logits of one patch's depth instead of the whole image.
+"""Predict by overlapping windows while memory holds the logits of one patch's depth.
 
 Windows go through the image along its first axis. As soon as the next ones begin further on, the rows before them are
 final: they are given away, and their memory is used again. With 60 classes, the logits of 256^3 voxels take 4 GB; those
@@ -38,7 +38,7 @@ def predict_slabs(
     accumulate_on: torch.device | None = None,
     report: Callable[[], None] | None = None,
 ) -> Iterator[torch.Tensor]:
-    """What `nnplug.ops.sliding_window.predict_windows` gives, some rows of the first axis after the other.
+    """Yield the result of `nnplug.ops.sliding_window.predict_windows`, some rows of the first axis at a time.
 
     Args:
         networks: their logits are averaged; each as in `predict_windows`.
@@ -74,7 +74,7 @@ def predict_slabs(
 
 
 class _RollingMean(WeightedMean):
-    """The mean of windows of which the latest begin at its first row; the rows before them are given away."""
+    """The rolling mean of windows: rows before the first row of the latest windows are complete."""
 
     def _zeros(self, logits: torch.Tensor) -> torch.Tensor:
         """In the logits' order of memory where they have many channels: crossing it takes longer than adding."""

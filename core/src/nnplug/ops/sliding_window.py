@@ -22,7 +22,7 @@ _TRUNCATE = 4.0  # scipy's gaussian_filter is zero beyond so many sigma
 
 
 def window_positions(shape: Sequence[int], patch_size: Sequence[int], step: float = 0.5) -> tuple[tuple[int, ...], ...]:
-    """Where windows start along each axis: evenly spread, at most `step` patches apart.
+    """Return the starts of windows along each axis: evenly spread, at most `step` patches apart.
 
     Args:
         shape: of the image, at least the patch along every axis, voxels.
@@ -190,7 +190,7 @@ def window_batches(
 
 
 def first_row(window: Window) -> int:
-    """Where a window begins on the first axis."""
+    """Return the start of a window on the first axis."""
     first = window[0]
     return int(first.start) if isinstance(first, slice) else first
 

@@ -1,4 +1,4 @@
-"""What a run ends with: one selected model where every configuration is cross-validated, else one of each."""
+"""Finish a run: select one model where every configuration is cross-validated, else bundle each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nnplug.training.job import TrainingJob
 
 
 def is_selected(request: RunRequest, jobs: Sequence[TrainingJob]) -> bool:
-    """Whether the run ends with selection: it has every fold, and no case is validated by two of them.
+    """Return whether the run ends with selection: it has every fold, and each case is validated once.
 
     Postprocessing is fitted then too, so that one configuration is no exception.
     """

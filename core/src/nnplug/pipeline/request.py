@@ -26,14 +26,14 @@ class Stage(StrEnum):
     BUNDLE = "bundle"
 
     def reached(self, until: Stage) -> bool:
-        """Whether this step is part of a run that ends after `until`."""
+        """Return whether this step is part of a run that ends after `until`."""
         order = list(Stage)
         return order.index(self) <= order.index(until)
 
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What the user asked of planning; the rest comes from the recipe.
+    """The choices of the user for planning; the recipe decides the rest.
 
     Attributes:
         recipe: a named choice of components.
@@ -81,7 +81,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
         scores: (configuration, fold) -> the summary of its validation.

@@ -57,7 +57,7 @@ def run(request: RunRequest, runtime: Runtime) -> RunResult:
 
 
 def _train(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: Runtime) -> RunResult:
-    """What needs PyTorch, whose import takes longer than the stages before it take with a small dataset."""
+    """Train, validate, select and bundle: the steps that import PyTorch."""
     from nnplug.pipeline.finish import bundle_each, is_selected, select_best
     from nnplug.training.folds import FoldTraining, train_folds
 

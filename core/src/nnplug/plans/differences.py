@@ -1,4 +1,4 @@
-"""What differs between two JSON objects, in words: so that a rerun can say what it would do again."""
+"""List the differences of two JSON objects in words, so that a rerun can say what it would do again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
 
 
 def decisions(plans: Plans) -> dict[str, Any]:
-    """What training depends on: not which version of a plugin made the plans."""
+    """Return the part of the plans that training depends on: not the versions of the plugins that made them."""
     data = plans.data()
     return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
 

@@ -33,7 +33,7 @@ class Choice(Record, frozen=True, kw_only=True):
 
 
 class Normalization(Record, frozen=True, kw_only=True):
-    """How one channel is normalised: the normalizer's name, and whether only voxels inside the nonzero mask count."""
+    """The normalisation of one channel: the normalizer, and whether only voxels inside the nonzero mask count."""
 
     name: str
     use_mask: bool
@@ -54,7 +54,7 @@ class Resampler(Record, frozen=True, kw_only=True):
 
 
 class Resampling(Record, frozen=True, kw_only=True):
-    """How images, label maps and predicted logits change grid."""
+    """The resampling of images, label maps and predicted logits."""
 
     image: Resampler = Resampler(order=3)
     label: Resampler = Resampler(order=1)
@@ -98,12 +98,12 @@ class Configuration(Record, frozen=True, kw_only=True):
         return () if self.previous_stage is None else labels.foreground_values
 
     def input_channels(self, description: DatasetDescription) -> int:
-        """How many channels the network takes: those of the image, and those of the previous stage."""
+        """Return the number of input channels: those of the image and those of the previous stage."""
         return len(description.channel_names) + len(self.previous_labels(description.labels))
 
 
 class Plans(Record, frozen=True, kw_only=True):
-    """What a run is a function of, together with its data.
+    """The decisions of planning; with the data they determine a run.
 
     Attributes:
         schema: version of this layout.

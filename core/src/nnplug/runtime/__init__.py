@@ -1,1 +1,1 @@
-"""Where and how work runs: device, seeds, atomic files, executor, progress."""
+"""Run work on this machine: device, seeds, atomic files, executor, progress."""

@@ -1,4 +1,4 @@
-"""What the processes of a `World` compute together, by the default group of `torch.distributed`."""
+"""Compute sums and copies over the processes of a `World`, by the default group of `torch.distributed`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which device computes, in which precision and memory format, and how much of its memory is free."""
+"""Choose the device, its precision and memory order, and report its free memory."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class World:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes files and reports."""
+        """Return whether this process writes files and reports."""
         return self.rank == 0
 
     def share(self, count: int) -> range:

@@ -1,4 +1,4 @@
-"""Where jobs run: one function over many cases, or one training after the other.
+"""Run jobs: one function over many cases, or one training after the other.
 
 Executors are components: `local` is here, others (a cluster) come from plugins. What is given to one must be such that
 another process can run it: functions of a module, methods and `partial`s of frozen dataclasses, never closures.
@@ -28,7 +28,7 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many items `map_on_device` has in work at once, at least 1."""
+        """The number of items that `map_on_device` runs at once, at least 1."""
         ...
 
     def map(
@@ -140,7 +140,7 @@ class LocalExecutor(Executor):
 
 @dataclass(frozen=True)
 class Failure:
-    """What comes of an item that failed for a reason that users can mend.
+    """The failure of an item for a reason that users can mend.
 
     Attributes:
         lines: what to tell them.

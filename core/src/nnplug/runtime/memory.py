@@ -1,4 +1,4 @@
-"""How the C library's allocator treats the large blocks of a training step."""
+"""Settings of the C library's allocator for the large blocks of a training step."""
 
 from __future__ import annotations
 

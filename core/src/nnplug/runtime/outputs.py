@@ -1,4 +1,4 @@
-"""What a command is about to write, compared with what it reads and with what is there: no file of a user's is lost."""
+"""Compare the files that a command will write with those that it reads and with those that exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stage tells while it works. The command renders it; libraries and tests stay silent."""
+"""Report the progress of stages. The command renders it; libraries and tests stay silent."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Advance = Callable[[str], None]
 
 
 class Progress(Protocol):
-    """Where stages report to."""
+    """The receiver of progress, notices and warnings."""
 
     def task(self, title: str, total: int, *, done: int = 0) -> AbstractContextManager[Advance]:
-        """Begin a task of `total` items of which `done` were finished by an earlier start."""
+        """Begin a task with `total` items, `done` of them finished by an earlier start."""
         ...
 
     def notice(self, message: str) -> None:

@@ -47,7 +47,7 @@ class Candidate:
         return tuple(sorted(case for run in self.runs for case in run.record.validation))
 
     def folder_of(self, case: str) -> Path:
-        """Where the prediction of a case lies."""
+        """Return the path of the prediction of a case."""
         run = next(run for run in self.runs if case in run.record.validation)
         return self.folder(run)
 
@@ -178,7 +178,7 @@ def average(
 
 
 def is_averaged(members: Sequence[Candidate], case: str, dataset: Dataset, target: Path) -> bool:
-    """Whether `average` would leave a case as it is."""
+    """Return whether the averaged label map of a case exists and is up to date."""
     return _Average(tuple(members), dataset, target).is_done(case)
 
 

@@ -1,4 +1,4 @@
-"""What selection is asked and what it says: the request, a row per candidate, and `selection.json`."""
+"""The request for selection, a row per candidate, and the result, `selection.json`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SELECTED = "selected"
 
 @dataclass(frozen=True)
 class SelectRequest:
-    """What is to be compared.
+    """The candidates to compare.
 
     Attributes:
         dataset: the raw dataset.

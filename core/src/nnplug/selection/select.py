@@ -1,4 +1,4 @@
-"""Which configuration, or ensemble of two, is best in cross-validation; and the one bundle that predicts with it.
+"""Select the best configuration or ensemble of two by cross-validation, and bundle it.
 
 The rule is nnU-Net's: the highest mean foreground Dice of all configurations and all ensembles of two, of equal ones
 the first, then postprocessing fitted on the winner's predictions.

@@ -104,7 +104,7 @@ class StoredCase:
     previous: StoredArray | None = None
 
     def channels(self) -> npt.NDArray[np.float32]:
-        """What prediction takes, in memory: the image, and in a cascade the previous stage's label map as a channel."""
+        """Return the input of the network: the image, and in a cascade the previous stage's label map as a channel."""
         image: npt.NDArray[np.float32] = self.image[...]
         if self.previous is None:
             return image

@@ -1,4 +1,4 @@
-"""Where everything lives: the folder layout of a workspace, in one place."""
+"""The folder layout of a workspace."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class RunFolder:
 
     @property
     def final_state(self) -> Path:
-        """What a finished run needs besides its final weights to go on for longer: the optimiser's state."""
+        """The state that a longer training continues from: the averages of the optimiser, in bfloat16."""
         return self.path / "state_final.pt"
 
     @property
     def is_finished(self) -> bool:
-        """Whether the training came to its end, and was not taken up again since."""
+        """Return whether the training is finished and was not continued since."""
         return self.final_weights.exists() and not self.state.exists()
 
     @property
@@ -91,7 +91,7 @@ class Workspace:
 
     @property
     def fingerprint(self) -> Path:
-        """What planning knows about the dataset."""
+        """The fingerprint of the dataset."""
         return self.folder / "fingerprint.json"
 
     @property
@@ -108,7 +108,7 @@ class Workspace:
         return self.folder / "preprocessed" / f"{plans}_{configuration}"
 
     def previous(self, plans: str, configuration: str) -> Path:
-        """What the previous stage of a cascade predicted for the cases of a configuration."""
+        """The folder of the label maps that the previous stage predicted for a configuration."""
         return self.folder / "preprocessed" / f"{plans}_{configuration}_previous"
 
     def runs(self, plans: str) -> Path:

@@ -1,4 +1,4 @@
-"""What the previous stage of a cascade predicted for the training cases, on the grid of the next one."""
+"""Label maps of the training cases, predicted by the previous stage of a cascade, on the grid of the next stage."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LABELS, _RECORD = "labels.npy", "labels.json"
 
 
 class _Origin(Record, frozen=True, kw_only=True):
-    """What `labels.json` holds: the digest of the weights that predicted."""
+    """The content of `labels.json`: the digest of the weights that predicted."""
 
     source: str
 
 
 @dataclass(frozen=True)
 class PreviousLabels:
-    """Label maps by case, a byte per voxel, of which single patches are read. Safe for threads.
+    """Label maps by case, a byte per voxel, read patch by patch. Safe for threads.
 
     Attributes:
         folder: where they are; it need not exist before the first `write`.
@@ -57,7 +57,7 @@ class PreviousLabels:
         return StoredArray.open(self.folder / case / _LABELS)
 
     def holds(self, case: str, *, shape: tuple[int, ...], source: str) -> bool:
-        """Whether there is an undamaged label map of that shape, predicted by those weights."""
+        """Return whether there is an undamaged label map of that shape, predicted by those weights."""
         try:
             return _Origin.read(self.folder / case / _RECORD).source == source and self.read(case).shape == shape
         except NnplugError:

@@ -1,4 +1,4 @@
-"""What a training run is: enough to judge it, repeat it and go on from it."""
+"""The record of a training run: enough to judge it, repeat it and continue it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays in .npy files of which single patches are read."""
+"""Arrays in .npy files, read patch by patch."""
 
 from __future__ import annotations
 

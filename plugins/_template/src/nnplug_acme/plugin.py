@@ -1,4 +1,4 @@
-"""What this package offers. nnplug calls these functions once; implementations are imported when chosen."""
+"""The entries of this package. nnplug calls these functions once; implementations are imported when they are chosen."""
 
 from __future__ import annotations
 

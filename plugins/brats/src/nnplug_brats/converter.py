@@ -29,7 +29,7 @@ DESCRIPTION: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Naming:
-    """How the files of some years are named and labelled.
+    """The names and labels of the files of some years.
 
     Attributes:
         separator: between the case's name and what the file holds.

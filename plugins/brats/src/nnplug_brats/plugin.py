@@ -56,7 +56,7 @@ def nnplug_augmenters() -> Iterable[AugmenterComponent]:
 
 @hookimpl
 def nnplug_postprocessors() -> Iterable[PostprocessorComponent]:
-    """What the entry did with enhancing tumour, for any two labels."""
+    """The entry's rule for small enhancing tumour, for any two labels."""
     target = "nnplug_brats.postprocessor:SmallRegion"
     yield PostprocessorComponent("brats-enhancing", target, "less of a label than a threshold becomes another label")
 

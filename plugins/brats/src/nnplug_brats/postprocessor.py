@@ -32,7 +32,7 @@ KEYS = {"label", "becomes", "below", "unit"}
 
 @dataclass(frozen=True, kw_only=True)
 class SmallRegion(Postprocessor):
-    """Where a case has less of a label than a threshold, all of it becomes another label.
+    """Replace a label of a case by another where there is less of it than a threshold.
 
     The rule is `{"label": 3, "becomes": 2, "below": 200, "unit": "voxels"}`. For BraTS that is enhancing tumour which
     becomes necrosis: a false one costs the whole score of a case, and the tumour core stays as it is. The threshold is
@@ -151,7 +151,7 @@ class Trial:
 
 
 def volume(label_map: LabelMap, label: int, unit: Unit, spacing: Sequence[float]) -> float:
-    """How much of a label there is, in voxels or mm3."""
+    """Return the size of a label, in voxels or mm3."""
     count = int(np.count_nonzero(label_map == label))
     return count * prod(spacing) if unit == "mm3" else count
 

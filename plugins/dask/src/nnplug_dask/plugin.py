@@ -1,4 +1,4 @@
-"""What this distribution offers."""
+"""The entries of this distribution."""
 
 from __future__ import annotations
 

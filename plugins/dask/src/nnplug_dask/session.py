@@ -86,7 +86,7 @@ def _join(options: DaskOptions) -> Session:
 
 
 def _able(client: Client, resources: Mapping[str, float]) -> int:
-    """How many workers have the resources."""
+    """Return the number of workers that have the resources."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     return sum(all(w["resources"].get(name, 0) >= amount for name, amount in resources.items()) for w in workers)
 
