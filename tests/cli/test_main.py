@@ -19,7 +19,23 @@ from nnplug.errors import NnplugError, Problems
 from nnplug_cli import main as house
 from nnplug_cli.context import Context
 from nnplug_cli.main import COMMANDS, main
-from nnplug_cli.options import component_options, configuration_option, dataset_folder, fold_option, set_option
+from nnplug_cli.options import (
+    FoldSelection,
+    RuntimeOptions,
+    compared_options,
+    component_options,
+    configuration_option,
+    dataset_folder,
+    device_option,
+    devices_option,
+    executor_option,
+    fold_option,
+    gathered,
+    runtime_options,
+    selection_options,
+    set_option,
+    workers_option,
+)
 from nnplug_cli.signals import stoppable
 
 NNPLUG = Path(sys.executable).parent / "nnplug"
@@ -226,6 +242,33 @@ def test_component_options_come_packed():
     ]
     assert choices.components == {"planner": "a", "trainer": "b"}
     assert (choices.recipe, choices.memory_gb, choices.name) == (None, 11.0, "n")
+
+
+def test_what_concerns_the_machine_comes_as_one_object_and_the_rest_as_it_is():
+    runs = runtime_options(executor_option, set_option, device_option, devices_option, workers_option)
+    given = ("--executor", "dask", "--set", "executor.n=2", "--set", "trainer.epochs=1", "--devices", "2")
+    found = options(runs, *given, "--device", "cpu", "--workers", "3")
+    overrides = {"executor": {"n": 2}, "trainer": {"epochs": 1}}
+    assert found == {"runtime": RuntimeOptions("dask", overrides, "cpu", 3), "devices": 2}
+    assert found["runtime"].settings == {"trainer": {"epochs": 1}}
+    assert options(runtime_options(device_option)) == {"runtime": RuntimeOptions()}
+
+
+def test_a_group_takes_its_values_from_options_that_stand_elsewhere():
+    def both(command):
+        inner = gathered("selection", FoldSelection, configuration_option)(command)
+        return runtime_options(fold_option, device_option)(inner)
+
+    found = options(both, "-c", "2d", "-f", "1", "--device", "cpu")
+    assert found == {"selection": FoldSelection(("2d",), (1,)), "runtime": RuntimeOptions(device="cpu")}
+    assert options(selection_options, "-f", "all") == {"selection": FoldSelection((), ("all",))}
+
+
+def test_references_and_predictions_come_with_their_dataset_json():
+    pair = compared_options(click.option("--dataset-json", type=click.Path(path_type=Path)))
+    compared = options(pair, "-r", "a", "-p", "b", "--dataset-json", "c.json")["compared"]
+    assert (compared.references, compared.predictions, compared.dataset_json) == (Path("a"), Path("b"), Path("c.json"))
+    assert options(pair, "-r", "a").exit_code == 2
 
 
 def test_configurations_folds_and_overrides():

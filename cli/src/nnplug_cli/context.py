@@ -10,21 +10,20 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from nnplug.registry.components import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.console import Console
 
     from nnplug.registry.loader import Plugins
     from nnplug.registry.runtime import Runtime
     from nnplug.runtime.executor import Executor
     from nnplug.runtime.progress import Progress
+    from nnplug_cli.options import RuntimeOptions
 
 
 @dataclass(frozen=True)
@@ -67,30 +66,29 @@ class Context:
 
         return Console()
 
-    def make_case_executor(self, name: str, options: Mapping[str, Any], workers: int | None) -> Executor:
-        """`make_executor` for commands that train nothing, where another executor has no use for `--workers`."""
-        if workers and name != "local":
-            raise click.UsageError(
-                f"--workers {workers} counts threads of this machine; of executor {name!r} set an option, such as "
-                f"--set executor.workers={workers} (nnplug show executor {name})"
-            )
-        return self.make_executor(name, options, workers)
+    def runtime(self, options: RuntimeOptions) -> Runtime:
+        """Return what stages work with; its executor is closed when the command ends.
 
-    def make_executor(self, name: str, options: Mapping[str, Any], workers: int | None) -> Executor:
-        """The executor of that name, which is closed when the command ends.
-
-        Args:
-            name: of the component.
-            options: what `--set executor.KEY=VALUE` gives.
-            workers: what `--workers` gives, which for `local` is a shorter `--set executor.workers=N`.
+        With the executor `local`, `--workers N` is a shorter `--set executor.workers=N`.
         """
+        name, workers = options.executor, options.workers
         own = {"workers": workers} if name == "local" and workers else {}
-        executor: Executor = self.plugins.registry.create(Kind.EXECUTOR, name, {**own, **options})
+        given = options.overrides.get(Kind.EXECUTOR, {})
+        executor: Executor = self.plugins.registry.create(Kind.EXECUTOR, name, {**own, **given})
         click.get_current_context().call_on_close(executor.close)
-        return executor
+        return self.runtime_with(executor, device=options.device, workers=workers)
 
-    def runtime(self, executor: Executor, *, device: str = "auto", workers: int | None = None) -> Runtime:
-        """What stages work with: the plugins and the progress of this call, and what its options say."""
+    def case_runtime(self, options: RuntimeOptions) -> Runtime:
+        """Return `runtime` for commands that train nothing, where only the executor `local` uses `--workers`."""
+        if options.workers and options.executor != "local":
+            raise click.UsageError(
+                f"--workers {options.workers} counts threads of this machine; of executor {options.executor!r} set an "
+                f"option, such as --set executor.workers={options.workers} (nnplug show executor {options.executor})"
+            )
+        return self.runtime(options)
+
+    def runtime_with(self, executor: Executor, *, device: str = "auto", workers: int | None = None) -> Runtime:
+        """Return what stages work with, on an executor that is there already."""
         from nnplug.registry.runtime import Runtime
 
         return Runtime(self.plugins, executor, device, workers, self.progress)

@@ -7,7 +7,11 @@
 | `json_option` | `as_json: bool` |
 | `set_option` | `overrides: dict[str, dict[str, Any]]`, see `nnplug.plans.overrides` |
 | `set_option_of(KIND, ..)` | the same, other kinds being refused |
-| `executor_option` | `executor: str`, for `Context.make_executor` |
+| `executor_option` | `executor: str` |
+| `runtime_options(OPTION, ..)` | `runtime: RuntimeOptions`, for `Context.runtime` or `Context.case_runtime` |
+| `compared_options(OPTION)` | `compared: Compared` |
+| `selection_options` | `selection: FoldSelection` |
+| `gathered(NAME, GROUP, OPTION, ..)` | `NAME: GROUP`, the options as one object |
 | `component_options` | `choices: Choices` |
 | `configuration_option` | `configurations: tuple[str, ...]`, empty for all |
 | `fold_option` | `folds: tuple[int or "all", ...]`, empty for all folds |
@@ -23,7 +27,8 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,6 +82,104 @@ def component_options(command: Command) -> Command:
         ),
     ]
     return _apply(packed, decorators)  # type: ignore[return-value] # the same command with packed options
+
+
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """What users choose of the machine, in any command; see `nnplug.registry.runtime.Runtime`.
+
+    Attributes:
+        executor: its name.
+        overrides: kind -> option -> value, as `--set` gives them, the executor's among them.
+        device: where networks compute.
+        workers: cases or samples in work at once; None means one per core.
+    """
+
+    executor: str = "local"
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    device: str = "auto"
+    workers: int | None = None
+
+    @property
+    def settings(self) -> dict[str, Mapping[str, Any]]:
+        """The `--set` values of all other kinds than the executor, kind -> option -> value."""
+        return {kind: values for kind, values in self.overrides.items() if kind != Kind.EXECUTOR}
+
+
+@dataclass(frozen=True)
+class FoldSelection:
+    """The trainings that a command is for.
+
+    Attributes:
+        configurations: names; empty means all.
+        folds: numbers, or "all"; empty means every fold.
+    """
+
+    configurations: tuple[str, ...]
+    folds: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two folders of label maps of the same names.
+
+    Attributes:
+        references: one.
+        predictions: the other.
+        dataset_json: labels, regions and ignore label; None where the command can do without.
+    """
+
+    references: Path
+    predictions: Path
+    dataset_json: Path | None
+
+
+@dataclass(frozen=True)
+class Written:
+    """The file that a command writes, and whether it replaces one that nnplug did not write."""
+
+    output: Path
+    replace: bool
+
+
+def gathered(name: str, group: Callable[..., Any], *options: Callable[..., Any]) -> Callable[[Command], Command]:
+    """Add options to a command, which gets the values that `group` takes as one object.
+
+    Other values stay arguments of their own, so that the help may list options in any order.
+
+    Args:
+        name: of the command's argument.
+        group: a data class whose fields have the names of values.
+        options: decorators of click, in the order of the help.
+    """
+    taken = signature(group).parameters.keys()
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def packed(*args: Any, **values: Any) -> Any:
+            own = {key: values.pop(key) for key in taken & values.keys()}
+            return command(*args, **{name: group(**own)}, **values)
+
+        return _apply(packed, list(options))  # type: ignore[return-value] # the same command with packed options
+
+    return decorate
+
+
+def runtime_options(*options: Callable[..., Any]) -> Callable[[Command], Command]:
+    """Add those options of `--device`, `--executor`, `--set` and `--workers` that a command has, as one `runtime`."""
+    return gathered("runtime", RuntimeOptions, *options)
+
+
+def compared_options(dataset_json: Callable[..., Any]) -> Callable[[Command], Command]:
+    """Add `--references`, `--predictions` and an option for `dataset.json`, as one `compared`."""
+    path = click.Path(path_type=Path)
+    return gathered(
+        "compared",
+        Compared,
+        click.option("-r", "--references", required=True, type=path, help="A folder of label maps."),
+        click.option("-p", "--predictions", required=True, type=path, help="A folder of label maps of the same names."),
+        dataset_json,
+    )
 
 
 def _apply(command: Callable[..., Any], decorators: list[Callable[..., Any]]) -> Callable[..., Any]:
@@ -162,6 +265,7 @@ devices_option = click.option(
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of every random draw."
 )
+selection_options = gathered("selection", FoldSelection, configuration_option, fold_option)
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="Cases or samples in work at once [default: one per core]."
 )

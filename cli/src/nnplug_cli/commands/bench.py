@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from nnplug_cli.context import Context
-from nnplug_cli.options import device_option, json_option, set_option, workers_option
+from nnplug_cli.options import (
+    RuntimeOptions,
+    device_option,
+    json_option,
+    runtime_options,
+    set_option,
+    workers_option,
+)
 from nnplug_cli.render import print_json, print_table
 
 if TYPE_CHECKING:
@@ -18,21 +25,10 @@ if TYPE_CHECKING:
 @click.command(short_help="Show where the time of a training goes.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--iterations", type=click.IntRange(min=1), default=20, show_default=True, help="How many to measure.")
-@set_option
-@device_option
-@workers_option
+@runtime_options(set_option, device_option, workers_option)
 @json_option
 @click.pass_obj
-def command(
-    context: Context,
-    *,
-    run: Path,
-    iterations: int,
-    overrides: dict[str, dict[str, Any]],
-    device: str,
-    workers: int | None,
-    as_json: bool,
-) -> None:
+def command(context: Context, *, run: Path, iterations: int, runtime: RuntimeOptions, as_json: bool) -> None:
     """Show where an epoch of RUN goes: wait, transfer, augmentation on a GPU, forward, loss, backward, optimiser.
 
     Beside them, what the threads load and augment.
@@ -41,10 +37,8 @@ def command(
     iterations are trained from the start in a temporary folder; the run stays as it is.
     """
     from nnplug.profiling.profile_run import profile_run
-    from nnplug.runtime.executor import LocalExecutor
 
-    runtime = context.runtime(LocalExecutor(workers), device=device, workers=workers)
-    profile = profile_run(run, runtime, iterations=iterations, options=overrides)
+    profile = profile_run(run, context.runtime(runtime), iterations=iterations, options=runtime.overrides)
     print_json(profile.data()) if as_json else _print(profile)
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from nnplug_cli.context import Context
-from nnplug_cli.options import device_option, json_option, replace_option, set_option, workers_option
+from nnplug_cli.options import (
+    RuntimeOptions,
+    device_option,
+    json_option,
+    replace_option,
+    runtime_options,
+    set_option,
+    workers_option,
+)
 from nnplug_cli.render import print_json
 from nnplug_cli.scores import print_scores
 
@@ -23,27 +30,14 @@ from nnplug_cli.scores import print_scores
     help="Where everything goes.",
 )
 @replace_option
-@set_option
-@device_option
-@workers_option
+@runtime_options(set_option, device_option, workers_option)
 @json_option
 @click.pass_obj
-def command(
-    context: Context,
-    *,
-    output: Path,
-    replace: bool,
-    overrides: dict[str, dict[str, Any]],
-    device: str,
-    workers: int | None,
-    as_json: bool,
-) -> None:
+def command(context: Context, *, output: Path, replace: bool, runtime: RuntimeOptions, as_json: bool) -> None:
     """Make phantom images, train on them, predict unseen ones, score them and draw them: minutes on a CPU."""
-    from nnplug.runtime.executor import LocalExecutor
     from nnplug_cli.demo import demo
 
-    runtime = context.runtime(LocalExecutor(workers), device=device, workers=workers)
-    result = demo(output, runtime, options=overrides, replace=replace)
+    result = demo(output, context.runtime(runtime), options=runtime.overrides, replace=replace)
     if as_json:
         print_json({"foreground_mean": result.summary["foreground_mean"], "picture": str(result.picture)})
         return

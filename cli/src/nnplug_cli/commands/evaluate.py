@@ -10,7 +10,16 @@ import click
 
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, replace_option, set_option_of, workers_option
+from nnplug_cli.options import (
+    Compared,
+    Written,
+    compared_options,
+    gathered,
+    json_option,
+    replace_option,
+    set_option_of,
+    workers_option,
+)
 from nnplug_cli.render import print_json, print_table
 
 _path = click.Path(path_type=Path)
@@ -22,10 +31,16 @@ COUNTS = 100
 
 
 @click.command(short_help="Score predictions against references.")
-@click.option("-r", "--references", required=True, type=_path, help="A folder of label maps.")
-@click.option("-p", "--predictions", required=True, type=_path, help="A folder of label maps of the same names.")
-@click.option("--dataset-json", type=_path, help="Labels and regions [default: the one beside the predictions].")
-@click.option("-o", "--output", required=True, type=_path, help="The summary, in the layout of nnU-Net's summary.json.")
+@compared_options(
+    click.option("--dataset-json", type=_path, help="Labels and regions [default: the one beside the predictions].")
+)
+@gathered(
+    "written",
+    Written,
+    click.option(
+        "-o", "--output", required=True, type=_path, help="The summary, in the layout of nnU-Net's summary.json."
+    ),
+)
 @click.option(
     "--metrics",
     "names",
@@ -44,13 +59,10 @@ COUNTS = 100
 def command(
     context: Context,
     *,
-    references: Path,
-    predictions: Path,
-    dataset_json: Path | None,
-    output: Path,
+    compared: Compared,
+    written: Written,
     names: tuple[str, ...],
     partial: bool,
-    replace: bool,
     overrides: dict[str, dict[str, Any]],
     workers: int | None,
     as_json: bool,
@@ -68,21 +80,22 @@ def command(
     from nnplug.runtime.outputs import Outputs
 
     metrics = make_metrics(names, overrides.get(Kind.METRIC, {}), context.plugins.registry)
-    description = find_description(dataset_json, predictions)
-    read = (*images_in(references), *images_in(predictions), dataset_json or predictions / "dataset.json")
-    outputs = Outputs((output,), read)
-    outputs.check(replace=replace)
+    description = find_description(compared.dataset_json, compared.predictions)
+    read = (*images_in(compared.references), *images_in(compared.predictions))
+    description_file = compared.dataset_json or compared.predictions / "dataset.json"
+    outputs = Outputs((written.output,), (*read, description_file))
+    outputs.check(replace=written.replace)
     summary = evaluate(
-        references,
-        predictions,
+        compared.references,
+        compared.predictions,
         description,
         executor=LocalExecutor(workers),
         progress=context.progress,
         metrics=metrics,
         partial=partial,
     )
-    outputs.claim(replace=replace)
-    write_json(output, summary)
+    outputs.claim(replace=written.replace)
+    write_json(written.output, summary)
     if as_json:
         print_json(summary)
     else:

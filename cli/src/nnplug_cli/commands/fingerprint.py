@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
+    RuntimeOptions,
     dataset_argument,
     executor_option,
     json_option,
+    runtime_options,
     set_option_of,
     workers_option,
     workspace_option,
@@ -27,9 +29,7 @@ if TYPE_CHECKING:
 @dataset_argument
 @workspace_option
 @click.option("--extractor", default="nnunet", show_default=True, metavar="NAME", help="Who measures.")
-@executor_option
-@set_option_of(Kind.EXTRACTOR, Kind.EXECUTOR)
-@workers_option
+@runtime_options(executor_option, set_option_of(Kind.EXTRACTOR, Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_obj
 def command(
@@ -38,9 +38,7 @@ def command(
     dataset: Path,
     workspace: Path | None,
     extractor: str,
-    executor: str,
-    overrides: dict[str, dict[str, Any]],
-    workers: int | None,
+    runtime: RuntimeOptions,
     as_json: bool,
 ) -> None:
     """Measure DATASET and write WORKSPACE/DATASET/fingerprint.json, from which `nnplug plan` plans.
@@ -52,9 +50,9 @@ def command(
     from nnplug.workspace.layout import Workspace
 
     opened = Dataset.open(dataset)
-    component = context.plugins.registry.create(Kind.EXTRACTOR, extractor, overrides.get(Kind.EXTRACTOR))
-    jobs = context.make_case_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
-    fingerprint = measure(opened, component, executor=jobs, progress=context.progress)
+    component = context.plugins.registry.create(Kind.EXTRACTOR, extractor, runtime.overrides.get(Kind.EXTRACTOR))
+    made = context.case_runtime(runtime)
+    fingerprint = measure(opened, component, executor=made.executor, progress=made.progress)
     path = Workspace(context.workspace_root(workspace), opened.name).fingerprint
     fingerprint.write(path)
     if as_json:

@@ -16,6 +16,7 @@ from nnplug_cli.options import (
     component_options,
     configuration_option,
     dataset_folder,
+    gathered,
     json_option,
     replace_option,
     set_option,
@@ -54,12 +55,28 @@ class Places:
         return self.output if self.output.suffix == ".json" else self.output / f"{name}.json"
 
 
+@dataclass(frozen=True)
+class _Given:
+    """The dataset in a workspace or the files that stand for it, and whether other files may be replaced."""
+
+    dataset: str | None
+    workspace: Path | None
+    fingerprint: Path | None
+    dataset_json: Path | None
+    output: Path | None
+    replace: bool
+
+
 @click.command(short_help="Decide configurations from a fingerprint.")
-@click.argument("dataset", required=False)
-@workspace_option
-@click.option("--fingerprint", type=FILE, metavar="FILE", help="Plan from this fingerprint, without a workspace.")
-@click.option("--dataset-json", type=FILE, metavar="FILE", help="The dataset.json that belongs to it.")
-@click.option("-o", "--output", type=FILE, metavar="FILE", help="Where the plans go, a .json file.")
+@gathered(
+    "given",
+    _Given,
+    click.argument("dataset", required=False),
+    workspace_option,
+    click.option("--fingerprint", type=FILE, metavar="FILE", help="Plan from this fingerprint, without a workspace."),
+    click.option("--dataset-json", type=FILE, metavar="FILE", help="The dataset.json that belongs to it."),
+    click.option("-o", "--output", type=FILE, metavar="FILE", help="Where the plans go, a .json file."),
+)
 @click.option(
     "--from",
     "source",
@@ -77,13 +94,8 @@ class Places:
 def command(
     context: Context,
     *,
-    dataset: str | None,
-    workspace: Path | None,
-    fingerprint: Path | None,
-    dataset_json: Path | None,
-    output: Path | None,
+    given: _Given,
     source: Path | None,
-    replace: bool,
     summary: bool,
     configurations: tuple[str, ...],
     choices: Choices,
@@ -97,9 +109,9 @@ def command(
     """
     from nnplug.dataset.dataset import DatasetDescription
 
-    places = _places(context, dataset, workspace, (fingerprint, dataset_json, output), measured=source is None)
-    if output is not None:
-        _check_output(places, source, replace=replace)
+    places = _places(context, given, measured=source is None)
+    if given.output is not None:
+        _check_output(places, source, replace=given.replace)
     description = DatasetDescription.read(places.description)
     if source is None:
         plans = _planned(context, places, description, choices, overrides, configurations)
@@ -178,15 +190,13 @@ def _transferred(
     )
 
 
-def _places(
-    context: Context, dataset: str | None, workspace: Path | None, files: tuple[Path | None, ...], *, measured: bool
-) -> Places:
+def _places(context: Context, given: _Given, *, measured: bool) -> Places:
     """Where to read and write; `measured` says whether a fingerprint is needed."""
-    fingerprint, description, output = files
-    if dataset is not None:
-        if any(files) or not dataset:
+    fingerprint, description, output = given.fingerprint, given.dataset_json, given.output
+    if given.dataset is not None:
+        if fingerprint or description or output or not given.dataset:
             raise click.UsageError("give either DATASET, or --fingerprint, --dataset-json and -o")
-        return _in_workspace(context, dataset, workspace, measured=measured)
+        return _in_workspace(context, given.dataset, given.workspace, measured=measured)
     if (measured and fingerprint is None) or description is None or output is None:
         raise click.UsageError("give DATASET, or all of --fingerprint, --dataset-json and -o")
     if output.suffix != ".json":

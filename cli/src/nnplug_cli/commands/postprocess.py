@@ -9,7 +9,7 @@ import click
 
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, replace_option, set_option_of, workers_option
+from nnplug_cli.options import Compared, compared_options, json_option, replace_option, set_option_of, workers_option
 from nnplug_cli.render import print_json
 
 _path = click.Path(path_type=Path)
@@ -21,9 +21,7 @@ def command() -> None:
 
 
 @command.command()
-@click.option("-r", "--references", required=True, type=_path, help="A folder of label maps.")
-@click.option("-p", "--predictions", required=True, type=_path, help="A folder of label maps of the same names.")
-@click.option("--dataset-json", required=True, type=_path, help="Labels, regions and ignore label.")
+@compared_options(click.option("--dataset-json", required=True, type=_path, help="Labels, regions and ignore label."))
 @click.option("-o", "--output", required=True, type=_path, help="The rule, a JSON file.")
 @click.option("--postprocessor", metavar="NAME", default="largest-component", show_default=True, help="What to fit.")
 @replace_option
@@ -34,9 +32,7 @@ def command() -> None:
 def fit(
     context: Context,
     *,
-    references: Path,
-    predictions: Path,
-    dataset_json: Path,
+    compared: Compared,
     output: Path,
     postprocessor: str,
     replace: bool,
@@ -52,15 +48,16 @@ def fit(
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.outputs import Outputs
 
-    outputs = Outputs((output,), (*images_in(references), *images_in(predictions), dataset_json))
+    assert compared.dataset_json is not None, "the option is required"
+    read = (*images_in(compared.references), *images_in(compared.predictions), compared.dataset_json)
+    outputs = Outputs((output,), read)
     outputs.check(replace=replace)
-    options = overrides.get(Kind.POSTPROCESSOR, {})
     record = postprocess.fit(
-        references,
-        predictions,
-        DatasetDescription.read(dataset_json),
-        context.runtime(LocalExecutor(workers)),
-        choice=Choice(name=postprocessor, options=options),
+        compared.references,
+        compared.predictions,
+        DatasetDescription.read(compared.dataset_json),
+        context.runtime_with(LocalExecutor(workers)),
+        choice=Choice(name=postprocessor, options=overrides.get(Kind.POSTPROCESSOR, {})),
     )
     outputs.claim(replace=replace)
     record.write(output)
@@ -84,6 +81,6 @@ def apply(context: Context, *, folder: Path, output: Path, rule: Path, replace: 
     from nnplug.runtime.files import read_json
 
     fitted = postprocess.FittedRule.load(read_json(rule), context.plugins, where=str(rule), progress=context.progress)
-    run: dict[str, Any] = {"executor": LocalExecutor(workers), "progress": context.progress}
-    postprocess.apply(folder, output, fitted, inputs=[rule], replace=replace, **run)
+    executor, progress = LocalExecutor(workers), context.progress
+    postprocess.apply(folder, output, fitted, inputs=[rule], replace=replace, executor=executor, progress=progress)
     click.echo(str(output))

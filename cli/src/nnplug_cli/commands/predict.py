@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import device_option, executor_option, json_option, replace_option, set_option_of
+from nnplug_cli.options import (
+    RuntimeOptions,
+    device_option,
+    executor_option,
+    gathered,
+    json_option,
+    replace_option,
+    runtime_options,
+    set_option_of,
+)
 from nnplug_cli.render import print_json
+
+
+@dataclass(frozen=True)
+class _Prediction:
+    """Which models predict, and how."""
+
+    models: tuple[Path, ...]
+    folds: tuple[str, ...]
+    weights: Literal["final", "best"]
+    no_mirroring: bool
+    step_size: float
+
+
+@dataclass(frozen=True)
+class _Written:
+    """Where label maps go, what is stored beside them, and what may be kept or replaced."""
+
+    output: Path
+    save_probabilities: bool
+    save_logits: bool
+    resume: bool
+    replace: bool
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Which of several jobs this is, and how many there are."""
+
+    part: int
+    parts: int
 
 
 @click.command(short_help="Segment new images with a model.")
@@ -24,49 +64,61 @@ from nnplug_cli.render import print_json
     metavar="FOLDER|FILE",
     help="A folder of images CASE_0000, CASE_0001 .., or image files; repeatable.",
 )
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="Where label maps go."
+@gathered(
+    "written",
+    _Written,
+    click.option(
+        "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="Where label maps go."
+    ),
 )
-@click.option(
-    "-m",
-    "--model",
-    "models",
-    multiple=True,
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="RUN|BUNDLE",
-    help="A run, the folder of a configuration's runs, or a bundle; several are averaged as an ensemble.",
+@gathered(
+    "prediction",
+    _Prediction,
+    click.option(
+        "-m",
+        "--model",
+        "models",
+        multiple=True,
+        required=True,
+        type=click.Path(path_type=Path),
+        metavar="RUN|BUNDLE",
+        help="A run, the folder of a configuration's runs, or a bundle; several are averaged as an ensemble.",
+    ),
+    click.option("--fold", "folds", multiple=True, metavar="N|all", help="Only this fold of the model; repeatable."),
+    click.option(
+        "--weights",
+        type=click.Choice(["final", "best"]),
+        default="final",
+        show_default=True,
+        help="Of runs: which weights.",
+    ),
+    click.option("--no-mirroring", is_flag=True, help="Do not average over mirrored images: faster, a little worse."),
+    click.option(
+        "--step-size",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=0.5,
+        show_default=True,
+        help="Distance of neighbouring windows as a part of the patch.",
+    ),
 )
-@click.option("--fold", "folds", multiple=True, metavar="N|all", help="Only this fold of the model; repeatable.")
-@click.option(
-    "--weights",
-    type=click.Choice(["final", "best"]),
-    default="final",
-    show_default=True,
-    help="Of runs: which weights.",
-)
-@click.option("--no-mirroring", is_flag=True, help="Do not average over mirrored images: faster, a little worse.")
-@click.option(
-    "--step-size",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.5,
-    show_default=True,
-    help="Distance of neighbouring windows as a part of the patch.",
-)
-@device_option
-@executor_option
-@set_option_of(Kind.EXECUTOR)
+@runtime_options(device_option, executor_option, set_option_of(Kind.EXECUTOR))
 @click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with probabilities (C, z, y, x).")
 @click.option("--save-logits", is_flag=True, help="Also write CASE.logits.zip, small, for nnplug ensemble.")
-@click.option(
-    "--part",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="I",
-    help="Predict the cases I, I + N, I + 2 N ..: a job each for I from 0.",
+@gathered(
+    "part",
+    _Part,
+    click.option(
+        "--part",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        metavar="I",
+        help="Predict the cases I, I + N, I + 2 N ..: a job each for I from 0.",
+    ),
+    click.option(
+        "--parts", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="How many jobs."
+    ),
 )
-@click.option("--parts", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="How many jobs.")
 @click.option("--continue", "resume", is_flag=True, help="Keep what an earlier call has finished of the same inputs.")
 @replace_option
 @json_option
@@ -75,21 +127,10 @@ def command(
     context: Context,
     *,
     inputs: tuple[Path, ...],
-    output: Path,
-    models: tuple[Path, ...],
-    folds: tuple[str, ...],
-    weights: Literal["final", "best"],
-    no_mirroring: bool,
-    step_size: float,
-    device: str,
-    executor: str,
-    overrides: dict[str, dict[str, Any]],
-    save_probabilities: bool,
-    save_logits: bool,
-    part: int,
-    parts: int,
-    resume: bool,
-    replace: bool,
+    written: _Written,
+    prediction: _Prediction,
+    runtime: RuntimeOptions,
+    part: _Part,
     as_json: bool,
 ) -> None:
     """Segment images; label maps have the geometry and the file type of the images.
@@ -102,27 +143,27 @@ def command(
     spare_page_faults()  # before what imports PyTorch
     from nnplug.inference.jobs import FolderPrediction, predict_cases
 
-    if part >= parts:
-        raise click.UsageError(f"--part {part} of --parts {parts}: parts count from 0 to {parts - 1}")
-    prediction = FolderPrediction(
-        models=_absolute(models),
-        output=output.absolute(),
-        folds=folds or None,
-        weights=weights,
-        mirroring=not no_mirroring,
-        step=step_size,
-        save_probabilities=save_probabilities,
-        save_logits=save_logits,
-        replace=replace,
+    if part.part >= part.parts:
+        raise click.UsageError(f"--part {part.part} of --parts {part.parts}: parts count from 0 to {part.parts - 1}")
+    job = FolderPrediction(
+        models=_absolute(prediction.models),
+        output=written.output.absolute(),
+        folds=prediction.folds or None,
+        weights=prediction.weights,
+        mirroring=not prediction.no_mirroring,
+        step=prediction.step_size,
+        save_probabilities=written.save_probabilities,
+        save_logits=written.save_logits,
+        replace=written.replace,
     )
-    jobs = context.make_executor(executor, overrides.get(Kind.EXECUTOR, {}), None)
-    found = find_cases(_absolute(inputs), prediction.opened.members[0].description.file_ending)
-    cases = found[part::parts]
-    predict_cases(prediction, cases, context.runtime(jobs, device=device), resume=resume, beside=found)
+    made = context.runtime(runtime)
+    found = find_cases(_absolute(inputs), job.opened.members[0].description.file_ending)
+    cases = found[part.part :: part.parts]
+    predict_cases(job, cases, made, resume=written.resume, beside=found)
     if as_json:
-        print_json({"output": str(output), "cases": [case.name for case in cases]})
+        print_json({"output": str(written.output), "cases": [case.name for case in cases]})
     else:
-        click.echo(f"predictions: {output}")
+        click.echo(f"predictions: {written.output}")
 
 
 def _absolute(paths: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -11,10 +10,12 @@ from nnplug.errors import NnplugError
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
+    RuntimeOptions,
     configuration_option,
     dataset_argument,
     executor_option,
     json_option,
+    runtime_options,
     set_option_of,
     workers_option,
     workspace_option,
@@ -27,9 +28,7 @@ from nnplug_cli.render import print_json
 @workspace_option
 @configuration_option
 @click.option("--name", default="nnunet", show_default=True, metavar="NAME", help="Which plans.")
-@executor_option
-@set_option_of(Kind.EXECUTOR)
-@workers_option
+@runtime_options(executor_option, set_option_of(Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_obj
 def command(
@@ -39,9 +38,7 @@ def command(
     workspace: Path | None,
     configurations: tuple[str, ...],
     name: str,
-    executor: str,
-    overrides: dict[str, dict[str, Any]],
-    workers: int | None,
+    runtime: RuntimeOptions,
     as_json: bool,
 ) -> None:
     """Bring the training cases of DATASET to the grid and intensities that the plans decide.
@@ -57,7 +54,7 @@ def command(
     space = Workspace(context.workspace_root(workspace), opened.name)
     if not space.plans(name).exists():
         raise NnplugError(f"{space.plans(name)}: no such plans. Run: nnplug plan {dataset} --name {name}")
-    jobs = context.make_case_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
+    made = context.case_runtime(runtime)
     plans = read_plans(space.plans(name))
     stores = {
         configuration: preprocess_dataset(
@@ -65,7 +62,7 @@ def command(
             plans,
             configuration,
             space.preprocessed(plans.name, plans.store_name(configuration)),
-            context.runtime(jobs),
+            made,
         )
         for configuration in configurations or plans.configurations
     }

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     Choices,
+    FoldSelection,
+    RuntimeOptions,
     component_options,
-    configuration_option,
     dataset_argument,
     device_option,
     devices_option,
     executor_option,
-    fold_option,
+    gathered,
     json_option,
+    runtime_options,
     seed_option,
+    selection_options,
     set_option,
     workers_option,
     workspace_option,
@@ -35,21 +38,30 @@ if TYPE_CHECKING:
 STAGES = ("verify", "fingerprint", "plan", "preprocess", "train", "validate", "bundle")
 
 
+@dataclass(frozen=True)
+class _Training:
+    """How folds are trained, and how far the run goes."""
+
+    devices: int
+    seed: int
+    until: str
+    no_mirroring: bool
+    fresh: bool
+
+
 @click.command(short_help="Turn a dataset into a trained, validated model.")
 @dataset_argument
 @workspace_option
-@configuration_option
-@fold_option
+@selection_options
 @component_options
-@executor_option
-@set_option
-@device_option
-@devices_option
-@seed_option
-@workers_option
-@click.option("--until", type=click.Choice(STAGES), default="bundle", show_default=True, help="The last step.")
-@click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster.")
-@click.option("--fresh", is_flag=True, help="Train again what was begun with other values.")
+@runtime_options(executor_option, set_option, device_option, devices_option, seed_option, workers_option)
+@gathered(
+    "training",
+    _Training,
+    click.option("--until", type=click.Choice(STAGES), default="bundle", show_default=True, help="The last step."),
+    click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster."),
+    click.option("--fresh", is_flag=True, help="Train again what was begun with other values."),
+)
 @json_option
 @click.pass_obj
 def command(
@@ -57,18 +69,10 @@ def command(
     *,
     dataset: Path,
     workspace: Path | None,
-    configurations: tuple[str, ...],
-    folds: tuple[int | str, ...],
+    selection: FoldSelection,
     choices: Choices,
-    executor: str,
-    overrides: dict[str, dict[str, Any]],
-    device: str,
-    devices: int,
-    seed: int,
-    workers: int | None,
-    until: str,
-    no_mirroring: bool,
-    fresh: bool,
+    runtime: RuntimeOptions,
+    training: _Training,
     as_json: bool,
 ) -> None:
     """Verify, fingerprint, plan, preprocess, train and validate DATASET, and make the one model that predicts.
@@ -83,23 +87,23 @@ def command(
     from nnplug.pipeline.run import run
     from nnplug.workspace.layout import Workspace
 
-    jobs = context.make_executor(executor, overrides.pop(Kind.EXECUTOR, {}), workers)
-    if Stage.TRAIN.reached(Stage(until)):
-        _check_devices(device, devices, here=executor == "local")
+    made, until = context.runtime(runtime), Stage(training.until)
+    if Stage.TRAIN.reached(until):
+        _check_devices(runtime.device, training.devices, here=runtime.executor == "local")
     opened = Dataset.open(dataset)
     request = RunRequest(
         dataset=opened,
         workspace=Workspace(context.workspace_root(workspace), opened.name),
-        plan=plan_request(choices, overrides, configurations),
-        folds=folds,
-        until=Stage(until),
-        seed=seed,
-        mirroring=not no_mirroring,
-        fresh=fresh,
+        plan=plan_request(choices, runtime.settings, selection.configurations),
+        folds=selection.folds,
+        until=until,
+        seed=training.seed,
+        mirroring=not training.no_mirroring,
+        fresh=training.fresh,
         command=("nnplug", *sys.argv[1:]),
-        devices=devices,
+        devices=training.devices,
     )
-    outcome = run(request, context.runtime(jobs, device=device, workers=workers))
+    outcome = run(request, made)
     if as_json:
         print_json(_data(outcome))
         return

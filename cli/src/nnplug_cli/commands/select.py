@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
-    configuration_option,
+    FoldSelection,
+    RuntimeOptions,
     dataset_argument,
     device_option,
     executor_option,
-    fold_option,
+    gathered,
     json_option,
     replace_option,
+    runtime_options,
+    selection_options,
     set_option_of,
     workers_option,
     workspace_option,
@@ -25,32 +29,47 @@ from nnplug_cli.render import print_json
 from nnplug_cli.scores import predicting, print_selection
 
 
+@dataclass(frozen=True)
+class _Comparison:
+    """What is compared, and what becomes of it."""
+
+    plans: tuple[str, ...]
+    weights: Literal["final", "best"]
+    no_ensembles: bool
+    keep_logits: bool
+    output: Path | None
+    replace: bool
+
+
+_comparison_options = gathered(
+    "comparison",
+    _Comparison,
+    click.option("--name", "plans", multiple=True, metavar="NAME", help="Which plans; repeatable [default: nnunet]."),
+    click.option(
+        "--weights",
+        type=click.Choice(["final", "best"]),
+        default="final",
+        show_default=True,
+        help="Which weights of each training.",
+    ),
+    click.option("--no-ensembles", is_flag=True, help="Compare single configurations only."),
+    click.option("--keep-logits", is_flag=True, help="Keep probabilities that had to be computed again."),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        help="The bundle, a folder or a file that ends in .zip [default: model/selected in the workspace].",
+    ),
+    replace_option,
+)
+
+
 @click.command(short_help="Choose the best configuration or ensemble.")
 @dataset_argument
 @workspace_option
-@configuration_option
-@fold_option
-@click.option("--name", "plans", multiple=True, metavar="NAME", help="Which plans; repeatable [default: nnunet].")
-@click.option(
-    "--weights",
-    type=click.Choice(["final", "best"]),
-    default="final",
-    show_default=True,
-    help="Which weights of each training.",
-)
-@click.option("--no-ensembles", is_flag=True, help="Compare single configurations only.")
-@click.option("--keep-logits", is_flag=True, help="Keep probabilities that had to be computed again.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help="The bundle, a folder or a file that ends in .zip [default: model/selected in the workspace].",
-)
-@replace_option
-@device_option
-@executor_option
-@set_option_of(Kind.EXECUTOR)
-@workers_option
+@selection_options
+@_comparison_options
+@runtime_options(device_option, executor_option, set_option_of(Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_obj
 def command(
@@ -58,18 +77,9 @@ def command(
     *,
     dataset: Path,
     workspace: Path | None,
-    configurations: tuple[str, ...],
-    folds: tuple[int | str, ...],
-    plans: tuple[str, ...],
-    weights: Literal["final", "best"],
-    no_ensembles: bool,
-    keep_logits: bool,
-    output: Path | None,
-    replace: bool,
-    device: str,
-    executor: str,
-    overrides: dict[str, dict[str, Any]],
-    workers: int | None,
+    selection: FoldSelection,
+    comparison: _Comparison,
+    runtime: RuntimeOptions,
     as_json: bool,
 ) -> None:
     """Compare the cross-validated configurations of DATASET and all ensembles of two by their mean foreground Dice.
@@ -82,26 +92,25 @@ def command(
     from nnplug.selection.select import select
     from nnplug.workspace.layout import Workspace
 
-    numbers = tuple(fold for fold in folds if isinstance(fold, int))
-    if len(numbers) < len(folds):
+    numbers = tuple(fold for fold in selection.folds if isinstance(fold, int))
+    if len(numbers) < len(selection.folds):
         raise click.UsageError("fold 'all' is no part of a cross-validation: it is validated on what it learned from")
     opened = Dataset.open(dataset)
     request = SelectRequest(
         dataset=opened,
         workspace=Workspace(context.workspace_root(workspace), opened.name),
-        plans=plans or ("nnunet",),
-        configurations=configurations,
+        plans=comparison.plans or ("nnunet",),
+        configurations=selection.configurations,
         folds=numbers,
-        weights=weights,
-        ensembles=not no_ensembles,
-        keep_logits=keep_logits,
-        target=output,
-        replace=replace,
+        weights=comparison.weights,
+        ensembles=not comparison.no_ensembles,
+        keep_logits=comparison.keep_logits,
+        target=comparison.output,
+        replace=comparison.replace,
     )
-    jobs = context.make_case_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
-    selection = select(request, context.runtime(jobs, device=device))
+    result = select(request, context.case_runtime(runtime))
     if as_json:
-        print_json(selection.data())
+        print_json(result.data())
     else:
-        print_selection(opened.description.labels, selection)
-        click.echo(predicting(selection.bundle))
+        print_selection(opened.description.labels, result)
+        click.echo(predicting(result.bundle))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nnplug_cli.context import Context
-from nnplug_cli.options import dataset_argument, json_option, workspace_option
+from nnplug_cli.options import dataset_argument, gathered, json_option, workspace_option
 from nnplug_cli.render import print_json, print_table
 
 if TYPE_CHECKING:
@@ -17,13 +18,27 @@ if TYPE_CHECKING:
 _path = click.Path(path_type=Path)
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """The folds that are asked for; see `nnplug.preparation.make_splits.SplitRequest`."""
+
+    folds: int | None
+    groups: Path | None
+    leave_one_group_out: bool
+    file: Path | None
+
+
 @click.command(short_help="Choose the folds of cross-validation.")
 @dataset_argument
 @workspace_option
-@click.option("--folds", type=int, metavar="K", help="How many folds [default: 5].")
-@click.option("--groups", type=_path, metavar="TABLE", help="CSV with the columns case and group: patients, sites.")
-@click.option("--leave-one-group-out", is_flag=True, help="A fold per group, validated on that group alone.")
-@click.option("--file", type=_path, metavar="JSON", help="Hand-written folds, as in nnU-Net's splits_final.json.")
+@gathered(
+    "wanted",
+    _Wanted,
+    click.option("--folds", type=int, metavar="K", help="How many folds [default: 5]."),
+    click.option("--groups", type=_path, metavar="TABLE", help="CSV with the columns case and group: patients, sites."),
+    click.option("--leave-one-group-out", is_flag=True, help="A fold per group, validated on that group alone."),
+    click.option("--file", type=_path, metavar="JSON", help="Hand-written folds, as in nnU-Net's splits_final.json."),
+)
 @click.option("--replace", is_flag=True, help="Replace other folds that were chosen before.")
 @json_option
 @click.pass_obj
@@ -32,10 +47,7 @@ def command(
     *,
     dataset: Path,
     workspace: Path | None,
-    folds: int | None,
-    groups: Path | None,
-    leave_one_group_out: bool,
-    file: Path | None,
+    wanted: _Wanted,
     replace: bool,
     as_json: bool,
 ) -> None:
@@ -50,7 +62,7 @@ def command(
 
     opened = Dataset.open(dataset)
     space = Workspace(context.workspace_root(workspace), opened.name)
-    request = SplitRequest(folds, groups, leave_one_group_out, file)
+    request = SplitRequest(wanted.folds, wanted.groups, wanted.leave_one_group_out, wanted.file)
     if request == SplitRequest():
         chosen = ensure_splits(opened, space, progress=context.progress)
     else:

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
-from nnplug_cli.options import dataset_argument, executor_option, json_option, set_option_of, workers_option
+from nnplug_cli.options import (
+    RuntimeOptions,
+    dataset_argument,
+    executor_option,
+    json_option,
+    runtime_options,
+    set_option_of,
+    workers_option,
+)
 from nnplug_cli.render import print_json
 from nnplug_cli.reports import print_report
 
 
 @click.command(short_help="Report every problem of a dataset.")
 @dataset_argument
-@executor_option
-@set_option_of(Kind.EXECUTOR)
-@workers_option
+@runtime_options(executor_option, set_option_of(Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_context
-def command(
-    ctx: click.Context,
-    *,
-    dataset: Path,
-    executor: str,
-    overrides: dict[str, dict[str, Any]],
-    workers: int | None,
-    as_json: bool,
-) -> None:
+def command(ctx: click.Context, *, dataset: Path, runtime: RuntimeOptions, as_json: bool) -> None:
     """Report every problem of DATASET at once; exit code 1 if there are any.
 
     DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw.
@@ -38,8 +35,8 @@ def command(
     from nnplug.preparation.verify import verify
 
     context: Context = ctx.obj
-    jobs = context.make_case_executor(executor, overrides.get(Kind.EXECUTOR, {}), workers)
-    report = verify(Dataset.open(dataset), executor=jobs, progress=context.progress)
+    made = context.case_runtime(runtime)
+    report = verify(Dataset.open(dataset), executor=made.executor, progress=made.progress)
     if as_json:
         print_json(report.data())
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from nnplug.dataset.dataset import Dataset
@@ -78,15 +77,12 @@ def fold_jobs(
     *,
     configurations: Sequence[str] = (),
     folds: Sequence[int | str] = (),
-    seed: int = 0,
-    command: tuple[str, ...] = (),
-    pretrained: Path | None = None,
     progress: Progress,
 ) -> list[TrainingJob]:
     """The folds that are asked for; by default all of every configuration."""
     every = range(len(ensure_splits(dataset, workspace, progress=progress)))
     return [
-        TrainingJob(workspace, dataset, plans, name, fold, seed, command, pretrained)
+        TrainingJob(workspace, dataset, plans, name, fold)
         for name in configurations or tuple(plans.configurations)
         for fold in folds or every
     ]

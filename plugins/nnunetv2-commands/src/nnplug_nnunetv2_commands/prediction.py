@@ -37,7 +37,7 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
 
     if not options.i.is_dir():
         raise NnplugError(f"{options.i}: no such folder; -i is a folder of images CASE_0000, CASE_0001 ..")
-    runtime = call.runtime(call.threads(), device=options.device or "auto")
+    runtime = call.runtime_with(call.threads(), device=options.device or "auto")
     with opened(call, folder, folds=options.f, weights=weights_kind(options.chk)) as models:
         cases = find_cases([options.i], models.members[0].description.file_ending)
         ensemble = Ensemble.load(

@@ -82,7 +82,7 @@ class Preparation:
                 plans,
                 name,
                 self.workspace.preprocessed(plans.name, plans.store_name(name)),
-                self.call.runtime(self.call.threads(count)),
+                self.call.runtime_with(self.call.threads(count)),
             )
 
     def _verify(self, workers: int | None) -> None:

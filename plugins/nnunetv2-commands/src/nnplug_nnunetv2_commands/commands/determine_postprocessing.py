@@ -38,7 +38,7 @@ def _determine(call: Call, options: Options) -> None:
         options.ref,
         options.i,
         description,
-        call.runtime(call.threads(options.np)),
+        call.runtime_with(call.threads(options.np)),
         choice=Choice(name=POSTPROCESSOR),
     )
     write_rule(options.i, record.rule)

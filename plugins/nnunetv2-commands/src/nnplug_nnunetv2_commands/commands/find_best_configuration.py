@@ -43,7 +43,7 @@ def _find(call: Call, options: Options) -> None:
     from nnplug_nnunetv2_commands.selection import instructions, write_results
 
     request = _request(call, options)
-    selection = select(request, call.runtime(call.threads(options.np)))
+    selection = select(request, call.runtime_with(call.threads(options.np)))
     for entry in selection.entries:
         click.echo(f"{entry.name}: {entry.dice}")
     rule = write_results(request, selection)

@@ -52,7 +52,7 @@ def _train(call: Call, options: Options) -> None:
     preprocessed, results = call.environment.folder(PREPROCESSED), call.environment.folder(RESULTS)
     dataset = call.environment.dataset(options.dataset_name_or_id)
     workspace = NnunetWorkspace(preprocessed, dataset, results=results, trainer=options.tr)
-    runtime = call.runtime(call.threads(), device=options.device or "auto", workers=call.environment.loaders)
+    runtime = call.runtime_with(call.threads(), device=options.device or "auto", workers=call.environment.loaders)
     runtime.torch_device()  # a device that is not there is refused before anything is removed
     job = open_job(call, workspace, trainer, plans=options.p, configuration=options.configuration, fold=options.fold)
     if options.val:
