@@ -136,7 +136,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Written:
-    """The file that a command writes, and whether it replaces one that nnplug did not write."""
+    """The file or folder that a command writes, and whether it replaces files that nnplug did not write."""
 
     output: Path
     replace: bool

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnplug_cli.context import Context
-from nnplug_cli.options import json_option, replace_option, workers_option
+from nnplug_cli.options import Written, gathered, json_option, replace_option, workers_option
 from nnplug_cli.render import print_json
 
 _path = click.Path(path_type=Path)
@@ -18,7 +18,11 @@ _path = click.Path(path_type=Path)
     "-i", "--input", "first", multiple=True, required=True, type=_path, metavar="FOLDER..", help="Predictions."
 )
 @click.argument("more", nargs=-1, type=_path, metavar="[FOLDER..]")
-@click.option("-o", "--output", required=True, type=_path, metavar="FOLDER", help="Where label maps go.")
+@gathered(
+    "written",
+    Written,
+    click.option("-o", "--output", required=True, type=_path, metavar="FOLDER", help="Where label maps go."),
+)
 @click.option("--dataset-json", type=_path, help="Labels and regions [default: the one of the first folder].")
 @click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with the mean probabilities.")
 @replace_option
@@ -30,10 +34,9 @@ def command(
     *,
     first: tuple[Path, ...],
     more: tuple[Path, ...],
-    output: Path,
+    written: Written,
     dataset_json: Path | None,
     save_probabilities: bool,
-    replace: bool,
     workers: int | None,
     as_json: bool,
 ) -> None:
@@ -47,14 +50,14 @@ def command(
 
     cases = ensemble_folders(
         (*first, *more),
-        output,
+        written.output,
         description=None if dataset_json is None else DatasetDescription.read(dataset_json),
         save_probabilities=save_probabilities,
-        replace=replace,
+        replace=written.replace,
         executor=LocalExecutor(workers),
         progress=context.progress,
     )
     if as_json:
-        print_json({"output": str(output), "cases": list(cases)})
+        print_json({"output": str(written.output), "cases": list(cases)})
     else:
-        click.echo(str(output))
+        click.echo(str(written.output))
