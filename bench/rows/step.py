@@ -21,8 +21,8 @@ def ours(batch: int, device: str, patch: Sequence[int], channels: int, classes: 
 
     from nnplug.runtime.device import autocast_dtype, memory_format
     from nnplug.runtime.memory import keep_freed_memory
+    from nnplug_cpu.replacement import for_training
     from nnplug_nnunet.architectures import PlainConvUNet
-    from nnplug_nnunet.networks.cpu import accelerate
 
     where, stages = torch.device(device), len(features)
     network: nn.Module = PlainConvUNet(
@@ -38,7 +38,7 @@ def ours(batch: int, device: str, patch: Sequence[int], channels: int, classes: 
     if device == "cpu":
         keep_freed_memory()
     if dtype is None and device == "cpu":
-        network = accelerate(network)
+        network = for_training(network) or network
     return steps(network, (batch, channels, *patch), classes, device, dtype)
 
 

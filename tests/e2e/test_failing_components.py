@@ -50,7 +50,7 @@ def measure(self, reference, prediction, labels, *, spacing):
     return {key: {"odd": 1.0} for key in labels.keys}
 """
 FLAGS = {
-    "Architecture": ", takes_topology=True, has_prediction_form=True, has_linear_head=True",
+    "Architecture": ", takes_topology=True, has_linear_head=True",
     "Augmenter": ", augments_batches=True",
     "Trainer": ", extends_runs=True",
 }

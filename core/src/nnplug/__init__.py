@@ -12,6 +12,7 @@ from nnplug.errors import NnplugError
 from nnplug.hookspecs import hookimpl
 from nnplug.registry.components import Component, Kind, Recipe
 from nnplug.registry.entries import (
+    AcceleratorComponent,
     ArchitectureComponent,
     AugmenterComponent,
     ConverterComponent,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from nnplug.workspace.case_store import CaseStore
 
 __all__ = [
+    "AcceleratorComponent",
     "ArchitectureComponent",
     "AugmenterComponent",
     "CaseStore",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from nnplug.registry.components import Recipe
     from nnplug.registry.entries import (
+        AcceleratorComponent,
         ArchitectureComponent,
         AugmenterComponent,
         ConverterComponent,
@@ -145,6 +146,17 @@ def nnplug_executors() -> Iterable[ExecutorComponent]:
 
     A target satisfies `nnplug.contracts.Executor`. Executors are chosen for each command and are no part of plans:
     results do not depend on them.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_accelerators() -> Iterable[AcceleratorComponent]:
+    """Offer faster forms of networks for a device.
+
+    A target satisfies `nnplug.contracts.Accelerator`. Every accelerator that is installed is tried, in the order of
+    names, before a network trains or predicts; the first that has something to gain is taken. Plans do not name them:
+    results do not depend on them but for rounding.
     """
     return ()
 

@@ -18,7 +18,7 @@ MANY = {"background": 0, **{f"organ {value}": value for value in range(1, FEATUR
 def load(make_model, plugins):
     def make(**fields):
         model = make_model(**fields)
-        return model, LoadedNetwork(model, components_of(model, plugins, Silent()), CPU)
+        return model, LoadedNetwork(model, components_of(model, plugins, Silent()), CPU, Silent())
 
     return make
 

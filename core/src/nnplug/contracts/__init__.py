@@ -5,8 +5,8 @@ A component is a class; its keyword arguments are its options (a frozen dataclas
 network sees (y, x) patches.
 """
 
+from nnplug.contracts.accelerator import Accelerator, Workload
 from nnplug.contracts.architecture import (
-    AcceleratedArchitecture,
     Architecture,
     HeadedArchitecture,
     PatchArchitecture,
@@ -35,7 +35,7 @@ from nnplug.runtime.executor import Executor
 from nnplug.workspace.case_index import CaseIndex
 
 __all__ = [
-    "AcceleratedArchitecture",
+    "Accelerator",
     "Architecture",
     "Augmentation",
     "AugmentationContext",
@@ -67,6 +67,7 @@ __all__ = [
     "Trainer",
     "TrainingLength",
     "TrainingTask",
+    "Workload",
     "append_log",
     "read_log",
     "truncate_log",

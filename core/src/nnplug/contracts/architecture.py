@@ -81,18 +81,6 @@ class PatchArchitecture(Architecture, Protocol):
         ...
 
 
-class AcceleratedArchitecture(Architecture, Protocol):
-    """A network that predicts faster in another form; its entry says `has_prediction_form=True`."""
-
-    def for_prediction(self, network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
-        """What `build` gave, in evaluation mode on `device`, in a form that computes the same faster.
-
-        Its state dict is that of `network`, whose weights are loaded afterwards, again and again. Logits may differ by
-        rounding, by so little that the labels of 99.95 % of the foreground stay. Gradients are not needed.
-        """
-        ...
-
-
 class HeadedArchitecture(Architecture, Protocol):
     """A network whose last layer is linear; its entry says `has_linear_head=True`.
 
@@ -101,7 +89,7 @@ class HeadedArchitecture(Architecture, Protocol):
     """
 
     def split_head(self, network: torch.nn.Module) -> tuple[Callable[[torch.Tensor], torch.Tensor], torch.nn.Module]:
-        """What `build` or `for_prediction` gave, in evaluation mode, as all layers but the last, and the last.
+        """What `build` or an accelerator gave, in evaluation mode, as all layers but the last, and the last.
 
         The first takes (B, channels, *patch) and gives (B, features, *patch). The last is a convolution of kernel size
         1: its `weight` is (outputs, features, 1, 1[, 1]), its `bias` (outputs) or None.

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import cast
 
 from nnplug.contracts.architecture import (
-    AcceleratedArchitecture,
     Architecture,
     HeadedArchitecture,
     PatchArchitecture,
@@ -40,11 +39,6 @@ def patch_class(entry: ArchitectureEntry) -> type[PatchArchitecture]:
     if entry.component.takes_topology:
         raise InvalidPlugin(f"{entry} takes a topology; plan its stages (nnplug.contracts.TopologyArchitecture)")
     return cast("type[PatchArchitecture]", entry.load())
-
-
-def accelerated(entry: ArchitectureEntry, made: Architecture) -> AcceleratedArchitecture | None:
-    """Return the architecture with `for_prediction`; None where its entry does not promise it."""
-    return cast("AcceleratedArchitecture", made) if entry.component.has_prediction_form else None
 
 
 def headed(entry: ArchitectureEntry, made: Architecture) -> HeadedArchitecture | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnplug.contracts.accelerator import Accelerator
 from nnplug.contracts.architecture import Architecture
 from nnplug.contracts.augmenter import Augmenter
 from nnplug.contracts.converter import Converter
@@ -13,6 +14,7 @@ from nnplug.contracts.postprocessor import Postprocessor
 from nnplug.contracts.trainer import Trainer
 from nnplug.registry.components import Entry, TypedKind
 from nnplug.registry.entries import (
+    AcceleratorComponent,
     ArchitectureComponent,
     AugmenterComponent,
     ConverterComponent,
@@ -36,7 +38,9 @@ POSTPROCESSOR = TypedKind[PostprocessorComponent, Postprocessor](PostprocessorCo
 METRIC = TypedKind[MetricComponent, Metric](MetricComponent)
 CONVERTER = TypedKind[ConverterComponent, Converter](ConverterComponent)
 EXECUTOR = TypedKind[ExecutorComponent, Executor](ExecutorComponent)
+ACCELERATOR = TypedKind[AcceleratorComponent, Accelerator](AcceleratorComponent)
 
 ArchitectureEntry = Entry[ArchitectureComponent, Architecture]
 AugmenterEntry = Entry[AugmenterComponent, Augmenter]
 TrainerEntry = Entry[TrainerComponent, Trainer]
+AcceleratorEntry = Entry[AcceleratorComponent, Accelerator]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nnplug.contracts.accelerator import Workload
 from nnplug.plans.plans import Configuration
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.progress import Progress
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from nnplug.dataset.labels import Labels
     from nnplug.workspace.case_store import CaseStore
     from nnplug.workspace.layout import RunFolder
+
+
+def _unchanged(network: torch.nn.Module, _workload: Workload) -> torch.nn.Module:
+    return network
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class TrainingTask:
         progress: where to report.
         world: the processes that train this network together. Each has a device, its share of every batch and the
             same `run`, into which the first alone writes.
+        accelerate: returns a network in the fastest form that the installed accelerators have for a workload; its
+            parameters and their names stay. Call it once with the network on `device`, and train what it returns.
     """
 
     network: torch.nn.Module
@@ -55,6 +62,7 @@ class TrainingTask:
     workers: int
     progress: Progress
     world: World = SINGLE_PROCESS
+    accelerate: Callable[[torch.nn.Module, Workload], torch.nn.Module] = _unchanged
 
     @property
     def previous_labels(self) -> tuple[int, ...]:

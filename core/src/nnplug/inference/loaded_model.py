@@ -81,7 +81,7 @@ class LoadedModel:
                 model.previous, runtime, mirroring=mirroring, step=step, sums_on_device=sums_on_device
             )
         self._preprocessor = Preprocessor.of(model.plans, model.configuration, labels, registry)
-        self._network = LoadedNetwork(model, registry, self.device)
+        self._network = LoadedNetwork(model, registry, self.device, self._progress)
 
     def prepare(self, image: Image, *, previous: npt.NDArray[np.integer[Any]] | None = None) -> Prepared:
         """Preprocess an image as in training.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnplug.models.acceleration import accelerators
 from nnplug.models.open import Model
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.loader import Plugins
@@ -12,7 +13,7 @@ USED = (Kind.ARCHITECTURE, Kind.NORMALIZER)  # the other kinds need not be insta
 
 
 def components_of(model: Model, plugins: Plugins, progress: Progress) -> Registry:
-    """The components that the model was made with, and no others of the same names.
+    """The components that the model was made with, and no others of the same names; and all accelerators.
 
     Args:
         model: the model; a previous stage's are apart.
@@ -25,7 +26,7 @@ def components_of(model: Model, plugins: Plugins, progress: Progress) -> Registr
     entries, notes = resolve(model.providers, plugins, what="this model", kinds=USED)
     for note in notes:
         progress.notice(note)
-    return Registry(entries.values())
+    return Registry([*entries.values(), *accelerators(plugins.registry)])
 
 
 def require_components(model: Model, plugins: Plugins) -> None:

@@ -10,10 +10,12 @@ from typing import cast
 
 import torch
 
+from nnplug.contracts import Workload
 from nnplug.contracts.attributed import build_network
-from nnplug.contracts.capabilities import accelerated, headed
+from nnplug.contracts.capabilities import headed
 from nnplug.contracts.kinds import ARCHITECTURE
 from nnplug.errors import InvalidFile
+from nnplug.models.acceleration import accelerated, accelerators
 from nnplug.models.open import Model
 from nnplug.models.weights import WeightFiles
 from nnplug.ops.one_hot import expand_last_channel
@@ -21,6 +23,7 @@ from nnplug.ops.sliding_window import Network
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Registry
 from nnplug.runtime.device import autocast, autocast_dtype, memory_format
+from nnplug.runtime.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,8 @@ class LoadedNetwork:
     which it makes one-hot.
     """
 
-    def __init__(self, model: Model, registry: Registry, device: torch.device) -> None:
-        """Build it on the device, in its architecture's form for predicting where it offers one."""
+    def __init__(self, model: Model, registry: Registry, device: torch.device, progress: Progress) -> None:
+        """Build it on the device, in the form that an accelerator gives it; `progress` is told of those that fail."""
         self._device = device
         self._states = WeightFiles(model.weights)
         self._loaded: Path | None = None
@@ -59,7 +62,11 @@ class LoadedNetwork:
         channels = configuration.input_channels(model.description)
         module = build_network(self._architecture, channels=channels, outputs=labels.outputs)
         order = memory_format(device, configuration.dimensions)
-        self.module = self._for_prediction(module.eval().to(device, memory_format=order))  # type: ignore[call-overload]
+        module.eval().to(device, memory_format=order)  # type: ignore[call-overload]
+        self._half = autocast_dtype(device) if device.type == "cuda" else None
+        workload = Workload(device, "prediction", self._half)
+        self._accelerators = [entry.origin for entry in accelerators(registry)]
+        self.module = accelerated(module, workload, registry=registry, progress=progress)
 
     def __call__(self, weights: Path, windows: torch.Tensor) -> torch.Tensor:
         """Logits (B, K, *patch) of windows (B, C, *patch).
@@ -93,16 +100,8 @@ class LoadedNetwork:
         self._load(weights)
         if self._previous_labels:
             windows = expand_last_channel(windows, self._previous_labels)
-        half = autocast_dtype(self._device) if self._device.type == "cuda" else None
-        with attributed(self._architecture), autocast(self._device, half):
+        with attributed(self._architecture, *self._accelerators), autocast(self._device, self._half):
             return network(windows)
-
-    def _for_prediction(self, module: torch.nn.Module) -> torch.nn.Module:
-        architecture = accelerated(self._entry, self._architecture)
-        if architecture is None:
-            return module
-        with attributed(architecture):
-            return architecture.for_prediction(module, self._device)
 
     def _load(self, weights: Path) -> None:
         if weights == self._loaded:

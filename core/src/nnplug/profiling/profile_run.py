@@ -13,6 +13,7 @@ from nnplug.contracts.kinds import TRAINER
 from nnplug.dataset.dataset import Dataset, DatasetDescription
 from nnplug.dataset.splits import Fold
 from nnplug.errors import NnplugError
+from nnplug.models.acceleration import accelerators
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.preparation.make_plans import with_options
 from nnplug.profiling.report import EpochProfile, Timer, conclude
@@ -60,7 +61,7 @@ def profile_run(
     entries, notes = resolve(plans.providers, runtime.plugins, what=f"run {run}", kinds=USED)
     for note in notes:
         runtime.progress.notice(note)
-    components = Registry(entries.values())
+    components = Registry([*entries.values(), *accelerators(runtime.plugins.registry)])
     whole = _trainer(plans, components)
     length = TrainingLength(_WARM_UP + runtime.threads + iterations, _VALIDATION, log_lines=1)
     short = _shortened(plans, components, whole, length)

@@ -29,11 +29,12 @@ class Kind(StrEnum):
     METRIC = "metric"
     CONVERTER = "converter"
     EXECUTOR = "executor"
+    ACCELERATOR = "accelerator"
 
     @property
     def planned(self) -> bool:
         """Whether plans name a component of this kind; the others are chosen anew for each command."""
-        return self not in (Kind.METRIC, Kind.CONVERTER, Kind.EXECUTOR)
+        return self not in (Kind.METRIC, Kind.CONVERTER, Kind.EXECUTOR, Kind.ACCELERATOR)
 
     @property
     def hook(self) -> str:
@@ -137,7 +138,6 @@ class ArchitectureComponent(Component):
         takes_topology: a U-Net whose stages the planner decides: its class has the method `options_for` of
             `nnplug.contracts.TopologyArchitecture`. Where it is False, the class has the methods `options_for_patch`
             and `largest_patch` of `nnplug.contracts.PatchArchitecture`.
-        has_prediction_form: the class has `for_prediction` of `nnplug.contracts.AcceleratedArchitecture`.
         has_linear_head: the class has `split_head` of `nnplug.contracts.HeadedArchitecture`.
     """
 
@@ -145,7 +145,6 @@ class ArchitectureComponent(Component):
 
     _: KW_ONLY
     takes_topology: bool = field(default=False, metadata=_promises("options_for"))
-    has_prediction_form: bool = field(default=False, metadata=_promises("for_prediction"))
     has_linear_head: bool = field(default=False, metadata=_promises("split_head"))
 
     def promised(self) -> Iterator[tuple[str, str]]:
@@ -230,6 +229,13 @@ class ExecutorComponent(Component):
     kind = Kind.EXECUTOR
 
 
+@dataclass(frozen=True)
+class AcceleratorComponent(Component):
+    """An entry of `nnplug_accelerators`."""
+
+    kind = Kind.ACCELERATOR
+
+
 _CLASSES: tuple[type[Component], ...] = (
     ExtractorComponent,
     PlannerComponent,
@@ -241,6 +247,7 @@ _CLASSES: tuple[type[Component], ...] = (
     MetricComponent,
     ConverterComponent,
     ExecutorComponent,
+    AcceleratorComponent,
 )
 COMPONENTS: Mapping[Kind, type[Component]] = {one.kind: one for one in _CLASSES}
 """The class of the entries of each kind, in the order of `Kind`."""

@@ -11,6 +11,7 @@ from nnplug.registry.components import AnyEntry, Kind, Registry
 from nnplug.registry.loader import Plugin, Plugins, Status
 from nnplug.testing.check import Check, Checks, Subject
 from nnplug.testing.checks import (
+    accelerator,
     architecture,
     augmenter,
     converter,
@@ -36,6 +37,7 @@ CHECKS: Mapping[Kind, Checks] = {
     Kind.POSTPROCESSOR: postprocessor.CHECKS,
     Kind.EXECUTOR: executor.CHECKS,
     Kind.METRIC: metric.CHECKS,
+    Kind.ACCELERATOR: accelerator.CHECKS,
 }
 """Kind -> what its components must do -> the function that raises where one does not."""
 

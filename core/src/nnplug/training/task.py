@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nnplug.contracts import BatchAugmenter, Trainer, TrainingTask
@@ -9,6 +10,7 @@ from nnplug.contracts.attributed import AttributingAugmenter, build_network
 from nnplug.contracts.capabilities import batching
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER
 from nnplug.dataset.splits import Fold
+from nnplug.models.acceleration import accelerated
 from nnplug.models.pretrained import load_pretrained
 from nnplug.plans.plans import Configuration, Plans
 from nnplug.preparation.case_index import complete_index, indexing_of
@@ -50,7 +52,7 @@ def make_task(
     fold: Fold,
     runtime: Runtime,
 ) -> TrainingTask:
-    """All that the trainer of a job gets, the network with initial weights included."""
+    """All that the trainer of a job gets, the network with initial weights included; accelerators are components too."""
     configuration = job.plans.configuration(job.configuration)
     return TrainingTask(
         network=_network(job, components, configuration, runtime.progress),
@@ -66,6 +68,7 @@ def make_task(
         seed=job.seed,
         workers=runtime.threads,
         progress=runtime.progress,
+        accelerate=partial(accelerated, registry=components, progress=runtime.progress),
     )
 
 

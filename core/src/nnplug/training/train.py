@@ -12,6 +12,7 @@ from pathlib import Path
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, TRAINER
 from nnplug.dataset.splits import Fold, choose_fold
 from nnplug.errors import NnplugError
+from nnplug.models.acceleration import accelerators
 from nnplug.models.pretrained import describe_pretrained
 from nnplug.plans.differences import decisions, differences
 from nnplug.plans.plans import read_plans
@@ -80,7 +81,7 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     entries, notes = resolve(job.plans.providers, runtime.plugins, what=f"plans {job.plans.name!r}", kinds=USED)
     for note in notes:
         runtime.progress.notice(note)
-    components, cases = Registry(entries.values()), job.cases
+    components, cases = Registry([*entries.values(), *accelerators(runtime.plugins.registry)]), job.cases
     _check_preprocessed(job, fold, cases)
     choice = job.plans.choice(Kind.TRAINER)
     entry = components.get(TRAINER, choice.name)
@@ -95,7 +96,7 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
         check_predictions_complete(job, fold, splits)
     _check_devices(entry.component, world)
     network = components.get(ARCHITECTURE, task.configuration.architecture.name)
-    with attributed(trainer, network.origin):
+    with attributed(trainer, network.origin, *(entry.origin for entry in accelerators(components))):
         if world.is_main:
             _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
         keep_freed_memory()

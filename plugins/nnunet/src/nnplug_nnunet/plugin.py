@@ -70,7 +70,6 @@ def nnplug_architectures() -> Iterable[ArchitectureComponent]:
         f"{networks}PlainConvUNet",
         "U-Net of plain convolution blocks, 2D and 3D",
         takes_topology=True,
-        has_prediction_form=True,
         has_linear_head=True,
     )
     yield ArchitectureComponent(
@@ -78,7 +77,6 @@ def nnplug_architectures() -> Iterable[ArchitectureComponent]:
         f"{networks}ResidualEncoderUNet",
         "U-Net with a residual encoder, 2D and 3D",
         takes_topology=True,
-        has_prediction_form=True,
         has_linear_head=True,
     )
 

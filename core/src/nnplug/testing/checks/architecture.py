@@ -8,7 +8,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
-from nnplug.contracts import AcceleratedArchitecture, Architecture, HeadedArchitecture, Topology
+from nnplug.contracts import Architecture, HeadedArchitecture, Topology
 from nnplug.errors import NnplugError
 from nnplug.registry.entries import ArchitectureComponent
 from nnplug.testing import samples
@@ -53,24 +53,6 @@ def _check_evaluation(network: torch.nn.Module, patch: tuple[int, ...]) -> None:
     require(isinstance(logits, torch.Tensor), f"evaluation mode gave {type(logits).__name__} instead of one tensor")
     expected = (2, OUTPUTS, *patch)
     require(tuple(logits.shape) == expected, f"evaluation mode gave shape {tuple(logits.shape)}, not {expected}")
-
-
-def _predicts_faster(subject: Subject) -> None:
-    """`for_prediction`, where it is offered, keeps the state dict, and the logits but for rounding."""
-    import torch
-
-    if not _component(subject).has_prediction_form:
-        return
-    architecture = cast("AcceleratedArchitecture", _architecture(subject, 3))
-    image = torch.randn(1, samples.CHANNELS, *(SIZE,) * 3, generator=torch.Generator().manual_seed(0))
-    plain = _build(architecture).eval()
-    with torch.no_grad():
-        expected, state = plain(image), {key: value.clone() for key, value in plain.state_dict().items()}
-        faster = architecture.for_prediction(plain, torch.device("cpu"))
-        require(list(faster.state_dict()) == list(state), "for_prediction changes the state dict")
-        faster.load_state_dict(state)
-        error = float((faster(image) - expected).abs().max() / expected.abs().max())
-    require(error < ROUNDING, f"for_prediction changes logits by {error:.1g} of the largest; rounding is {ROUNDING:g}")
 
 
 def _splits(subject: Subject) -> None:
@@ -167,7 +149,6 @@ CHECKS: Checks = {
     "imports no torch": imports_no_torch,
     "builds a 3D network": partial(_builds, axes=3),
     "builds a 2D network": partial(_builds, axes=2),
-    "predicts the same in its faster form": _predicts_faster,
     "predicts the same with its last layer apart": _splits,
     "is initialised by torch's seed": _is_seeded,
     "counts its feature maps": _counts,

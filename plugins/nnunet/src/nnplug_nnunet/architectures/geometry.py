@@ -116,14 +116,6 @@ class UNetGeometry:
             size[-1] *= 2
         return tuple(size)
 
-    def for_prediction(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """On a CPU with faster layers; see `nnplug.contracts.AcceleratedArchitecture`."""
-        if device.type != "cpu":
-            return network
-        from nnplug_nnunet.networks.cpu import accelerate
-
-        return accelerate(network, precise=True)
-
     def split_head(self, network: nn.Module) -> tuple[Callable[[torch.Tensor], torch.Tensor], nn.Module]:
         """The last layer apart; see `nnplug.contracts.HeadedArchitecture`."""
         unet = cast("UNet", network)

@@ -9,10 +9,13 @@ from typing import Literal
 import torch
 from torch import nn
 
+from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
+
 NEGATIVE_SLOPE = 0.01
 """Of every leaky ReLU, and of the initialisation that goes with it."""
 
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
+_JOINED_CONV = {2: JoinedConv2d, 3: JoinedConv3d}
 _TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _POOL = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 _DROPOUT = {2: nn.Dropout2d, 3: nn.Dropout3d}
@@ -46,6 +49,11 @@ class Layers:
         bias = self.bias if bias is None else bias
         return _CONV[self.dimensions](channels, outputs, tuple(kernel), tuple(stride), padding, bias=bias)  # type: ignore[arg-type]
 
+    def joined_conv(self, channels: int, outputs: int, kernel: Sequence[int]) -> nn.Module:
+        """Return a convolution at stride 1 of a list of images, which have `channels` together."""
+        padding = tuple((k - 1) // 2 for k in kernel)
+        return _JOINED_CONV[self.dimensions](channels, outputs, tuple(kernel), 1, padding, bias=self.bias)  # type: ignore[arg-type]
+
     def pointwise(self, channels: int, outputs: int, *, bias: bool) -> nn.Module:
         """A 1x1 convolution."""
         return self.conv(channels, outputs, self.ones, self.ones, bias=bias)
@@ -72,30 +80,19 @@ class Layers:
         return (1,) * self.dimensions
 
 
-class ConvBlock(nn.Module):
-    """Convolution, dropout, normalisation, leaky ReLU."""
+class ConvBlock(nn.Sequential):
+    """Convolution, dropout, normalisation, leaky ReLU: (B, channels, *size) -> (B, outputs, *size / stride)."""
 
-    def __init__(
-        self, layers: Layers, channels: int, outputs: int, kernel: Sequence[int], stride: Sequence[int]
-    ) -> None:
-        """The stride is that of the convolution."""
+    def __init__(self, layers: Layers, conv: nn.Module, outputs: int) -> None:
+        """Begin with `conv`, which gives `outputs` channels."""
         super().__init__()
-        self.conv = layers.conv(channels, outputs, kernel, stride)
+        self.conv = conv
         self.dropout = layers.drop()
         self.norm = layers.normalisation(outputs)
         self.nonlin: nn.Module = nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, *size) -> (B, outputs, *size / stride)."""
-        return self.activate(self.conv(x))
 
-    def activate(self, y: torch.Tensor) -> torch.Tensor:
-        """What follows on the convolution; the shape stays."""
-        activated: torch.Tensor = self.nonlin(self.norm(self.dropout(y)))
-        return activated
-
-
-class LinearConvBlock(nn.Module):
+class LinearConvBlock(nn.Sequential):
     """Convolution and normalisation: the end of a path that is added to another before it is activated."""
 
     def __init__(self, conv: nn.Module, norm: nn.Module) -> None:
@@ -104,26 +101,19 @@ class LinearConvBlock(nn.Module):
         self.conv = conv
         self.norm = norm
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, *size) -> (B, outputs, *size)."""
-        y: torch.Tensor = self.norm(self.conv(x))
-        return y
-
 
 class ConvStack(nn.Module):
-    """Convolution blocks one after another; the first has the stride."""
+    """Convolution blocks one after another."""
 
-    def __init__(
-        self, layers: Layers, n: int, channels: int, outputs: int, kernel: Sequence[int], stride: Sequence[int]
-    ) -> None:
-        """`n` blocks."""
+    def __init__(self, layers: Layers, n: int, conv: nn.Module, outputs: int, kernel: Sequence[int]) -> None:
+        """Begin the first of `n` blocks with `conv`, which gives `outputs` channels."""
         super().__init__()
-        first = ConvBlock(layers, channels, outputs, kernel, stride)
-        rest = (ConvBlock(layers, outputs, outputs, kernel, layers.ones) for _ in range(n - 1))
+        first = ConvBlock(layers, conv, outputs)
+        rest = (ConvBlock(layers, layers.conv(outputs, outputs, kernel, layers.ones), outputs) for _ in range(n - 1))
         self.convs = nn.Sequential(first, *rest)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, *size) -> (B, outputs, *size / stride)."""
+    def forward(self, x: torch.Tensor | list[torch.Tensor]) -> torch.Tensor:
+        """Return (B, outputs, *size / stride) of what the first convolution takes."""
         y: torch.Tensor = self.convs(x)
         return y
 
@@ -136,7 +126,7 @@ class ResidualBlock(nn.Module):
     ) -> None:
         """The stride is that of the first convolution."""
         super().__init__()
-        self.conv1 = ConvBlock(layers, channels, outputs, kernel, stride)
+        self.conv1 = ConvBlock(layers, layers.conv(channels, outputs, kernel, stride), outputs)
         second = layers.conv(outputs, outputs, kernel, layers.ones)
         self.conv2 = LinearConvBlock(second, layers.normalisation(outputs))
         self.nonlin2 = nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
 
 import torch
 from torch import nn
 
-from nnplug_nnunet.networks.blocks import NEGATIVE_SLOPE, ConvBlock, ConvStack, Layers, ResidualBlock, ResidualStack
+from nnplug_nnunet.networks.blocks import NEGATIVE_SLOPE, ConvStack, Layers, ResidualBlock, ResidualStack
 from nnplug_nnunet.networks.names import drop_aliases
 
 
@@ -29,7 +28,7 @@ class PlainEncoder(nn.Module):
         super().__init__()
         io = pairwise((channels, *features))
         self.stages = nn.ModuleList(
-            nn.Sequential(ConvStack(layers, n, i, o, kernel, stride))
+            nn.Sequential(ConvStack(layers, n, layers.conv(i, o, kernel, stride), o, kernel))
             for (i, o), kernel, stride, n in zip(io, kernels, strides, n_conv, strict=True)
         )
 
@@ -52,7 +51,8 @@ class ResidualEncoder(nn.Module):
     ) -> None:
         """One entry per stage, from fine to coarse."""
         super().__init__()
-        self.stem = ConvStack(layers, 1, channels, features[0], kernels[0], layers.ones)
+        stem = layers.conv(channels, features[0], kernels[0], layers.ones)
+        self.stem = ConvStack(layers, 1, stem, features[0], kernels[0])
         io = pairwise((features[0], *features))
         self.stages = nn.ModuleList(
             ResidualStack(layers, n, i, o, kernel, stride)
@@ -81,7 +81,7 @@ class Decoder(nn.Module):
         down = list(zip(pairwise(features), kernels[:-1], strides[1:], strict=True))[::-1]
         self.transpconvs = nn.ModuleList(layers.upsampling(coarse, fine, s) for (fine, coarse), _, s in down)
         self.stages = nn.ModuleList(
-            ConvStack(layers, n, 2 * fine, fine, kernel, layers.ones)
+            ConvStack(layers, n, layers.joined_conv(2 * fine, fine, kernel), fine, kernel)
             for ((fine, _), kernel, _), n in zip(down, n_conv, strict=True)
         )
         self.seg_layers = nn.ModuleList(layers.pointwise(fine, outputs, bias=True) for (fine, _), _, _ in down)
@@ -110,16 +110,8 @@ class Decoder(nn.Module):
 
     def _decode_stage(self, stage: int, maps: list[torch.Tensor]) -> None:
         """Replace the two coarsest maps by one of the finer size; none outlives its use."""
-        first, *others = cast("list[ConvBlock]", self.stages[stage].convs)
-        x = first.activate(self._convolve_joined(first.conv, stage, maps))
-        for block in others:
-            x = block(x)
-        maps.append(x)
-
-    def _convolve_joined(self, conv: nn.Module, stage: int, maps: list[torch.Tensor]) -> torch.Tensor:
-        """The coarsest map, upsampled, and the skip, convolved side by side; both are used up."""
-        y: torch.Tensor = conv(torch.cat((self.transpconvs[stage](maps.pop()), maps.pop()), 1))
-        return y
+        joined = [self.transpconvs[stage](maps.pop()), maps.pop()]
+        maps.append(self.stages[stage](joined))
 
 
 class UNet(nn.Module):

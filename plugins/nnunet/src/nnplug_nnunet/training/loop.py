@@ -18,6 +18,7 @@ from nnplug.contracts import (
     BatchAugmentation,
     LogLine,
     TrainingTask,
+    Workload,
     append_log,
     truncate_log,
 )
@@ -28,7 +29,6 @@ from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
 from nnplug.training.plots import draw_curves
-from nnplug_nnunet.networks.cpu import accelerate
 from nnplug_nnunet.training.batches import Batch, DrawnBatch
 from nnplug_nnunet.training.checkpoint import (
     TrainingProgress,
@@ -70,8 +70,7 @@ class Training:
         self.loss = make_loss(options.loss, task.labels, batch_dice=task.configuration.batch_dice, world=task.world)
         self.dtype = self._precision()
         self.scaler = torch.amp.GradScaler(task.device.type, enabled=self.dtype is torch.float16)
-        if task.device.type == "cpu" and self.dtype is None:
-            accelerate(self.network)
+        self.network = task.accelerate(self.network, Workload(task.device, "training", self.dtype))
         self.position = TrainingProgress()
         self._saving, self._drawing = Throttle(_SAVING), Throttle(_DRAWING, expected=1.0)
         self._said: set[str] = set()

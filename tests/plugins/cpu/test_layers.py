@@ -7,13 +7,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nnplug_nnunet.networks import cpu, winograd
+from nnplug.contracts import Workload
+from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
+from nnplug_cpu import layers as cpu
+from nnplug_cpu import norm, unpooling, winograd
+from nnplug_cpu.accelerator import CpuAccelerator
+from nnplug_cpu.replacement import for_prediction, for_training
+from nnplug_cpu.tiling import LARGEST_TILE, PRECISE_TILE, Tiling
 from nnplug_nnunet.networks.blocks import Layers
-from nnplug_nnunet.networks.cpu import accelerate
-from nnplug_nnunet.networks.tiling import Tiling
 from nnplug_nnunet.networks.unet import Decoder, PlainEncoder, ResidualEncoder, UNet
 
 BATCH, CHANNELS, OUTPUTS = 2, 6, 5
+CPU = torch.device("cpu")
 
 
 def difference(a: Tensor, b: Tensor) -> float:
@@ -34,7 +39,7 @@ def check(layer: nn.Module, x: Tensor, kind: type[nn.Module], *, within: float =
         for parameter in layer.parameters():
             parameter.normal_()
     exact = gradients(copy.deepcopy(layer).double(), x.double())
-    fast = accelerate(copy.deepcopy(layer))
+    fast = for_training(copy.deepcopy(layer))
     assert type(fast) is kind
     for name, value in gradients(fast, x).items():
         assert value.shape == exact[name].shape
@@ -75,15 +80,15 @@ def test_pointwise(bias):
 @pytest.mark.parametrize("stride", [(2, 2, 2), (1, 2, 3)])
 def test_unpooling(stride, bias):
     layer = nn.ConvTranspose3d(CHANNELS, OUTPUTS, stride, stride, bias=bias)
-    check(layer, torch.randn(BATCH, CHANNELS, 3, 4, 5), cpu.Unpooling3d)
+    check(layer, torch.randn(BATCH, CHANNELS, 3, 4, 5), unpooling.Unpooling3d)
     flat = nn.ConvTranspose2d(CHANNELS, OUTPUTS, stride[1:], stride[1:], bias=bias)
-    check(flat, torch.randn(BATCH, CHANNELS, 4, 5), cpu.Unpooling2d)
+    check(flat, torch.randn(BATCH, CHANNELS, 4, 5), unpooling.Unpooling2d)
 
 
 def test_norm():
     x = 3 + 2 * torch.randn(BATCH, CHANNELS, 5, 6, 7)
-    check(nn.InstanceNorm3d(CHANNELS, affine=True), x, cpu.PerSampleNorm3d, within=1e-5)
-    check(nn.InstanceNorm2d(CHANNELS, affine=True), x[:, :, 0], cpu.PerSampleNorm2d, within=1e-5)
+    check(nn.InstanceNorm3d(CHANNELS, affine=True), x, norm.PerSampleNorm3d, within=1e-5)
+    check(nn.InstanceNorm2d(CHANNELS, affine=True), x[:, :, 0], norm.PerSampleNorm2d, within=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +112,7 @@ def test_norm():
     ],
 )
 def test_leaves_what_it_cannot_replace(layer):
-    assert type(accelerate(copy.deepcopy(layer))) is type(layer)
+    assert for_training(layer) is None
 
 
 def unet(dimensions: int, *, residual: bool = False) -> tuple[UNet, Tensor]:
@@ -128,7 +133,7 @@ def unet(dimensions: int, *, residual: bool = False) -> tuple[UNet, Tensor]:
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_whole_network_gives_the_same_outputs_and_gradients(dimensions, residual):
     network, x = unet(dimensions, residual=residual)
-    exact, fast = copy.deepcopy(network).double(), accelerate(copy.deepcopy(network))
+    exact, fast = copy.deepcopy(network).double(), for_training(copy.deepcopy(network))
     for net, patches in ((exact, x.double()), (fast, x)):
         outputs = net(patches)
         sum((y**2).mean() for y in outputs).backward()
@@ -142,18 +147,47 @@ def test_whole_network_gives_the_same_outputs_and_gradients(dimensions, residual
 
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("dimensions", [2, 3])
-@pytest.mark.parametrize("precise", [False, True])
-def test_prediction(dimensions, residual, precise):
+@pytest.mark.parametrize("accelerate", [for_training, for_prediction])
+def test_prediction(dimensions, residual, accelerate):
     network, x = unet(dimensions, residual=residual)
-    fast = accelerate(copy.deepcopy(network), precise=precise).eval()
+    fast = accelerate(copy.deepcopy(network)).eval()
     with torch.inference_mode():
         assert difference(fast(x), network.double().eval()(x.double())) < 1e-5
 
 
-def test_for_prediction_decoders_join_nothing_and_norms_write_in_place():
-    kinds = {type(module) for module in accelerate(unet(3)[0], precise=True).modules()}
-    assert {cpu.FusedSkipDecoder, cpu.UnpoolingByRows3d, cpu.InPlaceNorm3d} < kinds
-    assert not {Decoder, cpu.Unpooling3d, cpu.PerSampleNorm3d} & kinds
+def test_for_prediction_norms_write_in_place_and_decoders_join_nothing():
+    network = for_prediction(unet(3)[0])
+    kinds = {type(module) for module in network.modules()}
+    assert {cpu.WinogradJoinedConv3d, unpooling.UnpoolingByRows3d, norm.InPlaceNorm3d} < kinds
+    assert not {unpooling.Unpooling3d, norm.PerSampleNorm3d, norm.PreciseNorm3d, nn.InstanceNorm3d} & kinds
+    # The kernel of the finest stage has size 1 along the first axis.
+    joins = [type(stage.convs[0].conv) for stage in network.decoder.stages]
+    assert joins == [cpu.WinogradJoinedConv3d, JoinedConv3d]
+
+
+def test_tiles_are_the_precise_ones_for_prediction_alone():
+    for accelerate, tile in ((for_training, LARGEST_TILE), (for_prediction, PRECISE_TILE)):
+        found = [m.largest_tile for m in accelerate(unet(3)[0]).modules() if hasattr(m, "largest_tile")]
+        assert set(found) == {tile}
+
+
+@pytest.mark.parametrize("kind", [JoinedConv2d, JoinedConv3d])
+def test_a_convolution_of_joined_images_reads_them_where_they_are(kind, monkeypatch):
+    solid = kind is JoinedConv3d
+    layer = kind(CHANNELS, OUTPUTS, 3, padding=1)
+    images = [torch.randn(BATCH, channels, 13, 6, *(5,) * solid) for channels in (2, 4)]
+    plain = layer(list(images)).detach()
+    fast = for_training(layer)
+    with_gradients = fast(list(images))
+    assert with_gradients.requires_grad
+    monkeypatch.setattr(torch, "cat", None)  # whole images are not joined; parts of them are, in `winograd`
+    monkeypatch.setattr(winograd, "_join", lambda parts: torch.concat(list(parts), 1))
+    given = list(images)
+    with torch.no_grad():
+        without = fast(given)
+    assert given == []
+    assert torch.equal(without, with_gradients)
+    assert difference(without, plain) < WINOGRAD
 
 
 @pytest.mark.parametrize("flat", [False, True])
@@ -170,18 +204,18 @@ def test_convolving_images_side_by_side_is_convolving_them_joined(flat):
 @pytest.mark.parametrize("near", [1, 1000, 1 << 20])
 @pytest.mark.parametrize("stride", [(2, 2, 2), (1, 2, 3)])
 def test_unpooling_by_rows(near, stride, monkeypatch):
-    monkeypatch.setattr("nnplug_nnunet.networks.unpooling._NEAR", near)
+    monkeypatch.setattr("nnplug_cpu.unpooling._NEAR", near)
     layer, x = nn.ConvTranspose3d(CHANNELS, OUTPUTS, stride, stride), torch.randn(BATCH, CHANNELS, 5, 4, 3)
     with torch.no_grad():
         expected = layer.double()(x.double())
-        fast = accelerate(layer.float(), precise=True)
-        assert type(fast) is cpu.UnpoolingByRows3d
+        fast = for_prediction(layer.float())
+        assert type(fast) is unpooling.UnpoolingByRows3d
         assert difference(fast(x), expected) < 2e-6
 
 
 def test_state_dict_is_that_of_the_network():
     network, x = unet(3)
-    fast = accelerate(copy.deepcopy(network))
+    fast = for_training(copy.deepcopy(network))
     file = io.BytesIO()
     torch.save(fast.state_dict(), file)
     file.seek(0)
@@ -190,7 +224,7 @@ def test_state_dict_is_that_of_the_network():
     for name, value in network.state_dict().items():
         assert torch.equal(state[name], value)
     network.load_state_dict(state)
-    other = accelerate(unet(3)[0])
+    other = for_training(unet(3)[0])
     other.load_state_dict(network.state_dict())
     assert torch.equal(other(x)[0], fast(x)[0])
 
@@ -198,7 +232,7 @@ def test_state_dict_is_that_of_the_network():
 def test_optimizer_made_before_keeps_training_the_same_parameters():
     network, x = unet(2)
     optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9)
-    accelerate(network)
+    for_training(network)
     losses = []
     for _ in range(3):
         loss = sum((y**2).mean() for y in network(x))
@@ -211,5 +245,38 @@ def test_optimizer_made_before_keeps_training_the_same_parameters():
 
 def test_accelerating_twice_changes_nothing():
     network, x = unet(3)
-    once = accelerate(network)(x)[0]
-    assert torch.equal(accelerate(network)(x)[0], once)
+    once = for_training(network)(x)[0]
+    assert torch.equal((for_training(network) or network)(x)[0], once)
+
+
+def test_a_layer_in_two_places_stays_one_and_keeps_hooks_and_parameters():
+    calls = []
+    conv = nn.Conv3d(4, 4, 3, padding=1)
+    handle = conv.register_forward_hook(lambda *_: calls.append(1))
+    network = nn.Sequential(conv, nn.ReLU(), conv)
+    parameters = list(network.parameters())
+    fast = for_training(network)
+    assert fast is network
+    assert fast[0] is fast[2]
+    assert type(fast[0]) is cpu.WinogradConv3d
+    assert type(conv) is nn.Conv3d
+    assert all(a is b for a, b in zip(fast.parameters(), parameters, strict=True))
+    fast(torch.randn(1, 4, 8, 6, 6))
+    assert calls == [1, 1]
+    handle.remove()
+    fast(torch.randn(1, 4, 8, 6, 6))
+    assert calls == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "workload", [Workload(CPU, "training", torch.bfloat16), Workload(torch.device("cuda"), "training")]
+)
+def test_half_precision_and_other_devices_have_nothing_to_gain(workload):
+    assert CpuAccelerator().accelerate(unet(3)[0], workload) is None
+
+
+@pytest.mark.parametrize(("purpose", "kind"), [("training", norm.PerSampleNorm3d), ("prediction", norm.InPlaceNorm3d)])
+def test_the_purpose_chooses_the_layers(purpose, kind):
+    network = unet(3)[0]
+    assert CpuAccelerator().accelerate(network, Workload(CPU, purpose)) is network
+    assert kind in {type(module) for module in network.modules()}

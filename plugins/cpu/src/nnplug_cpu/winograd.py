@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from nnplug_nnunet.networks.tiling import BIAS_POINT, Tiling
+from nnplug_cpu.tiling import BIAS_POINT, Tiling
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: Sequence[int], tiling: Tiling) -> Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nnplug_nnunet.networks.tiling import TAPS, Tiling
+from nnplug_cpu.tiling import TAPS, Tiling
 
 SIZES = [(outputs, extent) for outputs in range(4, 9) for extent in (outputs - 1, outputs, 3 * outputs + 1)]
 

@@ -1,0 +1,75 @@
+"""The fastest form of a network that the installed accelerators have for a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from nnplug.contracts import Workload
+from nnplug.contracts.kinds import ACCELERATOR, AcceleratorEntry
+from nnplug.errors import ComponentFailed, InvalidPlugin
+from nnplug.registry.attribution import attributed, expect
+from nnplug.registry.components import AnyEntry, Kind, Registry
+from nnplug.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
+
+
+def accelerated(
+    network: torch.nn.Module, workload: Workload, *, registry: Registry, progress: Progress
+) -> torch.nn.Module:
+    """Return what the first accelerator, in the order of names, makes of a network; else the network itself.
+
+    An accelerator that cannot be imported, or that fails, costs a notice, and the next one is tried.
+
+    Args:
+        network: on the device of the workload.
+        workload: what the network will compute.
+        registry: which accelerators there are.
+        progress: told of accelerators that fail.
+
+    Raises:
+        InvalidPlugin: an accelerator replaced parameters of the network or changed names in its state dict.
+        AmbiguousComponent: two distributions offer one name.
+    """
+    parameters, names = dict(network.named_parameters()), set(network.state_dict())
+    for name in registry.names(Kind.ACCELERATOR):
+        entry = registry.get(ACCELERATOR, name)
+        try:
+            faster = _accelerate(entry, network, workload)
+        except (ComponentFailed, InvalidPlugin) as error:
+            faster = None
+            progress.notice(f"{error}. The network computes without it")
+        _check_kept(entry, faster or network, parameters, names)
+        if faster is not None:
+            return faster
+    return network
+
+
+def accelerators(registry: Registry) -> list[AnyEntry]:
+    """Return all accelerators: no plans name them, so that none is resolved by its record."""
+    return [entry for entry in registry if entry.kind is Kind.ACCELERATOR]
+
+
+def _accelerate(entry: AcceleratorEntry, network: torch.nn.Module, workload: Workload) -> torch.nn.Module | None:
+    import torch
+
+    accelerator = entry.create()
+    with attributed(accelerator):
+        faster = accelerator.accelerate(network, workload)
+    return None if faster is None else expect(accelerator, faster, torch.nn.Module)
+
+
+def _check_kept(
+    entry: AcceleratorEntry, network: torch.nn.Module, parameters: Mapping[str, torch.nn.Parameter], names: set[str]
+) -> None:
+    """Refuse a network that would not train the parameters, or not load the weights, that the plans' network has."""
+    now = dict(network.named_parameters())
+    changed = {name for name in now.keys() | parameters.keys() if now.get(name) is not parameters.get(name)}
+    changed |= names ^ set(network.state_dict())
+    if changed:
+        raise InvalidPlugin(
+            f"{entry} changed {min(changed)!r} of the network, whose parameters and names must stay. Leave it out with "
+            f"-p no:{entry.source.plugin}"
+        )

@@ -1,0 +1,35 @@
+"""Convolutions of images that are joined along their channels, as decoders of U-Nets have them.
+
+An accelerator that knows these layers can read the images where they are; without one they are joined.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class JoinedConv3d(nn.Conv3d):
+    """nn.Conv3d of images that are joined along their channels; the same parameters under the same names."""
+
+    def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
+        """Return the convolution (B, out, z, y, x) of images (B, C1, z, y, x), (B, C2, z, y, x), ..
+
+        `in_channels` is the sum of their channels. The list is empty afterwards, so that the memory of images that
+        nothing else needs is free while the convolution computes.
+        """
+        return super().forward(_join(images))
+
+
+class JoinedConv2d(nn.Conv2d):
+    """nn.Conv2d of images that are joined along their channels; the same parameters under the same names."""
+
+    def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
+        """Return the convolution (B, out, y, x) of images (B, C1, y, x), (B, C2, y, x), ..; see `JoinedConv3d`."""
+        return super().forward(_join(images))
+
+
+def _join(images: list[Tensor]) -> Tensor:
+    joined = torch.cat(images, 1)
+    images.clear()
+    return joined

@@ -1,0 +1,113 @@
+"""Convolutions that PyTorch computes slowly on a CPU, computed faster; equal to rounding.
+
+Found with PyTorch 2.13 (oneDNN 3.12) on a CPU without AVX512; bench/rows/step.py measures the whole step:
+
+* Convolutions of kernel size 3 do fewer multiplications (`winograd`).
+* Convolutions of kernel size 1 with few outputs miss oneDNN; transposed convolutions without overlap go through it
+  slowly, backward above all. Both are matrix products (transposed ones in `unpooling`).
+* Instance norm copies channels-last images, and group norm's gradient is slow. Batch norm of one sample is neither
+  (`norm`).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
+from nnplug_cpu import winograd
+from nnplug_cpu.tiling import Tiling
+
+
+class WinogradConv3d(nn.Conv3d):
+    """nn.Conv3d with kernel size 3, stride 1 and padding 1 along the first axis."""
+
+    largest_tile: int
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv3d's)
+        tiling = Tiling.best(input.shape[2], self.largest_tile)
+        if tiling is None:
+            direct: Tensor = super()._conv_forward(input, weight, bias)
+            return direct
+        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding), tiling)
+
+
+class WinogradConv2d(nn.Conv2d):
+    """nn.Conv2d with kernel size 3, stride 1 and padding 1 along the first axis."""
+
+    largest_tile: int
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv2d's)
+        tiling = Tiling.best(input.shape[2], self.largest_tile)
+        if tiling is None:
+            direct: Tensor = super()._conv_forward(input, weight, bias)
+            return direct
+        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding), tiling)
+
+
+class WinogradJoinedConv3d(JoinedConv3d):
+    """JoinedConv3d as `WinogradConv3d`; without gradients it reads the images where they are."""
+
+    largest_tile: int
+
+    def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
+        """See `JoinedConv3d`."""
+        tiling = Tiling.best(images[0].shape[2], self.largest_tile)
+        if tiling is None or torch.is_grad_enabled():
+            return super().forward(images)
+        return _convolve_joined(self, images, tiling)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv3d's)
+        tiling = Tiling.best(input.shape[2], self.largest_tile)
+        if tiling is None:
+            direct: Tensor = super()._conv_forward(input, weight, bias)
+            return direct
+        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding), tiling)
+
+
+class WinogradJoinedConv2d(JoinedConv2d):
+    """JoinedConv2d as `WinogradConv2d`; without gradients it reads the images where they are."""
+
+    largest_tile: int
+
+    def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
+        """See `JoinedConv2d`."""
+        tiling = Tiling.best(images[0].shape[2], self.largest_tile)
+        if tiling is None or torch.is_grad_enabled():
+            return super().forward(images)
+        return _convolve_joined(self, images, tiling)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv2d's)
+        tiling = Tiling.best(input.shape[2], self.largest_tile)
+        if tiling is None:
+            direct: Tensor = super()._conv_forward(input, weight, bias)
+            return direct
+        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding), tiling)
+
+
+class PointwiseConv3d(nn.Conv3d):
+    """nn.Conv3d with kernel size 1 and stride 1."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv3d's)
+        return _pointwise(input, weight, bias)
+
+
+class PointwiseConv2d(nn.Conv2d):
+    """nn.Conv2d with kernel size 1 and stride 1."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv2d's)
+        return _pointwise(input, weight, bias)
+
+
+def _convolve_joined(layer: JoinedConv2d | JoinedConv3d, images: list[Tensor], tiling: Tiling) -> Tensor:
+    joined = tuple(images)
+    images.clear()
+    return winograd.convolve_joined(joined, layer.weight, layer.bias, cast(tuple[int, ...], layer.padding), tiling)
+
+
+def _pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A convolution of x (batch, in, *size) by weight (out, in, 1, ...)."""
+    y: Tensor = nn.functional.linear(x.movedim(1, -1), weight.flatten(1), bias)
+    return y.movedim(-1, 1)

@@ -1,0 +1,180 @@
+"""Which layers of a network are replaced, and by what.
+
+A layer is replaced by one that shares its parameters, buffers, hooks and settings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TypeGuard
+
+import torch
+from torch import nn
+
+from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
+from nnplug_cpu.layers import (
+    PointwiseConv2d,
+    PointwiseConv3d,
+    WinogradConv2d,
+    WinogradConv3d,
+    WinogradJoinedConv2d,
+    WinogradJoinedConv3d,
+)
+from nnplug_cpu.norm import (
+    InPlaceNorm2d,
+    InPlaceNorm3d,
+    PerSampleNorm2d,
+    PerSampleNorm3d,
+    PreciseNorm2d,
+    PreciseNorm3d,
+    channels_last,
+)
+from nnplug_cpu.tiling import LARGEST_TILE, PRECISE_TILE, TAPS
+from nnplug_cpu.unpooling import Unpooling2d, Unpooling3d, UnpoolingByRows2d, UnpoolingByRows3d
+
+_CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, JoinedConv2d, JoinedConv3d)
+_TRANSPOSED = (nn.ConvTranspose2d, nn.ConvTranspose3d)
+_NORMS = (nn.InstanceNorm2d, nn.InstanceNorm3d)
+_WINOGRAD = {
+    nn.Conv2d: WinogradConv2d,
+    nn.Conv3d: WinogradConv3d,
+    JoinedConv2d: WinogradJoinedConv2d,
+    JoinedConv3d: WinogradJoinedConv3d,
+}
+_POINTWISE = {nn.Conv2d: PointwiseConv2d, nn.Conv3d: PointwiseConv3d}
+_WITHOUT_EFFECT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+
+Choice = Callable[[nn.Module], type[nn.Module] | None]
+"""A layer -> the class that computes the same faster, if there is one. Subclasses of PyTorch's layers have none."""
+
+
+def for_training(network: nn.Module) -> nn.Module | None:
+    """Return `network` with layers that train faster; None where no layer can be replaced."""
+
+    def choose(layer: nn.Module) -> type[nn.Module] | None:
+        if is_unpooling(layer):
+            return Unpooling3d if isinstance(layer, nn.ConvTranspose3d) else Unpooling2d
+        if is_affine_norm(layer):
+            return PerSampleNorm3d if isinstance(layer, nn.InstanceNorm3d) else PerSampleNorm2d
+        return faster_convolution(layer)
+
+    return _replaced(network, choose, largest_tile=LARGEST_TILE)
+
+
+def for_prediction(network: nn.Module) -> nn.Module | None:
+    """Return `network` with layers that predict faster and in less memory; None where no layer can be replaced.
+
+    Winograd's tiles are the more precise ones. Statistics of norms are not the fused ones, which lose digits that
+    labels near a border depend on.
+    """
+    alone = _norms_after_convolutions(network)
+
+    def choose(layer: nn.Module) -> type[nn.Module] | None:
+        if is_unpooling(layer):
+            return UnpoolingByRows3d if isinstance(layer, nn.ConvTranspose3d) else UnpoolingByRows2d
+        if is_affine_norm(layer):
+            solid = isinstance(layer, nn.InstanceNorm3d)
+            if layer in alone:
+                return InPlaceNorm3d if solid else InPlaceNorm2d
+            return PreciseNorm3d if solid else PreciseNorm2d
+        return faster_convolution(layer)
+
+    return _replaced(network, choose, largest_tile=PRECISE_TILE)
+
+
+def faster_convolution(layer: nn.Module) -> type[nn.Module] | None:
+    """Return the class that computes a convolution faster, if there is one."""
+    kind = type(layer)
+    if kind not in _CONVOLUTIONS or not isinstance(layer, nn.Conv2d | nn.Conv3d):
+        return None
+    plain = {*layer.stride, *layer.dilation, layer.groups} == {1} and layer.padding_mode == "zeros"
+    keeps_size = tuple(layer.padding) == tuple((k - 1) / 2 for k in layer.kernel_size)
+    if not (plain and keeps_size):
+        return None
+    if set(layer.kernel_size) == {1}:
+        return _POINTWISE.get(kind)
+    return _WINOGRAD[kind] if layer.kernel_size[0] == TAPS and layer.in_channels > 1 else None
+
+
+def is_unpooling(layer: nn.Module) -> bool:
+    """Whether a layer is a transposed convolution without overlap."""
+    if type(layer) not in _TRANSPOSED or not isinstance(layer, nn.ConvTranspose2d | nn.ConvTranspose3d):
+        return False
+    plain = {*layer.padding, *layer.output_padding} == {0} and {*layer.dilation, layer.groups} == {1}
+    return plain and layer.kernel_size == layer.stride
+
+
+def is_affine_norm(layer: nn.Module) -> bool:
+    """Whether a layer is an instance norm with scale and shift, without running statistics."""
+    if type(layer) not in _NORMS or not isinstance(layer, nn.InstanceNorm2d | nn.InstanceNorm3d):
+        return False
+    return layer.affine and not layer.track_running_stats
+
+
+def _replaced(network: nn.Module, choose: Choice, *, largest_tile: int) -> nn.Module | None:
+    """Replace layers in `network`; a layer in several places stays one layer."""
+    made = {layer: _as(kind, layer) for layer in network.modules() if (kind := choose(layer)) is not None}
+    if not made:
+        return None
+    for layer in made.values():
+        if isinstance(layer, WinogradConv2d | WinogradConv3d | WinogradJoinedConv2d | WinogradJoinedConv3d):
+            layer.largest_tile = largest_tile
+    for path, layer in list(network.named_modules(remove_duplicate=False)):
+        if layer in made and path:
+            parent, _, name = path.rpartition(".")
+            setattr(network.get_submodule(parent), name, made[layer])
+    network = made.get(network, network)
+    _order_channels_last(network)
+    return network
+
+
+def _as(kind: type[nn.Module], layer: nn.Module) -> nn.Module:
+    """Return a layer of another class that shares all that `layer` has, as `copy.copy` would for its own class."""
+    faster = kind.__new__(kind)
+    vars(faster).update(vars(layer))
+    return faster
+
+
+def _order_channels_last(network: nn.Module) -> None:
+    for parameter in network.parameters():
+        if parameter.dim() in (4, 5):
+            # Not `contiguous`, which keeps the strides of a kernel with one input channel: by them, PyTorch
+            # chooses the order of the output.
+            order = channels_last(parameter.dim())
+            parameter.data = torch.empty_like(parameter.data, memory_format=order).copy_(parameter.data)
+
+
+def _norms_after_convolutions(network: nn.Module) -> set[nn.Module]:
+    """Return the norms whose input nothing else can need: a convolution of the same `nn.Sequential` has just made it.
+
+    Layers that are in several places, or that hooks look into, are none of them.
+    """
+    places = Counter(layer for _, layer in network.named_modules(remove_duplicate=False))
+    found = set()
+    for block in network.modules():
+        fresh = False
+        for layer in _in_order(block) if _is_sequence(block) else ():
+            if fresh and is_affine_norm(layer) and places[layer] == 1 and not _is_watched(layer):
+                found.add(layer)
+            fresh = type(layer) in (*_CONVOLUTIONS, *_TRANSPOSED) or (fresh and isinstance(layer, _WITHOUT_EFFECT))
+            fresh = fresh and not _is_watched(layer)
+    return found
+
+
+def _is_sequence(block: nn.Module) -> TypeGuard[nn.Sequential]:
+    return isinstance(block, nn.Sequential) and type(block).forward is nn.Sequential.forward
+
+
+def _in_order(block: nn.Sequential) -> Iterator[nn.Module]:
+    """Yield the layers that a sequence calls one after another, those of sequences in it included."""
+    for layer in block:
+        if _is_sequence(layer) and not _is_watched(layer):
+            yield from _in_order(layer)
+        else:
+            yield layer
+
+
+def _is_watched(layer: nn.Module) -> bool:
+    """Whether a hook is given what the layer takes or makes."""
+    return bool(layer._forward_hooks or layer._forward_pre_hooks)  # noqa: SLF001 - PyTorch has no public way to ask
