@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
 from types import ModuleType
 
 import numpy as np
 import pytest
-from torch import nn
+from torch import Tensor, nn
 
 from nnplug.contracts import TrainingLength
 from nnplug.errors import NnplugError
@@ -139,6 +140,42 @@ class SilentExecutor(LocalExecutor):
         return iter([function(item, Silent()) for item in items])
 
 
+class RoundingAccelerator:
+    """Computes logits in half precision."""
+
+    def accelerate(self, network, workload):
+        network.register_forward_hook(lambda module, inputs, logits: half(logits))
+        return network
+
+
+def half(logits):
+    return logits.half().float() if isinstance(logits, Tensor) else [one.half().float() for one in logits]
+
+
+class FreezingAccelerator:
+    def accelerate(self, network, workload):
+        network.twice.register_forward_hook(lambda module, inputs, output: output.detach())
+        return network
+
+
+class RenamingAccelerator:
+    def accelerate(self, network, workload):
+        return nn.Sequential(network)
+
+
+class CopyingAccelerator:
+    def accelerate(self, network, workload):
+        return copy.deepcopy(network)
+
+
+class InPlaceAccelerator:
+    """Overwrites the input of norms, which the network needs again."""
+
+    def accelerate(self, network, workload):
+        network.norm.register_forward_hook(lambda module, inputs, output: inputs[0].copy_(output))
+        return network if workload.purpose == "prediction" else None
+
+
 @pytest.mark.parametrize(
     ("kind", "target", "check", "message"),
     [
@@ -178,6 +215,11 @@ class SilentExecutor(LocalExecutor):
         (Kind.TRAINER, LazyTrainer, "shortens itself", r"options_for\(.*the length is TrainingLength\(iterations=1000"),
         (Kind.TRAINER, ForeignLogTrainer, "trains a 3D network", "log.jsonl, line 1: .*unknown field 'loss'"),
         (Kind.POSTPROCESSOR, InPlacePostprocessor, "fits a rule that JSON holds", "is not what JSON holds"),
+        (Kind.ACCELERATOR, RoundingAccelerator, "predicts the same in 3D", "logits change by .* of the largest"),
+        (Kind.ACCELERATOR, InPlaceAccelerator, "predicts the same in 2D", "logits change by .* of the largest"),
+        (Kind.ACCELERATOR, FreezingAccelerator, "has the same gradients in 3D", "parameter .* has no gradient"),
+        (Kind.ACCELERATOR, RenamingAccelerator, "keeps the parameters for training", "the names in the state dict"),
+        (Kind.ACCELERATOR, CopyingAccelerator, "keeps the parameters for prediction", "is another object"),
         (Kind.POSTPROCESSOR, InPlacePostprocessor, "applies its rule to a copy", "that was given has been changed"),
     ],
 )

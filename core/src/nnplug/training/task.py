@@ -52,7 +52,7 @@ def make_task(
     fold: Fold,
     runtime: Runtime,
 ) -> TrainingTask:
-    """All that the trainer of a job gets, the network with initial weights included; accelerators are components too."""
+    """All that the trainer of a job gets, the network with initial weights included; accelerators are components."""
     configuration = job.plans.configuration(job.configuration)
     return TrainingTask(
         network=_network(job, components, configuration, runtime.progress),
