@@ -37,7 +37,7 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo made.
+    """The results of the demo.
 
     Attributes:
         dataset: the phantom training data.

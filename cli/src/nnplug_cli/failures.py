@@ -1,4 +1,4 @@
-"""What users can cause, told in a line each on stderr; all else is a bug and traces."""
+"""Print errors that users can mend as one line each on stderr; any other error is a bug and prints its traceback."""
 
 from __future__ import annotations
 

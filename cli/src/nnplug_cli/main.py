@@ -72,7 +72,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what users can cause is told in a line, all else is a bug and traces."""
+        """Run a command; errors that users can mend are one line, any other error is a bug and prints its traceback."""
         with told(verbose=lambda: isinstance(ctx.obj, Context) and ctx.obj.verbose):
             return super().invoke(ctx)
 

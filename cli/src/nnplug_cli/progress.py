@@ -1,4 +1,4 @@
-"""How a command shows a stage's progress: bars on a terminal, lines elsewhere, always on stderr."""
+"""Show the progress of stages: bars on a terminal, lines elsewhere, always on stderr."""
 
 from __future__ import annotations
 

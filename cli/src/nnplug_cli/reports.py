@@ -1,4 +1,4 @@
-"""What verifying found, a line per finding."""
+"""Print the findings of verifying, a line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several commands ask of planning, from their options."""
+"""Make the planning request that several commands share, from their options."""
 
 from __future__ import annotations
 

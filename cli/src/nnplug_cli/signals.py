@@ -23,7 +23,7 @@ class Stopped(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """What shells give for a command that a signal ended."""
+        """Return the exit code that shells give for a command that a signal ended."""
         return 128 + self.signal
 
 

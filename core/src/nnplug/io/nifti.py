@@ -177,7 +177,7 @@ def _chunks(file: gzip.GzipFile | BufferedReader) -> Iterator[bytes]:
 
 
 def _nonfinite(data: bytes, dtype: np.dtype[Any]) -> tuple[int, bytes]:
-    """How many of the numbers of type `dtype` in `data` are not finite, and the bytes of a last, torn one."""
+    """Count the numbers of type `dtype` in `data` that are not finite; return the bytes of an incomplete last one."""
     whole = len(data) // dtype.itemsize
     voxels = np.frombuffer(data, dtype, whole)
     return int(np.count_nonzero(~np.isfinite(voxels))), data[whole * dtype.itemsize :]

@@ -1,4 +1,4 @@
-"""What users override on the command line: `--set KIND.KEY=VALUE`, `--set plan.patch_size=[64,64,64]`."""
+"""Parse what users override on the command line: `--set KIND.KEY=VALUE`, `--set plan.patch_size=[64,64,64]`."""
 
 from __future__ import annotations
 

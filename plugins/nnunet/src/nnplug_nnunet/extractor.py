@@ -57,7 +57,7 @@ class ForegroundSummary:
 
 @dataclass(frozen=True)
 class CaseMeasure:
-    """What the fingerprint takes of one case; `channels` is empty where the case has no foreground."""
+    """The measurements of one case; `channels` is empty where the case has no foreground."""
 
     spacing: tuple[float, float, float]
     cropped_shape: tuple[int, int, int]
@@ -151,5 +151,5 @@ def _fingerprint(measures: Sequence[CaseMeasure], dataset: Dataset) -> Fingerpri
 
 
 def _middles(count: int, parts: int) -> npt.NDArray[np.intp]:
-    """The middle of each of so many equal parts of `count` voxels."""
+    """Return the middle of each of `parts` equal parts of `count` voxels."""
     return ((np.arange(parts) + 0.5) * count / parts).astype(np.intp)

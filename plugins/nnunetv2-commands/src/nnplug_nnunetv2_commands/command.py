@@ -1,4 +1,4 @@
-"""What all commands share: how they parse, what they are given, how they fail."""
+"""The parts that all commands share: parsing, the call's context, failures."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Environment:
 
     @property
     def workers(self) -> int | None:
-        """How many cases are in work at once; None for one per core."""
+        """Return the number of cases that are processed at once; None for one per core."""
         return self._count(WORKERS, least=1)
 
     @property

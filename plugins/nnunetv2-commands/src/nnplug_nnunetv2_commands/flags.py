@@ -55,12 +55,12 @@ def datasets(parser: ArgumentParser) -> None:
 
 
 def workers(parser: ArgumentParser, flag: str = "-np") -> None:
-    """How many cases are in work at once."""
+    """Add the number of cases that are processed at once."""
     parser.add_argument(flag, type=at_least(1), help="cases in work at once [nnUNet_def_n_proc, else one per core]")
 
 
 def extraction(parser: ArgumentParser, *, workers_flag: str) -> None:
-    """What fingerprint extraction takes."""
+    """Add the flags of fingerprint extraction."""
     parser.add_argument("-fpe", default=EXTRACTOR, choices=[EXTRACTOR], help="who measures")
     workers(parser, workers_flag)
     parser.add_argument("--verify_dataset_integrity", action="store_true", help="first report all faults of the data")
@@ -68,7 +68,7 @@ def extraction(parser: ArgumentParser, *, workers_flag: str) -> None:
 
 
 def planning(parser: ArgumentParser) -> None:
-    """What planning takes."""
+    """Add the flags of planning."""
     parser.add_argument("-pl", default=PLANNER, help="nnU-Net's planner class, or a plugin's planner")
     parser.add_argument("-gpu_memory_target", type=float, help="GB of GPU memory to plan for")
     parser.add_argument("-preprocessor_name", default="DefaultPreprocessor", choices=["DefaultPreprocessor"])
@@ -77,7 +77,7 @@ def planning(parser: ArgumentParser) -> None:
 
 
 def preprocessing(parser: ArgumentParser) -> None:
-    """What preprocessing takes."""
+    """Add the flags of preprocessing."""
     parser.add_argument("-c", nargs="+", default=list(CONFIGURATIONS), metavar="NAME", help="configurations")
     parser.add_argument(
         "-np", nargs="+", type=at_least(1), metavar="N", help="cases in work at once: one number, or one for each -c"
@@ -85,7 +85,7 @@ def preprocessing(parser: ArgumentParser) -> None:
 
 
 def training(parser: ArgumentParser, *, trainer: str = "-tr", plans: str = "-p") -> None:
-    """Which training a model came from."""
+    """Add the flags that name the training of a model."""
     parser.add_argument(trainer, default=TRAINER, help="the trainer [nnUNetTrainer]")
     parser.add_argument(plans, default=PLANS, help="the plans [nnUNetPlans]")
 
@@ -96,14 +96,14 @@ def folds(parser: ArgumentParser) -> None:
 
 
 def device(parser: ArgumentParser) -> None:
-    """Where networks run."""
+    """Add the device that networks run on."""
     parser.add_argument(
         "-device", choices=["cuda", "cpu", "mps"], help="where networks run [the first of cuda, mps and cpu]"
     )
 
 
 def prediction(parser: ArgumentParser) -> None:
-    """What prediction takes, whichever way the model is named."""
+    """Add the flags of prediction, for models that are named and for models that are given as a folder."""
     parser.add_argument("-i", type=Path, required=True, help="folder of images CASE_0000, CASE_0001 ..")
     parser.add_argument("-o", type=Path, required=True, help="folder for the label maps")
     folds(parser)
@@ -129,7 +129,7 @@ def prediction(parser: ArgumentParser) -> None:
 
 
 def scoring(parser: ArgumentParser) -> None:
-    """What both scoring commands take."""
+    """Add the flags of both scoring commands."""
     parser.add_argument("gt_folder", type=Path, help="folder of references")
     parser.add_argument("pred_folder", type=Path, help="folder of predictions of the same names")
     parser.add_argument("-o", type=Path, metavar="FILE", help="the summary [summary.json in pred_folder]")
@@ -138,6 +138,6 @@ def scoring(parser: ArgumentParser) -> None:
 
 
 def label_files(parser: ArgumentParser) -> None:
-    """What labels mean."""
+    """Add the files that define the labels."""
     parser.add_argument("-plans_json", type=Path, metavar="FILE", help="plans.json [the one in the input folder]")
     parser.add_argument("-dataset_json", type=Path, metavar="FILE", help="dataset.json [the one in the input folder]")

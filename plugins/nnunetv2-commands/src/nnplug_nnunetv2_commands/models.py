@@ -33,12 +33,12 @@ def find_folder(call: Call, options: Options, *, dataset: str, configuration: st
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether nnplug trained the folds of a model folder; otherwise nnU-Net did."""
+    """Return whether nnplug trained the folds of a model folder; otherwise nnU-Net did."""
     return any(folder.glob("fold_*/run.json"))
 
 
 def weights_kind(checkpoint: str) -> WeightsKind:
-    """What a name such as checkpoint_best.pth stands for."""
+    """Return the kind of weights that a name such as checkpoint_best.pth stands for."""
     return "best" if checkpoint == "checkpoint_best.pth" else "final"
 
 

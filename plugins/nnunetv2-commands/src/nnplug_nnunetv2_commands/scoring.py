@@ -115,7 +115,7 @@ def read_rule(path: Path, description: DatasetDescription, call: Call) -> Fitted
 
 
 def is_pickle(path: Path) -> bool:
-    """Whether a file is a pickle rather than JSON; it is not loaded for that."""
+    """Return whether a file is a pickle rather than JSON, without loading it."""
     with path.open("rb") as file:
         return file.read(1) == b"\x80"
 

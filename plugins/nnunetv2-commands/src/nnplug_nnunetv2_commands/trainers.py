@@ -1,4 +1,4 @@
-"""What nnU-Net has a trainer class for is an option here: its class names, translated."""
+"""Translate the names of nnU-Net's trainer classes into options."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ FILES = ("checkpoint_final.pth", "checkpoint_best.pth", "checkpoint_latest.pth")
 def open_job(
     call: Call, workspace: NnunetWorkspace, trainer: TrainerChoice, *, plans: str, configuration: str, fold: str
 ) -> TrainingJob:
-    """What to train, of what nnUNet_preprocessed holds.
+    """Return the training job, from what lies in nnUNet_preprocessed.
 
     Raises:
         NnplugError: plans or prepared cases are missing; the message names the command that makes them.

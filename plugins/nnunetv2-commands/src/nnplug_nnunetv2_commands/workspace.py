@@ -61,7 +61,7 @@ class NnunetWorkspace(Workspace):
         return self.folder / f"{plans}_{configuration}"
 
     def previous(self, plans: str, configuration: str) -> Path:
-        """What the previous stage of a cascade predicted for the cases of a configuration."""
+        """The folder of the label maps that the previous stage predicted for a configuration."""
         return self.folder / f"{plans}_{configuration}_previous"
 
     def run(self, plans: str, configuration: str, fold: int | str) -> RunFolder:
@@ -70,7 +70,7 @@ class NnunetWorkspace(Workspace):
 
     @property
     def crossval(self) -> Path:
-        """What comparing configurations leaves, beside the models that it compares."""
+        """The folder of the results of comparing configurations, beside the models."""
         assert self.results is not None, "whoever asks for runs gives the results folder"
         return self.results / self.dataset / f"crossval_{self.trainer}"
 
@@ -81,5 +81,5 @@ class NnunetWorkspace(Workspace):
 
 
 def model_folder(results: Path, dataset: str, trainer: str, plans: str, configuration: str) -> Path:
-    """Where nnU-Net keeps the folds of a training."""
+    """The folder of the folds of a training, in nnU-Net's layout."""
     return results / dataset / f"{trainer}__{plans}__{configuration}"

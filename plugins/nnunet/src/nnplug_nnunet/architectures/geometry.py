@@ -1,4 +1,4 @@
-"""What both U-Nets share: their geometry, checked, and arithmetic on it."""
+"""The geometry that both U-Nets share: its checks, and arithmetic on it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class UNetGeometry:
 
     @property
     def divisor(self) -> Size:
-        """What each axis of a patch must be a multiple of: the product of its strides."""
+        """Return the number that each axis of a patch must be a multiple of: the product of its strides."""
         return tuple(prod(axis) for axis in zip(*self.strides, strict=True))
 
     def sizes(self, patch_size: Sequence[int]) -> list[Size]:

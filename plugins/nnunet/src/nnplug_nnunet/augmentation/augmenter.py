@@ -196,5 +196,5 @@ def _check_range(name: str, limits: Range) -> None:
 
 
 def is_anisotropic(patch_size: Sequence[int]) -> bool:
-    """Whether a 3D patch is so thin along its first axis that it is only moved in plane."""
+    """Return whether a 3D patch is so thin along its first axis that it is only moved in plane."""
     return len(patch_size) == 3 and max(patch_size) / patch_size[0] > ANISOTROPY

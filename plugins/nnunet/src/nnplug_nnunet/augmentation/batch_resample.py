@@ -23,7 +23,7 @@ def batch_positions(
     device: torch.device,
     offsets: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Where the voxels of N patches lie in their sources, both seen from their centres.
+    """Return the positions of the voxels of N patches in their sources, both relative to their centres.
 
     Args:
         matrices: (N, axes, axes), offset from the patch's centre -> offset from the source's centre, in voxels.

@@ -127,7 +127,7 @@ def _operate(labels: npt.NDArray[np.int16], operation: Operation) -> None:
 
 
 def _around(mask: Mask, margin: int) -> tuple[slice, ...]:
-    """Where a mask is, with a margin that no operation leaves."""
+    """Return the bounding box of a mask, with a margin that no operation leaves."""
     (found,) = ndimage.find_objects(mask.astype(np.uint8))
     return tuple(slice(max(0, side.start - margin), side.stop + margin) for side in found)
 

@@ -24,7 +24,7 @@ _TIE = 1e-5
 def grid_positions(
     affine: npt.NDArray[np.float64], size: Sequence[int], source_size: Sequence[int]
 ) -> tuple[torch.Tensor, ...]:
-    """Where the voxels of a patch lie in its source, both seen from their centres.
+    """Return the positions of the voxels of a patch in its source, both relative to their centres.
 
     Args:
         affine: (axes, axes), offset from the patch's centre -> offset from the source's centre, in voxels.
@@ -59,7 +59,7 @@ def displaced(
 
 
 def is_separable(affine: npt.NDArray[np.float64]) -> bool:
-    """Whether every axis goes its own way, so that an operation per axis does."""
+    """Return whether the positions are separable, so that one operation per axis suffices."""
     return not (affine - np.diag(np.diag(affine))).any()
 
 
@@ -113,12 +113,12 @@ def _sum(terms: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def _shape(positions: Sequence[torch.Tensor]) -> tuple[int, ...]:
-    """Of the patch to which the positions broadcast."""
+    """Return the shape of the patch to which the positions broadcast."""
     return np.broadcast_shapes(*(tuple(p.shape) for p in positions))
 
 
 def _agreement(flat: torch.Tensor, strides: Sequence[int]) -> torch.Tensor:
-    """Whether each voxel has the label of its next neighbours along all axes.
+    """Return whether each voxel has the label of its next neighbours along all axes.
 
     Rows are run through as one line, which is several times faster; the last voxel of a row has no meaning.
     """

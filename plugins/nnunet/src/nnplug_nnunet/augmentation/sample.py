@@ -1,4 +1,4 @@
-"""What the transforms of this package share: a sample, the two halves of a transform, and ways to draw."""
+"""The parts that all transforms share: a sample, the two halves of a transform, and ways to draw."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def on_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
 
 
 def happens(rng: np.random.Generator, probability: float) -> bool:
-    """Whether something of that probability happens."""
+    """Draw whether an event of that probability happens."""
     return bool(rng.random() < probability)
 
 
@@ -101,7 +101,7 @@ def draw_channels(rng: np.random.Generator, channels: int, probability: float) -
 
 
 def draw_factor(rng: np.random.Generator, limits: Range) -> float:
-    """A factor of which half of the draws lie below 1 and half above, each half uniformly.
+    """Draw a factor: below 1 or above 1 with equal probability, uniformly on each side.
 
     Where the range lies above 1 altogether it is uniform.
     """

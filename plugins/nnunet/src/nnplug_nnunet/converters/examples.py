@@ -1,4 +1,4 @@
-"""What the examples of all converters show: tiny images and label maps."""
+"""Tiny images and label maps for the examples of all converters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which label map belongs to which image, by their names alone."""
+"""Match label maps to images by their names."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def match_names(wanted: Sequence[str], offered: Sequence[str]) -> dict[str, Matc
 
 
 def common_name(a: str, b: str) -> str:
-    """What two names share: their longest common part, without the separators around it."""
+    """Return the longest common part of two names, without the separators around it."""
     block = SequenceMatcher(None, a, b, autojunk=False).find_longest_match()
     return a[block.a : block.a + block.size].strip("_-. ")
 

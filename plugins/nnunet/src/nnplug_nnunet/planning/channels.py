@@ -21,14 +21,14 @@ MASK_BELOW = 0.75
 
 
 def is_known(channel: str) -> bool:
-    """Whether nnU-Net reads a normalisation from that channel name."""
+    """Return whether nnU-Net derives a normalisation from that channel name."""
     return channel.casefold() in NORMALIZERS
 
 
 def normalization(
     channel: str, relative_size: float, registry: Registry, *, normalizer: str | None = None
 ) -> Normalization:
-    """How one channel is normalised.
+    """Return the normalisation of one channel.
 
     Args:
         channel: its name in `dataset.json`.

@@ -17,7 +17,7 @@ MIN_BATCH_SIZE = 2
 
 @dataclass(frozen=True)
 class Fit:
-    """What fits: a patch, its network's stages (None where it decides them itself), and how many in a batch."""
+    """The largest fit: a patch, its network's stages (None where it decides them itself), and the batch size."""
 
     patch_size: Size
     batch_size: int

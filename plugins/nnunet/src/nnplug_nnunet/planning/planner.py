@@ -77,7 +77,7 @@ class NnunetPlanner:
         )
 
     def fitter(self, budget: Budget, network: Network) -> Fitter:
-        """What fits a network to a budget, scaled to the memory target."""
+        """Return the budget that a network is fitted to, scaled to the memory target."""
         preset = self.preset
         return Fitter(
             elements=cache(network.elements),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Budget:
-    """What one dimensionality may spend.
+    """The budget of one dimensionality.
 
     Attributes:
         elements: of feature maps, for the reference batch at the preset's memory target.

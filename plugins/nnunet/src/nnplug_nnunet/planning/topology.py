@@ -51,7 +51,7 @@ class Pyramid:
 
     @cached_property
     def divisor(self) -> Size:
-        """What each axis of a patch must be a multiple of."""
+        """Return the number that each axis of a patch must be a multiple of."""
         return tuple(map(prod, zip(*self.strides, strict=True)))
 
     def pad(self, patch_size: Sequence[float]) -> Size:
