@@ -17,7 +17,7 @@ from nnplug.inference.folder import predict_folder
 from nnplug.models.open import open_models
 from nnplug.pipeline.request import PlanRequest, RunRequest
 from nnplug.pipeline.run import run
-from nnplug.preparation.make_plans import DEFAULT_RECIPE, choose
+from nnplug.preparation.make_plans import choose
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
@@ -109,7 +109,7 @@ def _request(dataset: Dataset, folder: Path, plugins: Plugins, options: Mapping[
 
 def _short_training(plugins: Plugins) -> Mapping[str, Any]:
     """Return the options that the trainer of the default recipe gives for the demo's length."""
-    choices, _ = choose(plugins.registry, DEFAULT_RECIPE, {}, {})
+    choices, _ = choose(plugins.registry, None, {}, {})
     choice = choices[Kind.TRAINER]
     trainer: Trainer = plugins.registry.create(Kind.TRAINER, choice.name, choice.options)
     with attributed(trainer):

@@ -71,7 +71,9 @@ def component_options(command: Command) -> Command:
         return command(*args, choices=Choices(recipe, components, memory_gb, plans_name), **others)
 
     decorators = [
-        click.option("--recipe", metavar="NAME", help="A plugin's choice of all components [default: nnunet]."),
+        click.option(
+            "--recipe", metavar="NAME", help="A plugin's choice of all components [default: the default recipe]."
+        ),
         *(
             click.option(f"--{kind}", metavar="NAME", help=f"The {kind}, instead of the recipe's.")
             for kind in PLAN_KINDS

@@ -18,7 +18,7 @@ def plan_request(
     from nnplug.pipeline.request import PlanRequest
 
     return PlanRequest(
-        recipe=choices.recipe or "nnunet",
+        recipe=choices.recipe,
         name=choices.name,
         components=choices.components,
         options=plan_options(choices, overrides),

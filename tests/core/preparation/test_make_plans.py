@@ -56,7 +56,7 @@ def plugins(install):
 def plan(plugins):
     """`plan(recipe="tiny")` plans the same small dataset."""
 
-    def plan(*, fingerprint=FINGERPRINT, dataset=DATASET, **arguments):
+    def plan(*, fingerprint=FINGERPRINT, dataset=DATASET, plugins=plugins, **arguments):
         measured = Fingerprint.from_data(fingerprint, "fingerprint.json")
         description = DatasetDescription.from_data(dataset, "dataset.json")
         return make_plans(measured, description, dataset="Dataset001_A", plugins=plugins, **arguments)
@@ -76,7 +76,7 @@ def test_the_default_recipe_names_every_kind(plan):
     assert plans.configurations["3d_fullres"].architecture.name == "plain-conv-unet"
 
 
-def test_what_a_recipe_leaves_out_is_nnunets(plan):
+def test_what_a_recipe_leaves_out_is_the_defaults(plan):
     plans = plan(recipe="tiny")
     assert plans.recipe == "tiny"
     assert plans.choices["trainer"].name == "tiny"
@@ -100,6 +100,69 @@ def test_a_component_of_the_user_takes_the_recipes_place_and_not_its_options(pla
 def test_naming_the_recipes_own_component_keeps_its_options(plan):
     plans = plan(recipe="tiny", components={Kind.TRAINER: "tiny"})
     assert plans.choices["trainer"].options == {"epochs": 3, "rate": 0.5}
+
+
+FOREIGN = """
+@hookimpl
+def nnplug_extractors(): yield ExtractorComponent("foreign", "json:JSONDecoder", "")
+@hookimpl
+def nnplug_augmenters(): yield AugmenterComponent("foreign", "json:JSONDecoder", "")
+@hookimpl
+def nnplug_trainers(): yield TrainerComponent("foreign", "json:JSONDecoder", "")
+@hookimpl
+def nnplug_postprocessors(): yield PostprocessorComponent("foreign", "json:JSONDecoder", "")
+@hookimpl
+def nnplug_normalizers(): yield NormalizerComponent("foreign", "json:JSONDecoder", "")
+@hookimpl
+def nnplug_architectures(): yield ArchitectureComponent("foreign", "fake_nnplug_foreign:Whole", "")
+@hookimpl
+def nnplug_planners(): yield PlannerComponent("foreign", "fake_nnplug_foreign:Planner", "")
+@hookimpl
+def nnplug_recipes():
+    kinds = ("extractor", "planner", "augmenter", "trainer", "postprocessor")
+    yield Recipe("foreign", dict.fromkeys(kinds, "foreign"), "every kind")
+
+class Whole:
+    @classmethod
+    def largest_patch(cls, limit): return tuple(limit)
+    @classmethod
+    def options_for_patch(cls, patch_size): return {}
+    def check_patch(self, patch_size): pass
+
+class Planner:
+    def plan(self, fingerprint, description, context):
+        from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling
+        return Plans(
+            dataset=context.dataset, name=context.name, recipe=context.recipe,
+            choices={str(kind): choice for kind, choice in context.choices.items()},
+            transpose_forward=(0, 1, 2), transpose_backward=(0, 1, 2),
+            median_spacing=(1.0, 1.0, 1.0), median_shape=(32.0, 32.0, 32.0),
+            intensity=fingerprint.foreground_intensity_properties_per_channel,
+            configurations={"whole": Configuration(
+                spacing=(1.0, 1.0, 1.0), patch_size=(32, 32, 32), batch_size=2, median_shape=(32.0, 32.0, 32.0),
+                normalization=(Normalization(name="foreign", use_mask=False),), resampling=Resampling(),
+                batch_dice=False, architecture=Choice(name="foreign"),
+            )},
+        )
+"""
+
+
+@pytest.mark.parametrize("recipe", ["foreign", None], ids=["by a recipe", "by options"])
+def test_who_names_every_kind_plans_without_nnunet(plan, install, recipe):
+    install("nnplug-foreign", "foreign", FOREIGN)
+    kinds = (Kind.EXTRACTOR, Kind.PLANNER, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
+    named = {} if recipe else dict.fromkeys(kinds, "foreign")
+    plans = plan(plugins=Plugins(block=["nnplug-nnunet"]), recipe=recipe, components=named)
+    assert (plans.name, plans.recipe) == ("foreign", recipe or "")
+    assert {provider.distribution for provider in plans.providers} == {"nnplug-foreign"}
+    assert {choice.name for choice in plans.choices.values()} == {"foreign"}
+
+
+def test_without_a_default_the_kinds_that_are_missing_are_named(plan):
+    with pytest.raises(
+        NnplugError, match="no extractor, planner, augmenter, postprocessor is chosen: no plugin offers"
+    ):
+        plan(plugins=Plugins(block=["nnplug-nnunet"]), components={Kind.TRAINER: "tiny"})
 
 
 @pytest.mark.parametrize(

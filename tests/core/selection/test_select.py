@@ -89,7 +89,7 @@ def construct(plans, provider, write_dataset, tmp_path):
         for configuration in CONFIGURATIONS:
             for fold in FOLDS:
                 write_run(space, name, configuration, fold, dict(dataset.description.raw))
-        return SelectRequest(dataset=dataset, workspace=space)
+        return SelectRequest(dataset=dataset, workspace=space, plans=("nnunet",))
 
     return make
 

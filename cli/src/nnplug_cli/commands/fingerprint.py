@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Measure a dataset: shapes, spacings, intensities.")
 @dataset_argument
 @workspace_option
-@click.option("--extractor", default="nnunet", show_default=True, metavar="NAME", help="Who measures.")
+@click.option("--extractor", metavar="NAME", help="What measures [default: the default recipe's].")
 @runtime_options(executor_option, set_option_of(Kind.EXTRACTOR, Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_obj
@@ -37,7 +37,7 @@ def command(
     *,
     dataset: Path,
     workspace: Path | None,
-    extractor: str,
+    extractor: str | None,
     runtime: RuntimeOptions,
     as_json: bool,
 ) -> None:
@@ -45,12 +45,16 @@ def command(
 
     DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw.
     """
+    from nnplug.contracts.kinds import EXTRACTOR
     from nnplug.dataset.dataset import Dataset
     from nnplug.preparation.measure import measure
+    from nnplug.registry.recipes import component_name
     from nnplug.workspace.layout import Workspace
 
     opened = Dataset.open(dataset)
-    component = context.plugins.registry.create(Kind.EXTRACTOR, extractor, runtime.overrides.get(Kind.EXTRACTOR))
+    registry = context.plugins.registry
+    name = extractor or component_name(registry, Kind.EXTRACTOR)
+    component = registry.create(EXTRACTOR, name, runtime.overrides.get(Kind.EXTRACTOR))
     made = context.case_runtime(runtime)
     fingerprint = measure(opened, component, executor=made.executor, progress=made.progress)
     path = Workspace(context.workspace_root(workspace), opened.name).fingerprint

@@ -146,7 +146,7 @@ def _planned(
     configurations: tuple[str, ...],
 ) -> Plans:
     from nnplug.plans.fingerprint import Fingerprint
-    from nnplug.preparation.make_plans import DEFAULT_RECIPE, make_plans
+    from nnplug.preparation.make_plans import make_plans
 
     assert places.fingerprint is not None, "only plans of another dataset need none"
     return make_plans(
@@ -154,7 +154,7 @@ def _planned(
         description,
         dataset=places.dataset,
         plugins=context.plugins,
-        recipe=choices.recipe or DEFAULT_RECIPE,
+        recipe=choices.recipe,
         name=choices.name,
         components=choices.components,
         options=plan_options(choices, overrides),

@@ -23,7 +23,7 @@ def command() -> None:
 @command.command()
 @compared_options(click.option("--dataset-json", required=True, type=_path, help="Labels, regions and ignore label."))
 @click.option("-o", "--output", required=True, type=_path, help="The rule, a JSON file.")
-@click.option("--postprocessor", metavar="NAME", default="largest-component", show_default=True, help="What to fit.")
+@click.option("--postprocessor", metavar="NAME", help="What to fit [default: the default recipe's].")
 @replace_option
 @set_option_of(Kind.POSTPROCESSOR)
 @workers_option
@@ -34,7 +34,7 @@ def fit(
     *,
     compared: Compared,
     output: Path,
-    postprocessor: str,
+    postprocessor: str | None,
     replace: bool,
     overrides: dict[str, dict[str, Any]],
     workers: int | None,
@@ -45,6 +45,7 @@ def fit(
     from nnplug.dataset.sidecars import images_in
     from nnplug.evaluation import postprocess
     from nnplug.plans.plans import Choice
+    from nnplug.registry.recipes import component_name
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.outputs import Outputs
 
@@ -52,19 +53,20 @@ def fit(
     read = (*images_in(compared.references), *images_in(compared.predictions), compared.dataset_json)
     outputs = Outputs((output,), read)
     outputs.check(replace=replace)
+    name = postprocessor or component_name(context.plugins.registry, Kind.POSTPROCESSOR)
     record = postprocess.fit(
         compared.references,
         compared.predictions,
         DatasetDescription.read(compared.dataset_json),
         context.runtime_with(LocalExecutor(workers)),
-        choice=Choice(name=postprocessor, options=overrides.get(Kind.POSTPROCESSOR, {})),
+        choice=Choice(name=name, options=overrides.get(Kind.POSTPROCESSOR, {})),
     )
     outputs.claim(replace=replace)
     record.write(output)
     if as_json:
         print_json(record.data())
     else:
-        click.echo(f"{output}: {postprocessor} {record.rule}")
+        click.echo(f"{output}: {name} {record.rule}")
 
 
 @command.command()

@@ -27,7 +27,7 @@ from nnplug_cli.render import print_json
 @dataset_argument
 @workspace_option
 @configuration_option
-@click.option("--name", default="nnunet", show_default=True, metavar="NAME", help="Which plans.")
+@click.option("--name", metavar="NAME", help="Which plans [default: those of the default recipe].")
 @runtime_options(executor_option, set_option_of(Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_obj
@@ -37,7 +37,7 @@ def command(
     dataset: Path,
     workspace: Path | None,
     configurations: tuple[str, ...],
-    name: str,
+    name: str | None,
     runtime: RuntimeOptions,
     as_json: bool,
 ) -> None:
@@ -49,9 +49,11 @@ def command(
     from nnplug.plans.plans import read_plans
     from nnplug.preparation.preprocess import preprocess_dataset
     from nnplug.workspace.layout import Workspace
+    from nnplug.workspace.plans_name import default_plans_name
 
     opened = Dataset.open(dataset)
     space = Workspace(context.workspace_root(workspace), opened.name)
+    name = name or default_plans_name(context.plugins.registry, space)
     if not space.plans(name).exists():
         raise NnplugError(f"{space.plans(name)}: no such plans. Run: nnplug plan {dataset} --name {name}")
     made = context.case_runtime(runtime)

@@ -44,7 +44,13 @@ class _Comparison:
 _comparison_options = gathered(
     "comparison",
     _Comparison,
-    click.option("--name", "plans", multiple=True, metavar="NAME", help="Which plans; repeatable [default: nnunet]."),
+    click.option(
+        "--name",
+        "plans",
+        multiple=True,
+        metavar="NAME",
+        help="Which plans; repeatable [default: those of the default recipe].",
+    ),
     click.option(
         "--weights",
         type=click.Choice(["final", "best"]),
@@ -91,15 +97,17 @@ def command(
     from nnplug.selection.request import SelectRequest
     from nnplug.selection.select import select
     from nnplug.workspace.layout import Workspace
+    from nnplug.workspace.plans_name import default_plans_name
 
     numbers = tuple(fold for fold in selection.folds if isinstance(fold, int))
     if len(numbers) < len(selection.folds):
         raise click.UsageError("fold 'all' is no part of a cross-validation: it is validated on what it learned from")
     opened = Dataset.open(dataset)
+    space = Workspace(context.workspace_root(workspace), opened.name)
     request = SelectRequest(
         dataset=opened,
-        workspace=Workspace(context.workspace_root(workspace), opened.name),
-        plans=comparison.plans or ("nnunet",),
+        workspace=space,
+        plans=comparison.plans or (default_plans_name(context.plugins.registry, space),),
         configurations=selection.configurations,
         folds=numbers,
         weights=comparison.weights,

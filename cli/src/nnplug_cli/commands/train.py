@@ -58,7 +58,7 @@ class _Training:
 @dataset_argument
 @workspace_option
 @selection_options
-@click.option("--name", default="nnunet", show_default=True, metavar="NAME", help="Which plans.")
+@click.option("--name", metavar="NAME", help="Which plans [default: those of the default recipe].")
 @runtime_options(executor_option, set_option, device_option, devices_option, seed_option, workers_option)
 @gathered(
     "training",
@@ -91,7 +91,7 @@ def command(
     dataset: Path,
     workspace: Path | None,
     selection: FoldSelection,
-    name: str,
+    name: str | None,
     runtime: RuntimeOptions,
     training: _Training,
     as_json: bool,
@@ -133,7 +133,7 @@ def command(
 
 
 def _jobs(
-    runtime: Runtime, folder: Path, root: Path, name: str, selection: FoldSelection, settings: Mapping[str, Any]
+    runtime: Runtime, folder: Path, root: Path, name: str | None, selection: FoldSelection, settings: Mapping[str, Any]
 ) -> list[TrainingJob]:
     """The folds that are asked for, of plans whose options `--set` may change for these trainings alone."""
     from nnplug.dataset.dataset import Dataset
@@ -141,9 +141,11 @@ def _jobs(
     from nnplug.preparation.make_plans import with_options
     from nnplug.training.folds import fold_jobs
     from nnplug.workspace.layout import Workspace
+    from nnplug.workspace.plans_name import default_plans_name
 
     dataset = Dataset.open(folder)
     space = Workspace(root, dataset.name)
+    name = name or default_plans_name(runtime.registry, space)
     path = space.plans(name)
     if not path.exists():
         raise NnplugError(f"{path}: no such plans. Run: nnplug plan {folder} --name {name}")

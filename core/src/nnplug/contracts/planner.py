@@ -22,7 +22,7 @@ class PlanningContext:
     Attributes:
         dataset: the dataset's name.
         name: the name of the plans.
-        recipe: the recipe that `choices` were expanded from.
+        recipe: the recipe that `choices` were expanded from; empty where the user named every kind.
         choices: the component of every kind that is chosen once per plan, and the architecture where the user or
             the recipe names one; a planner takes its own favourite where it is absent. A normalizer that is named is
             for every channel; where it is absent, channels are normalised by their names.

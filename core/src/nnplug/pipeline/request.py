@@ -36,14 +36,14 @@ class PlanRequest:
     """The choices of the user for planning; the recipe decides the rest.
 
     Attributes:
-        recipe: a named choice of components.
+        recipe: a named choice of components; None for the default one.
         name: of the plans; None lets the planner name them.
         components: kind -> name, winning over the recipe.
         options: "plan" or kind -> option -> value, as `--set` gives them.
         configurations: those to plan overrides for and to run; empty means all.
     """
 
-    recipe: str = "nnunet"
+    recipe: str | None = None
     name: str | None = None
     components: Mapping[Kind, str] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

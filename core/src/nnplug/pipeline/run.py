@@ -18,6 +18,7 @@ from nnplug.preparation.preprocess import preprocess_dataset
 from nnplug.preparation.verify import verify
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
+from nnplug.registry.recipes import component_name
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.files import read_json, write_json
 from nnplug.training.extend import is_extension
@@ -105,10 +106,7 @@ def ensure_fingerprint(request: RunRequest, runtime: Runtime) -> Fingerprint:
 
 def _extractor(request: RunRequest, plugins: Plugins) -> str:
     chosen = request.plan.components.get(Kind.EXTRACTOR)
-    recipes = (request.plan.recipe, "nnunet")
-    return chosen or next(
-        c[Kind.EXTRACTOR] for r in recipes if Kind.EXTRACTOR in (c := plugins.registry.recipe(r).choices)
-    )
+    return chosen or component_name(plugins.registry, Kind.EXTRACTOR, request.plan.recipe)
 
 
 def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime) -> Plans:

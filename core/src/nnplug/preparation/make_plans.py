@@ -18,9 +18,8 @@ from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import AnyEntry, Kind, Registry
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import record
+from nnplug.registry.recipes import preset
 from nnplug.runtime.progress import Progress, Silent
-
-DEFAULT_RECIPE = "nnunet"
 
 AFTER_PLANNING = (Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
 """The kinds whose options can change without planning or preprocessing again."""
@@ -35,7 +34,7 @@ def make_plans(
     *,
     dataset: str,
     plugins: Plugins,
-    recipe: str = DEFAULT_RECIPE,
+    recipe: str | None = None,
     name: str | None = None,
     components: Mapping[Kind, str] | None = None,
     options: Options | None = None,
@@ -49,7 +48,7 @@ def make_plans(
         description: `dataset.json`.
         dataset: the dataset's name.
         plugins: where components come from.
-        recipe: a named choice of components; what it leaves out is taken from the recipe "nnunet".
+        recipe: a named choice of components; None for the default one, from which kinds that it leaves out are taken.
         name: of the plans; by default the recipe's, and for the default recipe the planner's.
         components: kind -> name, winning over the recipe.
         options: kind -> option -> value; under "plan", fields of the configurations instead of the planner's.
@@ -58,17 +57,19 @@ def make_plans(
 
     Raises:
         UnknownComponent, AmbiguousComponent: a name is offered by nobody, or by several distributions.
+        NnplugError: nobody names a component of a kind, see `nnplug.registry.recipes.preset`.
         InvalidOptions: an option is unknown or its value does not suit; all components' are checked here.
         NnplugError: fingerprint and `dataset.json` contradict each other, or no plan is possible.
     """
     _check_fingerprint(fingerprint, description)
     registry, given = plugins.registry, options or {}
     choices, architecture_options = choose(registry, recipe, components or {}, given)
+    chosen = preset(registry, recipe, components or {})
     planner = choices[Kind.PLANNER]
     context = PlanningContext(
         dataset=dataset,
-        name=name or (planner.name if recipe == DEFAULT_RECIPE else recipe),
-        recipe=recipe,
+        name=name or (planner.name if chosen.is_default else chosen.recipe),
+        recipe=chosen.recipe,
         choices=choices,
         registry=registry,
         architecture_options=architecture_options,
@@ -123,7 +124,7 @@ def transfer_plans(
             f"({', '.join(description.channel_names)}). Give plans of a dataset with as many."
         )
     given, registry = dict(options or {}), plugins.registry
-    default, _ = choose(registry, DEFAULT_RECIPE, {}, {})
+    default, _ = choose(registry, None, {Kind(kind): choice.name for kind, choice in source.choices.items()}, {})
     choices = {**{str(kind): choice for kind, choice in default.items()}, **source.choices}
     plans = msgspec.structs.replace(source, dataset=dataset, name=name or source.name, choices=choices)
     plans = override(plans, given.pop(PLAN, {}), configurations, registry)
@@ -155,7 +156,7 @@ def with_options(plans: Plans, options: Options, *, registry: Registry) -> Plans
 
 
 def choose(
-    registry: Registry, recipe: str, components: Mapping[Kind, str], given: Options
+    registry: Registry, recipe: str | None, components: Mapping[Kind, str], given: Options
 ) -> tuple[dict[Kind, Choice], dict[str, Any]]:
     """Expand a recipe into components with their options, the user's names and values winning.
 
@@ -169,11 +170,10 @@ def choose(
         if word != PLAN and not Kind(word).planned:
             option = ".".join((word, *list(values)[:1]))
             raise InvalidOptions(f"{option}: plans name no {word}. Give it to the command that uses it.")
-    own = registry.recipe(recipe)
-    preset = {**registry.recipe(DEFAULT_RECIPE).choices, **own.choices}
-    names = {**preset, **{str(kind): name for kind, name in components.items()}}
+    own = preset(registry, recipe, components)
+    names = {**own.choices, **{str(kind): name for kind, name in components.items()}}
     # a recipe's options are for its own component, not for another that the user puts in its place
-    kept = {kind: options for kind, options in own.options.items() if names.get(kind) == preset.get(kind)}
+    kept = {kind: options for kind, options in own.options.items() if names.get(kind) == own.choices.get(kind)}
     options = {kind: {**kept.get(kind, {}), **given.get(kind, {})} for kind in Kind}
     choices = {kind: Choice(name=names[kind], options=options[kind]) for kind in Kind if kind in names}
     for kind, choice in choices.items():

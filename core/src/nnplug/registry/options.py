@@ -23,7 +23,7 @@ def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) 
     Args:
         target: a class, ideally a frozen dataclass, or a function.
         options: option name -> value.
-        what: how messages name the component, such as "trainer 'nnunet'".
+        what: how messages name the component, such as "trainer 'acme'".
 
     Raises:
         InvalidOptions: an option is unknown, missing, or of the wrong type or value.

@@ -36,7 +36,7 @@ class SelectRequest:
 
     dataset: Dataset
     workspace: Workspace
-    plans: tuple[str, ...] = ("nnunet",)
+    plans: tuple[str, ...]
     configurations: tuple[str, ...] = ()
     folds: tuple[int, ...] = ()
     weights: WeightsKind = "final"

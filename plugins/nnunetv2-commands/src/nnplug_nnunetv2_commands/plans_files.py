@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from nnplug.plans.plans import Plans
     from nnplug.registry.components import Registry
 
+RECIPE = "nnunet"
+"""The recipe whose components nnU-Net's commands use, whichever recipe is the default."""
+
 
 def write_plans(path: Path, plans: Plans, description: DatasetDescription, *, planner: str) -> None:
     """Write plans in nnU-Net's layout.
@@ -70,7 +73,7 @@ def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry:
     """
     import msgspec
 
-    from nnplug.preparation.make_plans import DEFAULT_RECIPE, choose, with_providers
+    from nnplug.preparation.make_plans import choose, with_providers
     from nnplug.preparation.plan_overrides import check_patches
     from nnplug.registry.components import Kind
     from nnplug_nnunet.nnunet_models import plans_from_nnunet
@@ -80,7 +83,7 @@ def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry:
         there = ", ".join(raw["configurations"])
         raise NnplugError(f"{path}: has no configuration {configuration!r}; it has {there}")
     plans, _ = plans_from_nnunet(raw, configuration, str(path))
-    choices, network = choose(registry, DEFAULT_RECIPE, {Kind.TRAINER: trainer.component}, trainer.options)
+    choices, network = choose(registry, RECIPE, {Kind.TRAINER: trainer.component}, trainer.options)
     plans = msgspec.structs.replace(
         plans,
         name=path.stem,

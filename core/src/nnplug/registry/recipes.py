@@ -1,0 +1,104 @@
+"""The components that recipes choose: the one that is asked for, and the default for what it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nnplug.errors import AmbiguousComponent, NnplugError
+from nnplug.registry.components import Kind, Recipe, Registry
+
+REQUIRED = (Kind.EXTRACTOR, Kind.PLANNER, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
+"""The kinds that plans must name; the planner chooses architecture and normalizers where nobody names them."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What recipes choose, before the user's own names and options.
+
+    Attributes:
+        recipe: the name of the recipe; empty where the user names every kind and no plugin offers a default.
+        is_default: whether that recipe is the default, or there is none.
+        choices: kind -> name of the component.
+        options: kind -> options of that component.
+    """
+
+    recipe: str
+    is_default: bool
+    choices: Mapping[str, str]
+    options: Mapping[str, Mapping[str, Any]]
+
+
+def preset(
+    registry: Registry, recipe: str | None, named: Collection[str] = (), needed: Sequence[Kind] = REQUIRED
+) -> Preset:
+    """Expand a recipe; kinds that plans must name and that it leaves out are the default recipe's.
+
+    Args:
+        registry: what the plugins offer.
+        recipe: its name; None takes the default recipe.
+        named: kinds that the user names.
+        needed: kinds of which each must be named by somebody.
+
+    Raises:
+        UnknownComponent: no plugin offers a recipe of that name.
+        AmbiguousComponent: several plugins do, or a kind is missing and several offer a default recipe.
+        NnplugError: nobody names a kind; the message says how to choose.
+    """
+    asked = None if recipe is None else registry.recipe(recipe)
+    incomplete = _missing(needed, named, asked)
+    default = asked if asked and asked.default else _default(registry, incomplete, asked)
+    own = asked or default
+    if missing := _missing(incomplete, (), default):
+        raise NnplugError(_advice(registry, missing, own, default))
+    filled = [str(kind) for kind in REQUIRED if default and kind in default.choices and kind not in _choices(own)]
+    options = {kind: dict(values) for kind, values in _options(default).items() if kind in filled}
+    for kind, values in _options(own).items():
+        options[kind] = {**options.get(kind, {}), **values}
+    choices = {**{kind: _choices(default)[kind] for kind in filled}, **_choices(own)}
+    return Preset(own.name if own else "", own is default, choices, options)
+
+
+def component_name(registry: Registry, kind: Kind, recipe: str | None = None) -> str:
+    """Return the component of a kind that plans must name, as a recipe or else the default one chooses it.
+
+    Raises:
+        NnplugError: as `preset`, for this kind alone.
+    """
+    return preset(registry, recipe, needed=(kind,)).choices[kind]
+
+
+def _default(registry: Registry, incomplete: Sequence[Kind], asked: Recipe | None) -> Recipe | None:
+    if asked and not incomplete:
+        return None
+    try:
+        return registry.default_recipe()
+    except AmbiguousComponent:
+        if incomplete:
+            raise
+        return None
+
+
+def _missing(needed: Sequence[Kind], named: Collection[str], recipe: Recipe | None) -> list[Kind]:
+    return [kind for kind in needed if kind not in named and kind not in _choices(recipe)]
+
+
+def _choices(recipe: Recipe | None) -> Mapping[str, str]:
+    return recipe.choices if recipe else {}
+
+
+def _options(recipe: Recipe | None) -> Mapping[str, Mapping[str, Any]]:
+    return recipe.options if recipe else {}
+
+
+def _advice(registry: Registry, missing: Sequence[Kind], own: Recipe | None, default: Recipe | None) -> str:
+    """Return a line that says which kinds are missing, and how to choose them."""
+    asked = f"recipe {own.name!r} names none and " if own and own is not default else ""
+    why = f"the default recipe {default.name!r} names none" if default else "no plugin offers a default recipe"
+    flags = " ".join(f"--{kind} NAME" for kind in missing)
+    known = ", ".join(offered.recipe.name for offered in registry.recipes) or "none"
+    return (
+        f"no {', '.join(missing)} is chosen: {asked}{why}. Name each with {flags}, or give --recipe NAME "
+        f"(installed: {known})."
+    )

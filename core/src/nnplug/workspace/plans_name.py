@@ -1,0 +1,26 @@
+"""The plans that a command takes where the user names none."""
+
+from __future__ import annotations
+
+from nnplug.errors import AmbiguousComponent, NnplugError
+from nnplug.registry.components import Kind, Registry
+from nnplug.workspace.layout import Workspace
+
+
+def default_plans_name(registry: Registry, workspace: Workspace) -> str:
+    """Return the name that the default recipe's plans get, or else that of the only plans of the workspace.
+
+    Raises:
+        NnplugError: no default recipe decides, and the workspace does not hold exactly one plans file.
+    """
+    try:
+        default = registry.default_recipe()
+    except AmbiguousComponent:
+        default = None
+    if default and Kind.PLANNER in default.choices:
+        return default.choices[Kind.PLANNER]
+    folder = workspace.plans("any").parent
+    there = sorted(path.stem for path in folder.glob("*.json"))
+    if len(there) != 1:
+        raise NnplugError(f"{folder}: which plans? Give --name NAME; there are {', '.join(there) or 'none yet'}")
+    return there[0]
