@@ -57,6 +57,33 @@ def test_other_values_are_refused_with_what_differs(uninterrupted, nnplug, phant
     assert "--fresh" in done.stderr
 
 
+def test_fresh_trains_again_with_another_seed_and_unchanged_plans(uninterrupted, nnplug, phantom, tiny, tmp_path):
+    shutil.copytree(uninterrupted[0], tmp_path / "w")
+    words = ("run", phantom, "-w", tmp_path / "w", *ARGUMENTS, *tiny, "--until", "train", "--seed", "1")
+    refused = nnplug(*words)
+    assert refused.returncode == 1
+    assert "was begun with other values (seed: 1 instead of 0)" in refused.stderr
+    assert "--fresh" in refused.stderr
+    nnplug(*words, "--fresh", check=True)
+    assert json.loads((tmp_path / "w" / FOLD / "run.json").read_text())["seed"] == 1
+    before, after = weights(uninterrupted[0]), weights(tmp_path / "w")
+    assert any(not np.array_equal(before[name], after[name]) for name in before)
+    trained = (tmp_path / "w" / FOLD / "weights_final.safetensors").stat().st_mtime_ns
+    nnplug(*words, "--fresh", check=True)
+    assert (tmp_path / "w" / FOLD / "weights_final.safetensors").stat().st_mtime_ns == trained, "nothing differs now"
+
+
+def test_fresh_trains_again_with_other_cases(uninterrupted, nnplug, phantom, tiny, tmp_path):
+    shutil.copytree(uninterrupted[0], tmp_path / "w")
+    splits = tmp_path / "w" / "Dataset999_Phantom" / "splits.json"
+    folds = json.loads(splits.read_text())
+    splits.write_text(json.dumps([folds[1], folds[0], *folds[2:]]))
+    words = ("run", phantom, "-w", tmp_path / "w", *ARGUMENTS, *tiny, "--until", "train")
+    assert "was begun with other cases" in nnplug(*words).stderr
+    nnplug(*words, "--fresh", check=True)
+    assert json.loads((tmp_path / "w" / FOLD / "run.json").read_text())["validation"] == folds[1]["val"]
+
+
 def test_bundle_predicts_unseen_images_in_their_geometry(uninterrupted, nnplug, phantom, tmp_path):
     workspace, _ = uninterrupted
     model = workspace / "Dataset999_Phantom/model/nnunet_3d_fullres"

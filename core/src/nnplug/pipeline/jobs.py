@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nnplug.dataset.splits import Fold
+from nnplug.errors import NnplugError
 from nnplug.pipeline.request import RunRequest
 from nnplug.plans.plans import Plans
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
+from nnplug.training.train import check_resumable, discard
 
 
 def make_jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[TrainingJob]:
@@ -25,6 +28,34 @@ def make_jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[Tra
         for name in names
         for fold in folds[name]
     ]
+
+
+def discard_changed(request: RunRequest, jobs: Sequence[TrainingJob], progress: Progress) -> None:
+    """Remove the runs that were begun with other values, cases or previous stages, and those that refine a removed one.
+
+    Args:
+        request: names the dataset and its workspace, whose folds the runs must have.
+        jobs: what is to be trained, each after those that it refines.
+        progress: where to report.
+
+    Raises:
+        NnplugError: another process is at a run that is to be removed.
+    """
+    splits = ensure_splits(request.dataset, request.workspace, progress=progress)
+    removed: set[str] = set()
+    for job in jobs:
+        refined = job.plans.chain(job.configuration)[:-1]
+        if removed.intersection(refined) or not _is_resumable(job, splits):
+            discard(job.run)
+            removed.add(job.configuration)
+
+
+def _is_resumable(job: TrainingJob, splits: Sequence[Fold]) -> bool:
+    try:
+        check_resumable(job, splits)
+    except NnplugError:  # a record that cannot be read counts too
+        return False
+    return True
 
 
 def asked_configurations(request: RunRequest, plans: Plans) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nnplug.dataset.dataset import Dataset
 from nnplug.errors import Problems
-from nnplug.pipeline.jobs import asked_configurations, make_jobs, tell_pulled_in
+from nnplug.pipeline.jobs import asked_configurations, discard_changed, make_jobs, tell_pulled_in
 from nnplug.pipeline.request import RunRequest, RunResult, Stage
 from nnplug.plans.differences import differences
 from nnplug.plans.fingerprint import Fingerprint
@@ -23,7 +23,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.runtime.files import read_json, write_json
 from nnplug.training.extend import is_extension
 from nnplug.training.job import TrainingJob
-from nnplug.training.train import check_unchanged, discard
+from nnplug.training.train import check_unchanged
 
 
 def run(request: RunRequest, runtime: Runtime) -> RunResult:
@@ -128,12 +128,13 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
     )
     path = request.workspace.plans(plans.name)
     changed = list(differences(read_plans(path).decisions(), plans.decisions())) if path.exists() else []
-    if path.exists() and not changed:
+    unchanged = path.exists() and not changed
+    if request.fresh:  # also with unchanged plans: seed, cases and the previous stage are no part of them
+        discard_changed(request, make_jobs(request, plans, runtime.progress), runtime.progress)
+    if unchanged:
         return plans
-    for job in make_jobs(request, plans, runtime.progress):
-        if request.fresh:
-            discard(job.run)
-        elif not is_extension(job, runtime.plugins):
+    for job in () if request.fresh else make_jobs(request, plans, runtime.progress):
+        if not is_extension(job, runtime.plugins):
             check_unchanged(job)
     if changed:
         runtime.progress.notice(

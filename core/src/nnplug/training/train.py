@@ -72,10 +72,8 @@ def train(job: TrainingJob, runtime: Runtime, *, world: World = SINGLE_PROCESS) 
 
 
 def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
-    check_unchanged(job)
-    check_previous_unchanged(job, REMEDY)
     splits = ensure_splits(job.dataset, job.workspace, progress=runtime.progress)
-    fold = _fold(job, splits)
+    fold = check_resumable(job, splits)
     if job.run.is_finished:
         return
     entries, notes = resolve(job.plans.providers, runtime.plugins, what=f"plans {job.plans.name!r}", kinds=USED)
@@ -141,6 +139,17 @@ def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:
         values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
     if changed := list(differences(old, new)):
         raise NnplugError(f"{job.run.path}: was begun with other values ({'; '.join(changed)}). {remedy}")
+
+
+def check_resumable(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
+    """Return the cases of the fold, unless it was begun with other values, cases or previous stages.
+
+    Raises:
+        NnplugError: the message lists what differs, and the remedy.
+    """
+    check_unchanged(job)
+    check_previous_unchanged(job, REMEDY)
+    return _fold(job, splits)
 
 
 def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
