@@ -7,23 +7,62 @@ import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from nnplug.registry.entries import COMPONENTS, Component
 
 ROOT = Path(__file__).parents[1]
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+SHARED = ROOT.parent / "shared"
+
+MAY_SKIP = (
+    "only glibc has mallopt",
+    "this kernel gives no huge pages",
+    "this system does not say what its cores do",
+    "only Linux tells the memory of workers",
+    "only Linux gives orphans to us",
+    "reads /proc",
+    "needs a GPU",
+    "needs nnunetv2: set ORACLE",
+    "needs the Debian package",
+)
+"""How the reasons begin for which a test may be skipped although ../shared is there: what no checkout can bring."""
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data and of nnunetv2's figures beside the checkout."""
-    folder = ROOT.parent / "shared"
-    if not folder.is_dir():
+    if not SHARED.is_dir():
         pytest.skip("needs ../shared (real data and reference figures), which is not here")
-    return folder
+    return SHARED
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that is skipped although ../shared is there, unless its reason is one of `MAY_SKIP`."""
+    return _without_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail a file that is skipped as a whole, in the same way."""
+    return _without_skip((yield))
+
+
+def _without_skip(report: Report) -> Report:
+    expected = hasattr(report, "wasxfail") or not SHARED.is_dir()
+    if report.skipped and not expected and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if not reason.startswith(MAY_SKIP):
+            report.outcome = "failed"
+            report.longrepr = f"was skipped although ../shared is there: {reason}"
+    return report
 
 
 Install = Callable[..., Path]

@@ -33,6 +33,18 @@ def test_folders_are_averaged(folders, tmp_path, words):
     assert (read_label(tmp_path / "C" / "x.nii.gz").array == 1).all()
 
 
+def test_the_mean_is_kept_with_the_labels_of_another_description(folders, tmp_path):
+    description = folders[0].joinpath("dataset.json").rename(tmp_path / "other.json")
+    words = ["ensemble", "-i", *folders, "-o", tmp_path / "C", "--dataset-json", description, "--workers", 1]
+    result = CliRunner().invoke(main, [*map(str, words), "--save-probabilities"])
+    assert result.exit_code == 0, result.output
+    mean = np.load(tmp_path / "C" / "x.npz")["probabilities"]
+    np.testing.assert_allclose(
+        mean, np.broadcast_to(np.array([0.4, 0.6])[:, None, None, None], (2, 2, 3, 4)), atol=1e-3
+    )
+    assert json.loads((tmp_path / "C" / "dataset.json").read_text()) == DATASET
+
+
 def test_a_case_without_probabilities_is_one_line(folders, tmp_path):
     (folders[1] / "x.npz").unlink()
     result = CliRunner().invoke(main, ["ensemble", "-i", *map(str, folders), "-o", str(tmp_path / "C")])

@@ -44,6 +44,19 @@ def test_each_missing_file_is_a_line(folder, tmp_path):
     assert not (tmp_path / "summary.json").exists()
 
 
+def test_references_without_a_prediction_are_left_out_where_asked(folder, tmp_path):
+    (tmp_path / "predictions").mkdir()
+    name = "case0.nii.gz"
+    (tmp_path / "predictions" / name).write_bytes((folder / "predictions" / name).read_bytes())
+    paths = ["-r", folder / "labels", "-p", tmp_path / "predictions", "-o", tmp_path / "summary.json"]
+    words = [*paths, "--dataset-json", folder / "dataset.json", "--workers", 1]
+    assert evaluate(*words).exit_code == 1
+    result = evaluate(*words, "--partial")
+    assert result.exit_code == 0, result.output
+    (case,) = json.loads((tmp_path / "summary.json").read_text())["metric_per_case"]
+    assert case["reference_file"] == str(folder / "labels" / name)
+
+
 def test_metrics_are_chosen_by_name_and_share_a_table(folder, tmp_path):
     paths = ["-r", folder / "labels", "-p", folder / "predictions", "-o", tmp_path / "summary.json"]
     chosen = ["--metrics", "surface", "--metrics", "overlap", "--set", "metric.tolerance=100"]

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -41,6 +42,44 @@ def test_a_bundle_is_unpacked_and_given_back_to_nnunet(run, bundle, tmp_path):
     assert "licence: public challenge data" in result.stderr
     run("model", "export-nnunet", tmp_path / "folder", "-o", tmp_path / "model")
     assert (tmp_path / "model" / "fold_all" / "checkpoint_final.pth").is_file()
+
+
+def test_the_named_checkpoint_is_imported(run, shared, tmp_path):
+    import torch
+    from safetensors.torch import load_file
+
+    shutil.copytree(shared / "reference" / "models" / "em" / "model", tmp_path / "model")
+    fold = tmp_path / "model" / "fold_all"
+    checkpoint = torch.load(fold / "checkpoint_final.pth", weights_only=False)
+    for weights in checkpoint["network_weights"].values():
+        weights.mul_(2)
+    torch.save(checkpoint, fold / "checkpoint_best.pth")
+    for kind in ("final", "best"):
+        run("model", "import-nnunet", tmp_path / "model", "-o", tmp_path / kind, "--checkpoint", kind)
+    final, best = (load_file(tmp_path / kind / "fold_all" / "weights.safetensors") for kind in ("final", "best"))
+    assert all(torch.equal(2 * final[name], best[name]) for name in final)
+    assert json.loads(run("model", "show", tmp_path / "best", "--json").output)["weights"] == "best"
+
+
+def test_a_run_is_exported_with_weights_rule_and_licence(run, copied, tmp_path):
+    rule, labels = tmp_path / "rule.json", copied.dataset / "labelsTr"
+    description = ("--dataset-json", copied.dataset / "dataset.json")
+    run("postprocess", "fit", "-r", labels, "-p", labels, *description, "-o", rule)
+    fold = copied.folder / "runs" / "nnunet" / "2d" / "fold_0"
+    words = ("--weights", "best", "--rule", rule, "--licence", "CC-BY-4.0")
+    run("model", "export", fold, "-o", tmp_path / "bundle", *words)
+    shown = json.loads(run("model", "show", tmp_path / "bundle", "--json").output)
+    assert (shown["weights"], shown["licence"]) == ("best", "CC-BY-4.0")
+    assert shown["postprocessing"] == json.loads(rule.read_text())
+    best = (fold / "weights_best.safetensors").read_bytes()
+    assert (tmp_path / "bundle" / "fold_0" / "weights.safetensors").read_bytes() == best
+
+
+def test_the_network_of_a_model_is_shown(run, copied):
+    fold = copied.folder / "runs" / "nnunet" / "2d" / "fold_0"
+    network = json.loads(run("model", "summary", fold, "--json").output)
+    assert network["parameters"] > 0
+    assert str(network["parameters"]) in run("model", "summary", fold).output.replace(",", "").replace(" ", "")
 
 
 def test_what_is_no_run_is_one_line(run, tmp_path):

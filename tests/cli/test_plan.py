@@ -81,6 +81,17 @@ def test_options_reach_the_plans(folder):
     assert plans["configurations"]["2d"]["batch_size"] != 3
 
 
+def test_a_recipe_with_another_extractor_reaches_the_plans(folder):
+    result = plan(*files(folder), "--recipe", "nnunet-resenc-m", "--extractor", "nnunet", "--json")
+    assert result.exit_code == 0, result.output
+    plans = json.loads(result.stdout)
+    assert plans["recipe"] == "nnunet-resenc-m"
+    assert plans["configurations"]["3d_fullres"]["architecture"]["name"] == "residual-encoder-unet"
+    assert plans["choices"]["extractor"]["name"] == "nnunet"
+    refused = plan(*files(folder), "--extractor", "nnunett")
+    assert "no extractor is called 'nnunett'. Did you mean 'nnunet'?" in refused.stderr
+
+
 def test_an_unknown_channel_name_is_said_aloud(folder):
     dataset = folder / "Dataset001_A" / "dataset.json"
     dataset.write_text(json.dumps({**DATASET, "channel_names": {"0": "CTT"}}))

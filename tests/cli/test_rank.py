@@ -39,6 +39,22 @@ def test_json_has_all_digits(two):
     assert len(second["interval"]) == 2
 
 
+def test_intervals_are_those_of_the_asked_draws(two):
+    def intervals(*words):
+        result = rank(*two, "--json", *words)
+        assert result.exit_code == 0, result.output
+        return [entry["interval"] for entry in json.loads(result.stdout)]
+
+    wide, narrow = intervals("--level", "0.95"), intervals("--level", "0.1")
+    assert all(w[0] <= n[0] <= n[1] <= w[1] for w, n in zip(wide, narrow, strict=True))
+    assert wide != narrow
+    assert "10% interval" in " ".join(rank(*two, "--level", "0.1").stdout.splitlines()[0].split())
+    assert all(low == high for low, high in intervals("--samples", "1")), "one draw has no width"
+    assert intervals("--samples", "1", "--seed", "3") == intervals("--samples", "1", "--seed", "3")
+    draws = {tuple(map(tuple, intervals("--samples", "1", "--seed", str(seed)))) for seed in range(8)}
+    assert len(draws) > 1
+
+
 def test_a_summary_of_other_metrics_is_refused(two):
     result = rank(*two, "--metrics", "surface")
     assert result.exit_code == 1

@@ -1,14 +1,60 @@
+from __future__ import annotations
+
 import numpy as np
+import pytest
 import SimpleITK as sitk
+from matplotlib import colormaps
 
 from nnplug.evaluation.overlay import OverlayCase, draw_overlays
 
+SHAPE = (4, 6, 5)
 
-def test_overlays_are_a_picture(tmp_path):
+
+@pytest.fixture
+def case(tmp_path):
+    """An image with a reference in its left half and a prediction in its right half, both in slice 2 alone."""
+    image = np.linspace(0, 100, np.prod(SHAPE), dtype=np.float32).reshape(SHAPE)
+    reference, prediction = np.zeros((2, *SHAPE), np.uint8)
+    reference[2, :, :2], prediction[2, :, 3:] = 1, 2
     paths = {name: tmp_path / f"{name}.nii.gz" for name in ("image", "reference", "prediction")}
-    for name, path in paths.items():
-        array = np.arange(4 * 6 * 5).reshape(4, 6, 5) % 3
-        sitk.WriteImage(sitk.GetImageFromArray(array.astype(np.float32 if name == "image" else np.uint8)), str(path))
-    case = OverlayCase("a", (paths["image"],), paths["reference"], paths["prediction"])
-    draw_overlays([case, case], tmp_path / "overlay.png", class_names=("one", "two"))
-    assert (tmp_path / "overlay.png").read_bytes().startswith(b"\x89PNG")
+    for path, array in zip(paths.values(), (image, reference, prediction), strict=True):
+        sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
+    return OverlayCase("a", (paths["image"],), paths["reference"], paths["prediction"])
+
+
+def read(path):
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))[..., :3].astype(int)
+
+
+def near(picture, label):
+    """Return where a picture has the hue of a label: its colour over some gray."""
+    colour = 255 * np.array(colormaps["tab10"](label)[:3])
+    return (
+        np.abs((picture - picture.min(axis=2, keepdims=True)) - 0.45 * (colour - colour.min())).max(axis=2) < 30
+    ) & (np.ptp(picture, axis=2) > 40)
+
+
+def test_reference_and_prediction_are_drawn_where_they_are(case, tmp_path):
+    draw_overlays([case, case], tmp_path / "overlay.png")
+    picture = read(tmp_path / "overlay.png")
+    height, width = picture.shape[:2]
+    assert (height, width) == (576, 810), "3.2 inches a row and 3 a column, at 90 dots per inch"
+    channel, reference, prediction = (picture[: height // 2, width * k // 3 : width * (k + 1) // 3] for k in range(3))
+    assert np.ptp(channel, axis=2).max() == 0, "the image is gray"
+    assert np.ptp(channel) > 200
+    _, columns = np.nonzero(near(reference, 1))
+    assert columns.size > 2000
+    assert columns.max() < width / 6, "label 1 is in the left half"
+    _, columns = np.nonzero(near(prediction, 2))
+    assert columns.size > 2000
+    assert columns.min() > width / 6, "label 2 is in the right half"
+    assert not near(reference, 2).any()
+    assert not near(prediction, 1).any()
+
+
+def test_the_legend_has_the_colour_of_each_class(case, tmp_path):
+    draw_overlays([case], tmp_path / "overlay.png", class_names=("one", "two"))
+    below = read(tmp_path / "overlay.png")[-30:]
+    for label in (1, 2):
+        colour = np.round(255 * np.array(colormaps["tab10"](label)[:3])).astype(int)
+        assert (np.abs(below - colour).max(axis=2) <= 2).sum() > 30

@@ -41,6 +41,14 @@ def test_predictions_go_along_where_asked_and_missing_folds_stay_out_where_allow
     assert [name for name in zipfile.ZipFile(tmp_path / "model.zip").namelist() if name.endswith(".nii.gz")]
 
 
+def test_the_checkpoints_and_plans_that_are_named_go_along(trained, tmp_path):
+    words = ("nnUNetv2_export_model_to_zip", "-d", 999, "-o", tmp_path / "model.zip", "-tr", "short", "-c", "tiny")
+    trained.expect(*words, "-f", 0, "-p", "nnUNetPlans", "-chk", "checkpoint_best.pth")
+    names = zipfile.ZipFile(tmp_path / "model.zip").namelist()
+    assert [name for name in names if name.endswith(".pth")] == [f"{MODEL}/fold_0/checkpoint_best.pth"]
+    assert "short__other__tiny: no such model" in trained.run(*words, "-f", 0, "-p", "other").stderr
+
+
 def test_an_installed_model_predicts(trained, exported, tmp_path):
     results = str(tmp_path / "results")
     done = trained.expect("nnUNetv2_install_pretrained_model_from_zip", exported, nnUNet_results=results)

@@ -25,3 +25,4 @@ def test_mistakes_are_told(prepared, tmp_path):
     assert absent.returncode == 1
     assert "phantom_000: has 2 channels, there is no channel 7" in absent.stderr
     assert prepared.run("nnUNetv2_plot_overlay_pngs", *words, "-c", "huge").returncode == 1
+    assert "other.json: no such plans" in prepared.run("nnUNetv2_plot_overlay_pngs", *words, "-p", "other").stderr

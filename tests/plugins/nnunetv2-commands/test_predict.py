@@ -104,6 +104,14 @@ def test_a_model_that_nnunet_trained(prepared, shared, tmp_path):
     assert np.array_equal(ours, theirs)
 
 
+def test_verbose_shows_where_an_error_came_from(trained, tmp_path):
+    wrong = ("-f", 0, "-i", "nowhere")
+    assert "Traceback" in predict(trained, tmp_path / "out", *wrong, "--verbose").stderr
+    words = ("nnUNetv2_predict_from_modelfolder", "-m", trained.model(), "-o", tmp_path / "out", *wrong)
+    assert "Traceback" in trained.run(*words, "--verbose").stderr
+    assert "Traceback" not in trained.run(*words).stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "line"),
     [

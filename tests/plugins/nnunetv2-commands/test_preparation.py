@@ -7,6 +7,7 @@ import json
 import pytest
 
 from nnplug.plans.fingerprint import Fingerprint
+from nnplug.runtime.executor import LocalExecutor
 
 
 def test_the_folder_is_laid_out_as_nnunet_lays_it(prepared):
@@ -21,7 +22,7 @@ def test_the_folder_is_laid_out_as_nnunet_lays_it(prepared):
 
 def test_plans_are_in_the_layout_of_nnunet(prepared):
     plans = json.loads((prepared.preprocessed / "nnUNetPlans.json").read_text())
-    assert plans["dataset_name"], plans["plans_name"] == ("Dataset999_Phantom", "nnUNetPlans")
+    assert (plans["dataset_name"], plans["plans_name"]) == ("Dataset999_Phantom", "nnUNetPlans")
     assert plans["experiment_planner_used"] == "ExperimentPlanner"
     full = plans["configurations"]["3d_fullres"]
     assert full["data_identifier"] == "nnUNetPlans_3d_fullres"
@@ -73,6 +74,53 @@ def test_mistakes_are_a_line_each(prepared, command, words, line):
     assert done.returncode == 1
     assert line in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_planning_alone_measures_with_as_many_threads_as_asked(prepared, monkeypatch):
+    workers = {}
+    run = LocalExecutor.map
+
+    def noted(self, function, items, *, stage, name=str):
+        workers[stage] = self.workers
+        return run(self, function, items, stage=stage, name=name)
+
+    monkeypatch.setattr(LocalExecutor, "map", noted)
+    named = ("-overwrite_plans_name", "unprepared", "-fpe", "DatasetFingerprintExtractor", "--clean")
+    words = ("-npfp", 3, "--no_pp", "-preprocessor_name", "DefaultPreprocessor")
+    prepared.expect("nnUNetv2_plan_and_preprocess", "-d", 999, *named, *words)
+    assert workers == {"fingerprint": 3}
+    assert (prepared.preprocessed / "unprepared.json").is_file()
+    assert not list(prepared.preprocessed.glob("unprepared_*")), "no case is prepared"
+
+
+@pytest.mark.parametrize(
+    ("command", "flag", "value"),
+    [
+        ("plan_and_preprocess", "-preprocessor_name", "Mine"),
+        ("plan_experiment", "-preprocessor_name", "Mine"),
+        ("extract_fingerprint", "-fpe", "Mine"),
+    ],
+)
+def test_classes_that_nnplug_does_not_have_are_refused(prepared, command, flag, value):
+    done = prepared.run(f"nnUNetv2_{command}", "-d", 999, flag, value)
+    assert done.returncode == 2
+    assert f"argument {flag}: invalid choice: 'Mine'" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["extract_fingerprint", "plan_and_preprocess", "preprocess"])
+def test_verbose_shows_where_an_error_came_from(prepared, command):
+    assert "Traceback" in prepared.run(f"nnUNetv2_{command}", "-d", 5, "--verbose").stderr
+    assert "Traceback" not in prepared.run(f"nnUNetv2_{command}", "-d", 5).stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "line"),
+    [("extract_fingerprint", ("--clean",), "fingerprint: 10/10"), ("preprocess", ("-c", "2d"), "preprocess 2d: 10/10")],
+)
+def test_progress_is_left_out_where_asked(prepared, monkeypatch, command, words, line):
+    monkeypatch.setattr("nnplug_cli.progress.SHOWN_AFTER", 0.0)
+    assert line in prepared.expect(f"nnUNetv2_{command}", "-d", 999, *words).stderr
+    assert line not in prepared.expect(f"nnUNetv2_{command}", "-d", 999, *words, "--no_pbar").stderr
 
 
 def test_a_configuration_that_the_plans_lack_is_left_out(prepared):

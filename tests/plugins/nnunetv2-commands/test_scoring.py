@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,6 +57,16 @@ def test_scores_and_postprocessing_are_those_of_nnunet(command, reference):
     assert_close(after, load(source / "expected" / "summary_postprocessed.json"))
 
 
+def test_only_the_rule_is_left_where_asked(command, shared, tmp_path):
+    source, folder = shared / "reference" / "postprocess" / "islands-of-one", tmp_path / "predictions"
+    shutil.copytree(source / "predictions", folder)
+    (tmp_path / "plans.json").write_text("{}")
+    files = ("-plans_json", tmp_path / "plans.json", "-dataset_json", source / "dataset.json")
+    command("determine_postprocessing", "-i", folder, "-ref", source / "labels", *files, "--remove_postprocessed")
+    assert steps(load(folder / "postprocessing.json")) == steps(load(source / "expected" / "postprocessing.json"))
+    assert not (folder / "postprocessed").exists()
+
+
 def steps(rule):
     values = [one["labels_or_regions"] for one in rule["arguments"]]
     return [value if isinstance(value, list) else [value] for value in values]
@@ -87,6 +98,51 @@ def test_scores_by_a_list_of_labels(command, shared, tmp_path):
     assert ours["mean"].keys() == {"1", "3"}
     for label in ("1", "3"):
         assert ours["mean"][label]["Dice"] == pytest.approx(theirs["mean"][label]["Dice"])
+
+
+@pytest.fixture
+def one_missing(shared, tmp_path):
+    """A reference set of which one case has no prediction, and the name of that case."""
+    source = shared / "reference" / "postprocess" / "islands-of-one"
+    shutil.copytree(source / "predictions", tmp_path / "predictions")
+    shutil.copy(source / "dataset.json", tmp_path / "predictions")
+    (tmp_path / "predictions" / "plans.json").write_text("{}")
+    left_out = min((tmp_path / "predictions").glob("*.nii.gz"))
+    left_out.unlink()
+    return source / "labels", tmp_path / "predictions", left_out.name
+
+
+@pytest.mark.parametrize("name", ["evaluate_folder", "evaluate_simple"])
+def test_missing_predictions_are_left_out_with_chill_alone(command, one_missing, tmp_path, name, capsys):
+    labels, folder, left_out = one_missing
+    own = (
+        ("-l", 1)
+        if name == "evaluate_simple"
+        else ("-djfile", folder / "dataset.json", "-pfile", folder / "plans.json")
+    )
+    words = (name, labels, folder, *own, "-o", tmp_path / "summary.json")
+    with pytest.raises(SystemExit):
+        command(*words)
+    assert left_out in capsys.readouterr().err
+    assert not (tmp_path / "summary.json").exists()
+    command(*words, "--chill")
+    scored = {Path(case["reference_file"]).name for case in load(tmp_path / "summary.json")["metric_per_case"]}
+    assert scored == {path.name for path in labels.glob("*.nii.gz")} - {left_out}
+
+
+def test_voxels_of_the_ignored_reference_label_do_not_count(command, shared, tmp_path):
+    source = shared / "reference" / "postprocess" / "islands-of-one"
+    words = (source / "labels", source / "predictions", "-l", 1, "-il", 3, "-o", tmp_path / "summary.json")
+    command("evaluate_simple", *words)
+    ignored = 0
+    for case in load(tmp_path / "summary.json")["metric_per_case"]:
+        reference, prediction = (read_label(Path(case[f"{what}_file"])).array for what in ("reference", "prediction"))
+        ignored += np.count_nonzero((reference == 3) & (prediction == 1))
+        expected, found = (array[reference != 3] == 1 for array in (reference, prediction))
+        dice = 2 * np.count_nonzero(expected & found) / (np.count_nonzero(expected) + np.count_nonzero(found))
+        assert case["metrics"]["1"]["Dice"] == pytest.approx(dice)
+        assert case["metrics"]["1"]["FP"] == np.count_nonzero(found & ~expected)
+    assert ignored, "the flag changes the figures of this set"
 
 
 @pytest.fixture
@@ -133,7 +189,9 @@ def test_a_missing_rule_and_a_foreign_label_manager_are_told(call, description, 
 
 
 def test_the_folds_predictions_are_gathered_and_scored(copied):
-    copied.expect("nnUNetv2_accumulate_crossval_results", 999, "-c", "tiny", "-tr", "short", "-f", 0)
+    copied.expect(
+        "nnUNetv2_accumulate_crossval_results", 999, "-c", "tiny", "-tr", "short", "-p", "nnUNetPlans", "-f", 0
+    )
     model = copied.model()
     folder = model / "crossval_results_folds_0"
     assert {path.name for path in folder.iterdir()} >= {"summary.json", "plans.json", "dataset.json"}
@@ -141,3 +199,6 @@ def test_the_folds_predictions_are_gathered_and_scored(copied):
     missing = copied.run("nnUNetv2_accumulate_crossval_results", 999, "-c", "tiny", "-tr", "short", "-f", 0, 1)
     assert missing.returncode == 1
     assert "not validated yet; run nnUNetv2_train for fold 1" in missing.stderr
+    words = ("-c", "tiny", "-tr", "short", "-p", "other", "-f", 0)
+    other = copied.run("nnUNetv2_accumulate_crossval_results", 999, *words)
+    assert "short__other__tiny: no such model" in other.stderr

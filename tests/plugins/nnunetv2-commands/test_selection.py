@@ -54,12 +54,27 @@ def test_configurations_and_their_ensemble_are_compared(compared):
     assert (results / "selected").is_dir()
 
 
+def test_single_configurations_alone_are_compared_and_what_is_there_is_kept(compared):
+    words = ("nnUNetv2_find_best_configuration", 999, "-c", "tiny", "other", "-tr", "short", "-f", 0, 1, "-np", 1)
+    compared.expect(*words, "-p", "nnUNetPlans", "--disable_ensembling")
+    results = compared.model().parent
+    information = json.loads((results / "inference_information.json").read_text())
+    assert set(information["all_results"]) == {"tiny", "other"}
+    assert information["ensembling_allowed"] is False
+    compared.expect(*words)
+    kept = {path: path.stat().st_mtime_ns for path in results.glob("crossval_short/*+*/*.nii.gz")}
+    assert len(kept) == 4, "what was averaged over the two models"
+    compared.expect(*words, "--no_overwrite")
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
         (("-tr", "short", "nnUNetTrainer"), "-tr short nnUNetTrainer: the configurations of one trainer are compared"),
         (("-tr", "short", "-f", "all"), "-f all: fold all is validated on what it has learned from"),
         (("-tr", "nnUNetTrainer"), "no such model; train with nnUNetv2_train"),
+        (("-tr", "short", "-p", "other"), "other.json: no such plans"),
     ],
 )
 def test_mistakes_are_told(trained, words, line):

@@ -95,6 +95,12 @@ def test_cases_that_are_not_prepared_are_told_with_the_command_that_prepares_the
     assert "Run nnUNetv2_preprocess -d Dataset999_Phantom -plans_name fresh -c 3d_fullres" in done.stderr
 
 
+def test_a_training_without_checkpoints_is_refused(prepared):
+    done = prepared.run("nnUNetv2_train", 999, "tiny", 0, "--disable_checkpointing")
+    assert done.returncode == 2
+    assert "--disable_checkpointing is not honoured: a training keeps the state that --c goes on from" in done.stderr
+
+
 def test_code_in_folders_is_refused(prepared):
     done = prepared.run("nnUNetv2_train", 999, "tiny", 0, nnUNet_extTrainer="/home/me/trainers")
     assert done.returncode == 1

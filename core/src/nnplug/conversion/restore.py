@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +65,15 @@ def restore(
     files = list(label_files(folder, FILE_ENDINGS).values())
     written = tuple(place for file in files for place in written_with(target / file.name))
     Outputs(written, images_in(folder)).claim(replace=replace)
-
-    def work(file: Path) -> None:
-        label_map = read_label(file)
-        write_label(target / file.name, _mapped(label_map.array, values, file), label_map.geometry)
-
+    work = partial(_restore, target=target, values=dict(values))
     with progress.task("restore", len(files)) as advance:
-        for file, _ in zip(files, executor.map(work, files, stage="restore", name=lambda f: f.name), strict=True):
+        for file, _ in zip(files, executor.map(work, files, stage="restore", name=attrgetter("name")), strict=True):
             advance(file.name)
+
+
+def _restore(file: Path, *, target: Path, values: Mapping[int, int]) -> None:
+    label_map = read_label(file)
+    write_label(target / file.name, _mapped(label_map.array, values, file), label_map.geometry)
 
 
 def _mapped(array: npt.NDArray[np.integer[Any]], values: Mapping[int, int], file: Path) -> npt.NDArray[np.integer[Any]]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 from nnplug.dataset.dataset import CaseFiles, Dataset, group_channels
@@ -57,7 +58,7 @@ def verify(dataset: Dataset, *, executor: Executor, progress: Progress) -> Repor
     found = []
     with progress.task("verify", len(cases)) as advance:
         check = partial(check_case, description=dataset.description)
-        for findings in executor.map(check, cases, stage="verify", name=lambda case: case.name):
+        for findings in executor.map(check, cases, stage="verify", name=attrgetter("name")):
             found.append(findings)
             advance("")
     return _report(dataset, found, [*_count_problems(dataset, cases), *_split_problems(dataset, cases), *names])

@@ -43,9 +43,9 @@ class Executor(Protocol):
 
         Args:
             function: what to do with one item; it can be pickled.
-            items: cases, usually.
+            items: cases, usually; they can be pickled.
             stage: what is being done, for messages ("preprocess").
-            name: how messages call an item.
+            name: how messages call an item; it can be pickled.
 
         Raises:
             Problems: some items failed; one line each, with stage, item and cause. The others were finished.
@@ -66,9 +66,9 @@ class Executor(Protocol):
         Args:
             function: what to do with one item and a place to report to; it can be pickled, and it can be run again
                 on the same item after it was killed.
-            items: folds to train or images to predict.
+            items: folds to train or images to predict; they can be pickled.
             stage: what is being done, for messages ("train").
-            name: how messages call an item.
+            name: how messages call an item; it can be pickled.
             progress: where what the functions report ends up.
 
         Raises:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -76,7 +77,7 @@ class SmallRegion(Postprocessor):
         attempt = partial(self._try, labels=labels, label=label, becomes=becomes)
         trials = []
         with progress.task("fit postprocessing", len(cases)) as advance:
-            results = executor.map(attempt, cases, stage="postprocess", name=lambda case: case.name)
+            results = executor.map(attempt, cases, stage="postprocess", name=attrgetter("name"))
             for case, trial in zip(cases, results, strict=True):
                 trials.append(trial)
                 advance(case.name)

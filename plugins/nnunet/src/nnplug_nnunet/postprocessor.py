@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class _Trials:
         count = partial(_counts, taken=tuple(taken), tried=tuple(tried), labels=self.labels)
         counts = []
         with self.progress.task("fit postprocessing", len(self.cases)) as advance:
-            results = self.executor.map(count, self.cases, stage="postprocess", name=lambda case: case.name)
+            results = self.executor.map(count, self.cases, stage="postprocess", name=attrgetter("name"))
             for case, result in zip(self.cases, results, strict=True):
                 counts.append(result)
                 advance(case.name)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
 from nnplug.errors import InvalidFile, NnplugError
@@ -25,6 +26,7 @@ from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Silent
+from nnplug_cli.main import main
 from nnplug_nnunet.nnunet_models import export_model, import_model
 
 NNUNET = """
@@ -103,6 +105,15 @@ def test_the_folder_of_the_first_stage_can_be_anywhere(results, bring, tmp_path)
     ):
         bring(trained(results, CASCADE))
     assert bring(trained(results, CASCADE), previous=tmp_path / "elsewhere").previous.record.folds == ("0", "1")
+
+
+def test_the_command_takes_the_folder_of_the_first_stage(results, tmp_path):
+    shutil.move(trained(results, LOW), tmp_path / "elsewhere")
+    words = ["model", "import-nnunet", trained(results, CASCADE), "-o", tmp_path / "bundle"]
+    assert CliRunner().invoke(main, [*map(str, words)]).exit_code == 1
+    result = CliRunner().invoke(main, [*map(str, words), "--previous", str(tmp_path / "elsewhere")])
+    assert result.exit_code == 0, result.output
+    assert read_bundle(tmp_path / "bundle").previous.record.configuration == LOW
 
 
 def test_another_configuration_as_first_stage_is_refused(results, bring):

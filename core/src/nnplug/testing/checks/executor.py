@@ -21,7 +21,7 @@ BAD = 5
 
 
 class PicklingExecutor(LocalExecutor):
-    """Threads that get their functions as another process would: pickled and unpickled."""
+    """Threads that get functions, items and their names as another process would: pickled and unpickled."""
 
     def map(
         self,
@@ -32,21 +32,35 @@ class PicklingExecutor(LocalExecutor):
         name: Callable[[Item], str] = str,
     ) -> Iterator[Result]:
         """See `Executor.map`."""
-        return super().map(pickled(function), items, stage=stage, name=name)
+        return super().map(pickled(function), pickled(items), stage=stage, name=pickled(name))
+
+    def map_on_device(
+        self,
+        function: Callable[[Item, Progress], Result],
+        items: Sequence[Item],
+        *,
+        stage: str,
+        name: Callable[[Item], str] = str,
+        progress: Progress,
+    ) -> Iterator[Result]:
+        """See `Executor.map_on_device`; the progress stays in this process."""
+        return super().map_on_device(
+            pickled(function), pickled(items), stage=stage, name=pickled(name), progress=progress
+        )
 
 
-def pickled(function: Result) -> Result:
-    """What another process makes of a function.
+def pickled(value: Result) -> Result:
+    """Return the copy that another process gets of a function or of its items.
 
     Raises:
         ContractBroken: it cannot be pickled.
     """
     try:
-        copy: Result = pickle.loads(pickle.dumps(function))  # noqa: S301 - our own bytes
+        copy: Result = pickle.loads(pickle.dumps(value))  # noqa: S301 - our own bytes
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ContractBroken(
             f"a function given to executor.map cannot go to another process ({error}); give a function of a module, "
-            "or a functools.partial of one"
+            "or a functools.partial of one, and items that can be pickled"
         ) from error
     return copy
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ class Pairs(Converter):
             return {0: 0, **{old: new for new, old in enumerate(self.classes.values(), 1)}}
         found: set[int] = set()
         with progress.task("read labels", len(labels)) as advance:
-            for values in executor.map(_read_values, labels, stage="read label", name=lambda path: path.name):
+            for values in executor.map(_read_values, labels, stage="read label", name=attrgetter("name")):
                 found.update(values)
                 advance("")
         return {0: 0, **{old: new for new, old in enumerate(sorted(found - {0}), 1)}}
