@@ -15,7 +15,7 @@ from nnplug_cli.demo import _request
 from nnplug_cli.main import main
 
 QUICK = (
-    *("--set", "planner.base_features=4", "--set", "planner.max_features=8", "--set", "plan.patch_size=[16,16,16]"),
+    *("--set", "planner.base_features=4", "--set", "planner.max_features=8"),
     *("--set", "trainer.epochs=1", "--set", "trainer.iterations_per_epoch=1"),
     *("--set", "trainer.val_iterations_per_epoch=1"),
 )
