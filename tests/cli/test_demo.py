@@ -23,9 +23,13 @@ QUICK = (
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo") / "d"
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "overlay.png").write_text("mine")
     words = ["demo", "-o", str(folder), "--device", "cpu", "--workers", "1", *QUICK, "--json"]
-    result = CliRunner().invoke(main, words)
+    refused = CliRunner().invoke(main, words)
+    assert refused.exit_code == 1
+    assert (folder / "overlay.png").read_text() == "mine"
+    result = CliRunner().invoke(main, [*words, "--replace"])
     assert result.exit_code == 0, result.output
     return folder, json.loads(result.stdout)
 

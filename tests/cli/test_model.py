@@ -51,8 +51,7 @@ def test_the_named_checkpoint_is_imported(run, shared, tmp_path):
     shutil.copytree(shared / "reference" / "models" / "em" / "model", tmp_path / "model")
     fold = tmp_path / "model" / "fold_all"
     checkpoint = torch.load(fold / "checkpoint_final.pth", weights_only=False)
-    for weights in checkpoint["network_weights"].values():
-        weights.mul_(2)
+    checkpoint["network_weights"] = {name: 2 * value for name, value in checkpoint["network_weights"].items()}
     torch.save(checkpoint, fold / "checkpoint_best.pth")
     for kind in ("final", "best"):
         run("model", "import-nnunet", tmp_path / "model", "-o", tmp_path / kind, "--checkpoint", kind)
@@ -73,6 +72,16 @@ def test_a_run_is_exported_with_weights_rule_and_licence(run, copied, tmp_path):
     assert shown["postprocessing"] == json.loads(rule.read_text())
     best = (fold / "weights_best.safetensors").read_bytes()
     assert (tmp_path / "bundle" / "fold_0" / "weights.safetensors").read_bytes() == best
+
+
+def test_a_file_that_is_no_bundle_is_replaced_where_asked_alone(run, copied, tmp_path):
+    target = tmp_path / "mine.zip"
+    target.write_text("mine")
+    words = ("model", "export", copied.folder / "runs" / "nnunet" / "2d" / "fold_0", "-o", target)
+    assert "is there and is no bundle" in run(*words, code=1).stderr
+    assert target.read_text() == "mine"
+    run(*words, "--replace")
+    run("model", "show", target)
 
 
 def test_the_network_of_a_model_is_shown(run, copied):

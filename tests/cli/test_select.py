@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 
+from click.testing import CliRunner
+
+from nnplug_cli.main import main
+
 
 def logits(trained):
     return sorted(path.name for path in (trained.folder / "runs").rglob("*.logits.zip"))
@@ -33,3 +37,15 @@ def test_the_seed_of_a_training_is_recorded_and_changes_the_weights(copied):
     assert (run / "weights_final.safetensors").read_bytes() == before
     copied.run("train", *words, "--seed", 8)
     assert (run / "weights_final.safetensors").read_bytes() != before
+
+
+def test_a_file_that_is_no_bundle_is_replaced_where_asked_alone(copied, tmp_path):
+    target = tmp_path / "mine.zip"
+    target.write_text("mine")
+    words = ("select", str(copied.dataset), "-w", str(copied.workspace), "--no-ensembles", "-o", str(target))
+    refused = CliRunner().invoke(main, [*words, "--device", "cpu"])
+    assert refused.exit_code == 1
+    assert "is there and is no bundle" in refused.stderr
+    assert target.read_text() == "mine"
+    copied.nnplug(*words, "--device", "cpu", "--replace")
+    copied.nnplug("model", "show", target)

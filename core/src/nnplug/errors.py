@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 
 class NnplugError(Exception):
@@ -44,3 +45,14 @@ class Problems(NnplugError):
         """Keep the lines apart for callers that render them one by one."""
         super().__init__("\n".join(lines))
         self.lines = tuple(lines)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like a misspelt one, None where none is like it."""
+    return next(iter(get_close_matches(name, list(known), n=1)), None)
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return "Did you mean 'KNOWN'?" for a misspelt name, `otherwise` where no known name is like it."""
+    close = nearest(name, known)
+    return f"Did you mean {close!r}?" if close else otherwise

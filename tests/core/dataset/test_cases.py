@@ -53,5 +53,7 @@ def test_a_label_map_of_another_shape_is_refused(write_dataset):
 
 
 def test_another_number_of_channels_is_refused(write_dataset):
-    with pytest.raises(InvalidFile, match=r"the image has 2 channels, expected 1 .* Give a file CASE_0000"):
+    with pytest.raises(
+        InvalidFile, match=r"the image has 2 channels, expected 1 .* Give a file per channel: CASE_0000"
+    ):
         read(write_dataset({"a": (IMAGE, LABEL)}, channel_names={"0": "MRI"}))

@@ -68,7 +68,7 @@ def test_an_image_of_zeros_is_background(bundle):
         ),
         ((1, 6, 12, 11), (1.0, 1.0), "a length above 0 in mm for each spatial axis"),
         ((1, 6, 12, 11), (1.0, 0.0, 1.0), "a length above 0 in mm"),
-        ((2, 6, 12, 11), SPACING, "the image has 2 channels, the model needs 1"),
+        ((2, 6, 12, 11), SPACING, "the image has 2 channels, expected 1"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(bundle, shape, spacing, message):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +43,7 @@ def read_training_case(files: CaseFiles, description: DatasetDescription) -> Tra
     assert files.label is not None, "training cases have labels"
     image, label = read_image(files.images), read_label(files.label)
     where = files.images[0]
-    check_channels(image.array, len(description.channel_names), str(where))
+    check_channels(image.array, description.channel_names, where=where)
     if image.geometry.shape != label.geometry.shape:
         raise InvalidFile(
             f"{files.label}: has shape {label.geometry.shape}, its image {image.geometry.shape} (z, y, x). "
@@ -52,12 +54,19 @@ def read_training_case(files: CaseFiles, description: DatasetDescription) -> Tra
     return TrainingCase(files.name, image.array, label.array, image.geometry.spacing)
 
 
-def check_channels(image: npt.NDArray[np.float32], expected: int, where: str) -> None:
-    """Raise `InvalidFile` unless an image (C, z, y, x) has as many channels as `channel_names` says."""
-    if len(image) != expected:
+def check_channels(image: npt.NDArray[np.float32], names: Sequence[str], *, where: Path | None = None) -> None:
+    """Raise `InvalidFile` unless an image (C, z, y, x) has the channels that `dataset.json` or a model names.
+
+    Args:
+        image: (C, z, y, x).
+        names: of the channels that it must have.
+        where: its first file, for the message.
+    """
+    if len(image) != len(names):
+        place = "" if where is None else f"{where}: "
         raise InvalidFile(
-            f"{where}: the image has {len(image)} channels, expected {expected} as in 'channel_names' of dataset.json. "
-            "Give a file CASE_0000, CASE_0001 .. for each."
+            f"{place}the image has {len(image)} channels, expected {len(names)} ({', '.join(names)}). "
+            "Give a file per channel: CASE_0000, CASE_0001 .."
         )
 
 
@@ -67,7 +76,7 @@ def check_numbers(files: CaseFiles, image: npt.NDArray[np.float32]) -> None:
     The files are looked into because ITK gives what is no number in NIfTI files as 0.
     """
     for path, channels in zip(files.images, np.array_split(image, len(files.images)), strict=True):
-        if count := count_nonfinite(path) or int(np.count_nonzero(~np.isfinite(channels))):
+        if count := count_nonfinite(channels, path):
             raise InvalidFile(f"{path}: {count} voxels are NaN or infinite; replace them by numbers. {REMEDY}")
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from nnplug.evaluation.drawing import Colour, draw_slice, shown_slice
 from nnplug.io.images import read_image, read_label
 from nnplug.runtime.files import atomic_file
 
 _OPACITY = 0.45
+_PERCENTILES = (1.0, 99.0)
 
 
 @dataclass(frozen=True)
@@ -53,26 +54,28 @@ def draw_overlays(cases: Sequence[OverlayCase], picture: Path, *, class_names: S
 def _row(case: OverlayCase) -> list[tuple[str, npt.NDArray[Any], npt.NDArray[Any] | None]]:
     image, reference = read_image(case.images).array, read_label(case.reference).array
     prediction = read_label(case.prediction).array
-    z = int(np.argmax((reference > 0).sum(axis=(1, 2))))
+    z = shown_slice(reference)
     channels = [(f"channel {c}", channel[z], None) for c, channel in enumerate(image)]
     return [*channels, ("reference", image[0, z], reference[z]), ("prediction", image[0, z], prediction[z])]
 
 
 def _panel(axes: Any, title: str, image: npt.NDArray[Any], labels: npt.NDArray[Any] | None) -> None:
-    low, high = np.percentile(image, (1, 99))
-    axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
-    if labels is not None:
-        shown = np.ma.masked_equal(labels, 0)
-        axes.imshow(shown, cmap="tab10", vmin=0, vmax=10, alpha=_OPACITY, interpolation="nearest")
+    picture = draw_slice(image, labels, percentiles=_PERCENTILES, opacity=_OPACITY, colour=_colour)
+    axes.imshow(picture, interpolation="nearest")
     axes.set_title(title, fontsize=9)
     axes.set_axis_off()
 
 
-def _legend(figure: Any, names: Sequence[str]) -> None:
+def _colour(label: int) -> Colour:
     from matplotlib import colormaps
+
+    red, green, blue, _ = colormaps["tab10"](label)  # from the tenth label on the last colour
+    return red, green, blue
+
+
+def _legend(figure: Any, names: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
     if names:
-        colours = colormaps["tab10"]
-        patches = [Patch(color=colours(label), label=name) for label, name in enumerate(names, start=1)]
+        patches = [Patch(color=_colour(label), label=name) for label, name in enumerate(names, start=1)]
         figure.legend(handles=patches, loc="outside lower center", ncols=len(patches))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
@@ -18,6 +18,7 @@ from nnplug.dataset.dataset import CaseFiles, Dataset, channel_number
 from nnplug.dataset.file_names import file_ending, image_files, stem
 from nnplug.dataset.sidecars import images_in, read_with
 from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.evaluation.drawing import Colour, Picture, draw_slice, shown_slice
 from nnplug.io.images import read_label, read_voxels
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import atomic_file
@@ -31,9 +32,6 @@ GOLDEN = 0.618034
 """Steps around the circle of hues that keep neighbours apart, however many labels there are."""
 
 Drawn = TypeVar("Drawn")
-Gray = npt.NDArray[np.float32]
-Picture = npt.NDArray[np.uint8]
-"""(y, x, 3)."""
 
 
 @dataclass(frozen=True)
@@ -191,29 +189,14 @@ def _draw_stored(case: StoredCase, *, output: Path, channel: int, opacity: float
 
 def _picture(volume: npt.NDArray[Any], maps: Sequence[npt.NDArray[np.integer[Any]]], opacity: float) -> Picture:
     """The slice with most foreground in the first map: plain, then under each map."""
-    z = int(np.argmax((maps[0] > 0).sum(axis=(1, 2))))
-    gray = _gray(volume[z].astype(np.float32))
-    planes = [np.zeros_like(maps[0][z]), *(label[z] for label in maps)]
-    return np.concatenate([_blend(gray, plane, opacity) for plane in planes], axis=1)
+    z = shown_slice(maps[0])
+    draw = partial(draw_slice, volume[z], percentiles=PERCENTILES, opacity=opacity, colour=_colour)
+    return np.concatenate([draw(None), *(draw(label[z]) for label in maps)], axis=1)
 
 
-def _gray(plane: Gray) -> Gray:
-    low, high = np.percentile(plane, PERCENTILES)
-    scaled: Gray = np.clip((plane - low) / max(float(high - low), 1e-6), 0, 1)
-    return scaled
-
-
-def _blend(gray: Gray, label: npt.NDArray[np.integer[Any]], opacity: float) -> Picture:
-    picture = np.repeat(gray[..., None], 3, axis=2)
-    for value in np.unique(label[label > 0]).tolist():
-        inside = label == value
-        picture[inside] = (1 - opacity) * picture[inside] + opacity * np.array(list(_colour(value)), np.float32)
-    return np.round(255 * picture).astype(np.uint8)
-
-
-def _colour(value: int) -> Iterator[float]:
-    """Red, green and blue from 0 to 1; the first label is red."""
-    yield from colorsys.hsv_to_rgb((value - 1) * GOLDEN % 1, 1, 1)
+def _colour(value: int) -> Colour:
+    """Return the colour of a label; the first one is red."""
+    return colorsys.hsv_to_rgb((value - 1) * GOLDEN % 1, 1, 1)
 
 
 def _write(path: Path, picture: npt.NDArray[Any]) -> None:

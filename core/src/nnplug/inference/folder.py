@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +30,7 @@ from nnplug.inference.probabilities import write_probabilities
 from nnplug.io.images import Geometry, read_image, read_label, write_label
 from nnplug.models.model_files import refuse_model
 from nnplug.models.open import Model, Models
+from nnplug.runtime.digests import sha256, state_digest
 from nnplug.runtime.outputs import write_document
 from nnplug.runtime.progress import Advance, Progress
 from nnplug.runtime.threads import single_core_threads
@@ -258,8 +258,7 @@ class _Job:
         files = [*case.images]
         if self.previous is not None:
             files.append(self.previous / self._outputs(case)["labels"].name)
-        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()]
-        return hashlib.sha256(json.dumps([stats, self._settings]).encode()).hexdigest()[:16]
+        return state_digest(files, self._settings)
 
     @cached_property
     def _settings(self) -> str:
@@ -285,9 +284,4 @@ def _ahead(
 
 def _identity(model: Model) -> list[Any]:
     """What a model is; weights count by content, as each call unpacks those of a zip anew."""
-    return [model.plans.digest(), model.configuration, model.postprocessing, [*map(_digest, model.weights)]]
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return [model.plans.digest(), model.configuration, model.postprocessing, [*map(sha256, model.weights)]]

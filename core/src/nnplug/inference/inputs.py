@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nnplug.dataset.cases import check_channels
 from nnplug.dataset.dataset import FILE_ENDINGS, CaseFiles, channel_number, group_channels, image_cases
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.io.images import Image
+from nnplug.io.integrity import count_nonfinite
 
 
 def find_cases(inputs: Sequence[Path], ending: str) -> tuple[CaseFiles, ...]:
@@ -71,14 +73,9 @@ def check_image(image: Image, channel_names: Sequence[str]) -> None:
     Raises:
         NnplugError: the number of channels differs, or a voxel is NaN or infinite.
     """
-    found, wanted = len(image.array), len(channel_names)
-    if found != wanted:
-        raise NnplugError(
-            f"the image has {found} channels, the model needs {wanted} ({', '.join(channel_names)}). "
-            "Give a file per channel: CASE_0000, CASE_0001 .."
-        )
+    check_channels(image.array, channel_names)
     for name, channel in zip(channel_names, image.array, strict=True):
-        if bad := int(channel.size - np.isfinite(channel).sum()):
+        if bad := count_nonfinite(channel):
             value = channel[~np.isfinite(channel)][0]
             raise NnplugError(f"channel {name!r} holds {value} in {bad} voxels. Replace them by numbers, such as 0.")
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
 
 from nnplug.io import nifti
 
@@ -29,12 +32,15 @@ def is_intact(path: Path) -> bool:
         return False
 
 
-def count_nonfinite(path: Path) -> int:
-    """Return the number of NaN and infinite voxels of a NIfTI file, which ITK reads as 0; 0 for other files.
+def count_nonfinite(array: npt.NDArray[Any], path: Path | None = None) -> int:
+    """Return how many voxels are NaN or infinite.
 
-    The file must be intact.
+    Args:
+        array: the voxels, of any shape.
+        path: the intact file that they were read from, which is looked into where it is NIfTI: ITK gives NaN as 0.
     """
-    return nifti.scan(path).nonfinite if nifti.is_nifti(path) else 0
+    in_file = nifti.scan(path).nonfinite if path is not None and nifti.is_nifti(path) else 0
+    return in_file or int(np.count_nonzero(~np.isfinite(array)))
 
 
 def _nifti(path: Path) -> bool:

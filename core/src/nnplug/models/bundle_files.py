@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import stat
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug.runtime.digests import sha256
 from nnplug.runtime.files import atomic_file, atomic_folder, read_json
 from nnplug.runtime.outputs import ALLOW, ELSEWHERE
 
@@ -23,12 +23,6 @@ SUFFIXES = (".json", ".safetensors")
 def hashes(folder: Path) -> dict[str, str]:
     """Relative name, with "/", -> SHA-256 of every file in a folder, sorted."""
     return {file.relative_to(folder).as_posix(): sha256(file) for file in _files(folder)}
-
-
-def sha256(file: Path) -> str:
-    """The SHA-256 of a file in hexadecimal digits."""
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def problems(folder: Path, listed: Mapping[str, str]) -> Iterator[str]:

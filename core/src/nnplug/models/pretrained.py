@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from nnplug.contracts import Architecture
 from nnplug.contracts.attributed import build_network
 from nnplug.errors import NnplugError
 from nnplug.models.open import open_model
+from nnplug.runtime.digests import sha256
 from nnplug.workspace.run_record import Pretrained
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SHOWN = 3
 def describe_pretrained(path: Path) -> Pretrained:
     """What the record of a run says about the model that it began with; raises as `open_model` does."""
     model = open_model(path)
-    return Pretrained(model=str(path), sha256=hashlib.sha256(model.weights[0].read_bytes()).hexdigest())
+    return Pretrained(model=str(path), sha256=sha256(model.weights[0]))
 
 
 def load_pretrained(

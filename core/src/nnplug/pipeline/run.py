@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
 from nnplug.dataset.dataset import Dataset
 from nnplug.errors import Problems
 from nnplug.pipeline.jobs import asked_configurations, discard_changed, make_jobs, tell_pulled_in
@@ -20,6 +17,7 @@ from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.recipes import component_name
 from nnplug.registry.runtime import Runtime
+from nnplug.runtime.digests import state_digest
 from nnplug.runtime.files import read_json, write_json
 from nnplug.training.extend import is_extension
 from nnplug.training.job import TrainingJob
@@ -151,24 +149,19 @@ def _preprocess(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runt
 
 
 def _done(request: RunRequest, stage: Stage) -> bool:
-    path = _sources(request)
+    path = request.workspace.sources
     return path.exists() and read_json(path).get(stage) == _signature(request.dataset)
 
 
 def _mark_done(request: RunRequest, stage: Stage) -> None:
-    path = _sources(request)
+    path = request.workspace.sources
     write_json(path, {**(read_json(path) if path.exists() else {}), stage: _signature(request.dataset)})
 
 
-def _sources(request: RunRequest) -> Path:
-    return request.workspace.folder / "sources.json"
-
-
 def _signature(dataset: Dataset) -> str:
-    """A hash of the names, sizes and times of all training files: changes when any of them is replaced."""
+    """Return the digest of the names, sizes and times of all training files."""
     files = [dataset.folder / "dataset.json"]
     files += [
         file for case in dataset.training_cases() for file in (*case.images, *([case.label] if case.label else []))
     ]
-    facts = [(str(f), s.st_size, s.st_mtime_ns) for f in files if f.exists() for s in (f.stat(),)]
-    return hashlib.sha256(repr(facts).encode()).hexdigest()
+    return state_digest(files)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
-from nnplug.errors import InvalidOptions
+from nnplug.errors import InvalidOptions, did_you_mean
 from nnplug.registry.components import Kind
 
 PLAN = "plan"
@@ -46,8 +45,7 @@ def _check_word(word: str, assignment: str) -> None:
     known = [PLAN, *map(str, Kind)]
     if word in known:
         return
-    close = get_close_matches(word, known, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+    hint = did_you_mean(word, known, f"Known: {', '.join(known)}.")
     raise InvalidOptions(f"--set {assignment!r}: there is no {word!r} to set. {hint}")
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from nnplug.errors import InvalidFile, NnplugError
+from nnplug.errors import InvalidFile, NnplugError, did_you_mean
 from nnplug.plans.fingerprint import IntensityStats
 from nnplug.registry.components import Kind
 from nnplug.registry.provenance import Provider
@@ -168,9 +167,9 @@ class Plans(Record, frozen=True, kw_only=True):
             NnplugError: the plans have none; the message lists those they have.
         """
         if name not in self.configurations:
-            close = get_close_matches(name, self.configurations, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise NnplugError(f"plans {self.name!r} have {', '.join(self.configurations)}, not {name!r}.{hint}")
+            hint = did_you_mean(name, self.configurations)
+            message = f"plans {self.name!r} have {', '.join(self.configurations)}, not {name!r}. {hint}"
+            raise NnplugError(message.rstrip())
         return self.configurations[name]
 
     def chain(self, name: str) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from nnplug.preparation.case_index import Indexing, complete_index, planned_inde
 from nnplug.registry.attribution import attributed, expect, name_of
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.runtime import Runtime
+from nnplug.runtime.digests import state_digest
 from nnplug.runtime.memory import keep_freed_memory
 from nnplug.workspace.case_store import CaseStore, Prepared
 
@@ -305,9 +305,7 @@ def _decisions(plans: Plans, configuration_name: str, dataset: Dataset) -> str:
 
 def _source(files: CaseFiles, decisions: str) -> str:
     paths = [*files.images, *([] if files.label is None else [files.label])]
-    stats = [(path.name, path.stat()) for path in paths if path.exists()]
-    state = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-    return hashlib.sha256(f"{decisions} {state}".encode()).hexdigest()[:16]
+    return state_digest(paths, decisions)
 
 
 def _is_stored(store: CaseStore, name: str, source: str) -> bool:

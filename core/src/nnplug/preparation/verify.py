@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
 from nnplug.dataset.dataset import CaseFiles, Dataset, group_channels
 from nnplug.dataset.splits import read_splits
-from nnplug.errors import NnplugError
+from nnplug.errors import NnplugError, nearest
 from nnplug.preparation.verify_case import CaseFindings, check_case
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
@@ -140,6 +139,6 @@ def _channel_notices(dataset: Dataset) -> Iterable[str]:
     known = {name.casefold(): name for name in NORMALISED_BY_NAME}
     for channel, name in enumerate(dataset.description.channel_names):
         if name.casefold() not in known:
-            close = get_close_matches(name.casefold(), known, n=1)
-            hint = f" Did you mean {known[close[0]]!r}?" if close else f" Other rules: {', '.join(NORMALISED_BY_NAME)}."
+            close = nearest(name.casefold(), known)
+            hint = f" Did you mean {known[close]!r}?" if close else f" Other rules: {', '.join(NORMALISED_BY_NAME)}."
             yield f"channel {channel} is called {name!r}, so it is normalised by z-score.{hint}"

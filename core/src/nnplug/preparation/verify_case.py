@@ -104,7 +104,7 @@ def _check_intensities(path: Path, image: Image, found: CaseFindings) -> None:
 
 def _check_numbers(path: Path, array: npt.NDArray[Any], found: CaseFindings) -> int:
     """Note how many voxels are no numbers; what SimpleITK has read as 0 is counted in the file itself."""
-    count = count_nonfinite(path) or int(np.count_nonzero(~np.isfinite(array)))
+    count = count_nonfinite(array, path)
     if count:
         found.problems.append(f"{path}: {count} voxels are NaN or infinite, which readers may take for 0; replace them")
     return count

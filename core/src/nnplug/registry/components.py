@@ -5,10 +5,9 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, cast, overload
 
-from nnplug.errors import AmbiguousComponent, InvalidPlugin, UnknownComponent
+from nnplug.errors import AmbiguousComponent, InvalidPlugin, UnknownComponent, did_you_mean
 from nnplug.registry.attribution import Origin, attributed, tagged
 from nnplug.registry.entries import Component, Kind, check_flags, check_name, check_promises, check_summary
 from nnplug.registry.options import build, describe
@@ -247,8 +246,7 @@ def _block(sources: Sequence[Source]) -> str:
 
 def _only(found: list[T], what: str, name: str, known: list[str], sources: list[Source]) -> T:
     if not found:
-        close = get_close_matches(name, known, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known) or 'none'}."
+        hint = did_you_mean(name, known, f"Known: {', '.join(known) or 'none'}.")
         raise UnknownComponent(f"no {what} is called {name!r}. {hint}")
     if len(found) > 1:
         offers = " and ".join(map(str, sources))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
-from nnplug.errors import InvalidPlugin
+from nnplug.errors import InvalidPlugin, nearest
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -266,8 +265,8 @@ def check_promises(title: str, component: Component, made: type) -> None:
     """
     for promise, method in component.promised():
         if not _has_method(made, method):
-            close = get_close_matches(method, [n for n in dir(made) if _has_method(made, n)], n=1)
-            hint = f"Did you mean {method!r} by {close[0]!r}?" if close else f"Add it, or do not say {promise}."
+            close = nearest(method, [n for n in dir(made) if _has_method(made, n)])
+            hint = f"Did you mean {method!r} by {close!r}?" if close else f"Add it, or do not say {promise}."
             raise InvalidPlugin(
                 f"{title} says {promise} in its entry, but {made.__name__} has no method {method!r}. {hint}"
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import partial
 from importlib.metadata import Distribution, EntryPoint, distributions, version
@@ -16,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nnplug import hookspecs
-from nnplug.errors import InvalidPlugin
+from nnplug.errors import InvalidPlugin, did_you_mean
 from nnplug.registry.components import AnyEntry, Component, Entry, Kind, OfferedRecipe, Recipe, Registry, Source
 from nnplug.registry.entries import COMPONENTS
 
@@ -117,8 +116,7 @@ class Plugins:
         known = sorted({name for p in self for name in (p.source.plugin, p.source.distribution)})
         for name in block:
             if not _names(name) & set(known):
-                close = get_close_matches(name, known, n=1)
-                hint = f"Did you mean {close[0]!r}?" if close else f"Installed: {', '.join(known) or 'none'}."
+                hint = did_you_mean(name, known, f"Installed: {', '.join(known) or 'none'}.")
                 raise InvalidPlugin(f"cannot block {name!r}: no plugin or distribution of that name. {hint}")
 
 
@@ -150,8 +148,7 @@ def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
         raise InvalidPlugin(" ".join(str(error).split())) from error
     hooks = [caller.name for caller in manager.get_hookcallers(plugin) or ()]
     for hook in sorted(set(hooks) - set(HOOKS)):
-        close = get_close_matches(hook, HOOKS, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Hooks are {', '.join(HOOKS)}."
+        hint = did_you_mean(hook, HOOKS, f"Hooks are {', '.join(HOOKS)}.")
         raise InvalidPlugin(f"implements the unknown hook {hook!r}. {hint}")
     if not hooks:
         raise InvalidPlugin("implements no hook of nnplug; decorate its functions with @nnplug.hookimpl")

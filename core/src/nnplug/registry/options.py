@@ -6,12 +6,11 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
 
-from nnplug.errors import InvalidOptions, InvalidPlugin
+from nnplug.errors import InvalidOptions, InvalidPlugin, did_you_mean
 
 
 def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) -> Any:
@@ -66,8 +65,7 @@ def _parameters(target: Callable[..., Any]) -> list[inspect.Parameter]:
 def _check_names(target: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:
     known = [p.name for p in _parameters(target)]
     for name in sorted(set(options) - set(known)):
-        close = get_close_matches(name, known, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"It has {', '.join(known) or 'no options'}."
+        hint = did_you_mean(name, known, f"It has {', '.join(known) or 'no options'}.")
         raise InvalidOptions(f"{what} has no option {name!r}. {hint}")
 
 

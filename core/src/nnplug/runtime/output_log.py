@@ -7,13 +7,14 @@ nnplug's that the log does not know.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from nnplug.runtime.digests import sha256
 
 LOG = ".nnplug-outputs.jsonl"
 
@@ -53,7 +54,7 @@ def note(path: Path, content: Path) -> None:
     if not log.is_file():
         return
     stat = content.stat()
-    entry = {"name": path.name, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": digest(content)}
+    entry = {"name": path.name, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256(content)}
     with _alone(log) as handle:
         os.write(handle, _separator(handle) + json.dumps(entry).encode() + b"\n")
 
@@ -75,13 +76,7 @@ def is_one_of(path: Path, versions: tuple[Written, ...]) -> bool:
     alike = [version for version in versions if version.size == stat.st_size]
     if any(version.mtime_ns == stat.st_mtime_ns for version in alike):
         return True
-    return bool(alike) and digest(path) in {version.sha256 for version in alike}
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return bool(alike) and sha256(path) in {version.sha256 for version in alike}
 
 
 @contextmanager

@@ -14,11 +14,11 @@ from nnplug.errors import NnplugError, Problems
 from nnplug.evaluation.evaluate import Summary, evaluate_cases
 from nnplug.inference.averaging import Mean, label_map, open_output
 from nnplug.io.images import read_geometry, write_label
-from nnplug.models.bundle_files import sha256
+from nnplug.runtime.digests import sha256
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import explained, read_json, write_json
 from nnplug.runtime.progress import Progress
-from nnplug.workspace.layout import Workspace
+from nnplug.workspace.layout import Workspace, run_folders
 from nnplug.workspace.runs import TrainedRun, WeightsKind, check_alike, open_run
 
 ORDER = ("2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres")
@@ -216,7 +216,7 @@ class _Average:
 def _trained(workspace: Workspace, plans: str, configurations: Sequence[str]) -> list[str]:
     folder = workspace.runs(plans)
     there = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    names = configurations or [name for name in there if any((folder / name).glob("fold_*/run.json"))]
+    names = configurations or [name for name in there if run_folders(folder / name)]
     return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
 
 

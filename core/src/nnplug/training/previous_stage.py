@@ -17,9 +17,9 @@ import numpy.typing as npt
 from nnplug.dataset.splits import Fold
 from nnplug.errors import NnplugError, Problems
 from nnplug.io.crop_info import CropInfo
-from nnplug.models.bundle_files import sha256
 from nnplug.ops.resample import resampled_shape, separated_axis
 from nnplug.registry.entries import AugmenterComponent, TrainerComponent
+from nnplug.runtime.digests import sha256
 from nnplug.training.job import TrainingJob
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder

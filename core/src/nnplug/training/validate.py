@@ -11,10 +11,10 @@ from nnplug.evaluation.evaluate import evaluate_cases
 from nnplug.inference.loaded_model import LoadedModel
 from nnplug.inference.logits import ENDING, write_logits
 from nnplug.io.images import read_geometry, write_label
-from nnplug.models.bundle_files import sha256
 from nnplug.models.open import open_stage
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.registry.runtime import Runtime
+from nnplug.runtime.digests import sha256
 from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob

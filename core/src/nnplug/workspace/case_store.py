@@ -12,7 +12,6 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +19,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from nnplug.errors import InvalidFile, NnplugError
+from nnplug.errors import InvalidFile, NnplugError, did_you_mean
 from nnplug.io.crop_info import CropInfo
 from nnplug.runtime.files import atomic_file, atomic_folder, read_json, write_text
 from nnplug.runtime.records import Record
@@ -240,6 +239,5 @@ class CaseStore(Mapping[str, StoredCase]):
             shutil.rmtree(leftover, ignore_errors=True)
 
     def _unknown(self, name: str) -> UnknownCase:
-        close = get_close_matches(name, self, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else "nnplug preprocess fills it."
+        hint = did_you_mean(name, self, "nnplug preprocess fills it.")
         return UnknownCase(f"{self.folder}: no preprocessed case {name!r}. {hint}")

@@ -77,6 +77,17 @@ class RunFolder:
         return self.path / "progress.png"
 
 
+def run_folders(configuration: Path) -> list[RunFolder]:
+    """Return the runs in a configuration's folder that were begun: fold_0, fold_1 .. by number, fold_all last."""
+    runs = [RunFolder(path) for path in sorted(configuration.glob("fold_*"), key=_fold_order)]
+    return [run for run in runs if run.record.is_file()]
+
+
+def _fold_order(folder: Path) -> tuple[int, str]:
+    number = folder.name.removeprefix("fold_")
+    return (int(number), "") if number.isdigit() else (1 << 31, number)
+
+
 @dataclass(frozen=True)
 class Workspace:
     """The folder of one dataset inside a workspace: `ROOT/DATASET/`."""
@@ -98,6 +109,11 @@ class Workspace:
     def splits(self) -> Path:
         """Training and validation cases of each fold."""
         return self.folder / "splits.json"
+
+    @property
+    def sources(self) -> Path:
+        """Which files were verified and measured: stage -> digest of their names, sizes and times."""
+        return self.folder / "sources.json"
 
     def plans(self, name: str) -> Path:
         """A plans file."""

@@ -10,7 +10,7 @@ from typing import Literal
 from nnplug.errors import NnplugError
 from nnplug.plans.plans import read_plans
 from nnplug.registry.provenance import Provider
-from nnplug.workspace.layout import RunFolder
+from nnplug.workspace.layout import RunFolder, run_folders
 from nnplug.workspace.run_record import RunRecord
 
 WeightsKind = Literal["final", "best"]
@@ -58,8 +58,7 @@ def open_run(path: Path) -> TrainedRun:
 
 def find_runs(path: Path) -> tuple[TrainedRun, ...]:
     """The run at `path`, or the runs in its `fold_*` folders, by number; raises as `open_run` does."""
-    folds = [fold for fold in sorted(path.glob("fold_*"), key=_fold_order) if RunFolder(fold).record.is_file()]
-    return tuple(open_run(folder) for folder in folds or [path])
+    return tuple(open_run(folder) for folder in [run.path for run in run_folders(path)] or [path])
 
 
 def check_alike(runs: Sequence[TrainedRun]) -> None:
@@ -98,7 +97,7 @@ def previous_runs(run: TrainedRun) -> tuple[TrainedRun, ...]:
         return ()
     beside = run.folder.path.parent  # its name ends in the configuration's, whatever a workspace puts before that
     folder = beside.with_name(beside.name.removesuffix(run.record.configuration) + stage)
-    if not any(RunFolder(fold).record.is_file() for fold in folder.glob("fold_*")):
+    if not run_folders(folder):
         raise NnplugError(
             f"{run.folder.path}: refines predictions of {stage!r}, whose runs are not in {folder}. Copy them there, "
             "or use a bundle, which holds both."
@@ -110,11 +109,6 @@ def previous_runs(run: TrainedRun) -> tuple[TrainedRun, ...]:
 def merged_providers(runs: Sequence[TrainedRun]) -> tuple[Provider, ...]:
     """The providers of all runs, each once."""
     return tuple(dict.fromkeys(provider for run in runs for provider in run.record.providers))
-
-
-def _fold_order(folder: Path) -> tuple[int, str]:
-    number = folder.name.removeprefix("fold_")
-    return (int(number), "") if number.isdigit() else (1 << 31, number)
 
 
 def _no_model(path: Path) -> str:

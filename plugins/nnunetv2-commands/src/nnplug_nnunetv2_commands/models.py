@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnplug.errors import NnplugError
+from nnplug.workspace.layout import run_folders
 from nnplug_nnunetv2_commands.command import Call, Options
 from nnplug_nnunetv2_commands.environment import RESULTS
 from nnplug_nnunetv2_commands.workspace import model_folder
@@ -34,7 +35,7 @@ def find_folder(call: Call, options: Options, *, dataset: str, configuration: st
 
 def is_ours(folder: Path) -> bool:
     """Return whether nnplug trained the folds of a model folder; otherwise nnU-Net did."""
-    return any(folder.glob("fold_*/run.json"))
+    return bool(run_folders(folder))
 
 
 def weights_kind(checkpoint: str) -> WeightsKind:
