@@ -27,7 +27,14 @@ DRAWING = {"nnplug.evaluation", "nnplug.training"}
 COMMAND_LINES = {"nnplug_cli": set(), "nnplug_nnunetv2_commands": {"nnplug_cli"}}
 """Packages that are command lines, and which other ones each may import."""
 
-LIGHT = {"nnplug.errors", "nnplug.hookspecs", "nnplug.registry", "nnplug.plans.overrides", "nnplug.workspace.layout"}
+LIGHT = {
+    "nnplug.errors",
+    "nnplug.hookspecs",
+    "nnplug.plans.overrides",
+    "nnplug.registry",
+    "nnplug.runtime.process",
+    "nnplug.workspace.layout",
+}
 """Modules of the core that command lines may import at their start: help and listings answer at once."""
 
 LATE = {"nnplug_cli.demo"}

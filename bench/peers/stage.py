@@ -17,6 +17,7 @@ from nnplug.dataset.dataset import Dataset
 from nnplug.plans.plans import read_plans
 from nnplug.preparation.preprocess import preprocess_dataset
 from nnplug.registry.runtime import Runtime
+from nnplug.runtime.process import Work, prepare_process
 from nnplug.workspace.layout import Workspace
 
 CONFIGURATION = "3d_fullres"
@@ -24,6 +25,7 @@ CONFIGURATION = "3d_fullres"
 
 def main(folder: str, root: str, name: str, workers: str) -> None:
     """Print {"seconds": ..}."""
+    prepare_process(Work.COMPUTE)
     dataset, plugins = Dataset.open(Path(folder)), Plugins()
     workspace = Workspace(Path(root), dataset.name)
     plans = read_plans(workspace.plans("nnunet"))

@@ -43,7 +43,8 @@ def test_what_slurm_is_given(slurm):
         while not (slurm / "script").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
     script = (slurm / "script").read_text()
-    for line in ("#SBATCH -p gpu", "#SBATCH --gres=gpu:1", "--resources nnplug-device=1"):
+    worker = ("--resources nnplug-device=1", "--preload nnplug_dask.worker")
+    for line in ("#SBATCH -p gpu", "#SBATCH --gres=gpu:1", *worker):
         assert line in script
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     RuntimeOptions,
@@ -16,6 +17,7 @@ from nnplug_cli.options import (
     set_option,
     workers_option,
 )
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json, print_table
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 @runtime_options(set_option, device_option, workers_option)
 @json_option
 @click.pass_obj
+@prepares_process(Work.COMPUTE)
 def command(context: Context, *, run: Path, iterations: int, runtime: RuntimeOptions, as_json: bool) -> None:
     """Show where an epoch of RUN goes: wait, transfer, augmentation on a GPU, forward, loss, backward, optimiser.
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnplug.registry.components import Kind
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option, replace_option, set_option_of, workers_option
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json, print_table
 from nnplug_cli.reports import print_report
 
@@ -34,6 +36,7 @@ def command() -> None:
 @workers_option
 @json_option
 @click.pass_context
+@prepares_process(Work.READ_IMAGES)
 def convert(
     ctx: click.Context,
     *,
@@ -76,6 +79,7 @@ def convert(
 @replace_option
 @workers_option
 @click.pass_obj
+@prepares_process(Work.READ_IMAGES)
 def restore(
     context: Context,
     *,

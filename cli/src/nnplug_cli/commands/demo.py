@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     RuntimeOptions,
@@ -16,6 +17,7 @@ from nnplug_cli.options import (
     set_option,
     workers_option,
 )
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
 from nnplug_cli.scores import print_scores
 
@@ -33,6 +35,7 @@ from nnplug_cli.scores import print_scores
 @runtime_options(set_option, device_option, workers_option)
 @json_option
 @click.pass_obj
+@prepares_process(Work.COMPUTE)
 def command(context: Context, *, output: Path, replace: bool, runtime: RuntimeOptions, as_json: bool) -> None:
     """Make phantom images, train on them, predict unseen ones, score them and draw them: minutes on a CPU."""
     from nnplug_cli.demo import demo

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import Written, gathered, json_option, replace_option, workers_option
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
 
 _path = click.Path(path_type=Path)
@@ -29,6 +31,7 @@ _path = click.Path(path_type=Path)
 @workers_option
 @json_option
 @click.pass_obj
+@prepares_process(Work.READ_IMAGES)
 def command(
     context: Context,
     *,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from nnplug.registry.components import Kind
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     Compared,
@@ -20,6 +21,7 @@ from nnplug_cli.options import (
     set_option_of,
     workers_option,
 )
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json, print_table
 
 _path = click.Path(path_type=Path)
@@ -56,6 +58,7 @@ COUNTS = 100
 @workers_option
 @json_option
 @click.pass_obj
+@prepares_process(Work.READ_IMAGES)
 def command(
     context: Context,
     *,

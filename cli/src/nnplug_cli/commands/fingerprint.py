@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nnplug.registry.components import Kind
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     RuntimeOptions,
@@ -19,6 +20,7 @@ from nnplug_cli.options import (
     workers_option,
     workspace_option,
 )
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 @runtime_options(executor_option, set_option_of(Kind.EXTRACTOR, Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_obj
+@prepares_process(Work.READ_IMAGES)
 def command(
     context: Context,
     *,

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import replace_option, workers_option
+from nnplug_cli.process import prepares_process
 
 _path = click.Path(path_type=Path)
 
@@ -27,6 +29,7 @@ _path = click.Path(path_type=Path)
 @replace_option
 @workers_option
 @click.pass_obj
+@prepares_process(Work.READ_IMAGES)
 def command(
     context: Context,
     *,

@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 
 from nnplug.registry.loader import Plugin, Status
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json, print_table
 
 
@@ -50,6 +52,7 @@ def _note(plugin: Plugin) -> str:
 @click.argument("name")
 @json_option
 @click.pass_context
+@prepares_process(Work.COMPUTE)
 def check(ctx: click.Context, *, name: str, as_json: bool) -> None:
     """Check the plugin (or distribution) NAME, and everything that it offers against the contract of its kind.
 

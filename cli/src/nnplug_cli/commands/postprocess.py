@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from nnplug.registry.components import Kind
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import Compared, compared_options, json_option, replace_option, set_option_of, workers_option
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
 
 _path = click.Path(path_type=Path)
@@ -29,6 +31,7 @@ def command() -> None:
 @workers_option
 @json_option
 @click.pass_obj
+@prepares_process(Work.READ_IMAGES)
 def fit(
     context: Context,
     *,
@@ -76,6 +79,7 @@ def fit(
 @replace_option
 @workers_option
 @click.pass_obj
+@prepares_process(Work.READ_IMAGES)
 def apply(context: Context, *, folder: Path, output: Path, rule: Path, replace: bool, workers: int | None) -> None:
     """Apply a fitted rule to a folder of label maps."""
     from nnplug.evaluation import postprocess

@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from nnplug.registry.components import Kind
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     RuntimeOptions,
@@ -20,6 +21,7 @@ from nnplug_cli.options import (
     runtime_options,
     set_option_of,
 )
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
 
 
@@ -123,6 +125,7 @@ class _Part:
 @replace_option
 @json_option
 @click.pass_obj
+@prepares_process(Work.PREDICT)
 def command(
     context: Context,
     *,
@@ -138,9 +141,6 @@ def command(
     Images that cannot be predicted are all told at the end, and the others are predicted.
     """
     from nnplug.inference.inputs import find_cases
-    from nnplug.runtime.memory import spare_page_faults
-
-    spare_page_faults()  # before what imports PyTorch
     from nnplug.inference.jobs import FolderPrediction, predict_cases
 
     if part.part >= part.parts:

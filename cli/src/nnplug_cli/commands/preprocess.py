@@ -8,6 +8,7 @@ import click
 
 from nnplug.errors import NnplugError
 from nnplug.registry.components import Kind
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     RuntimeOptions,
@@ -20,6 +21,7 @@ from nnplug_cli.options import (
     workers_option,
     workspace_option,
 )
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
 
 
@@ -31,6 +33,7 @@ from nnplug_cli.render import print_json
 @runtime_options(executor_option, set_option_of(Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_obj
+@prepares_process(Work.COMPUTE)
 def command(
     context: Context,
     *,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     Choices,
@@ -28,6 +29,7 @@ from nnplug_cli.options import (
     workers_option,
     workspace_option,
 )
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
 from nnplug_cli.requests import plan_request
 from nnplug_cli.scores import predicting, print_scores, print_selection, scores_data
@@ -64,6 +66,7 @@ class _Training:
 )
 @json_option
 @click.pass_obj
+@prepares_process(Work.COMPUTE)
 def command(
     context: Context,
     *,

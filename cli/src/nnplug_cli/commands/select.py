@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from nnplug.registry.components import Kind
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     FoldSelection,
@@ -25,6 +26,7 @@ from nnplug_cli.options import (
     workers_option,
     workspace_option,
 )
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
 from nnplug_cli.scores import predicting, print_selection
 
@@ -78,6 +80,7 @@ _comparison_options = gathered(
 @runtime_options(device_option, executor_option, set_option_of(Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_obj
+@prepares_process(Work.READ_IMAGES)
 def command(
     context: Context,
     *,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from nnplug.errors import NnplugError
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     FoldSelection,
@@ -28,6 +29,7 @@ from nnplug_cli.options import (
     workers_option,
     workspace_option,
 )
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
 from nnplug_cli.scores import print_scores, scores_data
 
@@ -85,6 +87,7 @@ class _Training:
 )
 @json_option
 @click.pass_obj
+@prepares_process(Work.COMPUTE)
 def command(
     context: Context,
     *,

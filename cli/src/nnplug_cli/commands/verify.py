@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from nnplug.registry.components import Kind
+from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
     RuntimeOptions,
@@ -17,6 +18,7 @@ from nnplug_cli.options import (
     set_option_of,
     workers_option,
 )
+from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
 from nnplug_cli.reports import print_report
 
@@ -26,6 +28,7 @@ from nnplug_cli.reports import print_report
 @runtime_options(executor_option, set_option_of(Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_context
+@prepares_process(Work.READ_IMAGES)
 def command(ctx: click.Context, *, dataset: Path, runtime: RuntimeOptions, as_json: bool) -> None:
     """Report every problem of DATASET at once; exit code 1 if there are any.
 

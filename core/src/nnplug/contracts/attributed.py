@@ -86,10 +86,13 @@ class _Job:
 
 
 def build_network(architecture: Architecture, *, channels: int, outputs: int) -> torch.nn.Module:
-    """The network of an architecture; see `nnplug.contracts.Architecture.build`."""
+    """Return the network of an architecture; see `nnplug.contracts.Architecture.build`.
+
+    Its weights are drawn from PyTorch's random state, which is the same afterwards.
+    """
     import torch
 
-    with attributed(architecture):
+    with attributed(architecture), torch.random.fork_rng(devices=[]):
         network = architecture.build(channels=channels, outputs=outputs)
     return expect(architecture, network, torch.nn.Module)
 

@@ -176,7 +176,6 @@ def _write(image: sitk.Image, path: Path) -> None:
 
 def _open(path: Path) -> sitk.ImageFileReader:
     """The file's header, in a reader that `Execute` makes read the voxels."""
-    sitk.ProcessObject.GlobalWarningDisplayOff()
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -213,7 +212,6 @@ def _read_plain(path: Path) -> tuple[npt.NDArray[Any], Geometry] | None:
 @lru_cache(maxsize=_REMEMBERED)
 def _geometry_of_nifti(path: Path, _size: int, _changed: int) -> Geometry | None:
     """Return the geometry of a complete file, None where ITK refuses it; each version of a file is read once."""
-    sitk.ProcessObject.GlobalWarningDisplayOff()
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:

@@ -27,7 +27,6 @@ from nnplug.registry.attribution import attributed, expect, name_of
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import state_digest
-from nnplug.runtime.memory import keep_freed_memory
 from nnplug.workspace.case_store import CaseStore, Prepared
 
 OUTSIDE = -1
@@ -227,7 +226,6 @@ def preprocess_dataset(
     Raises:
         Problems: some cases failed, a line each; the others are stored.
     """
-    keep_freed_memory()  # threads that each wait for the kernel to zero their pages wait for each other too
     labels = plans.training_description(dataset.description).labels
     preprocessor = Preprocessor.of(plans, configuration_name, labels, runtime.registry)
     indexing = planned_indexing(plans, runtime.registry, labels)

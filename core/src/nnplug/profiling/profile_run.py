@@ -22,7 +22,7 @@ from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
-from nnplug.runtime.memory import keep_freed_memory
+from nnplug.runtime.device import keep_random_state
 from nnplug.training.job import TrainingJob
 from nnplug.training.task import USED, index_cases, make_task
 from nnplug.workspace.case_store import CaseStore
@@ -80,13 +80,12 @@ def profile_run(
 
 def _train(trainer: Trainer, task: TrainingTask, watch: Timer) -> None:
     task.run.path.mkdir(parents=True)
-    keep_freed_memory()
     watched = dataclasses.replace(
         task,
         cases=TimedStore(task.cases, watch.load),
         augmenter=TimedAugmenter(task.augmenter, watch.augment, watch.steps),
     )
-    with watch.steps.watching(task.network):
+    with watch.steps.watching(task.network), keep_random_state(task.device):
         trainer.train(watched)
 
 

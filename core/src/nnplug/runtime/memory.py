@@ -22,6 +22,8 @@ def keep_freed_memory() -> bool:
     preprocessing allocate the same blocks of megabytes again and again, and the kernel zeroes every page of them each
     time: about a tenth of a training step, more where threads wait for each other there. Kept instead, the memory of
     the process stays at its highest use. Only glibc has this switch; elsewhere nothing changes.
+
+    It is a switch of the whole process: see `nnplug.runtime.process.prepare_process`.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -35,7 +37,8 @@ def spare_page_faults() -> None:
     """Make large blocks cheap without holding more of them: for commands that predict, before PyTorch is imported.
 
     Where Linux gives pages of 2 MB to those who ask, PyTorch is told to ask: the kernel is called once instead of 512
-    times, and freed memory goes back. PicklingExecutor freed memory is kept.
+    times, and freed memory goes back. Elsewhere freed memory is kept. The environment of the whole process changes: see
+    `nnplug.runtime.process.prepare_process`.
     """
     if _gives_huge_pages():
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

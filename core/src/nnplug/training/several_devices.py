@@ -24,6 +24,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.runtime.device import choose_device
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.executor import available_cores
+from nnplug.runtime.process import Work, prepare_process
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.runtime.progress_events import Receiver, Sender
 from nnplug.training.job import TrainingJob
@@ -216,6 +217,7 @@ def _explain(
 
 def _run(rank: _Rank, pipe: Connection) -> None:
     """In a process of its own: train, report, and never outlive the process that started this one."""
+    prepare_process(Work.COMPUTE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     sys.stdout = sys.stderr  # results are the parent's, and what plugins print here must not end up among them
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -22,9 +22,9 @@ from nnplug.registry.components import Kind, Registry
 from nnplug.registry.entries import TrainerComponent
 from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
+from nnplug.runtime.device import keep_random_state
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.files import explained, write_json
-from nnplug.runtime.memory import keep_freed_memory
 from nnplug.training.extend import begin_extension, is_extension
 from nnplug.training.job import TrainingJob
 from nnplug.training.log_check import LogCheckingProgress, check_log
@@ -94,10 +94,10 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
         check_predictions_complete(job, fold, splits)
     _check_devices(entry.component, world)
     network = components.get(ARCHITECTURE, task.configuration.architecture.name)
-    with attributed(trainer, network.origin, *(entry.origin for entry in accelerators(components))):
+    origins = [network.origin, *(entry.origin for entry in accelerators(components))]
+    with attributed(trainer, *origins), keep_random_state(task.device):
         if world.is_main:
             _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
-        keep_freed_memory()
         progress = runtime.progress
         watched = LogCheckingProgress(progress, job.run.log, trainer) if world.is_main else progress
         trainer.train(replace(task, world=world, progress=watched))

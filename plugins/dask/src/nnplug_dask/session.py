@@ -15,6 +15,9 @@ from nnplug_dask.options import DaskOptions
 DEVICE = "nnplug-device"
 """A resource of which workers that are started here have one: a fold is trained alone."""
 
+_START = "nnplug_dask.worker"
+"""The module that workers which are started here load first."""
+
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
 _KEEP_FREED_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 """As `nnplug.runtime.memory` does it. By default a nanny has its worker give back every 64 KB, upon which the kernel
@@ -101,6 +104,7 @@ def _local(options: DaskOptions) -> SpecCluster:
                 "nthreads": options.threads,
                 "resources": {DEVICE: 1},
                 "silence_logs": logging.ERROR,
+                "preload": [_START],
                 "memory_limit": 0,  # a training may take what there is
                 "env": {"OMP_NUM_THREADS": str(options.threads), **own},
                 "dashboard": False,
@@ -120,7 +124,7 @@ def _slurm(options: DaskOptions) -> SpecCluster:
     from dask_jobqueue.slurm import SLURMCluster
 
     given = {"cores": options.threads, "processes": 1, **options.slurm}
-    extra = ["--resources", f"{DEVICE}=1", *given.pop("worker_extra_args", [])]
+    extra = ["--resources", f"{DEVICE}=1", "--preload", _START, *given.pop("worker_extra_args", [])]
     try:
         cluster = SLURMCluster(**given, worker_extra_args=extra)
     except (TypeError, ValueError) as error:

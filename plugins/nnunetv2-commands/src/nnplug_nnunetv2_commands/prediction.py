@@ -25,15 +25,12 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     Raises:
         NnplugError: the model or the images cannot be used.
     """
-    from nnplug.runtime.files import copy_file
-    from nnplug.runtime.memory import spare_page_faults
-
-    spare_page_faults()
     from nnplug.inference.ensemble import Ensemble
     from nnplug.inference.folder import predict_folder
     from nnplug.inference.inputs import find_cases
     from nnplug.inference.prediction_outputs import image_inputs
     from nnplug.models.model_files import model_inputs
+    from nnplug.runtime.files import copy_file
 
     if not options.i.is_dir():
         raise NnplugError(f"{options.i}: no such folder; -i is a folder of images CASE_0000, CASE_0001 ..")

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nnplug.errors import NnplugError
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.environment import PREPROCESSED
@@ -28,6 +30,7 @@ def main() -> None:
     run(parser, _accumulate)
 
 
+@prepares_process(Work.READ_IMAGES)
 def _accumulate(call: Call, options: Options) -> None:
     dataset = call.environment.dataset(options.dataset_name_or_id)
     references = call.environment.folder(PREPROCESSED) / dataset / GROUND_TRUTH

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.scoring import describe, read_rule
@@ -21,6 +23,7 @@ def main() -> None:
     run(parser, _apply)
 
 
+@prepares_process(Work.READ_IMAGES)
 def _apply(call: Call, options: Options) -> None:
     from nnplug.evaluation import postprocess
     from nnplug.runtime.files import copy_file, read_json

@@ -7,6 +7,8 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from nnplug.errors import NnplugError
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.conversion import convert
@@ -23,6 +25,7 @@ def main() -> None:
     run(parser, _convert)
 
 
+@prepares_process(Work.READ_IMAGES)
 def _convert(call: Call, options: Options) -> None:
     task = re.fullmatch(r"Task([0-9]{2,3})_(\w+)", options.i.resolve().name)
     if task is None:

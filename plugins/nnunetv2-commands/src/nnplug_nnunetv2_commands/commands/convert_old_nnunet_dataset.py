@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.conversion import convert
 
@@ -17,5 +19,6 @@ def main() -> None:
     run(parser, _convert)
 
 
+@prepares_process(Work.READ_IMAGES)
 def _convert(call: Call, options: Options) -> None:
     convert(call, "nnunet-v1", options.input_folder, options.output_dataset_name)

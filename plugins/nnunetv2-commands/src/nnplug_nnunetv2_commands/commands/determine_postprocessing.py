@@ -7,6 +7,8 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.scoring import POSTPROCESSOR, RULES, describe, read_rule, score, write_rule
@@ -26,6 +28,7 @@ def main() -> None:
     run(parser, _determine)
 
 
+@prepares_process(Work.READ_IMAGES)
 def _determine(call: Call, options: Options) -> None:
     from nnplug.evaluation import postprocess
     from nnplug.plans.plans import Choice

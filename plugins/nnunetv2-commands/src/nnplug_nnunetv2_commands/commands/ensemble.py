@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 
@@ -19,6 +21,7 @@ def main() -> None:
     run(parser, _ensemble)
 
 
+@prepares_process(Work.READ_IMAGES)
 def _ensemble(call: Call, options: Options) -> None:
     from nnplug.inference.averaging import ensemble_folders
 

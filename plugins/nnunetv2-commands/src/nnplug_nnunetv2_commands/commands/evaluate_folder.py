@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.scoring import describe, score_as_asked
@@ -19,6 +21,7 @@ def main() -> None:
     run(parser, _evaluate)
 
 
+@prepares_process(Work.READ_IMAGES)
 def _evaluate(call: Call, options: Options) -> None:
     description = describe(options.djfile, options.pfile, options.pred_folder)
     score_as_asked(call, options, description, inputs=(options.djfile, options.pfile))

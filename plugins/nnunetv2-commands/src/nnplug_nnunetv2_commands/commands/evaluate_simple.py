@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import TYPE_CHECKING
 
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.scoring import score_as_asked
@@ -25,6 +27,7 @@ def main() -> None:
     run(parser, _evaluate)
 
 
+@prepares_process(Work.READ_IMAGES)
 def _evaluate(call: Call, options: Options) -> None:
     score_as_asked(call, options, _describe(options.gt_folder, options.l, options.il))
 

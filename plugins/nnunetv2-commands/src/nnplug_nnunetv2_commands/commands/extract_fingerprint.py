@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.preparation import prepare
@@ -18,6 +20,7 @@ def main() -> None:
     run(parser, _extract)
 
 
+@prepares_process(Work.READ_IMAGES)
 def _extract(call: Call, options: Options) -> None:
     for reference in options.d:
         prepare(call, reference).extract(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from nnplug.errors import NnplugError
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.environment import PREPROCESSED, RESULTS
@@ -38,6 +40,7 @@ def main() -> None:
     run(parser, _find)
 
 
+@prepares_process(Work.READ_IMAGES)
 def _find(call: Call, options: Options) -> None:
     from nnplug.selection.select import select
     from nnplug_nnunetv2_commands.selection import instructions, write_results

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.preparation import prepare, worker_counts
@@ -21,6 +23,7 @@ def main() -> None:
     run(parser, _plan_and_preprocess)
 
 
+@prepares_process(Work.COMPUTE)
 def _plan_and_preprocess(call: Call, options: Options) -> None:
     workers = worker_counts(options.np, options.c)
     for preparation in [prepare(call, reference) for reference in options.d]:

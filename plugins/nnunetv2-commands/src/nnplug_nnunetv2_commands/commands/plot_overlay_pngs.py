@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from nnplug.errors import NnplugError
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.environment import PREPROCESSED, RAW
@@ -35,6 +37,7 @@ def main() -> None:
     run(parser, _draw)
 
 
+@prepares_process(Work.READ_IMAGES)
 def _draw(call: Call, options: Options) -> None:
     from nnplug.dataset.dataset import Dataset
     from nnplug.evaluation.overlay_folder import draw_overlay_dataset, draw_overlay_store

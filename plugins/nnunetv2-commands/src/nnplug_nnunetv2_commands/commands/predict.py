@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 
 from nnplug.errors import NnplugError
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.models import find_folder
@@ -23,6 +25,7 @@ def main() -> None:
     run(parser, _predict)
 
 
+@prepares_process(Work.PREDICT)
 def _predict(call: Call, options: Options) -> None:
     call.environment.refuse_foreign_code()
     if options.part_id >= options.num_parts:

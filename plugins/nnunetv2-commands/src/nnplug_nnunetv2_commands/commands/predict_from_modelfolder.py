@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.prediction import predict
@@ -18,5 +20,6 @@ def main() -> None:
     run(parser, _predict)
 
 
+@prepares_process(Work.PREDICT)
 def _predict(call: Call, options: Options) -> None:
     predict(call, options, options.m)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nnplug.runtime.process import Work
+from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
 from nnplug_nnunetv2_commands.command import Call, Options, Refused, run
 from nnplug_nnunetv2_commands.environment import PREPROCESSED, RESULTS
@@ -45,6 +47,7 @@ def main() -> None:
     run(parser, _train)
 
 
+@prepares_process(Work.COMPUTE)
 def _train(call: Call, options: Options) -> None:
     from nnplug_nnunetv2_commands.training import open_job
 
