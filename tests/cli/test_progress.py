@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import click
 import pytest
+from rich.console import Console
 
+from nnplug_cli.bars import _Remaining, bars
 from nnplug_cli.pace import Pace, duration
 from nnplug_cli.progress import Bars, Lines
 
@@ -82,6 +86,31 @@ def test_bars_draw_what_takes_over_a_second(monkeypatch, capsys):
     assert "train [x]" in shown
     assert "2/3" in shown
     assert "train [x]: 2/3 after 0 s" in shown
+
+
+def test_bars_tell_the_remaining_time_by_the_speed_of_this_start():
+    clock = Clock()
+    display = bars(Console(file=StringIO()))
+    display.get_time = clock
+    [column] = [column for column in display.columns if isinstance(column, _Remaining)]
+    bar = display.add_task("train", total=100, completed=50, latest="")
+    display.advance(bar, 0)
+    [task] = display.tasks
+    assert column.render(task).plain == ""
+    for clock.now in (100.0, 200.0):  # an epoch takes longer than rich looks back by default
+        display.update(bar, advance=1)
+    assert column.render(task).plain == "1 h 20 min left"
+
+
+def test_a_bar_has_an_estimate_after_the_first_item(monkeypatch):
+    clock = Clock()
+    shown = Bars()
+    shown._bars.get_time = clock
+    with shown.task("train", 3) as advance:
+        clock.now = 5.0
+        advance("")
+        [task] = shown._bars.tasks
+        assert task.time_remaining == 10
 
 
 def test_tasks_nest(capsys):

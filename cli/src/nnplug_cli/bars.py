@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from nnplug_cli.pace import SHOWN_AFTER, Pace, duration
+from nnplug_cli.pace import SHOWN_AFTER, duration
 
 
 class _Remaining(ProgressColumn):
-    """The remaining time by the task's own pace: rich's looks back 30 s, less than one epoch."""
+    """The remaining time as `duration` words it; rich has "0:03:20"."""
 
     def render(self, task: Task) -> Text:
-        pace: Pace = task.fields["pace"]
-        return Text("" if pace.remaining is None else f"{duration(pace.remaining)} left", style="cyan")
+        return Text("" if task.time_remaining is None else f"{duration(task.time_remaining)} left", style="cyan")
 
 
 class _Bars(Progress):
@@ -37,4 +37,5 @@ def bars(console: Console) -> Progress:
         console=console,
         redirect_stdout=False,
         transient=True,
+        speed_estimate_period=inf,  # rich looks back 30 s by default, less than one epoch
     )

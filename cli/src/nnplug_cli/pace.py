@@ -1,4 +1,4 @@
-"""The pace of a task: how far it is, and the time that is left."""
+"""The pace of a task that shows lines: how far it is, and the time that is left. Bars have rich's estimate."""
 
 from __future__ import annotations
 

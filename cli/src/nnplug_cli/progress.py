@@ -82,13 +82,15 @@ class Bars:
     @contextmanager
     def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
         """See `nnplug.runtime.progress.Progress.task`."""
-        pace = Pace(total, done)
-        bar = self._bars.add_task(title, total=total, completed=done, latest="", pace=pace)
+        bar = self._bars.add_task(title, total=total, completed=done, latest="")
+        self._bars.advance(
+            bar, 0
+        )  # the time from which rich estimates the speed; else it is that of the first item's end
         self._bars.start()
+        task = next(task for task in self._bars.tasks if task.id == bar)
 
         def advance(latest: str) -> None:
-            pace.advance()
-            self._bars.update(bar, completed=pace.done, latest=latest)
+            self._bars.update(bar, advance=1, latest=latest)
 
         try:
             yield advance
@@ -96,8 +98,9 @@ class Bars:
             self._bars.remove_task(bar)
             if not self._bars.tasks:
                 self._bars.stop()
-        if pace.elapsed >= SHOWN_AFTER:
-            self._print(f"{title}: {pace.done}/{total} after {duration(pace.elapsed)}", style="dim")
+        elapsed = task.elapsed or 0.0
+        if elapsed >= SHOWN_AFTER:
+            self._print(f"{title}: {task.completed:g}/{total} after {duration(elapsed)}", style="dim")
 
     def notice(self, message: str) -> None:
         """Print it as one line above the bars."""
