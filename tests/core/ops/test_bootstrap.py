@@ -2,7 +2,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import DegenerateDataWarning
 
+from nnplug.ops import bootstrap
 from nnplug.ops.bootstrap import mean_score, paired_interval
 
 NAN = float("nan")
@@ -40,3 +42,26 @@ def test_classes_that_are_missing_in_many_cases_count_where_they_are():
     a[:29, 1] = b[:29, 1] = NAN
     assert paired_interval(a, b) == pytest.approx((0.1, 0.1))
     assert np.isnan(paired_interval(a * NAN, b)).all()
+
+
+def test_the_same_seed_gives_the_same_interval():
+    a, b = np.random.default_rng(3).random((2, 12, 2))
+    assert paired_interval(a, b, seed=1) == paired_interval(a, b, seed=1) != paired_interval(a, b, seed=2)
+
+
+def test_batches_of_draws_change_no_interval(monkeypatch):
+    a, b = np.random.default_rng(3).random((2, 12, 2))
+    whole = paired_interval(a, b, samples=1000)
+    monkeypatch.setattr(bootstrap, "_AT_ONCE", 24 * 37)
+    assert paired_interval(a, b, samples=1000) == whole
+
+
+def test_one_case_has_its_difference():
+    assert paired_interval(np.array([[0.5, 0.7]]), np.array([[0.4, 0.4]])) == pytest.approx((0.2, 0.2))
+
+
+def test_draws_without_scores_are_left_out():
+    a, b = np.full((6, 1), NAN), np.full((6, 1), NAN)
+    a[:2], b[:2] = [[0.5], [0.7]], [[0.4], [0.4]]
+    with pytest.warns(DegenerateDataWarning):  # scipy's interval, which is not used
+        assert paired_interval(a, b) == pytest.approx((0.1, 0.3))

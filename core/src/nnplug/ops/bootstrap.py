@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import bootstrap
 
 Scores = npt.NDArray[np.float64]
 
 SAMPLES = 10_000
 LEVEL = 0.95
+_AT_ONCE = 2**22
+"""Drawn scores that are held in memory at once."""
 
 
 def mean_score(scores: Scores) -> float:
-    """The mean over classes of the mean over cases, as summaries have it.
+    """Return the mean over classes of the mean over cases, as summaries have it.
 
     Args:
         scores: (cases, classes); NaN, where a class is neither in the reference nor predicted, counts for nothing.
     """
-    return float(_means(scores, np.ones((1, len(scores))))[0])
+    return float(_means(scores.T))
 
 
 def paired_interval(
     a: Scores, b: Scores, *, samples: int = SAMPLES, level: float = LEVEL, seed: int = 0
 ) -> tuple[float, float]:
-    """The percentile bootstrap interval of `mean_score(a) - mean_score(b)`.
+    """Return the percentile bootstrap interval of `mean_score(a) - mean_score(b)`.
 
     Cases are drawn with replacement, the same for both: what makes a case easy or hard cancels out.
 
@@ -35,22 +38,40 @@ def paired_interval(
         seed: of the draws.
 
     Returns:
-        Lower and upper end; NaN where no draw has scores.
+        Lower and upper end, over the draws that have scores. Both are the difference itself where there is only one
+        case, and NaN where a or b has no scores.
     """
-    cases = len(a)
-    drawn = np.random.default_rng(seed).multinomial(cases, np.full(cases, 1 / cases), size=samples).astype(np.float64)
-    difference = _means(a, drawn) - _means(b, drawn)
+    difference = mean_score(a) - mean_score(b)
+    if len(a) < 2 or np.isnan(difference):
+        return difference, difference
+    drawn = bootstrap(
+        (a.T, b.T),
+        _difference,
+        paired=True,
+        vectorized=True,
+        axis=-1,
+        n_resamples=samples,
+        batch=max(_AT_ONCE // a.size, 1),
+        method="percentile",
+        rng=seed,
+    ).bootstrap_distribution
     tail = (1 - level) / 2
-    low, high = np.nanquantile(difference, [tail, 1 - tail]) if not np.isnan(difference).all() else (np.nan, np.nan)
+    low, high = np.nanquantile(drawn, [tail, 1 - tail])  # scipy's own interval is NaN where one draw is
     return float(low), float(high)
 
 
-def _means(scores: Scores, drawn: Scores) -> Scores:
-    """The mean score for each row of how often every case was drawn."""
-    there = ~np.isnan(scores)
-    sums, counts = drawn @ np.where(there, scores, 0), drawn @ there.astype(np.float64)
-    per_class = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
-    known = ~np.isnan(per_class)
-    totals, number = np.where(known, per_class, 0).sum(1), known.sum(1)
-    means: Scores = np.divide(totals, number, out=np.full(len(totals), np.nan), where=number > 0)
+def _difference(a: Scores, b: Scores, axis: int) -> Scores:  # noqa: ARG001 - scipy's signature; it is always the last
+    return _means(a) - _means(b)
+
+
+def _means(scores: Scores) -> Scores:
+    """Return the mean over classes of the mean over cases: (draws,) from (classes, draws, cases)."""
+    return _mean(_mean(scores, axis=-1), axis=0)
+
+
+def _mean(values: Scores, axis: int) -> Scores:
+    """Return numpy's nanmean, without its warning where there is nothing but NaN."""
+    there = ~np.isnan(values)
+    sums, counts = np.where(there, values, 0).sum(axis), there.sum(axis)
+    means: Scores = np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)
     return means
