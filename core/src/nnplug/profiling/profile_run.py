@@ -22,7 +22,7 @@ from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
-from nnplug.runtime.device import keep_random_state
+from nnplug.runtime.seeds import keep_random_state
 from nnplug.training.job import TrainingJob
 from nnplug.training.task import USED, index_cases, make_task
 from nnplug.workspace.case_store import CaseStore

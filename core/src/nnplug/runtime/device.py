@@ -72,11 +72,6 @@ def free_memory(device: torch.device) -> int | None:
     return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None
 
 
-def keep_random_state(device: torch.device) -> AbstractContextManager[None]:
-    """Return a context that gives PyTorch its random state back at its end: of the CPU and of a CUDA `device`."""
-    return torch.random.fork_rng([device] if device.type == "cuda" else [])
-
-
 def _has_cuda() -> bool:
     return torch.cuda.is_available()
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 
 def generator(seed: int, *place: int) -> np.random.Generator:
@@ -11,3 +17,10 @@ def generator(seed: int, *place: int) -> np.random.Generator:
     The same seed and place give the same numbers whatever the number of workers and after any resume.
     """
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *place])))
+
+
+def keep_random_state(device: torch.device) -> AbstractContextManager[None]:
+    """Return a context that gives PyTorch its random state back at its end: of the CPU and of a CUDA `device`."""
+    import torch
+
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])

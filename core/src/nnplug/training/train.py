@@ -22,9 +22,9 @@ from nnplug.registry.components import Kind, Registry
 from nnplug.registry.entries import TrainerComponent
 from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
-from nnplug.runtime.device import keep_random_state
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.files import explained, write_json
+from nnplug.runtime.seeds import keep_random_state
 from nnplug.training.extend import begin_extension, is_extension
 from nnplug.training.job import TrainingJob
 from nnplug.training.log_check import LogCheckingProgress, check_log
