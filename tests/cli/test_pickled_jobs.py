@@ -29,11 +29,19 @@ def convert(trained, folder):
     trained.nnplug("dataset", "restore", *words)
 
 
+def forget_index(store):
+    """Make the cases of a store those that another trainer has indexed."""
+    for path in store.glob("*/case.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "index": "another trainer's"}))
+
+
 def test_every_stage_hands_on_what_can_be_pickled(copied, tmp_path):
     labels, out = copied.dataset / "labelsTr", tmp_path / "predictions"
     description = copied.dataset / "dataset.json"
     with copied.pickling():
         convert(copied, tmp_path)
+        forget_index(copied.folder / "preprocessed" / "nnunet_2d")
+        copied.run("preprocess", "-c", "2d")
         copied.run("select", "--device", "cpu")
         model = copied.folder / "model" / "selected"
         copied.nnplug(
