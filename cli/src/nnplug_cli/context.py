@@ -1,4 +1,4 @@
-"""What every command gets as `ctx.obj`: plugins, progress and places, each made when it is first used."""
+"""The context of every command, `ctx.obj`: plugins, progress and folders, each made when it is first used."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Context:
 
     @cached_property
     def plugins(self) -> Plugins:
-        """The installed plugins; one that cannot be loaded, or that all wait for, is told once, here."""
+        """The installed plugins; those that fail to load or are slow are reported once, here."""
         from nnplug.registry.loader import Plugins, Status
 
         with redirect_stdout(sys.stderr):  # what a plugin prints must not end up among the results

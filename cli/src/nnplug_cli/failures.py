@@ -42,7 +42,7 @@ def told(*, verbose: Callable[[], bool]) -> Iterator[None]:
 
 
 def _reader_is_gone() -> bool:
-    """Whether nobody reads what this command prints; a pipe of another kind broke otherwise, which is to be told."""
+    """Return whether the reader of this command's output is gone; other broken pipes are reported."""
     try:
         sys.stdout.flush()
     except OSError:

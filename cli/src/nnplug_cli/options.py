@@ -46,7 +46,7 @@ PLAN_KINDS = (Kind.EXTRACTOR, Kind.PLANNER, Kind.ARCHITECTURE, Kind.AUGMENTER, K
 
 @dataclass(frozen=True)
 class Choices:
-    """What users choose when planning; None and absent kinds leave the decision to recipe and planner.
+    """The choices for planning; None and absent kinds leave the decision to recipe and planner.
 
     Attributes:
         recipe: a recipe's name.
@@ -88,7 +88,7 @@ def component_options(command: Command) -> Command:
 
 @dataclass(frozen=True)
 class RuntimeOptions:
-    """What users choose of the machine, in any command; see `nnplug.registry.runtime.Runtime`.
+    """The choices for the machine, in any command; see `nnplug.registry.runtime.Runtime`.
 
     Attributes:
         executor: its name.

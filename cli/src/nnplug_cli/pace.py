@@ -12,7 +12,7 @@ SHOWN_AFTER = 1.0
 
 @dataclass
 class Pace:
-    """How far a task is, and how long it still takes at the speed of this start.
+    """The progress of a task and the time that is left at the speed of this start.
 
     Attributes:
         total: items of the task.

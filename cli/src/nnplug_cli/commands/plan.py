@@ -36,7 +36,7 @@ FILE = click.Path(path_type=Path)
 
 @dataclass(frozen=True)
 class Places:
-    """Where one call reads and writes.
+    """The files that one call reads and writes.
 
     Attributes:
         dataset: the dataset's name.
@@ -191,7 +191,7 @@ def _transferred(
 
 
 def _places(context: Context, given: _Given, *, measured: bool) -> Places:
-    """Where to read and write; `measured` says whether a fingerprint is needed."""
+    """Return the files to read and write; `measured` decides whether a fingerprint is needed."""
     fingerprint, description, output = given.fingerprint, given.dataset_json, given.output
     if given.dataset is not None:
         if fingerprint or description or output or not given.dataset:

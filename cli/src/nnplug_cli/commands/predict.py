@@ -27,7 +27,7 @@ from nnplug_cli.render import print_json
 
 @dataclass(frozen=True)
 class _Prediction:
-    """Which models predict, and how."""
+    """The models that predict, and their options."""
 
     models: tuple[Path, ...]
     folds: tuple[str, ...]
@@ -38,7 +38,7 @@ class _Prediction:
 
 @dataclass(frozen=True)
 class _Written:
-    """Where label maps go, what is stored beside them, and what may be kept or replaced."""
+    """The output folder, the files to store there, and those that may be kept or replaced."""
 
     output: Path
     save_probabilities: bool
@@ -49,7 +49,7 @@ class _Written:
 
 @dataclass(frozen=True)
 class _Part:
-    """Which of several jobs this is, and how many there are."""
+    """The number of this job, and the number of jobs."""
 
     part: int
     parts: int

@@ -42,7 +42,7 @@ STAGES = ("verify", "fingerprint", "plan", "preprocess", "train", "validate", "b
 
 @dataclass(frozen=True)
 class _Training:
-    """How folds are trained, and how far the run goes."""
+    """The options of training, and the last step."""
 
     devices: int
     seed: int

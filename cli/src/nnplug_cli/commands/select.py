@@ -33,7 +33,7 @@ from nnplug_cli.scores import predicting, print_selection
 
 @dataclass(frozen=True)
 class _Comparison:
-    """What is compared, and what becomes of it."""
+    """The configurations to compare, and the outputs."""
 
     plans: tuple[str, ...]
     weights: Literal["final", "best"]

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Training:
-    """How folds are trained and validated."""
+    """The options of training and validation."""
 
     devices: int
     seed: int

@@ -1,4 +1,4 @@
-"""What each kind of component must do. Inherit from a Protocol to have mypy check your class.
+"""The contract of each kind of component. Inherit from a Protocol to have mypy check your class.
 
 A component is a class; its keyword arguments are its options (a frozen dataclass is the natural form), which
 `--set KIND.KEY=VALUE` and recipes fill in. Arrays are (C, z, y, x) or (z, y, x); in 2d configurations the

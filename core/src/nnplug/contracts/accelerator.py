@@ -1,4 +1,4 @@
-"""What makes a network faster on a device."""
+"""Accelerators: make a network faster on a device."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workload:
-    """What a network is about to compute.
+    """The computation that a network is accelerated for.
 
     Attributes:
         device: where it lies.

@@ -1,4 +1,4 @@
-"""What builds networks."""
+"""Architectures: build networks."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class HeadedArchitecture(Architecture, Protocol):
     """
 
     def split_head(self, network: torch.nn.Module) -> tuple[Callable[[torch.Tensor], torch.Tensor], torch.nn.Module]:
-        """What `build` or an accelerator gave, in evaluation mode, as all layers but the last, and the last.
+        """Split a network, in evaluation mode, into all layers but the last, and the last.
 
         The first takes (B, channels, *patch) and gives (B, features, *patch). The last is a convolution of kernel size
         1: its `weight` is (outputs, features, 1, 1[, 1]), its `bias` (outputs) or None.

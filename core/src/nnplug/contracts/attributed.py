@@ -1,4 +1,4 @@
-"""Components at work in other threads and processes: what goes wrong there is told under their names too."""
+"""Wrap components that run in other threads and processes, so that their errors are attributed to them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class AttributingExecutor(Executor):
-    """An executor for the jobs of one component, which are told under its name wherever they run."""
+    """An executor for the jobs of one component: errors are attributed to it wherever they run."""
 
     executor: Executor
     component: object
@@ -99,7 +99,7 @@ def build_network(architecture: Architecture, *, channels: int, outputs: int) ->
 
 @dataclass(frozen=True)
 class AttributingAugmenter(BatchAugmenter):
-    """An augmenter whose transforms are told under its name, whichever trainer's threads call them.
+    """An augmenter whose errors are attributed to it, in the threads of any trainer.
 
     Attributes:
         augmenter: it.

@@ -1,4 +1,4 @@
-"""What changes training patches at random."""
+"""Augmenters: change training patches at random."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AugmentationContext:
-    """What an augmenter is told about the training.
+    """The facts about the training that an augmenter is given.
 
     Attributes:
         patch_size: of the network's input, 2 or 3 axes.
@@ -112,7 +112,7 @@ class BatchAugmentation(Protocol):
         ...
 
     def cut_size(self, drawn: Any) -> tuple[int, ...]:
-        """What the loader must cut around the patch's centre: `source_patch_size`, or less where that is not seen."""
+        """Return the size to cut around the patch's centre: `source_patch_size`, or less where that suffices."""
         ...
 
     def __call__(self, groups: Sequence[DrawnSamples]) -> tuple[torch.Tensor, torch.Tensor]:

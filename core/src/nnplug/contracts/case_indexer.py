@@ -1,4 +1,4 @@
-"""What a trainer wants to know of each preprocessed case before it trains."""
+"""Case indexers: store what a trainer needs of each preprocessed case before it trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What turns a folder of another layout into a dataset."""
+"""Converters: turn a folder of another layout into a dataset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SourceScan:
-    """What a converter found in a folder, and what it makes of it.
+    """The cases that a converter found in a folder, and the dataset that it makes of them.
 
     Attributes:
         description: `dataset.json` of the result, `numTraining` being filled in by the core. The number of its

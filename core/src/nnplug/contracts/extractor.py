@@ -1,4 +1,4 @@
-"""What measures a dataset."""
+"""Extractors: measure a dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scores label maps."""
+"""Metrics: score label maps."""
 
 from __future__ import annotations
 

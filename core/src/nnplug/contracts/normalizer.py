@@ -1,4 +1,4 @@
-"""What brings intensities to a common scale."""
+"""Normalizers: bring intensities to a common scale."""
 
 from __future__ import annotations
 

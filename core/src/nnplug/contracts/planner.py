@@ -1,4 +1,4 @@
-"""What turns a fingerprint into plans."""
+"""Planners: turn a fingerprint into plans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlanningContext:
-    """What a planner is told besides the fingerprint.
+    """The facts that a planner is given besides the fingerprint.
 
     Attributes:
         dataset: the dataset's name.

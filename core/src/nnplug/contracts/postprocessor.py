@@ -1,4 +1,4 @@
-"""What corrects label maps by a rule."""
+"""Postprocessors: correct label maps by a rule."""
 
 from __future__ import annotations
 

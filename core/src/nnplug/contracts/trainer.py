@@ -1,4 +1,4 @@
-"""What trains a network."""
+"""Trainers: train a network."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class TrainingTask:
 
 @dataclass(frozen=True)
 class TrainingLength:
-    """How long a training is, whatever a trainer calls its parts.
+    """The length of a training.
 
     Attributes:
         iterations: batches to learn from in the whole training, at least 1.
@@ -136,5 +136,5 @@ class ExtensibleTrainer(Trainer, Protocol):
     """
 
     def extends(self, earlier: Trainer) -> bool:
-        """Whether a run that was finished with the options of `earlier` can go on with these."""
+        """Return whether a run that was finished with the options of `earlier` can be continued with these."""
         ...

@@ -116,7 +116,7 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Contents:
-    """What goes into a bundle.
+    """The contents of a bundle.
 
     Attributes:
         plans: the plans of the training.
@@ -174,7 +174,7 @@ def write_bundle(
 
 
 def contents_of(trained: Sequence[TrainedRun], weights: WeightsKind) -> Contents:
-    """What goes into the bundle of the runs of one training; raises as `write_bundle` does."""
+    """Return the contents of the bundle of one training's runs; raises as `write_bundle` does."""
     check_alike(trained)
     first = trained[0]
     inner = previous_runs(first)
@@ -269,7 +269,7 @@ def fill(folder: Path, contents: Contents) -> None:
 
 
 def licence_of(description: DatasetDescription) -> str | None:
-    """What `dataset.json` says, in either spelling."""
+    """Return the licence that `dataset.json` states, in either spelling of the key."""
     licence = description.raw.get("licence") or description.raw.get("license")
     return None if licence is None else str(licence)
 

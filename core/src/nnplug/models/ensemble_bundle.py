@@ -164,7 +164,7 @@ def members_of(bundle: AnyBundle) -> tuple[Bundle, ...]:
 
 
 def requirements(bundle: AnyBundle) -> list[str]:
-    """What to install for prediction, a line for pip per distribution, sorted.
+    """Return the distributions that prediction needs, a line for pip each, sorted.
 
     Only architectures, normalizers and postprocessors count: what planned and trained the model need not be there.
     """

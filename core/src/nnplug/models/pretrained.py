@@ -21,7 +21,7 @@ SHOWN = 3
 
 
 def describe_pretrained(path: Path) -> Pretrained:
-    """What the record of a run says about the model that it began with; raises as `open_model` does."""
+    """Return the record of the model that a run began with; raises as `open_model` does."""
     model = open_model(path)
     return Pretrained(model=str(path), sha256=sha256(model.weights[0]))
 

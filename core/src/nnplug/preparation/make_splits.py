@@ -1,4 +1,4 @@
-"""Which cases each fold learns from and is judged on: made once, then read, so that hand-written splits stay."""
+"""Make the splits once, then read them, so that hand-written ones are kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class SplitRequest:
-    """How to divide the cases of a dataset.
+    """The way to divide the cases of a dataset.
 
     Attributes:
         folds: how many; None means five, or one for each group that is left out.

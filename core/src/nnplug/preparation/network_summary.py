@@ -67,7 +67,7 @@ class NetworkSummary:
 
     @property
     def elements(self) -> int:
-        """Of all feature maps of one sample."""
+        """The memory of all feature maps of one sample."""
         return sum(stage.elements for stage in self.stages)
 
 

@@ -22,7 +22,7 @@ PER_AXIS = ("spacing", "patch_size")
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFields:
-    """What can be set; None leaves it to the planner. See `nnplug.plans.plans.Configuration` for the meaning.
+    """The fields that users can set; None leaves a field to the planner. See `nnplug.plans.plans.Configuration` for
 
     `spacing` moves a finished configuration to another grid, its patch staying as it is; the planner's option of the
     same name plans everything for that spacing.

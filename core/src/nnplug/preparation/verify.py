@@ -24,7 +24,7 @@ SIDECARS = (".json", ".raw", ".zraw")
 
 
 class Report(Record, frozen=True, kw_only=True):
-    """What `verify` found, a line each, which names the file and says what to do.
+    """The findings of `verify`, a line each, which names the file and the remedy.
 
     Attributes:
         dataset: its name.

@@ -26,7 +26,7 @@ DIRECTION_TOLERANCE = 1e-4
 
 @dataclass
 class CaseFindings:
-    """What was found, a line each.
+    """The findings for one case, a line each.
 
     Attributes:
         name: of the case.

@@ -1,4 +1,4 @@
-"""What limits this machine, in the order in which a training meets it."""
+"""Report what limits this machine, in the order in which a training meets it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def diagnose(workspace: Path, plugins: Iterable[Plugin] = ()) -> Diagnosis:
 
 
 def judge(machine: Machine, workspace: Path) -> Iterator[Finding]:
-    """What is there, and what it limits."""
+    """One property of the machine, and what it limits."""
     software = f"Python {machine.python}, PyTorch {machine.torch}, {machine.system}"
     yield Finding(what="software", found=software)
     for part in _PARTS:
@@ -62,7 +62,7 @@ def judge(machine: Machine, workspace: Path) -> Iterator[Finding]:
 
 
 def _plugins(plugins: Sequence[Plugin]) -> Finding:
-    """How many there are, and those that are off or that every command waits for."""
+    """Return the number of plugins, and those that failed or are slow to import."""
     loaded = [plugin for plugin in plugins if plugin.status is Status.LOADED]
     limits = [f"{p} is off ({p.reason})" for p in plugins if p.status is Status.FAILED]
     limits += [f"{p} {p.delay}" for p in plugins if p.delay]

@@ -1,4 +1,4 @@
-"""Where an epoch's time goes: a short training of a run's plans on its cases, watched; nothing of the run changes."""
+"""Profile a short training of a run's plans on its cases; nothing of the run is changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a watched training says: means of its iterations, and what limits it."""
+"""Report a profiled training: the means of its iterations, and what limits it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Parts(Record, frozen=True, kw_only=True):
 
 
 class EpochProfile(Record, frozen=True, kw_only=True):
-    """Where the time of a training goes.
+    """The share of the time that each part of a training takes.
 
     Attributes:
         run: its folder.
@@ -78,7 +78,7 @@ class EpochProfile(Record, frozen=True, kw_only=True):
 
 @dataclass
 class Timer:
-    """What is counted while a trainer works.
+    """The counters and timers of a training.
 
     Attributes:
         steps: of the network.
@@ -189,7 +189,7 @@ def _epoch(length: TrainingLength, parts: Parts, validation: float) -> float:
 
 
 def verdict(parts: Parts, busy: float, workers: int) -> str:
-    """What limits a training whose threads are `busy` so many seconds per batch."""
+    """Return the verdict on a training whose threads are `busy` seconds per batch."""
     share = parts.wait / parts.total
     if share <= _WAIT_THAT_MATTERS:
         return f"the network limits: it waits for data {share:.1%} of the time"

@@ -1,4 +1,4 @@
-"""A training watched from outside: any trainer and any network, neither of which knows of it."""
+"""Time a training from outside: any trainer and any network, without changes to either."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Iteration:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the weights were changed: a gradient that overflows half precision is dropped."""
+        """Return whether the weights were changed: a gradient that overflows half precision is dropped."""
         return all(mark is not None for mark in self.marks)
 
 

@@ -1,4 +1,4 @@
-"""What the core itself offers, as a plugin like any other: what every project needs whoever plans and trains."""
+"""The components that the core itself offers, as a plugin like any other: what every project needs."""
 
 from __future__ import annotations
 

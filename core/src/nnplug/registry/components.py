@@ -1,4 +1,4 @@
-"""What a plugin hands to the core, and where the core keeps it."""
+"""Keep the entries of plugins, and find and build components."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class TypedKind(Generic[C, T_co]):
 
 @dataclass(frozen=True)
 class Entry(Generic[C_co, T_co]):
-    """What a plugin's hook returned, with its source; `T_co` is the type of the component that it makes."""
+    """An entry with its source; `T_co` is the type of the component that it makes."""
 
     component: C_co
     source: Source
@@ -136,7 +136,7 @@ class Entry(Generic[C_co, T_co]):
         return cast("Callable[..., Any]", found)
 
     def create(self, options: Mapping[str, Any] | None = None) -> T_co:
-        """Import the target and build it with checked options; what it raises later is told under this entry's name.
+        """Import the target and build it with checked options; later errors are attributed to this entry.
 
         Raises:
             InvalidPlugin: as `load`, or an option's annotation cannot be used.
@@ -239,7 +239,7 @@ class Registry:
 
 
 def _block(sources: Sequence[Source]) -> str:
-    """Return the options, one of which leaves a single source: "-p no:nnplug-x or -p no:nnplug-y"."""
+    """Return the options that leave a single source: "-p no:nnplug-x or -p no:nnplug-y"."""
     apart = len({source.distribution for source in sources}) == len(sources)
     return " or ".join(f"-p no:{source.distribution if apart else source.plugin}" for source in sources)
 

@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
     @property
     def planned(self) -> bool:
-        """Whether plans name a component of this kind; the others are chosen anew for each command."""
+        """Return whether plans name a component of this kind; others are chosen for each command."""
         return self not in (Kind.METRIC, Kind.CONVERTER, Kind.EXECUTOR, Kind.ACCELERATOR)
 
     @property
@@ -273,7 +273,7 @@ def check_promises(title: str, component: Component, made: type) -> None:
 
 
 def _has_method(made: type, name: str) -> bool:
-    """Whether a class has a method of its own or of a parent, other than the stub of a Protocol."""
+    """Return whether a class has a method of its own or of a parent, other than the stub of a Protocol."""
     for parent in made.__mro__:
         if name in vars(parent):
             return Protocol not in parent.__bases__ and callable(getattr(made, name))

@@ -30,7 +30,7 @@ Offer = TypeVar("Offer", bound=Component | Recipe)
 
 
 class Status(StrEnum):
-    """What became of an installed plugin."""
+    """The status of an installed plugin."""
 
     LOADED = "loaded"
     BLOCKED = "blocked"
@@ -61,7 +61,7 @@ class Plugin:
 
     @property
     def delay(self) -> str:
-        """What to say of a plugin that every command has to wait for; empty for others."""
+        """The warning about a plugin that is slow to import; empty for others."""
         if self.seconds < SLOW:
             return ""
         return f"took {self.seconds:.1f} s to import; -p no:{self.source.distribution} leaves it out"
@@ -162,7 +162,7 @@ def _offers(manager: pluggy.PluginManager, hook: str, wanted: type[Offer]) -> It
 
 
 def _given(manager: pluggy.PluginManager, hook: str) -> list[Any]:
-    """What the one plugin of a manager gives for a hook."""
+    """Return the entries that the one plugin of a manager gives for a hook."""
     caller = getattr(manager.hook, hook)
     if not caller.get_hookimpls():
         return []
@@ -211,7 +211,7 @@ def check_core_requirement(distribution: Distribution) -> None:
 
 
 def _names(name: str) -> set[str]:
-    """What a blocked name may stand for: a plugin as it is, or a distribution in any spelling."""
+    """Return the names that a blocked name matches: a plugin as it is, or a distribution in any spelling."""
     return {name, canonicalize_name(name)}
 
 

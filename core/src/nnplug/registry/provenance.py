@@ -1,4 +1,4 @@
-"""Which component, from which distribution, a run used; and getting it back."""
+"""Record which component of which distribution a run used, and find it again."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ REQUIRED = (Kind.EXTRACTOR, Kind.PLANNER, Kind.AUGMENTER, Kind.TRAINER, Kind.POS
 
 @dataclass(frozen=True)
 class Preset:
-    """What recipes choose, before the user's own names and options.
+    """The choices of recipes, before the user's own names and options.
 
     Attributes:
         recipe: the name of the recipe; empty where the user names every kind and no plugin offers a default.

@@ -33,7 +33,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock, or held it when it was killed.
+    """The holder of a lock, or the process that held it when it was killed.
 
     Attributes:
         process: its id.

@@ -1,4 +1,4 @@
-"""What a check is, and what it is told."""
+"""A check, and the subject that it is given."""
 
 from __future__ import annotations
 

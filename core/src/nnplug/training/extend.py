@@ -21,7 +21,7 @@ from nnplug.workspace.run_record import RunRecord
 
 
 def is_extension(job: TrainingJob, plugins: Plugins) -> bool:
-    """Whether a job asks a finished run for nothing but a longer training, which the trainer itself decides."""
+    """Return whether a job only lengthens a finished run, which the trainer itself decides."""
     run = job.run
     if not (run.record.exists() and run.final_weights.exists()):
         return False

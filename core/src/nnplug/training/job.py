@@ -56,7 +56,7 @@ class TrainingJob:
 
     @property
     def title(self) -> str:
-        """How messages call it."""
+        """The name of the job in messages."""
         return f"{self.configuration} fold {self.fold}"
 
     @property
@@ -67,7 +67,7 @@ class TrainingJob:
 
     @property
     def prepared_folder(self) -> Path:
-        """Where the preprocessed cases are."""
+        """The folder of the preprocessed cases."""
         return self.workspace.preprocessed(self.plans.name, self.store_name)
 
     @property
@@ -77,7 +77,7 @@ class TrainingJob:
 
     @property
     def previous_labels(self) -> PreviousLabels:
-        """Where the previous stage of a cascade leaves its predictions for this configuration."""
+        """The label maps that the previous stage of a cascade predicted for this configuration."""
         return PreviousLabels(self.workspace.previous(self.plans.name, self.configuration))
 
     @property

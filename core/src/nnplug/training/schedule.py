@@ -16,5 +16,5 @@ def in_stages(jobs: Sequence[TrainingJob]) -> list[list[TrainingJob]]:
 
 
 def is_refined(job: TrainingJob, jobs: Sequence[TrainingJob]) -> bool:
-    """Whether one of the jobs gets what the first predicts."""
+    """Return whether one of the jobs takes the predictions of the first as input."""
     return any(other.plans.configuration(other.configuration).previous_stage == job.configuration for other in jobs)

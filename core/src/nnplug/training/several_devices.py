@@ -1,4 +1,4 @@
-"""One training on several devices: a process each, all of which make their share of every batch."""
+"""Train on several devices: a process each, which computes its share of every batch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _GRACE = 2.0  # seconds in which the process that failed first may be known afte
 
 @dataclass(frozen=True)
 class _Rank:
-    """What one process is told.
+    """The arguments of one process.
 
     Attributes:
         world: which process it is.
@@ -168,7 +168,7 @@ def _follow(
 
 
 class _Problems:
-    """What processes said went wrong."""
+    """The failures that processes reported."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -1,4 +1,4 @@
-"""What a trainer keeps beside a preprocessed case: small arrays and values, of which the store knows only the names."""
+"""The small arrays and values that a trainer stores beside a preprocessed case; the store knows their names only."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Workspace:
 
     @property
     def sources(self) -> Path:
-        """Which files were verified and measured: stage -> digest of their names, sizes and times."""
+        """The record of the files that were verified and measured: step -> digest of their names, sizes and times."""
         return self.folder / "sources.json"
 
     def plans(self, name: str) -> Path:

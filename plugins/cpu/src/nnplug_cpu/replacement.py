@@ -1,4 +1,4 @@
-"""Which layers of a network are replaced, and by what.
+"""Replace layers of a network by faster ones.
 
 A layer is replaced by one that shares its parameters, buffers, hooks and settings.
 """
@@ -98,7 +98,7 @@ def faster_convolution(layer: nn.Module) -> type[nn.Module] | None:
 
 
 def is_unpooling(layer: nn.Module) -> bool:
-    """Whether a layer is a transposed convolution without overlap."""
+    """Return whether a layer is a transposed convolution without overlap."""
     if type(layer) not in _TRANSPOSED or not isinstance(layer, nn.ConvTranspose2d | nn.ConvTranspose3d):
         return False
     plain = {*layer.padding, *layer.output_padding} == {0} and {*layer.dilation, layer.groups} == {1}
@@ -106,7 +106,7 @@ def is_unpooling(layer: nn.Module) -> bool:
 
 
 def is_affine_norm(layer: nn.Module) -> bool:
-    """Whether a layer is an instance norm with scale and shift, without running statistics."""
+    """Return whether a layer is an instance norm with scale and shift, without running statistics."""
     if type(layer) not in _NORMS or not isinstance(layer, nn.InstanceNorm2d | nn.InstanceNorm3d):
         return False
     return layer.affine and not layer.track_running_stats
@@ -176,5 +176,5 @@ def _in_order(block: nn.Sequential) -> Iterator[nn.Module]:
 
 
 def _is_watched(layer: nn.Module) -> bool:
-    """Whether a hook is given what the layer takes or makes."""
+    """Return whether a hook reads the input or the output of the layer."""
     return bool(layer._forward_hooks or layer._forward_pre_hooks)  # noqa: SLF001 - PyTorch has no public way to ask

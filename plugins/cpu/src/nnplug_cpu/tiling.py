@@ -38,7 +38,7 @@ _NEAR = 1 << 22  # numbers, 16 MB: what the cores share of cache
 
 
 class _Tile(NamedTuple):
-    """What lies inside the image of one tile: its inputs and outputs on the axis, and their places in the tile."""
+    """The part of one tile inside the image: its inputs and outputs on the axis, and their places in the tile."""
 
     inputs: slice
     input_places: slice

@@ -38,7 +38,7 @@ class UnpoolingByRows2d(nn.ConvTranspose2d):
 
 
 def _scatter(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Of x (batch, in, *size), each element times weight (in, out, *kernel) -> (batch, out, *size times kernel)."""
+    """Multiply each element of x (batch, in, *size) by weight (in, out, *kernel) -> (batch, out, *size x kernel)."""
     (batch, _, *size), (_, channels, *kernel) = x.shape, weight.shape
     axes = len(size)
     y = nn.functional.linear(x.movedim(1, -1), weight.movedim(1, -1).flatten(1).T, _repeat(bias, kernel))

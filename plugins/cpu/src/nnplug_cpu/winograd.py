@@ -21,7 +21,7 @@ from nnplug_cpu.tiling import BIAS_POINT, Tiling
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: Sequence[int], tiling: Tiling) -> Tensor:
-    """What nn.functional.conv2d or conv3d gives at stride 1, if the first spatial axis has kernel size 3, padding 1.
+    """Convolve as nn.functional.conv2d or conv3d at stride 1, where the first axis has kernel size 3 and padding 1.
 
     Args:
         x: (batch, in, y, x) or (batch, in, z, y, x), of any memory format.
@@ -43,7 +43,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: Sequence[i
 def convolve_joined(
     images: Sequence[Tensor], weight: Tensor, bias: Tensor | None, padding: Sequence[int], tiling: Tiling
 ) -> Tensor:
-    """What `convolve` gives of images joined along their channels, without joining them whole; no gradients."""
+    """Convolve images joined along their channels, without joining them in memory; no gradients."""
     if weight.dim() == 4:
         solid = (padding[0], 0, padding[1])
         return convolve_joined([x.unsqueeze(3) for x in images], weight.unsqueeze(3), bias, solid, tiling).squeeze(3)

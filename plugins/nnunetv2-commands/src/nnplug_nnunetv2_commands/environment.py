@@ -61,7 +61,7 @@ class Environment:
 
     @property
     def loaders(self) -> int | None:
-        """How many threads augment patches; None for one per core. nnU-Net's 0 means none beside training: one."""
+        """The number of threads that augment patches; None for one per core. nnU-Net's 0 (none beside training) means one."""
         count = self._count(LOADERS, least=0)
         return None if count is None else max(count, 1)
 

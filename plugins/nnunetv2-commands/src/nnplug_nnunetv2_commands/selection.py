@@ -1,4 +1,4 @@
-"""What `nnUNetv2_find_best_configuration` leaves: the winner's predictions and rule, and how to predict with it."""
+"""Write the results of `nnUNetv2_find_best_configuration`: the winner's predictions and rule, and the commands to predict."""
 
 from __future__ import annotations
 

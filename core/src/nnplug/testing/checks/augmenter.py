@@ -70,7 +70,7 @@ def _keeps_masked(subject: Subject) -> None:
 
 
 def _takes_previous(subject: Subject, axes: int) -> None:
-    """Of an augmenter that says so: the previous stage's labels come as one-hot channels after the image's."""
+    """Check that the previous stage's labels come as one-hot channels after the image's."""
     if not _component(subject).takes_previous_stage:
         return
     values = samples.LABELS.foreground_values
@@ -86,7 +86,7 @@ def _takes_previous(subject: Subject, axes: int) -> None:
 
 
 def _augments_batches(subject: Subject, axes: int) -> None:
-    """Of an augmenter that augments batches: a batch is what its samples are one by one."""
+    """Check that a batch equals its samples augmented one by one."""
     if not _component(subject).augments_batches:
         return
     augmentation, patch = _bind(subject, axes), PATCHES[axes]

@@ -97,7 +97,7 @@ def train(item: int, progress: Progress) -> int:
 
 
 def called(item: int) -> str:
-    """How messages call an item."""
+    """Return the name of an item in messages."""
     return f"case_{item}"
 
 

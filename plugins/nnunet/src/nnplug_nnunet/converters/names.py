@@ -108,6 +108,6 @@ def _best(scores: Mapping[str, float]) -> str | None:
 
 
 def _same_numbers(a: Words, b: Words) -> bool:
-    """Whether the numbers of one name all occur in the other; `b` may have some where `a` has none."""
+    """Return whether the numbers of one name all occur in the other; `b` may have some where `a` has none."""
     ours, theirs = ({word for word in words if isinstance(word, int)} for words in (a, b))
     return ours <= theirs or (bool(theirs) and theirs <= ours)

@@ -141,7 +141,7 @@ class UNet(nn.Module):
         return logits
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """What the last layer, `decoder.head`, makes logits of: (B, channels, *patch) -> (B, features, *patch)."""
+        """Return the input of the last layer, `decoder.head`: (B, channels, *patch) -> (B, features, *patch)."""
         features: torch.Tensor = self.decoder.features(self.encoder(x))
         return features
 

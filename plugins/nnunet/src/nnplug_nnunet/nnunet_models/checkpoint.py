@@ -30,7 +30,7 @@ TRAINER = "nnUNetTrainer"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What nnplug takes from a checkpoint.
+    """The parts of a checkpoint that nnplug reads.
 
     Attributes:
         path: the file.

@@ -149,7 +149,7 @@ def _resampler(theirs: Mapping[str, Any], key: str, where: str) -> Resampler:
 
 
 def _next_stage(theirs: Mapping[str, Any]) -> str | None:
-    """A name, or, as nnU-Net's user may write, a list of them, of which nnplug keeps the first."""
+    """Return the name of the next stage; of a list of names, which nnU-Net allows, the first."""
     stages = theirs.get("next_stage")
     return stages if isinstance(stages, str) or not stages else str(stages[0])
 

@@ -1,4 +1,4 @@
-"""What a network learns from at once, on the host and on its way to the device."""
+"""Batches, on the host and on their way to the device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Label = npt.NDArray[np.int16]
 
 @dataclass(frozen=True)
 class Batch:
-    """What a network learns from at once.
+    """A batch of training patches.
 
     Attributes:
         image: (B, C, *patch) float32.

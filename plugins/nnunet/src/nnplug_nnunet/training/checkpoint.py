@@ -17,7 +17,7 @@ _SMOOTHING = 0.9
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """How far a training has come.
+    """The progress of a training.
 
     Attributes:
         epoch: the next epoch to train.
@@ -43,7 +43,7 @@ class TrainingProgress:
 
     @property
     def is_best(self) -> bool:
-        """Whether the smoothed Dice is higher than ever."""
+        """Return whether the smoothed Dice is higher than ever before."""
         return self.smoothed_dice is not None and (self.best_dice is None or self.smoothed_dice > self.best_dice)
 
 

@@ -19,7 +19,7 @@ Forward = Callable[[Tensor], Any]
 
 
 def is_wanted(choice: Compile, device: torch.device, iterations: int) -> bool:
-    """Whether to compile for so many iterations. Not by itself on a CPU, where our own layers are faster."""
+    """Return whether compiling pays for that many iterations. On a CPU our own layers are faster."""
     return choice == "always" or (choice == "auto" and device.type == "cuda" and iterations >= WORTH)
 
 

@@ -105,7 +105,7 @@ class Training:
 
     @property
     def _is_stuck(self) -> bool:
-        """Whether the user's patience with a Dice that does not rise is at its end."""
+        """Return whether the Dice has not risen for as many epochs as the user allows."""
         patience = self.options.patience
         return patience is not None and self.position.epoch - self.position.best_epoch >= patience
 
@@ -225,7 +225,7 @@ class Training:
         return compiled(self.network, shape, dtype=self.dtype, notice=task.progress.notice)
 
     def _precision(self) -> torch.dtype | None:
-        """What convolutions compute in, None for float32."""
+        """Return the type that convolutions compute in, None for float32."""
         if self.options.precision == "auto":
             return autocast_dtype(self.task.device)
         return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.options.precision]
@@ -259,7 +259,7 @@ class Training:
         return PatchLoader(source, places, workers=workers, pin_memory=task.device.type == "cuda")
 
     def _batched(self, context: AugmentationContext) -> BatchAugmentation | None:
-        """What augments on the device: where a GPU computes and the augmenter can, as no number of threads keeps up."""
+        """Return the augmentation on the device, where a GPU trains and the augmenter can: threads are too slow."""
         chosen = {"auto": self.task.device.type == "cuda", "device": True, "threads": False}[self.options.augment_on]
         return self.task.augmenter.bind_batches(context) if chosen else None
 

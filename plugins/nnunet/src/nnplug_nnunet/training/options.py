@@ -62,7 +62,7 @@ class PatchOptions(ABC):
 
     @abstractmethod
     def make_optimizer(self, network: torch.nn.Module) -> torch.optim.Optimizer:
-        """What moves the weights. Its state dict, which is saved, holds tensors, numbers and strings only.
+        """Return the optimizer. Its state dict, which is saved, holds tensors, numbers and strings only.
 
         Args:
             network: on its device, all of its parameters to be learnt.

@@ -1,4 +1,4 @@
-"""Which voxels of a prepared case patches may be centred on: drawn by preprocessing, so nothing here imports torch."""
+"""Draw the voxels that patches may be centred on. Preprocessing calls it, so nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class PatchCentres(CaseIndexer):
 
 
 def candidates(case: StoredCase) -> Candidates:
-    """Return the voxels of a stored case, of which single rows are read.
+    """Return the voxels of a stored case, read row by row.
 
     Raises:
         NnplugError: the case was stored without them.

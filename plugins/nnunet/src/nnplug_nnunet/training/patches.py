@@ -31,7 +31,7 @@ SampleIndex = tuple[int, int]
 
 
 class Stream(IntEnum):
-    """What random numbers are for, so that training and validation draw apart."""
+    """The purpose of random numbers, so that training and validation draw apart."""
 
     TRAINING = 1
     VALIDATION = 2
@@ -62,7 +62,7 @@ def cut_previous(case: StoredCase, box: PatchBox) -> Label | None:
 
 
 def _overlap(box: PatchBox, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Where a box and a case of that shape overlap: as slices of the case, and of the box."""
+    """Return the overlap of a box and a case of that shape: as slices of the case, and of the box."""
     ends = [min(start + size, whole) for start, size, whole in zip(box.start, box.size, shape, strict=True)]
     starts = [min(max(start, 0), end) for start, end in zip(box.start, ends, strict=True)]
     spans = list(zip(starts, ends, box.start, strict=True))
@@ -131,7 +131,7 @@ class PatchSource:
             return self._augment(image, label, None if previous is None else self._flat(previous)[0], rng)
 
     def drawn_sample(self, place: SampleIndex, index: int) -> DrawnSample:
-        """What `sample` augments, cut only as large as is seen of it, and what is drawn for it; raises as it does."""
+        """Cut a sample for `sample`, only as large as needed, and draw for it; raises as it does."""
         assert self.batched is not None  # whoever calls this has one
         name, rng = self._begin(place, index)
         with _explained(name, "reading a patch"):

@@ -1,4 +1,4 @@
-"""Which patches make a batch: pure functions of a random generator.
+"""Choose the patches of a batch: pure functions of a random generator.
 
 The rules are nnU-Net's: cases uniformly with replacement, the last third of a batch centred on foreground. In 2d
 configurations patches are (1, y, x): a slice of the case.
@@ -18,7 +18,7 @@ Voxel = npt.NDArray[np.integer[Any]]
 
 
 class Locations(Protocol):
-    """Voxels as rows of (z, y, x): an array, or one in a file of which only the drawn row is read."""
+    """Voxels as rows of (z, y, x): an array, or one in a file that is read row by row."""
 
     def __len__(self) -> int:
         """The number of voxels."""
@@ -61,7 +61,7 @@ class Candidates:
 
 
 def is_forced(sample: int, *, batch_size: int, oversampling: float) -> bool:
-    """Whether that sample of a batch must contain foreground: the last ones must, rounded as nnU-Net rounds."""
+    """Return whether that sample of a batch must contain foreground: the last ones must, rounded as nnU-Net rounds."""
     return sample >= round(batch_size * (1 - oversampling))
 
 

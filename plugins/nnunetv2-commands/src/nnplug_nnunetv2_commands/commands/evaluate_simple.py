@@ -33,7 +33,7 @@ def _evaluate(call: Call, options: Options) -> None:
 
 
 def _describe(references: Path, values: Sequence[int], ignore: int | None) -> DatasetDescription:
-    """What scoring needs to know of a dataset: the labels, and the file ending of the references."""
+    """Return the labels to score, and the file ending of the references."""
     from nnplug.dataset.dataset import FILE_ENDINGS, DatasetDescription
     from nnplug.dataset.labels import BACKGROUND, Labels
     from nnplug.evaluation.evaluate import label_files
