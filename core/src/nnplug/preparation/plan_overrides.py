@@ -22,7 +22,7 @@ PER_AXIS = ("spacing", "patch_size")
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFields:
-    """The fields that users can set; None leaves a field to the planner. See `nnplug.plans.plans.Configuration` for
+    """The fields of `nnplug.plans.plans.Configuration` that users can set; None leaves a field to the planner.
 
     `spacing` moves a finished configuration to another grid, its patch staying as it is; the planner's option of the
     same name plans everything for that spacing.

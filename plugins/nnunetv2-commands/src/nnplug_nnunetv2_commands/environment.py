@@ -61,7 +61,7 @@ class Environment:
 
     @property
     def loaders(self) -> int | None:
-        """The number of threads that augment patches; None for one per core. nnU-Net's 0 (none beside training) means one."""
+        """The number of threads that augment patches, at least 1 (nnU-Net's 0 means 1); None for one per core."""
         count = self._count(LOADERS, least=0)
         return None if count is None else max(count, 1)
 

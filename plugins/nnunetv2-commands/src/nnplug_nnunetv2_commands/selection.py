@@ -1,4 +1,4 @@
-"""Write the results of `nnUNetv2_find_best_configuration`: the winner's predictions and rule, and the commands to predict."""
+"""Write the results of `nnUNetv2_find_best_configuration`: the winner's predictions, its rule and its commands."""
 
 from __future__ import annotations
 
