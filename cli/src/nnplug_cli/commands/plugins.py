@@ -56,28 +56,44 @@ def _note(plugin: Plugin) -> str:
 def check(ctx: click.Context, *, name: str, as_json: bool) -> None:
     """Check the plugin (or distribution) NAME, and everything that it offers against the contract of its kind.
 
-    Components are built with their default options and run on tiny synthetic data. The exit code is 1 if one fails.
+    Components are built with their default options and run on tiny synthetic data. A check that could not be tried is
+    skipped, and the reason is given. The exit code is 1 if a check fails.
     """
-    verdicts = [{"component": c, "check": check, "problem": problem} for c, check, problem in _verdicts(ctx.obj, name)]
-    failed = sum(v["problem"] is not None for v in verdicts)
+    verdicts = list(_verdicts(ctx.obj, name))
+    states = [verdict["state"] for verdict in verdicts]
+    failed, skipped = states.count("failed"), states.count("skipped")
     if as_json:
         print_json(verdicts)
     else:
-        rows = [(v["component"] or "", v["check"] or "", v["problem"] or "ok") for v in verdicts]
-        print_table(("component", "check", "verdict"), rows)
-        verdict = f"breaks its contract: {failed} failed" if failed else "keeps its contract: 0 failed"
-        click.echo(f"{name} {verdict} of {len(verdicts)} checks")
+        print_table(("component", "check", "verdict"), [_row(verdict) for verdict in verdicts])
+        words = f"breaks its contract: {failed} failed" if failed else "keeps its contract: 0 failed"
+        left_out = f", {skipped} skipped" if skipped else ""
+        click.echo(f"{name} {words} of {len(verdicts)} checks{left_out}")
     ctx.exit(int(failed > 0))
 
 
-def _verdicts(context: Context, name: str) -> Iterator[tuple[str, str, str | None]]:
-    """Component, check and what is wrong, or None."""
-    from nnplug.testing import checks_of
+def _row(verdict: dict[str, str | None]) -> tuple[str, str, str]:
+    words = {"passed": "ok", "skipped": f"skipped: {verdict['skipped']}"}.get(
+        verdict["state"] or "", verdict["problem"] or ""
+    )
+    return verdict["component"] or "", verdict["check"] or "", words
+
+
+def _verdicts(context: Context, name: str) -> Iterator[dict[str, str | None]]:
+    """Run all checks; each line has the component, the check, its state, and what is wrong or why it was skipped."""
+    from nnplug.testing import State, checks_of
 
     todo = checks_of(context.plugins, name)
     with context.progress.task(f"check {name}", len(todo)) as advance:
         for component, one in todo:
-            yield component, one.name, one.problem()
+            verdict = one.verdict()
+            yield {
+                "component": component,
+                "check": one.name,
+                "state": str(verdict.state),
+                "problem": verdict.reason if verdict.state is State.FAILED else None,
+                "skipped": verdict.reason if verdict.state is State.SKIPPED else None,
+            }
             advance(component)
 
 

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from nnplug.registry.components import AnyEntry, Registry
 
 class ContractBroken(Exception):
     """A component does what the contract of its kind forbids, or leaves out what it asks."""
+
+
+class NotChecked(Exception):
+    """A check has nothing to try on this component; the message says why. The check counts as skipped."""
 
 
 def require(condition: object, message: str) -> None:
@@ -47,27 +52,56 @@ Checks = Mapping[str, Callable[[Subject], None]]
 """What a component must do, in words -> the function that raises where it does not."""
 
 
+class State(StrEnum):
+    """The results that a check can have."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The result of one check.
+
+    Attributes:
+        state: passed, failed, or skipped where the kit could not try the component.
+        reason: one line on what is wrong, or why the check was skipped; empty where it passed.
+    """
+
+    state: State
+    reason: str = ""
+
+
 @dataclass(frozen=True)
 class Check:
     """One thing that a component must do.
 
     Attributes:
         name: a few words that complete "the component ..".
-        run: raises whatever it likes where the component does not.
+        run: raises whatever it likes where the component does not, `NotChecked` where it could not be tried.
     """
 
     name: str
     run: Callable[[], None]
 
-    def problem(self) -> str | None:
-        """Run it: None where all is well, else one line that says what is wrong."""
+    def verdict(self) -> Verdict:
+        """Run the check and return its result; nothing that the component raises comes through but an interrupt."""
         try:
             self.run()
+        except NotChecked as skipped:
+            return Verdict(State.SKIPPED, " ".join(str(skipped).split()))
         except (ContractBroken, NnplugError) as error:
-            return " ".join(str(error).split())
+            return Verdict(State.FAILED, " ".join(str(error).split()))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the component is somebody else's code
-            return f"{type(error).__name__}: {' '.join(str(error).split())} ({_place(error)})"
-        return None
+            message = f"{type(error).__name__}: {' '.join(str(error).split())} ({_place(error)})"
+            return Verdict(State.FAILED, message)
+        return Verdict(State.PASSED)
+
+    def problem(self) -> str | None:
+        """Run the check; return one line that says what is wrong, None where it passed or was skipped."""
+        verdict = self.verdict()
+        return verdict.reason if verdict.state is State.FAILED else None
 
 
 def _place(error: BaseException) -> str:

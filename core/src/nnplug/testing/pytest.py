@@ -8,13 +8,20 @@ A plugin's whole test of its contracts::
     @parametrize_components(Plugins(), "acme")
     def test_contract(check):
         check.run()
+
+A check that could not be tried skips the test with the reason.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
 from nnplug.registry.loader import Plugins
+from nnplug.testing.check import NotChecked
 from nnplug.testing.kit import checks, entries_of
 
 
@@ -30,8 +37,15 @@ def parametrize_components(plugins: Plugins, name: str | None = None) -> pytest.
     """
     entries = list(plugins.registry) if name is None else entries_of(plugins, name)
     cases = [
-        pytest.param(check, id=f"{entry.kind}-{entry.name}: {check.name}")
+        pytest.param(replace(check, run=partial(_run, check.run)), id=f"{entry.kind}-{entry.name}: {check.name}")
         for entry in entries
         for check in checks(entry, plugins.registry)
     ]
     return pytest.mark.parametrize("check", cases)
+
+
+def _run(run: Callable[[], None]) -> None:
+    try:
+        run()
+    except NotChecked as reason:
+        pytest.skip(str(reason))
