@@ -38,17 +38,27 @@ def test_a_sound_plugin_passes(install):
     assert result.exit_code == 0, result.output
     assert "normalizer fake  normalises a whole image" in result.stdout
     assert re.search("plugin fake +imports quickly, without torch +ok", result.stdout)
-    assert result.stdout.splitlines()[-1] == "fake keeps its contract: 0 failed of 7 checks"
+    assert result.stdout.splitlines()[-1] == "fake keeps its contract: 0 failed of 8 checks, 1 skipped"
+    skipped = "looks inside the mask alone +skipped: zeroes_outside_mask is False, so that it may use or ignore a mask"
+    assert re.search(f"normalizer fake +{skipped}", result.stdout)
 
 
 def test_a_broken_plugin_fails_and_says_why(install):
     install("nnplug-fake", "fake", GOOD.replace("return image", "return image[1:]"))
-    assert "nnplug-fake breaks its contract: 3 failed of 7 checks" in nnplug("plugins", "check", "nnplug-fake").stdout
+    assert (
+        "nnplug-fake breaks its contract: 3 failed of 8 checks, 1 skipped"
+        in nnplug("plugins", "check", "nnplug-fake").stdout
+    )
     result = nnplug("plugins", "check", "nnplug-fake", "--json")
     assert result.exit_code == 1
     problems = {v["check"]: v["problem"] for v in json.loads(result.stdout)}
     assert problems["normalises a whole image"] == "an image of shape (12, 16, 14) came back with shape (11, 16, 14)"
     assert problems["says what it zeroes"] is None
+    states = {v["check"]: (v["state"], v["skipped"]) for v in json.loads(result.stdout)}
+    assert states["says what it zeroes"] == ("passed", None)
+    assert states["normalises a whole image"] == ("failed", None)
+    reason = "zeroes_outside_mask is False, so that it may use or ignore a mask"
+    assert states["looks inside the mask alone"] == ("skipped", reason)
 
 
 def test_an_unknown_plugin_is_one_line_with_the_known_ones():

@@ -213,7 +213,7 @@ class InPlaceAccelerator:
         (Kind.TRAINER, LazyTrainer, "mirrors axes that exist", r"mirror_axes\(2\) is \(0, 2\)"),
         (Kind.TRAINER, LazyTrainer, "trains a 3D network", "train left no weights_best.safetensors"),
         (Kind.TRAINER, LazyTrainer, "shortens itself", r"options_for\(.*the length is TrainingLength\(iterations=1000"),
-        (Kind.TRAINER, ForeignLogTrainer, "trains a 3D network", "log.jsonl, line 1: .*unknown field 'loss'"),
+        (Kind.TRAINER, ForeignLogTrainer, "writes a log that others read", "log.jsonl, line 1: .*unknown field 'loss'"),
         (Kind.POSTPROCESSOR, InPlacePostprocessor, "fits a rule that JSON holds", "is not what JSON holds"),
         (Kind.ACCELERATOR, RoundingAccelerator, "predicts the same in 3D", "logits change by .* of the largest"),
         (Kind.ACCELERATOR, InPlaceAccelerator, "predicts the same in 2D", "logits change by .* of the largest"),

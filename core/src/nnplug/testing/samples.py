@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,10 @@ from nnplug.workspace.previous_labels import PreviousLabels
 
 CHANNELS = 2
 SHAPE = (12, 16, 14)
+BLOCK = 2
+"""Edge of a block of one class in `separable`, in voxels."""
+SCALE = 100
+"""The divisor that stands for normalisation."""
 DESCRIPTION = DatasetDescription.from_data(
     {
         "channel_names": {"0": "T1", "1": "T2"},
@@ -58,19 +63,45 @@ def volume(seed: int, shape: tuple[int, ...] = SHAPE) -> tuple[Image, Label]:
     return image, label
 
 
-def write_cases(folder: Path, *, previous: Path | None = None) -> CaseStore:
-    """A store of the preprocessed cases a, b and c; with what a previous stage predicted where a folder is given."""
+def separable(seed: int) -> tuple[Image, Label]:
+    """Return a volume of blocks of all classes, equally frequent; any single voxel tells its class.
+
+    So each loss in use falls when a network learns: no class is so rare that learning to leave it out would pay.
+    """
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, CHANNELS + 1, [-(-n // BLOCK) for n in SHAPE])
+    label = np.kron(blocks, np.ones((BLOCK,) * 3, int))[tuple(map(slice, SHAPE))].astype(np.int16)
+    bright = np.stack([label == channel + 1 for channel in range(CHANNELS)])
+    return (500 * bright + rng.normal(scale=1, size=(CHANNELS, *SHAPE))).astype(np.float32), label
+
+
+def write_cases(
+    folder: Path,
+    *,
+    previous: Path | None = None,
+    make: Callable[[int], tuple[Image, Label]] = volume,
+    make_previous: Callable[[int], tuple[Image, Label]] = volume,
+    names: str = "abc",
+) -> CaseStore:
+    """Write preprocessed cases and return their store.
+
+    Args:
+        folder: of the store.
+        previous: where to write what a previous stage predicted; None for no previous stage.
+        make: seed of a case -> its image (C, z, y, x) and label map (z, y, x).
+        make_previous: seed of a case, counted from 1 -> a pair whose label map is what the previous stage predicted.
+        names: of the cases, a letter each.
+    """
     labels = None if previous is None else PreviousLabels(previous)
     store = CaseStore(folder, previous=labels)
-    for seed, name in enumerate("abc"):
-        store.write(name, _prepared(seed))
+    for seed, name in enumerate(names):
+        store.write(name, _prepared(*make(seed)))
         if labels is not None:
-            labels.write(name, np.maximum(volume(seed + 1)[1], 0), source="the kit")
+            labels.write(name, np.maximum(make_previous(seed + 1)[1], 0), source="the kit")
     return store
 
 
-def _prepared(seed: int) -> Prepared:
-    image, label = volume(seed)
+def _prepared(image: Image, label: Label) -> Prepared:
     z, y, x = SHAPE
     crop_info = CropInfo(
         original_shape=SHAPE,
@@ -80,4 +111,4 @@ def _prepared(seed: int) -> Prepared:
         shape=SHAPE,
         spacing=(1.0, 1.0, 1.0),
     )
-    return Prepared(image / np.float32(100), label, crop_info)
+    return Prepared(image / np.float32(SCALE), label, crop_info)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -35,11 +35,20 @@ class TinyNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Crop(BatchAugmenter):
-    """Cuts the patch from the middle of a slightly larger one and adds noise."""
+    """Cuts the patch from the middle of a slightly larger one and adds noise.
+
+    Attributes:
+        noise: standard deviation of the noise.
+        contexts: gets the context of every call of `bind`.
+    """
+
+    noise: float = 0.1
+    contexts: list[AugmentationContext] = field(default_factory=list)
 
     def bind(self, context: AugmentationContext) -> _Crop:
         """See `nnplug.contracts.Augmenter`."""
-        return _Crop(context.patch_size, context.previous_labels)
+        self.contexts.append(context)
+        return _Crop(context.patch_size, context.previous_labels, self.noise)
 
     def bind_batches(self, context: AugmentationContext) -> None:
         """See `nnplug.contracts.BatchAugmenter`: samples are augmented one by one."""
@@ -49,6 +58,7 @@ class Crop(BatchAugmenter):
 class _Crop(CascadeAugmentation):
     patch_size: tuple[int, ...]
     previous_labels: tuple[int, ...]
+    noise: float
 
     @property
     def source_patch_size(self) -> tuple[int, ...]:
@@ -59,7 +69,7 @@ class _Crop(CascadeAugmentation):
     ) -> tuple[Image, Label]:
         inside = (slice(1, -1),) * len(self.patch_size)
         cut = image[:, *inside]
-        cut = cut + rng.normal(scale=0.1, size=cut.shape).astype(np.float32)
+        cut = cut + rng.normal(scale=self.noise, size=cut.shape).astype(np.float32)
         if previous is not None:
             channels = one_hot(torch.from_numpy(previous[inside]), self.previous_labels).numpy()
             cut = np.concatenate((cut, channels))

@@ -12,7 +12,7 @@ from nnplug.contracts import Architecture, HeadedArchitecture, Topology
 from nnplug.errors import NnplugError
 from nnplug.registry.entries import ArchitectureComponent
 from nnplug.testing import samples
-from nnplug.testing.check import Checks, ContractBroken, Subject, imports_no_torch, require
+from nnplug.testing.check import Checks, ContractBroken, NotChecked, Subject, imports_no_torch, require
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +21,8 @@ OUTPUTS = 3
 SIZE = 16
 ODD = 17
 """A size that no stride divides."""
+TRIES = 3
+"""Passes forward and backward, since a layer that is dropped at random is met in some of them only."""
 ROUNDING = 1e-4
 """The largest difference of logits that pass as equal, as a part of the largest logit."""
 
@@ -60,7 +62,7 @@ def _splits(subject: Subject) -> None:
     import torch
 
     if not _component(subject).has_linear_head:
-        return
+        raise NotChecked("it offers no split_head")
     architecture = cast("HeadedArchitecture", _architecture(subject, 3))
     network = _build(architecture).eval()
     image = torch.randn(1, samples.CHANNELS, *(SIZE,) * 3, generator=torch.Generator().manual_seed(0))
@@ -72,6 +74,46 @@ def _splits(subject: Subject) -> None:
         expected = network(image)
         error = float((head(features(image)) - expected).abs().max() / expected.abs().max())
     require(error < ROUNDING, f"split_head changes logits by {error:.1g} of the largest; rounding is {ROUNDING:g}")
+
+
+def _learns_everywhere(subject: Subject, axes: int) -> None:
+    """Send gradients of all outputs backwards; what has none is never learnt, or is never looked at."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = _build(_architecture(subject, axes)).train()
+        _move(network)
+        image = torch.randn(2, samples.CHANNELS, *(SIZE,) * axes, requires_grad=True)
+        for _ in range(TRIES):
+            outputs = network(image)
+            scales = [outputs] if isinstance(outputs, torch.Tensor) else outputs
+            total = torch.stack([(logits * torch.randn_like(logits)).sum() for logits in scales]).sum()
+            torch.autograd.backward(total)
+    learnt = {name: p.grad for name, p in network.named_parameters() if p.requires_grad}
+    lost = [name for name, gradient in learnt.items() if gradient is None or not _reaches(gradient)]
+    require(not lost, f"in training mode no gradient reaches {_few(lost)}")
+    assert image.grad is not None
+    unseen = [channel for channel in range(samples.CHANNELS) if not image.grad[:, channel].any()]
+    require(not unseen, f"the logits do not depend on the channels {unseen} of the image")
+
+
+def _move(network: torch.nn.Module) -> None:
+    """Move all parameters a little: a layer that starts at 0 lets no gradient through, and soon does."""
+    import torch
+
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+
+
+def _reaches(gradient: torch.Tensor) -> bool:
+    """Say whether a gradient arrives; that of a bias before a norm is 0, so that vectors only need to be connected."""
+    return gradient.ndim < 2 or bool(gradient.any())
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more parameters" if len(names) > 3 else "")
 
 
 def _is_seeded(subject: Subject) -> None:
@@ -149,6 +191,8 @@ CHECKS: Checks = {
     "imports no torch": imports_no_torch,
     "builds a 3D network": partial(_builds, axes=3),
     "builds a 2D network": partial(_builds, axes=2),
+    "sends gradients to all parameters of a 3D network": partial(_learns_everywhere, axes=3),
+    "sends gradients to all parameters of a 2D network": partial(_learns_everywhere, axes=2),
     "predicts the same with its last layer apart": _splits,
     "is initialised by torch's seed": _is_seeded,
     "counts its feature maps": _counts,

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from scipy.stats import rankdata
 
 from nnplug.contracts import Augmentation, AugmentationContext, BatchAugmentation, CascadeAugmentation, DrawnSamples
 from nnplug.registry.entries import AugmenterComponent
 from nnplug.runtime.seeds import generator
 from nnplug.testing import samples
-from nnplug.testing.check import Checks, Subject, require
+from nnplug.testing.check import Checks, NotChecked, Subject, require
 
 PATCHES = {2: (16, 14), 3: (12, 16, 14)}
 MASKED = 1
 DRAWS = 8
 """Samples per check: transforms that are drawn with a probability of 0.2 are met with one of 0.8."""
 
+TOGETHER, MOSTLY_TOGETHER = 0.9, 0.97
+"""The least agreement (area under the ROC curve) of a label with an image that shows it, after augmentation: of every
+sample, and of half of the samples."""
+PREVIOUS_TOGETHER, PREVIOUS_SHARE = 0.75, 0.75
+"""The same of what a previous stage found, which augmenters distort too, and the share of samples to have it."""
 ROUNDING = 1e-3
 """Of the range: what a sample of a batch may differ from the same sample alone."""
 TIES = 0.02
@@ -50,13 +60,90 @@ def _check(sample: Sample, patch: tuple[int, ...]) -> None:
 
 
 def _is_deterministic(subject: Subject) -> None:
+    """Draw the samples again in another order: neither earlier calls nor other generators may matter."""
     augmentation = _bind(subject, 3)
-    for draw in range(DRAWS):
-        first, second = (
-            augmentation(*samples.volume(draw, augmentation.source_patch_size), generator(0, draw)) for _ in range(2)
-        )
-        equal = np.array_equal(first[0], second[0]) and np.array_equal(first[1], second[1])
+
+    def sample(draw: int) -> Sample:
+        return augmentation(*samples.volume(draw, augmentation.source_patch_size), generator(0, draw))
+
+    with _global_generators() as used:
+        first = {draw: sample(draw) for draw in range(DRAWS)}
+        second = {draw: sample(draw) for draw in reversed(range(DRAWS))}
+        drawn = used()
+    require(not drawn, f"it draws from {', '.join(drawn)}; draw from the rng that is given and nothing else")
+    for draw, (image, label) in first.items():
+        equal = np.array_equal(image, second[draw][0]) and np.array_equal(label, second[draw][1])
         require(equal, "the same rng gave different results; draw from the rng that is given and nothing else")
+
+
+@contextmanager
+def _global_generators() -> Iterator[Callable[[], list[str]]]:
+    """Give a function that names the global generators that were drawn from in the block; put them back at its end."""
+    before = _states()
+    try:
+        yield lambda: [name for name, state in _states().items() if state != before[name]]
+    finally:
+        random.setstate(before["random"])
+        np.random.set_state(_numpy_state(before["numpy.random"]))
+        torch.set_rng_state(torch.tensor(before["torch"], dtype=torch.uint8))
+
+
+def _states() -> Mapping[str, Any]:
+    numpy_state = np.random.get_state(legacy=True)
+    numbers = tuple(tuple(part) if isinstance(part, np.ndarray) else part for part in numpy_state)
+    return {"random": random.getstate(), "numpy.random": numbers, "torch": tuple(torch.get_rng_state().tolist())}
+
+
+def _numpy_state(numbers: tuple[Any, ...]) -> tuple[str, Any, int, int, float]:
+    name, keys, position, has_gauss, gauss = numbers
+    return name, np.array(keys, np.uint32), position, has_gauss, gauss
+
+
+def _varies(subject: Subject) -> None:
+    augmentation = _bind(subject, 3)
+    image, label = samples.volume(0, augmentation.source_patch_size)
+    results = [augmentation(image.copy(), label.copy(), generator(0, draw)) for draw in range(2 * DRAWS)]
+    same = all(
+        np.array_equal(image, results[0][0]) and np.array_equal(label, results[0][1]) for image, label in results
+    )
+    if same:
+        raise NotChecked(f"{2 * DRAWS} generators gave the same result: by default it changes nothing at random")
+
+
+def _moves_together(subject: Subject, axes: int) -> None:
+    """Show the label in the image: whatever the intensities become, one must still tell where the other is."""
+    augmentation = _bind(subject, axes)
+    found = []
+    for draw in range(4 * DRAWS):
+        image, label = _shown(augmentation.source_patch_size)
+        image, label = augmentation(image, label, generator(0, draw))
+        if 0 < np.count_nonzero(label) < label.size:
+            found.append(max(_agreement(channel, label > 0) for channel in image))
+    if not found:
+        raise NotChecked("no augmented patch held both foreground and background")
+    for agreement, least in ((min(found), TOGETHER), (float(np.median(found)), MOSTLY_TOGETHER)):
+        require(
+            agreement > least,
+            f"an image that shows its label agrees with it to {agreement:.2f} after augmentation (1 is entirely, 0.5 "
+            f"by chance); more than {least:g} is asked. Move image and label together",
+        )
+
+
+def _shown(size: tuple[int, ...]) -> Sample:
+    """Return a label that no mirroring or rotation maps to itself, and an image that is bright where it is 1."""
+    starts = [n // 8 * (axis + 2) // 2 for axis, n in enumerate(size)]
+    label = np.zeros(size, np.int16)
+    label[tuple(slice(start, start + n // 2) for start, n in zip(starts, size, strict=True))] = 1
+    image = np.repeat((4 * label - 1).astype(np.float32)[np.newaxis], samples.CHANNELS, axis=0)
+    return image, label
+
+
+def _agreement(image: samples.Image, inside: npt.NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve of the intensities as a measure of being inside, or of being outside."""
+    ranks = rankdata(image.ravel())[inside.ravel()]
+    within, without = len(ranks), inside.size - len(ranks)
+    area = (ranks.sum() - within * (within + 1) / 2) / (within * without)
+    return float(max(area, 1 - area))
 
 
 def _keeps_masked(subject: Subject) -> None:
@@ -72,7 +159,7 @@ def _keeps_masked(subject: Subject) -> None:
 def _takes_previous(subject: Subject, axes: int) -> None:
     """Check that the previous stage's labels come as one-hot channels after the image's."""
     if not _component(subject).takes_previous_stage:
-        return
+        raise NotChecked("it does not take a previous stage")
     values = samples.LABELS.foreground_values
     augmentation, patch = cast("CascadeAugmentation", _bind(subject, axes, values)), PATCHES[axes]
     for draw in range(DRAWS):
@@ -83,16 +170,30 @@ def _takes_previous(subject: Subject, axes: int) -> None:
         _check((image[: samples.CHANNELS], label), patch)
         found = set(np.unique(image[samples.CHANNELS :]).tolist())
         require(found <= {0.0, 1.0}, f"the channels of the previous stage hold {sorted(found)}; they are 0 or 1")
+    agreements = [_previous_agreement(augmentation, draw) for draw in range(4 * DRAWS)]
+    together = float(np.quantile(agreements, 1 - PREVIOUS_SHARE))
+    require(
+        together > PREVIOUS_TOGETHER,
+        f"a previous stage that found the label itself agrees with it to {together:.2f} after augmentation (1 is "
+        f"entirely, 0.5 by chance); more than {PREVIOUS_TOGETHER:g} is asked of {PREVIOUS_SHARE:.0%} of the samples",
+    )
+
+
+def _previous_agreement(augmentation: CascadeAugmentation, draw: int) -> float:
+    image, label = _shown(augmentation.source_patch_size)
+    image, label = augmentation(image, label, generator(0, draw), previous=label.copy())
+    inside = label > 0
+    return _agreement(image[samples.CHANNELS], inside) if 0 < np.count_nonzero(inside) < inside.size else 1.0
 
 
 def _augments_batches(subject: Subject, axes: int) -> None:
     """Check that a batch equals its samples augmented one by one."""
     if not _component(subject).augments_batches:
-        return
+        raise NotChecked("it augments no batches")
     augmentation, patch = _bind(subject, axes), PATCHES[axes]
     batched: BatchAugmentation | None = subject.create().bind_batches(_context(axes))
     if batched is None:
-        return
+        raise NotChecked("it augments no batches")
     alone = [augmentation(*samples.volume(i, augmentation.source_patch_size), generator(0, i)) for i in range(DRAWS)]
     groups = [_drawn(augmentation, batched, i) for i in range(DRAWS)]
     image, label = (tensor.numpy() for tensor in batched(groups))
@@ -135,6 +236,9 @@ CHECKS: Checks = {
     "augments 3D patches": partial(_augments, axes=3),
     "augments 2D patches": partial(_augments, axes=2),
     "draws from the rng alone": _is_deterministic,
+    "changes with the rng": _varies,
+    "moves image and label together in 3D": partial(_moves_together, axes=3),
+    "moves image and label together in 2D": partial(_moves_together, axes=2),
     "keeps masked channels 0": _keeps_masked,
     "takes a previous stage in 3D": partial(_takes_previous, axes=3),
     "takes a previous stage in 2D": partial(_takes_previous, axes=2),

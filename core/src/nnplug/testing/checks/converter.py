@@ -8,10 +8,11 @@ from tempfile import TemporaryDirectory
 from nnplug.contracts import SourceScan
 from nnplug.conversion.convert import convert
 from nnplug.dataset.dataset import Dataset
+from nnplug.errors import NnplugError
 from nnplug.preparation.verify import Report
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
-from nnplug.testing.check import Checks, Subject, require
+from nnplug.testing.check import Checks, ContractBroken, NotChecked, Subject, require
 
 Contents = dict[str, bytes]
 
@@ -46,6 +47,32 @@ def _is_deterministic(subject: Subject) -> None:
     require(results[0] == results[1], "another number of workers gave another dataset")
 
 
+def _reads_files(subject: Subject) -> None:
+    """Cut an image and a label map of the source short: both must be missed."""
+    for what in ("image", "label map"):
+        with TemporaryDirectory() as folder:
+            source = _example(subject, Path(folder))
+            case = subject.create().scan(source, executor=LocalExecutor(1), progress=Silent()).training[0]
+            file = case.images[0] if what == "image" else case.label
+            if file is None or not file.is_file():
+                raise NotChecked(f"the {what} of a case of its example is no file")
+            file.write_bytes(file.read_bytes()[:16])
+            try:
+                _convert(subject, source, Path(folder) / "Dataset001_Kit", workers=1)
+            except NnplugError:
+                continue
+            raise ContractBroken(f"{file.name}, an {what} cut short, was converted without an error")
+
+
+def _refuses_others(subject: Subject) -> None:
+    with TemporaryDirectory() as folder:
+        try:
+            subject.create().scan(Path(folder), executor=LocalExecutor(1), progress=Silent())
+        except NnplugError:
+            return
+    raise ContractBroken("a scan of an empty folder raised no InvalidFile")
+
+
 def _example(subject: Subject, folder: Path) -> Path:
     source = folder / "source"
     source.mkdir()
@@ -64,5 +91,7 @@ def _contents(folder: Path) -> Contents:
 CHECKS: Checks = {
     "surveys its example and writes nothing": _surveys,
     "converts its example into a sound dataset": _converts,
+    "reads the files of its source": _reads_files,
+    "refuses a folder of another kind": _refuses_others,
     "does not depend on the number of workers": _is_deterministic,
 }

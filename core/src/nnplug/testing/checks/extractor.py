@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.phantom import write_phantom
+from nnplug.io.images import read_geometry, read_image, write_image
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
@@ -35,6 +36,22 @@ def _check(fingerprint: Fingerprint, dataset: Dataset) -> None:
     require(channels == expected, f"there are intensities of the channels {channels}, not {expected}")
     sizes = [size for shape in fingerprint.shapes_after_crop for size in zip(shape, SHAPE, strict=True)]
     require(all(0 < cropped <= whole for cropped, whole in sizes), "shapes_after_crop do not fit into the images")
+
+
+def _reads_every_case(subject: Subject) -> None:
+    """Change one case after the other: intensities of every one must count, and sizes are those of the files."""
+    with TemporaryDirectory() as folder:
+        dataset = _dataset(folder)
+        before = _extract(subject, dataset)
+        cases = list(dataset.training_cases())
+        spacings = [read_geometry(case.images[0]).spacing for case in cases]
+        require(list(before.spacings) == spacings, f"the spacings are {before.spacings}, those of the files {spacings}")
+        for case in cases:
+            image = read_image(case.images[:1])
+            write_image(case.images[0], 3 * image.array[0] + 50, image.geometry)
+            after = _extract(subject, dataset)
+            require(after != before, f"other intensities of {case.name} gave the same fingerprint; read every case")
+            before = after
 
 
 def _round_trips(subject: Subject) -> None:
@@ -76,6 +93,7 @@ def _files(folder: Path) -> dict[Path, int]:
 
 CHECKS: Checks = {
     "measures a dataset and writes nothing": _measures,
+    "reads every case": _reads_every_case,
     "gives a fingerprint that JSON holds": _round_trips,
     "does not depend on the number of workers": _is_deterministic,
     "gives jobs that other processes can run": _runs_elsewhere,

@@ -58,6 +58,21 @@ def _ranks_what_is_right_first(subject: Subject) -> None:
             )
 
 
+def _tells_apart(subject: Subject) -> None:
+    """A prediction with an island and a shift is worse than the reference itself, in one class at least."""
+    reference, prediction = _maps()
+    metric = subject.create()
+    right, wrong = (_scores(subject, reference, label_map, samples.LABELS) for label_map in (reference, prediction))
+    same = [name for name in metric.figures if all(_is_same(right[key][name], wrong[key][name]) for key in right)]
+    constant = [name for name in same if name in metric.ranked]
+    require(not constant, f"{', '.join(constant)} is the same for a right and for a wrong prediction")
+    require(len(same) < len(metric.figures), "all figures are the same for a right and for a wrong prediction")
+
+
+def _is_same(a: float, b: float) -> bool:
+    return a == b or (math.isnan(a) and math.isnan(b))
+
+
 def _measures_empty_maps(subject: Subject) -> None:
     reference, _ = _maps()
     empty = np.zeros_like(reference)
@@ -91,6 +106,7 @@ CHECKS: Checks = {
     "gives its figures for classes and regions": _gives_its_figures,
     "leaves the label maps as they are": _leaves_maps,
     "ranks what is right first": _ranks_what_is_right_first,
+    "tells right from wrong": _tells_apart,
     "measures empty maps": _measures_empty_maps,
     "does not count ignored voxels": _ignores,
 }

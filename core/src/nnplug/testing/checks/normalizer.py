@@ -10,11 +10,17 @@ import numpy.typing as npt
 from nnplug.contracts import Normalizer
 from nnplug.errors import NnplugError
 from nnplug.testing import samples
-from nnplug.testing.check import Checks, Subject, require
+from nnplug.testing.check import Checks, NotChecked, Subject, require
 
 
 def _without_mask(subject: Subject) -> None:
-    _normalized(subject.create(), samples.volume(0)[0][0], mask=None)
+    image = samples.volume(0)[0][0]
+    first, again = (_normalized(subject.create(), image, mask=None) for _ in range(2))
+    require(
+        np.ptp(first) > 0,
+        f"an image from {image.min():g} to {image.max():g} came back with one value, {first[0, 0, 0]:g}",
+    )
+    require(np.array_equal(first, again), "the same image came back with other values the second time")
 
 
 def _with_mask(subject: Subject) -> None:
@@ -24,6 +30,18 @@ def _with_mask(subject: Subject) -> None:
     result = _normalized(normalizer, image[0], inside)
     if normalizer.zeroes_outside_mask:
         require(not result[~inside].any(), "zeroes_outside_mask is True, but voxels outside the mask are not 0")
+
+
+def _heeds_mask(subject: Subject) -> None:
+    """Where outside is not looked at, other values there change nothing inside."""
+    normalizer = subject.create()
+    if not normalizer.zeroes_outside_mask:
+        raise NotChecked("zeroes_outside_mask is False, so that it may use or ignore a mask")
+    image, label = samples.volume(0)
+    inside = label >= 0
+    other = np.where(inside, image[0], np.float32(120))
+    plain, changed = (_normalized(normalizer, one, inside)[inside] for one in (image[0], other))
+    require(np.array_equal(plain, changed), "values outside the mask changed the result inside")
 
 
 def _constant(subject: Subject) -> None:
@@ -52,6 +70,7 @@ CHECKS: Checks = {
     "says what it zeroes": _says_what_it_zeroes,
     "normalises a whole image": _without_mask,
     "normalises inside a mask": _with_mask,
+    "looks inside the mask alone": _heeds_mask,
     "normalises an image of one value": _constant,
     "works without statistics, or refuses": _no_statistics,
 }

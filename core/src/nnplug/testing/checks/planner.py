@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from math import prod
+from typing import Any
 
 from nnplug.contracts import PlanningContext
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Choice, Configuration, Plans
 from nnplug.registry.components import Kind
 from nnplug.testing import samples
-from nnplug.testing.check import Checks, Subject, imports_no_torch, require
+from nnplug.testing.check import Checks, NotChecked, Subject, imports_no_torch, require
 
 VOLUMES = samples.fingerprint((1.5, 1.0, 1.0), (40, 56, 48))
 SLICES = samples.fingerprint((999.0, 1.0, 1.0), (1, 72, 64))
+LARGE = samples.fingerprint((1.0, 1.0, 1.0), (192, 224, 208))
+COARSE = samples.fingerprint((3.0, 2.0, 2.0), (28, 40, 36))
+BUDGETS = (2.0, 16.0)
+"""GB for the option memory_gb, which `nnplug plan --memory-gb` sets."""
 KEPT = (Kind.EXTRACTOR, Kind.PLANNER, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
 
 
@@ -43,9 +49,41 @@ def _keeps_choices(subject: Subject) -> None:
         require(plans.choices.get(kind) == choice, f"the {kind} {choice.name!r} was chosen, the plans do not say so")
 
 
-def _plan(subject: Subject, fingerprint: Fingerprint) -> Plans:
+def _follows_fingerprint(subject: Subject) -> None:
+    fine, coarse = (_geometry(_plan(subject, fingerprint)) for fingerprint in (VOLUMES, COARSE))
+    require(fine != coarse, "images of another size and spacing gave the same spacing, patch and median shape")
+
+
+def _geometry(plans: Plans) -> dict[str, Any]:
+    return {name: (c.spacing, c.patch_size, c.median_shape) for name, c in plans.configurations.items()}
+
+
+def _keeps_budget(subject: Subject) -> None:
+    """With less memory the batches hold fewer voxels, or the network fewer feature maps."""
+    if "memory_gb" not in {name for name, _, _ in subject.entry.options()} or "memory_gb" in subject.options:
+        raise NotChecked("it has no option memory_gb that the kit could set")
+    small, large = (_elements(_plan(subject, LARGE, memory_gb=budget), subject) for budget in BUDGETS)
+    words = f"with {BUDGETS[0]:g} GB instead of {BUDGETS[1]:g}"
+    grown = [name for name in small if name in large and small[name] > large[name]]
+    require(not grown, f"{words} the configuration {', '.join(grown)} takes more memory")
+    require(small != large, f"{words} every configuration takes the same memory")
+
+
+def _elements(plans: Plans, subject: Subject) -> dict[str, int]:
+    """Return the elements of all feature maps of a batch, per configuration."""
+    elements = {}
+    for name, configuration in plans.configurations.items():
+        choice, patch = configuration.architecture, configuration.patch_size
+        architecture = subject.registry.create(Kind.ARCHITECTURE, choice.name, choice.options)
+        heads = samples.LABELS.outputs
+        sample = architecture.feature_map_elements(patch, channels=samples.CHANNELS, heads=heads)
+        elements[name] = configuration.batch_size * max(sample, prod(patch))
+    return elements
+
+
+def _plan(subject: Subject, fingerprint: Fingerprint, **options: Any) -> Plans:
     context = PlanningContext("Dataset001_Kit", "kit", "kit", _choices(subject), subject.registry)
-    plans = subject.create().plan(fingerprint, samples.DESCRIPTION, context)
+    plans = subject.create(**options).plan(fingerprint, samples.DESCRIPTION, context)
     require(isinstance(plans, Plans), f"planning gave {type(plans).__name__} instead of nnplug.plans.plans.Plans")
     require(plans.configurations, "the plans have no configuration")
     assert isinstance(plans, Plans)
@@ -93,6 +131,8 @@ CHECKS: Checks = {
     "plans 3D images": _plans_volumes,
     "plans 2D images": _plans_slices,
     "plans the same twice": _is_deterministic,
+    "plans from the fingerprint": _follows_fingerprint,
+    "keeps to its budget": _keeps_budget,
     "gives plans that JSON holds": _round_trips,
     "keeps what was chosen": _keeps_choices,
 }

@@ -46,6 +46,18 @@ def _applies(subject: Subject) -> None:
         result = subject.create().apply(label_map, rule, spacing=SPACING, labels=samples.LABELS)
         require(np.array_equal(label_map, before), "the label map that was given has been changed")
         _check(result, before)
+        again = subject.create().apply(label_map, rule, spacing=SPACING, labels=samples.LABELS)
+        require(np.array_equal(result, again), "the same label map and rule gave another result the second time")
+
+
+def _invents_nothing(subject: Subject) -> None:
+    """Where nothing is found, nothing can be corrected."""
+    with TemporaryDirectory() as folder:
+        rule = json.loads(json.dumps(_fit(subject, _cases(Path(folder)))))
+    empty = np.zeros(samples.SHAPE, np.uint8)
+    result = subject.create().apply(empty, rule, spacing=SPACING, labels=samples.LABELS)
+    found = np.unique(result[result > 0]).tolist()
+    require(not found, f"an empty label map came back with the labels {found}")
 
 
 def _check(result: npt.NDArray[np.integer[Any]], before: npt.NDArray[np.integer[Any]]) -> None:
@@ -85,5 +97,6 @@ def _prediction(seed: int) -> npt.NDArray[np.int16]:
 CHECKS: Checks = {
     "fits a rule that JSON holds": _fits,
     "applies its rule to a copy": _applies,
+    "leaves an empty label map empty": _invents_nothing,
     "gives jobs that other processes can run": _fits_elsewhere,
 }

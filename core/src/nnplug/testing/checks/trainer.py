@@ -1,92 +1,61 @@
-"""The checks of `nnplug.contracts.Trainer`.
-
-The network and the augmenter are the kit's own stand-ins, so that no other component is to blame for a trainer.
-"""
+"""The checks of `nnplug.contracts.Trainer`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from nnplug.contracts import Trainer, TrainingLength, TrainingTask, read_log
-from nnplug.plans.plans import Choice, Configuration, Normalization, Resampling
+from nnplug.contracts import TrainingLength
 from nnplug.registry.entries import TrainerComponent
-from nnplug.runtime.progress import Advance, Progress, Silent
 from nnplug.testing import samples
-from nnplug.testing.check import Checks, Subject, require
-from nnplug.testing.stand_ins import Crop, TinyNetwork
+from nnplug.testing.check import Checks, NotChecked, Subject, require
+from nnplug.testing.checks.trainer_kill import epochs_of, goes_on_after_any_kill, log_of
+from nnplug.testing.samples import Image, Label
+from nnplug.testing.stand_ins import Crop
+from nnplug.testing.trainings import (
+    LEARNING,
+    SHORT,
+    Make,
+    RecordingStore,
+    Setting,
+    Weights,
+    are_equal,
+    final_weights,
+    make_task,
+    make_trainer,
+)
 from nnplug.workspace.layout import RunFolder
 
-SHORT = TrainingLength(iterations=4, validation_iterations=2, log_lines=2)
-"""The length that a trainer is asked to shorten itself to."""
-PATCH = 8
-BATCH = 2
-
-Weights = Mapping[str, torch.Tensor]
-
-
-class _Killed(BaseException):
-    """What stops a training in its second epoch."""
-
-
-class _Killer(Silent):
-    """Kills whoever reports more than one epoch."""
-
-    @contextmanager
-    def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Advance]:  # noqa: ARG002 - the protocol
-        count = done
-
-        def advance(_: str) -> None:
-            nonlocal count
-            count += 1
-            if count > SHORT.iterations // SHORT.log_lines:
-                raise _Killed
-
-        yield advance
+LEARNT = 0.998
+"""The largest share of the first loss that may be left after a short training, slow as a trainer may begin."""
 
 
 def _mirrors(subject: Subject) -> None:
     for dimensions in (2, 3):
-        trainer: Trainer = subject.create()
-        axes = trainer.mirror_axes(dimensions)
+        axes = make_trainer(subject).mirror_axes(dimensions)
         inside = set(axes) <= set(range(dimensions)) and len(set(axes)) == len(axes)
         require(inside, f"mirror_axes({dimensions}) is {axes}; axes are numbered from 0 to {dimensions - 1}")
 
 
 def _trains(subject: Subject, axes: int) -> None:
     with TemporaryDirectory() as folder:
-        task = _task(Path(folder), axes=axes)
+        task = make_task(Path(folder), Setting(axes=axes))
         start = {key: value.clone() for key, value in task.network.state_dict().items()}
-        _trainer(subject).train(task)
-        _check_log(task.run)
+        make_trainer(subject).train(task)
         best = _read(task.run.best_weights, start)
         final = _read(task.run.final_weights, start)
+        require(not task.run.state.exists(), f"train left {task.run.state.name} behind at its end")
     for what, weights in (("best", best), ("final", final)):
         require(all(value.isfinite().all() for value in weights.values()), f"the {what} weights are not finite")
-    require(not _equal(final, start), "the final weights are those that training began with")
-
-
-def _takes_previous(subject: Subject) -> None:
-    """Of a trainer that says so: the network gets a channel per label of the previous stage more."""
-    component = subject.entry.component
-    if not (isinstance(component, TrainerComponent) and component.takes_previous_stage):
-        return
-    with TemporaryDirectory() as folder:
-        task = _task(Path(folder), previous=True)
-        _trainer(subject).train(task)
-        _check_log(task.run)
-        require(task.run.final_weights.is_file(), "train left no final weights in a cascade")
-
-
-def _check_log(run: RunFolder) -> None:
-    require(run.log.is_file(), "train left no log.jsonl")
-    require(read_log(run.log), "log.jsonl is empty; it has a line per epoch")
+    require(not are_equal(final, start), "the final weights are those that training began with")
 
 
 def _read(path: Path, start: Weights) -> Weights:
@@ -96,95 +65,120 @@ def _read(path: Path, start: Weights) -> Weights:
     return weights
 
 
-def _is_deterministic(subject: Subject) -> None:
-    first, again, threaded = (_final(subject, workers=workers) for workers in (1, 1, 3))
-    require(_equal(first, again), "the same seed gave different weights")
-    require(_equal(first, threaded), "another number of workers gave different weights")
-
-
-def _resumes(subject: Subject) -> None:
-    whole = _final(subject)
-    with TemporaryDirectory() as folder:
-        try:
-            _trainer(subject).train(_task(Path(folder), progress=_Killer()))
-        except _Killed:
-            task = _task(Path(folder))
-            _trainer(subject).train(task)
-            require(
-                _equal(load_file(task.run.final_weights), whole), "a killed and resumed training gave other weights"
-            )
-
-
-def _final(subject: Subject, *, workers: int = 1) -> Weights:
-    with TemporaryDirectory() as folder:
-        task = _task(Path(folder), workers=workers)
-        _trainer(subject).train(task)
-        weights: Weights = load_file(task.run.final_weights)
-    return weights
-
-
-def _equal(a: Weights, b: Weights) -> bool:
-    return set(a) == set(b) and all(torch.equal(a[key], b[key]) for key in a)
-
-
-def _trainer(subject: Subject) -> Trainer:
-    whole: Trainer = subject.create()
-    trainer: Trainer = subject.create(**whole.options_for(SHORT))
-    return trainer
-
-
 def _shortens(subject: Subject) -> None:
     """Check that options for a length make a training of that length, and that the log has as many lines."""
     with TemporaryDirectory() as folder:
-        task, trainer = _task(Path(folder)), _trainer(subject)
+        task, trainer = make_task(Path(folder), Setting()), make_trainer(subject)
         length = trainer.length(task)
         require(isinstance(length, TrainingLength), f"length gave {type(length).__name__} instead of TrainingLength")
         require(length == SHORT, f"with options_for({SHORT}) the length is {length}")
         trainer.train(task)
-        lines = len(read_log(task.run.log))
-    require(lines <= length.log_lines, f"length promises {length.log_lines} lines in log.jsonl, train wrote {lines}")
+        lines = _lines(task.run)
+    require(lines in (None, SHORT.log_lines), f"log.jsonl has {lines} lines, length said {SHORT.log_lines}")
 
 
-def _task(
-    folder: Path, *, axes: int = 3, workers: int = 1, progress: Progress | None = None, previous: bool = False
-) -> TrainingTask:
-    """A training of two cases that takes a second; of the second stage of a cascade where `previous` says so."""
-    configuration = _configuration(axes, previous="low" if previous else None)
-    more = configuration.previous_labels(samples.LABELS)
-    run = RunFolder(folder / "runs" / "kit" / "kit" / "fold_0")
-    run.path.mkdir(parents=True, exist_ok=True)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = TinyNetwork(axes, channels=samples.CHANNELS + len(more), outputs=samples.LABELS.outputs)
-    return TrainingTask(
-        network=network,
-        configuration=configuration,
-        labels=samples.LABELS,
-        cases=samples.write_cases(folder / "cases", previous=folder / "previous" if previous else None),
-        training=("a", "b"),
-        validation=("c",),
-        augmenter=Crop(),
-        masked_channels=(),
-        device=torch.device("cpu"),
-        run=run,
-        seed=0,
-        workers=workers,
-        progress=progress or Silent(),
-    )
+def _lines(run: RunFolder) -> int | None:
+    """Return the number of lines of a log; None where it cannot be read, which another check reports."""
+    epochs = epochs_of(run)
+    return len(epochs) if epochs else None
 
 
-def _configuration(axes: int, *, previous: str | None) -> Configuration:
-    return Configuration(
-        spacing=(1.0,) * axes,
-        patch_size=(PATCH,) * axes,
-        batch_size=BATCH,
-        median_shape=tuple(map(float, samples.SHAPE[-axes:])),
-        normalization=(Normalization(name="kit", use_mask=False),) * samples.CHANNELS,
-        resampling=Resampling(),
-        batch_dice=False,
-        architecture=Choice(name="kit"),
-        previous_stage=previous,
-    )
+def _logs(subject: Subject) -> None:
+    with TemporaryDirectory() as folder:
+        task = make_task(Path(folder), Setting())
+        make_trainer(subject).train(task)
+        lines = log_of(task.run)
+    epochs = [line.epoch for line in lines]
+    require(epochs == list(range(len(lines))), f"the epochs in log.jsonl are {epochs}; expected 0, 1, 2 and so on")
+    losses = [line.train_loss for line in lines]
+    require(all(map(math.isfinite, losses)), f"the training losses in log.jsonl are {losses}, which are not finite")
+
+
+def _uses_cases(subject: Subject) -> None:
+    plain = final_weights(subject, Setting())
+    for what, make in (("images", _other_image), ("labels", _other_label)):
+        changed = final_weights(subject, Setting(make=make))
+        require(not are_equal(plain, changed), f"other {what} of the cases gave the same weights")
+    with TemporaryDirectory() as folder:
+        task = make_task(Path(folder), Setting())
+        make_trainer(subject).train(task)
+        foreign = sorted(cast("RecordingStore", task.cases).opened - {*task.training, *task.validation})
+    require(not foreign, f"train read the cases {foreign}, which are neither in task.training nor in task.validation")
+
+
+def _other_image(seed: int) -> tuple[Image, Label]:
+    image, label = samples.volume(seed)
+    return image[:, ::-1].copy(), label
+
+
+def _other_label(seed: int) -> tuple[Image, Label]:
+    image, label = samples.volume(seed)
+    return image, np.where(label > 0, 3 - label, label).astype(np.int16)
+
+
+def _uses_augmenter(subject: Subject) -> None:
+    axes = 2
+    augmenters = Crop(), Crop(noise=1.0)
+    plain, noisy = (final_weights(subject, Setting(axes=axes, augmenter=augmenter)) for augmenter in augmenters)
+    require(not are_equal(plain, noisy), "another augmenter gave the same weights")
+    mirrored, bound = make_trainer(subject).mirror_axes(axes), augmenters[0].contexts
+    wrong = [context.mirror_axes for context in bound if tuple(context.mirror_axes) != tuple(mirrored)]
+    require(not wrong, f"mirror_axes({axes}) is {mirrored}, the augmenter was given {wrong[:1]}")
+
+
+def _learns(subject: Subject) -> None:
+    """Learn classes that every voxel tells apart, and the same with swapped names: each must know its own best."""
+    makes = samples.separable, _swapped
+    losses = [_learnt(subject, make, judges=makes) for make in makes]
+    for index, (before, after) in enumerate(losses):
+        own, other = after[index], losses[1 - index][1][index]
+        require(
+            own < LEARNT * before[index],
+            f"on classes that every voxel tells apart the cross-entropy was {before[index]:.3f} before and {own:.3f} "
+            "after a short training; it must fall",
+        )
+        require(
+            own < other, f"after a training with other labels the cross-entropy was lower: {other:.3f}, not {own:.3f}"
+        )
+
+
+def _learnt(subject: Subject, make: Make, *, judges: Sequence[Make]) -> tuple[list[float], list[float]]:
+    """Return the losses on the volumes of each judge, before and after a training on those of `make`."""
+    with TemporaryDirectory() as folder:
+        task = make_task(Path(folder), Setting(make=make))
+        before = [_loss(task.network, judge) for judge in judges]
+        make_trainer(subject, LEARNING).train(task)
+        task.network.load_state_dict(load_file(task.run.final_weights))
+        return before, [_loss(task.network, judge) for judge in judges]
+
+
+def _swapped(seed: int) -> tuple[Image, Label]:
+    image, label = samples.separable(seed)
+    return image, np.where(label > 0, 3 - label, label).astype(np.int16)
+
+
+@torch.no_grad()
+def _loss(network: torch.nn.Module, make: Make) -> float:
+    """Return the cross-entropy of a 2D network on all slices of a volume, as the mean over the classes."""
+    image, label = (torch.from_numpy(array) for array in make(0))
+    chances = torch.log_softmax(network.eval()(image.transpose(0, 1) / samples.SCALE), dim=1)
+    return float(torch.stack([-chances[:, value][label == value].mean() for value in samples.LABELS.all_values]).mean())
+
+
+def _is_deterministic(subject: Subject) -> None:
+    first, again, threaded = (final_weights(subject, Setting(workers=workers)) for workers in (1, 1, 3))
+    require(are_equal(first, again), "the same seed gave different weights")
+    require(are_equal(first, threaded), "another number of workers gave different weights")
+
+
+def _takes_previous(subject: Subject) -> None:
+    """Of a trainer that says so: the network gets a channel per label of the previous stage more."""
+    component = subject.entry.component
+    if not (isinstance(component, TrainerComponent) and component.takes_previous_stage):
+        raise NotChecked("it does not take a previous stage")
+    plain = final_weights(subject, Setting(axes=3, previous=True))
+    changed = final_weights(subject, Setting(axes=3, previous=True, make_previous=_other_label))
+    require(not are_equal(plain, changed), "other labels of the previous stage gave the same weights")
 
 
 CHECKS: Checks = {
@@ -192,7 +186,11 @@ CHECKS: Checks = {
     "shortens itself": _shortens,
     "trains a 3D network": partial(_trains, axes=3),
     "trains a 2D network": partial(_trains, axes=2),
+    "writes a log that others read": _logs,
+    "uses the cases": _uses_cases,
+    "uses the augmenter": _uses_augmenter,
+    "lowers the loss on classes that are easy to separate": _learns,
     "trains the same twice": _is_deterministic,
-    "goes on after a kill": _resumes,
+    "goes on after any kill": goes_on_after_any_kill,
     "takes a previous stage": _takes_previous,
 }

@@ -1,0 +1,143 @@
+"""Tiny trainings for the checks of trainers.
+
+The network and the augmenter are the kit's own stand-ins, so that no other component is to blame for a trainer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from safetensors.torch import load_file
+
+from nnplug.contracts import BatchAugmenter, Trainer, TrainingLength, TrainingTask
+from nnplug.plans.plans import Choice, Configuration, Normalization, Resampling
+from nnplug.runtime.progress import Silent
+from nnplug.testing import samples
+from nnplug.testing.check import Subject
+from nnplug.testing.samples import Image, Label
+from nnplug.testing.stand_ins import Crop, TinyNetwork
+from nnplug.workspace.case_store import CaseStore, StoredCase
+from nnplug.workspace.layout import RunFolder
+
+SHORT = TrainingLength(iterations=4, validation_iterations=2, log_lines=2)
+"""The length that a trainer is asked to shorten itself to."""
+LEARNING = TrainingLength(iterations=20, validation_iterations=2, log_lines=2)
+"""The same for a training that is to learn something."""
+PATCH = 8
+BATCH = 2
+NAMES = "abcd"
+"""The cases in the store: two to learn from, one to watch, one that belongs to nobody."""
+
+Weights = Mapping[str, torch.Tensor]
+Make = Callable[[int], tuple[Image, Label]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The ways in which trainings of the kit differ.
+
+    Attributes:
+        axes: of the network.
+        workers: of the task.
+        previous: whether it is the second stage of a cascade.
+        make: the volumes of the cases.
+        make_previous: the label maps of the previous stage.
+        augmenter: of the task.
+    """
+
+    axes: int = 2
+    workers: int = 1
+    previous: bool = False
+    make: Make = samples.volume
+    make_previous: Make = samples.volume
+    augmenter: BatchAugmenter = field(default_factory=Crop)
+
+
+class RecordingStore(CaseStore):
+    """A store of cases that remembers which were opened."""
+
+    def __init__(self, store: CaseStore) -> None:
+        """Read the cases of another store."""
+        super().__init__(store.folder, previous=store.previous)
+        self.opened: set[str] = set()
+
+    def __getitem__(self, name: str) -> StoredCase:
+        """See `CaseStore`."""
+        self.opened.add(name)
+        return super().__getitem__(name)
+
+
+def make_trainer(subject: Subject, length: TrainingLength = SHORT) -> Trainer:
+    """Return the trainer with the options that make its training that long."""
+    whole: Trainer = subject.create()
+    trainer: Trainer = subject.create(**whole.options_for(length))
+    return trainer
+
+
+def final_weights(subject: Subject, setting: Setting) -> Weights:
+    """Return the final weights of a short training in a folder of its own."""
+    with TemporaryDirectory() as folder:
+        task = make_task(Path(folder), setting)
+        make_trainer(subject).train(task)
+        weights: Weights = load_file(task.run.final_weights)
+    return weights
+
+
+def are_equal(a: Weights, b: Weights) -> bool:
+    """Return whether two state dicts have the same keys and the same bits."""
+    return set(a) == set(b) and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def make_task(folder: Path, setting: Setting) -> TrainingTask:
+    """Return a training of two cases, the run's folder being empty."""
+    configuration = _configuration(setting.axes, previous="low" if setting.previous else None)
+    more = configuration.previous_labels(samples.LABELS)
+    run = RunFolder(folder / "runs" / "kit" / "kit" / "fold_0")
+    run.path.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = TinyNetwork(setting.axes, channels=samples.CHANNELS + len(more), outputs=samples.LABELS.outputs)
+    return TrainingTask(
+        network=network,
+        configuration=configuration,
+        labels=samples.LABELS,
+        cases=_store(folder, setting),
+        training=("a", "b"),
+        validation=("c",),
+        augmenter=setting.augmenter,
+        masked_channels=(),
+        device=torch.device("cpu"),
+        run=run,
+        seed=0,
+        workers=setting.workers,
+        progress=Silent(),
+    )
+
+
+def _store(folder: Path, setting: Setting) -> RecordingStore:
+    store = samples.write_cases(
+        folder / "cases",
+        previous=folder / "previous" if setting.previous else None,
+        make=setting.make,
+        make_previous=setting.make_previous,
+        names=NAMES,
+    )
+    return RecordingStore(store)
+
+
+def _configuration(axes: int, *, previous: str | None) -> Configuration:
+    return Configuration(
+        spacing=(1.0,) * axes,
+        patch_size=(PATCH,) * axes,
+        batch_size=BATCH,
+        median_shape=tuple(map(float, samples.SHAPE[-axes:])),
+        normalization=(Normalization(name="kit", use_mask=False),) * samples.CHANNELS,
+        resampling=Resampling(),
+        batch_dice=False,
+        architecture=Choice(name="kit"),
+        previous_stage=previous,
+    )

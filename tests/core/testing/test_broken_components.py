@@ -1,0 +1,145 @@
+"""Each deliberately broken component is caught by the check that is made for its fault, and by no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nnplug.registry.components import Entry, Kind, Registry, Source
+from nnplug.registry.entries import COMPONENTS
+from nnplug.registry.loader import Plugins
+from nnplug.testing import State, checks
+
+HERE = Path(__file__).parent
+USES, LEARNS, TWICE, KILL, LOG = (
+    "uses the cases",
+    "lowers the loss on classes that are easy to separate",
+    "trains the same twice",
+    "goes on after any kill",
+    "writes a log that others read",
+)
+GRADIENTS = {f"sends gradients to all parameters of a {axes}D network" for axes in (2, 3)}
+SAME_GRADIENTS = {f"has the same gradients in {axes}D" for axes in (2, 3)}
+TOGETHER = {f"moves image and label together in {axes}D" for axes in (2, 3)}
+PREVIOUS = {f"takes a previous stage in {axes}D" for axes in (2, 3)}
+RNG, ORDER = "draws from the rng alone", "gives results in the order of the items"
+
+BROKEN = {
+    (Kind.TRAINER, "AddsNoise"): {USES, LEARNS, "uses the augmenter", "takes a previous stage"},
+    (Kind.TRAINER, "ReadsAll"): {USES},
+    (Kind.TRAINER, "GuessesLabels"): {USES, LEARNS},
+    (Kind.TRAINER, "Climbs"): {LEARNS},
+    (Kind.TRAINER, "NoAugmentation"): {"uses the augmenter"},
+    (Kind.TRAINER, "OtherMirrors"): {"uses the augmenter"},
+    (Kind.TRAINER, "IgnoresPrevious"): {"takes a previous stage"},
+    (Kind.TRAINER, "NoLog"): {LOG},
+    (Kind.TRAINER, "ForeignLog"): {LOG},
+    (Kind.TRAINER, "ForgetsMomentum"): {KILL},
+    (Kind.TRAINER, "CountsFromStart"): {KILL},
+    (Kind.TRAINER, "TornState"): {KILL},
+    (Kind.TRAINER, "DeletesState"): {KILL},
+    (Kind.TRAINER, "FinishesEarly"): {KILL},
+    (Kind.TRAINER, "RepeatsLog"): {KILL},
+    (Kind.TRAINER, "Restless"): {TWICE, KILL},
+    (Kind.ARCHITECTURE, "Adrift"): GRADIENTS,
+    (Kind.ARCHITECTURE, "Idle"): GRADIENTS,
+    (Kind.ARCHITECTURE, "Blind"): GRADIENTS,
+    (Kind.ARCHITECTURE, "Unseeded"): {"is initialised by torch's seed"},
+    (Kind.ARCHITECTURE, "Split"): {"predicts the same with its last layer apart"},
+    (Kind.ARCHITECTURE, "Unmeasured"): {"counts its feature maps"},
+    (Kind.ACCELERATOR, "Rounds"): {f"predicts the same in {axes}D" for axes in (2, 3)},
+    (Kind.ACCELERATOR, "Freezes"): SAME_GRADIENTS,
+    (Kind.ACCELERATOR, "Renames"): {"keeps the parameters for training", *SAME_GRADIENTS},
+    (Kind.ACCELERATOR, "Copies"): {"keeps the parameters for training"},
+    (Kind.AUGMENTER, "FlipsImageAlone"): TOGETHER,
+    (Kind.AUGMENTER, "ShiftsLabel"): TOGETHER,
+    (Kind.AUGMENTER, "LeavesPrevious"): PREVIOUS,
+    (Kind.AUGMENTER, "DrawsFromNumpy"): {RNG},
+    (Kind.AUGMENTER, "DrawsFromPython"): {RNG},
+    (Kind.AUGMENTER, "DrawsFromTorch"): {RNG},
+    (Kind.AUGMENTER, "DrawsUnseeded"): {RNG},
+    (Kind.AUGMENTER, "Counts"): {RNG},
+    (Kind.AUGMENTER, "ShiftsMasked"): {"keeps masked channels 0"},
+    (Kind.NORMALIZER, "IgnoresMask"): {"looks inside the mask alone"},
+    (Kind.NORMALIZER, "LeavesOutside"): {"normalises inside a mask"},
+    (Kind.NORMALIZER, "Levels"): {"normalises a whole image"},
+    (Kind.NORMALIZER, "Noisy"): {"normalises a whole image", "looks inside the mask alone"},
+    (Kind.POSTPROCESSOR, "Invents"): {"leaves an empty label map empty"},
+    (Kind.POSTPROCESSOR, "Relabels"): {"applies its rule to a copy"},
+    (Kind.POSTPROCESSOR, "Wavers"): {"applies its rule to a copy"},
+    (Kind.METRIC, "Constant"): {"tells right from wrong"},
+    (Kind.METRIC, "ConstantUnranked"): {"tells right from wrong"},
+    (Kind.METRIC, "Inverted"): {"ranks what is right first"},
+    (Kind.METRIC, "CountsIgnored"): {"does not count ignored voxels"},
+    (Kind.PLANNER, "IgnoresBudget"): {"keeps to its budget"},
+    (Kind.PLANNER, "IgnoresFingerprint"): {"plans from the fingerprint"},
+    (Kind.PLANNER, "TakesFlatAsDeep"): {"plans 2D images"},
+    (Kind.PLANNER, "Stubborn"): {"keeps what was chosen"},
+    (Kind.CONVERTER, "Paints"): {"reads the files of its source"},
+    (Kind.CONVERTER, "TakesAnything"): {"refuses a folder of another kind"},
+    (Kind.CONVERTER, "Moves"): {"converts its example into a sound dataset"},
+    (Kind.EXTRACTOR, "NeverReads"): {"reads every case"},
+    (Kind.EXTRACTOR, "ReadsHeaders"): {"reads every case"},
+    (Kind.EXTRACTOR, "SkipsLast"): {"reads every case"},
+    (Kind.EXTRACTOR, "Touches"): {"measures a dataset and writes nothing"},
+    (Kind.EXECUTOR, "Drops"): {ORDER, "finishes the others where one fails, and names it"},
+    (Kind.EXECUTOR, "Swallows"): {"finishes the others where one fails, and names it"},
+    (Kind.EXECUTOR, "Mute"): {"relays what jobs report"},
+}
+"""Kind and class -> the checks that fail; a fault that two promises forbid is caught twice."""
+
+FLAGS = {
+    Kind.ARCHITECTURE: {"takes_topology": True},
+    Kind.AUGMENTER: {"takes_previous_stage": True},
+    Kind.TRAINER: {"takes_previous_stage": True},
+    (Kind.ARCHITECTURE, "Split"): {"has_linear_head": True},
+}
+"""Kind, or kind and class -> what its entry says besides."""
+
+
+@pytest.fixture
+def verdicts(monkeypatch):
+    """`verdicts(kind, name)`: check -> verdict of a class of the module `broken_components.KIND`."""
+    monkeypatch.syspath_prepend(HERE)
+    registry = Plugins().registry
+
+    def run(kind, name):
+        flags = {**FLAGS.get(kind, {}), **FLAGS.get((kind, name), {})}
+        component = COMPONENTS[kind]("broken", f"broken_components.{kind}:{name}", "", **flags)
+        entry = Entry(component, Source("broken", "nnplug-broken", "1.0"))
+        found = checks(entry, Registry([*registry, entry]))
+        return {check.name: check.verdict() for check in found if check.name != "imports no torch"}
+
+    return run
+
+
+@pytest.mark.parametrize(("kind", "name"), BROKEN, ids=lambda word: str(word))
+def test_a_broken_component_is_caught_by_the_check_for_its_fault(verdicts, kind, name):
+    found = verdicts(kind, name)
+    failed = {check: verdict.reason for check, verdict in found.items() if verdict.state is State.FAILED}
+    assert set(failed) == BROKEN[kind, name], failed
+    assert all(failed.values())
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_the_sound_component_that_they_are_made_of_passes(verdicts, kind):
+    found = verdicts(kind, "Sound")
+    assert {check: v.reason for check, v in found.items() if v.state is State.FAILED} == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "check", "reason"),
+    [
+        (Kind.TRAINER, "StartsAnew", KILL, "a short training leaves no state.pt on its way"),
+        (Kind.AUGMENTER, "Still", "changes with the rng", "16 generators gave the same result"),
+        (Kind.AUGMENTER, "Still", "augments batches in 3D", "it augments no batches"),
+        (Kind.NORMALIZER, "Open", "looks inside the mask alone", "zeroes_outside_mask is False"),
+        (Kind.ARCHITECTURE, "Sound", "predicts the same with its last layer apart", "it offers no split_head"),
+    ],
+)
+def test_what_could_not_be_tried_is_skipped_with_the_reason(verdicts, kind, name, check, reason):
+    found = verdicts(kind, name)
+    assert {v.reason for v in found.values() if v.state is State.FAILED} == set()
+    assert found[check].state is State.SKIPPED
+    assert found[check].reason.startswith(reason)
