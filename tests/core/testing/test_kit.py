@@ -20,6 +20,7 @@ from nnplug.registry.loader import Plugins
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.testing import Check, checks, checks_of, entries_of, require
+from nnplug.testing.pytest import parametrize_components
 
 SOURCE = Source("fake", "nnplug-fake", "1.0")
 
@@ -283,3 +284,10 @@ def test_unknown_blocked_and_known_plugins():
     with pytest.raises(NnplugError, match="plugin 'nnunet' of nnplug-nnunet .* is blocked: no:nnunet"):
         entries_of(Plugins(block=["nnunet"]), "nnunet")
     assert entries_of(Plugins(), "nnplug-nnunet") == entries_of(Plugins(), "nnunet") != []
+
+
+def test_pytest_skips_what_could_not_be_tried():
+    mark = parametrize_components(Plugins(), "nnunet")
+    (case,) = [case for case in mark.args[1] if case.id == "normalizer-ct: looks inside the mask alone"]
+    with pytest.raises(pytest.skip.Exception, match="zeroes_outside_mask is False"):
+        case.values[0].run()

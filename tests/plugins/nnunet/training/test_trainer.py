@@ -15,7 +15,7 @@ from nnplug.errors import InvalidOptions
 from nnplug.registry.components import Entry, Registry, Source
 from nnplug.registry.entries import TrainerComponent
 from nnplug.testing import checks
-from nnplug.testing.checks.trainer import _task
+from nnplug.testing.trainings import Setting, make_task
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.batch import BatchPipeline
 from nnplug_nnunet.training.trainer import NnUNetTrainer, PatchTrainer
@@ -92,7 +92,7 @@ def test_numbers_that_teach_nothing_are_refused(name):
 def losses(folder, **options):
     """Of a short training in float32 with every transform drawn often."""
     often = {f"p_{name}": 0.5 for name in ("rotation", "scaling", "noise", "blur", "contrast", "gamma")}
-    task = replace(_task(folder), augmenter=NnunetAugmenter(**often))
+    task = replace(make_task(folder, Setting(axes=3)), augmenter=NnunetAugmenter(**often))
     short = {"epochs": 2, "iterations_per_epoch": 4, "val_iterations_per_epoch": 1, "precision": "float32"}
     NnUNetTrainer(**short, **options).train(task)
     return [epoch.train_loss for epoch in read_log(task.run.log)]
@@ -121,7 +121,7 @@ def test_a_compiled_network_learns_the_same(tmp_path, monkeypatch):
 
 
 def test_a_length_becomes_options_and_options_a_length(tmp_path):
-    task = _task(tmp_path)
+    task = make_task(tmp_path, Setting(axes=3))
     assert NnUNetTrainer().length(task) == TrainingLength(250_000, 50_000, 1000)
     options = NnUNetTrainer().options_for(TrainingLength(iterations=250, validation_iterations=40, log_lines=10))
     assert options == {"epochs": 10, "iterations_per_epoch": 25, "val_iterations_per_epoch": 4}
