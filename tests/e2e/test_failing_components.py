@@ -313,7 +313,7 @@ def test_a_postprocessor_that_fails_is_named_with_the_file(shaky, raw, tmp_path,
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(lines) == 5
     assert all(f"postprocessor 'shaky-postprocessor' from nnplug-shaky 1.0 {reason}" in line for line in lines)
-    assert not list(tmp_path.glob("out/*"))
+    assert not list(tmp_path.glob("out/[!.]*"))
 
 
 def test_an_augmenter_that_fails_in_a_training_process_is_named_as_in_a_thread(shaky, run, tmp_path):
