@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import click
@@ -234,6 +235,19 @@ def options(decorator, *arguments):
     command = click.command()(decorator(command))
     result = CliRunner().invoke(command, arguments)
     return got if result.exit_code == 0 else result
+
+
+def every_command(group):
+    context = click.Context(group)
+    for command in [group.get_command(context, name) for name in group.list_commands(context)]:
+        yield from every_command(command) if isinstance(command, click.Group) else [command]
+
+
+def test_no_command_takes_more_than_eight_arguments():
+    functions = [command.callback for command in every_command(main)]
+    assert len(functions) > len(COMMANDS)
+    long = {f.__module__: len(signature(f).parameters) for f in functions if len(signature(f).parameters) > 8}
+    assert long == {}
 
 
 def test_component_options_come_packed():
