@@ -37,7 +37,15 @@ class Short(NnUNetTrainer):
 
 @hookimpl
 def nnplug_trainers():
-    yield TrainerComponent("short", "short_trainer:Short", "six iterations", extends_runs=True)
+    yield TrainerComponent(
+        "short",
+        "short_trainer:Short",
+        "six iterations",
+        takes_previous_stage=True,
+        takes_several_devices=True,
+        extends_runs=True,
+        case_index="nnplug_nnunet.training.patch_centres:PatchCentres",
+    )
 """
 
 
