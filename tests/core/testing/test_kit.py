@@ -289,5 +289,5 @@ def test_unknown_blocked_and_known_plugins():
 def test_pytest_skips_what_could_not_be_tried():
     mark = parametrize_components(Plugins(), "nnunet")
     (case,) = [case for case in mark.args[1] if case.id == "normalizer-ct: looks inside the mask alone"]
-    with pytest.raises(pytest.skip.Exception, match="zeroes_outside_mask is False"):
+    with pytest.raises(pytest.skip.Exception, match="not checked: zeroes_outside_mask is False"):
         case.values[0].run()

@@ -48,4 +48,4 @@ def _run(run: Callable[[], None]) -> None:
     try:
         run()
     except NotChecked as reason:
-        pytest.skip(str(reason))
+        pytest.skip(f"not checked: {reason}")

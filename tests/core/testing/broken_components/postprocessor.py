@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import numpy as np
 
 from nnplug.io.images import read_label
@@ -13,7 +15,7 @@ def size(case):
 
 class Sound:
     def fit(self, cases, labels, *, executor, progress):
-        return {"least": min(executor.map(size, cases, stage="fit", name=lambda case: case.name)) // 10}
+        return {"least": min(executor.map(size, cases, stage="fit", name=attrgetter("name"))) // 10}
 
     def apply(self, label_map, rule, *, spacing, labels):
         return label_map.copy() if np.count_nonzero(label_map) >= rule["least"] else np.zeros_like(label_map)
