@@ -29,6 +29,7 @@ COMMAND_LINES = {"nnplug_cli": set(), "nnplug_nnunetv2_commands": {"nnplug_cli"}
 
 LIGHT = {
     "nnplug.errors",
+    "nnplug.remedies",
     "nnplug.hookspecs",
     "nnplug.plans.overrides",
     "nnplug.registry",

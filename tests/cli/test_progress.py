@@ -11,6 +11,7 @@ from rich.console import Console
 from nnplug_cli.bars import _Remaining, bars
 from nnplug_cli.pace import Pace, duration
 from nnplug_cli.progress import Bars, Lines
+from nnplug_cli.remedies import REMEDIES
 
 
 class Clock:
@@ -42,14 +43,14 @@ def test_the_remaining_time_is_by_the_pace_of_this_start():
 
 def test_lines_come_every_few_seconds_and_at_the_end(capsys):
     clock = Clock()
-    with Lines(clock).task("train", 30, done=10) as advance:
+    with Lines(REMEDIES, clock).task("train", 30, done=10) as advance:
         for clock.now in range(1, 21):
             advance(f"Dice 0.{clock.now}")
     assert capsys.readouterr().err.splitlines() == ["train: 20/30, Dice 0.10, 10 s left", "train: 30/30 after 20 s"]
 
 
 def test_what_is_quick_shows_nothing(capsys):
-    with Lines(Clock()).task("plan", 2) as advance:
+    with Lines(REMEDIES, Clock()).task("plan", 2) as advance:
         advance("")
     assert capsys.readouterr().err == ""
 
@@ -58,7 +59,7 @@ def test_a_task_that_fails_claims_no_end(capsys):
     clock = Clock()
 
     def fail():
-        with Lines(clock).task("train", 3):
+        with Lines(REMEDIES, clock).task("train", 3):
             clock.now = 60
             raise ValueError
 
@@ -67,7 +68,7 @@ def test_a_task_that_fails_claims_no_end(capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("progress", [Lines(), Bars()])
+@pytest.mark.parametrize("progress", [Lines(REMEDIES), Bars(REMEDIES)])
 def test_notices_and_warnings_are_one_unwrapped_line(progress, capsys):
     text = "case [bold]x[/bold]: " + 300 * "long "
     progress.notice(text)
@@ -80,7 +81,7 @@ def test_bars_draw_what_takes_over_a_second(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr("nnplug_cli.progress.SHOWN_AFTER", 0.0)
     monkeypatch.setattr("nnplug_cli.bars.SHOWN_AFTER", 0.0)
-    with Bars().task("train [x]", 3, done=1) as advance:
+    with Bars(REMEDIES).task("train [x]", 3, done=1) as advance:
         advance("Dice 0.5")
     shown = capsys.readouterr().err
     assert "train [x]" in shown
@@ -104,7 +105,7 @@ def test_bars_tell_the_remaining_time_by_the_speed_of_this_start():
 
 def test_a_bar_has_an_estimate_after_the_first_item(monkeypatch):
     clock = Clock()
-    shown = Bars()
+    shown = Bars(REMEDIES)
     shown._bars.get_time = clock
     with shown.task("train", 3) as advance:
         clock.now = 5.0
@@ -114,7 +115,7 @@ def test_a_bar_has_an_estimate_after_the_first_item(monkeypatch):
 
 
 def test_tasks_nest(capsys):
-    bars = Bars()
+    bars = Bars(REMEDIES)
     with bars.task("folds", 1) as outer:
         with bars.task("epochs", 1) as inner:
             inner("")
@@ -127,4 +128,4 @@ def test_lines_that_nobody_reads_end_no_command(monkeypatch):
         raise BrokenPipeError
 
     monkeypatch.setattr(click, "echo", gone)
-    Lines().notice("on and on")
+    Lines(REMEDIES).notice("on and on")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 import click
 
 from nnplug.registry.components import Kind
+from nnplug_cli.remedies import REMEDIES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from nnplug.registry.loader import Plugins
     from nnplug.registry.runtime import Runtime
+    from nnplug.remedies import Action
     from nnplug.runtime.executor import Executor
     from nnplug.runtime.progress import Progress
     from nnplug_cli.options import RuntimeOptions
@@ -57,7 +59,12 @@ class Context:
         """Bars on a terminal, lines otherwise; on stderr, so that stdout holds results only."""
         from nnplug_cli.progress import Bars, Lines
 
-        return Bars() if sys.stderr.isatty() else Lines()
+        return Bars(self.remedies) if sys.stderr.isatty() else Lines(self.remedies)
+
+    @property
+    def remedies(self) -> Mapping[Action, str]:
+        """The words of the command line for remedies."""
+        return REMEDIES
 
     @cached_property
     def console(self) -> Console:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import click
 
-from nnplug.errors import NnplugError, Problems
+from nnplug.errors import NnplugError, worded
+from nnplug.remedies import Action
 from nnplug_cli.signals import Stopped, stoppable
 
 INTERRUPTED = 130
@@ -18,17 +19,18 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def told(*, verbose: Callable[[], bool]) -> Iterator[None]:
+def told(table: Mapping[Action, str], *, verbose: Callable[[], bool]) -> Iterator[None]:
     """Print expected errors of the block as lines and leave with exit code 1, or 128 and more after a signal.
 
     Args:
+        table: the words of the command line for remedies.
         verbose: asked when something failed: whether to show where it came from.
     """
     try:
         with stoppable():
             yield
     except NnplugError as error:
-        _fail(_lines(error), verbose=verbose())
+        _fail([worded(line, table) for line in error.lines], verbose=verbose())
     except KeyboardInterrupt as error:
         click.echo(f"interrupted {error}".rstrip(), err=True)
         sys.exit(INTERRUPTED)
@@ -56,10 +58,6 @@ def _fail(lines: Iterable[str], *, verbose: bool) -> None:
     for line in lines:
         click.echo(f"error: {' '.join(line.splitlines())}", err=True)
     sys.exit(1)
-
-
-def _lines(error: NnplugError) -> Iterable[str]:
-    return error.lines if isinstance(error, Problems) else [str(error)]
 
 
 def _describe(error: OSError) -> str:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import click
 
+from nnplug.errors import worded
 from nnplug_cli.pace import SHOWN_AFTER, Pace, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as RichProgress
 
+    from nnplug.remedies import Action
     from nnplug.runtime.progress import Advance
 
 LINE_EVERY = 10.0
@@ -29,9 +31,9 @@ def _left(pace: Pace) -> str:
 class Lines:
     """Progress without a terminal: a line per task every few seconds, and one at its end."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Read the time from `clock`."""
-        self._clock = clock
+    def __init__(self, remedies: Mapping[Action, str], clock: Callable[[], float] = time.monotonic) -> None:
+        """Word remedies by the table of a command line; read the time from `clock`."""
+        self._remedies, self._clock = remedies, clock
 
     @contextmanager
     def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
@@ -52,11 +54,11 @@ class Lines:
 
     def notice(self, message: str) -> None:
         """Print it as one line."""
-        _line(f"notice: {message}")
+        _line(f"notice: {worded(message, self._remedies)}")
 
     def warning(self, message: str) -> None:
         """Print it as one line."""
-        _line(f"warning: {message}")
+        _line(f"warning: {worded(message, self._remedies)}")
 
 
 def _line(text: str) -> None:
@@ -66,6 +68,10 @@ def _line(text: str) -> None:
 
 class Bars:
     """Progress on a terminal: a bar per task that takes over a second, gone when the task is done."""
+
+    def __init__(self, remedies: Mapping[Action, str]) -> None:
+        """Word remedies by the table of a command line."""
+        self._remedies = remedies
 
     @cached_property
     def _console(self) -> Console:
@@ -104,11 +110,11 @@ class Bars:
 
     def notice(self, message: str) -> None:
         """Print it as one line above the bars."""
-        self._print(f"notice: {message}", style="cyan")
+        self._print(f"notice: {worded(message, self._remedies)}", style="cyan")
 
     def warning(self, message: str) -> None:
         """Print it as one line above the bars."""
-        self._print(f"warning: {message}", style="yellow")
+        self._print(f"warning: {worded(message, self._remedies)}", style="yellow")
 
     def _print(self, text: str, *, style: str) -> None:
         line = " ".join(text.splitlines())

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from nnplug.errors import NnplugError, Problems
+from nnplug.errors import NnplugError, Problems, within
 from nnplug.runtime.progress import Progress
 
 Item = TypeVar("Item")
@@ -163,8 +163,8 @@ def attempt(job: Callable[[], Result], *, what: str) -> Result | Failure:
     except Problems as error:
         return Failure(error.lines, _trace(error))
     except _EXPECTED as error:
-        cause = str(error) if isinstance(error, NnplugError) else f"{type(error).__name__}: {error}"
-        return Failure((f"{what}: {cause}",), _trace(error))
+        cause = error.lines[0] if isinstance(error, NnplugError) else f"{type(error).__name__}: {error}"
+        return Failure((within(f"{what}: ", cause),), _trace(error))
 
 
 def collected(outcomes: Iterable[Result | Failure]) -> Iterator[Result]:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import msgspec
 
-from nnplug.errors import InvalidFile
+from nnplug.errors import InvalidFile, Line
 from nnplug.runtime.files import read_json, write_text
 
 
@@ -58,4 +58,6 @@ def _builtins(value: Any) -> Any:
         return {str(key): _builtins(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_builtins(item) for item in value]
+    if isinstance(value, Line):
+        return str(value)
     return msgspec.to_builtins(value)

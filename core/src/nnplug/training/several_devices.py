@@ -234,11 +234,8 @@ def _run(rank: _Rank, pipe: Connection) -> None:
         )
         progress = Sender(pipe.send) if rank.world.is_main else Silent()
         train(rank.job, replace(rank.runtime, device=str(device), progress=progress), world=rank.world)
-    except Problems as error:
-        pipe.send(("failed", list(error.lines)))
-        sys.exit(1)
     except NnplugError as error:
-        pipe.send(("failed", [str(error)]))
+        pipe.send(("failed", list(error.lines)))
         sys.exit(1)
     except Exception:  # noqa: BLE001 - a bug, or another rank that is gone: the parent finds out which
         pipe.send(("bug", traceback.format_exc()))

@@ -134,7 +134,8 @@ def run_on_device(function: Callable[[Item, Progress], Result], topic: str, item
     worker = get_worker()
 
     def send(event: Event) -> None:
-        worker.log_event(topic, [what, *event])
+        # messages of the cluster carry no subclass of str, such as a line with a remedy
+        worker.log_event(topic, [what, *(str(value) if isinstance(value, str) else value for value in event)])
 
     send(("start", worker.address))
     return attempt(partial(function, item, Sender(send)), what=what)

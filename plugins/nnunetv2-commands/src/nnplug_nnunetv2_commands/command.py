@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,9 +17,11 @@ from nnplug_cli.context import Context, blocked
 from nnplug_cli.failures import told
 from nnplug_cli.progress import Lines
 from nnplug_nnunetv2_commands.environment import Environment
+from nnplug_nnunetv2_commands.remedies import REMEDIES
 from nnplug_nnunetv2_commands.trainers import TrainerChoice, find_trainer
 
 if TYPE_CHECKING:
+    from nnplug.remedies import Action
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.progress import Advance, Progress
 
@@ -43,7 +45,12 @@ class Call(Context):
     @cached_property
     def progress(self) -> Progress:
         """As the command `nnplug` shows it, or notices alone."""
-        return _Notices() if self.quiet else super().progress
+        return _Notices(self.remedies) if self.quiet else super().progress
+
+    @property
+    def remedies(self) -> Mapping[Action, str]:
+        """The words of nnU-Net's commands for remedies."""
+        return REMEDIES
 
     def threads(self, workers: int | None = None) -> LocalExecutor:
         """Threads: as many as a flag says, else nnUNet_def_n_proc, else one per core."""
@@ -82,7 +89,7 @@ def run(
     """Parse and do; what users can cause becomes a line on stderr and exit code 1, or 2 for wrong usage."""
     options = parser.parse_args(words)
     verbose = bool(getattr(options, "verbose", False))
-    with told(verbose=lambda: verbose):
+    with told(REMEDIES, verbose=lambda: verbose):
         call = Call(
             block=_blocked(os.environ.get("NNPLUG_PLUGINS", "")),
             verbose=verbose,

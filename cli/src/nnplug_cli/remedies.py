@@ -1,0 +1,68 @@
+"""The words of the command `nnplug` for remedies: its commands and options."""
+
+from __future__ import annotations
+
+from nnplug.remedies import Action
+
+REMEDIES = {
+    Action.MEASURE: "Run nnplug fingerprint again.",
+    Action.MEASURE_AND_PLAN: "Run nnplug fingerprint and nnplug plan again.",
+    Action.CHOOSE_EXTRACTOR: "Choose another with --extractor.",
+    Action.PLAN: "Make them again with nnplug plan.",
+    Action.PLAN_LIKE: "Plan the dataset with nnplug plan --from {model}, so that both have one network.",
+    Action.PLAN_WITH: "Plan with --set {assignment}.",
+    Action.PLAN_WITH_MORE_MEMORY: "Raise it with --memory-gb.",
+    Action.PLAN_WITH_MEMORY: "plan with --memory-gb {gigabytes}.",
+    Action.SET_WHEN_PLANNING: "Give it to nnplug plan or nnplug run.",
+    Action.NAME_PLANS: "Give --name NAME; there are {known}",
+    Action.SPLIT_BY_GROUPS: "If they are, run nnplug split with --groups TABLE.",
+    Action.REPLACE_FOLDS: (
+        "Give --replace to write these; trainings that were begun with the others are then refused until they are done "
+        "again with --fresh."
+    ),
+    Action.RESTORE_FOLDS: "Put the old folds back, or give --fresh to train it again.",
+    Action.VERIFY: "nnplug verify lists all problems of a dataset.",
+    Action.PREPROCESS: "Run: nnplug preprocess {dataset} -c {configuration}",
+    Action.PREPROCESS_AGAIN: "Run nnplug preprocess again.",
+    Action.DELETE_AND_PREPROCESS: "Delete {folder} and run nnplug preprocess again.",
+    Action.TRAIN_FIRST: "nnplug train first",
+    Action.TRAIN_FOLD: "nnplug train .. -c {configuration} -f {fold}",
+    Action.TRAIN_PREVIOUS_STAGE: (
+        "Run: nnplug train {dataset} -w {workspace} --name {plans} -c {configuration} -f {fold}"
+    ),
+    Action.TRAIN_ON: "Run nnplug train again, which goes on where it was.",
+    Action.TRAIN_ANEW: "Train it again from the start with --fresh.",
+    Action.RESTORE_VALUES: (
+        "Give the same values to go on, --fresh to train it again from the start, or --name NAME to keep both."
+    ),
+    Action.SET_OPTION: "Give --set {assignment}.",
+    Action.SHORTEN_TRAINING: ("shorten it with --set trainer.KEY=VALUE (nnplug show trainer NAME lists its options)."),
+    Action.USE_ONE_DEVICE: "leave out --devices {devices}, or do not use torchrun",
+    Action.USE_ANY_DEVICE: "Use --device auto, or install a PyTorch built for that device.",
+    Action.USE_MORE_THREADS: "Give more cores and --workers.",
+    Action.USE_ONE_THREAD: "close other programs, or take --workers 1, which holds one case at a time.",
+    Action.SHOW_WAIT: "nnplug bench RUN shows the wait; give the process more cores.",
+    Action.CHOOSE_DISK: "choose another disk with -w.",
+    Action.VALIDATE_FOLD: "nnplug train .. -c {configuration} -f {fold} --validate-only",
+    Action.SAVE_LOGITS: "predict it with --save-logits",
+    Action.PREDICT_PRECISELY: "predict with --device cpu, in full precision, or check the weights",
+    Action.EXPORT_MODEL: "nnplug model export makes one from runs",
+    Action.EXPORT_BEST: "export the best with nnplug model export",
+    Action.IMPORT_NNUNET: "make a bundle of it with nnplug model import-nnunet",
+    Action.CHOOSE_CHECKPOINT: "choose final or best with --checkpoint",
+    Action.GIVE_PREVIOUS_STAGE: "give it with --previous",
+    Action.OTHER_OUTPUT: "give another output (-o)",
+    Action.OTHER_OUTPUT_OR_RENAME: "give another output (-o), or rename it",
+    Action.OTHER_OUTPUT_OR_REPLACE: (
+        "give another output (-o), or allow it with --replace (from Python: replace=True)"
+    ),
+    Action.CHECK_PLUGIN: "Run: nnplug plugins check {distribution}",
+    Action.BLOCK_PLUGIN: "-p no:{name} leaves it out",
+    Action.BLOCK_ONE_PLUGIN: "Block one with -p no:{names: or -p no:}.",
+    Action.UNBLOCK_PLUGIN: "Remove no:{name} from -p or NNPLUG_PLUGINS.",
+    Action.CHOOSE_DEFAULT_RECIPE: (
+        "Choose one with --recipe {recipes: or --recipe }, or block one with -p no:{names: or -p no:}."
+    ),
+    Action.CHOOSE_KINDS: "Name each with --{kinds: NAME --} NAME, or give --recipe NAME (installed: {known}).",
+}
+"""Action -> words, with the arguments of the action in braces."""

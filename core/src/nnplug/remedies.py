@@ -1,0 +1,121 @@
+"""Remedies: actions that mend a problem, without the words of any command line.
+
+An error of the library carries an `Action` with its arguments. Its own words suit Python users; each command line has a
+table that words every action as its own command or option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from string import Formatter
+
+
+@unique
+class Action(StrEnum):
+    """Something that a user can do. The value words it for Python users; the names in braces are its arguments."""
+
+    MEASURE = "Measure the dataset again."
+    MEASURE_AND_PLAN = "Measure and plan the dataset again."
+    CHOOSE_EXTRACTOR = "Choose another extractor."
+    PLAN = "Plan the dataset again."
+    PLAN_LIKE = "Plan the dataset from the plans of {model}, so that both have one network."
+    PLAN_WITH = "Plan with {assignment}."
+    PLAN_WITH_MORE_MEMORY = "Plan for a larger GPU memory."
+    PLAN_WITH_MEMORY = "plan with a memory target of {gigabytes} GB."
+    SET_WHEN_PLANNING = "Set it when the dataset is planned."
+    NAME_PLANS = "Name the plans; there are {known}"
+    SPLIT_BY_GROUPS = "If they are, make folds of groups of cases."
+    REPLACE_FOLDS = (
+        "Write these with replace=True; trainings that were begun with the others are then refused until they are done "
+        "again from the start."
+    )
+    RESTORE_FOLDS = "Put the old folds back, or train it again from the start."
+    VERIFY = "Verify the dataset, which lists all its problems."
+    PREPROCESS = "Preprocess configuration {configuration} of plans {plans} for {dataset}."
+    PREPROCESS_AGAIN = "Preprocess the dataset again."
+    DELETE_AND_PREPROCESS = "Delete {folder} and preprocess the dataset again."
+    TRAIN_FIRST = "train a configuration first"
+    TRAIN_FOLD = "train fold {fold} of configuration {configuration}"
+    TRAIN_PREVIOUS_STAGE = (
+        "Train fold {fold} of configuration {configuration} of plans {plans} for {dataset} in workspace {workspace}."
+    )
+    TRAIN_ON = "Train it again, which goes on where it was."
+    TRAIN_ANEW = "Train it again from the start."
+    RESTORE_VALUES = "Give the same values to go on, or train it again from the start."
+    SET_OPTION = "Set {assignment}."
+    SHORTEN_TRAINING = "shorten it by options of its trainer."
+    USE_ONE_DEVICE = "use 1 device instead of {devices}"
+    USE_ANY_DEVICE = 'Use device "auto", or install a PyTorch built for that device.'
+    USE_MORE_THREADS = "Give more cores and threads."
+    USE_ONE_THREAD = "close other programs, or use 1 worker, which holds one case at a time."
+    SHOW_WAIT = "Profile a training, which shows the wait; give the process more cores."
+    CHOOSE_DISK = "choose a workspace on another disk."
+    VALIDATE_FOLD = "validate fold {fold} of configuration {configuration} again"
+    SAVE_LOGITS = "predict it with save_logits=True"
+    PREDICT_PRECISELY = "predict on the CPU, in full precision, or check the weights"
+    EXPORT_MODEL = "export one from runs"
+    EXPORT_BEST = "export the best weights"
+    IMPORT_NNUNET = "import it from nnU-Net, which makes a bundle"
+    CHOOSE_CHECKPOINT = "choose the final or the best checkpoint"
+    GIVE_PREVIOUS_STAGE = "give the folder of the previous stage"
+    OTHER_OUTPUT = "give another output"
+    OTHER_OUTPUT_OR_RENAME = "give another output, or rename it"
+    OTHER_OUTPUT_OR_REPLACE = "give another output, or allow it with replace=True"
+    CHECK_PLUGIN = "Check distribution {distribution} with nnplug.testing"
+    BLOCK_PLUGIN = "block {name} to leave it out"
+    BLOCK_ONE_PLUGIN = "Block one of {names:, }."
+    UNBLOCK_PLUGIN = "Load the plugins without blocking {name}."
+    CHOOSE_DEFAULT_RECIPE = "Choose one of the recipes {recipes:, }, or block one of {names:, }."
+    CHOOSE_KINDS = "Name a component of each kind ({kinds:, }), or a recipe (installed: {known})."
+
+    def __call__(self, **arguments: object) -> Remedy:
+        """Return the remedy with these arguments; raises `TypeError` unless they are those of the action."""
+        return Remedy(self, arguments)
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """An action with its arguments.
+
+    Attributes:
+        action: what to do.
+        arguments: name -> value, as the action's words have them.
+    """
+
+    action: Action
+    arguments: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse arguments that the action does not have, and missing ones."""
+        if (wanted := placeholders(self.action.value)) != set(self.arguments):
+            raise TypeError(f"{self.action.name} takes {sorted(wanted)}, not {sorted(self.arguments)}")
+
+    def __str__(self) -> str:
+        """Return the words for Python users."""
+        return self.words({})
+
+    def words(self, table: Mapping[Action, str]) -> str:
+        """Return the words of a command line.
+
+        Args:
+            table: action -> words with the arguments in braces. Actions that it leaves out have the words for Python
+                users.
+        """
+        return table.get(self.action, self.action.value).format_map(self.arguments)
+
+
+class Names(tuple[str, ...]):
+    """Names as an argument of a remedy; the format gives their separator: `{names: or }`."""
+
+    __slots__ = ()
+
+    def __format__(self, separator: str) -> str:
+        """Return the names with a separator between them."""
+        return separator.join(self)
+
+
+def placeholders(words: str) -> set[str]:
+    """Return the names of the arguments in braces, without their attributes (`{dataset.name}`)."""
+    return {name.partition(".")[0] for _, name, _, _ in Formatter().parse(words) if name}
