@@ -1,9 +1,10 @@
 """nnU-Net's fingerprint: shapes, spacings, and the intensities of the foreground.
 
-nnU-Net draws equally many foreground voxels of each case, 100 million in all, and takes statistics of the pool. Here
-each case is summed up by all of its foreground voxels that cropping leaves: exact moments, and its distribution, exact
-too where values repeat as those of CT do. Pooled with equal weights they give what nnU-Net's draws scatter around, in a
-fraction of the memory. A percentile off by one grey value moves preprocessed CT by more than 0.1 % of its range.
+nnU-Net draws the same number of foreground voxels from each case, 100 million in all, and computes statistics of the
+pool. Here each case is summarised from all foreground voxels that cropping leaves: exact moments and a distribution.
+The distribution is exact where values repeat, as in CT. Pooled with equal weights, the summaries give the values around
+which nnU-Net's draws scatter, and need a fraction of the memory. A percentile that is off by one grey value moves
+preprocessed CT by more than 0.1 % of its range.
 """
 
 from __future__ import annotations
@@ -26,25 +27,26 @@ from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 
 _VALUES = 4_000_000
-"""So many values are kept of a channel in all, but at least `_LEAST_VALUES` of every case."""
+"""The number of values kept per channel over all cases; each case keeps at least `_LEAST_VALUES`."""
 
 _LEAST_VALUES = 10_000
 
 _TIE = 1e-9
-"""Where a rank lies exactly between two values, the median is their middle, and the other percentiles the inner one."""
+"""Shift of a rank that lies exactly between two values: the median is their middle, other percentiles the inner value.
+"""
 
 
 @dataclass(frozen=True)
 class ForegroundSummary:
-    """One channel's intensities over the foreground of one case.
+    """The intensities of one channel over the foreground of one case.
 
     Attributes:
-        mean: over all foreground voxels.
-        mean_square: over all foreground voxels.
-        lowest: of all foreground voxels.
-        highest: of all foreground voxels.
-        values: ascending; every value that occurs, or if those are too many the middles of equal parts.
-        shares: of the foreground voxels that each value stands for; their sum is 1.
+        mean: mean over all foreground voxels.
+        mean_square: mean of the squares over all foreground voxels.
+        lowest: smallest value of all foreground voxels.
+        highest: largest value of all foreground voxels.
+        values: (n,) float32, ascending; every value that occurs, or, if there are too many, the middles of equal parts.
+        shares: (n,) float64; the share of the foreground voxels that each value stands for; their sum is 1.
     """
 
     mean: float
@@ -57,7 +59,14 @@ class ForegroundSummary:
 
 @dataclass(frozen=True)
 class CaseMeasure:
-    """The measurements of one case; `channels` is empty where the case has no foreground."""
+    """The measurements of one case.
+
+    Attributes:
+        spacing: (z, y, x) in mm.
+        cropped_shape: (z, y, x) in voxels, after cropping to the nonzero region.
+        relative_size: voxels after cropping divided by voxels before.
+        channels: one summary per channel; empty if the case has no foreground.
+    """
 
     spacing: tuple[float, float, float]
     cropped_shape: tuple[int, int, int]
@@ -67,7 +76,10 @@ class CaseMeasure:
 
 @dataclass(frozen=True)
 class NnunetExtractor(Extractor):
-    """Every training case is read once; of each channel up to 48 MB are kept, or 120 KB per case if that is more."""
+    """An extractor that reads every training case once.
+
+    It keeps up to 48 MB per channel, or 120 KB per case and channel if that is more.
+    """
 
     def extract(self, dataset: Dataset, *, executor: Executor, progress: Progress) -> Fingerprint:
         """See `nnplug.contracts.Extractor`.
@@ -88,7 +100,12 @@ class NnunetExtractor(Extractor):
 
 
 def summarize(voxels: npt.NDArray[np.float32], most: int = _LEAST_VALUES) -> ForegroundSummary:
-    """Sum up the foreground voxels of one channel of one case; there is at least one, and at most `most` are kept."""
+    """Summarise the foreground voxels of one channel of one case.
+
+    Args:
+        voxels: (n,) float32, at least one.
+        most: the largest number of values that the summary keeps.
+    """
     ordered = np.sort(voxels)
     starts = np.flatnonzero(np.diff(ordered, prepend=np.nan))
     values, counts = ordered[starts], np.diff(starts, append=ordered.size)
@@ -106,7 +123,7 @@ def summarize(voxels: npt.NDArray[np.float32], most: int = _LEAST_VALUES) -> For
 
 
 def pool(summaries: Sequence[ForegroundSummary]) -> IntensityStats:
-    """Statistics of the mixture in which every case has the same weight."""
+    """Return the statistics of a mixture of the summaries in which every case has the same weight."""
     values = np.concatenate([s.values for s in summaries])
     weights = np.concatenate([s.shares for s in summaries])
     ranks = [0.005 + _TIE, 0.5 - _TIE, 0.5 + _TIE, 0.995 - _TIE]

@@ -1,8 +1,8 @@
-"""`overlap` and `surface`: what nnU-Net counts, and how far surfaces are apart.
+"""The metrics `overlap` and `surface`: nnU-Net's counts, and distances between surfaces.
 
-Surface distances are computed by scipy's k-d tree (`nnplug.ops.surface`), which the core needs anyway. They agree with
-MONAI's to rounding (`bench/oracle/surfaces.py` makes the figures of the test), so that a dependency on MONAI or medpy
-would buy nothing; distance maps, SimpleITK's included, are computed for every voxel of the volume.
+Surface distances are computed with scipy's k-d tree (`nnplug.ops.surface`); the core needs scipy anyway. They agree
+with MONAI's to rounding (`bench/oracle/surfaces.py` makes the reference values of the test), so a dependency on MONAI
+or medpy would add nothing. Distance maps, SimpleITK's included, are computed for every voxel of the volume.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ __all__ = ["Overlap", "Surface"]
 class Surface(Metric):
     """HD95, ASSD and normalised surface Dice (NSD) of every class or region.
 
-    Where neither map holds it all are NaN; where only one does, NSD is 0 and the distances are `missing`.
+    If neither map has the class or region, all three are NaN. If only one map has it, NSD is 0 and the distances are
+    `missing`.
 
     Attributes:
-        tolerance: mm up to which surfaces count as equal for NSD.
-        missing: mm of HD95 and ASSD where only one map holds the class or region.
+        tolerance: distance in mm up to which surfaces count as equal for NSD.
+        missing: HD95 and ASSD in mm if only one map has the class or region.
     """
 
     figures: ClassVar[tuple[str, ...]] = ("HD95", "ASSD", "NSD")
@@ -44,7 +45,7 @@ class Surface(Metric):
     missing: float = math.inf
 
     def __post_init__(self) -> None:
-        """Refuse distances below 0."""
+        """Raise `ValueError` if a distance is below 0."""
         for name in ("tolerance", "missing"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected mm, at least 0")
@@ -57,7 +58,7 @@ class Surface(Metric):
         *,
         spacing: Sequence[float],
     ) -> Mapping[str, Figures]:
-        """See `nnplug.contracts.Metric`; ignored voxels are outside of everything, in both maps."""
+        """See `nnplug.contracts.Metric`; voxels with the ignore label are background in both maps."""
         counted = reference != labels.ignore if labels.ignore is not None else True
         return {
             key: self._figures(np.isin(reference, region) & counted, np.isin(prediction, region) & counted, spacing)

@@ -21,7 +21,10 @@ _RGB_MAX = 255
 
 @dataclass(frozen=True)
 class ZScore(Normalizer):
-    """Mean 0 and standard deviation 1 over the image; with a mask, over the mask alone, and outside stays as it is."""
+    """Mean 0 and standard deviation 1 over the image, or over the mask if there is one.
+
+    Voxels outside the mask keep their values.
+    """
 
     zeroes_outside_mask: ClassVar[bool] = True
 
@@ -38,7 +41,7 @@ class ZScore(Normalizer):
 
 @dataclass(frozen=True)
 class CT(Normalizer):
-    """Clip to the dataset's 0.5 and 99.5 percentiles, then bring its foreground to mean 0 and standard deviation 1."""
+    """Clipping to the dataset's 0.5 and 99.5 percentiles, then mean 0 and standard deviation 1 of its foreground."""
 
     zeroes_outside_mask: ClassVar[bool] = False
 
@@ -61,7 +64,7 @@ class CT(Normalizer):
 
 @dataclass(frozen=True)
 class Unchanged(Normalizer):
-    """Intensities as they are."""
+    """The intensities without a change."""
 
     zeroes_outside_mask: ClassVar[bool] = False
 
@@ -72,7 +75,7 @@ class Unchanged(Normalizer):
 
 @dataclass(frozen=True)
 class RescaleTo01(Normalizer):
-    """The image's smallest value becomes 0, its largest 1."""
+    """A linear map of the image's smallest value to 0 and its largest value to 1."""
 
     zeroes_outside_mask: ClassVar[bool] = False
 
@@ -85,7 +88,7 @@ class RescaleTo01(Normalizer):
 
 @dataclass(frozen=True)
 class RGBTo01(Normalizer):
-    """Divide by 255."""
+    """Division by 255."""
 
     zeroes_outside_mask: ClassVar[bool] = False
 

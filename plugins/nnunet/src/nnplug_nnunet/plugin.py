@@ -1,4 +1,4 @@
-"""Everything this distribution offers; the implementations are imported when somebody chooses their names."""
+"""Everything this distribution offers; a component is imported when a user chooses its name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nnplug import (
 
 @hookimpl
 def nnplug_converters() -> Iterable[ConverterComponent]:
-    """The layouts that users of nnU-Net come from."""
+    """Yield the converters for the dataset layouts that nnU-Net users have."""
     converters = "nnplug_nnunet.converters:"
     yield ConverterComponent(
         "msd", f"{converters}Decathlon", "a task of the Medical Segmentation Decathlon, channels in 4D images"
@@ -34,7 +34,7 @@ def nnplug_converters() -> Iterable[ConverterComponent]:
 
 @hookimpl
 def nnplug_extractors() -> Iterable[ExtractorComponent]:
-    """One way to measure a dataset."""
+    """Yield nnU-Net's fingerprint extractor."""
     yield ExtractorComponent(
         "nnunet", "nnplug_nnunet.extractor:NnunetExtractor", "nnU-Net's fingerprint, from every voxel"
     )
@@ -42,7 +42,7 @@ def nnplug_extractors() -> Iterable[ExtractorComponent]:
 
 @hookimpl
 def nnplug_normalizers() -> Iterable[NormalizerComponent]:
-    """nnU-Net's normalisations."""
+    """Yield nnU-Net's normalisations."""
     normalizers = "nnplug_nnunet.normalizers:"
     yield NormalizerComponent("ct", f"{normalizers}CT", "clip and scale by the dataset's foreground intensities")
     yield NormalizerComponent("zscore", f"{normalizers}ZScore", "mean 0 and standard deviation 1 of each image")
@@ -53,7 +53,7 @@ def nnplug_normalizers() -> Iterable[NormalizerComponent]:
 
 @hookimpl
 def nnplug_planners() -> Iterable[PlannerComponent]:
-    """One planning function, four budgets."""
+    """Yield one planning function with four budgets."""
     planning = "nnplug_nnunet.planning:"
     yield PlannerComponent("nnunet", f"{planning}NnunetPlanner", "nnU-Net's rules: plain convolution U-Net, 8 GB")
     yield PlannerComponent("nnunet-resenc-m", f"{planning}ResEncM", "nnU-Net's rules: residual encoder, 8 GB")
@@ -63,7 +63,7 @@ def nnplug_planners() -> Iterable[PlannerComponent]:
 
 @hookimpl
 def nnplug_architectures() -> Iterable[ArchitectureComponent]:
-    """The networks of nnU-Net v2."""
+    """Yield the networks of nnU-Net v2."""
     networks = "nnplug_nnunet.architectures:"
     yield ArchitectureComponent(
         "plain-conv-unet",
@@ -83,7 +83,7 @@ def nnplug_architectures() -> Iterable[ArchitectureComponent]:
 
 @hookimpl
 def nnplug_trainers() -> Iterable[TrainerComponent]:
-    """nnU-Net's training, its variants as options."""
+    """Yield nnU-Net's training; its variants are options."""
     trainer = "nnplug_nnunet.training.trainer:NnUNetTrainer"
     yield TrainerComponent(
         "nnunet",
@@ -98,7 +98,7 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
 
 @hookimpl
 def nnplug_augmenters() -> Iterable[AugmenterComponent]:
-    """nnU-Net's random transforms."""
+    """Yield nnU-Net's random transforms."""
     target = "nnplug_nnunet.augmentation:NnunetAugmenter"
     yield AugmenterComponent(
         "nnunet",
@@ -111,7 +111,7 @@ def nnplug_augmenters() -> Iterable[AugmenterComponent]:
 
 @hookimpl
 def nnplug_postprocessors() -> Iterable[PostprocessorComponent]:
-    """nnU-Net's removal of small islands."""
+    """Yield nnU-Net's removal of small components."""
     target = "nnplug_nnunet.postprocessor:LargestComponent"
     yield PostprocessorComponent(
         "largest-component", target, "keeps the largest component of foreground and classes where it helps"
@@ -120,7 +120,7 @@ def nnplug_postprocessors() -> Iterable[PostprocessorComponent]:
 
 @hookimpl
 def nnplug_metrics() -> Iterable[MetricComponent]:
-    """nnU-Net's figures, and those of surfaces."""
+    """Yield nnU-Net's scores and the surface distances."""
     yield MetricComponent(
         "overlap", "nnplug_nnunet.metrics:Overlap", "Dice, IoU and voxel counts, as in nnU-Net's summary"
     )
@@ -131,7 +131,7 @@ def nnplug_metrics() -> Iterable[MetricComponent]:
 
 @hookimpl
 def nnplug_recipes() -> Iterable[Recipe]:
-    """nnU-Net as it is, and with its residual presets; what a recipe leaves out is taken from the default recipe."""
+    """Yield nnU-Net's default recipe and its residual presets; the default recipe fills what a recipe leaves out."""
     everything = {
         "extractor": "nnunet",
         "planner": "nnunet",

@@ -28,19 +28,20 @@ Region = tuple[int, ...]
 
 @dataclass(frozen=True)
 class LargestComponent:
-    """Keeps the largest component of the foreground, and of single classes or regions, where that helps.
+    """Keep the largest component of the foreground, and of single classes or regions, where that raises Dice.
 
-    The rule is `{"keep_largest": [[1, 2], [2]]}`: in that order, of the voxels with these label values all but the
-    largest component (all of that size on a tie) become background.
+    The rule is `{"keep_largest": [[1, 2], [2]]}`. Each step takes the voxels with its label values and sets all of them
+    to background except the largest component. On a tie all components of the largest size stay.
     """
 
     def fit(
         self, cases: Sequence[LabelledCase], labels: Labels, *, executor: Executor, progress: Progress
     ) -> Mapping[str, Any]:
-        """Try the whole foreground, then each class or region, and keep what raises the mean Dice over the cases.
+        """Return the rule that raises the mean Dice over the cases.
 
-        The foreground's step must raise the mean over classes and make no class worse; a class's own step must raise
-        that class. Where classes do not overlap, their steps do not touch each other and are tried in one reading.
+        It tries the whole foreground first, then each class or region. The foreground's step must raise the mean over
+        classes and lower no class; the step of a class must raise that class. If classes do not overlap, their steps
+        are independent, so one reading of the cases tries them all.
         """
         trials = _Trials(cases, labels, executor, progress)
         foreground = tuple(value for value in labels.all_values if value not in BACKGROUND)
@@ -66,7 +67,11 @@ class LargestComponent:
         spacing: Sequence[float],  # noqa: ARG002 - the rule counts voxels
         labels: Labels,
     ) -> npt.NDArray[np.integer[Any]]:
-        """Take the steps of the rule; raises `InvalidFile` where it is no rule of this postprocessor."""
+        """Apply the steps of the rule to a label map (z, y, x).
+
+        Raises:
+            InvalidFile: the rule is not one of this postprocessor.
+        """
         steps = rule.get("keep_largest")
         if not isinstance(steps, list) or not all(set(step) <= set(labels.all_values) for step in steps):
             raise InvalidFile(f"rule {dict(rule)!r} is none of largest-component; fit it again")
@@ -75,7 +80,7 @@ class LargestComponent:
 
 @dataclass(frozen=True)
 class _Trials:
-    """Summaries of the cases, before and after further steps; each case is read once for all of them."""
+    """Scores of the cases before and after further steps; one reading of each case serves all steps."""
 
     cases: Sequence[LabelledCase]
     labels: Labels
@@ -83,7 +88,7 @@ class _Trials:
     progress: Progress
 
     def run(self, taken: Sequence[Region], tried: Sequence[Region]) -> tuple[Summary, list[Summary]]:
-        """The summary after the steps `taken`, and one for each step of `tried` after those."""
+        """Return the summary after the steps `taken`, and one summary for each step of `tried` after those."""
         count = partial(_counts, taken=tuple(taken), tried=tuple(tried), labels=self.labels)
         counts = []
         with self.progress.task("fit postprocessing", len(self.cases)) as advance:
@@ -103,7 +108,10 @@ class _Trials:
 def _counts(
     case: LabelledCase, *, taken: Sequence[Region], tried: Sequence[Region], labels: Labels
 ) -> list[npt.NDArray[np.int64]]:
-    """Confusions: a step moves the counts of the voxels that it removes from their class to the background."""
+    """Return the confusion matrices of a case before and after each tried step.
+
+    A step moves the counts of the voxels that it removes from their class to the background.
+    """
     predicted, expected = read_pair(case.prediction, case.reference)
     reference, prediction = expected.array, _keep_largest(predicted.array, taken)
     before = _confusion(reference, prediction, labels)
@@ -130,6 +138,6 @@ def _keep_largest(label_map: npt.NDArray[np.integer[Any]], steps: Sequence[Regio
 
 
 def _surplus(label_map: npt.NDArray[np.integer[Any]], region: Region) -> npt.NDArray[np.bool_]:
-    """The voxels of a region outside its largest component."""
+    """Return the mask of the voxels of a region outside its largest component."""
     mask = np.isin(label_map, region)
     return mask & ~largest_component(mask)

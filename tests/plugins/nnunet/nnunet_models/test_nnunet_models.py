@@ -234,7 +234,7 @@ def test_damaged_checkpoints_are_named(model, bring, content, message):
 
 
 def test_export_overwrites_nothing(make_bundle, model):
-    with pytest.raises(NnplugError, match="is there already"):
+    with pytest.raises(NnplugError, match="exists already"):
         export_model(make_bundle(), model)
 
 

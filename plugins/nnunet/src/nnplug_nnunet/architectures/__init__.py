@@ -1,4 +1,4 @@
-"""nnU-Net's networks as options and arithmetic; torch is imported when one is built."""
+"""nnU-Net's networks as options and arithmetic; torch is imported when a network is built."""
 
 from nnplug_nnunet.architectures.plain import PlainConvUNet
 from nnplug_nnunet.architectures.residual import ResidualEncoderUNet

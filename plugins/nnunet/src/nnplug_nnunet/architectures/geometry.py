@@ -1,4 +1,4 @@
-"""The geometry that both U-Nets share: its checks, and arithmetic on it."""
+"""The geometry that both U-Nets share: its checks and its arithmetic."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Size = tuple[int, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class UNetGeometry:
-    """Options of a U-Net, as plans hold them; one entry per stage, from fine to coarse.
+    """Options of a U-Net as plans hold them; one entry per stage, from fine to coarse.
 
     Attributes:
-        n_stages: resolutions, the bottleneck included.
+        n_stages: number of resolutions, the bottleneck included.
         features_per_stage: channels after each stage.
         kernel_sizes: per stage and axis, odd.
         strides: per stage and axis; the first stage has 1.
         n_conv_per_stage_decoder: convolutions per decoder stage, from coarse to fine, one entry fewer.
         conv_bias: whether convolutions add a bias.
-        norm: what normalises after each convolution.
+        norm: the normalisation after each convolution.
         dropout: probability that a channel is dropped after each convolution.
     """
 
@@ -43,7 +43,7 @@ class UNetGeometry:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse options that contradict each other."""
+        """Raise `ValueError` if options contradict each other."""
         self.check_stages("features_per_stage", self.features_per_stage)
         self.check_stages("kernel_sizes", self.kernel_sizes)
         self.check_stages("strides", self.strides)
@@ -67,16 +67,16 @@ class UNetGeometry:
 
     @property
     def dimensions(self) -> Literal[2, 3]:
-        """2 or 3."""
+        """The number of spatial axes, 2 or 3."""
         return 2 if len(self.strides[0]) == 2 else 3
 
     @property
     def divisor(self) -> Size:
-        """Return the number that each axis of a patch must be a multiple of: the product of its strides."""
+        """The number per axis that a patch size must be a multiple of: the product of the strides."""
         return tuple(prod(axis) for axis in zip(*self.strides, strict=True))
 
     def sizes(self, patch_size: Sequence[int]) -> list[Size]:
-        """The size after each stage's stride, from fine to coarse; rounded down where a stride does not divide."""
+        """Return the size after each stage's stride, from fine to coarse; rounded down if not divisible."""
         sizes = []
         size = tuple(patch_size)
         for stride in self.strides:
@@ -85,17 +85,18 @@ class UNetGeometry:
         return sizes
 
     def decoder_elements(self, patch_size: Sequence[int], heads: int) -> int:
-        """Elements of the decoder's feature maps: upsampled maps, convolutions, and the finest logits."""
+        """Return the elements of the decoder's feature maps: upsampled maps, convolutions, and the finest logits."""
         sizes = self.sizes(patch_size)[-2::-1]
         features = self.features_per_stage[-2::-1]
         maps = zip(self.n_conv_per_stage_decoder, features, sizes, strict=True)
         return sum((n + 1) * f * prod(size) for n, f, size in maps) + heads * prod(sizes[-1] if sizes else (0,))
 
     def check_patch(self, patch_size: Sequence[int]) -> None:
-        """Refuse a patch that the strides do not divide, or that leaves one voxel to normalise over.
+        """Raise unless the strides divide the patch and it leaves more than one voxel to normalise over.
 
         Raises:
-            NnplugError: the message gives the nearest size that fits.
+            NnplugError: the patch has the wrong number of axes or does not fit; the message gives the nearest size that
+                fits.
         """
         if len(patch_size) != self.dimensions:
             raise NnplugError(f"patch size {_times(patch_size)} has {len(patch_size)} axes; expected {self.dimensions}")
@@ -117,18 +118,18 @@ class UNetGeometry:
         return tuple(size)
 
     def split_head(self, network: nn.Module) -> tuple[Callable[[torch.Tensor], torch.Tensor], nn.Module]:
-        """The last layer apart; see `nnplug.contracts.HeadedArchitecture`."""
+        """Return the network without its last layer, and that layer; see `nnplug.contracts.HeadedArchitecture`."""
         unet = cast("UNet", network)
         return unet.features, unet.decoder.head
 
     def layers(self) -> Layers:
-        """The elementary layers; imports torch."""
+        """Return the elementary layers; imports torch."""
         from nnplug_nnunet.networks import Layers
 
         return Layers(self.dimensions, self.norm, self.dropout, self.conv_bias)
 
     def decoder(self, outputs: int) -> Decoder:
-        """The decoder; imports torch."""
+        """Return the decoder; imports torch."""
         from nnplug_nnunet.networks import Decoder
 
         n_conv = self.n_conv_per_stage_decoder

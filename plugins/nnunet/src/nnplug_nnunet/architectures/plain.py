@@ -25,13 +25,13 @@ class PlainConvUNet(UNetGeometry):
     n_conv_per_stage: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """See `UNetGeometry`."""
+        """Raise `ValueError` if options contradict each other; see `UNetGeometry`."""
         super().__post_init__()
         self.check_stages("n_conv_per_stage", self.n_conv_per_stage)
 
     @classmethod
     def options_for(cls, topology: Topology) -> Mapping[str, Any]:
-        """Two convolutions per stage."""
+        """Return the options of this topology, with two convolutions per stage."""
         n = len(topology.strides)
         return {
             "n_stages": n,
@@ -43,12 +43,12 @@ class PlainConvUNet(UNetGeometry):
         }
 
     def feature_map_elements(self, patch_size: Sequence[int], *, channels: int, heads: int) -> int:  # noqa: ARG002
-        """Elements that convolutions write, for one sample; the input is not counted."""
+        """Return the number of elements that convolutions write for one sample; the input is not counted."""
         maps = zip(self.n_conv_per_stage, self.features_per_stage, self.sizes(patch_size), strict=True)
         return sum(n * f * prod(size) for n, f, size in maps) + self.decoder_elements(patch_size, heads)
 
     def build(self, *, channels: int, outputs: int) -> UNet:
-        """The module, freshly initialised; see `nnplug_nnunet.networks.UNet`."""
+        """Return the network with fresh weights; see `nnplug_nnunet.networks.UNet`."""
         from nnplug_nnunet.networks import PlainEncoder, UNet
 
         geometry = (self.features_per_stage, self.kernel_sizes, self.strides, self.n_conv_per_stage)

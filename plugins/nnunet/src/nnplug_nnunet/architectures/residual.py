@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nnplug_nnunet.networks import UNet
 
 FIRST_BLOCKS = (1, 3, 4)
-"""Residual blocks of the finest stages; the others have `BLOCKS`."""
+"""The numbers of residual blocks of the finest stages; the other stages have `BLOCKS`."""
 
 BLOCKS = 6
 
@@ -31,13 +31,13 @@ class ResidualEncoderUNet(UNetGeometry):
     n_blocks_per_stage: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """See `UNetGeometry`."""
+        """Raise `ValueError` if options contradict each other; see `UNetGeometry`."""
         super().__post_init__()
         self.check_stages("n_blocks_per_stage", self.n_blocks_per_stage)
 
     @classmethod
     def options_for(cls, topology: Topology) -> Mapping[str, Any]:
-        """1, 3, 4, 6, 6 .. residual blocks, and one convolution per decoder stage."""
+        """Return the options: 1, 3, 4, 6, 6 .. residual blocks, and one convolution per decoder stage."""
         n = len(topology.strides)
         return {
             "n_stages": n,
@@ -49,12 +49,12 @@ class ResidualEncoderUNet(UNetGeometry):
         }
 
     def feature_map_elements(self, patch_size: Sequence[int], *, channels: int, heads: int) -> int:  # noqa: ARG002
-        """Elements that convolutions write, for one sample; the input is not counted."""
+        """Return the number of elements that convolutions write for one sample; the input is not counted."""
         stem = self.features_per_stage[0] * prod(patch_size)
         return stem + self._encoder_elements(patch_size) + self.decoder_elements(patch_size, heads)
 
     def _encoder_elements(self, patch_size: Sequence[int]) -> int:
-        """Two maps per block, and one for a skip that changes channels or size."""
+        """Count two maps per block, and one for a skip that changes channels or size."""
         elements = 0
         channels = pairwise((self.features_per_stage[0], *self.features_per_stage))
         stages = zip(channels, self.n_blocks_per_stage, self.strides, self.sizes(patch_size), strict=True)
@@ -64,7 +64,7 @@ class ResidualEncoderUNet(UNetGeometry):
         return elements
 
     def build(self, *, channels: int, outputs: int) -> UNet:
-        """The module, freshly initialised; see `nnplug_nnunet.networks.UNet`."""
+        """Return the network with fresh weights; see `nnplug_nnunet.networks.UNet`."""
         from nnplug_nnunet.networks import ResidualEncoder, UNet
 
         geometry = (self.features_per_stage, self.kernel_sizes, self.strides, self.n_blocks_per_stage)

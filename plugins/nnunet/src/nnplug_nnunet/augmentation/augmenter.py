@@ -1,4 +1,4 @@
-"""The component `nnunet` of kind augmenter: nnU-Net's transforms in nnU-Net's order, each number an option."""
+"""The component `nnunet` of kind augmenter: nnU-Net's transforms in nnU-Net's order, with all numbers as options."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ from nnplug_nnunet.augmentation.sample import ChannelTransform, Range, Transform
 from nnplug_nnunet.augmentation.spatial import MARGIN, Interpolation, Mirror, SpatialTransform, source_size
 
 ANISOTROPY = 3
-"""A patch whose largest axis is longer than the first by more than this is rotated and scaled in plane only."""
+"""A patch whose largest axis is longer than the first by more than this factor is transformed in plane only."""
 MAY_BE_ZERO = ("noise", "elastic")
-"""Ranges of which 0 is a part: nothing happens there."""
+"""Ranges that may include 0, where the transform has no effect."""
 ELONGATION = 1.5
-"""A 2D patch whose axes differ by more than this is rotated little."""
+"""A 2D patch whose axes differ by more than this factor uses `rotation_elongated`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NnunetAugmenter(BatchAugmenter):
-    """nnU-Net 2.8.1's augmentation. `p_...` are probabilities per sample, the rest ranges of uniform draws.
+    """nnU-Net 2.8.1's augmentation. `p_...` are probabilities per sample, the rest are ranges of uniform draws.
 
     Attributes:
-        interpolation: of the image when rotated, scaled or brought back from low resolution: linear as in nnU-Net
-            2.8.1, or cubic as in the paper.
-        rotation: degrees up to which 3D patches are rotated about each axis, in both directions.
+        interpolation: interpolation of the image in rotation, scaling and upsampling from low resolution: linear as in
+            nnU-Net 2.8.1, or cubic as in the paper.
+        rotation: largest angle in degrees about each axis of 3D patches, in both directions.
         rotation_in_plane: degrees for 2D patches and for anisotropic 3D ones, which are rotated in plane only.
         rotation_elongated: degrees for 2D patches that are longer than 1.5 times their width.
         p_rotation: see above.
         scaling: factors on the patch's extent: above 1 objects shrink.
         p_scaling: see above.
         p_scale_per_axis: probability that a scaling draws a factor for each axis.
-        even_scaling: whether half of the factors are drawn below 1, as nnU-Net 1 does, instead of evenly.
-        margin: the smallest factor for which the loader cuts a larger patch; below it borders are seen.
-        elastic: standard deviations of the smoothing of an elastic deformation, in units of the patch's size.
-        p_elastic: see above; nnU-Net has none by default.
+        even_scaling: whether half of the factors are drawn below 1, as in nnU-Net 1, instead of uniformly.
+        margin: the smallest factor for which the loader cuts a larger patch; below it borders become visible.
+        elastic: standard deviations of the smoothing of an elastic deformation, relative to the patch size.
+        p_elastic: see above; 0 by default, as in nnU-Net.
         noise: standard deviations; intensities have a standard deviation of about 1.
         p_noise: see above.
         blur: standard deviations in voxels, for each channel and axis.
@@ -62,15 +62,16 @@ class NnunetAugmenter(BatchAugmenter):
         p_low_resolution: see above.
         p_low_resolution_channel: probability of each channel of such a sample.
         gamma: exponents for each channel; half of the draws below 1.
-        p_gamma_inverted: of gamma on the negative image.
-        p_gamma: of gamma on the image, which comes after.
-        additive_brightness: standard deviation of a shift; nnU-Net has none by default.
-        p_additive_brightness: see above.
+        p_gamma_inverted: probability of gamma on the negative image.
+        p_gamma: probability of gamma on the image, applied after the inverted one.
+        additive_brightness: standard deviation of a shift.
+        p_additive_brightness: see above; 0 by default, as in nnU-Net.
         p_additive_brightness_channel: probability of each channel of such a sample.
-        previous_radius: of the balls that dilate, erode, open or close what a cascade's previous stage predicted.
+        previous_radius: radius in voxels of the ball that dilates, erodes, opens or closes a cascade's previous
+            prediction.
         p_previous_morphology: see above.
         p_previous_morphology_label: probability of each label of such a sample.
-        previous_component: smaller parts of the patch can be removed from what the previous stage predicted.
+        previous_component: components smaller than this share of the patch can be removed from the previous prediction.
         p_previous_removal: see above.
         p_previous_removal_label: probability of each label of such a sample.
     """
@@ -113,7 +114,7 @@ class NnunetAugmenter(BatchAugmenter):
     p_previous_removal_label: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse probabilities that are none, ranges that are empty, and no room at all."""
+        """Raise `InvalidOptions` if a probability, a range or the margin is out of range."""
         if not 0 < self.margin <= 1:
             raise InvalidOptions(f"augmenter option margin is {self.margin}; it must be above 0 and at most 1")
         for field in fields(self):
@@ -139,12 +140,15 @@ class NnunetAugmenter(BatchAugmenter):
         )
 
     def bind_batches(self, context: AugmentationContext) -> BatchPipeline | None:
-        """See `nnplug.contracts.BatchAugmenter`; None where scipy computes: cubic splines, a cascade's morphology."""
+        """Return the pipeline for batches; see `nnplug.contracts.BatchAugmenter`.
+
+        It is None if scipy computes a transform: for cubic splines and for the morphology of a cascade.
+        """
         on_host = context.previous_labels or self.interpolation == "cubic"
         return None if on_host else BatchPipeline(self.bind(context))
 
     def rotation_for(self, patch_size: Sequence[int]) -> float:
-        """The largest angle, in degrees, for patches of that size."""
+        """Return the largest angle in degrees for patches of this size."""
         if len(patch_size) == 3 and not is_anisotropic(patch_size):
             return self.rotation
         elongated = len(patch_size) == 2 and max(patch_size) / min(patch_size) > ELONGATION
@@ -196,5 +200,5 @@ def _check_range(name: str, limits: Range) -> None:
 
 
 def is_anisotropic(patch_size: Sequence[int]) -> bool:
-    """Return whether a 3D patch is so thin along its first axis that it is only moved in plane."""
+    """Return whether a 3D patch is so thin along its first axis that it is transformed in plane only."""
     return len(patch_size) == 3 and max(patch_size) / patch_size[0] > ANISOTROPY

@@ -1,6 +1,6 @@
-"""The pipeline for whole batches on the device that trains: a few dozen kernels for any number of samples.
+"""The pipeline for whole batches on the training device: a few dozen kernels for any number of samples.
 
-Transforms whose probability is small compute those channels alone that they change. Nothing here waits for the device.
+Transforms of small probability compute only the channels that they change. No step waits for the device.
 """
 
 from __future__ import annotations
@@ -19,27 +19,34 @@ from nnplug_nnunet.augmentation.sample import ChannelTransform, on_device
 from nnplug_nnunet.augmentation.spatial import SpatialParams, SpatialTransform
 from nnplug_nnunet.augmentation.transforms import Drawn, Transforms
 
-_VOXELS = 1 << 22  # moved at once: the labels around each take a hundred bytes
+_VOXELS = 1 << 22  # resampled at once: the labels around each voxel take a hundred bytes
 Patches = tuple[torch.Tensor, torch.Tensor]
 """Images (N, C, *patch) and labels (N, *patch)."""
 
 
 @dataclass(frozen=True)
 class BatchPipeline:
-    """See `nnplug.contracts.BatchAugmentation`."""
+    """The augmentation of batches; see `nnplug.contracts.BatchAugmentation`."""
 
     transforms: Transforms
 
     def draw(self, rng: np.random.Generator, channels: int) -> Drawn:
-        """As the pipeline draws."""
+        """Draw the parameters of one sample, as `Pipeline` does."""
         return self.transforms.draw(rng, channels)
 
     def cut_size(self, drawn: Drawn) -> tuple[int, ...]:
-        """The patch itself where nothing moves."""
+        """Return the patch size if no spatial transform is drawn, else the larger source size."""
         return self.transforms.spatial.patch_size if drawn.spatial is None else self.transforms.source_patch_size
 
     def __call__(self, groups: Sequence[DrawnSamples]) -> Patches:
-        """Place the patches of all groups, then transform them together."""
+        """Move the samples of all groups to their positions, then apply the other transforms together.
+
+        Args:
+            groups: images (n, C, *size) and labels (n, *size), grouped by size.
+
+        Returns:
+            image (B, C, *patch) float32 and label (B, *patch), without negative values.
+        """
         places = np.concatenate([group.places for group in groups])
         placed = [self._placed(group) for group in groups]
         back = on_device(places.argsort(), groups[0].image.device)
@@ -53,7 +60,7 @@ class BatchPipeline:
         if all(drawn.spatial is None for drawn in group.draws):
             return group.image, group.label
         spatial = self.transforms.spatial
-        # a sample that does not move, beside others that do: its source is no larger here
+        # a sample without a spatial transform, in a group with others: its source has the same size
         still = SpatialParams((), (1.0,) * len(spatial.moving_size))
         params = [drawn.spatial or still for drawn in group.draws]
         at_once = max(1, _VOXELS // group.label[0].numel())
@@ -64,7 +71,7 @@ class BatchPipeline:
         return image, label
 
     def _transform(self, image: torch.Tensor, label: torch.Tensor, drawn: Sequence[Drawn]) -> None:
-        """Everything but the spatial transform, in place."""
+        """Apply every transform but the spatial one, in place."""
         *intensity, mirrored = zip(*(one.effects for one in drawn), strict=True)
         for transform, params in zip(self.transforms.intensity, intensity, strict=True):
             change(transform, image, params)
@@ -76,10 +83,10 @@ class BatchPipeline:
 def moved(
     spatial: SpatialTransform, image: torch.Tensor, label: torch.Tensor, params: Sequence[SpatialParams]
 ) -> Patches:
-    """Samples on their transformed grids.
+    """Return the samples on their transformed grids: (N, C, *patch) and (N, *patch).
 
     Args:
-        spatial: what knows the patch.
+        spatial: the transform, which holds the patch size.
         image: (N, C, *source).
         label: (N, *source).
         params: the spatial parameters of each sample.
@@ -97,7 +104,7 @@ def moved(
 
 
 def _offsets(params: Sequence[SpatialParams], size: Sequence[int], device: torch.device) -> torch.Tensor | None:
-    """(N, axes, *size): what elastic deformations displace; None without one."""
+    """Return the displacements of elastic deformations, (N, axes, *size) voxels; None without one."""
     if all(one.elastic is None for one in params):
         return None
     still = [torch.zeros(tuple(size))] * len(size)
@@ -106,7 +113,7 @@ def _offsets(params: Sequence[SpatialParams], size: Sequence[int], device: torch
 
 
 def change(transform: ChannelTransform[Any], image: torch.Tensor, params: Sequence[Mapping[int, Any] | None]) -> None:
-    """Apply a transform to the channels that it was drawn for, (B, C, *size) in place."""
+    """Apply a transform in place to the drawn channels of a batch (B, C, *size)."""
     channels = image.shape[1]
     values = {i * channels + c: value for i, one in enumerate(params) for c, value in (one or {}).items()}
     if not values:
@@ -119,7 +126,7 @@ def change(transform: ChannelTransform[Any], image: torch.Tensor, params: Sequen
 
 
 def mirror(axis: int, tensors: Sequence[torch.Tensor], chosen: Sequence[bool]) -> None:
-    """Mirror some samples of (B, .., *patch) tensors along a spatial axis, counted from the first, in place."""
+    """Mirror some samples of (B, .., *patch) tensors in place along a spatial axis, counted from the first."""
     if not any(chosen):
         return
     rows = on_device(np.flatnonzero(chosen), tensors[0].device)

@@ -1,6 +1,6 @@
-"""Images and label maps of many samples, each at the positions of a grid of its own: `resample` for a GPU.
+"""Resampling of images and label maps of many samples, each on its own grid: `resample` for a GPU.
 
-All voxels are computed alike, rather than those looked for that need it, so that the device is never waited for.
+All voxels take the same computation; selecting those that need it would wait for the device.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def batch_positions(
     device: torch.device,
     offsets: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Return the positions of the voxels of N patches in their sources, both relative to their centres.
+    """Return the positions of the voxels of N patches in their sources; patch and source have the same centre.
 
     Args:
         matrices: (N, axes, axes), offset from the patch's centre -> offset from the source's centre, in voxels.
-        size: of the patches.
-        source_size: of the sources.
-        device: of the result.
-        offsets: (N, axes, *size), voxels by which the grid is displaced before it is transformed; None for none.
+        size: size of the patches.
+        source_size: size of the sources.
+        device: device of the result.
+        offsets: (N, axes, *size), displacements in voxels before the grid is transformed; None for none.
 
     Returns:
         (N, axes, *size) float32, voxels of the source.
@@ -44,17 +44,32 @@ def batch_positions(
 
 
 def batch_images(images: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """(N, C, *source) at positions (N, axes, *patch), (N, C, *patch): linear interpolation, zeros outside."""
-    # grid_sample takes x first, and -1 and 1 for the outer edges of the outermost voxels
+    """Return images at positions by linear interpolation, with zeros outside.
+
+    Args:
+        images: (N, C, *source) float32.
+        positions: (N, axes, *patch), voxels of the source.
+
+    Returns:
+        (N, C, *patch) float32.
+    """
+    # grid_sample has x first; -1 and 1 are the outer edges of the outermost voxels
     scaled = [p * (2 / n) + (1 / n - 1) for p, n in zip(positions.unbind(1), images.shape[2:], strict=True)]
     grid = torch.stack(scaled[::-1], -1)
     return grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def batch_labels(labels: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """(N, S, *source) label maps at positions (N, axes, *patch), (N, S, *patch): the label with the largest weight.
+    """Return label maps at positions: the label with the largest linear weight.
 
-    Outside is a label of its own, -1. A tie goes to the nearest voxel's label.
+    Voxels outside have their own label, -1. On a tie the nearest voxel's label wins.
+
+    Args:
+        labels: (N, S, *source).
+        positions: (N, axes, *patch), voxels of the source.
+
+    Returns:
+        (N, S, *patch).
     """
     patch = positions.shape[2:]
     padded = pad(labels, (1, 2) * len(patch), value=OUTSIDE)
@@ -70,7 +85,11 @@ def batch_labels(labels: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
 
 
 def _around(maps: torch.Tensor, first: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-    """(corners, N, S, positions): of maps (N, S, voxels) the values `steps` behind the first voxels (N, positions)."""
+    """Return the values of maps (N, S, voxels) `steps` after first voxels (N, positions).
+
+    Returns:
+        (corners, N, S, positions).
+    """
     places = (first[:, None] + steps[:, None]).flatten(1)
     values = maps.gather(2, places[:, None].expand(-1, maps.shape[1], -1))
     return values.view(*maps.shape[:2], len(steps), -1).movedim(2, 0)

@@ -1,7 +1,7 @@
-"""Elastic deformation: every voxel of the patch's grid moved by smoothed noise.
+"""Elastic deformation: smoothed noise displaces every voxel of the patch's grid.
 
-The rule is that of `augment_spatial_2` in batchgenerators; noise comes from a seed instead of numpy's global generator,
-so that a sample can be replayed and threads do not meet.
+The rule is `augment_spatial_2` of batchgenerators. Noise comes from a seed instead of numpy's global generator, so that
+a sample can be replayed and threads do not interfere.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from scipy import fft, ndimage
 from nnplug_nnunet.augmentation.sample import Range
 
 WEAKEST, STRONGEST = 1 / 8, 1 / 2
-"""Range of the largest displacement along an axis, in units of that axis's smoothing: more would fold the image."""
+"""Range of the largest displacement along an axis, relative to its smoothing; more would fold the image."""
 
 
 @dataclass(frozen=True)
 class Elastic:
-    """A deformation.
+    """An elastic deformation.
 
     Attributes:
-        sigmas: of the Gaussian that smooths the noise, voxels per axis.
+        sigmas: standard deviations of the Gaussian that smooths the noise, voxels per axis.
         magnitudes: the largest displacement, voxels per axis.
-        seed: of the noise.
+        seed: the seed of the noise.
     """
 
     sigmas: tuple[float, ...]
@@ -36,26 +36,26 @@ class Elastic:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, scale: Range, size: Sequence[int]) -> Elastic:
-        """Draw one.
+        """Draw a deformation.
 
         Args:
             rng: the source of randomness.
-            scale: range of the smoothing in units of the patch's size, one draw for all axes.
-            size: of the patch, voxels.
+            scale: range of the smoothing relative to the patch size, one draw for all axes.
+            size: size of the patch, voxels.
         """
         sigmas = rng.uniform(*scale) * np.array(size, float)
         magnitudes = rng.uniform(WEAKEST * sigmas, STRONGEST * sigmas)
         return cls(tuple(sigmas.tolist()), tuple(magnitudes.tolist()), int(rng.integers(2**63)))
 
     def offsets(self, size: Sequence[int]) -> list[torch.Tensor]:
-        """A float32 tensor (*size) of displacements in voxels for each axis; their means are 0."""
+        """Return the displacements in voxels, one float32 tensor (*size) for each axis; their means are 0."""
         rng = np.random.default_rng(self.seed)
         noise = (2 * rng.random(tuple(size), np.float32) - 1 for _ in size)
         return [torch.from_numpy(smooth(n, self.sigmas, m)) for n, m in zip(noise, self.magnitudes, strict=True)]
 
 
 def smooth(noise: npt.NDArray[np.float32], sigmas: Sequence[float], magnitude: float) -> npt.NDArray[np.float32]:
-    """Smooth noise periodically, scale it so that its largest value has that magnitude, and centre it."""
+    """Smooth noise periodically, scale its largest value to the magnitude, and subtract its mean."""
     spectrum = ndimage.fourier_gaussian(fft.rfftn(noise), sigmas, n=noise.shape[-1])
     smoothed: npt.NDArray[np.float32] = fft.irfftn(spectrum, noise.shape).astype(np.float32, copy=False)
     smoothed *= magnitude / np.abs(smoothed).max()

@@ -1,4 +1,4 @@
-"""Noise, brightness, contrast and gamma: pointwise transforms of the image, computed in place."""
+"""Noise, brightness, contrast and gamma: pointwise transforms of the image, in place."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ class Noise:
 
 @dataclass(frozen=True)
 class GaussianNoise(ChannelTransform[Noise]):
-    """Adds Gaussian noise, of one strength for all channels.
+    """Gaussian noise of one strength for all channels.
 
     Attributes:
         p: probability.
-        sigma: range of the standard deviation. nnU-Net calls it a variance and uses it as this.
+        sigma: range of the standard deviation. nnU-Net calls it a variance but uses it as a standard deviation.
     """
 
     p: float
     sigma: Range
 
     def draw(self, rng: np.random.Generator, channels: int) -> Mapping[int, Noise] | None:
-        """Strength, and a seed per channel."""
+        """Draw the strength, and a seed per channel."""
         if not happens(rng, self.p):
             return None
         sigma = float(rng.uniform(*self.sigma))
         return {channel: Noise(sigma, int(rng.integers(2**63))) for channel in range(channels)}
 
     def change(self, volumes: torch.Tensor, values: Sequence[Noise]) -> None:
-        """Add the noise; each kind of device has its own numbers."""
+        """Add the noise; CPU and GPU draw different numbers."""
         for volume, noise in zip(volumes, values, strict=True):
             source = torch.Generator(volumes.device).manual_seed(noise.seed)
             volume.add_(torch.randn(volume.shape, generator=source, device=volumes.device), alpha=noise.sigma)
@@ -57,31 +57,36 @@ class GaussianNoise(ChannelTransform[Noise]):
 
 @dataclass(frozen=True)
 class PerChannel(ChannelTransform[float]):
-    """Draws a factor for each channel, half of them below 1."""
+    """A transform with one factor per channel, half of them below 1.
+
+    Attributes:
+        p: probability per sample.
+        limits: range of the factor.
+    """
 
     p: float
     limits: Range
 
     def draw(self, rng: np.random.Generator, channels: int) -> Mapping[int, float] | None:
-        """A factor per channel."""
+        """Draw a factor per channel."""
         if not happens(rng, self.p):
             return None
         return {channel: draw_factor(rng, self.limits) for channel in range(channels)}
 
 
 class Brightness(PerChannel):
-    """Multiplies each channel."""
+    """Multiplication of each channel by a factor."""
 
     def change(self, volumes: torch.Tensor, values: Sequence[float]) -> None:
-        """Multiply."""
+        """Multiply (N, *size) volumes in place."""
         volumes.mul_(column(values, volumes))
 
 
 class Contrast(PerChannel):
-    """Spreads or narrows each channel around its mean, within its range."""
+    """Scaling of each channel around its mean, clipped to its range."""
 
     def change(self, volumes: torch.Tensor, values: Sequence[float]) -> None:
-        """Scale about the mean, clip to the former range."""
+        """Scale (N, *size) volumes around their means and clip them to their former ranges, in place."""
         voxels, factors = volumes.flatten(1), column(values, volumes.flatten(1))
         low, high = _limits(voxels)
         mean = voxels.mean(1, keepdim=True)
@@ -90,16 +95,16 @@ class Contrast(PerChannel):
 
 @dataclass(frozen=True)
 class Gamma(PerChannel):
-    """Raises each channel, scaled to 0..1, to a power, and gives it back its mean and standard deviation.
+    """A power of each channel scaled to 0..1; the channel keeps its mean and standard deviation.
 
     Attributes:
-        inverted: whether that is done to the negative of the image.
+        inverted: whether the transform is applied to the negative image.
     """
 
     inverted: bool
 
     def change(self, volumes: torch.Tensor, values: Sequence[float]) -> None:
-        """Apply the powers."""
+        """Apply the powers to (N, *size) volumes in place."""
         voxels = volumes.flatten(1)
         if self.inverted:
             voxels.neg_()
@@ -119,26 +124,29 @@ def _gamma(voxels: torch.Tensor, gamma: torch.Tensor) -> None:
 
 
 def _limits(voxels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The lowest and the highest value of each row, (N, 1)."""
-    if len(voxels) == 1:  # all of one tensor at once is many times faster on a CPU than along an axis
+    """Return the lowest and the highest value of each row, (N, 1)."""
+    if len(voxels) == 1:  # on a CPU `aminmax` of a whole tensor is many times faster than along an axis
         low, high = torch.aminmax(voxels)
         return low.view(1, 1), high.view(1, 1)
     return voxels.amin(1, keepdim=True), voxels.amax(1, keepdim=True)
 
 
 def _norm(centred: torch.Tensor) -> torch.Tensor:
-    """The standard deviation times a constant, in a third of the time of `std`, and exact unlike `vector_norm`."""
+    """Return the standard deviation times a constant.
+
+    This takes a third of the time of `std`, and is exact, unlike `vector_norm`.
+    """
     return centred.square().sum(1, keepdim=True).sqrt()
 
 
 @dataclass(frozen=True)
 class AdditiveBrightness(ChannelTransform[float]):
-    """Adds a normally distributed number to each channel.
+    """A normally distributed shift of each channel.
 
     Attributes:
         p: probability per sample.
         p_channel: probability per channel of such a sample.
-        sigma: standard deviation of the number.
+        sigma: standard deviation of the shift.
     """
 
     p: float
@@ -146,33 +154,33 @@ class AdditiveBrightness(ChannelTransform[float]):
     sigma: float
 
     def draw(self, rng: np.random.Generator, channels: int) -> Mapping[int, float] | None:
-        """Channel -> what is added to it."""
+        """Draw channel -> shift."""
         if not happens(rng, self.p):
             return None
         return {c: float(rng.normal(0, self.sigma)) for c in draw_channels(rng, channels, self.p_channel)}
 
     def change(self, volumes: torch.Tensor, values: Sequence[float]) -> None:
-        """Add."""
+        """Add the shifts to (N, *size) volumes in place."""
         volumes.add_(column(values, volumes))
 
 
 @dataclass(frozen=True)
 class MaskOutside:
-    """Sets some channels to 0 outside the nonzero mask, where their normalisation had put 0.
+    """Zeroing of some channels outside the nonzero mask, where their normalisation had set 0.
 
     Attributes:
-        channels: those channels.
+        channels: the channels to set to 0.
     """
 
     channels: tuple[int, ...]
 
     def apply(self, sample: Sample) -> Sample:
-        """Zero where the label is negative."""
+        """Set the channels to 0 in place where the label is negative."""
         self.clear(sample.image[None], sample.label[None])
         return sample
 
     def clear(self, image: torch.Tensor, label: torch.Tensor) -> None:
-        """The same in a batch (B, C, *size) with labels (B, *size), in place."""
+        """Do the same in place for a batch (B, C, *size) with labels (B, *size)."""
         outside = label < 0
         for channel in self.channels:
             image[:, channel].masked_fill_(outside, 0)

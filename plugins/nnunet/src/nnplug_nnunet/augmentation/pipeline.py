@@ -1,4 +1,4 @@
-"""The transforms applied to one sample on the CPU, in torch and scipy."""
+"""The transforms of one sample on the CPU, in torch and scipy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nnplug_nnunet.augmentation.transforms import Transforms
 
 @dataclass(frozen=True)
 class Pipeline(Transforms):
-    """See `nnplug.contracts.Augmentation`."""
+    """The augmentation of one sample; see `nnplug.contracts.Augmentation`."""
 
     def __call__(
         self,
@@ -25,7 +25,7 @@ class Pipeline(Transforms):
         *,
         previous: npt.NDArray[np.int16] | None = None,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
-        """See `nnplug.contracts.CascadeAugmentation`."""
+        """Return the augmented image (C, *patch) and label (*patch); see `nnplug.contracts.CascadeAugmentation`."""
         moved = None if previous is None else torch.from_numpy(previous)
         sample = Sample(torch.from_numpy(image), torch.from_numpy(label), moved)
         drawn = self.draw(rng, len(image))

@@ -1,7 +1,7 @@
-"""Faults for the previous stage's label map, so that a cascade does not learn to copy it.
+"""Artificial errors in the previous stage's label map, so that a cascade does not learn to copy it.
 
-nnU-Net changes one-hot channels. Its operations leave at most one of them set at each voxel, so that the label map says
-the same, and is changed here.
+nnU-Net changes one-hot channels. Its operations leave at most one channel set per voxel, so a change of the label map
+is equivalent.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Operation:
     """A morphological operation on the voxels of one label.
 
     Attributes:
-        label: its value.
-        operator: what to do.
-        radius: of the ball, voxels; any number from 1.
+        label: the label value.
+        operator: the operation.
+        radius: radius of the ball, voxels; any number from 1.
     """
 
     label: int
@@ -37,13 +37,13 @@ class Operation:
 
 @dataclass(frozen=True)
 class Morphology:
-    """Dilates, erodes, opens or closes some labels, one after the other in random order.
+    """Dilation, erosion, opening or closing of some labels, one after the other in random order.
 
     Attributes:
         p: probability per sample.
         p_label: probability per label of such a sample.
-        radius: range.
-        labels: those to choose from.
+        radius: range of the radius, voxels.
+        labels: the labels to choose from.
     """
 
     p: float
@@ -52,7 +52,7 @@ class Morphology:
     labels: tuple[int, ...]
 
     def draw(self, rng: np.random.Generator, channels: int) -> tuple[Operation, ...] | None:  # noqa: ARG002
-        """The operations in their order."""
+        """Draw the operations in their order."""
         if not happens(rng, self.p):
             return None
         chosen = [int(label) for label in rng.permutation(self.labels) if happens(rng, self.p_label)]
@@ -62,7 +62,7 @@ class Morphology:
         )
 
     def apply(self, sample: Sample, params: tuple[Operation, ...]) -> Sample:
-        """Change the label map in place; what a label gains, the others lose."""
+        """Change the label map in place; a voxel that one label gains, the others lose."""
         assert sample.previous is not None  # drawn in cascades only
         labels = sample.previous.numpy()
         for operation in params:
@@ -72,13 +72,13 @@ class Morphology:
 
 @dataclass(frozen=True)
 class ComponentRemoval:
-    """Removes one connected component of some labels.
+    """Removal of one connected component of some labels.
 
     Attributes:
         p: probability per sample.
         p_label: probability per label of such a sample.
-        largest: components that are not smaller than this part of the patch stay.
-        labels: those to choose from.
+        largest: only components below this share of the patch are removed.
+        labels: the labels to choose from.
     """
 
     p: float
@@ -87,7 +87,7 @@ class ComponentRemoval:
     labels: tuple[int, ...]
 
     def draw(self, rng: np.random.Generator, channels: int) -> dict[int, float] | None:  # noqa: ARG002
-        """Label -> which of its components, from 0 for the first to below 1 for the last."""
+        """Draw label -> relative index of its component: 0 is the first, just below 1 is the last."""
         if not happens(rng, self.p):
             return None
         return {label: float(rng.random()) for label in self.labels if happens(rng, self.p_label)}
@@ -106,7 +106,10 @@ class ComponentRemoval:
 
 
 def ball(radius: float, axes: int) -> Mask:
-    """nnU-Net's ball: int(2 radius + 1) voxels across, even numbers too, evenly spread from -radius to radius."""
+    """Return nnU-Net's ball as a mask of int(2 radius + 1) voxels per axis.
+
+    The voxels are spread evenly from -radius to radius, also if their number is even.
+    """
     size = int(2 * radius + 1)
     line = np.arange(size) * (2 * radius / (size - 1)) - radius
     squares = [(line**2).reshape([-1 if axis == other else 1 for other in range(axes)]) for axis in range(axes)]
@@ -127,13 +130,13 @@ def _operate(labels: npt.NDArray[np.int16], operation: Operation) -> None:
 
 
 def _around(mask: Mask, margin: int) -> tuple[slice, ...]:
-    """Return the bounding box of a mask, with a margin that no operation leaves."""
+    """Return the bounding box of a mask, with a margin that no operation exceeds."""
     (found,) = ndimage.find_objects(mask.astype(np.uint8))
     return tuple(slice(max(0, side.start - margin), side.stop + margin) for side in found)
 
 
 def morph(mask: Mask, operator: Operator, element: Mask) -> Mask:
-    """Apply an operator; for erosion, what is outside counts as set."""
+    """Apply an operator to a mask; for erosion, voxels outside the array count as set."""
     if operator == "dilate":
         return _dilate(mask, element)
     if operator == "erode":
@@ -144,7 +147,7 @@ def morph(mask: Mask, operator: Operator, element: Mask) -> Mask:
 
 
 def _dilate(mask: Mask, element: Mask) -> Mask:
-    """By Fourier transforms: balls of hundreds of voxels cost no more than small ones."""
+    """Dilate by Fourier transforms: balls of hundreds of voxels cost no more than small ones."""
     size = len(element)
     padded = np.pad(mask, ((size - 1) // 2, size // 2)).astype(np.float32)
     turned = element[(slice(None, None, -1),) * element.ndim].astype(np.float32)

@@ -1,7 +1,7 @@
-"""Images and label maps at the positions of a rotated and scaled grid.
+"""Resampling of images and label maps on a rotated and scaled grid.
 
-Positions are voxels of the source, one tensor per axis, that broadcast to the patch: three full tensors where axes
-mix, one short one per axis where they do not.
+Positions are voxels of the source, one tensor per axis, that broadcast to the patch: full tensors where axes mix, short
+ones where they do not.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _TIE = 1e-5
 def grid_positions(
     affine: npt.NDArray[np.float64], size: Sequence[int], source_size: Sequence[int]
 ) -> tuple[torch.Tensor, ...]:
-    """Return the positions of the voxels of a patch in its source, both relative to their centres.
+    """Return the positions of the voxels of a patch in its source; patch and source have the same centre.
 
     Args:
         affine: (axes, axes), offset from the patch's centre -> offset from the source's centre, in voxels.
-        size: of the patch.
-        source_size: of the source.
+        size: size of the patch.
+        source_size: size of the source.
 
     Returns:
         a float32 tensor per axis of the source; together they broadcast to the patch.
@@ -47,39 +47,42 @@ def _position(row: npt.NDArray[np.float64], offsets: Sequence[npt.NDArray[np.flo
 def displaced(
     positions: Sequence[torch.Tensor], affine: npt.NDArray[np.float64], offsets: Sequence[torch.Tensor]
 ) -> tuple[torch.Tensor, ...]:
-    """The positions of a grid whose voxels are displaced before the grid is transformed.
+    """Return the positions of a grid whose voxels are displaced before the grid is transformed.
 
     Args:
-        positions: of the grid as it was, from `grid_positions`.
-        affine: as there.
-        offsets: (*patch) voxels, one tensor per axis.
+        positions: positions without displacement, from `grid_positions`.
+        affine: as in `grid_positions`.
+        offsets: displacements (*patch) in voxels, one tensor per axis.
     """
     moves = (_sum([float(c) * o for c, o in zip(row, offsets, strict=True) if c]) for row in affine)
     return tuple(position + move for position, move in zip(positions, moves, strict=True))
 
 
 def is_separable(affine: npt.NDArray[np.float64]) -> bool:
-    """Return whether the positions are separable, so that one operation per axis suffices."""
+    """Return whether the matrix is diagonal, so that one operation per axis is enough."""
     return not (affine - np.diag(np.diag(affine))).any()
 
 
 def linear_image(image: torch.Tensor, positions: Sequence[torch.Tensor], *, separable: bool) -> torch.Tensor:
-    """(C, *source) at the positions, (C, *patch): linear interpolation, zeros outside."""
+    """Return an image (C, *source) at the positions, (C, *patch), by linear interpolation with zeros outside."""
     if separable:
         lines = [p.flatten().double().numpy() for p in positions]
         matrices = [linear(p, n) for p, n in zip(lines, image.shape[1:], strict=True)]
-        # one channel at a time: memory below malloc's mapping threshold (32 MB) is reused, not mapped anew
+        # one channel at a time: malloc reuses memory below its mapping threshold (32 MB)
         return torch.stack([apply_matrices(channel, matrices) for channel in image])
     axes = len(positions)
     grid = torch.empty(*_shape(positions), axes)
     for axis, (position, n) in enumerate(zip(positions, image.shape[1:], strict=True)):
-        # grid_sample takes x first, and -1 and 1 for the outer edges of the outermost voxels
+        # grid_sample has x first; -1 and 1 are the outer edges of the outermost voxels
         grid[..., axes - 1 - axis] = position.mul(2 / n).add_(1 / n - 1)
     return grid_sample(image[None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
 
 
 def cubic_image(image: torch.Tensor, positions: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(C, *source) at the positions, (C, *patch): cubic splines, zeros outside, by batchgenerators."""
+    """Return an image (C, *source) at the positions, (C, *patch), by cubic splines with zeros outside.
+
+    batchgenerators computes the splines.
+    """
     from batchgenerators.augmentations.utils import interpolate_img
 
     coordinates = torch.stack([p.expand(_shape(positions)) for p in positions]).numpy()
@@ -88,10 +91,10 @@ def cubic_image(image: torch.Tensor, positions: Sequence[torch.Tensor]) -> torch
 
 
 def linear_label(label: torch.Tensor, positions: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(B, *source) label maps at the positions, (B, *patch): the label with the largest linear weight.
+    """Return label maps (B, *source) at the positions, (B, *patch): the label with the largest linear weight.
 
-    Where the voxels around a position agree, theirs is the label; only the rest, a few per cent of a patch, is
-    weighed. Outside is a label of its own, -1. A tie goes to the nearest voxel's label.
+    Where all voxels around a position have one label, the result is this label; weights are computed only for the rest,
+    a few per cent of a patch. Voxels outside have their own label, -1. On a tie the nearest voxel's label wins.
     """
     padded = pad(label, (1, 2) * len(positions), value=OUTSIDE)
     inside = [(p + 1).clamp_(0, n + 1) for p, n in zip(positions, label.shape[1:], strict=True)]
@@ -120,7 +123,7 @@ def _shape(positions: Sequence[torch.Tensor]) -> tuple[int, ...]:
 def _agreement(flat: torch.Tensor, strides: Sequence[int]) -> torch.Tensor:
     """Return whether each voxel has the label of its next neighbours along all axes.
 
-    Rows are run through as one line, which is several times faster; the last voxel of a row has no meaning.
+    Rows are compared as one line, which is several times faster; the result for the last voxel of a row has no meaning.
     """
     labels = flat.numpy()  # compares int16 five times as fast as torch
     agreed = np.ones(len(labels), bool)
@@ -131,12 +134,12 @@ def _agreement(flat: torch.Tensor, strides: Sequence[int]) -> torch.Tensor:
 
 
 def corner_offsets(strides: Sequence[int]) -> torch.Tensor:
-    """From the first voxel around a position to each of them, in a flat array."""
+    """Return the offsets in a flat array from the first voxel around a position to all voxels around it."""
     return torch.tensor([sum(compress(strides, corner)) for corner in product((0, 1), repeat=len(strides))])
 
 
 def corner_weights(fractions: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(corners, N): linear weights of the voxels around N positions, in the order of `corner_offsets`."""
+    """Return the linear weights (corners, N) of the voxels around N positions, in the order of `corner_offsets`."""
     weights = torch.ones_like(fractions[0])[None]
     for fraction in fractions:
         weights = torch.stack((weights * (1 - fraction), weights * fraction), 1).flatten(0, 1)
@@ -144,7 +147,7 @@ def corner_weights(fractions: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def nearest_corner(fractions: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(N,) int64: which of the voxels around each of N positions is nearest; in the middle, the first."""
+    """Return the index (N,) int64 of the nearest of the voxels around N positions; on a tie the first."""
     nearest = torch.zeros_like(fractions[0], dtype=torch.int64)
     for fraction in fractions:
         nearest.mul_(2).add_(fraction > 0.5)
@@ -152,7 +155,7 @@ def nearest_corner(fractions: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def _heaviest(around: torch.Tensor, fractions: Sequence[torch.Tensor]) -> torch.Tensor:
-    """For each of N positions, of the labels (corners, N) around it, the one whose weights have the largest sum."""
+    """Return for each of N positions the label with the largest sum of weights, from labels (corners, N) around it."""
     weights = corner_weights(fractions)
     best = around.gather(0, nearest_corner(fractions)[None])[0]
     score = (weights * (around == best)).sum(0)
@@ -163,7 +166,14 @@ def _heaviest(around: torch.Tensor, fractions: Sequence[torch.Tensor]) -> torch.
 
 
 def vote(around: torch.Tensor, weights: torch.Tensor, best: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
-    """Put another label in the place of `best` wherever its score is higher, beyond rounding."""
+    """Return `best` (N,), replaced by any label around with a higher score, beyond rounding.
+
+    Args:
+        around: labels (corners, .., N) around the positions.
+        weights: their linear weights.
+        best: the candidate labels.
+        score: the sums of weights of the candidates.
+    """
     for label in around:
         own = (weights * (around == label)).sum(0)
         best = torch.where(own > score + _TIE, label, best)

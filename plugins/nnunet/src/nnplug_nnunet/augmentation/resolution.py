@@ -1,4 +1,4 @@
-"""Blur and low resolution: a matrix per axis, drawn for some of the channels."""
+"""Blur and low resolution: a matrix per axis, drawn for some channels."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nnplug_nnunet.augmentation.separable import Matrix, apply_to_each, blur, lo
 
 @dataclass(frozen=True)
 class GaussianBlur(ChannelTransform[tuple[float, ...]]):
-    """Blurs some channels.
+    """Gaussian blur of some channels.
 
     Attributes:
         p: probability per sample.
         p_channel: probability per channel of such a sample.
         sigma: range in voxels, drawn for each channel and axis.
-        axes: spatial axes of the patch.
+        axes: number of spatial axes of the patch.
     """
 
     p: float
@@ -29,14 +29,14 @@ class GaussianBlur(ChannelTransform[tuple[float, ...]]):
     axes: int
 
     def draw(self, rng: np.random.Generator, channels: int) -> Mapping[int, tuple[float, ...]] | None:
-        """Channel -> sigma per axis."""
+        """Draw channel -> sigma per axis."""
         if not happens(rng, self.p):
             return None
         chosen = draw_channels(rng, channels, self.p_channel)
         return {c: tuple(rng.uniform(*self.sigma, self.axes).tolist()) for c in chosen}
 
     def change(self, volumes: torch.Tensor, values: Sequence[tuple[float, ...]]) -> None:
-        """Blur."""
+        """Blur (N, *size) volumes in place."""
         sizes = volumes.shape[1:]
         volumes.copy_(
             apply_to_each(volumes, [[blur(*axis) for axis in zip(sizes, sigmas, strict=True)] for sigmas in values])
@@ -45,14 +45,14 @@ class GaussianBlur(ChannelTransform[tuple[float, ...]]):
 
 @dataclass(frozen=True)
 class LowResolution(ChannelTransform[float]):
-    """Samples some channels down by the nearest voxel and up again.
+    """Downsampling of some channels to the nearest voxel, and upsampling to the former size.
 
     Attributes:
         p: probability per sample.
         p_channel: probability per channel of such a sample.
         zoom: range of the factor, one for all axes of a channel.
-        spared_axes: as many of the first axes keep their resolution.
-        cubic: whether channels come up by cubic splines instead of linearly.
+        spared_axes: number of first axes that keep their resolution.
+        cubic: whether upsampling uses cubic splines instead of linear interpolation.
     """
 
     p: float
@@ -62,13 +62,13 @@ class LowResolution(ChannelTransform[float]):
     cubic: bool
 
     def draw(self, rng: np.random.Generator, channels: int) -> Mapping[int, float] | None:
-        """Channel -> zoom."""
+        """Draw channel -> zoom."""
         if not happens(rng, self.p):
             return None
         return {c: float(rng.uniform(*self.zoom)) for c in draw_channels(rng, channels, self.p_channel)}
 
     def change(self, volumes: torch.Tensor, values: Sequence[float]) -> None:
-        """Lower the resolution."""
+        """Lower the resolution of (N, *size) volumes in place."""
         sizes = volumes.shape[1 + self.spared_axes :]
         lowered = apply_to_each(volumes, [self._matrices(sizes, zoom) for zoom in values])
         if self.cubic:  # splines overshoot

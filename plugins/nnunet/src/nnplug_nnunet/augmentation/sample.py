@@ -1,4 +1,4 @@
-"""The parts that all transforms share: a sample, the two halves of a transform, and ways to draw."""
+"""The parts that all transforms share: a sample, the two halves of a transform, and random draws."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Sample:
-    """A patch on its way through the transforms.
+    """A patch between two transforms.
 
     Attributes:
-        image: (C, *size) float32, owned by the sample: intensity transforms compute in place.
+        image: (C, *size) float32; no other object uses it, so that intensity transforms compute in place.
         label: (*size) int16; -1 outside the nonzero mask and outside the image.
-        previous: (*size) int16, what the previous stage of a cascade predicted; None without one.
+        previous: (*size) int16, prediction of the previous stage of a cascade; None without one.
     """
 
     image: torch.Tensor
@@ -34,33 +34,33 @@ class Sample:
 
     @property
     def label_maps(self) -> torch.Tensor:
-        """(1, *size) or, in a cascade, (2, *size): what moves with the image."""
+        """The label maps that move with the image: (1, *size) or, in a cascade, (2, *size)."""
         return self.label[None] if self.previous is None else torch.stack((self.label, self.previous))
 
     @classmethod
     def of(cls, image: torch.Tensor, label_maps: torch.Tensor) -> Self:
-        """A sample of an image and its `label_maps`."""
+        """Return a sample of an image and its `label_maps`."""
         return cls(image, *label_maps)
 
 
 class Transform(Protocol[Params]):
-    """A random transform in two halves, so that what is drawn can be tested, replayed and skipped without arrays."""
+    """A random transform in two halves: draws can be tested, replayed and skipped without arrays."""
 
     def draw(self, rng: np.random.Generator, channels: int) -> Params | None:
-        """Draw the parameters for one sample; None leaves it as it is."""
+        """Draw the parameters for one sample; None leaves the sample unchanged."""
         ...
 
     def apply(self, sample: Sample, params: Params) -> Sample:
-        """Apply parameters to a sample, which may be changed in place. Nothing is drawn here."""
+        """Apply parameters to a sample, which may be changed in place, without randomness."""
         ...
 
 
 class ChannelTransform(ABC, Generic[Value]):
-    """A transform of image channels alone, each by a value of its own: of one sample or of a whole batch."""
+    """A transform of image channels alone, with one value per channel, for one sample or a whole batch."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, channels: int) -> Mapping[int, Value] | None:
-        """Draw the channels that change, each with its value; None leaves the sample as it is."""
+        """Draw the channels that change, each with its value; None leaves the sample unchanged."""
 
     @abstractmethod
     def change(self, volumes: torch.Tensor, values: Sequence[Value]) -> None:
@@ -68,42 +68,42 @@ class ChannelTransform(ABC, Generic[Value]):
 
         Args:
             volumes: (N, *size) float32, on any device.
-            values: one for each.
+            values: one value per volume.
         """
 
     def apply(self, sample: Sample, params: Mapping[int, Value]) -> Sample:
-        """Change a sample, channel by channel: what one takes fits into a processor's cache."""
+        """Change a sample channel by channel, so that the data fit into a processor's cache."""
         for channel, value in params.items():
             self.change(sample.image[channel : channel + 1], [value])
         return sample
 
 
 def column(values: Sequence[float], volumes: torch.Tensor) -> torch.Tensor:
-    """A number for each of N volumes, as (N, 1, .., 1) beside them."""
+    """Return one number per volume as (N, 1, .., 1), which broadcasts to N volumes."""
     return on_device(np.array(values, np.float32), volumes.device).view(-1, *(1,) * (volumes.dim() - 1))
 
 
 def on_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
-    """The array there; from page-locked memory, so that a GPU goes on computing while it is copied."""
+    """Return the array as a tensor on the device; page-locked memory lets a GPU compute during the copy."""
     tensor = torch.from_numpy(array)
     pinned = tensor.pin_memory() if device.type == "cuda" else tensor
     return pinned.to(device, non_blocking=True)
 
 
 def happens(rng: np.random.Generator, probability: float) -> bool:
-    """Draw whether an event of that probability happens."""
+    """Draw whether an event of this probability happens."""
     return bool(rng.random() < probability)
 
 
 def draw_channels(rng: np.random.Generator, channels: int, probability: float) -> tuple[int, ...]:
-    """Channels that each are taken with that probability."""
+    """Draw the channels; each is chosen with this probability."""
     return tuple(np.flatnonzero(rng.random(channels) < probability).tolist())
 
 
 def draw_factor(rng: np.random.Generator, limits: Range) -> float:
     """Draw a factor: below 1 or above 1 with equal probability, uniformly on each side.
 
-    Where the range lies above 1 altogether it is uniform.
+    If the whole range lies above 1, the draw is uniform.
     """
     low, high = limits
     if low < 1 and happens(rng, 0.5):

@@ -1,7 +1,7 @@
-"""Linear operations that work on one axis at a time, as a matrix per axis.
+"""Linear operations along one axis at a time, with a matrix per axis.
 
-Blurring, sampling down and up again, and scaling are all of this kind. A product with a small matrix holds the
-operation together with its border rule, is fast in any library, and is the same code for each of them.
+Blur, down- and upsampling, and scaling are such operations. A product with a small matrix includes the border rule, is
+fast in any library, and needs one implementation for all of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def apply_matrices(image: torch.Tensor, matrices: Sequence[Matrix | None]) -> to
 
     Args:
         image: (..., *size), float32.
-        matrices: (new size, size) per spatial axis; None leaves that axis.
+        matrices: (new size, size) per spatial axis; None leaves the axis unchanged.
 
     Returns:
         (..., *new size).
@@ -35,11 +35,11 @@ def apply_matrices(image: torch.Tensor, matrices: Sequence[Matrix | None]) -> to
 
 
 def apply_to_each(volumes: torch.Tensor, matrices: Sequence[Sequence[Matrix]]) -> torch.Tensor:
-    """Multiply the last spatial axes of each volume with matrices of its own, which keep their sizes.
+    """Multiply the last spatial axes of each volume with its own matrices, which keep the sizes.
 
     Args:
         volumes: (N, *size), float32.
-        matrices: for each of the N, a matrix (size, size) per axis, for the last axes.
+        matrices: per volume, one matrix (size, size) for each of the last axes.
 
     Returns:
         (N, *size).
@@ -65,8 +65,8 @@ def _multiply(image: torch.Tensor, matrix: Matrix, axis: int) -> torch.Tensor:
 
 
 def _add_rows(image: torch.Tensor, matrix: Matrix, axis: int, taps: int) -> torch.Tensor:
-    """The same product, where each new row is a sum of few old ones."""
-    columns = np.argsort(matrix == 0, axis=1, kind="stable")[:, :taps]  # those that count come first
+    """Return the same product; each new row is a sum of few old rows."""
+    columns = np.argsort(matrix == 0, axis=1, kind="stable")[:, :taps]  # nonzero columns come first
     weights = on_device(np.take_along_axis(matrix, columns, 1).astype(np.float32), image.device)
     beyond = (1,) * (-axis - 1)
     size = list(image.shape)
@@ -78,7 +78,7 @@ def _add_rows(image: torch.Tensor, matrix: Matrix, axis: int, taps: int) -> torc
 
 
 def linear(positions: npt.NDArray[np.float64], size: int) -> Matrix:
-    """Linear interpolation at positions in voxels; zeros outside."""
+    """Return the matrix (positions, size) of linear interpolation at positions in voxels; zeros outside."""
     padded = positions.clip(-1, size) + 1
     lower = np.floor(padded).astype(int).clip(max=size)
     rows = np.arange(len(positions))
@@ -89,7 +89,10 @@ def linear(positions: npt.NDArray[np.float64], size: int) -> Matrix:
 
 
 def blur(size: int, sigma: float) -> Matrix:
-    """Gaussian blur with sigma in voxels, truncated at about 3 sigma; the border voxel is the mirror."""
+    """Return the matrix of a Gaussian blur, sigma in voxels, truncated at about 3 sigma.
+
+    Values outside are mirrored at the border voxel.
+    """
     radius = _blur_radius(sigma)
     offsets = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * (offsets / sigma) ** 2)
@@ -101,7 +104,10 @@ def blur(size: int, sigma: float) -> Matrix:
 
 
 def _blur_radius(sigma: float) -> int:
-    """Half the odd kernel size next to 6 sigma + 0.5; of two as near the larger, unless rounding has passed both."""
+    """Return half the odd kernel size nearest to 6 sigma + 0.5.
+
+    Of two equally near sizes it is the larger, unless rounding has passed both.
+    """
     wanted = 6 * sigma + 0.5
     rounded = round(wanted)
     if rounded % 2 == 0:
@@ -110,7 +116,7 @@ def _blur_radius(sigma: float) -> int:
 
 
 def low_resolution(size: int, new_size: int, *, cubic: bool) -> Matrix:
-    """Sampling down to `new_size` voxels by the nearest, then up again, linearly or by cubic splines."""
+    """Return the matrix of nearest downsampling to `new_size` voxels and linear or cubic upsampling."""
     nearest = np.floor((np.arange(new_size) + 0.5) * (size / new_size)).astype(int).clip(max=size - 1)
     matrix = np.zeros((size, size))
     np.add.at(matrix.T, nearest, (_cubic_up if cubic else _linear_up)(new_size, size).T)

@@ -24,16 +24,16 @@ from nnplug_nnunet.augmentation.sample import Range, Sample, draw_factor, happen
 
 Interpolation = Literal["linear", "cubic"]
 MARGIN = 0.85
-"""The smallest scale for which nnU-Net 2.8.1 makes room, whatever scales are drawn."""
+"""The smallest scale for which nnU-Net 2.8.1 cuts a larger patch, for any range of scales."""
 
 
 def source_size(patch_size: Sequence[int], rotation: float, margin: float = MARGIN) -> tuple[int, ...]:
-    """The patch to cut so that a rotated and shrunk patch sees little of its border.
+    """Return the size of the patch to cut, so that a rotated and shrunk patch sees little of its border.
 
     Args:
-        patch_size: of the network's input.
-        rotation: largest angle in degrees, about each axis alone; 90 at most counts.
-        margin: the smallest scale for which to make room.
+        patch_size: size of the network's input, voxels.
+        rotation: largest angle in degrees, about each axis alone; above 90 it counts as 90.
+        margin: the smallest scale that the size allows for.
     """
     from batchgenerators.augmentations.utils import rotate_coords_2d, rotate_coords_3d
 
@@ -48,7 +48,7 @@ def source_size(patch_size: Sequence[int], rotation: float, margin: float = MARG
 
 @dataclass(frozen=True)
 class SpatialParams:
-    """A rotation and a scaling of the grid on which a patch is sampled, and what deforms the grid before.
+    """A rotation and a scaling of the patch's grid, and a deformation of the grid before them.
 
     Attributes:
         angles: radians, about each axis in 3D, one in 2D; empty for no rotation.
@@ -61,7 +61,7 @@ class SpatialParams:
     elastic: Elastic | None = None
 
     def matrix(self) -> npt.NDArray[np.float64]:
-        """(axes, axes): scales first, then rotates about the first, second and third axis."""
+        """Return the matrix (axes, axes) that scales, then rotates about the first, second and third axis."""
         matrix = np.diag(np.array(self.scales, float))
         planes = [(0, 1)] if len(self.scales) == 2 else [(1, 2), (2, 0), (0, 1)]
         for angle, plane in zip(self.angles, planes, strict=bool(self.angles)):
@@ -78,19 +78,19 @@ def _rotation(angle: float, plane: tuple[int, int], axes: int) -> npt.NDArray[np
 
 @dataclass(frozen=True)
 class SpatialTransform:
-    """Samples the patch on a deformed, rotated and scaled grid around the source's centre, or crops the centre.
+    """Resampling of a patch on a deformed, rotated and scaled grid around the source's centre, or a centre crop.
 
     Attributes:
-        patch_size: of the result.
-        in_plane: whether the first of three axes is left alone.
+        patch_size: size of the result, voxels.
+        in_plane: whether the first of three axes is left unchanged.
         rotation: degrees, drawn up to this in both directions for each axis.
         p_rotation: probability of a rotation.
         scaling: range of scales.
         p_scaling: probability of a scaling.
-        p_scale_per_axis: probability that a scaling draws each axis apart.
-        interpolation: of the image.
-        even_scaling: whether half of the scales are drawn below 1, instead of evenly over the range.
-        elastic: range of a deformation's smoothing, in units of the patch's size.
+        p_scale_per_axis: probability that a scaling draws each axis separately.
+        interpolation: interpolation of the image.
+        even_scaling: whether half of the scales are drawn below 1, instead of uniformly over the range.
+        elastic: range of a deformation's smoothing, relative to the patch size.
         p_elastic: probability of a deformation.
     """
 
@@ -108,11 +108,11 @@ class SpatialTransform:
 
     @property
     def moving_size(self) -> tuple[int, ...]:
-        """The axes that take part."""
+        """The size along the axes that are transformed."""
         return self.patch_size[1:] if self.in_plane else self.patch_size
 
     def draw(self, rng: np.random.Generator, channels: int) -> SpatialParams | None:  # noqa: ARG002
-        """Angles, scales and deformation; None where none of them is drawn."""
+        """Draw angles, scales and deformation; None if none of them happens."""
         rotate, scale = happens(rng, self.p_rotation), happens(rng, self.p_scaling)
         deform = self.p_elastic > 0 and happens(rng, self.p_elastic)
         if not (rotate or scale or deform):
@@ -135,7 +135,7 @@ class SpatialTransform:
         return tuple(factors) * (axes // each)
 
     def apply(self, sample: Sample, params: SpatialParams) -> Sample:
-        """Sample image and label on the transformed grid; new tensors."""
+        """Resample image and label on the transformed grid; returns new tensors."""
         image, maps = sample.image, sample.label_maps
         if self.in_plane:  # slices become channels
             image, maps = image.flatten(0, 1), maps.flatten(0, 1)
@@ -150,7 +150,7 @@ class SpatialTransform:
         return Sample.of(moved.view(-1, *self.patch_size), linear_label(maps, positions).view(-1, *self.patch_size))
 
     def crop(self, sample: Sample) -> Sample:
-        """The centre of the source, copied."""
+        """Return a copy of the centre of the source."""
         starts = [n // 2 - size // 2 for n, size in zip(sample.label.shape, self.patch_size, strict=True)]
         box = tuple(slice(s, s + size) for s, size in zip(starts, self.patch_size, strict=True))
         return Sample.of(sample.image[:, *box].clone(), sample.label_maps[:, *box].clone())
@@ -158,15 +158,15 @@ class SpatialTransform:
 
 @dataclass(frozen=True)
 class Mirror:
-    """Mirrors each of some spatial axes with probability 1/2."""
+    """Mirroring along each of some spatial axes with probability 1/2."""
 
     axes: tuple[int, ...]
 
     def draw(self, rng: np.random.Generator, channels: int) -> tuple[int, ...] | None:  # noqa: ARG002
-        """The axes to mirror."""
+        """Draw the axes to mirror."""
         return tuple(axis for axis in self.axes if happens(rng, 0.5)) or None
 
     def apply(self, sample: Sample, params: tuple[int, ...]) -> Sample:
-        """Flip image and label; new tensors."""
+        """Flip image and label; returns new tensors."""
         axes = [axis + 1 for axis in params]
         return Sample.of(torch.flip(sample.image, axes), torch.flip(sample.label_maps, axes))

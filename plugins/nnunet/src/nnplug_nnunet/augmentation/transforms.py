@@ -1,4 +1,4 @@
-"""The transforms of one training, and what they draw for one sample."""
+"""The transforms of one training, and the parameters drawn for one sample."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from nnplug_nnunet.augmentation.spatial import Mirror, SpatialParams, SpatialTra
 
 @dataclass(frozen=True)
 class Drawn:
-    """Everything random about one sample.
+    """All random parameters of one sample.
 
     Attributes:
-        spatial: the parameters of the spatial transform, None where the patch is only cropped.
-        effects: of the other transforms in their order, None for those that leave the sample as it is.
+        spatial: parameters of the spatial transform, None if the patch is only cropped.
+        effects: parameters of the other transforms in their order, None for those that do not change the sample.
     """
 
     spatial: SpatialParams | None
@@ -27,7 +27,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Transforms:
-    """The transforms of one training, in the order in which they are applied.
+    """The transforms of one training, in the order of their application.
 
     Attributes:
         source_patch_size: the larger patch that the loader cuts, voxels.
@@ -36,7 +36,7 @@ class Transforms:
         mirror: the mirroring.
         mask: sets channels to 0 outside the nonzero mask.
         previous: the transforms of the previous stage's label map.
-        previous_labels: its values; empty without a cascade.
+        previous_labels: its label values; empty without a cascade.
     """
 
     source_patch_size: tuple[int, ...]
@@ -49,10 +49,10 @@ class Transforms:
 
     @property
     def after_spatial(self) -> tuple[Transform[Any], ...]:
-        """The transforms after the spatial one, without the mask, which draws nothing."""
+        """The transforms after the spatial one, without the mask, which draws no parameters."""
         return (*self.intensity, self.mirror, *(self.previous if self.previous_labels else ()))
 
     def draw(self, rng: np.random.Generator, channels: int) -> Drawn:
-        """Draw for one sample, in the order in which the transforms are applied."""
+        """Draw the parameters of one sample, in the order of the transforms."""
         spatial = self.spatial.draw(rng, channels)
         return Drawn(spatial, tuple(transform.draw(rng, channels) for transform in self.after_spatial))

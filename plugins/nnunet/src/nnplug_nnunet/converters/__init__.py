@@ -1,4 +1,4 @@
-"""Converters: the layouts that users of nnU-Net come from."""
+"""Converters for the dataset layouts that nnU-Net users have."""
 
 from nnplug_nnunet.converters.decathlon import Decathlon
 from nnplug_nnunet.converters.nnunet_v1 import NnunetV1

@@ -22,7 +22,7 @@ from nnplug_nnunet.converters.tasks import description, read_task
 
 @dataclass(frozen=True)
 class Decathlon(Converter):
-    """Images of several channels are 4D files; `dataset.json` lists the files of training and test cases."""
+    """A converter for 4D images of several channels; `dataset.json` lists the files of training and test cases."""
 
     def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:  # noqa: ARG002
         """See `nnplug.contracts.Converter`."""
@@ -42,7 +42,7 @@ class Decathlon(Converter):
         write_case(case, target, values)
 
     def example(self, folder: Path) -> None:
-        """Two training cases and a test case of one channel."""
+        """Write two training cases and a test case of one channel."""
         for part, names in (("Tr", "ab"), ("Ts", "c")):
             for seed, name in enumerate(names):
                 image, label = volumes(seed)

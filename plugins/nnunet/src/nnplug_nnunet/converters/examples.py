@@ -1,4 +1,4 @@
-"""Tiny images and label maps for the examples of all converters."""
+"""Small images and label maps for the examples of all converters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ GEOMETRY = Geometry(SHAPE, SPACING, SPACING, (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.
 
 
 def volumes(seed: int) -> tuple[Image, Label]:
-    """Two channels (C, z, y, x) and a label map of the values 0, 1 and 2."""
+    """Return an image of two channels (C, z, y, x) and a label map (z, y, x) with the values 0, 1 and 2."""
     image, label = volume(seed)
     return image, label.clip(min=0)

@@ -15,18 +15,23 @@ Words = Counter[str | int]
 
 @dataclass(frozen=True)
 class Match:
-    """The name that was found for another; `alike` says that it was the closest only, which a person should check."""
+    """The name that was found for another.
+
+    Attributes:
+        name: the name.
+        alike: whether it was only the closest name, which a person should check.
+    """
 
     name: str
     alike: bool = False
 
 
 def match_names(wanted: Sequence[str], offered: Sequence[str]) -> dict[str, Match]:
-    """Find for each wanted name the offered one that means the same case.
+    """Find for each wanted name the offered name of the same case.
 
-    Equal names come first; then equal words, where words that one side has everywhere and the other nowhere ("seg",
-    "scan") do not count and numbers are compared as numbers; then the closest spelling, but never with other
-    numbers. A name that is not the one best partner of its partner stays alone.
+    Equal names come first. Then come equal words: numbers are compared as numbers, and a word does not count if all
+    names of one side have it and no name of the other ("seg", "scan"). Last comes the closest spelling, but never with
+    other numbers. A name gets a match only if each is the single best partner of the other.
 
     Returns:
         wanted name -> its match, for those that have one.
@@ -57,7 +62,7 @@ def _words(name: str) -> Words:
 
 
 def _words_without_roles(wanted: Sequence[str], offered: Sequence[str]) -> dict[str, Words]:
-    """Each name's words, without those that say only to which of the two folders it belongs."""
+    """Return each name's words, without those that only mark one of the two folders."""
     sides = [{name: _words(name) for name in names} for names in (wanted, offered)]
     result: dict[str, Words] = {}
     for own, other in (sides, sides[::-1]):
@@ -87,7 +92,7 @@ def _match_equal(wanted: Sequence[str], offered: Sequence[str], key: Callable[[s
 
 
 def _match_alike(wanted: Sequence[str], offered: Sequence[str], words: Mapping[str, Words]) -> dict[str, Match]:
-    """Pair names that are each other's closest, with room to the second."""
+    """Pair names that are each other's single closest name."""
     likeness = {
         (a, b): SequenceMatcher(None, a.lower(), b.lower(), autojunk=False).ratio()
         for a in wanted
@@ -100,7 +105,7 @@ def _match_alike(wanted: Sequence[str], offered: Sequence[str], words: Mapping[s
 
 
 def _best(scores: Mapping[str, float]) -> str | None:
-    """The name of the highest score, None where there is none or the second is as high."""
+    """Return the name of the highest score; None if there is none or on a tie."""
     order = sorted(scores, key=lambda name: scores[name], reverse=True)
     if not order or (len(order) > 1 and scores[order[0]] == scores[order[1]]):
         return None
@@ -108,6 +113,6 @@ def _best(scores: Mapping[str, float]) -> str | None:
 
 
 def _same_numbers(a: Words, b: Words) -> bool:
-    """Return whether the numbers of one name all occur in the other; `b` may have some where `a` has none."""
+    """Return whether all numbers of one name occur in the other; `b` may have some if `a` has none."""
     ours, theirs = ({word for word in words if isinstance(word, int)} for words in (a, b))
     return ours <= theirs or (bool(theirs) and theirs <= ours)

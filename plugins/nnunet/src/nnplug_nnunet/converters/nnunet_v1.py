@@ -23,7 +23,7 @@ ENDING = ".nii.gz"
 
 @dataclass(frozen=True)
 class NnunetV1(Converter):
-    """Folders are as in version 2; `dataset.json` names channels "modality" and labels by value."""
+    """A converter for version 1: folders are as in version 2, `dataset.json` has "modality", and labels by value."""
 
     def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:  # noqa: ARG002
         """See `nnplug.contracts.Converter`."""
@@ -44,7 +44,7 @@ class NnunetV1(Converter):
         write_case(case, target, values)
 
     def example(self, folder: Path) -> None:
-        """Two training cases of two channels."""
+        """Write two training cases of two channels."""
         for seed, name in enumerate("ab"):
             image, label = volumes(seed)
             for number, channel in enumerate(image):
@@ -55,6 +55,6 @@ class NnunetV1(Converter):
 
 
 def _unseen(case: CaseFiles, source: Path) -> CaseFiles:
-    """A case of imagesTs, with its label map where somebody kept one."""
+    """Return a case of imagesTs, with its label map if there is one."""
     label = source / "labelsTs" / f"{case.name}{ENDING}"
     return CaseFiles(case.name, case.images, label if label.exists() else None)

@@ -24,15 +24,16 @@ from nnplug_nnunet.converters.sources import Files, find_files
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs(Converter):
-    """Images and label maps in folders of their own, or mixed and told apart by patterns.
+    """A converter for images and label maps in separate folders, or in one folder and distinguished by patterns.
 
     Attributes:
-        images: a folder in the source, or a pattern such as "images/{case}_t1.nii.gz" in which {case} stands for the
-            case and * for anything; a list of them for several channels.
+        images: a folder in the source, or a pattern such as "images/{case}_t1.nii.gz" with {case} for the case and *
+            for anything; a list of them for several channels.
         labels: the same for the label maps.
-        channels: the channels' names, which choose their normalisation ("CT"); by default numbered.
+        channels: the channels' names, which select their normalisation ("CT"); by default numbered.
         classes: class name -> value in the label maps; by default every value that occurs.
-        file_ending: of the result; by default that of the files where they agree, else .nii.gz, or .png for photos.
+        file_ending: file ending of the result; by default the common one of the files, else .nii.gz, or .png for
+            photos.
     """
 
     images: str | tuple[str, ...] = "images"
@@ -42,7 +43,7 @@ class Pairs(Converter):
     file_ending: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse an ending that no dataset can have."""
+        """Raise `InvalidOptions` for a file ending that no dataset can have."""
         if self.file_ending and self.file_ending not in FILE_ENDINGS:
             known = ", ".join(FILE_ENDINGS)
             raise InvalidOptions(f"converter option file_ending is {self.file_ending!r}; it must be one of {known}")
@@ -67,7 +68,7 @@ class Pairs(Converter):
         write_case(case, target, values)
 
     def example(self, folder: Path) -> None:
-        """Two pairs whose names differ by a word, and an image alone."""
+        """Write two pairs whose names differ by a word, and an image without a label map."""
         for seed, name in enumerate("abc"):
             image, label = volumes(seed)
             write_image(folder / "images" / f"scan_{name}.nii.gz", image[0], GEOMETRY)
@@ -75,7 +76,7 @@ class Pairs(Converter):
                 write_label(folder / "labels" / f"{name}_mask.nii.gz", label, GEOMETRY)
 
     def _values(self, labels: Sequence[Path], executor: Executor, progress: Progress) -> dict[int, int]:
-        """Value in the label maps -> value in the result, the background first."""
+        """Return value in the label maps -> value in the result, the background first."""
         if self.classes:
             return {0: 0, **{old: new for new, old in enumerate(self.classes.values(), 1)}}
         found: set[int] = set()
@@ -106,10 +107,10 @@ class _Paired:
 
 
 def _pair(images: Sequence[Files], labels: Files) -> _Paired:
-    """Find the images of every label map, and the images that have none.
+    """Find the images of every label map, and the images without a label map.
 
     Raises:
-        Problems: label maps without an image, a line each.
+        Problems: label maps without an image, one line each.
     """
     matches = [match_names(list(labels), list(channel)) for channel in images]
     problems = [line for found, channel in zip(matches, images, strict=True) for line in _alone(labels, found, channel)]
@@ -141,13 +142,13 @@ def _doubts(labels: Files, found: Mapping[str, Match], images: Files) -> Iterato
 
 
 def _case_names(groups: Sequence[tuple[str, ...]]) -> dict[str, str]:
-    """Label map's name -> case's name: what its files' names share, where that tells the cases apart."""
+    """Return label map's name -> case's name: the common part of its files' names, if that is unique."""
     shared = {group[0]: common_name(group[0], group[1]) for group in groups}
     return shared if len({*shared.values(), ""}) == len(groups) + 1 else {label: label for label in shared}
 
 
 def _leftovers(images: Sequence[Files], used: Sequence[set[str]]) -> tuple[list[CaseFiles], list[str]]:
-    """Images without a label map, as cases to predict; only those that have every channel."""
+    """Return the images without a label map as cases to predict; only those that have every channel."""
     first, *others = (
         {name: path for name, path in c.items() if name not in u} for c, u in zip(images, used, strict=True)
     )
@@ -157,7 +158,7 @@ def _leftovers(images: Sequence[Files], used: Sequence[set[str]]) -> tuple[list[
 
 
 def _common_ending(cases: Sequence[CaseFiles]) -> str:
-    """The ending that all files have, if datasets can have it; else one that can hold the first image."""
+    """Return the file ending of all files, if datasets can have it; else one that can hold the first image."""
     files = [path for case in cases for path in (*case.images, case.label) if path]
     endings = {file_ending(path) or "" for path in files}
     if len(endings) == 1 and endings <= set(FILE_ENDINGS) - {".mhd"}:

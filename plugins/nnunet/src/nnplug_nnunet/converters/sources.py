@@ -1,4 +1,4 @@
-"""Files of a folder by the name of their case: all of a folder, or those that a pattern picks out."""
+"""Files of a folder by the name of their case: all files, or those that match a pattern."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from nnplug.dataset.file_names import file_ending, image_files, stem
 from nnplug.errors import InvalidFile, Problems
 
 Files = Mapping[str, Path]
-"""Name of a case, or what a file is called without its ending -> the file."""
+"""Name of a case, or a file name without its ending -> the file."""
 
 CASE = "{case}"
 
 
 def find_files(source: Path, pattern: str, what: str) -> Files:
-    """The files of a folder, or those whose path fits a pattern.
+    """Return the files of a folder, or those whose path matches a pattern.
 
     Args:
         source: the folder that `pattern` is relative to.
-        pattern: a folder; or a path in which "{case}" stands for the case's name and "*" for anything but "/".
+        pattern: a folder; or a path with "{case}" for the case's name and "*" for any text without "/".
         what: the converter's option, for messages.
 
     Raises:
         InvalidFile: there are none.
-        Problems: two files have one name.
+        Problems: two files have the same name.
     """
     is_pattern = CASE in pattern
     found = _fitting(source, pattern) if is_pattern else [(stem(path), path) for path in image_files(source / pattern)]
@@ -51,6 +51,6 @@ def _fitting(source: Path, pattern: str) -> list[tuple[str, Path]]:
 
 
 def _expression(pattern: str) -> str:
-    """The pattern as a regular expression; a second {case} must be the first one again."""
+    """Return the pattern as a regular expression; a second {case} must match the same text as the first."""
     first, *others = (re.escape(part).replace(r"\*", "[^/]*") for part in pattern.split(CASE))
     return first + "(?P<case>[^/]+?)" + "(?P=case)".join(others)

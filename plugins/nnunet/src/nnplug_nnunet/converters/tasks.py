@@ -1,4 +1,4 @@
-"""The `dataset.json` that the Medical Segmentation Decathlon and nnU-Net v1 share: "modality", labels by value."""
+"""The `dataset.json` of the Medical Segmentation Decathlon and of nnU-Net v1: "modality", labels by value."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from nnplug.errors import InvalidFile
 from nnplug.runtime.files import read_json
 
 KEPT = ("name", "description", "reference", "licence", "license", "release")
-"""What says where the data come from; it travels with datasets and models."""
+"""The keys that state the source of the data; datasets and models keep them."""
 
 
 def read_task(source: Path) -> dict[str, Any]:
     """Read `dataset.json` of a task folder.
 
     Raises:
-        InvalidFile: it is missing, or has no "modality" or "labels" by value.
+        InvalidFile: the file is missing, or has no "modality" or "labels" by value.
     """
     path = source / "dataset.json"
     raw = read_json(path)
@@ -29,7 +29,7 @@ def read_task(source: Path) -> dict[str, Any]:
 
 
 def description(raw: Mapping[str, Any], file_ending: str) -> dict[str, Any]:
-    """`dataset.json` of nnU-Net v2 from that of a task: channels by number, label values by name."""
+    """Return nnU-Net v2's `dataset.json` of a task: channels by number, label values by name."""
     return {
         **{key: raw[key] for key in KEPT if key in raw},
         "channel_names": {str(number): str(name) for number, name in _sorted(raw["modality"])},

@@ -1,4 +1,4 @@
-"""The networks as torch modules, with the parameter names of nnU-Net v2's; importing it loads torch."""
+"""The networks as torch modules, with nnU-Net v2's parameter names; an import of this package loads torch."""
 
 from nnplug_nnunet.networks.blocks import Layers
 from nnplug_nnunet.networks.names import from_nnunet, to_nnunet

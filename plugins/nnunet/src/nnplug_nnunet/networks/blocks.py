@@ -1,4 +1,4 @@
-"""Convolution blocks. Attribute names are part of the format of weights: they are those of nnU-Net v2's networks."""
+"""Convolution blocks. Attribute names are part of the weights' format: they are those of nnU-Net v2's networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
 
 NEGATIVE_SLOPE = 0.01
-"""Of every leaky ReLU, and of the initialisation that goes with it."""
+"""The slope of every leaky ReLU, and of the matching initialisation."""
 
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _JOINED_CONV = {2: JoinedConv2d, 3: JoinedConv3d}
@@ -30,10 +30,10 @@ class Layers:
     """The elementary layers of one network, chosen once.
 
     Attributes:
-        dimensions: spatial axes, 2 or 3.
-        norm: what normalises after each convolution.
+        dimensions: number of spatial axes, 2 or 3.
+        norm: the normalisation after each convolution.
         dropout: probability that a channel is dropped after each convolution; 0 for none.
-        bias: whether convolutions add one.
+        bias: whether convolutions add a bias.
     """
 
     dimensions: Literal[2, 3]
@@ -44,34 +44,34 @@ class Layers:
     def conv(
         self, channels: int, outputs: int, kernel: Sequence[int], stride: Sequence[int], *, bias: bool | None = None
     ) -> nn.Module:
-        """A convolution that keeps the size at stride 1; kernels are odd."""
+        """Return a convolution that keeps the size at stride 1; kernel sizes are odd."""
         padding = tuple((k - 1) // 2 for k in kernel)
         bias = self.bias if bias is None else bias
         return _CONV[self.dimensions](channels, outputs, tuple(kernel), tuple(stride), padding, bias=bias)  # type: ignore[arg-type]
 
     def joined_conv(self, channels: int, outputs: int, kernel: Sequence[int]) -> nn.Module:
-        """Return a convolution at stride 1 of a list of images, which have `channels` together."""
+        """Return a convolution at stride 1 of a list of images that have `channels` channels together."""
         padding = tuple((k - 1) // 2 for k in kernel)
         return _JOINED_CONV[self.dimensions](channels, outputs, tuple(kernel), 1, padding, bias=self.bias)  # type: ignore[arg-type]
 
     def pointwise(self, channels: int, outputs: int, *, bias: bool) -> nn.Module:
-        """A 1x1 convolution."""
+        """Return a 1x1 convolution."""
         return self.conv(channels, outputs, self.ones, self.ones, bias=bias)
 
     def upsampling(self, channels: int, outputs: int, stride: Sequence[int]) -> nn.Module:
-        """A transposed convolution whose windows do not overlap: it undoes a stride."""
+        """Return a transposed convolution whose windows do not overlap: it reverses a stride."""
         return _TRANSPOSED[self.dimensions](channels, outputs, tuple(stride), tuple(stride), bias=self.bias)  # type: ignore[arg-type]
 
     def pool(self, stride: Sequence[int]) -> nn.Module:
-        """Average pooling without overlap."""
+        """Return average pooling without overlap."""
         return _POOL[self.dimensions](tuple(stride), tuple(stride))  # type: ignore[arg-type]
 
     def normalisation(self, channels: int) -> nn.Module:
-        """With learned scale and shift per channel."""
+        """Return a normalisation with a learned scale and shift per channel."""
         return _NORM[self.norm][self.dimensions](channels, eps=1e-5, affine=True)
 
     def drop(self) -> nn.Module:
-        """Dropout of whole channels, or nothing."""
+        """Return dropout of whole channels, or an identity if the probability is 0."""
         return _DROPOUT[self.dimensions](self.dropout) if self.dropout else nn.Identity()
 
     @property
@@ -84,7 +84,7 @@ class ConvBlock(nn.Sequential):
     """Convolution, dropout, normalisation, leaky ReLU: (B, channels, *size) -> (B, outputs, *size / stride)."""
 
     def __init__(self, layers: Layers, conv: nn.Module, outputs: int) -> None:
-        """Begin with `conv`, which gives `outputs` channels."""
+        """Begin with `conv`, which returns `outputs` channels."""
         super().__init__()
         self.conv = conv
         self.dropout = layers.drop()
@@ -93,38 +93,38 @@ class ConvBlock(nn.Sequential):
 
 
 class LinearConvBlock(nn.Sequential):
-    """Convolution and normalisation: the end of a path that is added to another before it is activated."""
+    """Convolution and normalisation without activation: the end of a path that is added to another path."""
 
     def __init__(self, conv: nn.Module, norm: nn.Module) -> None:
-        """Take the layers as they are."""
+        """Store the layers unchanged."""
         super().__init__()
         self.conv = conv
         self.norm = norm
 
 
 class ConvStack(nn.Module):
-    """Convolution blocks one after another."""
+    """A sequence of convolution blocks."""
 
     def __init__(self, layers: Layers, n: int, conv: nn.Module, outputs: int, kernel: Sequence[int]) -> None:
-        """Begin the first of `n` blocks with `conv`, which gives `outputs` channels."""
+        """Begin the first of `n` blocks with `conv`, which returns `outputs` channels."""
         super().__init__()
         first = ConvBlock(layers, conv, outputs)
         rest = (ConvBlock(layers, layers.conv(outputs, outputs, kernel, layers.ones), outputs) for _ in range(n - 1))
         self.convs = nn.Sequential(first, *rest)
 
     def forward(self, x: torch.Tensor | list[torch.Tensor]) -> torch.Tensor:
-        """Return (B, outputs, *size / stride) of what the first convolution takes."""
+        """Return features (B, outputs, *size / stride); `x` is an input of the first convolution."""
         y: torch.Tensor = self.convs(x)
         return y
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside a skip, which is pooled where there is a stride and projected where channels change."""
+    """Two convolutions beside a skip; the skip is pooled if there is a stride, and projected if the channels change."""
 
     def __init__(
         self, layers: Layers, channels: int, outputs: int, kernel: Sequence[int], stride: Sequence[int]
     ) -> None:
-        """The stride is that of the first convolution."""
+        """Give the stride to the first convolution."""
         super().__init__()
         self.conv1 = ConvBlock(layers, layers.conv(channels, outputs, kernel, stride), outputs)
         second = layers.conv(outputs, outputs, kernel, layers.ones)
@@ -138,24 +138,24 @@ class ResidualBlock(nn.Module):
             self.skip.append(LinearConvBlock(projection, layers.normalisation(outputs)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, *size) -> (B, outputs, *size / stride)."""
+        """Map (B, channels, *size) to (B, outputs, *size / stride)."""
         y: torch.Tensor = self.nonlin2(self.conv2(self.conv1(x)) + self.skip(x))
         return y
 
 
 class ResidualStack(nn.Module):
-    """Residual blocks one after another; the first has the stride."""
+    """A sequence of residual blocks; the first has the stride."""
 
     def __init__(
         self, layers: Layers, n: int, channels: int, outputs: int, kernel: Sequence[int], stride: Sequence[int]
     ) -> None:
-        """`n` blocks."""
+        """Make `n` blocks."""
         super().__init__()
         first = ResidualBlock(layers, channels, outputs, kernel, stride)
         rest = (ResidualBlock(layers, outputs, outputs, kernel, layers.ones) for _ in range(n - 1))
         self.blocks = nn.Sequential(first, *rest)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, *size) -> (B, outputs, *size / stride)."""
+        """Map (B, channels, *size) to (B, outputs, *size / stride)."""
         y: torch.Tensor = self.blocks(x)
         return y

@@ -1,7 +1,7 @@
-"""Parameter names in nnU-Net v2's state dicts and in ours.
+"""Parameter names in nnU-Net v2's state dicts and in nnplug's.
 
-Ours are theirs, each tensor once. Theirs repeat some: a convolution block also lists its layers under `all_modules`,
-and the decoder holds the encoder.
+nnplug uses the same names, each tensor once. nnU-Net repeats some tensors: a convolution block also lists its layers
+under `all_modules`, and the decoder holds the encoder.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ _END_OF_PATH = re.compile(r".*\.(conv2|skip\.\d)")
 
 
 def from_nnunet(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The state dict with each tensor once: what `UNet.state_dict` has."""
+    """Return the state dict with each tensor once, as in `UNet.state_dict`."""
     return {name: tensor for name, tensor in state.items() if not _is_alias(name)}
 
 
 def to_nnunet(state: Mapping[str, torch.Tensor], *, dropout: bool = False) -> dict[str, torch.Tensor]:
-    """The state dict with nnU-Net's repeated names, for its strict `load_state_dict`.
+    """Return the state dict with nnU-Net's repeated names, for its strict `load_state_dict`.
 
     Args:
-        state: of a `UNet`.
-        dropout: whether the network has dropout; it takes a place in `all_modules`, except in residual blocks' ends.
+        state: the state dict of a `UNet`.
+        dropout: whether the network has dropout; dropout has a position in `all_modules`, except at the ends of
+            residual blocks.
     """
     both: dict[str, torch.Tensor] = {}
     for name, tensor in state.items():
@@ -41,7 +42,7 @@ def to_nnunet(state: Mapping[str, torch.Tensor], *, dropout: bool = False) -> di
 
 
 def drop_aliases(_module: torch.nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """A load-state-dict pre-hook that removes nnU-Net's repeated names below `prefix`."""
+    """Remove nnU-Net's repeated names below `prefix`; a load-state-dict pre-hook."""
     for name in [n for n in state if n.startswith(prefix) and _is_alias(n.removeprefix(prefix))]:
         del state[name]
 

@@ -1,4 +1,4 @@
-"""U-Nets: an encoder, plain or residual, and the decoder they share."""
+"""U-Nets: a plain or residual encoder, and one decoder for both."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnplug_nnunet.networks.names import drop_aliases
 
 
 class PlainEncoder(nn.Module):
-    """Stages of convolution blocks; each begins with its stride."""
+    """Stages of convolution blocks; each stage begins with its stride."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class PlainEncoder(nn.Module):
         strides: Sequence[Sequence[int]],
         n_conv: Sequence[int],
     ) -> None:
-        """One entry per stage, from fine to coarse."""
+        """Take one entry per stage, from fine to coarse."""
         super().__init__()
         io = pairwise((channels, *features))
         self.stages = nn.ModuleList(
@@ -33,7 +33,7 @@ class PlainEncoder(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """(B, channels, *patch) -> the output of each stage, from fine to coarse."""
+        """Map (B, channels, *patch) to the output of each stage, from fine to coarse."""
         return _each(self.stages, x)
 
 
@@ -49,7 +49,7 @@ class ResidualEncoder(nn.Module):
         strides: Sequence[Sequence[int]],
         n_blocks: Sequence[int],
     ) -> None:
-        """One entry per stage, from fine to coarse."""
+        """Take one entry per stage, from fine to coarse."""
         super().__init__()
         stem = layers.conv(channels, features[0], kernels[0], layers.ones)
         self.stem = ConvStack(layers, 1, stem, features[0], kernels[0])
@@ -60,12 +60,12 @@ class ResidualEncoder(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """(B, channels, *patch) -> the output of each stage, from fine to coarse."""
+        """Map (B, channels, *patch) to the output of each stage, from fine to coarse."""
         return _each(self.stages, self.stem(x))
 
 
 class Decoder(nn.Module):
-    """Upsamples stage by stage, joins the skip, and gives logits at every size but the coarsest."""
+    """Upsampling stage by stage, each joined with its skip; it returns logits at every size but the coarsest."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Decoder(nn.Module):
         strides: Sequence[Sequence[int]],
         n_conv: Sequence[int],
     ) -> None:
-        """Features, kernels and strides are the encoder's, from fine to coarse; `n_conv` from coarse to fine."""
+        """Take the encoder's features, kernels and strides from fine to coarse, and `n_conv` from coarse to fine."""
         super().__init__()
         down = list(zip(pairwise(features), kernels[:-1], strides[1:], strict=True))[::-1]
         self.transpconvs = nn.ModuleList(layers.upsampling(coarse, fine, s) for (fine, coarse), _, s in down)
@@ -87,7 +87,11 @@ class Decoder(nn.Module):
         self.seg_layers = nn.ModuleList(layers.pointwise(fine, outputs, bias=True) for (fine, _), _, _ in down)
 
     def forward(self, maps: list[torch.Tensor]) -> list[torch.Tensor] | torch.Tensor:
-        """Outputs of the encoder, from fine to coarse, which are used up -> logits as `UNet.forward` says."""
+        """Return the logits as `UNet.forward` does.
+
+        Args:
+            maps: outputs of the encoder, from fine to coarse; the list is empty or shorter afterwards.
+        """
         if not self.training:
             logits: torch.Tensor = self.head(self.features(maps))
             return logits
@@ -98,7 +102,7 @@ class Decoder(nn.Module):
         return levels[::-1]
 
     def features(self, maps: list[torch.Tensor]) -> torch.Tensor:
-        """As `forward`, but what the last head sees."""
+        """Return the input of the last head, at full resolution; it removes all entries of `maps`."""
         for stage in range(len(self.stages)):
             self._decode_stage(stage, maps)
         return maps.pop()
@@ -109,7 +113,7 @@ class Decoder(nn.Module):
         return self.seg_layers[-1]
 
     def _decode_stage(self, stage: int, maps: list[torch.Tensor]) -> None:
-        """Replace the two coarsest maps by one of the finer size; none outlives its use."""
+        """Replace the two coarsest maps by one of the finer size, and free each after its use."""
         joined = [self.transpconvs[stage](maps.pop()), maps.pop()]
         maps.append(self.stages[stage](joined))
 
@@ -117,12 +121,12 @@ class Decoder(nn.Module):
 class UNet(nn.Module):
     """An encoder and a decoder.
 
-    The state dict holds each tensor once. `load_state_dict` also takes that of nnU-Net v2's network, in which some
-    tensors appear under several names.
+    The state dict holds each tensor once. `load_state_dict` also accepts the state dict of nnU-Net v2's network, where
+    some tensors have several names.
     """
 
     def __init__(self, encoder: nn.Module, decoder: Decoder) -> None:
-        """Initialise the weights from torch's generator."""
+        """Initialise the weights from torch's random generator."""
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
@@ -131,11 +135,11 @@ class UNet(nn.Module):
         self.register_load_state_dict_pre_hook(drop_aliases)  # type: ignore[no-untyped-call]
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor] | torch.Tensor:
-        """Logits of patches (B, channels, *patch).
+        """Return the logits of patches (B, channels, *patch).
 
         Returns:
-            In training mode a list (B, outputs, *size) from the full resolution to the coarsest of the decoder; in
-            evaluation mode the full resolution (B, outputs, *patch) alone.
+            In training mode a list of (B, outputs, *size), from the full resolution to the coarsest of the decoder; in
+                evaluation mode the full resolution (B, outputs, *patch) alone.
         """
         logits: list[torch.Tensor] | torch.Tensor = self.decoder(self.encoder(x))
         return logits
@@ -155,7 +159,7 @@ def _each(stages: nn.ModuleList, x: torch.Tensor) -> list[torch.Tensor]:
 
 
 def _initialise(module: nn.Module) -> None:
-    """He et al. 2015 for leaky ReLUs, biases zero."""
+    """Initialise the weights as in He et al. 2015 for leaky ReLUs, and the biases with 0."""
     if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
         nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)
         if module.bias is not None:
@@ -163,7 +167,7 @@ def _initialise(module: nn.Module) -> None:
 
 
 def _begin_as_identity(module: nn.Module) -> None:
-    """Zero the last normalisation of a residual block, so that at first the block passes its skip on."""
+    """Zero the last normalisation of a residual block, so that the block begins as its skip alone."""
     if isinstance(module, ResidualBlock):
         for parameter in module.conv2.norm.parameters():
             nn.init.zeros_(parameter)

@@ -1,7 +1,7 @@
-"""Models of nnU-Net v2, read into bundles and written back.
+"""Models of nnU-Net v2: import into bundles, and export.
 
-This lives in the plugin, not in the core: it must know the options of this plugin's networks, which the core never
-reads. The command reaches `import_model` and `export_model` by name, as it reaches everything that plugins give.
+This belongs to the plugin, not the core, because it reads the options of this plugin's networks, which the core never
+reads. The command imports `import_model` and `export_model` by name, like every component.
 """
 
 from nnplug_nnunet.nnunet_models.exporting import export_checkpoint, export_model

@@ -1,4 +1,4 @@
-"""Checkpoints of nnU-Net v2: read without running anything that they hold, and written from tensors and numbers."""
+"""Checkpoints of nnU-Net v2: reading runs no code from them; writing uses tensors and numbers only."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from nnplug_nnunet.nnunet_models.vocabulary import need
 
 ALLOWED: tuple[Any, ...] = (
     multiarray.scalar,
-    (multiarray.scalar, "numpy.core.multiarray.scalar"),  # as numpy 1 wrote it
+    (multiarray.scalar, "numpy.core.multiarray.scalar"),  # its name in numpy 1
     np.dtype,
     *(type(np.dtype(code)) for code in ("f2", "f4", "f8", "i4", "i8", "?")),
 )
-"""What a checkpoint may hold besides torch's own safe list: the numbers that nnU-Net logs."""
+"""The types that a checkpoint may hold besides torch's own safe list: the numbers that nnU-Net logs."""
 
 TRAINER = "nnUNetTrainer"
 
@@ -35,9 +35,9 @@ class Checkpoint:
     Attributes:
         path: the file.
         weights: nnU-Net's state dict, memory-mapped.
-        configuration: the configuration that was trained.
+        configuration: the trained configuration.
         trainer: the trainer's class name; only recorded.
-        epoch: how many epochs had been trained.
+        epoch: number of trained epochs.
         mirror_axes: spatial axes mirrored in training.
     """
 
@@ -50,10 +50,10 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint; nothing in it is run.
+    """Read a checkpoint without running any code from it.
 
     Raises:
-        InvalidFile: it is missing, damaged, needs more than `ALLOWED`, or is no checkpoint of nnU-Net v2.
+        InvalidFile: the file is missing, damaged, needs more than `ALLOWED`, or is no checkpoint of nnU-Net v2.
     """
     data = _load(path)
     if not isinstance(data, dict) or not isinstance(data.get("network_weights"), dict):
@@ -76,7 +76,7 @@ def write_checkpoint(
     epoch: int,
     mirror_axes: tuple[int, ...],
 ) -> None:
-    """Write a checkpoint that nnU-Net v2 predicts with: tensors, texts and numbers only."""
+    """Write a checkpoint that nnU-Net v2 can predict with; it holds tensors, strings and numbers only."""
     data = {
         "network_weights": dict(weights),
         "optimizer_state": {},
@@ -108,6 +108,6 @@ def _load(path: Path) -> Any:
 
 
 def _unsafe(path: Path) -> str:
-    """The names that the checkpoint would import."""
+    """Return the names that the checkpoint would import."""
     with safe_globals(list(ALLOWED)):
         return ", ".join(sorted(get_unsafe_globals_in_checkpoint(path))) or "objects"

@@ -1,4 +1,4 @@
-"""A bundle becomes a model folder with which nnU-Net v2 predicts."""
+"""Export of a bundle as a model folder that nnU-Net v2 can predict with."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from nnplug_nnunet.nnunet_models.translation import plans_to_nnunet
 
 
 def export_model(bundle: Path, target: Path) -> None:
-    """Write `plans.json`, `dataset.json` and `fold_K/checkpoint_final.pth` as nnU-Net v2 leaves them.
+    """Write `plans.json`, `dataset.json` and `fold_K/checkpoint_final.pth` in nnU-Net v2's layout.
 
-    Of a cascade each stage gets a folder TRAINER__PLANS__CONFIGURATION of its own, as in nnU-Net's results.
+    Each stage of a cascade gets its own folder TRAINER__PLANS__CONFIGURATION, as in nnU-Net's results.
 
     Args:
         bundle: a bundle, folder or zip.
         target: a folder that does not exist yet, or is empty.
 
     Raises:
-        NnplugError: `target` holds something or lies in a bundle, or nnU-Net v2 has no such network or normalisation.
+        NnplugError: `target` is not empty or lies in a bundle, or nnU-Net v2 has no such network or normalisation.
     """
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
-        raise NnplugError(f"{target}: is there already; choose another folder")
+        raise NnplugError(f"{target}: exists already; choose another folder")
     check_folder(target, [bundle])
     refuse_inside_bundle(target)
     with unpacked(bundle) as opened, atomic_folder(target) as folder:
@@ -52,17 +52,17 @@ def export_checkpoint(
     mirror_axes: tuple[int, ...],
     epochs: int,
 ) -> None:
-    """Write one fold's weights as the checkpoint with which nnU-Net v2 predicts.
+    """Write one fold's weights as a checkpoint that nnU-Net v2 can predict with.
 
     Args:
-        weights: our safetensors file.
+        weights: nnplug's safetensors file.
         target: the checkpoint, a .pth file.
-        plans: of the training.
-        configuration: the trained one.
+        plans: plans of the training.
+        configuration: the trained configuration.
         description: the `dataset.json`.
         fold: its number as text, or "all".
         mirror_axes: spatial axes mirrored in training.
-        epochs: how many were trained.
+        epochs: number of trained epochs.
 
     Raises:
         InvalidFile: nnU-Net v2 has no such network or normalisation.

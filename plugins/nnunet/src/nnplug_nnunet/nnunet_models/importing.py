@@ -1,4 +1,4 @@
-"""A model folder of nnU-Net v2 becomes a bundle."""
+"""Import of a model folder of nnU-Net v2 as a bundle."""
 
 from __future__ import annotations
 
@@ -37,22 +37,23 @@ def import_model(
     previous: Path | None = None,
     replace: bool = False,
 ) -> None:
-    """Write a bundle of a folder that nnU-Net v2 has trained.
+    """Write a bundle from a folder that nnU-Net v2 has trained.
 
-    Of a cascade the previous stage goes with it: the final checkpoints of all its folds, which nnU-Net predicts with.
+    The bundle of a cascade includes the previous stage: the final checkpoints of all its folds, with which nnU-Net
+    predicts.
 
     Args:
         model: the folder with `plans.json`, `dataset.json` and `fold_*`.
         target: a folder, or a file that ends in ".zip".
-        registry: where the network and the normalizers come from.
-        progress: told of configurations that nnplug cannot represent and of folds left out.
-        folds: which folds; those with such a checkpoint where None (numbered ones if there are any).
-        checkpoint: of the last epoch, or of the best one.
-        previous: the folder of a cascade's previous stage; the one beside `model` in nnU-Net's layout where None.
+        registry: the installed components, to look up the network and the normalizers.
+        progress: receives notices of configurations that nnplug cannot represent.
+        folds: the folds to import; None for all with such a checkpoint (only the numbered ones if there are any).
+        checkpoint: the last epoch ("final") or the best one.
+        previous: the folder of a cascade's previous stage; None for the one beside `model` in nnU-Net's layout.
         replace: see `nnplug.models.bundle_files.check_free`.
 
     Raises:
-        NnplugError: a file is missing, unsafe or damaged, or needs what nnplug does not have; the message names it.
+        NnplugError: a file is missing, unsafe or damaged, or needs a feature that nnplug lacks; the message names it.
     """
     check_folder(target, [model] if previous is None else [model, previous])
     check_free(target, replace=replace)
@@ -66,7 +67,7 @@ def import_model(
 
 
 def _previous(model: Path, stage: str, given: Path | None) -> Path:
-    """The folder of the previous stage: TRAINER__PLANS__STAGE beside TRAINER__PLANS__CONFIGURATION."""
+    """Return the folder of the previous stage: TRAINER__PLANS__STAGE beside TRAINER__PLANS__CONFIGURATION."""
     beside = model.resolve().parent / f"{model.resolve().name.rpartition('__')[0]}__{stage}"
     if given is None and not beside.is_dir():
         raise NnplugError(
@@ -112,7 +113,7 @@ def _contents(
 
 
 def _files(model: Path, folds: Sequence[str] | None, checkpoint: str) -> dict[str, Path]:
-    """Fold -> checkpoint; nnU-Net's own rule takes "all" only where no numbered fold is there."""
+    """Return fold -> checkpoint; as in nnU-Net, "all" is used only if there are no numbered folds."""
     name = f"checkpoint_{checkpoint}.pth"
     there = {file.parent.name.removeprefix("fold_"): file for file in sorted(model.glob(f"fold_*/{name}"))}
     if not there:
@@ -135,7 +136,7 @@ def _check_alike(checkpoints: dict[str, Checkpoint]) -> None:
 
 
 def _with_providers(plans: Plans, trained: str, registry: Registry) -> Plans:
-    """Record today's network and normalizers: what prediction with this model uses."""
+    """Record the installed network and normalizers, with which this model predicts."""
     configuration = plans.configuration(trained)
     network = registry.get(Kind.ARCHITECTURE, configuration.architecture.name)
     normalizers = [registry.get(Kind.NORMALIZER, n.name) for n in configuration.normalization]
@@ -152,7 +153,10 @@ def _network(plans: Plans, trained: str, description: DatasetDescription, regist
 
 
 def _save(checkpoint: Checkpoint, network: torch.nn.Module, target: Path) -> None:
-    """Load into the network, which checks names and shapes and knows nnU-Net's repeated names, and save what it has."""
+    """Save the weights in the network's layout.
+
+    Loading into the network checks names and shapes, and drops nnU-Net's repeated names.
+    """
     try:
         network.load_state_dict(dict(checkpoint.weights))
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Networks in nnU-Net v2's plans, and in ours."""
+"""Conversion of networks between nnU-Net v2's plans and nnplug's."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _IGNORED = ("nonlin_kwargs", "deep_supervision")
 
 
 def network_from_nnunet(configuration: Mapping[str, Any], where: str) -> Choice:
-    """The network of a configuration of nnU-Net v2, of today's or of the older layout.
+    """Return the network of a configuration of nnU-Net v2, in the current or the older layout.
 
     Raises:
-        InvalidFile: nnplug has no such network, or not with such layers; the message names what it lacks.
+        InvalidFile: nnplug lacks the network or one of its layers; the message names it.
     """
     if "architecture" not in configuration:
         return _old_network(configuration, where)
@@ -31,7 +31,7 @@ def network_from_nnunet(configuration: Mapping[str, Any], where: str) -> Choice:
 
 
 def network_to_nnunet(choice: Choice, dimensions: int, where: str) -> dict[str, Any]:
-    """The `architecture` of nnU-Net v2's plans for a network of ours.
+    """Return the `architecture` of nnU-Net v2's plans for a network of nnplug.
 
     Raises:
         InvalidFile: nnU-Net v2 has no such network.
@@ -65,7 +65,7 @@ def _options(name: str, theirs: Mapping[str, Any], where: str) -> dict[str, Any]
     known = {"n_stages", *shapes, *counts, *_LAYERS, *_IGNORED}
     if strange := [key for key, value in theirs.items() if key not in known and value]:
         raise InvalidFile(
-            f"{where}: the network has {strange[0]} = {theirs[strange[0]]!r}, which nnplug's {name!r} does not know"
+            f"{where}: the network has {strange[0]} = {theirs[strange[0]]!r}, which nnplug's {name!r} does not have"
         )
     dimensions = _dimensions(theirs, where)
     return {
@@ -77,7 +77,7 @@ def _options(name: str, theirs: Mapping[str, Any], where: str) -> dict[str, Any]
 
 
 def _per_stage(value: Any, n: int) -> list[Any]:
-    """nnU-Net's networks take a number for "the same everywhere"."""
+    """Return a value per stage; a single number in nnU-Net's options means the same value everywhere."""
     return list(value) if isinstance(value, Sequence) else [value] * n
 
 
@@ -89,7 +89,7 @@ def _dimensions(theirs: Mapping[str, Any], where: str) -> int:
 
 
 def _layers(theirs: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Options that differ from the defaults; a layer that nnplug's networks cannot have is refused."""
+    """Return the options that differ from the defaults, and refuse a layer that nnplug's networks cannot have."""
     norm = str(theirs.get("norm_op")).rpartition(".")[2]
     if norm[:-2] not in _NORMS:
         raise InvalidFile(f"{where}: norm_op is {theirs.get('norm_op')!r}; nnplug's networks have {', '.join(_NORMS)}")
@@ -115,7 +115,7 @@ def _check_same(theirs: Mapping[str, Any], key: str, ours: Mapping[str, Any], wh
 
 
 def _old_network(configuration: Mapping[str, Any], where: str) -> Choice:
-    """Before nnU-Net 2.5 the plans described the network field by field; all layers were the defaults."""
+    """Return the network of plans before nnU-Net 2.5, which list its fields; all layers were the defaults."""
     class_name = translate(_OLD_CLASSES, need(configuration, "UNet_class_name", where), where, "the network")
     name = NETWORKS[class_name]
     depth = need(configuration, "n_conv_per_stage_encoder", where)

@@ -1,4 +1,4 @@
-"""Plans of nnU-Net v2 in our words, and ours in theirs."""
+"""Conversion of plans between nnU-Net v2 and nnplug."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _RESAMPLED = {"image": "data", "label": "seg", "probability": "probabilities"}
 
 
 def plans_from_nnunet(raw: Mapping[str, Any], trained: str, where: str) -> tuple[Plans, list[str]]:
-    """Plans with every configuration that nnplug can represent.
+    """Return plans with every configuration that nnplug can represent.
 
     Args:
         raw: nnU-Net's `plans.json`.
-        trained: the configuration that must be there.
-        where: how messages name the file.
+        trained: the configuration that must be present.
+        where: the file name for messages.
 
     Returns:
-        The plans, without providers and without choices for training, and a line per configuration left out.
+        The plans, without providers and without choices for training, and a line per omitted configuration.
 
     Raises:
-        InvalidFile: a key is missing, or `trained` needs something that nnplug does not have.
+        InvalidFile: a key is missing, or `trained` needs a feature that nnplug lacks.
     """
     _check_reader(raw, where)
     configurations, notes = _configurations(raw, trained, where)
@@ -62,13 +62,13 @@ def plans_from_nnunet(raw: Mapping[str, Any], trained: str, where: str) -> tuple
 def plans_to_nnunet(
     plans: Plans, configurations: Sequence[str], description: DatasetDescription, *, planner: str = "ExperimentPlanner"
 ) -> dict[str, Any]:
-    """nnU-Net's `plans.json` with some configurations.
+    """Return nnU-Net's `plans.json` with some configurations.
 
     Args:
-        plans: ours.
-        configurations: which of them.
+        plans: nnplug's plans.
+        configurations: the configurations to include.
         description: the `dataset.json`.
-        planner: nnU-Net's name of what made the plans.
+        planner: nnU-Net's name of the planner.
 
     Raises:
         InvalidFile: nnU-Net v2 lacks the network or a normalizer of a configuration.
@@ -149,7 +149,7 @@ def _resampler(theirs: Mapping[str, Any], key: str, where: str) -> Resampler:
 
 
 def _next_stage(theirs: Mapping[str, Any]) -> str | None:
-    """Return the name of the next stage; of a list of names, which nnU-Net allows, the first."""
+    """Return the name of the next stage; if nnU-Net lists several, the first."""
     stages = theirs.get("next_stage")
     return stages if isinstance(stages, str) or not stages else str(stages[0])
 

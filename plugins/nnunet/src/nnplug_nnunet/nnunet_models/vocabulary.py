@@ -1,4 +1,4 @@
-"""nnU-Net v2's names for what nnplug has components and fields for. They are looked up, never imported."""
+"""nnU-Net v2's names of nnplug's components and fields. The names are compared; nothing is imported by them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NETWORKS = {
     "dynamic_network_architectures.architectures.residual_unet.ResidualEncoderUNet": "residual-encoder-unet",
 }
 ENCODER_DEPTH = {"plain-conv-unet": "n_conv_per_stage", "residual-encoder-unet": "n_blocks_per_stage"}
-"""The option that says how deep an encoder stage is."""
+"""Network -> the option with the depth of each encoder stage."""
 
 NORMALIZERS = {
     "ZScoreNormalization": "zscore",
@@ -31,10 +31,10 @@ SEPARATE_Z_THRESHOLD = 3
 
 
 def translate(names: Mapping[str, str], name: Any, where: str, what: str) -> str:
-    """Our name for theirs.
+    """Return nnplug's name for nnU-Net's.
 
     Raises:
-        InvalidFile: there is none; the message names it and lists what there is.
+        InvalidFile: there is none; the message names it and lists the known names.
     """
     if name not in names:
         known = ", ".join(dict.fromkeys(n.rpartition(".")[2] for n in names))
@@ -43,7 +43,11 @@ def translate(names: Mapping[str, str], name: Any, where: str, what: str) -> str
 
 
 def reverse(names: Mapping[str, str], name: str, where: str, what: str) -> str:
-    """Their name for ours, the first where several mean the same; raises `InvalidFile` where there is none."""
+    """Return nnU-Net's name for nnplug's; if several names have the same meaning, the first.
+
+    Raises:
+        InvalidFile: there is none.
+    """
     for theirs, ours in names.items():
         if ours == name:
             return theirs
@@ -51,7 +55,11 @@ def reverse(names: Mapping[str, str], name: str, where: str, what: str) -> str:
 
 
 def need(data: Mapping[str, Any], key: str, where: str) -> Any:
-    """The value of a key; raises `InvalidFile` where it is missing."""
+    """Return the value of a key.
+
+    Raises:
+        InvalidFile: the key is missing.
+    """
     if key not in data:
         raise InvalidFile(f"{where}: {key!r} is missing; nnU-Net v2 writes it")
     return data[key]

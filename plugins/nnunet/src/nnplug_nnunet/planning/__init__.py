@@ -1,4 +1,4 @@
-"""nnU-Net's planners: one planning function with four budgets. Arithmetic only; no network is built."""
+"""nnU-Net's planners: one planning function with four budgets. Planning is arithmetic; it builds no network."""
 
 from nnplug_nnunet.planning.planner import NnunetPlanner, ResEncL, ResEncM, ResEncXL
 

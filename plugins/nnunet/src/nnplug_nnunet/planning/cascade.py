@@ -1,4 +1,4 @@
-"""The low resolution of a cascade."""
+"""The low-resolution stage of a cascade."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from nnplug_nnunet.planning.fit import Fit, Fitter
 from nnplug_nnunet.planning.space import Floats
 
 ENOUGH = 0.25
-"""A patch that sees this part of the image needs no lower resolution."""
+"""The share of the image that the patch must cover; with this much a lower resolution is not needed."""
 
 GROWTH = 1.03
-"""The spacing grows by this factor from try to try."""
+"""The factor by which the spacing grows from one trial to the next."""
 
 FEWER_VOXELS = 2
-"""A low resolution whose images have not so many times fewer voxels is not worth a cascade."""
+"""The least factor between the voxels of full and low resolution; below it a cascade is not worth its cost."""
 
 
 @dataclass(frozen=True)
 class LowResolution:
-    """A coarser grid and what fits there.
+    """A coarser grid and the configuration that fits there.
 
     Attributes:
-        spacing: per axis, mm.
-        median_shape: of the images at that spacing, rounded, voxels.
+        spacing: (3,) in mm.
+        median_shape: (3,) median shape of the images at that spacing, rounded, in voxels.
         fit: patch, network and batch size.
     """
 
@@ -38,17 +38,17 @@ class LowResolution:
 def low_resolution(
     fitter: Fitter, spacing: Floats, median_shape: Floats, full: Fit, training_cases: int
 ) -> LowResolution | None:
-    """Grow the spacing until the patch sees enough of the image.
+    """Grow the spacing until the patch covers enough of the image.
 
     Args:
-        fitter: plans each try.
+        fitter: plans each trial.
         spacing: target spacing (3,) of the full resolution, mm.
-        median_shape: of the images at that spacing (3,), voxels.
-        full: what fits at full resolution.
-        training_cases: how many images there are.
+        median_shape: median shape (3,) of the images at that spacing, voxels.
+        full: the fit at full resolution.
+        training_cases: number of images.
 
     Returns:
-        None where the full resolution's patch sees enough, or where little would be gained.
+        The low resolution; None if the patch covers enough at full resolution, or if the gain would be small.
     """
     low: LowResolution | None = None
     patch, coarse, voxels = full.patch_size, spacing, np.prod(median_shape)
@@ -65,6 +65,6 @@ def low_resolution(
 
 
 def _coarser(spacing: Floats) -> Floats:
-    """Grow the axes that are more than twice as fine as the coarsest, or all of them if none is."""
+    """Grow the axes that are more than twice as fine as the coarsest; if there are none, grow all axes."""
     fine = spacing.max() / spacing > 2
     return np.where(fine if fine.any() else True, spacing * GROWTH, spacing)

@@ -12,16 +12,16 @@ NORMALIZERS = {
     "rescale_to_0_1": "rescale-0-1",
     "rgb_to_0_1": "rgb-0-1",
 }
-"""Lower-case channel name -> normalizer; every other name is `OTHERWISE`."""
+"""Lower-case channel name -> normalizer; for every other name it is `OTHERWISE`."""
 
 OTHERWISE = "zscore"
 
 MASK_BELOW = 0.75
-"""Only voxels inside the nonzero mask count if cropping to it leaves less than this part of the image."""
+"""The normalisation uses the nonzero mask if cropping to it leaves less than this share of the image."""
 
 
 def is_known(channel: str) -> bool:
-    """Return whether nnU-Net derives a normalisation from that channel name."""
+    """Return whether nnU-Net derives a normalisation from this channel name."""
     return channel.casefold() in NORMALIZERS
 
 
@@ -32,9 +32,9 @@ def normalization(
 
     Args:
         channel: its name in `dataset.json`.
-        relative_size: median over cases of voxels after / before cropping.
-        registry: where normalizers are looked up.
-        normalizer: the one that the user wants for every channel.
+        relative_size: voxels after cropping divided by voxels before, the median over the cases.
+        registry: the installed components, to look up the normalizer.
+        normalizer: the normalizer that the user wants for every channel.
     """
     name = normalizer or NORMALIZERS.get(channel.casefold(), OTHERWISE)
     maskable = bool(registry.get(Kind.NORMALIZER, name).load().zeroes_outside_mask)

@@ -17,7 +17,13 @@ MIN_BATCH_SIZE = 2
 
 @dataclass(frozen=True)
 class Fit:
-    """The largest fit: a patch, its network's stages (None where it decides them itself), and the batch size."""
+    """The largest configuration that fits the budget.
+
+    Attributes:
+        patch_size: voxels per axis.
+        batch_size: patches per batch.
+        topology: the stages of the network; None if the network decides them itself.
+    """
 
     patch_size: Size
     batch_size: int
@@ -26,18 +32,18 @@ class Fit:
 
 @dataclass(frozen=True)
 class Fitter:
-    """Finds the largest patch whose network fits the budget, then the batch size.
+    """A search for the largest patch whose network fits the budget, and then for the batch size.
 
     Attributes:
-        elements: counts the feature-map elements of one sample; the topology is None where the network takes none.
-        largest_patch: of a network that takes no topology: the largest patch that it takes within a limit.
+        elements: returns the feature-map elements of one sample; the topology is None for a network that takes none.
         budget: elements that the reference batch may have.
         reference_batch: the batch size that the budget is for.
-        shrink_batch: the patch shrinks until so many samples fit.
+        shrink_batch: the patch shrinks until this number of samples fits.
         first_volume: voxels of the first patch.
         base_features: channels of the finest stage.
         max_features: channels of the coarsest stages.
-        dataset_share: the largest part of the dataset's voxels in one batch.
+        dataset_share: the largest share of the dataset's voxels in one batch.
+        largest_patch: for a network that takes no topology: returns the largest patch that it takes within a limit.
     """
 
     elements: Callable[[Topology | None, Size], int]
@@ -55,8 +61,8 @@ class Fitter:
 
         Args:
             spacing: per axis, mm.
-            median_shape: of the images at that spacing, voxels.
-            dataset_voxels: of all training cases together.
+            median_shape: median shape of the images at that spacing, voxels.
+            dataset_voxels: voxels of all training cases together.
 
         Raises:
             NnplugError: the budget is too small for any patch.
@@ -77,7 +83,7 @@ class Fitter:
         median_shape: Sequence[float],
         dataset_voxels: float,
     ) -> Fit:
-        """Shrink the patch of a network that has no stages to decide."""
+        """Shrink the patch of a network that decides its stages itself."""
         patch = largest_patch([max(1, round(n)) for n in first])
         while self._exceeds(elements := self.elements(None, patch)):
             axis = _axis_to_shorten(patch, median_shape)
@@ -99,7 +105,7 @@ class Fitter:
 
 
 def first_patch(spacing: Sequence[float], median_shape: Sequence[float], volume: int) -> list[float]:
-    """The patch of that many voxels that covers as many mm in every axis, clipped to the median shape."""
+    """Return the patch of `volume` voxels with equal length in mm along every axis, clipped to the median shape."""
     density = 1 / np.array(spacing, dtype=np.float64)
     side = (volume / np.prod(density)) ** (1 / len(spacing))
     return [min(max(round(n), 1), m) for n, m in zip((density * side).tolist(), map(float, median_shape), strict=True)]
@@ -108,9 +114,9 @@ def first_patch(spacing: Sequence[float], median_shape: Sequence[float], volume:
 def _shrink(
     patch: Size, pyramid: Pyramid, spacing: Sequence[float], median_shape: Sequence[float]
 ) -> tuple[Size, Pyramid]:
-    """Shorten the axis that covers most of the image.
+    """Shorten the axis along which the patch covers most of the image.
 
-    The step is what the strides divide *after* a trial step: a shorter patch may be pooled less often.
+    The step is the divisor *after* a trial step, because a shorter patch may have fewer poolings.
     """
     axis = _axis_to_shorten(patch, median_shape)
     shorter = _shorter(patch, axis, pyramid.divisor)
@@ -124,7 +130,7 @@ def _shrink(
 
 
 def _axis_to_shorten(patch: Size, median_shape: Sequence[float]) -> int:
-    """Return the axis along which the patch covers most of the image; of equal ones the last."""
+    """Return the axis along which the patch covers most of the image; on a tie the last."""
     share = [n / m for n, m in zip(patch, median_shape, strict=True)]
     return max(range(len(patch)), key=lambda a: (share[a], a))
 

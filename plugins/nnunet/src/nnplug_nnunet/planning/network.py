@@ -1,4 +1,4 @@
-"""The network that a plan is made for: chosen once, sized for each configuration."""
+"""The network of the plans: chosen once, sized for each configuration."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from nnplug_nnunet.planning.topology import Size
 
 @dataclass(frozen=True)
 class Network:
-    """An architecture with what is common to all configurations.
+    """An architecture with the settings that all configurations share.
 
     Attributes:
         entry: the architecture.
-        options: what the user or the recipe sets, over what the topology or the patch gives.
-        channels: of the input.
-        heads: entries of `labels`, which is what nnU-Net counts as outputs.
+        options: options of the user or the recipe; they replace those derived from the topology or the patch.
+        channels: channels of the input.
+        heads: number of entries of `labels`; nnU-Net counts these as outputs.
     """
 
     entry: ArchitectureEntry
@@ -35,29 +35,29 @@ class Network:
 
     @classmethod
     def of(cls, default: str, description: DatasetDescription, context: PlanningContext) -> Network:
-        """The architecture that the context names, or else the planner's own."""
+        """Return the architecture that the context names, or else the planner's default."""
         choice = context.choices.get(Kind.ARCHITECTURE, Choice(name=default))
         entry = context.registry.get(ARCHITECTURE, choice.name)
         return cls(entry, context.architecture_options, len(description.channel_names), description.labels.entries)
 
     @property
     def takes_topology(self) -> bool:
-        """Return whether the planner decides the network's stages, rather than the network from the patch."""
+        """Whether the planner decides the network's stages; otherwise the network derives them from the patch."""
         return self.entry.component.takes_topology
 
     def choice(self, topology: Topology | None, patch_size: Size) -> Choice:
-        """Return the network of that geometry, as plans hold it; without a topology, of that patch."""
+        """Return the network of this topology as plans hold it; without a topology, the network of this patch."""
         with attributed(self.entry.origin):
             return Choice(name=self.entry.name, options={**self._own_options(topology, patch_size), **self.options})
 
     def largest_patch(self, limit: Sequence[int]) -> Size:
-        """Return the largest patch that a network takes which decides its stages itself.
+        """Return the largest patch that the network takes, for a network that decides its stages itself.
 
         Args:
             limit: voxels per axis that the patch must not exceed.
 
         Raises:
-            InvalidPlugin: the architecture gave a patch of other axes or above the limit.
+            InvalidPlugin: the architecture returned a patch with another number of axes or above the limit.
             NnplugError: the network takes no patch within the limit.
         """
         network = patch_class(self.entry)
@@ -68,7 +68,7 @@ class Network:
         return patch
 
     def elements(self, topology: Topology | None, patch_size: Size) -> int:
-        """Elements of all feature maps of one sample."""
+        """Return the number of elements of all feature maps of one sample."""
         network = self.entry.create(self.choice(topology, patch_size).options)
         with attributed(network):
             return network.feature_map_elements(patch_size, channels=self.channels, heads=self.heads)

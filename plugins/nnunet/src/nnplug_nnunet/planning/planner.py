@@ -29,8 +29,8 @@ class NnunetPlanner:
     """nnU-Net's default planner.
 
     Attributes:
-        memory_gb: of the device that will train; None for what the preset was made for.
-        spacing: target spacing (z, y, x) in mm instead of the one that the data suggest.
+        memory_gb: memory of the training device in GB; None for the target of the preset.
+        spacing: target spacing (z, y, x) in mm; None to derive it from the dataset.
         transpose: whether the axis of the largest spacing comes first.
         base_features: channels of the finest stage; they double from stage to stage.
         max_features: channels of the coarsest stages; None for 320 in 3D and 512 in 2D.
@@ -45,7 +45,7 @@ class NnunetPlanner:
     max_features: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no plan could be made of."""
+        """Raise `ValueError` if an option allows no plans."""
         for name in ("memory_gb", "base_features", "max_features"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -54,10 +54,10 @@ class NnunetPlanner:
             raise ValueError(f"spacing is {list(self.spacing)}; expected mm above 0")
 
     def plan(self, fingerprint: Fingerprint, description: DatasetDescription, context: PlanningContext) -> Plans:
-        """Decide everything; see `nnplug.contracts.Planner`.
+        """Return the plans; see `nnplug.contracts.Planner`.
 
         Raises:
-            NnplugError: the memory target is too small for any patch, or a component that is named does not suit.
+            NnplugError: the memory target is too small for any patch, or a named component is not suitable.
         """
         space = Space.of(fingerprint, spacing=self.spacing, transpose=self.transpose)
         network = Network.of(self.preset.architecture, description, context)
@@ -77,7 +77,7 @@ class NnunetPlanner:
         )
 
     def fitter(self, budget: Budget, network: Network) -> Fitter:
-        """Return the budget that a network is fitted to, scaled to the memory target."""
+        """Return the fitter for a network, with the budget scaled to the memory target."""
         preset = self.preset
         return Fitter(
             elements=cache(network.elements),
@@ -94,28 +94,28 @@ class NnunetPlanner:
 
 @dataclass(frozen=True)
 class ResEncM(NnunetPlanner):
-    """The residual encoder for 8 GB."""
+    """nnU-Net's planner for a residual encoder and 8 GB."""
 
     preset = RESENC_M
 
 
 @dataclass(frozen=True)
 class ResEncL(NnunetPlanner):
-    """The residual encoder for 24 GB."""
+    """nnU-Net's planner for a residual encoder and 24 GB."""
 
     preset = RESENC_L
 
 
 @dataclass(frozen=True)
 class ResEncXL(NnunetPlanner):
-    """The residual encoder for 40 GB."""
+    """nnU-Net's planner for a residual encoder and 40 GB."""
 
     preset = RESENC_XL
 
 
 @dataclass(frozen=True)
 class _Maker:
-    """Makes the configurations of one plan."""
+    """Makes the configurations of one `Plans`."""
 
     planner: NnunetPlanner
     network: Network
@@ -123,14 +123,14 @@ class _Maker:
     training_cases: int
 
     def plane(self, space: Space) -> Configuration:
-        """The 2d configuration: the last two axes."""
+        """Return the 2d configuration: the last two axes."""
         spacing, shape = space.spacing[1:], space.median_shape[1:]
         fitter = self.planner.fitter(self.planner.preset.budget_2d, self.network)
         fit = fitter.fit(spacing.tolist(), shape.tolist(), self._voxels(space))
         return self._configuration(spacing, shape, fit, batch_dice=True)
 
     def volumes(self, space: Space) -> dict[str, Configuration]:
-        """The 3D configurations: none for slices, the cascade for large images."""
+        """Return the 3D configurations: none for single slices, a cascade in addition for large images."""
         spacing, shape = space.spacing, space.median_shape
         if shape[0] == 1:
             return {}
@@ -166,13 +166,13 @@ class _Maker:
 def _normalizations(
     fingerprint: Fingerprint, description: DatasetDescription, context: PlanningContext
 ) -> tuple[Normalization, ...]:
-    """One per channel: by the channel's name, unless the user names a normalizer for all."""
+    """Return one normalisation per channel: by the channel's name, unless the user names a normalizer for all."""
     wanted = context.choices.get(Kind.NORMALIZER)
     for channel in description.channel_names:
         if wanted is None and not is_known(channel):
             context.progress.notice(
-                f"channel name {channel!r} says no normalisation, so {OTHERWISE} is used (names that do: CT, zscore, "
-                "noNorm, rescale_to_0_1, rgb_to_0_1)"
+                f"channel name {channel!r} names no normalisation, so {OTHERWISE} is used (names that do: CT, "
+                "zscore, noNorm, rescale_to_0_1, rgb_to_0_1)"
             )
     size = fingerprint.median_relative_size_after_cropping
     name = None if wanted is None else wanted.name

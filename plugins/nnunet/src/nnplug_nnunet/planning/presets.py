@@ -1,4 +1,4 @@
-"""The constants in which nnU-Net's planners differ."""
+"""The constants that differ between nnU-Net's planners."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Budget:
-    """The budget of one dimensionality.
+    """The budget of 2D or of 3D configurations.
 
     Attributes:
-        elements: of feature maps, for the reference batch at the preset's memory target.
+        elements: feature-map elements of the reference batch at the preset's memory target.
         batch_size: the reference batch.
-        max_features: no stage has more channels.
+        max_features: largest number of channels of a stage.
         volume: voxels of the first patch, before it is clipped to the images and shrunk to the budget.
     """
 
@@ -24,15 +24,15 @@ class Budget:
 
 @dataclass(frozen=True)
 class Preset:
-    """A planner's constants.
+    """The constants of a planner.
 
     Attributes:
         architecture: the network, unless the user or the recipe names one.
-        memory_gb: the memory target that the budgets belong to.
-        budget_3d: of 3D configurations.
-        budget_2d: of the 2d configuration.
+        memory_gb: the memory target that the budgets belong to, GB.
+        budget_3d: budget of 3D configurations.
+        budget_2d: budget of the 2d configuration.
         shrink_at_batch_two: whether the patch shrinks until two samples fit (plain) or the reference batch (ResEnc).
-        dataset_share: the largest part of the dataset's voxels in one batch.
+        dataset_share: the largest share of the dataset's voxels in one batch.
     """
 
     architecture: str

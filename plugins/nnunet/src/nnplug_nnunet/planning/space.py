@@ -1,4 +1,4 @@
-"""Target spacing, axis order and median shape: what nnU-Net decides from spacings and shapes alone."""
+"""Target spacing, axis order and median shape, derived from spacings and shapes alone as in nnU-Net."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from nnplug.plans.fingerprint import Fingerprint
 Floats = npt.NDArray[np.float64]
 
 ANISOTROPY = 3
-"""An axis is coarse if its spacing is more than this times the others', and short if this times fewer voxels."""
+"""The factor of anisotropy: a coarse axis has a spacing this much larger than the others, and this much fewer voxels.
+"""
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Space:
     """The grid that full-resolution configurations share; axes are transposed.
 
     Attributes:
-        transpose_forward: order in which the image's (z, y, x) axes are taken.
+        transpose_forward: the order that the image's (z, y, x) axes are brought into.
         spacing: target spacing (3,) in mm.
         median_shape: median over the cases of the shape (3,) at that spacing, in voxels.
         original_median_spacing: (3,) in mm, before resampling.
@@ -36,7 +37,7 @@ class Space:
 
     @classmethod
     def of(cls, fingerprint: Fingerprint, *, spacing: tuple[float, ...] | None = None, transpose: bool = True) -> Self:
-        """Decide from the fingerprint.
+        """Derive the grid from the fingerprint.
 
         Args:
             fingerprint: spacings and shapes of the cases.
@@ -65,10 +66,10 @@ class Space:
 
 
 def target_spacing(spacings: Floats, shapes: Floats) -> Floats:
-    """The spacing (3,) in mm that images are resampled to.
+    """Return the target spacing (3,) in mm of resampling.
 
-    The median per axis; where one axis is much coarser and shorter than the others, its 10th percentile, so that
-    the finer cases keep their slices, but nothing finer than the other axes.
+    It is the median per axis. If one axis is much coarser and shorter than the others, it is the 10th percentile along
+    this axis, so that the finer cases keep their slices, but not finer than the other axes.
 
     Args:
         spacings: per case and axis (n, 3), mm.

@@ -1,4 +1,4 @@
-"""Poolings and kernels from spacing and patch size."""
+"""Strides and kernel sizes derived from spacing and patch size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from math import prod
 from nnplug.contracts import Topology
 
 SMALLEST = 4
-"""No axis is pooled below this many voxels."""
+"""No axis is pooled below this number of voxels."""
 
 Size = tuple[int, ...]
 
@@ -29,11 +29,11 @@ class Pyramid:
 
     @classmethod
     def of(cls, spacing: Sequence[float], patch_size: Sequence[float]) -> Pyramid:
-        """Pool until nothing large enough is left, the finely sampled axes first.
+        """Pool until no axis is large enough, finely sampled axes first.
 
         Args:
             spacing: per axis, mm.
-            patch_size: per axis, voxels; need not be whole.
+            patch_size: per axis, voxels; may be fractional.
         """
         axes = range(len(spacing))
         spacing, size = list(spacing), list(patch_size)
@@ -51,15 +51,15 @@ class Pyramid:
 
     @cached_property
     def divisor(self) -> Size:
-        """Return the number that each axis of a patch must be a multiple of."""
+        """The number per axis that a patch size must be a multiple of."""
         return tuple(map(prod, zip(*self.strides, strict=True)))
 
     def pad(self, patch_size: Sequence[float]) -> Size:
-        """The patch with each axis rounded up to what the strides divide."""
+        """Return the patch size with each axis rounded up to a multiple of the divisor."""
         return tuple(int(-(-n // d)) * d for n, d in zip(patch_size, self.divisor, strict=True))
 
     def topology(self, base_features: int, max_features: int) -> Topology:
-        """With features that double from stage to stage up to a limit."""
+        """Return the topology with features that double from stage to stage up to a limit."""
         features = tuple(min(base_features * 2**stage, max_features) for stage in range(len(self.strides)))
         return Topology(self.strides, self.kernel_sizes, features)
 

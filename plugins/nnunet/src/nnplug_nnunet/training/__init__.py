@@ -1,1 +1,1 @@
-"""Training as nnU-Net 2.8.1 does it: losses, deep supervision, schedules, patch sampling and the loop."""
+"""nnU-Net 2.8.1's training: losses, deep supervision, schedules, patch sampling and the loop."""

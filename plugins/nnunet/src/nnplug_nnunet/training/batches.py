@@ -1,4 +1,4 @@
-"""Batches, on the host and on their way to the device."""
+"""Batches on the host, and their copy to the device."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ class Batch:
     label: torch.Tensor
 
     def pinned(self) -> Self:
-        """In page-locked memory, from which a GPU copies while it computes."""
+        """Return the batch in page-locked memory; a GPU copies from it while it computes."""
         return replace(self, image=self.image.pin_memory(), label=self.label.pin_memory())
 
     def on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """Image and label on the device that trains."""
+        """Return image and label on the training device."""
         return self.image.to(device, non_blocking=True), self.label.to(device, non_blocking=True)
 
 
 @dataclass(frozen=True)
 class DrawnBatch:
-    """A batch that is augmented where the network learns from it.
+    """A batch that is augmented on the training device.
 
     Attributes:
-        groups: its samples, those of one size together, still on the host.
-        augmentation: what to do with them.
+        groups: its samples, grouped by size, on the host.
+        augmentation: the transforms to apply.
     """
 
     groups: tuple[DrawnSamples, ...]
     augmentation: BatchAugmentation
 
     def pinned(self) -> Self:
-        """See `Batch`."""
+        """Return the batch in page-locked memory; see `Batch`."""
         groups = [replace(g, image=g.image.pin_memory(), label=g.label.pin_memory()) for g in self.groups]
         return replace(self, groups=tuple(groups))
 
     def on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """Image (B, C, *patch) and label (B, 1, *patch), augmented."""
+        """Return the augmented image (B, C, *patch) and label (B, 1, *patch) on the training device."""
         groups = [
             replace(g, image=g.image.to(device, non_blocking=True), label=g.label.to(device, non_blocking=True))
             for g in self.groups
@@ -66,7 +66,13 @@ class DrawnBatch:
 
 @dataclass(frozen=True)
 class DrawnSample:
-    """A patch, (C, *size) and (*size), before what is drawn for it is done."""
+    """A patch before augmentation.
+
+    Attributes:
+        image: (C, *size) float32.
+        label: (*size) int16.
+        drawn: its random parameters.
+    """
 
     image: Image
     label: Label
@@ -74,7 +80,7 @@ class DrawnSample:
 
 
 def grouped(samples: Sequence[DrawnSample]) -> tuple[DrawnSamples, ...]:
-    """The samples of a batch by their sizes, each with its place in the batch."""
+    """Return the samples of a batch grouped by size, each with its position in the batch."""
     sizes = {sample.label.shape for sample in samples}
     return tuple(_group(size, samples) for size in sorted(sizes))
 

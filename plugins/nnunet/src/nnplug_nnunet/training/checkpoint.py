@@ -1,4 +1,4 @@
-"""Weights and training state on disk. Everything is written whole or not at all, and nothing is pickled."""
+"""Weights and training state on disk; a file is written completely or not at all, and without pickled objects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TrainingProgress:
         epoch: the next epoch to train.
         smoothed_dice: exponential moving average of the mean validation Dice, None before the first epoch.
         best_dice: its highest value so far.
-        best_epoch: how many epochs were trained when it was reached, or when a finished training was taken up again.
+        best_epoch: number of trained epochs at the highest value, or when a finished training was extended.
     """
 
     epoch: int = 0
@@ -32,42 +32,42 @@ class TrainingProgress:
     best_epoch: int = 0
 
     def after(self, mean_dice: float) -> TrainingProgress:
-        """The position after an epoch that ended with that mean Dice."""
+        """Return the progress after an epoch with this mean Dice."""
         old = self.smoothed_dice
         smoothed = mean_dice if old is None else _SMOOTHING * old + (1 - _SMOOTHING) * mean_dice
         return replace(self, epoch=self.epoch + 1, smoothed_dice=smoothed)
 
     def as_best(self) -> TrainingProgress:
-        """The same position, its smoothed Dice being the one to beat."""
+        """Return the same progress with its smoothed Dice as the best."""
         return replace(self, best_dice=self.smoothed_dice, best_epoch=self.epoch)
 
     @property
     def is_best(self) -> bool:
-        """Return whether the smoothed Dice is higher than ever before."""
+        """Whether the smoothed Dice is higher than ever before."""
         return self.smoothed_dice is not None and (self.best_dice is None or self.smoothed_dice > self.best_dice)
 
 
 def save_weights(network: torch.nn.Module, path: Path) -> None:
-    """Write the state dict as safetensors, in float32 and in plain memory order."""
+    """Write the state dict as safetensors: float32, contiguous."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with atomic_file(path) as temporary:
         save_file(tensors, temporary)
 
 
 def save_state(path: Path, network: torch.nn.Module, states: dict[str, Any], position: TrainingProgress) -> None:
-    """Write all that `load_state` needs: tensors, numbers and strings only."""
+    """Write the file that `load_state` reads; it holds tensors, numbers and strings only."""
     with atomic_file(path) as temporary:
         torch.save({"network": network.state_dict(), "position": asdict(position), **states}, temporary)
 
 
 def save_final_state(path: Path, states: dict[str, Any], position: TrainingProgress) -> None:
-    """Write what goes on from final weights: the optimiser's averages in half the bytes that weights take each."""
+    """Write the state that extends a finished training; optimiser averages become bfloat16, half their size."""
     with atomic_file(path) as temporary:
         torch.save({"position": asdict(position), **_halved(states)}, temporary)
 
 
 def _halved(value: Any) -> Any:
-    """The same nested dictionaries and lists with float32 tensors as bfloat16; optimisers turn them back."""
+    """Return the same nested dictionaries and lists with float32 tensors as bfloat16; optimisers convert them back."""
     if isinstance(value, dict):
         return {key: _halved(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -77,7 +77,7 @@ def _halved(value: Any) -> Any:
 
 
 def load_state(path: Path, device: torch.device) -> dict[str, Any]:
-    """Read what `save_state` wrote, without ever running code from the file.
+    """Read the file of `save_state` or `save_final_state`; no code from the file is run.
 
     Raises:
         InvalidFile: the file is damaged.

@@ -1,4 +1,4 @@
-"""`torch.compile` where it pays: tried once before a training, which goes on without it where it fails."""
+"""`torch.compile` for long trainings: tried once before a training, which continues without it if it fails."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from nnplug.runtime.device import autocast
 
 Compile = Literal["auto", "always", "never"]
 WORTH = 25_000
-"""Iterations from which "auto" compiles on a GPU: the compiler takes about a minute. A guess: no GPU was at hand."""
+"""Least number of iterations for "auto" to compile on a GPU; compiling takes about a minute. A guess, not measured."""
 
 Forward = Callable[[Tensor], Any]
-"""(B, C, *patch) -> logits, or a list of them where the network is being trained."""
+"""(B, C, *patch) -> logits; in training, a list of logits."""
 
 
 def is_wanted(choice: Compile, device: torch.device, iterations: int) -> bool:
-    """Return whether compiling pays for that many iterations. On a CPU our own layers are faster."""
+    """Return whether to compile for this number of iterations. On a CPU nnplug's own layers are faster."""
     return choice == "always" or (choice == "auto" and device.type == "cuda" and iterations >= WORTH)
 
 
 def compiled(
     network: nn.Module, shape: tuple[int, ...], *, dtype: torch.dtype | None, notice: Callable[[str], None]
 ) -> Forward:
-    """The network compiled, or as it is where that fails.
+    """Return the compiled network, or the network itself if compiling fails.
 
     Args:
         network: on its device; parameters and buffers keep their values.
-        shape: of a batch, (B, C, *patch).
-        dtype: what convolutions compute in, None for float32.
-        notice: told why it is not compiled.
+        shape: shape of a batch, (B, C, *patch).
+        dtype: the type of convolutions, None for float32.
+        notice: called with the reason if the network is not compiled.
     """
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     try:
         fast: Forward = torch.compile(network)
         _try(fast, network, shape, dtype)
-    except Exception as error:  # noqa: BLE001 - compilers fail in ways of their own
+    except Exception as error:  # noqa: BLE001 - compilers raise many types
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         notice(f"torch.compile does not work here ({reason}); the training goes on without it")
         return network
@@ -50,7 +50,7 @@ def compiled(
 
 
 def _try(fast: Forward, network: nn.Module, shape: tuple[int, ...], dtype: torch.dtype | None) -> None:
-    """A training step without optimiser, and a validation pass: what will be asked of it."""
+    """Run a training step without optimiser and a validation pass, so that a failure shows before the training."""
     image = torch.zeros(shape, device=next(network.parameters()).device)
     network.train()
     with autocast(image.device, dtype):

@@ -1,4 +1,4 @@
-"""Losses at several resolutions: the decoder's outputs against targets of their size."""
+"""Losses at several resolutions: each decoder output against a target of its size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from nnplug_nnunet.training.losses import Loss
 
 
 def weights(outputs: int) -> tuple[float, ...]:
-    """Weights of the outputs from fine to coarse: 1, 1/2, 1/4 .., the coarsest 0 unless it is alone, sum 1."""
+    """Return the weights of the outputs, fine to coarse: 1, 1/2, 1/4 .., normalised to sum 1.
+
+    The coarsest output has weight 0 unless it is the only one.
+    """
     raw = [0.5**level for level in range(outputs)]
     if outputs > 1:
         raw[-1] = 0.0
@@ -19,7 +22,7 @@ def weights(outputs: int) -> tuple[float, ...]:
 
 
 def downsample(target: Tensor, shape: Sequence[int]) -> Tensor:
-    """A target (B, 1, *patch) at a coarser shape: each voxel takes the value at its centre ("nearest-exact")."""
+    """Return a target (B, 1, *patch) at a coarser shape; a voxel takes the value at its centre ("nearest-exact")."""
     for axis, size in enumerate(shape, start=2):
         if target.shape[axis] != size:
             centres = (torch.arange(size, device=target.device) + 0.5) * (target.shape[axis] / size)
@@ -28,7 +31,15 @@ def downsample(target: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def supervised_loss(loss: Loss, outputs: Sequence[Tensor], target: Tensor) -> Tensor:
-    """The weighted sum of the loss over the outputs, from fine to coarse; outputs of weight 0 are not looked at."""
+    """Return the weighted sum of the loss over the outputs, from fine to coarse.
+
+    Outputs of weight 0 are not computed.
+
+    Args:
+        loss: the loss of one resolution.
+        outputs: logits (B, K, *size) from fine to coarse.
+        target: (B, 1, *patch).
+    """
     terms = [
         weight * loss(logits, downsample(target, logits.shape[2:]))
         for weight, logits in zip(weights(len(outputs)), outputs, strict=True)

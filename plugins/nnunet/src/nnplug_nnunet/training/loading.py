@@ -1,4 +1,4 @@
-"""Batches made by threads ahead of the training that uses them: the same ones whatever the number of threads."""
+"""Batches that threads make ahead of the training; they do not depend on the number of threads."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from nnplug_nnunet.training.patches import PatchSource, SampleIndex
 
 
 class PatchLoader:
-    """Gives the batches of a sequence of places, in order, made ahead by threads.
+    """An iterator over batches in order; threads make them ahead.
 
-    Use it in a `with` block: the threads end with it. A thread makes a whole batch, so that what is copied is copied
-    beside the training.
+    Use it in a `with` block: the threads end with the block. One thread makes a whole batch, so that copies run beside
+    the training.
     """
 
     def __init__(
         self, source: PatchSource, places: Iterable[SampleIndex], *, workers: int, pin_memory: bool = False
     ) -> None:
-        """Start the threads, no work yet.
+        """Start the threads; they have no work yet.
 
         Args:
-            source: what makes samples.
+            source: makes the samples.
             places: epoch and iteration of each batch, such as `itertools.product(range(first, epochs), range(250))`.
-            workers: threads, at least one.
+            workers: number of threads, at least one.
             pin_memory: whether batches lie in page-locked memory, for copies to a GPU.
         """
         self._source = source
@@ -46,16 +46,16 @@ class PatchLoader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Drop what waits and end the threads."""
+        """Cancel waiting batches and end the threads."""
         self._waiting.clear()
         self._pool.shutdown(cancel_futures=True)
 
     def __iter__(self) -> Iterator[Batch | DrawnBatch]:
-        """Give the batches that are left."""
+        """Return the iterator over the remaining batches."""
         return self
 
     def __next__(self) -> Batch | DrawnBatch:
-        """Give the next batch.
+        """Return the next batch.
 
         Raises:
             NnplugError: a sample failed; the message names its case.

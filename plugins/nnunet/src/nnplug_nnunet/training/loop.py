@@ -1,4 +1,4 @@
-"""The training loop: epochs of patches, a validation after each, and a state from which a kill is survived."""
+"""The training loop: epochs of patches, a validation after each, and a state to continue from after a kill."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ from nnplug_nnunet.training.patches import PatchSource, Stream
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
 from nnplug_nnunet.training.throttle import Throttle
 
-# Of the time, what saving may take: after a kill at most twenty saves' worth of training is done again.
+# Largest shares of the time; so a kill loses at most the training time of twenty saves.
 _SAVING, _DRAWING = 1 / 20, 1 / 100
-_DROPOUT = 3  # the stream of random numbers that torch's own layers draw from
+_DROPOUT = 3  # the random stream of torch's own layers
 
 
 def train(options: PatchOptions, task: TrainingTask) -> None:
@@ -58,10 +58,10 @@ def train(options: PatchOptions, task: TrainingTask) -> None:
 
 
 class Training:
-    """One fold on its way: network, optimiser and position, and where they are kept."""
+    """The training of one fold: network, optimiser, progress, and their files."""
 
     def __init__(self, options: PatchOptions, task: TrainingTask) -> None:
-        """Move the network to the device and go to where an earlier start was stopped."""
+        """Move the network to the device, and restore the state of an interrupted training."""
         self.options, self.task, self.world = options, task, task.world
         dimensions = task.configuration.dimensions
         self.network = task.network.to(task.device)
@@ -73,14 +73,14 @@ class Training:
         self.network = task.accelerate(self.network, Workload(task.device, "training", self.dtype))
         self.position = TrainingProgress()
         self._saving, self._drawing = Throttle(_SAVING), Throttle(_DRAWING, expected=1.0)
-        self._said: set[str] = set()
+        self._noticed: set[str] = set()
         if task.run.state.exists():
             self._restore()
         self._check_together()
         self._compute = self._compiled()
 
     def run(self) -> None:
-        """Train the epochs that are left, then leave the final weights and remove the state."""
+        """Train the remaining epochs, then write the final weights and remove the state."""
         options, task = self.options, self.task
         self._index_cases()
         if self.world.is_main:
@@ -105,12 +105,12 @@ class Training:
 
     @property
     def _is_stuck(self) -> bool:
-        """Return whether the Dice has not risen for as many epochs as the user allows."""
+        """Whether the Dice has not risen for `patience` epochs."""
         patience = self.options.patience
         return patience is not None and self.position.epoch - self.position.best_epoch >= patience
 
     def _index_cases(self) -> None:
-        """Draw the patch centres of cases that lack them: a subclass's entry may not name `PatchCentres`."""
+        """Draw the patch centres of cases that lack them, because a subclass's entry may not name `PatchCentres`."""
         task = self.task
         if self.world.is_main:
             names, threads = sorted({*task.training, *task.validation}), LocalExecutor(max(task.workers, 1))
@@ -126,8 +126,8 @@ class Training:
         place = (epoch, self.world.rank) if self.world.rank else (epoch,)
         torch.manual_seed(int(generator(self.task.seed, _DROPOUT, *place).integers(2**62)))
         train_loss, waited = self._learn(training, advance)
-        self.world.copy_from_leader(self.network.buffers())  # statistics of batch normalisation are each rank's own
-        val_loss, per_class = self._watch(validation)
+        self.world.copy_from_leader(self.network.buffers())  # batch normalisation's statistics differ per rank
+        val_loss, per_class = self._validate(validation)
         self.position = self.position.after(mean_dice(per_class))
         if self.world.is_main:
             line = LogLine(
@@ -145,16 +145,16 @@ class Training:
         self._keep()
 
     def _learn(self, batches: PatchLoader, advance: Advance) -> tuple[float, float]:
-        """Train on an epoch's batches; gives the mean loss and the seconds spent waiting for data."""
+        """Train on an epoch's batches; return the mean loss and the seconds spent waiting for data."""
         self.network.train()
         losses, waited = [], 0.0
         dice = self.position.smoothed_dice
         latest = f"epoch {self.position.epoch + 1}" + (f", Dice {dice:.3f}" if dice is not None else "")
         first = self.position.epoch * self.options.iterations_per_epoch
         for iteration in range(first, first + self.options.iterations_per_epoch):
-            asked = time.monotonic()
+            requested = time.monotonic()
             batch = next(batches)
-            waited += time.monotonic() - asked
+            waited += time.monotonic() - requested
             losses.append(self._step(batch, self.options.learning_rate(iteration)))
             advance(latest)
         return self._mean(losses, "training"), waited
@@ -178,9 +178,9 @@ class Training:
         return float(self.optimizer.param_groups[0]["lr"])
 
     @torch.no_grad()
-    def _watch(self, batches: PatchLoader) -> tuple[float, list[float]]:
-        """Look at an epoch's validation batches; gives the mean loss and the pseudo Dice per class."""
-        # instance normalisation knows no other mode, and batch normalisation must use its running statistics
+    def _validate(self, batches: PatchLoader) -> tuple[float, list[float]]:
+        """Compute an epoch's validation; return the mean loss and the pseudo Dice per class."""
+        # batch normalisation must use its running statistics; instance normalisation has no other mode
         self.network.eval()
         losses, counts = [], []
         for batch in islice(batches, self.options.val_iterations_per_epoch):
@@ -190,19 +190,19 @@ class Training:
         return self._mean(losses, "validation"), dice(self.world.sum(torch.stack(counts).sum(0)))
 
     def _forward(self, batch: Batch | DrawnBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """The loss, the logits at full resolution and the target, on the device."""
+        """Return the loss, the logits at full resolution and the target, on the device."""
         image, target = batch.on(self.task.device)
         with autocast(self.task.device, self.dtype):
             outputs = self._compute(image)
         scales: Sequence[Tensor] = [outputs] if isinstance(outputs, Tensor) else outputs
         if self.network.training and len(scales) == 1:
-            self._say_once("the network gives logits at one resolution; it is trained without deep supervision")
+            self._notice_once("the network gives logits at one resolution; it is trained without deep supervision")
         used = scales if self.options.deep_supervision else scales[:1]
         return supervised_loss(self.loss, [logits.float() for logits in used], target), scales[0], target
 
-    def _say_once(self, notice: str) -> None:
-        if self.options.deep_supervision and notice not in self._said:
-            self._said.add(notice)
+    def _notice_once(self, notice: str) -> None:
+        if self.options.deep_supervision and notice not in self._noticed:
+            self._noticed.add(notice)
             self.task.progress.notice(notice)
 
     def _mean(self, losses: list[Tensor], what: str) -> float:
@@ -215,7 +215,7 @@ class Training:
         return mean
 
     def _compiled(self) -> Forward:
-        """The network, compiled where that pays."""
+        """Return the network, compiled if that saves time."""
         task, left = self.task, self.options.epochs - self.position.epoch
         if not is_wanted(self.options.compile, task.device, left * self.options.iterations_per_epoch):
             return self.network
@@ -225,7 +225,7 @@ class Training:
         return compiled(self.network, shape, dtype=self.dtype, notice=task.progress.notice)
 
     def _precision(self) -> torch.dtype | None:
-        """Return the type that convolutions compute in, None for float32."""
+        """Return the type of convolutions, None for float32."""
         if self.options.precision == "auto":
             return autocast_dtype(self.task.device)
         return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.options.precision]
@@ -259,12 +259,16 @@ class Training:
         return PatchLoader(source, places, workers=workers, pin_memory=task.device.type == "cuda")
 
     def _batched(self, context: AugmentationContext) -> BatchAugmentation | None:
-        """Return the augmentation on the device, where a GPU trains and the augmenter can: threads are too slow."""
+        """Return the augmentation on the device, or None for the threads.
+
+        The device is the default on a GPU, because threads are too slow for it. It is also None if the augmenter has no
+        batches.
+        """
         chosen = {"auto": self.task.device.type == "cuda", "device": True, "threads": False}[self.options.augment_on]
         return self.task.augmenter.bind_batches(context) if chosen else None
 
     def _keep(self) -> None:
-        """Keep the best weights at once, state and picture as often as that costs little."""
+        """Save better weights at once; save state and picture as often as their share of the time allows."""
         if self.position.is_best:
             self.position = self.position.as_best()
             if self.world.is_main:
@@ -285,16 +289,16 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.position = TrainingProgress(**state["position"])
-        if is_extension:  # saved at once, since the final weights will be replaced
+        if is_extension:  # saved at once, because this training replaces the final weights
             self.position = replace(self.position, best_epoch=self.position.epoch)
             if self.world.is_main:
                 save_state(self.task.run.state, self.network, self._states(), self.position)
 
     def _check_together(self) -> None:
-        """Refuse a batch that cannot be shared, and ranks that go on from different epochs.
+        """Raise unless all processes can train together.
 
         Raises:
-            NnplugError: as said.
+            NnplugError: the batch has fewer samples than there are devices, or the processes read different states.
         """
         batch, size = self.task.configuration.batch_size, self.world.size
         if batch < size:

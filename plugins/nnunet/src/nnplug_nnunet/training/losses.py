@@ -1,6 +1,6 @@
 """Losses of nnU-Net 2.8.1: soft Dice with cross-entropy or, for regions, binary cross-entropy.
 
-Logits are (B, K, *patch) float, targets (B, 1, *patch) whole numbers. An ignore label takes part in nothing.
+Logits are (B, K, *patch) float, targets (B, 1, *patch) integers. Voxels with the ignore label do not count.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ class Loss(Protocol):
     """A scalar to minimise, for one resolution."""
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Compare logits (B, K, *patch) with a target (B, 1, *patch)."""
+        """Return a scalar from logits (B, K, *patch) and a target (B, 1, *patch)."""
         ...
 
 
 def make_loss(name: LossName, labels: Labels, *, batch_dice: bool, world: World = SINGLE_PROCESS) -> Loss:
-    """The loss with that name for classes, or its counterpart for regions.
+    """Return the loss of this name for classes, or its counterpart for regions.
 
     Args:
-        name: which of the terms are added up.
+        name: the terms that are summed.
         labels: classes or regions, and the ignore label.
-        batch_dice: sum Dice over the batch as if it were one volume.
-        world: who has the rest of the batch: every rank gets the loss of the whole.
+        batch_dice: whether Dice sums over the batch as if it were one volume.
+        world: the processes that share the batch; every rank gets the loss of the whole batch.
     """
     if labels.has_regions:
         return RegionLoss(name, labels.foreground, labels.ignore, batch_dice, world)
@@ -44,13 +44,13 @@ def make_loss(name: LossName, labels: Labels, *, batch_dice: bool, world: World 
 
 @dataclass(frozen=True)
 class ClassLoss:
-    """For exclusive classes: softmax Dice without the background, plus cross-entropy.
+    """The loss for exclusive classes: softmax Dice without the background, plus cross-entropy.
 
     Attributes:
-        name: which of the terms are added up.
-        ignore: label value that takes part in nothing, or None.
-        batch_dice: sum Dice over the batch as if it were one volume.
-        world: who has the rest of the batch.
+        name: the terms that are summed.
+        ignore: label value of voxels that do not count, or None.
+        batch_dice: whether Dice sums over the batch as if it were one volume.
+        world: the processes that share the batch.
     """
 
     name: LossName
@@ -83,14 +83,14 @@ class ClassLoss:
 
 @dataclass(frozen=True)
 class RegionLoss:
-    """For overlapping regions: sigmoid Dice of every region, plus binary cross-entropy.
+    """The loss for overlapping regions: sigmoid Dice of every region, plus binary cross-entropy.
 
     Attributes:
-        name: which of the terms are added up.
+        name: the terms that are summed.
         regions: label values of each region, in the order of the logits.
-        ignore: label value that takes part in nothing, or None.
-        batch_dice: sum Dice over the batch as if it were one volume.
-        world: who has the rest of the batch.
+        ignore: label value of voxels that do not count, or None.
+        batch_dice: whether Dice sums over the batch as if it were one volume.
+        world: the processes that share the batch.
     """
 
     name: LossName
@@ -115,21 +115,23 @@ class RegionLoss:
 
 
 def region_masks(target: Tensor, regions: tuple[tuple[int, ...], ...]) -> Tensor:
-    """One boolean channel per region from a label map (B, 1, *patch)."""
+    """Return boolean masks (B, regions, *patch) of a label map (B, 1, *patch)."""
     return torch.cat([torch.isin(target, target.new_tensor(values)) for values in regions], dim=1)
 
 
 def soft_dice(
     probabilities: Tensor, reference: Tensor, valid: Tensor | None, *, batch_dice: bool, world: World = SINGLE_PROCESS
 ) -> Tensor:
-    """Mean soft Dice over channels (and samples, unless `batch_dice`): (2 sum(p y) + s) / (sum p + sum y + s).
+    """Return the mean soft Dice over channels (and samples, unless `batch_dice`).
+
+    The score is (2 sum(p y) + s) / (sum p + sum y + s).
 
     Args:
         probabilities: (B, C, *patch).
         reference: (B, C, *patch) boolean.
-        valid: (B, 1, *patch) boolean, or None where every voxel counts.
-        batch_dice: sum over the batch as well.
-        world: who has the rest of the batch.
+        valid: (B, 1, *patch) boolean; None if every voxel counts.
+        batch_dice: whether to sum over the batch as well.
+        world: the processes that share the batch.
     """
     probabilities = probabilities.float()
     if valid is not None:
@@ -145,9 +147,9 @@ def soft_dice(
 
 
 def _reduce(entropy: Tensor, counted: Tensor | None, name: LossName, voxels: Tensor | None, world: World) -> Tensor:
-    """Mean of the entropy over valid voxels, or of its largest tenth.
+    """Return the mean of the entropy over valid voxels, or over its largest tenth.
 
-    With an ignore label the sum over all channels is divided by the number of valid *voxels*, as nnU-Net does.
+    With an ignore label the sum over all channels is divided by the number of valid *voxels*, as in nnU-Net.
     """
     entropy = entropy.float()
     if name.endswith("topk"):

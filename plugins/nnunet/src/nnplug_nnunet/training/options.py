@@ -16,27 +16,27 @@ from nnplug_nnunet.training.compiling import Compile
 from nnplug_nnunet.training.losses import LossName
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
-SampleIndex = Literal["auto", "device", "threads"]
+AugmentOn = Literal["auto", "device", "threads"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchOptions(ABC):
-    """The options that the training loop reads, and the two methods that decide how a gradient moves the weights.
+    """The options that the training loop reads, and two methods that define the optimiser and its learning rate.
 
     Attributes:
         epochs: epochs of training.
-        iterations_per_epoch: batches to learn from per epoch.
-        val_iterations_per_epoch: batches to watch per epoch.
+        iterations_per_epoch: training batches per epoch.
+        val_iterations_per_epoch: validation batches per epoch.
         loss: soft Dice, cross-entropy (binary for regions), the highest tenth of the entropy, or sums of them.
-        deep_supervision: whether coarser decoder outputs are trained too.
-        mirroring: whether patches are mirrored; prediction follows.
+        deep_supervision: whether the loss includes coarser decoder outputs.
+        mirroring: whether patches are mirrored, in training and in prediction.
         oversampling: share of a batch whose patches are centred on foreground.
         gradient_clip: largest norm of the gradient.
-        patience: epochs without a better smoothed Dice after which training ends early; None for never, as nnU-Net.
-        precision: of the network's arithmetic; "auto" is the fastest that the device trains well in.
-        augment_on: where patches are transformed: in the threads that cut them, or in batches on the device that
-            trains, where the augmenter can (else in the threads). "auto" is the device if it is a CUDA GPU.
-        compile: whether `torch.compile` translates the network; "auto" does for long trainings on a CUDA GPU.
+        patience: epochs without a better smoothed Dice before training ends early; None for never, as in nnU-Net.
+        precision: number type of the network's arithmetic; "auto" is the fastest that the device trains well in.
+        augment_on: where patches are augmented: in the threads that cut them, or in batches on the training device if
+            the augmenter supports it (else in the threads). "auto" is the device if it is a CUDA GPU.
+        compile: whether `torch.compile` compiles the network; "auto" does for long trainings on a CUDA GPU.
     """
 
     epochs: int = 1000
@@ -49,11 +49,11 @@ class PatchOptions(ABC):
     gradient_clip: float = 12.0
     patience: int | None = None
     precision: Precision = "auto"
-    augment_on: SampleIndex = "auto"
+    augment_on: AugmentOn = "auto"
     compile: Compile = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse numbers with which nothing would be learnt."""
+        """Raise `InvalidOptions` if a number is out of range."""
         self.check_positive("epochs", "iterations_per_epoch", "val_iterations_per_epoch", "gradient_clip")
         if self.patience is not None and self.patience < 1:
             raise InvalidOptions(f"trainer option patience is {self.patience}; it must be at least 1, or null")
@@ -62,15 +62,15 @@ class PatchOptions(ABC):
 
     @abstractmethod
     def make_optimizer(self, network: torch.nn.Module) -> torch.optim.Optimizer:
-        """Return the optimizer. Its state dict, which is saved, holds tensors, numbers and strings only.
+        """Return the optimiser; its saved state dict holds tensors, numbers and strings only.
 
         Args:
-            network: on its device, all of its parameters to be learnt.
+            network: on its device; all of its parameters are trained.
         """
 
     @abstractmethod
     def learning_rate(self, iteration: int) -> float:
-        """The learning rate of all parameter groups in an iteration: of nothing but its number and the options.
+        """Return the learning rate of all parameter groups; it depends only on the iteration and the options.
 
         Args:
             iteration: counted from 0 to `iterations` - 1 over the whole training.
@@ -78,15 +78,15 @@ class PatchOptions(ABC):
 
     @property
     def iterations(self) -> int:
-        """Batches to learn from in the whole training."""
+        """The number of training batches of the whole training."""
         return self.epochs * self.iterations_per_epoch
 
-    def length(self, task: TrainingTask) -> TrainingLength:  # noqa: ARG002 - the same for any number of cases
+    def length(self, task: TrainingTask) -> TrainingLength:  # noqa: ARG002 - independent of the number of cases
         """Return the iterations of all epochs; `patience` may end the training earlier."""
         return TrainingLength(self.iterations, self.epochs * self.val_iterations_per_epoch, self.epochs)
 
     def options_for(self, length: TrainingLength) -> Mapping[str, Any]:
-        """See `nnplug.contracts.Trainer`."""
+        """Return the options for a training of this length; see `nnplug.contracts.Trainer`."""
         return {
             "epochs": length.log_lines,
             "iterations_per_epoch": ceil(length.iterations / length.log_lines),
@@ -94,15 +94,15 @@ class PatchOptions(ABC):
         }
 
     def check_positive(self, *names: str) -> None:
-        """Refuse options that are not above 0; for the `__post_init__` of subclasses.
+        """Raise unless these options are above 0; for the `__post_init__` of subclasses.
 
         Raises:
-            InvalidOptions: the first of them.
+            InvalidOptions: an option is 0 or less; the message names the first.
         """
         for name in names:
             if getattr(self, name) <= 0:
                 raise InvalidOptions(f"trainer option {name} is {getattr(self, name)}; it must be above 0")
 
     def mirror_axes(self, dimensions: int) -> tuple[int, ...]:
-        """All spatial axes, or none."""
+        """Return all spatial axes, or none without mirroring."""
         return tuple(range(dimensions)) if self.mirroring else ()

@@ -1,4 +1,4 @@
-"""Draw the voxels that patches may be centred on. Preprocessing calls it, so nothing here imports torch."""
+"""Draw the voxels that patches are centred on. Preprocessing imports this module, so it does not import torch."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ _LEAST_SHARE = 0.01
 
 @dataclass(frozen=True)
 class PatchCentres(CaseIndexer):
-    """The case index of nnU-Net's sampling: voxels of each class, and of all that is annotated.
+    """The case index of nnU-Net's sampling: voxels of each class, and of the annotated part.
 
-    The index holds the array `voxels`, (n, 3) int32 rows of (z, y, x), and how many of its rows belong to each class or
-    region (`foreground`, in the order of the rows) and to all annotated voxels (`annotated`, None without an ignore
-    label).
+    The index holds the array `voxels`, (n, 3) int32 rows of (z, y, x), and the number of rows per class or region
+    (`foreground`, in the order of the rows) and of annotated voxels (`annotated`, None without an ignore label).
     """
 
     version: ClassVar[int] = 1
@@ -53,17 +52,21 @@ class PatchCentres(CaseIndexer):
 
 
 def candidates(case: StoredCase) -> Candidates:
-    """Return the voxels of a stored case, read row by row.
+    """Return the stored patch centres of a case, read row by row.
 
     Raises:
-        NnplugError: the case was stored without them.
+        NnplugError: the case is stored without them.
     """
     foreground, annotated = stored_voxels(case)
     return Candidates(tuple(foreground.values()), annotated)
 
 
 def stored_voxels(case: StoredCase) -> tuple[Mapping[str, StoredArray], StoredArray | None]:
-    """Return what `draw_voxels` drew for a stored case; raises as `candidates`."""
+    """Return the stored result of `draw_voxels` for a case.
+
+    Raises:
+        NnplugError: the case is stored without patch centres.
+    """
     arrays, values = case.index.arrays, case.index.values
     if "voxels" not in arrays or "foreground" not in values:
         raise NnplugError(f"case {case.name!r} is stored without patch centres. Run nnplug preprocess again.")
@@ -77,15 +80,17 @@ def stored_voxels(case: StoredCase) -> tuple[Mapping[str, StoredArray], StoredAr
 
 
 def draw_voxels(label: npt.NDArray[np.int16], labels: Labels) -> tuple[dict[str, Voxels], Voxels | None]:
-    """Draw voxels to centre patches on: at least 10,000 and 1 % of each class or region, or all, as nnU-Net does.
+    """Draw the voxels to centre patches on, as in nnU-Net.
+
+    Each class or region gives at least 10,000 voxels and 1 %, or all if it has fewer.
 
     Args:
-        label: (z, y, x), prepared.
+        label: (z, y, x) int16, preprocessed.
         labels: classes or regions.
 
     Returns:
-        key of the class or region -> (n, 3) of (z, y, x); and the same of all annotated voxels, those outside the
-        nonzero mask included, where there is an ignore label.
+        key of the class or region -> (n, 3) int32 rows of (z, y, x); and, with an ignore label, the same of all
+            annotated voxels, those outside the nonzero mask included.
     """
     random = np.random.RandomState(_SEED)
     foreground = {key: _draw(label, values, random) for key, values in zip(labels.keys, labels.foreground, strict=True)}

@@ -1,6 +1,6 @@
-"""Patches of preprocessed cases: where they lie, what is cut, and which of them make a batch.
+"""Patches of preprocessed cases: their positions, their content, and their batches.
 
-Every random draw derives from (seed, stream, epoch, iteration, sample), so that any batch can be made again by itself.
+Every random draw derives from (seed, stream, epoch, iteration, sample), so that any batch can be made again alone.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ SampleIndex = tuple[int, int]
 
 
 class Stream(IntEnum):
-    """The purpose of random numbers, so that training and validation draw apart."""
+    """The purpose of random numbers, so that training and validation draw independently."""
 
     TRAINING = 1
     VALIDATION = 2
 
 
 def cut(case: StoredCase, box: PatchBox) -> tuple[Image, Label]:
-    """Read one patch of a case, and nothing else of it.
+    """Read one patch of a case; the rest of the case is not read.
 
     Returns:
-        image (C, z, y, x), 0 outside the case, and label (z, y, x), -1 outside.
+        image (C, z, y, x) float32, 0 outside the case, and label (z, y, x) int16, -1 outside.
     """
     inside, target = _overlap(box, case.label.shape)
     image = np.zeros((case.image.shape[0], *box.size), np.float32)
@@ -52,7 +52,7 @@ def cut(case: StoredCase, box: PatchBox) -> tuple[Image, Label]:
 
 
 def cut_previous(case: StoredCase, box: PatchBox) -> Label | None:
-    """The same patch of what the previous stage of a cascade predicted, (z, y, x), -1 outside; None without one."""
+    """Return the same patch of the previous stage's prediction, (z, y, x) int16, -1 outside; None without one."""
     if case.previous is None:
         return None
     inside, target = _overlap(box, case.label.shape)
@@ -62,7 +62,7 @@ def cut_previous(case: StoredCase, box: PatchBox) -> Label | None:
 
 
 def _overlap(box: PatchBox, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Return the overlap of a box and a case of that shape: as slices of the case, and of the box."""
+    """Return the overlap of a box and a case of this shape: as slices of the case, and of the box."""
     ends = [min(start + size, whole) for start, size, whole in zip(box.start, box.size, shape, strict=True)]
     starts = [min(max(start, 0), end) for start, end in zip(box.start, ends, strict=True)]
     spans = list(zip(starts, ends, box.start, strict=True))
@@ -71,21 +71,21 @@ def _overlap(box: PatchBox, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], 
 
 @dataclass(frozen=True)
 class PatchSource:
-    """Makes any sample of a training, from nothing but its place.
+    """A source of training samples; a sample depends only on its index.
 
     Attributes:
         cases: the preprocessed cases.
         names: the cases to draw from.
-        patch_size: of the network's input, (z, y, x) or (y, x).
+        patch_size: the network's input, (z, y, x) or (y, x), voxels.
         batch_size: samples per batch.
         oversampling: share of a batch that is centred on foreground.
-        seed: of the run.
+        seed: the seed of the run.
         stream: training or validation.
-        augmentation: random transforms; None only maps what is outside to background.
-        batched: the same on the device that trains, instead of in the threads; None for in the threads.
+        augmentation: random transforms; None only sets labels outside the mask to background.
+        batched: the same transforms on the training device instead of in the threads; None for the threads.
         previous_labels: values of the previous stage's label map that become channels.
-        world: who makes the other samples of a batch.
-        opened: the patch centres of the cases that were used already.
+        world: the processes that share a batch.
+        opened: patch centres of the cases that were already used.
     """
 
     cases: CaseStore
@@ -102,7 +102,7 @@ class PatchSource:
     opened: dict[str, Candidates] = field(default_factory=dict, repr=False, compare=False)
 
     def batch(self, place: SampleIndex) -> Batch | DrawnBatch:
-        """This process's share of a batch; raises as `sample` does."""
+        """Return this process's share of a batch; raises as `sample` does."""
         share = self.world.share(self.batch_size)
         if self.batched is not None:
             return DrawnBatch(grouped([self.drawn_sample(place, index) for index in share]), self.batched)
@@ -112,11 +112,11 @@ class PatchSource:
 
     @property
     def cut_size(self) -> tuple[int, int, int]:
-        """The box that is cut from a case: in 2d configurations one slice."""
+        """The size of the box that is cut from a case, (z, y, x); one slice in 2d configurations."""
         return with_slice_axis(self.augmentation.source_patch_size if self.augmentation else self.patch_size)
 
     def sample(self, place: SampleIndex, index: int) -> tuple[Image, Label]:
-        """Image (C, *patch) and label (*patch) of one sample of a batch; a cascade adds one-hot channels.
+        """Return image (C, *patch) and label (*patch) of one sample of a batch; a cascade adds one-hot channels.
 
         Raises:
             NnplugError: reading or augmenting failed; the message names the case and the step.
@@ -131,8 +131,12 @@ class PatchSource:
             return self._augment(image, label, None if previous is None else self._flat(previous)[0], rng)
 
     def drawn_sample(self, place: SampleIndex, index: int) -> DrawnSample:
-        """Cut a sample for `sample`, only as large as needed, and draw for it; raises as it does."""
-        assert self.batched is not None  # whoever calls this has one
+        """Return a sample before augmentation, cut only as large as needed, with its random parameters.
+
+        Raises:
+            NnplugError: reading failed; the message names the case.
+        """
+        assert self.batched is not None  # `batch` checks it
         name, rng = self._begin(place, index)
         with _explained(name, "reading a patch"):
             case = self.cases[name]
@@ -142,7 +146,7 @@ class PatchSource:
         return DrawnSample(image, label, drawn)
 
     def _begin(self, place: SampleIndex, index: int) -> tuple[str, np.random.Generator]:
-        """The case of a sample, and what the rest of it is drawn from."""
+        """Return the case of a sample, and the generator for the rest of the sample."""
         rng = generator(self.seed, self.stream, *place, index)
         return self.names[rng.integers(len(self.names))], rng
 
@@ -162,7 +166,7 @@ class PatchSource:
         return self.opened[case.name]
 
     def _flat(self, *arrays: Any) -> Any:
-        """Without the slice's axis, the third last, where the network sees slices."""
+        """Return the arrays without the slice axis, the third last, in 2d configurations; else unchanged."""
         return tuple(array.squeeze(-3) for array in arrays) if len(self.patch_size) == 2 else arrays
 
     def _augment(
@@ -181,7 +185,7 @@ class PatchSource:
 
 @contextmanager
 def _explained(name: str, step: str) -> Iterator[None]:
-    """Turn what goes wrong into one line that names the case and the step."""
+    """Turn an error into one line that names the case and the step."""
     try:
         yield
     except ComponentFailed as error:

@@ -1,7 +1,7 @@
 """Choose the patches of a batch: pure functions of a random generator.
 
-The rules are nnU-Net's: cases uniformly with replacement, the last third of a batch centred on foreground. In 2d
-configurations patches are (1, y, x): a slice of the case.
+The rules are nnU-Net's: cases are drawn uniformly with replacement, and the last third of a batch is centred on
+foreground. In 2d configurations a patch is (1, y, x): a slice of the case.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ Voxel = npt.NDArray[np.integer[Any]]
 
 
 class Locations(Protocol):
-    """Voxels as rows of (z, y, x): an array, or one in a file that is read row by row."""
+    """Voxels as rows of (z, y, x): an array in memory, or a file that is read row by row."""
 
     def __len__(self) -> int:
-        """The number of voxels."""
+        """Return the number of voxels."""
         ...
 
     def __getitem__(self, row: Any, /) -> Voxel:
-        """One voxel."""
+        """Return one voxel (z, y, x)."""
         ...
 
 
 @dataclass(frozen=True)
 class PatchBox:
-    """A box of voxels (z, y, x) in a case; it may reach outside.
+    """A box of voxels (z, y, x) in a case; it may extend outside.
 
     Attributes:
-        start: first voxel per axis, negative where the box begins outside.
+        start: first voxel per axis, negative if the box begins outside.
         size: voxels per axis.
     """
 
@@ -42,18 +42,18 @@ class PatchBox:
     size: tuple[int, ...]
 
     def centre(self, size: Sequence[int]) -> PatchBox:
-        """The part of it around its middle; of two middles the later voxel, as patches are cropped."""
+        """Return the part of this size around the middle; of two middles the later voxel, as in cropping."""
         starts = (s + whole // 2 - part // 2 for s, whole, part in zip(self.start, self.size, size, strict=True))
         return PatchBox(tuple(starts), tuple(size))
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The stored voxels of a case around which patches can be centred.
+    """The stored voxels of a case on which patches can be centred.
 
     Attributes:
-        foreground: per class or region, in any order; empty where the case has none.
-        annotated: voxels of every label but the ignored one, where the dataset has an ignore label, else None.
+        foreground: per class or region, in any order; empty if the case has none.
+        annotated: voxels of every label but the ignored one; None if the dataset has no ignore label.
     """
 
     foreground: Sequence[Locations]
@@ -61,26 +61,29 @@ class Candidates:
 
 
 def is_forced(sample: int, *, batch_size: int, oversampling: float) -> bool:
-    """Return whether that sample of a batch must contain foreground: the last ones must, rounded as nnU-Net rounds."""
+    """Return whether this sample of a batch must contain foreground.
+
+    The last samples of a batch must; their number is rounded as in nnU-Net.
+    """
     return sample >= round(batch_size * (1 - oversampling))
 
 
 def with_slice_axis(size: Sequence[int]) -> tuple[int, int, int]:
-    """A patch (y, x) as a box (1, y, x) of one slice; a patch (z, y, x) as it is."""
+    """Return a patch (y, x) as a box (1, y, x) of one slice; a patch (z, y, x) stays unchanged."""
     z, y, x = (1, *size) if len(size) == 2 else size
     return z, y, x
 
 
 def start_bounds(shape: Sequence[int], size: Sequence[int], network_size: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Lowest and highest start per axis of a patch that is placed anywhere.
+    """Return the lowest and highest start per axis of a patch that may lie anywhere.
 
-    A patch may leave the image by as much as it is larger than the network's input, half on each side, so that the
-    network's part of it reaches the border as often as the middle; more where the image is smaller than the patch.
+    A patch may extend outside the image by the difference to the network's input, half on each side, so that the
+    network sees the border as often as the middle. It extends further if the image is smaller than the patch.
 
     Args:
-        shape: of the case, (z, y, x).
-        size: of the patch that is cut.
-        network_size: of the part that the network sees.
+        shape: shape of the case, (z, y, x).
+        size: size of the patch to cut.
+        network_size: size of the part that the network sees.
     """
     return tuple(_bounds(*axis) for axis in zip(shape, size, network_size, strict=True))
 
@@ -99,14 +102,14 @@ def draw_patch(
     forced: bool,
     rng: np.random.Generator,
 ) -> PatchBox:
-    """SampleIndex a patch in a case.
+    """Draw the position of a patch in a case.
 
     Args:
-        shape: of the case, (z, y, x).
+        shape: shape of the case, (z, y, x).
         candidates: the case's stored voxels.
-        size: of the patch to cut, (z, y, x).
-        network_size: of the part of it that the network sees.
-        forced: whether the patch is to be centred on foreground, where the case has any.
+        size: size of the patch to cut, (z, y, x).
+        network_size: size of the part that the network sees.
+        forced: whether to centre the patch on foreground, if the case has any.
         rng: the only source of randomness.
     """
     bounds = start_bounds(shape, size, network_size)
@@ -119,7 +122,7 @@ def draw_patch(
 
 
 def _draw_centre(candidates: Candidates, *, forced: bool, rng: np.random.Generator) -> Voxel | None:
-    """A stored voxel: of a class that is present, else an annotated one, else none."""
+    """Return a stored voxel of a class that is present, else an annotated voxel, else None."""
     present: list[Locations] = [voxels for voxels in candidates.foreground if len(voxels)] if forced else []
     if not present and candidates.annotated is not None and len(candidates.annotated):
         present = [candidates.annotated]

@@ -13,7 +13,7 @@ OptimizerName = Literal["sgd", "adamw"]
 
 
 def learning_rate(schedule: ScheduleName, initial: float, epoch: int, epochs: int) -> float:
-    """The learning rate of an epoch (counted from 0) of `epochs`."""
+    """Return the learning rate of an epoch (counted from 0) of `epochs`."""
     if schedule == "poly":
         return initial * float((1 - epoch / epochs) ** 0.9)
     return initial if schedule == "constant" else initial * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
@@ -22,7 +22,7 @@ def learning_rate(schedule: ScheduleName, initial: float, epoch: int, epochs: in
 def make_optimizer(
     name: OptimizerName, parameters: Iterable[torch.nn.Parameter], *, lr: float, momentum: float, weight_decay: float
 ) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, or AdamW (which uses no `momentum`)."""
+    """Return SGD with Nesterov momentum, or AdamW (`momentum` is not used)."""
     if name == "adamw":
         return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
     return torch.optim.SGD(

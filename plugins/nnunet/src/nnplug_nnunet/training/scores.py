@@ -1,4 +1,4 @@
-"""Pseudo Dice: how well validation patches are segmented while training goes on."""
+"""Pseudo Dice: the segmentation accuracy on validation patches during training."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nnplug_nnunet.training.losses import region_masks
 
 
 def confusion(logits: Tensor, target: Tensor, labels: Labels) -> Tensor:
-    """True positives, false positives and false negatives, (3, foreground classes or regions), over a batch.
+    """Return true positives, false positives and false negatives of a batch, (3, foreground classes or regions).
 
     Args:
         logits: (B, K, *patch) at full resolution.
         target: (B, 1, *patch).
-        labels: says which channels are compared; voxels of the ignore label do not count.
+        labels: defines the channels to compare; voxels with the ignore label do not count.
     """
     predicted, reference = _masks(logits, target, labels)
     if labels.ignore is not None:
@@ -36,12 +36,12 @@ def _masks(logits: Tensor, target: Tensor, labels: Labels) -> tuple[Tensor, Tens
 
 
 def dice(counts: Tensor) -> list[float]:
-    """Dice per class from summed `confusion` counts; NaN where a class occurs in neither."""
+    """Return the Dice per class from summed `confusion` counts; NaN if a class occurs in neither map."""
     hits, wrong, missed = counts.double().cpu()
     return [float(2 * h / d) if (d := 2 * h + w + m) else math.nan for h, w, m in zip(hits, wrong, missed, strict=True)]
 
 
 def mean_dice(per_class: list[float]) -> float:
-    """The mean over the classes that occur; 0 where none does."""
+    """Return the mean over the classes that occur; 0 if there are none."""
     present = [value for value in per_class if not math.isnan(value)]
     return sum(present) / len(present) if present else 0.0

@@ -1,4 +1,4 @@
-"""The component `nnunet` of kind trainer: nnU-Net's procedure, each of its choices an option."""
+"""The component `nnunet` of kind trainer: nnU-Net's training, with its choices as options."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nnplug_nnunet.training.schedule import OptimizerName, ScheduleName, learnin
 
 @dataclass(frozen=True, kw_only=True)
 class PatchTrainer(PatchOptions):
-    """Trains as nnU-Net 2.8.1 does; a subclass decides by two methods how a gradient moves the weights.
+    """A trainer on patches as in nnU-Net 2.8.1; a subclass defines the optimiser and its learning rate.
 
-    Patches, losses, the watched Dice, checkpoints and exact resuming come with it. A subclass is a frozen data class
-    with options of its own beside those of `PatchOptions`.
+    It comes with patches, losses, a pseudo Dice per epoch, checkpoints and exact resuming. A subclass is a frozen data
+    class; it can add options to those of `PatchOptions`.
     """
 
     def extends(self, earlier: Trainer) -> bool:
-        """More epochs, or another patience, and all else the same; see `nnplug.contracts.ExtensibleTrainer`."""
+        """Return whether only epochs (not fewer) and patience differ; see `nnplug.contracts.ExtensibleTrainer`."""
         if not isinstance(earlier, PatchTrainer) or self.epochs < earlier.epochs or self == earlier:
             return False
         return replace(self, epochs=earlier.epochs, patience=earlier.patience) == earlier
@@ -33,12 +33,12 @@ class PatchTrainer(PatchOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class NnUNetTrainer(PatchTrainer):
-    """Trains as nnU-Net 2.8.1 does by default; what it needs a class each for is an option here.
+    """nnU-Net 2.8.1's default training; options replace nnU-Net's trainer subclasses.
 
     Attributes:
         optimizer: SGD with Nesterov momentum, or AdamW.
         initial_lr: learning rate of the first epoch.
-        momentum: of SGD.
+        momentum: momentum of SGD.
         weight_decay: L2 for SGD, decoupled for AdamW.
         schedule: lr x (1 - epoch / epochs)^0.9, a half cosine, or constant.
     """
@@ -50,12 +50,12 @@ class NnUNetTrainer(PatchTrainer):
     schedule: ScheduleName = "poly"
 
     def __post_init__(self) -> None:
-        """Refuse numbers with which nothing would be learnt."""
+        """Raise `InvalidOptions` if a number is out of range."""
         super().__post_init__()
         self.check_positive("initial_lr")
 
     def make_optimizer(self, network: torch.nn.Module) -> torch.optim.Optimizer:
-        """The named one, for all weights."""
+        """Return the optimiser of all weights."""
         return make_optimizer(
             self.optimizer,
             network.parameters(),
@@ -65,5 +65,5 @@ class NnUNetTrainer(PatchTrainer):
         )
 
     def learning_rate(self, iteration: int) -> float:
-        """As in nnU-Net, the same throughout an epoch."""
+        """Return the learning rate, which is constant within an epoch, as in nnU-Net."""
         return learning_rate(self.schedule, self.initial_lr, iteration // self.iterations_per_epoch, self.epochs)
