@@ -58,7 +58,7 @@ def ours(cases: int, batch: int) -> Work:
     )
     for index in range(cases):
         image = volume(index)
-        store.write(str(index), Prepared(image[None], (image > 0.3).astype(np.int16), crop_info))
+        store.write(str(index), Prepared(image[None], (image > 0.3).astype(np.int16), crop_info.data()))
 
     def read(index: int, z: int) -> None:
         case = store[str(index)]

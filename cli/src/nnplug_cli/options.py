@@ -40,7 +40,15 @@ from nnplug_cli.render import json_alone
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-PLAN_KINDS = (Kind.EXTRACTOR, Kind.PLANNER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
+PLAN_KINDS = (
+    Kind.EXTRACTOR,
+    Kind.PLANNER,
+    Kind.PREPROCESSOR,
+    Kind.ARCHITECTURE,
+    Kind.AUGMENTER,
+    Kind.TRAINER,
+    Kind.POSTPROCESSOR,
+)
 """The kinds that are chosen by name once per plan; normalizers are chosen by the planner, per channel."""
 
 

@@ -22,6 +22,7 @@ from nnplug.registry.entries import (
     NormalizerComponent,
     PlannerComponent,
     PostprocessorComponent,
+    PreprocessorComponent,
     TrainerComponent,
 )
 from nnplug.registry.loader import Plugins
@@ -47,6 +48,7 @@ __all__ = [
     "Plugins",
     "PostprocessorComponent",
     "Predictor",
+    "PreprocessorComponent",
     "Recipe",
     "TrainerComponent",
     "hookimpl",

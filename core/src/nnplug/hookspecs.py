@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         NormalizerComponent,
         PlannerComponent,
         PostprocessorComponent,
+        PreprocessorComponent,
         TrainerComponent,
     )
 
@@ -77,6 +78,17 @@ def nnplug_planners() -> Iterable[PlannerComponent]:
 
     A target satisfies `nnplug.contracts.Planner`. Planning is a pure function: the same fingerprint, dataset
     description and options give the same plans, on every machine, without a network being built.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_preprocessors() -> Iterable[PreprocessorComponent]:
+    """Offer ways from an image to the network's grid and intensities, and from logits back to the image.
+
+    A target satisfies `nnplug.contracts.Preprocessor`. The core reads, checks and stores; which part of an image is
+    kept, on which grid and with which interpolation is the preprocessor's decision. Keep torch out of the target's
+    module level: preprocessing imports it.
     """
     return ()
 

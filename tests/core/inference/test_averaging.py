@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnplug import Plugins
 from nnplug.errors import Problems
 from nnplug.inference.averaging import ensemble_folders
 from nnplug.io.images import Geometry, read_label, write_label
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
-from nnplug.runtime.progress import Silent
 
 GOLDEN = Path(__file__).parent / "golden" / "ensemble.npz"
-RUN = {"executor": LocalExecutor(1), "progress": Silent()}
+RUN = {"runtime": Runtime(Plugins(), LocalExecutor(1))}
 
 
 def geometry(shape):

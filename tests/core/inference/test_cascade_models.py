@@ -159,10 +159,10 @@ def test_the_first_stage_predicts_and_the_second_gets_its_label_map(cascade):
     assert len(np.unique(label_map)) > 1
     prepared = both.prepare(image())
     assert prepared.image.shape[1:] == (9, 10, 10)
-    box = prepared.crop_info.bounding_box
+    box = prepared.info["bounding_box"]
     inside = label_map.transpose(1, 0, 2)[tuple(slice(*sides) for sides in box)]
     assert np.array_equal(np.maximum(prepared.image[-1], 0), inside)  # both have a spacing of 1 mm
-    refined = both.labels(both.logits(prepared.image), prepared.crop_info)
+    refined = both.labels(both.logits(prepared.image), prepared.info)
     assert np.array_equal(both.predict(image()), refined)
     assert not np.array_equal(refined, label_map)
 

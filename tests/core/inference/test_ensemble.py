@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from nnplug import Plugins
 from nnplug.errors import NnplugError, Problems
 from nnplug.inference.averaging import ensemble_folders
 from nnplug.inference.ensemble import Ensemble
@@ -49,7 +50,7 @@ def test_predicting_together_equals_ensembling_what_was_stored(members, write_im
     predict_folder(together, images, tmp_path / "together", save_probabilities=True, progress=Silent())
     for name, member in zip("AB", members, strict=True):
         predict_folder(Ensemble((member,)), images, tmp_path / name, progress=Silent(), **{stored: True})
-    run = {"executor": LocalExecutor(1), "progress": Silent()}
+    run = {"runtime": Runtime(Plugins(), LocalExecutor(1))}
     ensemble_folders([tmp_path / "A", tmp_path / "B"], tmp_path / "C", save_probabilities=True, **run)
     for case in images:
         ours, theirs = (np.load(tmp_path / f / f"{case.name}.npz")["probabilities"] for f in ("together", "C"))
@@ -104,7 +105,7 @@ def test_one_member_labels_as_it_does_alone(make_model, plugins, write_image):
     image = read_image(write_image("a", volume(0)).images)
     (member,) = ensemble.members
     prepared = member.prepare(image)
-    output = member.output(member.logits(prepared.image), prepared.crop_info)
+    output = member.output(member.logits(prepared.image), prepared.info)
     assert np.array_equal(ensemble.label_map([output], image.geometry), member.predict(image))
 
 

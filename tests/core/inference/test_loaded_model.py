@@ -76,9 +76,9 @@ def test_labels_are_the_largest_of_the_probabilities(make_predictor, write_image
     predictor = make_predictor()
     prepared = predictor.prepare(read_image(write_image("a", volume()).images))
     logits = predictor.logits(prepared.image)
-    probabilities = np.stack(list(predictor.probabilities(logits, prepared.crop_info)))
+    probabilities = np.stack(list(predictor.probabilities(logits, prepared.info)))
     np.testing.assert_allclose(probabilities.sum(0), 1, atol=1e-5)
-    assert np.array_equal(probabilities.argmax(0), predictor.labels(logits, prepared.crop_info))
+    assert np.array_equal(probabilities.argmax(0), predictor.labels(logits, prepared.info))
     assert probabilities[0, 0, 0, 0] == 1
 
 
@@ -86,10 +86,10 @@ def test_regions_are_painted_in_order_and_absent_outside_the_crop(make_model, ma
     predictor = make_predictor(make_model(labels=REGIONS))
     prepared = predictor.prepare(read_image(write_image("a", volume()).images))
     logits = predictor.logits(prepared.image)
-    whole, core = probabilities = np.stack(list(predictor.probabilities(logits, prepared.crop_info)))
+    whole, core = probabilities = np.stack(list(predictor.probabilities(logits, prepared.info)))
     assert not probabilities[:, 0].any()
     expected = np.where(core > 0.5, 2, np.where(whole > 0.5, 1, 0))
-    assert np.array_equal(predictor.labels(logits, prepared.crop_info), expected)
+    assert np.array_equal(predictor.labels(logits, prepared.info), expected)
 
 
 def test_folds_are_averaged_whether_weights_stay_in_memory_or_not(make_model, make_predictor, monkeypatch):
@@ -109,8 +109,8 @@ def test_folds_are_averaged_whether_weights_stay_in_memory_or_not(make_model, ma
 def test_a_label_map_without_the_whole_images_logits_is_the_same(make_model, make_predictor, write_image, fields):
     predictor = make_predictor(make_model(**fields))
     prepared = predictor.prepare(read_image(write_image("a", volume(shape=(27, 12, 11))).images))
-    expected = predictor.labels(predictor.logits(prepared.image), prepared.crop_info)
-    assert np.array_equal(predictor.label_map(prepared.image, prepared.crop_info), expected)
+    expected = predictor.labels(predictor.logits(prepared.image), prepared.info)
+    assert np.array_equal(predictor.label_map(prepared.image, prepared.info), expected)
     assert len(np.unique(expected)) > 1
 
 
@@ -169,7 +169,7 @@ def test_weights_that_give_nan_are_refused(make_model, make_predictor, write_ima
     with pytest.raises(NnplugError, match="the network gave values that are not finite"):
         make_predictor(model).logits(prepared.image)
     with pytest.raises(NnplugError, match="the network gave values that are not finite"):
-        make_predictor(model).label_map(prepared.image, prepared.crop_info)
+        make_predictor(model).label_map(prepared.image, prepared.info)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def test_the_default_recipe_names_every_kind(plan):
     assert {kind: choice.name for kind, choice in plans.choices.items()} == {
         "extractor": "nnunet",
         "planner": "nnunet",
+        "preprocessor": "nnunet",
         "augmenter": "nnunet",
         "trainer": "nnunet",
         "postprocessor": "largest-component",
@@ -106,6 +107,8 @@ FOREIGN = """
 @hookimpl
 def nnplug_extractors(): yield ExtractorComponent("foreign", "json:JSONDecoder", "")
 @hookimpl
+def nnplug_preprocessors(): yield PreprocessorComponent("foreign", "json:JSONDecoder", "")
+@hookimpl
 def nnplug_augmenters(): yield AugmenterComponent("foreign", "json:JSONDecoder", "")
 @hookimpl
 def nnplug_trainers(): yield TrainerComponent("foreign", "json:JSONDecoder", "")
@@ -119,7 +122,7 @@ def nnplug_architectures(): yield ArchitectureComponent("foreign", "fake_nnplug_
 def nnplug_planners(): yield PlannerComponent("foreign", "fake_nnplug_foreign:Planner", "")
 @hookimpl
 def nnplug_recipes():
-    kinds = ("extractor", "planner", "augmenter", "trainer", "postprocessor")
+    kinds = ("extractor", "planner", "preprocessor", "augmenter", "trainer", "postprocessor")
     yield Recipe("foreign", dict.fromkeys(kinds, "foreign"), "every kind")
 
 class Whole:
@@ -150,7 +153,7 @@ class Planner:
 @pytest.mark.parametrize("recipe", ["foreign", None], ids=["by a recipe", "by options"])
 def test_who_names_every_kind_plans_without_nnunet(plan, install, recipe):
     install("nnplug-foreign", "foreign", FOREIGN)
-    kinds = (Kind.EXTRACTOR, Kind.PLANNER, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
+    kinds = (Kind.EXTRACTOR, Kind.PLANNER, Kind.PREPROCESSOR, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
     named = {} if recipe else dict.fromkeys(kinds, "foreign")
     plans = plan(plugins=Plugins(block=["nnplug-nnunet"]), recipe=recipe, components=named)
     assert (plans.name, plans.recipe) == ("foreign", recipe or "")
@@ -160,7 +163,7 @@ def test_who_names_every_kind_plans_without_nnunet(plan, install, recipe):
 
 def test_without_a_default_the_kinds_that_are_missing_are_named(plan):
     with pytest.raises(
-        NnplugError, match="no extractor, planner, augmenter, postprocessor is chosen: no plugin offers"
+        NnplugError, match="no extractor, planner, preprocessor, augmenter, postprocessor is chosen: no plugin offers"
     ):
         plan(plugins=Plugins(block=["nnplug-nnunet"]), components={Kind.TRAINER: "tiny"})
 
@@ -184,6 +187,7 @@ def test_every_component_that_the_plans_name_is_recorded(plan):
     assert [(p.kind, p.name, p.distribution) for p in providers] == [
         ("extractor", "nnunet", "nnplug-nnunet"),
         ("planner", "nnunet", "nnplug-nnunet"),
+        ("preprocessor", "nnunet", "nnplug-nnunet"),
         ("normalizer", "ct", "nnplug-nnunet"),
         ("architecture", "plain-conv-unet", "nnplug-nnunet"),
         ("augmenter", "nnunet", "nnplug-nnunet"),
@@ -209,7 +213,11 @@ def test_every_component_that_the_plans_name_is_recorded(plan):
         ({"recipe": "tiny", "options": {"trainer": {"epochs": "x"}}}, InvalidOptions, "trainer 'tiny': .*'epochs'"),
         ({"options": {"planner": {"memory_gb": -1}}}, InvalidOptions, "planner 'nnunet': memory_gb is -1.0"),
         ({"options": {"architecture": {"norm": "x"}}}, InvalidOptions, "architecture 'plain-conv-unet': .*'norm'"),
-        ({"options": {"normalizer": {"a": 1}}}, InvalidOptions, "normalizer.a: .*take no options"),
+        (
+            {"options": {"normalizer": {"a": 1}}},
+            InvalidOptions,
+            "normalizer.a: the planner names a normalizer per channel. Give its options there",
+        ),
         (
             {"options": {"metric": {"a": 1}}},
             InvalidOptions,

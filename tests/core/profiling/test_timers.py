@@ -92,7 +92,7 @@ def test_reads_are_counted_and_unchanged(tmp_path):
     )
     image = np.arange(60, dtype=np.float32).reshape(1, *shape)
     store, counter = CaseStore(tmp_path / "store"), Counter()
-    store.write("a", Prepared(image, image[0].astype(np.int16), crop_info))
+    store.write("a", Prepared(image, image[0].astype(np.int16), crop_info.data()))
     case = TimedStore(store, counter)["a"]
     opened = counter.seconds
     assert np.array_equal(case.image[:, 1:, :2], image[:, 1:, :2])

@@ -53,9 +53,9 @@ def test_who_names_every_kind_needs_no_default():
             (),
             None,
             (
-                "no extractor, planner, augmenter, postprocessor is chosen: no plugin offers a default recipe. Name "
-                "each with --extractor NAME --planner NAME --augmenter NAME --postprocessor NAME, or give "
-                "--recipe NAME (installed: none)."
+                "no extractor, planner, preprocessor, augmenter, postprocessor is chosen: no plugin offers a default "
+                "recipe. Name each with --extractor NAME --planner NAME --preprocessor NAME --augmenter NAME "
+                "--postprocessor NAME, or give --recipe NAME (installed: none)."
             ),
         ),
         (

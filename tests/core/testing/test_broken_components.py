@@ -23,6 +23,7 @@ GRADIENTS = {f"sends gradients to all parameters of a {axes}D network" for axes 
 SAME_GRADIENTS = {f"has the same gradients in {axes}D" for axes in (2, 3)}
 TOGETHER = {f"moves image and label together in {axes}D" for axes in (2, 3)}
 PREVIOUS = {f"takes a previous stage in {axes}D" for axes in (2, 3)}
+THERE_AND_BACK, NEXT_STAGE = "takes a label map there and back", "hands label maps to the next stage"
 RNG, ORDER = "draws from the rng alone", "gives results in the order of the items"
 
 BROKEN = {
@@ -65,6 +66,14 @@ BROKEN = {
     (Kind.NORMALIZER, "LeavesOutside"): {"normalises inside a mask"},
     (Kind.NORMALIZER, "Levels"): {"normalises a whole image"},
     (Kind.NORMALIZER, "Noisy"): {"normalises a whole image", "looks inside the mask alone"},
+    (Kind.PREPROCESSOR, "ShiftsLabel"): {THERE_AND_BACK, NEXT_STAGE},
+    (Kind.PREPROCESSOR, "InPlace"): {"prepares an image with its label map"},
+    (Kind.PREPROCESSOR, "InventsLabels"): {"prepares an image with its label map", THERE_AND_BACK, NEXT_STAGE},
+    (Kind.PREPROCESSOR, "LooksAtLabel"): {"prepares without a label map alike", NEXT_STAGE},
+    (Kind.PREPROCESSOR, "ForgetsLabels"): {"stores the way back as JSON"},
+    (Kind.PREPROCESSOR, "Overconfident"): {"gives probabilities on the image's grid"},
+    (Kind.PREPROCESSOR, "Local"): {"works in other processes"},
+    (Kind.PREPROCESSOR, "OtherShape"): {NEXT_STAGE},
     (Kind.POSTPROCESSOR, "Invents"): {"leaves an empty label map empty"},
     (Kind.POSTPROCESSOR, "Relabels"): {"applies its rule to a copy"},
     (Kind.POSTPROCESSOR, "Wavers"): {"applies its rule to a copy"},
@@ -92,6 +101,7 @@ BROKEN = {
 FLAGS = {
     Kind.ARCHITECTURE: {"takes_topology": True},
     Kind.AUGMENTER: {"takes_previous_stage": True},
+    Kind.PREPROCESSOR: {"takes_previous_stage": True},
     Kind.TRAINER: {"takes_previous_stage": True},
     (Kind.ARCHITECTURE, "Split"): {"has_linear_head": True},
 }

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import msgspec
-import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
 
+from nnplug import Plugins
 from nnplug.dataset.dataset import Dataset
-from nnplug.dataset.labels import Labels
 from nnplug.dataset.splits import Fold
 from nnplug.errors import Problems
-from nnplug.io.crop_info import CropInfo
-from nnplug.plans.plans import Choice, Resampling
+from nnplug.plans.plans import Choice
 from nnplug.registry.entries import AugmenterComponent, TrainerComponent
 from nnplug.testing.samples import DESCRIPTION, SHAPE, write_cases
 from nnplug.training.job import TrainingJob
@@ -26,50 +21,14 @@ from nnplug.training.previous_stage import (
     PreviousStageWriter,
     check_predictions_complete,
     check_takes_previous_stage,
-    on_grid,
     predicting_folds,
 )
 from nnplug.training.schedule import in_stages, is_refined
 from nnplug.workspace.layout import Workspace
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "cascade.npz")
+REGISTRY = Plugins().registry
 CASCADE = "3d_cascade_fullres"
 SPLITS = (Fold(train=("b", "c"), val=("a",)), Fold(train=("a",), val=("b", "c")))
-CLASSES = {"background": 0, "a": 1, "b": 2, "c": 3}
-REGIONS = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "tip": 3}
-GRIDS = {  # shape and spacing of the logits, wanted shape, labels: as in bench/oracle/cascade.py
-    "alike": ((9, 11, 10), (2.0, 1.5, 1.5), (16, 19, 14), CLASSES),
-    "slices": ((5, 12, 11), (5.0, 1.0, 1.1), (9, 20, 19), CLASSES),
-    "regions": ((9, 11, 10), (2.0, 1.5, 1.5), (13, 18, 17), REGIONS),
-}
-
-
-def crop_info(shape, spacing):
-    return CropInfo(
-        original_shape=shape,
-        original_spacing=spacing,
-        transpose_forward=(0, 1, 2),
-        bounding_box=tuple((0, n) for n in shape),
-        shape=shape,
-        spacing=spacing,
-    )
-
-
-def stand_in(labels, axes=3):
-    """What `on_grid` needs of a predictor."""
-    model = SimpleNamespace(description=SimpleNamespace(labels=labels))
-    return SimpleNamespace(model=model, configuration=SimpleNamespace(resampling=Resampling()))
-
-
-@pytest.mark.parametrize("name", GRIDS)
-def test_logits_become_labels_of_the_next_grid_as_in_nnunet(name):
-    shape, spacing, wanted, raw = GRIDS[name]
-    labels = Labels.from_data(raw, [1, 2, 3] if raw is REGIONS else None, "d.json")
-    noise = np.random.RandomState(labels.outputs).normal(size=(labels.outputs, *shape))
-    logits = np.stack([gaussian_filter(channel, 1.2) for channel in noise]).astype(np.float32)
-    result = on_grid(stand_in(labels), torch.from_numpy(logits), crop_info(shape, spacing), wanted)
-    np.testing.assert_array_equal(result, GOLDEN[name])
-    assert len(np.unique(result)) == 4
 
 
 def test_every_case_is_predicted_by_the_first_fold_that_is_validated_on_it():
@@ -106,7 +65,7 @@ def hand_on(stage, cases):
     logits = torch.zeros(3, *SHAPE)
     logits[2, :6] = 1
     for case in cases:
-        PreviousStageWriter(stage, SPLITS).write(case, logits, stand_in(DESCRIPTION.labels))
+        PreviousStageWriter(stage, SPLITS, REGISTRY).write(case, logits)
 
 
 def lines(job):
@@ -149,16 +108,16 @@ def test_what_is_handed_on_comes_with_the_cases_of_the_next_stage(job):
 
 def test_a_fold_owes_its_own_validation_cases_until_they_are_there(job):
     stage = finish(job, 1)
-    assert [PreviousStageWriter(stage, SPLITS).is_due(case) for case in "abc"] == [False, True, True]
+    assert [PreviousStageWriter(stage, SPLITS, REGISTRY).is_due(case) for case in "abc"] == [False, True, True]
     hand_on(stage, "b")
-    assert [PreviousStageWriter(stage, SPLITS).is_due(case) for case in "abc"] == [False, False, True]
-    assert not PreviousStageWriter(replace(stage, fold="all"), SPLITS).is_due("a")
-    assert not PreviousStageWriter(job, SPLITS).is_due("a")
+    assert [PreviousStageWriter(stage, SPLITS, REGISTRY).is_due(case) for case in "abc"] == [False, False, True]
+    assert not PreviousStageWriter(replace(stage, fold="all"), SPLITS, REGISTRY).is_due("a")
+    assert not PreviousStageWriter(job, SPLITS, REGISTRY).is_due("a")
 
 
 def test_a_first_stage_that_is_trained_anew_owes_everything_again(job):
     hand_on(finish(job, 1), "bc")
-    assert PreviousStageWriter(finish(job, 1, b"other weights"), SPLITS).is_due("b")
+    assert PreviousStageWriter(finish(job, 1, b"other weights"), SPLITS, REGISTRY).is_due("b")
 
 
 def test_a_case_that_no_fold_predicts_is_named(job):

@@ -17,14 +17,14 @@ from nnplug.workspace.case_index import CaseIndex, StoredIndex
 from nnplug.workspace.case_store import CaseStore, Prepared, UnknownCase
 
 SHAPE = (3, 4, 5)
-CROP_INFO = CropInfo(
+INFO = CropInfo(
     original_shape=(4, 5, 6),
     original_spacing=(1, 1, 1),
     transpose_forward=(0, 1, 2),
     bounding_box=((0, 3), (0, 4), (0, 5)),
     shape=SHAPE,
     spacing=(1, 1, 1),
-)
+).data()
 
 
 INDEX = CaseIndex({"corners": np.array([[0, 1, 2], [2, 0, 0]], np.int32)}, {"corner": {"a": 2}, "other": None})
@@ -33,7 +33,7 @@ INDEX = CaseIndex({"corners": np.array([[0, 1, 2], [2, 0, 0]], np.int32)}, {"cor
 def prepared(seed=0):
     random = np.random.default_rng(seed)
     label = random.integers(-1, 3, SHAPE, np.int16)
-    return Prepared(random.random((2, *SHAPE), np.float32), label, CROP_INFO)
+    return Prepared(random.random((2, *SHAPE), np.float32), label, INFO)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_case_comes_back(store):
     np.testing.assert_array_equal(np.asarray(stored.image), case.image)
     np.testing.assert_array_equal(np.asarray(stored.label), case.label)
     assert (stored.image.dtype, stored.label.dtype) == (np.float32, np.int16)
-    assert (stored.name, stored.crop_info, stored.source) == ("a", CROP_INFO, "digest")
+    assert (stored.name, stored.info, stored.source) == ("a", INFO, "digest")
     assert (stored.index.key, stored.index.values) == ("rule", INDEX.values)
     assert list(stored.index.arrays) == ["corners"]
     np.testing.assert_array_equal(stored.index.arrays["corners"].rows(1, 2)[0], [2, 0, 0])
@@ -64,7 +64,7 @@ def test_another_index_replaces_the_first_and_leaves_the_images(store):
     before = (store.folder / "a" / "image.npy").stat().st_mtime_ns
     store.write_index("a", CaseIndex({"edges": np.ones(3)}, {"count": 3}), "another")
     for stored in (store["a"], CaseStore(store.folder)["a"]):
-        assert (stored.source, stored.crop_info) == ("digest", CROP_INFO)
+        assert (stored.source, stored.info) == ("digest", INFO)
         assert (stored.index.key, stored.index.values, list(stored.index.arrays)) == (
             "another",
             {"count": 3},

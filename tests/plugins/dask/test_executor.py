@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from nnplug import Plugins
+from nnplug.contracts import Channel
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import InvalidOptions, NnplugError, Problems
 from nnplug.preparation.make_plans import make_plans
 from nnplug.preparation.measure import measure
-from nnplug.preparation.preprocess import Channel, preprocess_dataset
+from nnplug.preparation.preprocess import preprocess_dataset
 from nnplug.registry.components import Entry, Kind, Source
 from nnplug.registry.entries import NormalizerComponent
 from nnplug.registry.runtime import Runtime

@@ -57,8 +57,7 @@ def command(
         description=None if dataset_json is None else DatasetDescription.read(dataset_json),
         save_probabilities=save_probabilities,
         replace=written.replace,
-        executor=LocalExecutor(workers),
-        progress=context.progress,
+        runtime=context.runtime_with(LocalExecutor(workers)),
     )
     if as_json:
         print_json({"output": str(written.output), "cases": list(cases)})

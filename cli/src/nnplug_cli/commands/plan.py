@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnplug.errors import NnplugError
+from nnplug.errors import InvalidFile, NnplugError
 from nnplug_cli.context import Context
 from nnplug_cli.networks import print_network
 from nnplug_cli.options import (
@@ -118,6 +119,7 @@ def command(
     else:
         plans = _transferred(context, places, description, source, choices, overrides, configurations)
     path = places.plans(plans.name)
+    plans = _in_form_of_older(plans, path, context)
     plans.write(path)
     if as_json:
         print_json(plans.data())
@@ -126,6 +128,16 @@ def command(
         if summary:
             _print_networks(context, plans, description)
         click.echo(f"plans: {path}")
+
+
+def _in_form_of_older(plans: Plans, path: Path, context: Context) -> Plans:
+    """Return plans that are equal to those of an older nnplug at `path` where they decide the same."""
+    from nnplug.plans.plans import read_plans
+    from nnplug.preparation.preprocessing import in_form_of
+
+    with suppress(InvalidFile):
+        return in_form_of(plans, read_plans(path), context.plugins.registry)
+    return plans
 
 
 def _check_output(places: Places, source: Path | None, *, replace: bool) -> None:

@@ -24,11 +24,20 @@ from nnplug.contracts.augmenter import (
 )
 from nnplug.contracts.case_indexer import CaseIndexer
 from nnplug.contracts.converter import Converter, SourceScan
+from nnplug.contracts.crop_inverse import CropInverse
 from nnplug.contracts.extractor import Extractor
 from nnplug.contracts.metric import Better, Figures, Metric
 from nnplug.contracts.normalizer import Normalizer
 from nnplug.contracts.planner import Planner, PlanningContext
 from nnplug.contracts.postprocessor import LabelledCase, Postprocessor
+from nnplug.contracts.preprocessor import (
+    CascadePreprocessing,
+    Channel,
+    Inverse,
+    Preprocessing,
+    PreprocessingContext,
+    Preprocessor,
+)
 from nnplug.contracts.run_log import LogLine, append_log, read_log, truncate_log
 from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingLength, TrainingTask
 from nnplug.runtime.executor import Executor
@@ -44,15 +53,19 @@ __all__ = [
     "BatchAugmenter",
     "Better",
     "CascadeAugmentation",
+    "CascadePreprocessing",
     "CaseIndex",
     "CaseIndexer",
+    "Channel",
     "Converter",
+    "CropInverse",
     "DrawnSamples",
     "Executor",
     "ExtensibleTrainer",
     "Extractor",
     "Figures",
     "HeadedArchitecture",
+    "Inverse",
     "LabelledCase",
     "LogLine",
     "Metric",
@@ -61,6 +74,9 @@ __all__ = [
     "Planner",
     "PlanningContext",
     "Postprocessor",
+    "Preprocessing",
+    "PreprocessingContext",
+    "Preprocessor",
     "SourceScan",
     "Topology",
     "TopologyArchitecture",

@@ -11,6 +11,7 @@ from nnplug.contracts.metric import Metric
 from nnplug.contracts.normalizer import Normalizer
 from nnplug.contracts.planner import Planner
 from nnplug.contracts.postprocessor import Postprocessor
+from nnplug.contracts.preprocessor import Preprocessor
 from nnplug.contracts.trainer import Trainer
 from nnplug.registry.components import Entry, TypedKind
 from nnplug.registry.entries import (
@@ -24,12 +25,14 @@ from nnplug.registry.entries import (
     NormalizerComponent,
     PlannerComponent,
     PostprocessorComponent,
+    PreprocessorComponent,
     TrainerComponent,
 )
 from nnplug.runtime.executor import Executor
 
 EXTRACTOR = TypedKind[ExtractorComponent, Extractor](ExtractorComponent)
 PLANNER = TypedKind[PlannerComponent, Planner](PlannerComponent)
+PREPROCESSOR = TypedKind[PreprocessorComponent, Preprocessor](PreprocessorComponent)
 NORMALIZER = TypedKind[NormalizerComponent, Normalizer](NormalizerComponent)
 ARCHITECTURE = TypedKind[ArchitectureComponent, Architecture](ArchitectureComponent)
 AUGMENTER = TypedKind[AugmenterComponent, Augmenter](AugmenterComponent)
@@ -42,5 +45,6 @@ ACCELERATOR = TypedKind[AcceleratorComponent, Accelerator](AcceleratorComponent)
 
 ArchitectureEntry = Entry[ArchitectureComponent, Architecture]
 AugmenterEntry = Entry[AugmenterComponent, Augmenter]
+PreprocessorEntry = Entry[PreprocessorComponent, Preprocessor]
 TrainerEntry = Entry[TrainerComponent, Trainer]
 AcceleratorEntry = Entry[AcceleratorComponent, Accelerator]

@@ -20,11 +20,11 @@ from nnplug.inference.logits import ENDING, read_logits
 from nnplug.inference.probabilities import read_probabilities, write_probabilities
 from nnplug.io.images import read_geometry, write_label
 from nnplug.ops.export import decode
-from nnplug.runtime.executor import Executor
+from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.files import read_json
 from nnplug.runtime.memmap import memmapped
 from nnplug.runtime.outputs import Outputs, write_document
-from nnplug.runtime.progress import Progress
 
 Shape = tuple[int, int, int]
 LabelArray = npt.NDArray[np.integer[Any]]
@@ -85,8 +85,7 @@ def ensemble_folders(
     description: DatasetDescription | None = None,
     save_probabilities: bool = False,
     replace: bool = False,
-    executor: Executor,
-    progress: Progress,
+    runtime: Runtime,
 ) -> tuple[str, ...]:
     """Average the stored probabilities of every case and write the label maps.
 
@@ -97,8 +96,7 @@ def ensemble_folders(
         description: labels and file ending; the `dataset.json` of the first folder where None.
         save_probabilities: write CASE.npz of the mean too.
         replace: whether files may be replaced that nnplug did not write, or that have changed since.
-        executor: works on cases in parallel; each holds a few slices of all classes in memory.
-        progress: where to report.
+        runtime: the executor works on cases in parallel; each holds a few slices of all classes in memory.
 
     Returns:
         The names of the cases.
@@ -109,11 +107,11 @@ def ensemble_folders(
     """
     description = description or DatasetDescription.read(folders[0] / "dataset.json")
     names = _common_cases(folders, description)
-    job = _Job(tuple(folders), target, description, save_probabilities)
+    job = _Job(tuple(folders), target, description, save_probabilities, runtime.plugins)
     documents = _documents(folders, target, description)
     _outputs(job, names, documents).claim(replace=replace)
-    with progress.task("ensemble", len(names)) as advance:
-        for name, _ in zip(names, executor.map(job, names, stage="ensemble"), strict=True):
+    with runtime.progress.task("ensemble", len(names)) as advance:
+        for name, _ in zip(names, runtime.executor.map(job, names, stage="ensemble"), strict=True):
             advance(name)
     for path, data in documents.items():
         write_document(path, data)
@@ -134,19 +132,23 @@ def _outputs(job: _Job, names: Sequence[str], documents: Mapping[Path, Any]) -> 
     return Outputs((*files, *documents), tuple(inputs), documents)
 
 
-def open_output(folder: Path, case: str, scratch: Path) -> Output:
+def open_output(folder: Path, case: str, scratch: Path, plugins: Plugins) -> Output:
     """The stored probabilities of a case, from nnU-Net's layout where they are there, else from logits.
 
     Args:
         folder: where they lie.
         case: its name.
         scratch: on whose disk they may wait, see `nnplug.runtime.memmap`.
+        plugins: where the preprocessor of stored logits comes from.
 
     Raises:
         InvalidFile: the file is damaged or missing.
+        MissingProvider: as `read_logits`.
     """
     npz = folder / f"{case}.npz"
-    return read_probabilities(npz, scratch) if npz.is_file() else read_logits(folder / f"{case}{ENDING}", scratch)
+    if npz.is_file():
+        return read_probabilities(npz, scratch)
+    return read_logits(folder / f"{case}{ENDING}", scratch, plugins)
 
 
 def has_output(folder: Path, case: str) -> bool:
@@ -162,12 +164,13 @@ class _Job:
     target: Path
     description: DatasetDescription
     save_probabilities: bool
+    plugins: Plugins
 
     def __call__(self, case: str) -> None:
         file = f"{case}{self.description.file_ending}"
         geometry = read_geometry(self.folders[0] / file)
         expected = (self.description.labels.outputs, *geometry.shape)
-        members = [open_output(folder, case, self.target) for folder in self.folders]
+        members = [open_output(folder, case, self.target, self.plugins) for folder in self.folders]
         for folder, member in zip(self.folders, members, strict=True):
             if member.shape != expected:
                 raise InvalidFile(

@@ -65,8 +65,8 @@ class Ensemble:
             outputs: what each member says, in their order; none where the image is zero everywhere.
             geometry: of the image.
         """
-        if len(outputs) == 1:  # the largest logit is the largest probability
-            labels = self.members[0].labels(outputs[0].values, outputs[0].crop_info)
+        if len(outputs) == 1:
+            labels = outputs[0].label_map(self.description.labels)
         else:
             labels = label_map(self.mean(outputs, geometry), self.description.labels)
         return self.postprocessed(labels, geometry)
@@ -86,7 +86,7 @@ class Ensemble:
             scratch: on whose disk the means of several members wait, see `nnplug.runtime.memmap`.
         """
         if len(outputs) == 1:
-            return self.members[0].probabilities(outputs[0].values, outputs[0].crop_info)
+            return outputs[0].volumes()
         return mean_volumes(self.mean(outputs, geometry), scratch)
 
     def mean(self, outputs: Sequence[Logits], geometry: Geometry) -> Mean:

@@ -193,7 +193,7 @@ class _Job:
 
     def _labels(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> npt.NDArray[np.integer[Any]]:
         with self._task(case, member, prepared) as advance:
-            return member.label_map(prepared.image, prepared.crop_info, report=lambda: advance(""))
+            return member.label_map(prepared.image, prepared.info, report=lambda: advance(""))
 
     def _task(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> AbstractContextManager[Advance]:
         return self.progress.task(f"predict {case.name}", member.passes(prepared.image.shape[1:]))
@@ -201,7 +201,7 @@ class _Job:
     def _logits(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> Logits:
         with self._task(case, member, prepared) as advance:
             logits = member.logits(prepared.image, report=lambda: advance(""))
-        output = member.output(logits, prepared.crop_info)
+        output = member.output(logits, prepared.info)
         return output if len(self.ensemble.members) == 1 else output.memmapped(self.output)
 
     def _export(self, case: CaseFiles, geometry: Geometry, said: _Said) -> None:

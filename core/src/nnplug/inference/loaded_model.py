@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,20 +11,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nnplug.contracts import CropInverse
 from nnplug.errors import NnplugError
 from nnplug.inference.inputs import check_image
-from nnplug.inference.logits import Logits
-from nnplug.io.crop_info import CropInfo
+from nnplug.inference.logits import Logits, UsedPreprocessor
 from nnplug.io.images import Image
 from nnplug.models.model_components import components_of
 from nnplug.models.network import LoadedNetwork
 from nnplug.models.open import Model
-from nnplug.ops import export
-from nnplug.ops.resample import separated_axis
 from nnplug.ops.slabs import predict_slabs
 from nnplug.ops.sliding_window import Network, predict_windows, window_batches
-from nnplug.plans.plans import Configuration
-from nnplug.preparation.preprocess import Preprocessor
+from nnplug.preparation.preprocessing import bind_preprocessor, planned_preprocessor
+from nnplug.registry.components import Registry
+from nnplug.registry.provenance import Provider
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.device import free_memory
 from nnplug.workspace.case_store import Prepared
@@ -70,7 +69,6 @@ class LoadedModel:
         self.step = step
         self.sums_on_device = sums_on_device
         self.configuration = model.plans.configuration(model.configuration)
-        _check(self.configuration)
         self._progress = runtime.progress
         registry = components_of(model, runtime.plugins, self._progress)
         labels = model.description.labels
@@ -80,7 +78,8 @@ class LoadedModel:
             self._previous = LoadedModel(
                 model.previous, runtime, mirroring=mirroring, step=step, sums_on_device=sums_on_device
             )
-        self._preprocessor = Preprocessor.of(model.plans, model.configuration, labels, registry)
+        self._preprocessing = bind_preprocessor(model.plans, model.configuration, labels, registry)
+        self._used_preprocessor = _used_preprocessor(model, registry)
         self._network = LoadedNetwork(model, registry, self.device, self._progress)
 
     def prepare(self, image: Image, *, previous: npt.NDArray[np.integer[Any]] | None = None) -> Prepared:
@@ -96,10 +95,10 @@ class LoadedModel:
         check_image(image, self.model.description.channel_names)
         spacing = image.geometry.spacing
         if not self._previous_labels:
-            return self._preprocessor.prepare(image.array, spacing)
+            return self._preprocessing.prepare(image.array, spacing)
         if previous is None:
             previous = self._predict_previous(image)
-        return self._preprocessor.prepare_refining(image.array, spacing, previous)
+        return self._preprocessing.prepare_refining(image.array, spacing, previous)
 
     def logits(
         self, image: npt.NDArray[np.float32] | StoredArray, *, report: Callable[[], None] | None = None
@@ -127,7 +126,7 @@ class LoadedModel:
     def label_map(
         self,
         image: npt.NDArray[np.float32] | StoredArray,
-        crop_info: CropInfo,
+        info: Mapping[str, Any],
         *,
         report: Callable[[], None] | None = None,
     ) -> npt.NDArray[np.integer[Any]]:
@@ -135,7 +134,7 @@ class LoadedModel:
 
         Args:
             image: as in `logits`.
-            crop_info: of the prepared image.
+            info: of the prepared image, see `Prepared.info`.
             report: called `passes` times.
 
         Returns:
@@ -145,7 +144,7 @@ class LoadedModel:
             NnplugError: as `logits`.
         """
         if self.configuration.dimensions == 2:  # windows of many slices share a batch
-            return self.labels(self.logits(image, report=report), crop_info)
+            return self.labels(self.logits(image, report=report), info)
         array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
         averaged = self._network.averaged(self.model.weights)
         slabs = predict_slabs(
@@ -160,7 +159,7 @@ class LoadedModel:
             report=report,
         )
         planes = (_finite(averaged.to_logits(plane)) for slab in slabs for plane in slab.unbind(1))
-        return self._label_map(planes, array.shape[1], crop_info)
+        return self._label_map(planes, array.shape[1], info)
 
     def passes(self, shape: Sequence[int]) -> int:
         """How often `logits` and `label_map` report for a prepared image of that (z, y, x) shape: after each batch."""
@@ -169,41 +168,32 @@ class LoadedModel:
         padded = [*shape[:leading], *map(max, shape[leading:], patch)]
         return len(window_batches(padded, patch, self.step, self._batch_size)) * len(self.model.weights)
 
-    def labels(self, logits: torch.Tensor, crop_info: CropInfo) -> npt.NDArray[np.integer[Any]]:
+    def labels(self, logits: torch.Tensor, info: Mapping[str, Any]) -> npt.NDArray[np.integer[Any]]:
         """The label map (z, y, x) of an image, in its own geometry; memory holds a few slices of all classes."""
-        return self._label_map(logits.unbind(1), logits.shape[1], crop_info)
+        return self._label_map(logits.unbind(1), logits.shape[1], info)
 
     def _label_map(
-        self, planes: Iterable[torch.Tensor], count: int, crop_info: CropInfo
+        self, planes: Iterable[torch.Tensor], count: int, info: Mapping[str, Any]
     ) -> npt.NDArray[np.integer[Any]]:
-        cropped = export.streamed_label_map(
-            planes,
-            count,
-            crop_info.cropped_shape,
-            axis=self._separated_axis(crop_info),
-            regions_class_order=self.model.description.labels.regions_class_order,
-        )
-        return _restore(cropped, crop_info)
+        order = self.model.description.labels.regions_class_order
+        return self._preprocessing.inverse(info).label_map(planes, count, regions_class_order=order)
 
-    def probabilities(self, logits: torch.Tensor, crop_info: CropInfo) -> Iterator[npt.NDArray[np.float32]]:
-        """The probability of each class or region in turn, (z, y, x) float32 in the image's own geometry.
-
-        Outside the crop the background has probability 1 and all else 0, as in nnU-Net's files.
-        """
+    def probabilities(self, logits: torch.Tensor, info: Mapping[str, Any]) -> Iterator[npt.NDArray[np.float32]]:
+        """The probability of each class or region in turn, (z, y, x) float32 in the image's own geometry."""
         regions = self.model.description.labels.has_regions
-        axis = self._separated_axis(crop_info)
-        volumes = export.probabilities(logits, crop_info.cropped_shape, axis=axis, regions=regions)
-        for output, volume in enumerate(volumes):
-            yield _restore(volume, crop_info, fill=float(output == 0 and not regions))
+        return self._preprocessing.inverse(info).probabilities(logits, regions=regions)
 
-    def output(self, logits: torch.Tensor, crop_info: CropInfo) -> Logits:
+    def output(self, logits: torch.Tensor, info: Mapping[str, Any]) -> Logits:
         """Logits (K, z, y, x) with all that is needed to average them with other models', or to store them."""
-        return Logits(logits, crop_info, self._separated_axis(crop_info), self.model.description.labels.has_regions)
+        made, regions = self._preprocessing.inverse(info), self.model.description.labels.has_regions
+        if isinstance(made.inverse, CropInverse):
+            return Logits(logits, made.inverse, regions)
+        return Logits(logits, made, regions, self._used_preprocessor)
 
     def predict_logits(self, image: Image) -> Logits:
         """What the model says of an image that is not zero everywhere; raises as `prepare` and `logits` do."""
         prepared = self.prepare(image)
-        return self.output(self.logits(prepared.image), prepared.crop_info)
+        return self.output(self.logits(prepared.image), prepared.info)
 
     def predict(self, image: Image) -> npt.NDArray[np.integer[Any]]:
         """The label map (z, y, x) of an image, before postprocessing; raises as `prepare` and `logits` do.
@@ -215,7 +205,7 @@ class LoadedModel:
             self._progress.notice("the image is zero everywhere; its label map is all background")
             return np.zeros(image.geometry.shape, np.uint8)
         prepared = self.prepare(image)
-        return self.label_map(prepared.image, prepared.crop_info)
+        return self.label_map(prepared.image, prepared.info)
 
     def _predict_previous(self, image: Image) -> npt.NDArray[np.integer[Any]]:
         if self._previous is None:
@@ -255,18 +245,10 @@ class LoadedModel:
         needed = numbers * torch.finfo(torch.float32).bits // 8
         return self.device if needed < free // 2 else torch.device("cpu")
 
-    def _separated_axis(self, crop_info: CropInfo) -> int | None:
-        force = self.configuration.resampling.probability.force_separate_z
-        return separated_axis(crop_info.spacing, crop_info.transposed_spacing, force=force)
 
-
-def _check(configuration: Configuration) -> None:
-    resampler = configuration.resampling.probability
-    if (resampler.order, resampler.order_z) != (1, 0):
-        raise NnplugError(
-            f"the plans resample logits with order {resampler.order} and, across slices, {resampler.order_z}; nnplug "
-            "does 1 and 0. Change 'resampling.probability' in the plans."
-        )
+def _used_preprocessor(model: Model, registry: Registry) -> UsedPreprocessor:
+    entry, choice = planned_preprocessor(model.plans, registry)
+    return UsedPreprocessor(provider=Provider.of(entry), options=choice.options)
 
 
 def _finite(logits: torch.Tensor) -> torch.Tensor:
@@ -277,13 +259,3 @@ def _finite(logits: torch.Tensor) -> torch.Tensor:
             "weights"
         )
     return logits
-
-
-def _restore(cropped: npt.NDArray[Any], crop_info: CropInfo, *, fill: float = 0) -> npt.NDArray[Any]:
-    return export.restore(
-        cropped,
-        crop_info.transposed_shape,
-        bounding_box=crop_info.bounding_box,
-        transpose=crop_info.transpose_forward,
-        fill=fill,
-    )

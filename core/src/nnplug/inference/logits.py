@@ -18,69 +18,79 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from nnplug.contracts import CropInverse, Inverse, Preprocessor
+from nnplug.contracts.attributed_preprocessing import AttributedInverse
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
 from nnplug.io.crop_info import CropInfo
 from nnplug.io.images import Geometry
-from nnplug.ops import export
+from nnplug.registry.attribution import attributed
+from nnplug.registry.loader import Plugins
+from nnplug.registry.provenance import Provider, resolve
 from nnplug.runtime.files import atomic_file
 from nnplug.runtime.memmap import memmapped
 from nnplug.runtime.records import Record
 from nnplug.workspace.run_record import check_schema
 
 ENDING = ".logits.zip"
-SCHEMA = 1
+SCHEMA = 2
 _RECORD = "logits.json"
 _DROPPED_DIGITS = 2
 _FAST = 1  # zlib's level; the slower 6 saves 5 %
 
 
-@dataclass(frozen=True)
-class Logits:
-    """A model's output for one image.
+class UsedPreprocessor(Record, frozen=True, kw_only=True):
+    """The preprocessor whose inverse takes stored logits back.
 
     Attributes:
-        values: (K, z, y, x) float32 on the network's grid, axes transposed as the plans say.
-        crop_info: the way back to the image.
-        axis: the transposed axis across which slices are taken one by one, see `nnplug.ops.resample.separated_axis`.
+        provider: the component.
+        options: of the component.
+    """
+
+    provider: Provider
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Logits:
+    """The logits of a model for one image, on the prepared grid.
+
+    Attributes:
+        values: (K, z, y, x) float32 on the network's grid.
+        inverse: the way back to the image.
         regions: whether outputs are independent (sigmoid) rather than exclusive (softmax).
+        preprocessor: made the inverse; None where the inverse is a `CropInverse`, which needs no plugin.
     """
 
     values: torch.Tensor
-    crop_info: CropInfo
-    axis: int | None
+    inverse: Inverse
     regions: bool
+    preprocessor: UsedPreprocessor | None = None
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Outputs, and (z, y, x) of the image."""
-        return len(self.values), *self.crop_info.original_shape
+        return len(self.values), *self.inverse.shape
 
     def planes(self) -> Iterator[torch.Tensor]:
-        """Probabilities (K, y, x) float32 of one slice of the image after the other, valid until the next.
+        """Yield probabilities (K, y, x) float32 of one slice of the image after the other, valid until the next."""
+        return self.inverse.probability_planes(self.values, regions=self.regions)
 
-        Outside the crop the background has probability 1 and all else 0, as in nnU-Net's files.
-        """
-        back = np.argsort(self.crop_info.transpose_forward)
-        values = self.values.permute(0, *(int(axis) + 1 for axis in back))
-        box = [self.crop_info.bounding_box[axis] for axis in back]
-        (top, bottom), (y0, y1), (x0, x1) = box
-        axis = None if self.axis is None else self.crop_info.transpose_forward[self.axis]
-        inside = export.probability_planes(values, (bottom - top, y1 - y0, x1 - x0), axis=axis, regions=self.regions)
-        depth, *plane_shape = self.crop_info.original_shape
-        plane = torch.empty(len(values), *plane_shape, device=values.device)
-        for z in range(depth):
-            plane.zero_()
-            plane[0] = float(not self.regions)
-            if top <= z < bottom:
-                plane[:, y0:y1, x0:x1] = next(inside)
-            yield plane
+    def label_map(self, labels: Labels) -> npt.NDArray[np.integer[Any]]:
+        """Return the label map (z, y, x) of the image: the largest logit is the largest probability."""
+        planes = self.values.unbind(1)
+        return self.inverse.label_map(planes, len(planes), regions_class_order=labels.regions_class_order)
+
+    def volumes(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the probability of each class or region in turn, (z, y, x) float32 in the image's geometry."""
+        return self.inverse.probabilities(self.values, regions=self.regions)
 
     def memmapped(self, folder: Path) -> Logits:
         """The same with its values in a nameless file on the folder's disk instead of in memory."""
@@ -100,23 +110,52 @@ def background(geometry: Geometry, labels: Labels) -> Logits:
         shape=(1, 1, 1),
         spacing=geometry.spacing,
     )
-    return Logits(torch.zeros(labels.outputs, 1, 1, 1), crop_info, None, labels.has_regions)
+    return Logits(torch.zeros(labels.outputs, 1, 1, 1), CropInverse(crop_info, None), labels.has_regions)
 
 
-class _LogitsRecord(Record, frozen=True, kw_only=True):
-    """`logits.json` of the zip; beside it lies a file per output, called "0", "1" .."""
+class _CropRecord(Record, frozen=True, kw_only=True):
+    """`logits.json` of the zip, beside a file per output, called "0", "1" ..; schema 1: with a `CropInverse`."""
 
-    schema: int = SCHEMA
+    schema: int = 1
     shape: tuple[int, int, int, int]
     crop_info: CropInfo = msgspec.field(name="frame")
     axis: int | None
     regions: bool
 
-    @classmethod
-    def from_data(cls, data: Any, where: str) -> Self:
-        """Build from JSON; raises `InvalidFile` for a newer schema and for what does not belong there."""
-        check_schema(data, SCHEMA, where, what="logits file")
-        return super().from_data(data, where)
+    def logits(self, values: torch.Tensor, plugins: Plugins, where: str) -> Logits:  # noqa: ARG002
+        return Logits(values, CropInverse(self.crop_info, self.axis), self.regions)
+
+
+class _InverseRecord(Record, frozen=True, kw_only=True):
+    """The same of schema 2: with an inverse that a preprocessor reads."""
+
+    schema: int = 2
+    shape: tuple[int, int, int, int]
+    regions: bool
+    preprocessor: UsedPreprocessor
+    inverse: dict[str, Any]
+
+    def logits(self, values: torch.Tensor, plugins: Plugins, where: str) -> Logits:
+        provider = self.preprocessor.provider
+        entries, _ = resolve([provider], plugins, what=where)
+        made: Preprocessor = entries[provider.kind, provider.name].create(self.preprocessor.options)
+        with attributed(made):
+            inverse = AttributedInverse(made, made.read_inverse(self.inverse))
+        return Logits(values, inverse, self.regions, self.preprocessor)
+
+
+def _record(logits: Logits) -> _CropRecord | _InverseRecord:
+    k, z, y, x = logits.values.shape
+    shape, used, inverse = (k, z, y, x), logits.preprocessor, logits.inverse
+    if isinstance(inverse, CropInverse):
+        return _CropRecord(shape=shape, crop_info=inverse.crop_info, axis=inverse.axis, regions=logits.regions)
+    assert used is not None, "an inverse of its own comes with its preprocessor"
+    return _InverseRecord(shape=shape, regions=logits.regions, preprocessor=used, inverse=dict(inverse.data()))
+
+
+def _read_record(data: Any, where: str) -> _CropRecord | _InverseRecord:
+    check_schema(data, SCHEMA, where, what="logits file")
+    return (_InverseRecord if "inverse" in data else _CropRecord).from_data(data, where)
 
 
 def write_logits(path: Path, logits: Logits) -> None:
@@ -127,8 +166,7 @@ def write_logits(path: Path, logits: Logits) -> None:
     """
     values = logits.values
     highest = None if logits.regions else values.amax(0)
-    k, z, y, x = values.shape
-    record = _LogitsRecord(shape=(k, z, y, x), crop_info=logits.crop_info, axis=logits.axis, regions=logits.regions)
+    record = _record(logits)
     with (
         atomic_file(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=_FAST) as archive,
@@ -138,25 +176,27 @@ def write_logits(path: Path, logits: Logits) -> None:
             archive.writestr(str(output), _packed(volume if highest is None else volume - highest))
 
 
-def read_logits(path: Path, folder: Path) -> Logits:
+def read_logits(path: Path, folder: Path, plugins: Plugins) -> Logits:
     """Read what `write_logits` wrote.
 
     Args:
         path: of the file.
         folder: on whose disk the values may wait, see `nnplug.runtime.memmap`.
+        plugins: where the preprocessor comes from, which logits of nnU-Net's preprocessing do not need.
 
     Raises:
         InvalidFile: the file is missing, damaged or of a newer nnplug.
+        MissingProvider: the preprocessor that made the logits is not installed; the message holds the remedy.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            record = _LogitsRecord.from_data(json.loads(archive.read(_RECORD)), str(path))
+            record = _read_record(json.loads(archive.read(_RECORD)), str(path))
             values = memmapped(record.shape, folder)
             for output, volume in enumerate(values):
                 volume.copy_(_unpacked(archive.read(str(output)), volume.shape))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InvalidFile(f"{path}: cannot be read as logits ({error}); predict the case again") from error
-    return Logits(values, record.crop_info, record.axis, record.regions)
+    return record.logits(values, plugins, str(path))
 
 
 def _packed(volume: torch.Tensor) -> bytes:

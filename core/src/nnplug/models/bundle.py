@@ -18,6 +18,7 @@ from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile, Problems
 from nnplug.models.bundle_files import INDEX, check_name, hashes, problems, unpacked_folder, write_packed
 from nnplug.plans.plans import Plans, read_plans
+from nnplug.registry.components import Kind
 from nnplug.registry.provenance import Provider
 from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.outputs import check_folder
@@ -25,6 +26,9 @@ from nnplug.runtime.records import Record
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_record import check_schema
 from nnplug.workspace.runs import TrainedRun, WeightsKind, check_alike, merged_providers, open_run, previous_runs
+
+PREDICTION_KINDS = (Kind.ARCHITECTURE, Kind.PREPROCESSOR, Kind.NORMALIZER)
+"""The kinds that prediction uses; components of the other kinds need not be installed for it."""
 
 SCHEMA = 1
 PLANS = "plans.json"

@@ -18,6 +18,7 @@ from nnplug.evaluation.postprocess import RuleRecord
 from nnplug.models.bundle import (
     DATASET,
     POSTPROCESSING,
+    PREDICTION_KINDS,
     SCHEMA,
     Bundle,
     Contents,
@@ -27,7 +28,6 @@ from nnplug.models.bundle import (
     read_bundle,
 )
 from nnplug.models.bundle_files import INDEX, check_free, hashes, unpacked_folder, write_packed
-from nnplug.registry.components import Kind
 from nnplug.runtime.files import atomic_folder, read_json, write_json
 from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.records import Record
@@ -166,11 +166,12 @@ def members_of(bundle: AnyBundle) -> tuple[Bundle, ...]:
 def requirements(bundle: AnyBundle) -> list[str]:
     """Return the distributions that prediction needs, a line for pip each, sorted.
 
-    Only architectures, normalizers and postprocessors count: what planned and trained the model need not be there.
+    Only architectures, preprocessors, normalizers and postprocessors count: what planned and trained the model need not
+    be there.
     """
     stages = [stage for member in members_of(bundle) for stage in member.stages]
     providers = [provider for stage in stages for provider in stage.record.providers]
-    needed = [provider for provider in providers if provider.kind in (Kind.ARCHITECTURE, Kind.NORMALIZER)]
+    needed = [provider for provider in providers if provider.kind in PREDICTION_KINDS]
     rules = [rule for part in (bundle, *stages) if (rule := part.postprocessing) is not None]
     needed += [RuleRecord.from_data(rule, POSTPROCESSING).provider for rule in rules]
     return sorted({f"{provider.distribution}=={provider.version}" for provider in needed})

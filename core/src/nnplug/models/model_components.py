@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from nnplug.models.acceleration import accelerators
+from nnplug.models.bundle import PREDICTION_KINDS
 from nnplug.models.open import Model
+from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
 from nnplug.runtime.progress import Progress, Silent
-
-USED = (Kind.ARCHITECTURE, Kind.NORMALIZER)  # the other kinds need not be installed
 
 
 def components_of(model: Model, plugins: Plugins, progress: Progress) -> Registry:
@@ -22,10 +22,14 @@ def components_of(model: Model, plugins: Plugins, progress: Progress) -> Registr
 
     Raises:
         MissingProvider: a component is not installed; the message holds the remedy.
+        UnknownComponent: a model of an older nnplug, and the preprocessor that it means is not installed.
     """
-    entries, notes = resolve(model.providers, plugins, what="this model", kinds=USED)
+    entries, notes = resolve(model.providers, plugins, what="this model", kinds=PREDICTION_KINDS)
     for note in notes:
         progress.notice(note)
+    if not any(kind is Kind.PREPROCESSOR for kind, _ in entries):  # a model of an older nnplug
+        preprocessor, _ = planned_preprocessor(model.plans, plugins.registry)
+        entries[preprocessor.kind, preprocessor.name] = preprocessor
     return Registry([*entries.values(), *accelerators(plugins.registry)])
 
 

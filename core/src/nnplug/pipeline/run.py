@@ -12,6 +12,7 @@ from nnplug.plans.plans import Plans, read_plans
 from nnplug.preparation.make_plans import make_plans
 from nnplug.preparation.measure import measure
 from nnplug.preparation.preprocess import preprocess_dataset
+from nnplug.preparation.preprocessing import in_form_of
 from nnplug.preparation.verify import verify
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
@@ -125,7 +126,9 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
         configurations=request.plan.configurations,
     )
     path = request.workspace.plans(plans.name)
-    changed = list(differences(read_plans(path).decisions(), plans.decisions())) if path.exists() else []
+    earlier = read_plans(path) if path.exists() else plans
+    plans = in_form_of(plans, earlier, runtime.registry)
+    changed = list(differences(earlier.decisions(), plans.decisions()))
     unchanged = path.exists() and not changed
     if request.fresh:  # also with unchanged plans: seed, cases and the previous stage are no part of them
         discard_changed(request, make_jobs(request, plans, runtime.progress), runtime.progress)

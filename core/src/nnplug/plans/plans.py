@@ -32,10 +32,17 @@ class Choice(Record, frozen=True, kw_only=True):
 
 
 class Normalization(Record, frozen=True, kw_only=True):
-    """The normalisation of one channel: the normalizer, and whether only voxels inside the nonzero mask count."""
+    """The normalisation of one channel.
+
+    Attributes:
+        name: of the normalizer.
+        use_mask: whether only voxels inside the nonzero mask count.
+        options: of the normalizer; None for its defaults. The core never reads them.
+    """
 
     name: str
     use_mask: bool
+    options: dict[str, Any] | None = None
 
 
 class Resampler(Record, frozen=True, kw_only=True):
@@ -109,7 +116,8 @@ class Plans(Record, frozen=True, kw_only=True):
         dataset: the dataset's name.
         name: the plans' name: several plans of one dataset live beside each other.
         recipe: what `choices` was expanded from; never read again.
-        choices: kind -> component, for extractor, planner, augmenter, trainer and postprocessor.
+        choices: kind -> component, for extractor, planner, preprocessor, augmenter, trainer and postprocessor. Plans
+            of an older nnplug name no preprocessor, see `nnplug.preparation.preprocessing`.
         transpose_forward: order in which the image's (z, y, x) axes are taken.
         transpose_backward: the inverse of `transpose_forward`.
         median_spacing: of the dataset, transposed, mm.

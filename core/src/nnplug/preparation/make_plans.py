@@ -14,6 +14,7 @@ from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.overrides import PLAN
 from nnplug.plans.plans import Choice, Plans
 from nnplug.preparation.plan_overrides import check_patches, override
+from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import AnyEntry, Kind, Registry
 from nnplug.registry.loader import Plugins
@@ -124,8 +125,10 @@ def transfer_plans(
             f"({', '.join(description.channel_names)}). Give plans of a dataset with as many."
         )
     given, registry = dict(options or {}), plugins.registry
-    default, _ = choose(registry, None, {Kind(kind): choice.name for kind, choice in source.choices.items()}, {})
-    choices = {**{str(kind): choice for kind, choice in default.items()}, **source.choices}
+    implied = {str(Kind.PREPROCESSOR): planned_preprocessor(source, registry)[1]}
+    named = {**implied, **source.choices}
+    default, _ = choose(registry, None, {Kind(kind): choice.name for kind, choice in named.items()}, {})
+    choices = {**{str(kind): choice for kind, choice in default.items()}, **named}
     plans = msgspec.structs.replace(source, dataset=dataset, name=name or source.name, choices=choices)
     plans = override(plans, given.pop(PLAN, {}), configurations, registry)
     plans = with_options(plans, given, registry=registry)
@@ -178,8 +181,11 @@ def choose(
     choices = {kind: Choice(name=names[kind], options=options[kind]) for kind in Kind if kind in names}
     for kind, choice in choices.items():
         _check_options(kind, choice, registry)
-    for option in options[Kind.NORMALIZER]:
-        raise InvalidOptions(f"{Kind.NORMALIZER}.{option}: normalizers are named per channel and take no options")
+    for option in options[Kind.NORMALIZER] if Kind.NORMALIZER not in choices else ():
+        raise InvalidOptions(
+            f"{Kind.NORMALIZER}.{option}: the planner names a normalizer per channel. Give its options there: "
+            '--set plan.normalization=[{"name": "NAME", "use_mask": false, "options": {..}}]'
+        )
     return choices, options[Kind.ARCHITECTURE]
 
 
@@ -209,6 +215,7 @@ def _entries(plans: Plans, registry: Registry) -> Iterator[AnyEntry]:
     """Every component that the plans name."""
     for kind, choice in plans.choices.items():
         yield registry.get(Kind(kind), choice.name)
+    yield planned_preprocessor(plans, registry)[0]
     for configuration in plans.configurations.values():
         yield registry.get(Kind.ARCHITECTURE, configuration.architecture.name)
         for normalization in configuration.normalization:

@@ -107,4 +107,4 @@ def _check_normalization(value: Sequence[Normalization], plans: Plans, registry:
             f"{PLAN}.normalization has {len(value)} entries; expected one for each of {len(plans.intensity)} channels"
         )
     for normalization in value:
-        registry.get(Kind.NORMALIZER, normalization.name)
+        registry.create(Kind.NORMALIZER, normalization.name, normalization.options)

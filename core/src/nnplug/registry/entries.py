@@ -20,6 +20,7 @@ class Kind(StrEnum):
 
     EXTRACTOR = "extractor"
     PLANNER = "planner"
+    PREPROCESSOR = "preprocessor"
     NORMALIZER = "normalizer"
     ARCHITECTURE = "architecture"
     AUGMENTER = "augmenter"
@@ -120,6 +121,24 @@ class PlannerComponent(Component):
     """An entry of `nnplug_planners`."""
 
     kind = Kind.PLANNER
+
+
+@dataclass(frozen=True)
+class PreprocessorComponent(Component):
+    """An entry of `nnplug_preprocessors`.
+
+    Attributes:
+        takes_previous_stage: `bind` returns a `nnplug.contracts.CascadePreprocessing`. Without it the preprocessor is
+            refused for configurations that refine the prediction of another.
+        implied: plans that name no preprocessor mean this one. Plans of nnplug before preprocessors were components
+            do not name one; no other plugin than that of the only preprocessor of then says it.
+    """
+
+    kind = Kind.PREPROCESSOR
+
+    _: KW_ONLY
+    takes_previous_stage: bool = False
+    implied: bool = False
 
 
 @dataclass(frozen=True)
@@ -238,6 +257,7 @@ class AcceleratorComponent(Component):
 _CLASSES: tuple[type[Component], ...] = (
     ExtractorComponent,
     PlannerComponent,
+    PreprocessorComponent,
     NormalizerComponent,
     ArchitectureComponent,
     AugmenterComponent,

@@ -9,7 +9,7 @@ from typing import Any
 from nnplug.errors import AmbiguousComponent, NnplugError
 from nnplug.registry.components import Kind, Recipe, Registry
 
-REQUIRED = (Kind.EXTRACTOR, Kind.PLANNER, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
+REQUIRED = (Kind.EXTRACTOR, Kind.PLANNER, Kind.PREPROCESSOR, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
 """The kinds that plans must name; the planner chooses architecture and normalizers where nobody names them."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from nnplug.errors import NnplugError, Problems
 from nnplug.evaluation.evaluate import Summary, evaluate_cases
 from nnplug.inference.averaging import Mean, label_map, open_output
 from nnplug.io.images import read_geometry, write_label
+from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import sha256
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import explained, read_json, write_json
@@ -155,9 +158,7 @@ def average(
     cases: Sequence[str],
     dataset: Dataset,
     target: Path,
-    *,
-    executor: Executor,
-    progress: Progress,
+    runtime: Runtime,
 ) -> None:
     """Write the label maps of an ensemble of candidates for some cases, from what their folds have stored.
 
@@ -171,8 +172,9 @@ def average(
         target.mkdir(parents=True, exist_ok=True)
     due = [case for case in cases if not job.is_done(case)]
     title = f"ensemble {' + '.join(member.name for member in members)}"
-    with progress.task(title, len(cases), done=len(cases) - len(due)) as advance:
-        for case, _ in zip(due, executor.map(job, due, stage="ensemble"), strict=True):
+    work = partial(_write_mean, job=job, plugins=runtime.plugins)
+    with runtime.progress.task(title, len(cases), done=len(cases) - len(due)) as advance:
+        for case, _ in zip(due, runtime.executor.map(work, due, stage="ensemble"), strict=True):
             advance(case)
     job.note(due)
 
@@ -188,10 +190,10 @@ class _Average:
     dataset: Dataset
     target: Path
 
-    def __call__(self, case: str) -> None:
+    def write(self, case: str, plugins: Plugins) -> None:
         file = f"{case}{self.dataset.description.file_ending}"
         folders = [member.folder_of(case) for member in self.members]
-        mean = Mean([open_output(folder, case, self.target) for folder in folders])
+        mean = Mean([open_output(folder, case, self.target, plugins) for folder in folders])
         labels = label_map(mean, self.dataset.description.labels)
         write_label(self.target / file, labels, read_geometry(folders[0] / file))
 
@@ -211,6 +213,10 @@ class _Average:
         """Hashes of the members' own label maps: other probabilities give other ones."""
         file = f"{case}{self.dataset.description.file_ending}"
         return [sha256(member.folder_of(case) / file) for member in self.members]
+
+
+def _write_mean(case: str, *, job: _Average, plugins: Plugins) -> None:
+    job.write(case, plugins)
 
 
 def _trained(workspace: Workspace, plans: str, configurations: Sequence[str]) -> list[str]:

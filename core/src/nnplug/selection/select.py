@@ -141,14 +141,7 @@ class _Work:
             members = {member.name: member for pair in due for member in pair}
             with self._probabilities(list(members.values()), cases):
                 for pair in due:
-                    average(
-                        pair,
-                        cases,
-                        self.request.dataset,
-                        self._folder(pair),
-                        executor=self.runtime.executor,
-                        progress=self.runtime.progress,
-                    )
+                    average(pair, cases, self.request.dataset, self._folder(pair), self.runtime)
         return [_Scored(pair, self._folder(pair), self._score(pair)) for pair in pairs]
 
     def postprocess(self, best: _Scored) -> tuple[postprocess.RuleRecord, Summary]:

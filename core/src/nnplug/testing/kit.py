@@ -22,6 +22,7 @@ from nnplug.testing.checks import (
     planner,
     plugin,
     postprocessor,
+    preprocessor,
     recipe,
     trainer,
 )
@@ -30,6 +31,7 @@ CHECKS: Mapping[Kind, Checks] = {
     Kind.CONVERTER: converter.CHECKS,
     Kind.EXTRACTOR: extractor.CHECKS,
     Kind.PLANNER: planner.CHECKS,
+    Kind.PREPROCESSOR: preprocessor.CHECKS,
     Kind.NORMALIZER: normalizer.CHECKS,
     Kind.ARCHITECTURE: architecture.CHECKS,
     Kind.AUGMENTER: augmenter.CHECKS,

@@ -111,4 +111,4 @@ def _prepared(image: Image, label: Label) -> Prepared:
         shape=SHAPE,
         spacing=(1.0, 1.0, 1.0),
     )
-    return Prepared(image / np.float32(SCALE), label, crop_info)
+    return Prepared(image / np.float32(SCALE), label, crop_info.data())

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
+from nnplug.contracts.attributed_preprocessing import AttributedPreprocessing
 from nnplug.dataset.splits import Fold
 from nnplug.errors import NnplugError, Problems
-from nnplug.io.crop_info import CropInfo
-from nnplug.ops.resample import resampled_shape, separated_axis
-from nnplug.registry.entries import AugmenterComponent, TrainerComponent
+from nnplug.preparation.preprocessing import bind_preprocessor
+from nnplug.registry.components import Registry
+from nnplug.registry.entries import AugmenterComponent, PreprocessorComponent, TrainerComponent
 from nnplug.runtime.digests import sha256
 from nnplug.training.job import TrainingJob
 from nnplug.workspace.case_store import CaseStore
@@ -27,8 +25,6 @@ from nnplug.workspace.run_record import RunRecord
 
 if TYPE_CHECKING:
     import torch
-
-    from nnplug.inference.loaded_model import LoadedModel
 
 
 def predicting_folds(splits: Sequence[Fold]) -> dict[str, int]:
@@ -39,40 +35,45 @@ def predicting_folds(splits: Sequence[Fold]) -> dict[str, int]:
 class PreviousStageWriter:
     """What a trained fold owes to the configurations that refine its predictions; nothing where there are none."""
 
-    def __init__(self, job: TrainingJob, splits: Sequence[Fold]) -> None:
+    def __init__(self, job: TrainingJob, splits: Sequence[Fold], registry: Registry) -> None:
         """Look at the plans.
 
         Args:
             job: the fold.
             splits: of the dataset.
+            registry: where the preprocessor comes from.
         """
         self._job = job
         self._next = [replace(job, configuration=name) for name in job.plans.next_stages(job.configuration)]
         self._missing_predictions = {case for case, fold in predicting_folds(splits).items() if fold == job.fold}
         self._cases = job.cases
+        self._registry = registry
 
     def is_due(self, case: str) -> bool:
         """Whether a configuration waits for the case's label map."""
         return any(self._due(case))
 
-    def write(self, case: str, logits: torch.Tensor, predictor: LoadedModel) -> None:
+    def write(self, case: str, logits: torch.Tensor) -> None:
         """Store what is due of a case.
 
         Args:
             case: its name.
             logits: (K, z, y, x), on the grid of the job's configuration.
-            predictor: that gave them.
         """
-        crop_info = self._cases[case].crop_info
+        info = self._cases[case].info
         for job in self._due(case):
-            labels = on_grid(predictor, logits, crop_info, _shape(crop_info, job))
+            labels = self._bound(self._job).label_map_on(logits, info, self._bound(job).shape_of(info))
             job.previous_labels.write(case, labels, source=self._source)
 
     def _due(self, case: str) -> Iterator[TrainingJob]:
         for job in self._next if case in self._missing_predictions else ():
-            shape = _shape(self._cases[case].crop_info, job)
+            shape = self._bound(job).shape_of(self._cases[case].info)
             if not job.previous_labels.holds(case, shape=shape, source=self._source):
                 yield job
+
+    def _bound(self, job: TrainingJob) -> AttributedPreprocessing:
+        labels = job.training_description.labels
+        return bind_preprocessor(job.plans, job.configuration, labels, self._registry)
 
     @cached_property
     def _source(self) -> str:
@@ -84,41 +85,21 @@ def source_of(run: RunFolder) -> str:
     return sha256(run.final_weights)[:16]
 
 
-def on_grid(
-    predictor: LoadedModel, logits: torch.Tensor, crop_info: CropInfo, shape: tuple[int, int, int]
-) -> npt.NDArray[np.integer[Any]]:
-    """The label map of logits on another grid of the same crop.
-
-    Whether slices are resampled one by one is decided by the spacing of the logits alone, as nnU-Net decides it here.
-
-    Args:
-        predictor: that gave the logits.
-        logits: (K, z, y, x).
-        crop_info: of the case on their grid.
-        shape: (z, y, x) of the other grid.
-    """
-    force = predictor.configuration.resampling.probability.force_separate_z
-    axis = separated_axis(crop_info.spacing, crop_info.spacing, force=force)
-    from nnplug.ops.export import label_map
-
-    return label_map(
-        logits, shape, axis=axis, regions_class_order=predictor.model.description.labels.regions_class_order
-    )
-
-
-def check_takes_previous_stage(job: TrainingJob, augmenter: AugmenterComponent, trainer: TrainerComponent) -> None:
-    """Refuse components that would not give the network what the previous stage predicted.
+def check_takes_previous_stage(
+    job: TrainingJob, *chosen: AugmenterComponent | TrainerComponent | PreprocessorComponent
+) -> None:
+    """Refuse components that would not give the network the prediction of the previous stage.
 
     Raises:
         Problems: a line each.
     """
     previous = job.plans.configuration(job.configuration).previous_stage
     lines = [
-        f"{job.configuration} refines the predictions of {previous!r}, and the entry of {chosen.kind} {chosen.name!r} "
-        f"does not say takes_previous_stage=True. Choose another {chosen.kind}, or train a configuration that refines "
+        f"{job.configuration} refines the predictions of {previous!r}, and the entry of {one.kind} {one.name!r} "
+        f"does not say takes_previous_stage=True. Choose another {one.kind}, or train a configuration that refines "
         "none."
-        for chosen in (augmenter, trainer)
-        if not chosen.takes_previous_stage
+        for one in chosen
+        if not one.takes_previous_stage
     ]
     if lines:
         raise Problems(lines)
@@ -190,12 +171,5 @@ def _missing(job: TrainingJob, number: int, names: Sequence[str]) -> list[str]:
 
 
 def _is_handed_on(job: TrainingJob, case: str, source: str) -> bool:
-    shape = CaseStore(job.prepared_folder)[case].crop_info.shape
+    shape = CaseStore(job.prepared_folder)[case].image.shape[1:]
     return job.previous_labels.holds(case, shape=shape, source=source)
-
-
-def _shape(crop_info: CropInfo, job: TrainingJob) -> tuple[int, int, int]:
-    """Of a case on the grid of that job's configuration; 2d configurations keep the distance of slices."""
-    wanted = job.plans.configuration(job.configuration).spacing
-    old = crop_info.transposed_spacing
-    return resampled_shape(crop_info.cropped_shape, old, (*old[: 3 - len(wanted)], *wanted))

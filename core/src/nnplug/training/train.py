@@ -17,6 +17,7 @@ from nnplug.models.pretrained import describe_pretrained
 from nnplug.plans.differences import decisions, differences
 from nnplug.plans.plans import read_plans
 from nnplug.preparation.make_splits import ensure_splits
+from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.entries import TrainerComponent
@@ -90,7 +91,8 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     trainer = entry.create(choice.options)
     if task.previous_labels:
         augmenter = components.get(AUGMENTER, job.plans.choice(Kind.AUGMENTER).name)
-        check_takes_previous_stage(job, augmenter.component, entry.component)
+        preprocessor, _ = planned_preprocessor(job.plans, runtime.registry)
+        check_takes_previous_stage(job, preprocessor.component, augmenter.component, entry.component)
         check_predictions_complete(job, fold, splits)
     _check_devices(entry.component, world)
     network = components.get(ARCHITECTURE, task.configuration.architecture.name)

@@ -114,7 +114,7 @@ class _Work:
     def predict_missing(self, runtime: Runtime) -> None:
         job, cases = self.job, self.cases()
         splits = ensure_splits(job.dataset, job.workspace, progress=runtime.progress)
-        writer = PreviousStageWriter(job, splits) if self.weights == "final" else None
+        writer = PreviousStageWriter(job, splits, runtime.registry) if self.weights == "final" else None
         missing = [case for case in cases if self._is_due(case) or (writer and writer.is_due(case.name))]
         if not missing:
             return
@@ -126,12 +126,12 @@ class _Work:
                 prepared = store[case.name]
                 logits = predictor.logits(prepared.channels())
                 if self.save_logits:
-                    write_logits(self.logits(case), predictor.output(logits, prepared.crop_info))
+                    write_logits(self.logits(case), predictor.output(logits, prepared.info))
                 if self._lacks_label_map(case):
-                    label_map = predictor.labels(logits, prepared.crop_info)
+                    label_map = predictor.labels(logits, prepared.info)
                     write_label(self.label_map(case), label_map, read_geometry(_label(case)))
                 if writer:
-                    writer.write(case.name, logits, predictor)
+                    writer.write(case.name, logits)
                 advance(case.name)
 
     def _is_due(self, case: CaseFiles) -> bool:

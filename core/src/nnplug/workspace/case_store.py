@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.errors import InvalidFile, NnplugError, did_you_mean
-from nnplug.io.crop_info import CropInfo
 from nnplug.runtime.files import atomic_file, atomic_folder, read_json, write_text
 from nnplug.runtime.records import Record
 from nnplug.workspace.case_index import OWN_KEYS, CaseIndex, StoredIndex, array_files
@@ -42,25 +41,26 @@ class Prepared:
 
     Attributes:
         image: (C, z, y, x) float32, normalised, cropped and resampled.
-        label: (z, y, x) int16, -1 outside the nonzero mask; None where the case has no label map.
-        crop_info: the way back to the image as read.
+        label: (z, y, x) int16; -1 is background that the preprocessor marks, such as that outside the nonzero mask.
+            None where the case has no label map.
+        info: JSON that the preprocessor needs for the way back to the image as read; the core does not read it.
     """
 
     image: npt.NDArray[np.float32]
     label: npt.NDArray[np.int16] | None
-    crop_info: CropInfo
+    info: Mapping[str, Any]
 
 
 class _CaseRecord(Record, frozen=True, kw_only=True):
     """The store's own keys of `case.json`; all others are values of the index.
 
     Attributes:
-        crop_info: the way back to the image as read.
+        info: as `Prepared` has it.
         source: as `StoredCase` has it.
         index: the key of the index.
     """
 
-    crop_info: CropInfo = msgspec.field(name="frame")
+    info: dict[str, Any] = msgspec.field(name="frame")
     source: str
     index: str | None = None
 
@@ -88,7 +88,7 @@ class StoredCase:
         name: of the case.
         image: (C, z, y, x) float32.
         label: (z, y, x) int16.
-        crop_info: the way back to the image as read.
+        info: as `Prepared` has it.
         source: what the case was made of, as `CaseStore.write` was told.
         index: what the trainer wants beside the case.
         previous: (z, y, x), the label map that the previous stage of a cascade predicted; None where there is none.
@@ -97,7 +97,7 @@ class StoredCase:
     name: str
     image: StoredArray
     label: StoredArray
-    crop_info: CropInfo
+    info: Mapping[str, Any]
     source: str
     index: StoredIndex = field(default_factory=StoredIndex)
     previous: StoredArray | None = None
@@ -122,7 +122,7 @@ class StoredCase:
             name=folder.name,
             image=StoredArray.open(folder / "image.npy"),
             label=StoredArray.open(folder / "label.npy"),
-            crop_info=record.crop_info,
+            info=record.info,
             source=record.source,
             index=StoredIndex(record.index, arrays, values),
         )
@@ -186,7 +186,7 @@ class CaseStore(Mapping[str, StoredCase]):
             NnplugError: the disk is full or the folder cannot be written.
         """
         extra = index or CaseIndex()
-        record = _CaseRecord(crop_info=case.crop_info, source=source, index=index_key)
+        record = _CaseRecord(info=dict(case.info), source=source, index=index_key)
         assert case.label is not None, "cases to learn from have labels"
         with atomic_folder(self.folder / name) as folder:
             np.save(folder / "image.npy", case.image)

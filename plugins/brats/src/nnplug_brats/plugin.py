@@ -100,7 +100,13 @@ def _recipe(name: str, summary: str, augmenter: str = "nnunet", *, norm: str = "
     own: Mapping[str, Any] = _FIRST_NNUNET if augmenter == "nnunet" else {}
     return Recipe(
         name,
-        {"planner": "brats", "augmenter": augmenter, "trainer": "nnunet", "postprocessor": "brats-enhancing"},
+        {
+            "planner": "brats",
+            "preprocessor": "nnunet",
+            "augmenter": augmenter,
+            "trainer": "nnunet",
+            "postprocessor": "brats-enhancing",
+        },
         summary,
         {"planner": planner, "architecture": {"norm": norm}, "augmenter": own},
     )

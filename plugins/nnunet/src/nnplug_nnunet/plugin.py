@@ -13,6 +13,7 @@ from nnplug import (
     NormalizerComponent,
     PlannerComponent,
     PostprocessorComponent,
+    PreprocessorComponent,
     Recipe,
     TrainerComponent,
     hookimpl,
@@ -37,6 +38,18 @@ def nnplug_extractors() -> Iterable[ExtractorComponent]:
     """Yield nnU-Net's fingerprint extractor."""
     yield ExtractorComponent(
         "nnunet", "nnplug_nnunet.extractor:NnunetExtractor", "nnU-Net's fingerprint, from every voxel"
+    )
+
+
+@hookimpl
+def nnplug_preprocessors() -> Iterable[PreprocessorComponent]:
+    """nnU-Net's preprocessing, the only one of nnplug before preprocessors were components."""
+    yield PreprocessorComponent(
+        "nnunet",
+        "nnplug_nnunet.preprocessor:NnunetPreprocessor",
+        "transpose, crop to nonzero, normalise, resample; nnU-Net's DefaultPreprocessor",
+        takes_previous_stage=True,
+        implied=True,
     )
 
 
@@ -135,6 +148,7 @@ def nnplug_recipes() -> Iterable[Recipe]:
     everything = {
         "extractor": "nnunet",
         "planner": "nnunet",
+        "preprocessor": "nnunet",
         "augmenter": "nnunet",
         "trainer": "nnunet",
         "postprocessor": "largest-component",

@@ -87,7 +87,7 @@ def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry:
     plans = msgspec.structs.replace(
         plans,
         name=path.stem,
-        choices={str(kind): choice for kind, choice in choices.items()},
+        choices={str(kind): choice for kind, choice in choices.items() if kind is not Kind.PREPROCESSOR},  # implied
         configurations={name: _with_network(c, network) for name, c in plans.configurations.items()},
     )
     check_patches(plans, registry)

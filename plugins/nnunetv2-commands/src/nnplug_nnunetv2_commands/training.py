@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nnplug.dataset.dataset import Dataset
+    from nnplug.registry.loader import Plugins
     from nnplug.runtime.progress import Progress
     from nnplug.training.job import TrainingJob
     from nnplug.workspace.layout import RunFolder
@@ -152,14 +153,14 @@ def write_checkpoints(job: TrainingJob) -> None:
             )
 
 
-def write_npz(folder: Path) -> None:
+def write_npz(folder: Path, plugins: Plugins) -> None:
     """Turn the logits that validation keeps into nnU-Net's CASE.npz."""
     from nnplug.inference.averaging import mean_volumes
     from nnplug.inference.logits import ENDING, read_logits
     from nnplug.inference.probabilities import write_probabilities
 
     for file in sorted(folder.glob(f"*{ENDING}")):
-        logits = read_logits(file, folder)
+        logits = read_logits(file, folder, plugins)
         target = folder / f"{file.name.removesuffix(ENDING)}.npz"
         write_probabilities(target, mean_volumes(logits, folder), logits.shape)
         file.unlink()

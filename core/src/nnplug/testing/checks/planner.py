@@ -19,7 +19,7 @@ LARGE = samples.fingerprint((1.0, 1.0, 1.0), (192, 224, 208))
 COARSE = samples.fingerprint((3.0, 2.0, 2.0), (28, 40, 36))
 BUDGETS = (2.0, 16.0)
 """GB for the option memory_gb, which `nnplug plan --memory-gb` sets."""
-KEPT = (Kind.EXTRACTOR, Kind.PLANNER, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
+KEPT = (Kind.EXTRACTOR, Kind.PLANNER, Kind.PREPROCESSOR, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
 
 
 def _plans_volumes(subject: Subject) -> None:

@@ -17,6 +17,7 @@ from nnplug.errors import InvalidFile, NnplugError
 from nnplug.models.bundle import Contents, pack
 from nnplug.models.bundle_files import check_free
 from nnplug.plans.plans import Plans
+from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.provenance import record
 from nnplug.runtime.files import read_json
@@ -136,11 +137,12 @@ def _check_alike(checkpoints: dict[str, Checkpoint]) -> None:
 
 
 def _with_providers(plans: Plans, trained: str, registry: Registry) -> Plans:
-    """Record the installed network and normalizers, with which this model predicts."""
+    """Record the installed network, preprocessor and normalizers, with which this model predicts."""
     configuration = plans.configuration(trained)
     network = registry.get(Kind.ARCHITECTURE, configuration.architecture.name)
     normalizers = [registry.get(Kind.NORMALIZER, n.name) for n in configuration.normalization]
-    return msgspec.structs.replace(plans, providers=record([network, *normalizers]))
+    preprocessor, _ = planned_preprocessor(plans, registry)
+    return msgspec.structs.replace(plans, providers=record([network, preprocessor, *normalizers]))
 
 
 def _network(plans: Plans, trained: str, description: DatasetDescription, registry: Registry) -> torch.nn.Module:

@@ -14,6 +14,7 @@ from nnplug.plans.plans import Configuration, Normalization, Plans, Resampler, R
 from nnplug_nnunet.nnunet_models.networks import network_from_nnunet, network_to_nnunet
 from nnplug_nnunet.nnunet_models.vocabulary import (
     NORMALIZERS,
+    PREPROCESSOR,
     RESAMPLING,
     SEPARATE_Z_THRESHOLD,
     need,
@@ -33,7 +34,7 @@ def plans_from_nnunet(raw: Mapping[str, Any], trained: str, where: str) -> tuple
         where: the file name for messages.
 
     Returns:
-        The plans, without providers and without choices for training, and a line per omitted configuration.
+        The plans, whose only choice is the preprocessor and that hold no providers, and a line per omitted configuration.
 
     Raises:
         InvalidFile: a key is missing, or `trained` needs a feature that nnplug lacks.
@@ -47,7 +48,7 @@ def plans_from_nnunet(raw: Mapping[str, Any], trained: str, where: str) -> tuple
             "dataset": need(raw, "dataset_name", where),
             "name": need(raw, "plans_name", where),
             "recipe": "nnunet",
-            "choices": {},
+            "choices": {"preprocessor": {"name": PREPROCESSOR}},
             "transpose_forward": need(raw, "transpose_forward", where),
             "transpose_backward": need(raw, "transpose_backward", where),
             "median_spacing": need(raw, "original_median_spacing_after_transp", where),
@@ -71,8 +72,11 @@ def plans_to_nnunet(
         planner: nnU-Net's name of the planner.
 
     Raises:
-        InvalidFile: nnU-Net v2 lacks the network or a normalizer of a configuration.
+        InvalidFile: nnU-Net v2 lacks the preprocessor, or the network or a normalizer of a configuration.
     """
+    chosen = plans.choices.get("preprocessor")
+    if chosen is not None and (chosen.name != PREPROCESSOR or chosen.options):
+        raise InvalidFile(f"plans {plans.name!r}: preprocessor {chosen.name!r} {chosen.options or ''} is not nnU-Net's")
     return {
         "dataset_name": plans.dataset,
         "plans_name": plans.name,
@@ -184,7 +188,7 @@ def _configuration_to_nnunet(name: str, plans: Plans, written: Sequence[str]) ->
         "patch_size": list(ours.patch_size),
         "median_image_size_in_voxels": list(ours.median_shape),
         "spacing": list(ours.spacing),
-        "normalization_schemes": [reverse(NORMALIZERS, n.name, where, "the normalizer") for n in ours.normalization],
+        "normalization_schemes": [_scheme(n, where) for n in ours.normalization],
         "use_mask_for_norm": [n.use_mask for n in ours.normalization],
         **_resampling_to_nnunet(ours.resampling),
         "architecture": network_to_nnunet(ours.architecture, ours.dimensions, where),
@@ -192,6 +196,12 @@ def _configuration_to_nnunet(name: str, plans: Plans, written: Sequence[str]) ->
         **({"previous_stage": ours.previous_stage} if ours.previous_stage else {}),
         **({"next_stage": ours.next_stage} if ours.next_stage in written else {}),
     }
+
+
+def _scheme(ours: Normalization, where: str) -> str:
+    if ours.options:
+        raise InvalidFile(f"{where}: nnU-Net v2's normalisations have no options; {ours.name!r} has {ours.options}")
+    return reverse(NORMALIZERS, ours.name, where, "the normalizer")
 
 
 def _resampling_to_nnunet(ours: Resampling) -> dict[str, Any]:

@@ -19,6 +19,9 @@ NETWORKS = {
 ENCODER_DEPTH = {"plain-conv-unet": "n_conv_per_stage", "residual-encoder-unet": "n_blocks_per_stage"}
 """Network -> the option with the depth of each encoder stage."""
 
+PREPROCESSOR = "nnunet"
+"""The component that does as nnU-Net's `DefaultPreprocessor`."""
+
 NORMALIZERS = {
     "ZScoreNormalization": "zscore",
     "CTNormalization": "ct",

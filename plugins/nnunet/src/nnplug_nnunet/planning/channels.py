@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnplug.plans.plans import Normalization
+from nnplug.plans.plans import Choice, Normalization
 from nnplug.registry.components import Kind, Registry
 
 NORMALIZERS = {
@@ -26,7 +26,7 @@ def is_known(channel: str) -> bool:
 
 
 def normalization(
-    channel: str, relative_size: float, registry: Registry, *, normalizer: str | None = None
+    channel: str, relative_size: float, registry: Registry, *, normalizer: Choice | None = None
 ) -> Normalization:
     """Return the normalisation of one channel.
 
@@ -36,6 +36,7 @@ def normalization(
         registry: the installed components, to look up the normalizer.
         normalizer: the normalizer that the user wants for every channel.
     """
-    name = normalizer or NORMALIZERS.get(channel.casefold(), OTHERWISE)
+    name = normalizer.name if normalizer else NORMALIZERS.get(channel.casefold(), OTHERWISE)
     maskable = bool(registry.get(Kind.NORMALIZER, name).load().zeroes_outside_mask)
-    return Normalization(name=name, use_mask=maskable and relative_size < MASK_BELOW)
+    options = (normalizer and normalizer.options) or None
+    return Normalization(name=name, use_mask=maskable and relative_size < MASK_BELOW, options=options)

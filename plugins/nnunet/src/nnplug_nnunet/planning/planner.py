@@ -175,8 +175,7 @@ def _normalizations(
                 "zscore, noNorm, rescale_to_0_1, rgb_to_0_1)"
             )
     size = fingerprint.median_relative_size_after_cropping
-    name = None if wanted is None else wanted.name
-    return tuple(normalization(c, size, context.registry, normalizer=name) for c in description.channel_names)
+    return tuple(normalization(c, size, context.registry, normalizer=wanted) for c in description.channel_names)
 
 
 def _three(values: Floats) -> tuple[float, float, float]:

@@ -24,13 +24,13 @@ def main() -> None:
 @prepares_process(Work.READ_IMAGES)
 def _ensemble(call: Call, options: Options) -> None:
     from nnplug.inference.averaging import ensemble_folders
+    from nnplug.registry.runtime import Runtime
 
-    executor = call.threads(options.np)
+    runtime = Runtime(call.plugins, call.threads(options.np), progress=call.progress)
     ensemble_folders(
         options.i,
         options.o,
         save_probabilities=options.save_npz,
         replace=True,
-        executor=executor,
-        progress=call.progress,
+        runtime=runtime,
     )

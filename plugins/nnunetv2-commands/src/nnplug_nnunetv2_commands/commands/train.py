@@ -103,7 +103,7 @@ def _validate(job: TrainingJob, runtime: Runtime, options: Options) -> dict[str,
 
     weights: WeightsKind = "best" if options.val_best else "final"
     summary = validate(job, runtime, mirroring=True, weights=weights, save_logits=options.npz)
-    write_npz(job.run.validation)
+    write_npz(job.run.validation, runtime.plugins)
     return summary
 
 

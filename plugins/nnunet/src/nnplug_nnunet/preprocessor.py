@@ -1,0 +1,196 @@
+"""nnU-Net's preprocessing: transpose, crop to nonzero, normalise, resample; and the way back. No torch at the top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nnplug import NnplugError
+from nnplug.contracts import (
+    CascadePreprocessing,
+    Channel,
+    CropInverse,
+    PreprocessingContext,
+    Preprocessor,
+)
+from nnplug.dataset.labels import Labels
+from nnplug.errors import InvalidFile
+from nnplug.io.crop_info import CropInfo
+from nnplug.ops.crop import bounding_box, nonzero_mask, slices
+from nnplug.ops.resample import resample_image, resample_label, resampled_shape, separated_axis
+from nnplug.plans.plans import Resampler, Resampling
+from nnplug.workspace.case_store import Prepared
+
+if TYPE_CHECKING:
+    import torch
+
+OUTSIDE = -1
+"""The label of background outside the nonzero mask."""
+
+Image = npt.NDArray[np.float32]
+LabelMap = npt.NDArray[np.integer[Any]]
+Mask = npt.NDArray[np.bool_]
+Spacing = tuple[float, float, float]
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class NnunetPreprocessor(Preprocessor):
+    """nnU-Net 2.8.1's `DefaultPreprocessor`."""
+
+    def bind(self, context: PreprocessingContext) -> NnunetPreprocessing:
+        """See `nnplug.contracts.Preprocessor`.
+
+        Raises:
+            NnplugError: a resampling is not supported.
+        """
+        return NnunetPreprocessing.of(context)
+
+    def read_inverse(self, data: Mapping[str, Any]) -> CropInverse:
+        """See `nnplug.contracts.Preprocessor`."""
+        if not isinstance(axis := data.get("axis"), int | None):
+            raise InvalidFile(f"the inverse of a case: 'axis' is {axis!r}; expected 0, 1, 2 or null")
+        return CropInverse(_crop_info(data.get("frame")), axis)
+
+
+@dataclass(frozen=True)
+class NnunetPreprocessing(CascadePreprocessing):
+    """Prepares images for the network of a configuration, in training and in prediction alike.
+
+    Attributes:
+        transpose_forward: the order in which the axes of an image are taken.
+        spacing: target spacing in mm of the transposed axes; in 2d (y, x), and slices keep their distance.
+        channels: in the order of the image's channels.
+        resampling: spline orders.
+        labels: classes or regions.
+    """
+
+    transpose_forward: tuple[int, int, int]
+    spacing: tuple[float, ...]
+    channels: tuple[Channel, ...]
+    resampling: Resampling
+    labels: Labels
+
+    @classmethod
+    def of(cls, context: PreprocessingContext) -> Self:
+        """Return the preprocessing of a configuration; raises `NnplugError` for a resampling that is not supported."""
+        resampling = context.resampling
+        if order := resampling.image.order_z or resampling.label.order_z:
+            raise NnplugError(
+                f"plans {context.plans!r}: 'order_z' of {context.configuration} is {order}; across slices nnplug takes "
+                "the nearest one. Set it to 0."
+            )
+        logits = resampling.probability
+        if (logits.order, logits.order_z) != (1, 0):
+            raise NnplugError(
+                f"the plans resample logits with order {logits.order} and, across slices, {logits.order_z}; nnplug "
+                "does 1 and 0. Change 'resampling.probability' in the plans."
+            )
+        return cls(context.transpose_forward, context.spacing, context.channels, resampling, context.labels)
+
+    def prepare(self, image: Image, spacing: Spacing, label: LabelMap | None = None) -> Prepared:
+        """See `nnplug.contracts.Preprocessing`. Background outside the nonzero mask gets the label -1."""
+        cropped, mask, crop_info = self._crop(image, spacing)
+        if label is None:
+            return Prepared(self._image(cropped, mask, crop_info), None, crop_info.data())
+        prepared, resampled = self._with_label(cropped, label, mask, crop_info)
+        return Prepared(prepared, resampled, crop_info.data())
+
+    def prepare_refining(self, image: Image, spacing: Spacing, previous: LabelMap) -> Prepared:
+        """See `nnplug.contracts.CascadePreprocessing`; the last channel is -1 outside the nonzero mask.
+
+        nnU-Net reads the previous stage's prediction as it reads labels, so that its voxels count as inside the mask.
+        """
+        cropped, mask, crop_info = self._crop(image, spacing)
+        prepared, resampled = self._with_label(cropped, previous, mask, crop_info)
+        channels = np.concatenate((prepared, resampled[np.newaxis]), dtype=np.float32)
+        return Prepared(channels, None, crop_info.data())
+
+    def inverse(self, info: Mapping[str, Any]) -> CropInverse:
+        """See `nnplug.contracts.Preprocessing`."""
+        crop_info = _crop_info(info)
+        force = self.resampling.probability.force_separate_z
+        axis = separated_axis(crop_info.spacing, crop_info.transposed_spacing, force=force)
+        return CropInverse(crop_info, axis)
+
+    def shape_of(self, info: Mapping[str, Any]) -> Shape:
+        """See `nnplug.contracts.CascadePreprocessing`; 2d configurations keep the distance of slices."""
+        crop_info = _crop_info(info)
+        old = crop_info.transposed_spacing
+        return resampled_shape(crop_info.cropped_shape, old, (*old[: 3 - len(self.spacing)], *self.spacing))
+
+    def label_map_on(self, logits: torch.Tensor, info: Mapping[str, Any], shape: Shape) -> LabelMap:
+        """See `nnplug.contracts.CascadePreprocessing`.
+
+        Whether slices are resampled one by one is decided by the spacing of the logits alone, as nnU-Net does here.
+        """
+        from nnplug.ops.export import label_map
+
+        spacing, force = _crop_info(info).spacing, self.resampling.probability.force_separate_z
+        axis = separated_axis(spacing, spacing, force=force)
+        return label_map(logits, shape, axis=axis, regions_class_order=self.labels.regions_class_order)
+
+    def _crop(self, image: Image, spacing: Spacing) -> tuple[Image, Mask, CropInfo]:
+        """Return the transposed image and its nonzero mask in their bounding box, and where that lies."""
+        forward = self.transpose_forward
+        transposed = image.transpose(0, *(axis + 1 for axis in forward))
+        mask = nonzero_mask(transposed)
+        box = bounding_box(mask)
+        mask = mask[slices(box)]
+        old_spacing, new_spacing = self._spacings(spacing)
+        z, y, x = image.shape[1:]
+        crop_info = CropInfo(
+            original_shape=(z, y, x),
+            original_spacing=spacing,
+            transpose_forward=forward,
+            bounding_box=box,
+            shape=resampled_shape(mask.shape, old_spacing, new_spacing),
+            spacing=new_spacing,
+        )
+        return transposed[:, *slices(box)], mask, crop_info
+
+    def _with_label(
+        self, cropped: Image, label: LabelMap, mask: Mask, crop_info: CropInfo
+    ) -> tuple[Image, npt.NDArray[np.int16]]:
+        """Return image and label on the new grid; labelled voxels count as inside the mask for normalising."""
+        marked = _mark_outside(label.transpose(self.transpose_forward)[slices(crop_info.bounding_box)], mask)
+        return self._image(cropped, marked >= 0, crop_info), _resample_label(marked, crop_info, self.resampling.label)
+
+    def _spacings(self, spacing: Sequence[float]) -> tuple[Spacing, Spacing]:
+        """Return old and new spacing of the transposed axes, mm."""
+        a, b, c = (spacing[axis] for axis in self.transpose_forward)
+        z, y, x = (a, *self.spacing) if len(self.spacing) == 2 else self.spacing
+        return (a, b, c), (z, y, x)
+
+    def _image(self, image: Image, mask: Mask, crop_info: CropInfo) -> Image:
+        """Normalise and resample channel by channel: normalising after resampling would blur the mask's border."""
+        result = np.empty((len(image), *crop_info.shape), np.float32)
+        resampler = self.resampling.image
+        axis = _axis(crop_info, resampler)
+        for target, volume, channel in zip(result, image, self.channels, strict=True):
+            own = np.array(volume, np.float32, order="C")
+            own = channel.normalize(own, mask)
+            target[...] = resample_image(own[None], crop_info.shape, order=resampler.order, axis=axis)[0]
+        return result
+
+
+def _crop_info(info: Any) -> CropInfo:
+    return CropInfo.from_data(info, "the crop info of a case")
+
+
+def _mark_outside(label: LabelMap, mask: Mask) -> npt.NDArray[np.int16]:
+    marked = label.astype(np.int16)
+    marked[(marked == 0) & ~mask] = OUTSIDE
+    return marked
+
+
+def _axis(crop_info: CropInfo, resampler: Resampler) -> int | None:
+    return separated_axis(crop_info.transposed_spacing, crop_info.spacing, force=resampler.force_separate_z)
+
+
+def _resample_label(label: npt.NDArray[np.int16], crop_info: CropInfo, resampler: Resampler) -> npt.NDArray[np.int16]:
+    return resample_label(label, crop_info.shape, order=resampler.order, axis=_axis(crop_info, resampler))
