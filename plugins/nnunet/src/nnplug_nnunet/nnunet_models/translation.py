@@ -34,7 +34,7 @@ def plans_from_nnunet(raw: Mapping[str, Any], trained: str, where: str) -> tuple
         where: the file name for messages.
 
     Returns:
-        The plans, whose only choice is the preprocessor and that hold no providers, and a line per omitted configuration.
+        The plans without providers, whose only choice is the preprocessor, and a line per omitted configuration.
 
     Raises:
         InvalidFile: a key is missing, or `trained` needs a feature that nnplug lacks.
