@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from nnplug.contracts import TrainingLength, read_log
 from nnplug.errors import InvalidOptions
@@ -18,6 +19,7 @@ from nnplug.testing import checks
 from nnplug.testing.trainings import Setting, make_task
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.batch import BatchPipeline
+from nnplug_nnunet.training import loop
 from nnplug_nnunet.training.trainer import NnUNetTrainer, PatchTrainer
 
 
@@ -81,6 +83,32 @@ def test_a_trainer_extends_one_of_its_own_kind_alone():
     assert not short.extends(long)
     assert not WarmAdam(epochs=3, lr=0.1).extends(short)
     assert not NnUNetTrainer(epochs=3).extends(short)
+
+
+SHORT = {"epochs": 2, "iterations_per_epoch": 2, "val_iterations_per_epoch": 1}
+
+
+def test_a_longer_training_begins_with_the_weights_and_the_momentum_of_the_end(tmp_path):
+    task = make_task(tmp_path, Setting(axes=3))
+    NnUNetTrainer(**SHORT).train(task)
+    end = torch.load(task.run.final_state, weights_only=True)
+    averages = {number: entry["momentum_buffer"] for number, entry in end["optimizer"]["state"].items()}
+    assert {average.dtype for average in averages.values()} == {torch.bfloat16}
+    task.run.final_state.rename(task.run.state)
+    training = loop.Training(NnUNetTrainer(**{**SHORT, "epochs": 4}), make_task(tmp_path, Setting(axes=3)))
+    final, network = load_file(task.run.final_weights), training.network.state_dict()
+    assert all(torch.equal(final[name], value) for name, value in network.items())
+    state = training.optimizer.state_dict()["state"]
+    assert all(torch.equal(state[i]["momentum_buffer"], a.float()) for i, a in averages.items())
+    assert training.position.epoch == 2
+
+
+def test_patience_ends_a_training_that_does_not_get_better(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "mean_dice", lambda _: 0.5)
+    task = make_task(tmp_path, Setting(axes=3))
+    NnUNetTrainer(**{**SHORT, "epochs": 9}, patience=2).train(task)
+    assert len(read_log(task.run.log)) == 3
+    assert task.run.is_finished
 
 
 @pytest.mark.parametrize("name", ["initial_lr", "epochs", "gradient_clip"])
