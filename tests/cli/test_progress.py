@@ -8,9 +8,9 @@ import click
 import pytest
 from rich.console import Console
 
-from nnplug_cli.bars import _Remaining, bars
-from nnplug_cli.pace import Pace, duration
 from nnplug_cli.progress import Bars, Lines
+from nnplug_cli.progress.bars import _Remaining, bars
+from nnplug_cli.progress.pace import Pace, duration
 from nnplug_cli.remedies import REMEDIES
 
 
@@ -80,7 +80,7 @@ def test_bars_draw_what_takes_over_a_second(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr("nnplug_cli.progress.SHOWN_AFTER", 0.0)
-    monkeypatch.setattr("nnplug_cli.bars.SHOWN_AFTER", 0.0)
+    monkeypatch.setattr("nnplug_cli.progress.bars.SHOWN_AFTER", 0.0)
     with Bars(REMEDIES).task("train [x]", 3, done=1) as advance:
         advance("Dice 0.5")
     shown = capsys.readouterr().err

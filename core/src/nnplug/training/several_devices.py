@@ -26,7 +26,7 @@ from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.executor import available_cores
 from nnplug.runtime.process import Work, prepare_process
 from nnplug.runtime.progress import Progress, Silent
-from nnplug.runtime.progress_events import Receiver, Sender
+from nnplug.runtime.progress.events import Receiver, Sender
 from nnplug.training.job import TrainingJob
 from nnplug.training.train import train
 from nnplug.workspace.layout import RunFolder

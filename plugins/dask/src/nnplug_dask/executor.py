@@ -14,7 +14,7 @@ from nnplug.contracts import Executor
 from nnplug.errors import NnplugError
 from nnplug.runtime.executor import Failure, attempt, collected
 from nnplug.runtime.progress import Progress
-from nnplug.runtime.progress_events import Event, Receiver, Sender
+from nnplug.runtime.progress.events import Event, Receiver, Sender
 from nnplug_dask.options import DaskOptions
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from nnplug.registry.components import Kind
 from nnplug_cli.context import Context, blocked
 from nnplug_cli.failures import told
 from nnplug_cli.progress import Lines
+from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice, find_trainer
 from nnplug_nnunetv2_commands.environment import Environment
 from nnplug_nnunetv2_commands.remedies import REMEDIES
-from nnplug_nnunetv2_commands.trainers import TrainerChoice, find_trainer
 
 if TYPE_CHECKING:
     from nnplug.remedies import Action

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
 
-from nnplug_nnunetv2_commands.planners import DEFAULT as PLANNER
+from nnplug_nnunetv2_commands.class_names.planners import DEFAULT as PLANNER
 from nnplug_nnunetv2_commands.workspace import PLANS, TRAINER
 
 CONFIGURATIONS = ("2d", "3d_fullres", "3d_lowres")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnplug.errors import NnplugError
-from nnplug_nnunetv2_commands.trainers import TrainerChoice
+from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice
 
 if TYPE_CHECKING:
     from nnplug.dataset.dataset import DatasetDescription

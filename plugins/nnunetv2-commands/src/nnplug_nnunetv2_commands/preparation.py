@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from nnplug.errors import NnplugError, Problems
 from nnplug.registry.components import Kind
+from nnplug_nnunetv2_commands.class_names.planners import find_planner
+from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice
 from nnplug_nnunetv2_commands.command import Call, Options
 from nnplug_nnunetv2_commands.environment import PREPROCESSED, RAW
-from nnplug_nnunetv2_commands.planners import find_planner
 from nnplug_nnunetv2_commands.plans_files import configurations, load_plans, write_plans
-from nnplug_nnunetv2_commands.trainers import TrainerChoice
 from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nnplug.errors import NnplugError, Problems
+from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice
 from nnplug_nnunetv2_commands.command import Call
 from nnplug_nnunetv2_commands.plans_files import load_plans
-from nnplug_nnunetv2_commands.trainers import TrainerChoice
 from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
 if TYPE_CHECKING:

@@ -38,9 +38,9 @@ from nnplug_nnunet.training.checkpoint import (
     save_weights,
 )
 from nnplug_nnunet.training.compiling import Forward, compiled, is_wanted
-from nnplug_nnunet.training.deep_supervision import supervised_loss
 from nnplug_nnunet.training.loading import PatchLoader
 from nnplug_nnunet.training.losses import make_loss
+from nnplug_nnunet.training.losses.deep_supervision import supervised_loss
 from nnplug_nnunet.training.options import PatchOptions
 from nnplug_nnunet.training.patch_centres import PatchCentres
 from nnplug_nnunet.training.patches import PatchSource, Stream

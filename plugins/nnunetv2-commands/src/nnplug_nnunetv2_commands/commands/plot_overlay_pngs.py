@@ -59,8 +59,8 @@ def _draw(call: Call, options: Options) -> None:
 
 def _prepared(call: Call, options: Options, dataset: str) -> CaseStore:
     from nnplug.workspace.case_store import CaseStore
+    from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice
     from nnplug_nnunetv2_commands.plans_files import load_plans
-    from nnplug_nnunetv2_commands.trainers import TrainerChoice
 
     workspace = NnunetWorkspace(call.environment.folder(PREPROCESSED), dataset)
     path = workspace.plans(options.p)

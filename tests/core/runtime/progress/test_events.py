@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 
 from nnplug.runtime.progress import Silent
-from nnplug.runtime.progress_events import Receiver, Sender
+from nnplug.runtime.progress.events import Receiver, Sender
 
 
 class Heard(Silent):

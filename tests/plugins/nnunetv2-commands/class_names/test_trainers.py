@@ -8,7 +8,7 @@ from nnplug.errors import UnknownComponent
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug_nnunetv2_commands import planners
-from nnplug_nnunetv2_commands.trainers import CLASSES, find_trainer
+from nnplug_nnunetv2_commands.class_names.trainers import CLASSES, find_trainer
 
 
 @pytest.mark.parametrize(

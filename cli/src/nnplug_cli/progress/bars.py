@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from nnplug_cli.pace import SHOWN_AFTER, duration
+from nnplug_cli.progress.pace import SHOWN_AFTER, duration
 
 
 class _Remaining(ProgressColumn):

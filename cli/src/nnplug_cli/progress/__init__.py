@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nnplug.errors import worded
-from nnplug_cli.pace import SHOWN_AFTER, Pace, duration
+from nnplug_cli.progress.pace import SHOWN_AFTER, Pace, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,7 +81,7 @@ class Bars:
 
     @cached_property
     def _bars(self) -> RichProgress:
-        from nnplug_cli.bars import bars
+        from nnplug_cli.progress.bars import bars
 
         return bars(self._console)
 

@@ -46,7 +46,7 @@ class World:
         """The sum over the ranks, of the same shape."""
         if self.size == 1:
             return values
-        from nnplug.runtime import collectives
+        from nnplug.runtime.distributed import collectives
 
         return collectives.add(values)
 
@@ -64,21 +64,21 @@ class World:
         """The values (n,) of all ranks one after the other; n may differ."""
         if self.size == 1:
             return values
-        from nnplug.runtime import collectives
+        from nnplug.runtime.distributed import collectives
 
         return collectives.gather(values, self.rank, self.size)
 
     def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Give every parameter the sum of its gradients over the ranks."""
         if self.size > 1:
-            from nnplug.runtime import collectives
+            from nnplug.runtime.distributed import collectives
 
             collectives.add_in_place([p.grad for p in parameters if p.grad is not None])
 
     def copy_from_leader(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give tensors of every rank the values of the first."""
         if self.size > 1:
-            from nnplug.runtime import collectives
+            from nnplug.runtime.distributed import collectives
 
             collectives.copy(tensors)
 

@@ -13,7 +13,7 @@ from nnplug_nnunet.training.losses import make_loss, soft_dice
 from nnplug_nnunet.training.schedule import learning_rate, make_optimizer
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "training.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "training.json").read_text())
 SHAPE = (6, 8, 4)
 CLASSES = {"background": 0, "a": 1, "b": 2, "c": 3}
 REGIONS = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "inner": [3]}

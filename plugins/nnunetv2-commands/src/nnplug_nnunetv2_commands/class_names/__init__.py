@@ -1,0 +1,1 @@
+"""Translate the names of nnU-Net's classes into components and options."""
