@@ -22,9 +22,7 @@ from nnplug.contracts.augmenter import (
     CascadeAugmentation,
     DrawnSamples,
 )
-from nnplug.contracts.case_indexer import CaseIndexer
 from nnplug.contracts.converter import Converter, SourceScan
-from nnplug.contracts.crop_inverse import CropInverse
 from nnplug.contracts.extractor import Extractor
 from nnplug.contracts.metric import Better, Figures, Metric
 from nnplug.contracts.normalizer import Normalizer
@@ -38,8 +36,10 @@ from nnplug.contracts.preprocessor import (
     PreprocessingContext,
     Preprocessor,
 )
-from nnplug.contracts.run_log import LogLine, append_log, read_log, truncate_log
+from nnplug.contracts.preprocessor.crop_inverse import CropInverse
 from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingLength, TrainingTask
+from nnplug.contracts.trainer.case_indexer import CaseIndexer
+from nnplug.contracts.trainer.run_log import LogLine, append_log, read_log, truncate_log
 from nnplug.runtime.executor import Executor
 from nnplug.workspace.case_index import CaseIndex
 

@@ -26,7 +26,7 @@ import numpy.typing as npt
 import torch
 
 from nnplug.contracts import CropInverse, Inverse, Preprocessor
-from nnplug.contracts.attributed_preprocessing import AttributedInverse
+from nnplug.contracts.attributed.preprocessing import AttributedInverse
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
 from nnplug.io.crop_info import CropInfo

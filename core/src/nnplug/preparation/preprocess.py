@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nnplug.contracts.attributed_preprocessing import AttributedPreprocessing
+from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
 from nnplug.dataset.cases import read_training_case
 from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
 from nnplug.errors import NnplugError

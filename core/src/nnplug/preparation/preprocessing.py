@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from nnplug.contracts import Channel, PreprocessingContext
-from nnplug.contracts.attributed_preprocessing import AttributedPreprocessing
+from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
 from nnplug.contracts.kinds import NORMALIZER, PREPROCESSOR, PreprocessorEntry
 from nnplug.dataset.labels import Labels
 from nnplug.errors import UnknownComponent

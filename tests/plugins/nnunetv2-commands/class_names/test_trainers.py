@@ -7,7 +7,7 @@ import pytest
 from nnplug.errors import UnknownComponent
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
-from nnplug_nnunetv2_commands import planners
+from nnplug_nnunetv2_commands.class_names import planners
 from nnplug_nnunetv2_commands.class_names.trainers import CLASSES, find_trainer
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from nnplug.contracts import Channel, Inverse, Normalizer, PreprocessingContext
-from nnplug.contracts.attributed_preprocessing import AttributedPreprocessing
+from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
 from nnplug.plans.fingerprint import IntensityStats
 from nnplug.plans.plans import Resampling
 from nnplug.registry.entries import PreprocessorComponent
