@@ -101,7 +101,7 @@ def test_every_missing_and_strange_file_is_named(tmp_path):
         BratsConverter().scan(tmp_path / "source", **RUN)
     assert [line.partition(": ")[2] for line in error.value.lines] == [
         f"case {name!r} has no t2; all four images are needed",
-        "belongs to no case; rename it as the others are, such as CASE_seg, or take it away",
+        "belongs to no case; rename it like the others, such as CASE_seg, or remove it",
     ]
 
 

@@ -100,7 +100,7 @@ def test_labels_follow_the_order_of_painting_or_the_users_will():
 
 def test_another_rule_is_refused():
     for rule in ({"keep_largest": []}, {"label": 7, "becomes": 2, "unit": "voxels", "below": 1}):
-        with pytest.raises(InvalidFile, match="is none of brats-enhancing; fit it again"):
+        with pytest.raises(InvalidFile, match="is no rule of brats-enhancing; fit it again"):
             SmallRegion().apply(tumour(3), rule, spacing=ONE_MM, labels=LABELS)
 
 

@@ -1,4 +1,4 @@
-"""The network itself, ordinary torch. The names of its attributes are the names of the weights: keep them."""
+"""The network in ordinary torch. The names of its attributes are the names of the weights: keep them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ UPSAMPLING: dict[int, type[nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTrans
 
 
 class ConvBlock(nn.Sequential):
-    """Twice convolution, group normalisation and GELU; the first convolution has the stride."""
+    """Two times convolution, group normalisation and GELU; the first convolution has the stride."""
 
     def __init__(self, channels: int, features: int, kernel: Size, stride: Size) -> None:
-        """(B, channels, *size) -> (B, features, *size / stride)."""
+        """Make layers that map (B, channels, *size) to (B, features, *size / stride)."""
         layers: list[nn.Module] = []
         for inputs, step in ((channels, stride), (features, [1] * len(stride))):
             padding = tuple(k // 2 for k in kernel)
@@ -30,12 +30,12 @@ class ConvBlock(nn.Sequential):
 
 
 class AddingUNet(nn.Module):
-    """An encoder, and a decoder to which the encoder's maps are added."""
+    """An encoder, and a decoder that adds the encoder's feature maps."""
 
     def __init__(
         self, channels: int, outputs: int, features: Sequence[int], kernels: Sequence[Size], strides: Sequence[Size]
     ) -> None:
-        """`channels` of the image, `outputs` of the logits; one feature count, kernel and stride per stage."""
+        """Take the image's channels, the logits' outputs, and one feature count, kernel and stride per stage."""
         super().__init__()
         stages = zip(pairwise((channels, *features)), kernels, strides, strict=True)
         self.encoder = nn.ModuleList(ConvBlock(i, o, kernel, stride) for (i, o), kernel, stride in stages)
@@ -48,11 +48,11 @@ class AddingUNet(nn.Module):
         self.heads = nn.ModuleList(CONV[len(kernel)](fine, outputs, 1) for (fine, _), kernel, _ in steps)
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor] | torch.Tensor:
-        """Logits of patches (B, channels, *patch), as `nnplug.contracts.Architecture.build` promises.
+        """Return the logits of patches (B, channels, *patch); see `nnplug.contracts.Architecture.build`.
 
         Returns:
-            In training mode logits of every decoder stage, from fine to coarse, for deep supervision; in evaluation
-            mode those of the full resolution alone, (B, outputs, *patch).
+            In training mode the logits of every decoder stage, from fine to coarse, for deep supervision; in evaluation
+                mode those of the full resolution alone, (B, outputs, *patch).
         """
         x, skips, logits = image, [], []
         for stage in self.encoder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# A class that nnplug-nnunet offers as a component, declared in pyproject.toml. To write a planner of your own instead,
+# A class that nnplug-nnunet offers as a component, declared in pyproject.toml. To write your own planner instead,
 # give a class the method `plan` of `nnplug.contracts.Planner`: docs/hooks/planner.md has its signature.
 from nnplug_nnunet.planning import NnunetPlanner
 
@@ -14,7 +14,7 @@ from nnplug_nnunet.planning import NnunetPlanner
 class SmallPlanner(NnunetPlanner):
     """nnU-Net's planner for a small GPU; `NnunetPlanner` explains the options."""
 
-    # A field that the parent has gets another default; a new field would be a new option.
+    # A field of the parent class gets another default; a new field would be a new option.
     memory_gb: float | None = 4.0
     base_features: int = 16
     max_features: int | None = 256

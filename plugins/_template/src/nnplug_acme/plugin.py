@@ -1,21 +1,21 @@
-"""The entries of this package. nnplug calls these functions once; implementations are imported when they are chosen."""
+"""The entries of this package. nnplug calls these functions once; it imports a component when a user chooses it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-# All that a plugin's module needs. Import nothing heavy here, such as torch: every listing runs this file.
+# Everything that this module needs. Import nothing slow here, such as torch: every listing runs this file.
 from nnplug import ArchitectureComponent, PlannerComponent, Recipe, TrainerComponent, hookimpl
 
 
-# The function's name says the kind; a misspelt one is an error. `nnplug.hookspecs` lists all of them.
+# The function's name sets the kind; a misspelt name is an error. `nnplug.hookspecs` lists all names.
 @hookimpl
 def nnplug_planners() -> Iterable[PlannerComponent]:
-    """Rules from a dataset's fingerprint to plans."""
+    """Yield a planner: rules from a dataset's fingerprint to plans."""
     yield PlannerComponent(
-        # What users type, and what plans and models record: begin it with the plugin's name and never change it.
+        # The name that users type, and that plans and models record: begin it with the plugin's name, never change it.
         name="acme",
-        # Where the implementation is: a class whose keyword arguments are its options.
+        # The path of the implementation: a class whose keyword arguments are its options.
         target="nnplug_acme.planner:SmallPlanner",
         # The line in `nnplug components`.
         summary="nnU-Net's rules for 4 GB and a narrower network",
@@ -24,26 +24,26 @@ def nnplug_planners() -> Iterable[PlannerComponent]:
 
 @hookimpl
 def nnplug_architectures() -> Iterable[ArchitectureComponent]:
-    """Networks."""
+    """Yield the networks."""
     yield ArchitectureComponent(
         name="acme-unet",
         target="nnplug_acme.architecture:SmallUNet",
         summary="U-Net with added skips and group normalisation, 2D and 3D",
-        # Raise it when weights of an older version cannot be loaded any more: prediction then says which to install.
+        # Raise it when this version cannot load older weights: prediction then names the version to install.
         state_version=1,
-        # What the class can do beyond the contract: it has `options_for`, so planners decide its stages.
+        # A capability beyond the contract: the class has `options_for`, so planners decide its stages.
         takes_topology=True,
     )
 
 
 @hookimpl
 def nnplug_trainers() -> Iterable[TrainerComponent]:
-    """Training procedures."""
+    """Yield the training procedures."""
     yield TrainerComponent(
         name="acme",
         target="nnplug_acme.trainer:ShortTrainer",
         summary="AdamW with a cosine schedule, 100 epochs",
-        # What nnU-Net's loop, from which it inherits, can do: cascades, several GPUs, more epochs for a finished run.
+        # Capabilities inherited from nnU-Net's loop: cascades, several GPUs, more epochs for a finished run.
         takes_previous_stage=True,
         takes_several_devices=True,
         extends_runs=True,
@@ -52,15 +52,15 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
     )
 
 
-# A recipe is a word for several choices: `nnplug run DATASET --recipe acme`.
+# A recipe is a name for several choices: `nnplug run DATASET --recipe acme`.
 @hookimpl
 def nnplug_recipes() -> Iterable[Recipe]:
-    """This package's components together; kinds that are left out are those of the default recipe."""
+    """Yield this package's components together; the default recipe fills the other kinds."""
     yield Recipe(
         name="acme",
-        # Names, also those of other packages: they are looked up when somebody plans with the recipe.
+        # Names, also of other packages' components: they are looked up when a user plans with the recipe.
         choices={"planner": "acme", "architecture": "acme-unet", "trainer": "acme"},
         summary="small and quick",
-        # As `--set trainer.mirroring=false` would say it; the user's own `--set` wins.
+        # The same as `--set trainer.mirroring=false`; the user's own `--set` takes precedence.
         options={"trainer": {"mirroring": False}},
     )

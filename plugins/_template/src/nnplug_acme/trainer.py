@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-# Losses, patch sampling, checkpoints and resuming come with it. A trainer of your own needs the methods `mirror_axes`
-# and `train` of `nnplug.contracts.Trainer`: docs/hooks/trainer.md says what they promise.
+# It brings losses, patch sampling, checkpoints and resuming. Your own trainer needs the methods `mirror_axes` and
+# `train` of `nnplug.contracts.Trainer`: docs/hooks/trainer.md describes them.
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 
@@ -14,7 +14,7 @@ from nnplug_nnunet.training.trainer import NnUNetTrainer
 class ShortTrainer(NnUNetTrainer):
     """AdamW with a cosine schedule; `NnUNetTrainer` explains the options."""
 
-    # Types are part of the options: `--set trainer.optimizer=adam` is refused with the words that are allowed.
+    # Types are part of the options: `--set trainer.optimizer=adam` is refused, and the message lists the allowed words.
     epochs: int = 100
     optimizer: Literal["sgd", "adamw"] = "adamw"
     initial_lr: float = 3e-4

@@ -1,9 +1,9 @@
 """`brats` and `brats-aggressive`: the augmentations DA and DA* of the BraTS 2020 entry (arXiv 2011.00848).
 
-The values are those of its public code. The paper's words agree with them but for the probability of a deformation,
-which is 0.3 there for DA and DA*. Both are nnU-Net's transforms in nnU-Net's order, which nnplug-nnunet computes, so
-that every number is an option here too. Images are interpolated by cubic splines (batchgenerators), as that code does:
-`--set augmenter.interpolation=linear` takes a fraction of the time.
+The values are those of its public code. The paper agrees with them except for the probability of a deformation, which
+is 0.3 in the paper for both DA and DA*. Both use nnU-Net's transforms in nnU-Net's order, computed by nnplug-nnunet, so
+every number is an option here too. Images are interpolated by cubic splines (batchgenerators), as in that code; `--set
+augmenter.interpolation=linear` takes a fraction of the time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nnplug_nnunet.augmentation.spatial import Interpolation
 
 @dataclass(frozen=True, kw_only=True)
 class BratsAugmenter(NnunetAugmenter):
-    """DA: nnU-Net's transforms, stronger and more often; `NnunetAugmenter` explains the options."""
+    """The augmentation DA: nnU-Net's transforms, stronger and more frequent; `NnunetAugmenter` explains the options."""
 
     interpolation: Interpolation = "cubic"
     rotation: float = 30.0
@@ -26,7 +26,7 @@ class BratsAugmenter(NnunetAugmenter):
     p_scaling: float = 0.3
     p_scale_per_axis: float = 0.3
     even_scaling: bool = True
-    margin: float = 0.7  # the loader of that code keeps the default's smallest scale
+    margin: float = 0.7  # that code's loader uses the smallest scale of nnU-Net 1's default
     elastic: Range = (0.0, 0.25)
     p_elastic: float = 0.3
     p_noise: float = 0.15
@@ -42,7 +42,7 @@ class BratsAugmenter(NnunetAugmenter):
 
 @dataclass(frozen=True, kw_only=True)
 class AggressiveAugmenter(BratsAugmenter):
-    """DA*: turned up to a right angle, deformed less often, half of the channels brightened."""
+    """The augmentation DA*: rotated up to 90 degrees, deformed less often, half of the channels brightened."""
 
     rotation: float = 90.0
     p_elastic: float = 0.2

@@ -1,4 +1,4 @@
-"""`brats`: folders of the BraTS challenges from 2018 to 2023, and of BraTS-Africa."""
+"""The converter `brats`: folders of the BraTS challenges from 2018 to 2023, and of BraTS-Africa."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ DESCRIPTION: Mapping[str, Any] = {
     "regions_class_order": [1, 2, 3],
     "file_ending": ENDING,
 }
-"""Edema is 1, necrosis 2, enhancing tumour 3, so that painting regions in turn gives the labels."""
+"""Edema is 1, necrosis 2, enhancing tumour 3, so that writing the regions one after the other gives the labels."""
 
 
 @dataclass(frozen=True)
 class Naming:
-    """The names and labels of the files of some years.
+    """The file names and label values of some years.
 
     Attributes:
-        separator: between the case's name and what the file holds.
-        images: what T1, contrast-enhanced T1, T2 and FLAIR are called.
+        separator: text between the case's name and the content of the file.
+        images: names of T1, contrast-enhanced T1, T2 and FLAIR.
         enhancing: value of enhancing tumour; necrosis is 1 and edema 2 in all years.
     """
 
@@ -43,11 +43,11 @@ class Naming:
 
     @property
     def values(self) -> Mapping[int, int]:
-        """Label value of the challenge -> of the dataset."""
+        """Label value of the challenge -> label value of the dataset."""
         return {0: 0, 2: 1, 1: 2, self.enhancing: 3}
 
     def split(self, name: str) -> tuple[str, str] | None:
-        """A file's name without ending as the case's name and what the file holds; None for other names."""
+        """Return the case's name and the content from a file name without ending; None for other names."""
         case, separator, content = name.rpartition(self.separator)
         return (case, content) if separator and case and content in (*self.images, SEGMENTATION) else None
 
@@ -57,15 +57,16 @@ UNTIL_2022 = Naming("_", ("t1", "t1ce", "t2", "flair"), enhancing=4)
 SINCE_2023 = Naming("-", ("t1n", "t1c", "t2w", "t2f"), enhancing=3)
 
 Cases = dict[str, dict[str, Path]]
-"""Name of the case -> what a file holds -> the file."""
+"""Name of the case -> content -> the file."""
 
 
 @dataclass(frozen=True)
 class BratsConverter(Converter):
-    """A folder per case, anywhere below the source: `CASE/CASE_t1ce.nii.gz` until 2022, `CASE/CASE-t1c.nii.gz` since.
+    """A converter for one folder per case, at any depth below the source.
 
-    Cases without a segmentation are those to predict. `dataset.json` keeps the challenge's values as "source_labels",
-    with which `nnplug dataset restore` turns predictions into what the challenge takes.
+    The files are `CASE/CASE_t1ce.nii.gz` until 2022, and `CASE/CASE-t1c.nii.gz` since 2023. Cases without a
+    segmentation are cases to predict. `dataset.json` keeps the challenge's label values as "source_labels", with which
+    `nnplug dataset restore` converts predictions to the challenge's labels.
     """
 
     def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:  # noqa: ARG002
@@ -82,7 +83,7 @@ class BratsConverter(Converter):
             )
         (naming,) = namings
         cases = found[naming]
-        if problems := [*_incomplete(source, cases, naming), *_strangers(source, naming)]:
+        if problems := [*_incomplete(source, cases, naming), *_unassigned(source, naming)]:
             raise Problems(problems)
         files = [_files(name, parts, naming) for name, parts in cases.items()]
         back = {str(own): theirs for theirs, own in naming.values.items()}
@@ -98,7 +99,7 @@ class BratsConverter(Converter):
         write_case(case, target, values)
 
     def example(self, folder: Path) -> None:
-        """Two training cases of BraTS-Africa and one to predict."""
+        """Write two training cases of BraTS-Africa and one case to predict."""
         for seed in range(3):
             name = f"BraTS-SSA-{seed:05d}-000"
             (first, label), (second, _) = volumes(seed), volumes(seed + 3)
@@ -126,11 +127,11 @@ def _incomplete(source: Path, cases: Cases, naming: Naming) -> Iterator[str]:
             yield f"{source}: case {name!r} has no {' and no '.join(missing)}; all four images are needed"
 
 
-def _strangers(source: Path, naming: Naming) -> Iterator[str]:
+def _unassigned(source: Path, naming: Naming) -> Iterator[str]:
     for path in _images(source):
         if naming.split(stem(path)) is None:
             example = f"CASE{naming.separator}{SEGMENTATION}"
-            yield f"{path}: belongs to no case; rename it as the others are, such as {example}, or take it away"
+            yield f"{path}: belongs to no case; rename it like the others, such as {example}, or remove it"
 
 
 def _files(name: str, parts: Mapping[str, Path], naming: Naming) -> CaseFiles:

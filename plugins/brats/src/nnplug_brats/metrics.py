@@ -1,4 +1,4 @@
-"""`brats`: the figures of the BraTS challenge, with its rules for regions that are not there."""
+"""The metric `brats`: the scores of the BraTS challenge, with its rules for absent regions."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 MISSING = 373.12866
-"""mm, the challenge's HD95 where one of the maps lacks a region: the diagonal of 240 x 240 x 155 voxels of 1 mm."""
+"""The challenge's HD95 in mm if only one map has a region: the diagonal of 240 x 240 x 155 voxels of 1 mm."""
 
 
 @dataclass(frozen=True)
 class BratsMetric(Metric):
     """Dice, HD95, sensitivity and specificity of every region of `dataset.json`.
 
-    A region that neither map holds has Dice 1 and HD95 0; one that only one of them holds has Dice 0 and HD95
-    373.12866 mm. HD95 is the larger of both directed distances' 95th percentiles. Sensitivity is NaN where the
-    reference lacks the region, specificity where it is everywhere.
+    A region that is in neither map has Dice 1 and HD95 0; a region that is in only one map has Dice 0 and HD95
+    373.12866 mm. HD95 is the larger of the 95th percentiles of both directed distances. Sensitivity is NaN if the
+    reference lacks the region, specificity if the region fills the reference.
     """
 
     figures: ClassVar[tuple[str, ...]] = ("Dice", "HD95", "Sensitivity", "Specificity")
@@ -64,20 +64,26 @@ class BratsMetric(Metric):
 def region_masks(
     reference: npt.NDArray[np.integer[Any]], prediction: npt.NDArray[np.integer[Any]], labels: Labels
 ) -> Iterator[tuple[Mask, Mask]]:
-    """Reference and prediction of each class or region as masks, without ignored voxels."""
+    """Yield reference and prediction of each class or region as masks (z, y, x), without ignored voxels."""
     counted = np.True_ if labels.ignore is None else reference != labels.ignore
     for region in labels.foreground:
         yield np.isin(reference, region) & counted, np.isin(prediction, region) & counted
 
 
 def dice(reference: Mask, prediction: Mask) -> float:
-    """Dice by the challenge's rule: 1 where both masks are empty."""
+    """Return Dice of two masks by the challenge's rule: 1 if both are empty."""
     size = int(np.count_nonzero(reference)) + int(np.count_nonzero(prediction))
     return 2 * int(np.count_nonzero(reference & prediction)) / size if size else 1.0
 
 
 def hd95(reference: Mask, prediction: Mask, spacing: Sequence[float]) -> float:
-    """The 95th percentile of the Hausdorff distance in mm, by the challenge's rules where a mask is empty."""
+    """Return the 95th percentile of the Hausdorff distance in mm, by the challenge's rules if a mask is empty.
+
+    Args:
+        reference: mask (z, y, x).
+        prediction: mask (z, y, x).
+        spacing: (z, y, x) in mm.
+    """
     held = bool(reference.any()), bool(prediction.any())
     if not all(held):
         return MISSING if any(held) else 0.0

@@ -1,4 +1,4 @@
-"""`brats`: nnU-Net's default planner for one configuration, a patch of 128 x 128 x 128 and a batch of 5."""
+"""The planner `brats`: nnU-Net's default planner for one configuration, a patch of 128 x 128 x 128 and a batch of 5."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ PRESET = Preset(
     shrink_at_batch_two=False,
     dataset_share=1,
 )
-"""nnU-Net's budget for one sample, five times: 20 GB where the default of two samples has 8."""
+"""nnU-Net's budget per sample, for five samples: 20 GB, where the default for two samples is 8 GB."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BratsPlanner(NnunetPlanner):
-    """One configuration as the BraTS 2020 entry trained it; `NnunetPlanner` explains the other options.
+    """One configuration as in the BraTS 2020 entry; `NnunetPlanner` explains the other options.
 
-    The first patch has the volume of 128 x 128 x 128 voxels, equally many mm in every axis: less where images are
-    smaller, or where `memory_gb` (20 unless it is given) does not hold the batch. Nothing is said about channels or
-    labels; regions are those of `dataset.json`.
+    The first patch has the volume of 128 x 128 x 128 voxels and equal length in mm along every axis. It is smaller if
+    the images are smaller, or if the batch does not fit into `memory_gb` (20 by default). Channels, labels and regions
+    are those of `dataset.json`.
 
     Attributes:
         batch_size: of every configuration.
         batch_dice: whether Dice is summed over the batch as if it were one volume.
-        regions: whether the network learns overlapping regions where `dataset.json` has some, or exclusive classes.
+        regions: whether the network learns the overlapping regions of `dataset.json` if there are any, or exclusive
+            classes.
     """
 
     preset: ClassVar[Preset] = PRESET
@@ -49,13 +50,17 @@ class BratsPlanner(NnunetPlanner):
     regions: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what no plan could be made of."""
+        """Raise `ValueError` if an option allows no plans."""
         super().__post_init__()
         if self.batch_size < 1:
             raise ValueError(f"batch_size is {self.batch_size}; expected at least 1")
 
     def plan(self, fingerprint: Fingerprint, description: DatasetDescription, context: PlanningContext) -> Plans:
-        """Plan the full resolution, of slices the plane; see `NnunetPlanner.plan`."""
+        """Return plans with the full resolution, or with the 2d configuration for slices.
+
+        Raises:
+            NnplugError: as in `NnunetPlanner.plan`.
+        """
         plans = super().plan(fingerprint, description, context)
         name = VOLUME if VOLUME in plans.configurations else PLANE
         chosen = msgspec.structs.replace(

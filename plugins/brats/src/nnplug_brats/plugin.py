@@ -1,4 +1,4 @@
-"""The BraTS 2020 winner's variant of nnU-Net: what it adds, and each row of the paper's table as a recipe."""
+"""The BraTS 2020 winner's variant of nnU-Net: its components, and each row of the paper's table as a recipe."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from nnplug import (
 
 _NETWORK = {"norm": "batch"}
 _FIRST_NNUNET = {"interpolation": "cubic", "even_scaling": True, "margin": 0.7}
-"""The augmentation of nnU-Net 1, which the paper starts from, where it differs from 2.8.1's."""
+"""The augmentation options of nnU-Net 1, the paper's baseline, that differ from 2.8.1's."""
 
 
 @hookimpl
 def nnplug_converters() -> Iterable[ConverterComponent]:
-    """The challenge's folders."""
+    """Yield the converter for the challenge's folders."""
     yield ConverterComponent("brats", "nnplug_brats.converter:BratsConverter", "BraTS 2018 to 2023 and BraTS-Africa")
 
 
 @hookimpl
 def nnplug_planners() -> Iterable[PlannerComponent]:
-    """One configuration with a large batch."""
+    """Yield the planner of one configuration with a large batch."""
     yield PlannerComponent(
         "brats", "nnplug_brats.planner:BratsPlanner", "nnU-Net's rules, one configuration, 128^3, batch of 5"
     )
@@ -36,7 +36,7 @@ def nnplug_planners() -> Iterable[PlannerComponent]:
 
 @hookimpl
 def nnplug_augmenters() -> Iterable[AugmenterComponent]:
-    """The paper's DA and DA*."""
+    """Yield the paper's DA and DA*."""
     augmentation = "nnplug_brats.augmentation:"
     yield AugmenterComponent(
         "brats",
@@ -56,14 +56,14 @@ def nnplug_augmenters() -> Iterable[AugmenterComponent]:
 
 @hookimpl
 def nnplug_postprocessors() -> Iterable[PostprocessorComponent]:
-    """The entry's rule for small enhancing tumour, for any two labels."""
+    """Yield the entry's rule for small enhancing tumour, for any two labels."""
     target = "nnplug_brats.postprocessor:SmallRegion"
     yield PostprocessorComponent("brats-enhancing", target, "less of a label than a threshold becomes another label")
 
 
 @hookimpl
 def nnplug_metrics() -> Iterable[MetricComponent]:
-    """The challenge's figures."""
+    """Yield the challenge's scores."""
     yield MetricComponent(
         "brats", "nnplug_brats.metrics:BratsMetric", "Dice, HD95, sensitivity, specificity by BraTS's rules"
     )
@@ -71,7 +71,7 @@ def nnplug_metrics() -> Iterable[MetricComponent]:
 
 @hookimpl
 def nnplug_recipes() -> Iterable[Recipe]:
-    """The rows of the paper's table; what a recipe leaves out is taken from the default recipe."""
+    """Yield the rows of the paper's table; the default recipe fills what a recipe leaves out."""
     yield _recipe(
         "brats", "BL*+R+DA*+BN: regions, aggressive augmentation, batch norm", "brats-aggressive", norm="batch"
     )

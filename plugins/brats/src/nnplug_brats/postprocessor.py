@@ -1,4 +1,4 @@
-"""`brats-enhancing`: a region that is too small to be believed gets another label."""
+"""The postprocessor `brats-enhancing`: a region that is too small gets another label."""
 
 from __future__ import annotations
 
@@ -33,18 +33,19 @@ KEYS = {"label", "becomes", "below", "unit"}
 
 @dataclass(frozen=True, kw_only=True)
 class SmallRegion(Postprocessor):
-    """Replace a label of a case by another where there is less of it than a threshold.
+    """A replacement of a label by another in cases that have less of it than a threshold.
 
-    The rule is `{"label": 3, "becomes": 2, "below": 200, "unit": "voxels"}`. For BraTS that is enhancing tumour which
-    becomes necrosis: a false one costs the whole score of a case, and the tumour core stays as it is. The threshold is
-    the smallest of those that are best on the validation cases, scored by the challenge's rules for empty regions.
+    The rule is `{"label": 3, "becomes": 2, "below": 200, "unit": "voxels"}`. In BraTS, enhancing tumour becomes
+    necrosis: a false enhancing tumour costs the whole score of a case, and the tumour core does not change. The
+    threshold is the smallest of the best ones on the validation cases, scored by the challenge's rules for empty
+    regions.
 
     Attributes:
-        label: what may be too small; None for the label that is painted last, the innermost region.
-        becomes: what it becomes; None for the label that is painted before it.
-        unit: of the thresholds.
-        below: the threshold, instead of one that is fitted; the BraTS 2020 entry submitted 200.
-        thresholds: first, last and step of those that are tried.
+        label: the label to replace; None for the last in `regions_class_order`, the innermost region.
+        becomes: the new label; None for the label before it in this order.
+        unit: unit of the thresholds.
+        below: the threshold, instead of a fitted one; the BraTS 2020 entry submitted 200.
+        thresholds: first, last and step of the thresholds to try.
         criterion: "dice" for the mean Dice over regions and cases, "rank" for the mean rank of each threshold over
             cases, regions, Dice and HD95, as the challenge ranks submissions.
     """
@@ -57,7 +58,7 @@ class SmallRegion(Postprocessor):
     criterion: Literal["dice", "rank"] = "dice"
 
     def __post_init__(self) -> None:
-        """Refuse thresholds that none can be chosen from, and a label that becomes itself."""
+        """Raise `ValueError` for a threshold out of range, and for a label that becomes itself."""
         first, last, step = self.thresholds
         if not (0 <= first <= last and step > 0):
             raise ValueError(f"thresholds is {list(self.thresholds)}; expected first, last and step, rising from 0")
@@ -86,9 +87,13 @@ class SmallRegion(Postprocessor):
     def apply(
         self, label_map: LabelMap, rule: Mapping[str, Any], *, spacing: Sequence[float], labels: Labels
     ) -> LabelMap:
-        """Apply the rule; raises `InvalidFile` where it is no rule of this postprocessor."""
+        """Apply the rule to a label map (z, y, x); return a new array.
+
+        Raises:
+            InvalidFile: the rule is not one of this postprocessor.
+        """
         if set(rule) != KEYS or not {rule["label"], rule["becomes"]} <= {0, *labels.all_values}:
-            raise InvalidFile(f"rule {dict(rule)!r} is none of brats-enhancing; fit it again")
+            raise InvalidFile(f"rule {dict(rule)!r} is no rule of brats-enhancing; fit it again")
         if volume(label_map, rule["label"], rule["unit"], spacing) >= rule["below"]:
             return label_map.copy()
         return relabelled(label_map, rule["label"], rule["becomes"])
@@ -102,15 +107,15 @@ class SmallRegion(Postprocessor):
     def _try(self, case: LabelledCase, labels: Labels, label: int, becomes: int) -> Trial:
         predicted, expected = read_pair(case.prediction, case.reference)
         spacing = predicted.geometry.spacing
-        there = volume(predicted.array, label, self.unit, spacing)
-        maps = [predicted.array, relabelled(predicted.array, label, becomes)] if there else [predicted.array]
+        size = volume(predicted.array, label, self.unit, spacing)
+        maps = [predicted.array, relabelled(predicted.array, label, becomes)] if size else [predicted.array]
         figures = [self._figures(expected.array, label_map, labels, spacing) for label_map in maps]
-        return Trial(there, figures[0], figures[-1])
+        return Trial(size, figures[0], figures[-1])
 
     def _figures(
         self, reference: LabelMap, prediction: LabelMap, labels: Labels, spacing: Sequence[float]
     ) -> list[float]:
-        """Figures of all regions; distances only where thresholds are ranked by them."""
+        """Return the scores of all regions; distances only if thresholds are ranked by them."""
         figures = []
         for masks in region_masks(reference, prediction, labels):
             figures.append(dice(*masks))
@@ -131,7 +136,7 @@ class SmallRegion(Postprocessor):
         return float(candidates[np.argmin(self._mean_ranks(scores).round(12))])
 
     def _mean_ranks(self, scores: Floats) -> Floats:
-        """(thresholds, cases, regions x figures) -> (thresholds,)."""
+        """Return the mean rank of each threshold, (thresholds,), from scores (thresholds, cases, regions x scores)."""
         better = list(self._compared.values()) * (scores.shape[2] // len(self._compared))
         ranks = [rank(scores[:, :, i], higher_is_better=b == "higher") for i, b in enumerate(better)]
         means: Floats = np.mean(ranks, axis=(0, 2))
@@ -140,25 +145,25 @@ class SmallRegion(Postprocessor):
 
 @dataclass(frozen=True)
 class Trial:
-    """A case: how much of the label it has, and its figures with the label kept and given up."""
+    """The volume of the label in one case, and the scores with the label kept and replaced."""
 
     volume: float
     kept: list[float]
-    given_up: list[float]
+    replaced: list[float]
 
     def figures(self, below: float) -> list[float]:
-        """With that threshold."""
-        return self.given_up if self.volume < below else self.kept
+        """Return the scores at this threshold."""
+        return self.replaced if self.volume < below else self.kept
 
 
 def volume(label_map: LabelMap, label: int, unit: Unit, spacing: Sequence[float]) -> float:
-    """Return the size of a label, in voxels or mm3."""
+    """Return the volume of a label, in voxels or mm3; `spacing` is (z, y, x) in mm."""
     count = int(np.count_nonzero(label_map == label))
     return count * prod(spacing) if unit == "mm3" else count
 
 
 def relabelled(label_map: LabelMap, label: int, becomes: int) -> LabelMap:
-    """A copy in which one label has become another."""
+    """Return a copy in which one label has become another."""
     result = label_map.copy()
     result[label_map == label] = becomes
     return result

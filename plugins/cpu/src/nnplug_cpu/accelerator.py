@@ -11,13 +11,14 @@ if TYPE_CHECKING:
 
 
 class CpuAccelerator(Accelerator):
-    """Replace layers that PyTorch computes slowly on a CPU in float32."""
+    """A replacement of layers that PyTorch computes slowly on a CPU in float32."""
 
     def accelerate(self, network: nn.Module, workload: Workload) -> nn.Module | None:
         """Return `network` with faster layers; see `nnplug.contracts.Accelerator`.
 
-        The memory of weights of convolutions goes to channels-last order. Gradients of gradients are not available
-        afterwards. Hooks of replaced layers stay.
+        The weights of convolutions move to channels-last order. Gradients of gradients are not available afterwards.
+        Hooks of replaced layers stay. The result is None if the device is no CPU, the arithmetic is not float32, or no
+        layer can be replaced.
         """
         if workload.device.type != "cpu" or workload.autocast is not None:
             return None

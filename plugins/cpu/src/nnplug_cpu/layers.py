@@ -1,12 +1,12 @@
-"""Convolutions that PyTorch computes slowly on a CPU, computed faster; equal to rounding.
+"""Faster versions of convolutions that PyTorch computes slowly on a CPU; results are equal to rounding.
 
-Found with PyTorch 2.13 (oneDNN 3.12) on a CPU without AVX512; bench/rows/step.py measures the whole step:
+Measured with PyTorch 2.13 (oneDNN 3.12) on a CPU without AVX512; bench/rows/step.py measures the whole step:
 
-* Convolutions of kernel size 3 do fewer multiplications (`winograd`).
-* Convolutions of kernel size 1 with few outputs miss oneDNN; transposed convolutions without overlap go through it
-  slowly, backward above all. Both are matrix products (transposed ones in `unpooling`).
-* Instance norm copies channels-last images, and group norm's gradient is slow. Batch norm of one sample is neither
-  (`norm`).
+* Convolutions of kernel size 3 use fewer multiplications (`winograd`).
+* Convolutions of kernel size 1 with few outputs do not use oneDNN; transposed convolutions without overlap use it, but
+  slowly, above all backward. Both are matrix products here (the transposed ones in `unpooling`).
+* Instance norm copies channels-last images, and group norm's gradient is slow. Batch norm of one sample has neither
+  problem (`norm`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nnplug_cpu.tiling import Tiling
 
 
 class WinogradConv3d(nn.Conv3d):
-    """nn.Conv3d with kernel size 3, stride 1 and padding 1 along the first axis."""
+    """An nn.Conv3d with kernel size 3, stride 1 and padding 1 along the first axis."""
 
     largest_tile: int
 
@@ -35,7 +35,7 @@ class WinogradConv3d(nn.Conv3d):
 
 
 class WinogradConv2d(nn.Conv2d):
-    """nn.Conv2d with kernel size 3, stride 1 and padding 1 along the first axis."""
+    """An nn.Conv2d with kernel size 3, stride 1 and padding 1 along the first axis."""
 
     largest_tile: int
 
@@ -48,12 +48,12 @@ class WinogradConv2d(nn.Conv2d):
 
 
 class WinogradJoinedConv3d(JoinedConv3d):
-    """JoinedConv3d as `WinogradConv3d`; without gradients it reads the images where they are."""
+    """A JoinedConv3d computed as `WinogradConv3d`; without gradients it does not copy the images."""
 
     largest_tile: int
 
     def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
-        """See `JoinedConv3d`."""
+        """Return the convolution of the joined images; see `JoinedConv3d`."""
         tiling = Tiling.best(images[0].shape[2], self.largest_tile)
         if tiling is None or torch.is_grad_enabled():
             return super().forward(images)
@@ -68,12 +68,12 @@ class WinogradJoinedConv3d(JoinedConv3d):
 
 
 class WinogradJoinedConv2d(JoinedConv2d):
-    """JoinedConv2d as `WinogradConv2d`; without gradients it reads the images where they are."""
+    """A JoinedConv2d computed as `WinogradConv2d`; without gradients it does not copy the images."""
 
     largest_tile: int
 
     def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
-        """See `JoinedConv2d`."""
+        """Return the convolution of the joined images; see `JoinedConv2d`."""
         tiling = Tiling.best(images[0].shape[2], self.largest_tile)
         if tiling is None or torch.is_grad_enabled():
             return super().forward(images)
@@ -88,14 +88,14 @@ class WinogradJoinedConv2d(JoinedConv2d):
 
 
 class PointwiseConv3d(nn.Conv3d):
-    """nn.Conv3d with kernel size 1 and stride 1."""
+    """An nn.Conv3d with kernel size 1 and stride 1."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv3d's)
         return _pointwise(input, weight, bias)
 
 
 class PointwiseConv2d(nn.Conv2d):
-    """nn.Conv2d with kernel size 1 and stride 1."""
+    """An nn.Conv2d with kernel size 1 and stride 1."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv2d's)
         return _pointwise(input, weight, bias)
@@ -108,6 +108,6 @@ def _convolve_joined(layer: JoinedConv2d | JoinedConv3d, images: list[Tensor], t
 
 
 def _pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A convolution of x (batch, in, *size) by weight (out, in, 1, ...)."""
+    """Convolve x (batch, in, *size) with weight (out, in, 1, ...)."""
     y: Tensor = nn.functional.linear(x.movedim(1, -1), weight.flatten(1), bias)
     return y.movedim(-1, 1)

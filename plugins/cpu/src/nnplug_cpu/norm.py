@@ -1,8 +1,9 @@
 """Instance norm with learned scale and shift on a CPU: for training, and for prediction.
 
-In training the statistics are those of batch norm's fused kernels. In prediction labels near a border depend on their
-last digits: there they are those of two passes, in single precision within a part and in double between parts.
-PyTorch's own copies a channels-last image to the other order, and its result is a second copy.
+In training, batch norm's fused kernels compute the statistics. In prediction, labels near a border depend on the last
+digits of the statistics: they are computed in two passes, in single precision within a part and in double precision
+between parts. PyTorch's own instance norm copies a channels-last image to the other order, and its result is a second
+copy.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-_NEAR = 1 << 20  # numbers, 4 MB: a part is read three times, the last two from cache
+_NEAR = 1 << 20  # numbers, 4 MB: a part fits into the cache, and is read three times
 
 
 class PerSampleNorm3d(nn.InstanceNorm3d):
-    """nn.InstanceNorm3d with learned scale and shift, without running statistics."""
+    """An nn.InstanceNorm3d with learned scale and shift, without running statistics."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (nn.InstanceNorm3d's)
         x = input.contiguous(memory_format=channels_last(input.dim()))
@@ -26,7 +27,7 @@ class PerSampleNorm3d(nn.InstanceNorm3d):
 
 
 class PerSampleNorm2d(nn.InstanceNorm2d):
-    """nn.InstanceNorm2d with learned scale and shift, without running statistics."""
+    """An nn.InstanceNorm2d with learned scale and shift, without running statistics."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (nn.InstanceNorm2d's)
         x = input.contiguous(memory_format=channels_last(input.dim()))
@@ -35,35 +36,35 @@ class PerSampleNorm2d(nn.InstanceNorm2d):
 
 
 class InPlaceNorm3d(nn.InstanceNorm3d):
-    """nn.InstanceNorm3d with learned scale and shift, without running statistics or gradients, into its input."""
+    """An nn.InstanceNorm3d with learned scale and shift that overwrites its input, without statistics or gradients."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (nn.InstanceNorm3d's)
         return normalise_(input, self.weight, self.bias, self.eps)
 
 
 class InPlaceNorm2d(nn.InstanceNorm2d):
-    """nn.InstanceNorm2d with learned scale and shift, without running statistics or gradients, into its input."""
+    """An nn.InstanceNorm2d with learned scale and shift that overwrites its input, without statistics or gradients."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (nn.InstanceNorm2d's)
         return normalise_(input, self.weight, self.bias, self.eps)
 
 
 class PreciseNorm3d(nn.InstanceNorm3d):
-    """nn.InstanceNorm3d with learned scale and shift, without running statistics or gradients, precise."""
+    """A precise nn.InstanceNorm3d with learned scale and shift, without running statistics or gradients."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (nn.InstanceNorm3d's)
         return normalise_(input.clone(), self.weight, self.bias, self.eps)
 
 
 class PreciseNorm2d(nn.InstanceNorm2d):
-    """nn.InstanceNorm2d with learned scale and shift, without running statistics or gradients, precise."""
+    """A precise nn.InstanceNorm2d with learned scale and shift, without running statistics or gradients."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (nn.InstanceNorm2d's)
         return normalise_(input.clone(), self.weight, self.bias, self.eps)
 
 
 def normalise_(x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
-    """Instance norm of x (batch, channels, *size), in place; weight and bias (channels)."""
+    """Apply instance norm in place to x (batch, channels, *size); weight and bias are (channels)."""
     size = tuple(range(2, x.dim()))
     rows, count = max(1, _NEAR * x.shape[2] // x.numel()), x[0, 0].numel()
     parts = [x[:, :, start : start + rows] for start in range(0, x.shape[2], rows)]
@@ -80,11 +81,11 @@ def normalise_(x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tenso
 
 
 class _PerSampleNorm(torch.autograd.Function):
-    """Batch norm's fused kernels, one sample at a time: its statistics are then those of instance norm."""
+    """Batch norm's fused kernels, one sample at a time: the statistics are then those of instance norm."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
-        """Arguments: x (batch, channels, ...), weight and bias (channels)."""
+        """Normalise x (batch, channels, ...); weight and bias are (channels)."""
         y, statistics = torch.empty_like(x), x.new_empty(len(x), 2, x.shape[1])
         for sample, target, (mean, inverse_deviation) in zip(x[:, None], y[:, None], statistics, strict=True):
             torch.native_batch_norm(
@@ -112,5 +113,5 @@ class _PerSampleNorm(torch.autograd.Function):
 
 
 def channels_last(dimensions: int) -> torch.memory_format:
-    """Return the memory format for tensors with axes batch, channels and 2 or 3 of space."""
+    """Return the memory format for tensors with batch, channels and 2 or 3 spatial axes."""
     return torch.channels_last if dimensions == 4 else torch.channels_last_3d

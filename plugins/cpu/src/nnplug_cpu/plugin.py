@@ -9,5 +9,5 @@ from nnplug import AcceleratorComponent, hookimpl
 
 @hookimpl
 def nnplug_accelerators() -> Iterable[AcceleratorComponent]:
-    """Offer the accelerator for CPUs."""
+    """Yield the accelerator for CPUs."""
     yield AcceleratorComponent("cpu", "nnplug_cpu.accelerator:CpuAccelerator", "convolutions and norms that suit a CPU")

@@ -1,6 +1,6 @@
 """Replace layers of a network by faster ones.
 
-A layer is replaced by one that shares its parameters, buffers, hooks and settings.
+A new layer shares the parameters, buffers, hooks and settings of the layer that it replaces.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ _POINTWISE = {nn.Conv2d: PointwiseConv2d, nn.Conv3d: PointwiseConv3d}
 _WITHOUT_EFFECT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 Choice = Callable[[nn.Module], type[nn.Module] | None]
-"""A layer -> the class that computes the same faster, if there is one. Subclasses of PyTorch's layers have none."""
+"""A layer -> the class that computes the same faster, or None; always None for subclasses of PyTorch's layers."""
 
 
 def for_training(network: nn.Module) -> nn.Module | None:
-    """Return `network` with layers that train faster; None where no layer can be replaced."""
+    """Return `network` with layers that train faster; None if no layer can be replaced."""
 
     def choose(layer: nn.Module) -> type[nn.Module] | None:
         if is_unpooling(layer):
@@ -63,10 +63,10 @@ def for_training(network: nn.Module) -> nn.Module | None:
 
 
 def for_prediction(network: nn.Module) -> nn.Module | None:
-    """Return `network` with layers that predict faster and in less memory; None where no layer can be replaced.
+    """Return `network` with layers that predict faster and in less memory; None if no layer can be replaced.
 
-    Winograd's tiles are the more precise ones. Statistics of norms are not the fused ones, which lose digits that
-    labels near a border depend on.
+    It uses the more precise tiles of Winograd's filtering. It does not use the fused statistics of norms, which lose
+    digits that labels near a border depend on.
     """
     alone = _norms_after_convolutions(network)
 
@@ -113,7 +113,7 @@ def is_affine_norm(layer: nn.Module) -> bool:
 
 
 def _replaced(network: nn.Module, choose: Choice, *, largest_tile: int) -> nn.Module | None:
-    """Replace layers in `network`; a layer in several places stays one layer."""
+    """Replace layers in `network`; a layer with several positions stays one layer."""
     made = {layer: _as(kind, layer) for layer in network.modules() if (kind := choose(layer)) is not None}
     if not made:
         return None
@@ -130,7 +130,7 @@ def _replaced(network: nn.Module, choose: Choice, *, largest_tile: int) -> nn.Mo
 
 
 def _as(kind: type[nn.Module], layer: nn.Module) -> nn.Module:
-    """Return a layer of another class that shares all that `layer` has, as `copy.copy` would for its own class."""
+    """Return a layer of another class that shares all attributes of `layer`, as `copy.copy` does for the same class."""
     faster = kind.__new__(kind)
     vars(faster).update(vars(layer))
     return faster
@@ -139,16 +139,16 @@ def _as(kind: type[nn.Module], layer: nn.Module) -> nn.Module:
 def _order_channels_last(network: nn.Module) -> None:
     for parameter in network.parameters():
         if parameter.dim() in (4, 5):
-            # Not `contiguous`, which keeps the strides of a kernel with one input channel: by them, PyTorch
-            # chooses the order of the output.
+            # Not `contiguous`, which keeps the strides of a kernel with one input channel: PyTorch chooses
+            # the order of the output by these strides.
             order = channels_last(parameter.dim())
             parameter.data = torch.empty_like(parameter.data, memory_format=order).copy_(parameter.data)
 
 
 def _norms_after_convolutions(network: nn.Module) -> set[nn.Module]:
-    """Return the norms whose input nothing else can need: a convolution of the same `nn.Sequential` has just made it.
+    """Return the norms whose input is used only once: the result of a convolution in the same `nn.Sequential`.
 
-    Layers that are in several places, or that hooks look into, are none of them.
+    Layers with several positions in the network, and layers with hooks, are excluded.
     """
     places = Counter(layer for _, layer in network.named_modules(remove_duplicate=False))
     found = set()
@@ -167,7 +167,7 @@ def _is_sequence(block: nn.Module) -> TypeGuard[nn.Sequential]:
 
 
 def _in_order(block: nn.Sequential) -> Iterator[nn.Module]:
-    """Yield the layers that a sequence calls one after another, those of sequences in it included."""
+    """Yield the layers that a sequence calls one after another, including those of inner sequences."""
     for layer in block:
         if _is_sequence(layer) and not _is_watched(layer):
             yield from _in_order(layer)
@@ -177,4 +177,4 @@ def _in_order(block: nn.Sequential) -> Iterator[nn.Module]:
 
 def _is_watched(layer: nn.Module) -> bool:
     """Return whether a hook reads the input or the output of the layer."""
-    return bool(layer._forward_hooks or layer._forward_pre_hooks)  # noqa: SLF001 - PyTorch has no public way to ask
+    return bool(layer._forward_hooks or layer._forward_pre_hooks)  # noqa: SLF001 - PyTorch has no public attribute

@@ -1,8 +1,8 @@
 """The transforms of Winograd's minimal filtering F(m, 3) along one axis, and their transposes.
 
-A tile of m outputs depends on m + 2 inputs; it is computed from as many products, one per *point*. The axis lies in the
-middle of what is transformed: images are (outer, extent, inner), points (point, outer, tile, inner), where `inner` is
-a contiguous plane, so that every transform is a product with a small matrix.
+A tile of m outputs depends on m + 2 inputs and needs m + 2 products, one per *point*. The transformed axis is the
+middle one: images are (outer, extent, inner), points (point, outer, tile, inner), where `inner` is a contiguous plane,
+so that every transform is a product with a small matrix.
 """
 
 from __future__ import annotations
@@ -18,27 +18,26 @@ import torch
 from torch import Tensor
 
 TAPS = 3
-"""Weights of a kernel along the axis."""
+"""Number of weights of a kernel along the axis."""
 BIAS_POINT = 1
 """A constant added to the product at this point, the number 1, is added to every output."""
 
-# Where the polynomials of Cook and Toom's method are evaluated, after which the last point is infinity. These small
-# numbers lose the least precision (Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd
-# Convolution", TOMS 2020).
+# Cook and Toom's method evaluates polynomials at these numbers; the last point is infinity. These small numbers lose
+# the least precision (Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution", TOMS 2020).
 _NUMBERS = tuple(map(Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2", "4", "-1/4")))
-_TILES = (4, 5, 6, 7, 8)  # outputs; more of them lose precision
+_TILES = (4, 5, 6, 7, 8)  # outputs; larger tiles lose precision
 LARGEST_TILE = _TILES[-1]
-"""The most outputs of a tile."""
+"""The largest number of outputs of a tile."""
 PRECISE_TILE = 6
-"""The most outputs of a tile that is as precise as smaller ones; errors double with 8."""
-_WORTH_IT = 0.6  # of the multiplications of the definition: above it, the transforms cost more than is saved
+"""The largest number of outputs of a tile that is as precise as smaller tiles; errors double with 8."""
+_WORTH_IT = 0.6  # share of a direct convolution's multiplications; above it the transforms cost more than they save
 
 _ALL = slice(None)
-_NEAR = 1 << 22  # numbers, 16 MB: what the cores share of cache
+_NEAR = 1 << 22  # numbers, 16 MB: the cache that the cores share
 
 
 class _Tile(NamedTuple):
-    """The part of one tile inside the image: its inputs and outputs on the axis, and their places in the tile."""
+    """The part of one tile inside the image: its inputs and outputs on the axis, and their positions in the tile."""
 
     inputs: slice
     input_places: slice
@@ -55,46 +54,51 @@ class Tiling:
 
     @classmethod
     def best(cls, extent: int, largest: int = LARGEST_TILE) -> Tiling | None:
-        """The tiling with the fewest products in tiles up to `largest`, None where the definition is as fast."""
+        """Return the tiling with the fewest products, or None if a direct convolution is as fast.
+
+        Args:
+            extent: elements of the axis.
+            largest: the largest number of outputs of a tile.
+        """
         tilings = (cls(extent, outputs) for outputs in _TILES if outputs <= largest)
         tiling = min(tilings, key=lambda t: t.points * t.count)
         return tiling if tiling.points * tiling.count <= _WORTH_IT * TAPS * extent else None
 
     @property
     def points(self) -> int:
-        """Inputs per tile, and products per tile."""
+        """The number of inputs of a tile, and of its products."""
         return self.outputs + TAPS - 1
 
     @property
     def count(self) -> int:
-        """Tiles; the last may stick out."""
+        """The number of tiles; the last may extend beyond the axis."""
         return -(-self.extent // self.outputs)
 
     def parts(self, plane: int) -> Iterator[slice]:
-        """The tiles in groups whose points fit into memory that is near the processor.
+        """Yield groups of tiles whose points fit into the processor's cache.
 
         Args:
-            plane: numbers of one element of the axis, in all of `outer` and `inner`.
+            plane: numbers per element of the axis, over `outer` and `inner`.
         """
         at_once = max(1, _NEAR // (self.points * plane))
         return (slice(start, start + at_once) for start in range(0, self.count, at_once))
 
     def inputs_to_points(self, x: Tensor, part: slice = _ALL) -> Tensor:
-        """(outer, extent, inner) -> (point, outer, tile, inner), of all tiles or a part of them."""
+        """Transform (outer, extent, inner) to (point, outer, tile, inner), for all tiles or a part of them."""
         matrix = x.new_tensor(_matrices(self.outputs).inputs)
         return self._to_points(x, matrix, [(tile.inputs, tile.input_places) for tile in self._tiles()[part]])
 
     def outputs_to_points(self, y: Tensor) -> Tensor:
-        """(outer, extent, inner) -> (point, outer, tile, inner): the transpose of `points_to_outputs`."""
+        """Transform (outer, extent, inner) to (point, outer, tile, inner): the transpose of `points_to_outputs`."""
         matrix = y.new_tensor(_matrices(self.outputs).outputs).T
         return self._to_points(y, matrix, [(tile.outputs, tile.output_places) for tile in self._tiles()])
 
     def points_to_outputs(self, points: Tensor, part: slice = _ALL, out: Tensor | None = None) -> Tensor:
-        """(point, outer, tile, inner) -> (outer, extent, inner); of a part of the tiles into their place of `out`."""
+        """Transform (point, outer, tile, inner) to (outer, extent, inner); a part of the tiles writes into `out`."""
         return self._from_points(points, points.new_tensor(_matrices(self.outputs).outputs), part, out)
 
     def points_to_inputs(self, points: Tensor) -> Tensor:
-        """The transpose of `inputs_to_points`: what overlapping tiles say of one input adds up."""
+        """Apply the transpose of `inputs_to_points`: contributions of overlapping tiles to one input are added."""
         matrix = _matrices(self.outputs).inputs
         # The first and the last input of a tile belong to its neighbours, and touch one point each.
         x = self._from_points(points, points.new_tensor(matrix).T[1:-1])
@@ -104,11 +108,11 @@ class Tiling:
         return x
 
     def weights_to_points(self, weight: Tensor) -> Tensor:
-        """(outer, 3, inner) -> (point, outer, inner)."""
+        """Transform (outer, 3, inner) to (point, outer, inner)."""
         return (weight.new_tensor(_matrices(self.outputs).weights) @ weight).transpose(0, 1).contiguous()
 
     def points_to_weights(self, points: Tensor) -> Tensor:
-        """The transpose of `weights_to_points`."""
+        """Apply the transpose of `weights_to_points`."""
         return points.new_tensor(_matrices(self.outputs).weights).T @ points.transpose(0, 1)
 
     def _tiles(self) -> list[_Tile]:
@@ -121,7 +125,7 @@ class Tiling:
         return tiles
 
     def _to_points(self, image: Tensor, matrix: Tensor, tiles: list[tuple[slice, slice]]) -> Tensor:
-        """Transform each tile: the slice of the image, which is that of the matrix's columns."""
+        """Transform each tile: a slice of the image, with the slice of the matrix's columns."""
         outer, _, inner = image.shape
         points = image.new_empty(self.points, outer, len(tiles), inner)
         for (elements, places), target in zip(tiles, _per_tile(points), strict=True):
@@ -129,7 +133,7 @@ class Tiling:
         return points
 
     def _from_points(self, points: Tensor, matrix: Tensor, part: slice = _ALL, image: Tensor | None = None) -> Tensor:
-        """Transform each tile to those of its outputs that lie inside the image."""
+        """Transform each tile to the outputs that lie inside the image."""
         _, outer, _, inner = points.shape
         if image is None:
             image = points.new_empty(outer, self.extent, inner)
@@ -139,7 +143,7 @@ class Tiling:
 
 
 class _Matrices(NamedTuple):
-    """With @ for the matrix product: outputs = outputs @ ((weights @ kernel) * (inputs @ tile))."""
+    """The matrices of the rule: outputs = outputs @ ((weights @ kernel) * (inputs @ tile)), @ is the matrix product."""
 
     inputs: tuple[tuple[float, ...], ...]
     weights: tuple[tuple[float, ...], ...]
@@ -148,7 +152,10 @@ class _Matrices(NamedTuple):
 
 @cache
 def _matrices(outputs: int) -> _Matrices:
-    """Cook and Toom's method, transposed from multiplying polynomials to filtering (Winograd 1980)."""
+    """Return the matrices of Cook and Toom's method.
+
+    The method is transposed from multiplying polynomials to filtering (Winograd 1980).
+    """
     numbers = _NUMBERS[: outputs + 1]
     lagrange = [_product_of_roots(numbers[:i] + numbers[i + 1 :]) for i in range(len(numbers))]
     at_number = [prod(a - b for b in numbers if b != a) for a in numbers]
@@ -163,7 +170,7 @@ def _matrices(outputs: int) -> _Matrices:
 
 
 def _product_of_roots(roots: tuple[Fraction, ...]) -> list[Fraction]:
-    """Coefficients of the polynomial with these roots, constant first."""
+    """Return the coefficients of the polynomial with these roots, constant first."""
     polynomial = [Fraction(1)]
     for root in roots:
         shifted, scaled = [Fraction(0), *polynomial], [*(root * c for c in polynomial), Fraction(0)]
@@ -176,7 +183,7 @@ def _floats(rows: list[list[Fraction]]) -> tuple[tuple[float, ...], ...]:
 
 
 def _per_tile(points: Tensor) -> tuple[Tensor, ...]:
-    """One view (outer, point, inner) per tile."""
+    """Return one view (outer, point, inner) per tile."""
     return points.permute(2, 1, 0, 3).unbind()
 
 

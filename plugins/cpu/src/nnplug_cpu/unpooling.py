@@ -1,4 +1,4 @@
-"""Transposed convolutions whose windows do not overlap, as one matrix product, for CPUs; oneDNN takes much longer."""
+"""Transposed convolutions whose windows do not overlap, as one matrix product, for CPUs; oneDNN is much slower."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import math
 
 from torch import Tensor, nn
 
-_NEAR = 1 << 20  # numbers, 4 MB: what is made of so many is still in cache when it is put into its place
+_NEAR = 1 << 20  # numbers, 4 MB: a part of this size is still in cache when it is written into the result
 
 
 class Unpooling3d(nn.ConvTranspose3d):
-    """nn.ConvTranspose3d with its kernel size as stride."""
+    """An nn.ConvTranspose3d whose stride is its kernel size."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002, ARG002 (nn.ConvTranspose3d's)
         return _scatter(input, self.weight, self.bias)
 
 
 class Unpooling2d(nn.ConvTranspose2d):
-    """nn.ConvTranspose2d with its kernel size as stride."""
+    """An nn.ConvTranspose2d whose stride is its kernel size."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002, ARG002 (nn.ConvTranspose2d's)
         return _scatter(input, self.weight, self.bias)
 
 
 class UnpoolingByRows3d(nn.ConvTranspose3d):
-    """nn.ConvTranspose3d with its kernel size as stride, without gradients."""
+    """An nn.ConvTranspose3d whose stride is its kernel size, without gradients."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002, ARG002 (nn.ConvTranspose3d's)
         return _scatter_by_rows(input, self.weight, self.bias)
 
 
 class UnpoolingByRows2d(nn.ConvTranspose2d):
-    """nn.ConvTranspose2d with its kernel size as stride, without gradients."""
+    """An nn.ConvTranspose2d whose stride is its kernel size, without gradients."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002, ARG002 (nn.ConvTranspose2d's)
         return _scatter_by_rows(input, self.weight, self.bias)
@@ -51,7 +51,7 @@ def _scatter(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _scatter_by_rows(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """`_scatter` of some rows after the other, into their place."""
+    """Compute `_scatter` for some rows at a time and write each part into the result."""
     (batch, _, rows, *_), (_, channels, *kernel) = x.shape, weight.shape
     size = [n * k for n, k in zip(x.shape[2:], kernel, strict=True)]
     y = x.new_empty(batch, *size, channels).movedim(-1, 1)

@@ -1,11 +1,11 @@
 """Convolution by Winograd's minimal filtering along one axis, for CPUs.
 
-A convolution on a CPU runs at the speed of its arithmetic units, so only fewer multiplications make it faster. F(m, 3)
-(Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016) takes m + 2 where the definition takes
-3 m, for m outputs of a kernel of size 3. It is used along the first spatial axis only: there it costs next to no
-precision (relative errors of 1e-5 at most instead of 6e-7 in float32), and with channels last its transforms act on
-contiguous planes, so they are matrix products at the speed of memory. The other axes are left to PyTorch's 2D
-convolution; along a second axis, the transforms would cost what they save.
+A convolution on a CPU runs at the speed of its arithmetic units, so only fewer multiplications make it faster. For m
+outputs of a kernel of size 3, F(m, 3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016)
+needs m + 2 multiplications, a direct convolution 3 m. It is used along the first spatial axis only. There it loses
+little precision (relative errors of 1e-5 at most instead of 6e-7 in float32), and with channels last its transforms act
+on contiguous planes, so they are matrix products at the speed of memory. PyTorch's 2D convolution computes the other
+axes; along a second axis, the transforms would cost as much as they save.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from nnplug_cpu.tiling import BIAS_POINT, Tiling
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: Sequence[int], tiling: Tiling) -> Tensor:
-    """Convolve as nn.functional.conv2d or conv3d at stride 1, where the first axis has kernel size 3 and padding 1.
+    """Convolve as nn.functional.conv2d or conv3d at stride 1; the first axis has kernel size 3 and padding 1.
 
     Args:
         x: (batch, in, y, x) or (batch, in, z, y, x), of any memory format.
         weight: (out, in, 3, kernel of the other axes).
         bias: (out).
-        padding: of each spatial axis; the first is 1.
-        tiling: of the first spatial axis.
+        padding: padding of each spatial axis; the first is 1.
+        tiling: tiling of the first spatial axis.
 
     Returns:
         (batch, out, ...) in channels-last order. Its gradients cannot be differentiated again.
@@ -43,7 +43,18 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: Sequence[i
 def convolve_joined(
     images: Sequence[Tensor], weight: Tensor, bias: Tensor | None, padding: Sequence[int], tiling: Tiling
 ) -> Tensor:
-    """Convolve images joined along their channels, without joining them in memory; no gradients."""
+    """Convolve images joined along their channels, without joining them in memory and without gradients.
+
+    Args:
+        images: (batch, channels, y, x) or (batch, channels, z, y, x) each.
+        weight: (out, sum of channels, 3, kernel of the other axes).
+        bias: (out).
+        padding: padding of each spatial axis; the first is 1.
+        tiling: tiling of the first spatial axis.
+
+    Returns:
+        (batch, out, ...) in channels-last order.
+    """
     if weight.dim() == 4:
         solid = (padding[0], 0, padding[1])
         return convolve_joined([x.unsqueeze(3) for x in images], weight.unsqueeze(3), bias, solid, tiling).squeeze(3)
@@ -52,10 +63,10 @@ def convolve_joined(
 
 
 class _Filter(torch.autograd.Function):
-    """Filter the first spatial axis by products of tiles, the others by 2D convolutions of all tiles at once.
+    """The first spatial axis filtered by products of tiles, the others by 2D convolutions of all tiles at once.
 
-    All tensors here are contiguous with their channels last: images (batch, z, y, x, channels), weights
-    (out, 3, ky, kx, in).
+    All tensors are contiguous with their channels last: images (batch, z, y, x, channels), weights (out, 3, ky, kx,
+    in).
     """
 
     @staticmethod
@@ -69,7 +80,7 @@ class _Filter(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None, None]:
-        """The transforms of `forward`, transposed, around the gradients of its 2D convolutions."""
+        """Apply the transposed transforms of `forward` around the gradients of its 2D convolutions."""
         (x, weight), tiling = ctx.saved_tensors, ctx.tiling
         points, kernels = tiling.inputs_to_points(x.flatten(2)), tiling.weights_to_points(weight.flatten(2))
         products = tiling.outputs_to_points(gradient.contiguous().flatten(2))
@@ -82,7 +93,7 @@ class _Filter(torch.autograd.Function):
                 padding=ctx.padding, dilation=[1, 1], transposed=False, output_padding=[0, 0], groups=1,
                 output_mask=wanted,
             )  # fmt: skip
-            # What is needed no more makes room for its gradient.
+            # The gradients overwrite arrays that are no longer needed.
             image.copy_(for_image)
             kernel.copy_(for_kernel)
             for_bias = constant if wanted[2] else for_bias
@@ -93,7 +104,7 @@ class _Filter(torch.autograd.Function):
 def _filter(
     images: Sequence[Tensor], weight: Tensor, bias: Tensor | None, padding: Sequence[int], tiling: Tiling
 ) -> Tensor:
-    """Some tiles after the other, with the channels of all images beside each other."""
+    """Filter some tiles at a time, with the channels of all images joined."""
     kernels = tiling.weights_to_points(weight.flatten(2))
     y = images[0].new_empty(*images[0].shape[:-1], len(weight))
     for part in tiling.parts(y[:, 0, ..., 0].numel() * max(weight.shape[-1], len(weight))):
@@ -113,12 +124,12 @@ def _join(images: Sequence[Tensor]) -> Tensor:
 
 
 def _image(point: Tensor, shape: Sequence[int]) -> Tensor:
-    """(batch, tile, plane) of images with that shape -> (batch times tile, channels, y, x), in channels-last order."""
+    """View (batch, tile, plane) of images with this shape as (batch times tile, channels, y, x), channels last."""
     return point.view(-1, *shape[2:]).movedim(-1, 1)
 
 
 def _kernel(point: Tensor, shape: Sequence[int]) -> Tensor:
-    """(out, rest) of weights with that shape -> (out, in, ky, kx), in channels-last order."""
+    """View (out, rest) of weights with this shape as (out, in, ky, kx), channels last."""
     return point.view(-1, *shape[2:]).movedim(-1, 1)
 
 

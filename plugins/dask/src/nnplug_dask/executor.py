@@ -28,15 +28,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True)
 class DaskExecutor(DaskOptions, Executor):
-    """Runs jobs on a Dask cluster whose workers see the same files under the same paths.
+    """An executor on a Dask cluster whose workers see the same files under the same paths.
 
-    A worker that dies has its job done again elsewhere, three times at most; a training goes on from its checkpoint.
-    The options are those of `DaskOptions`.
+    If a worker dies, another worker repeats its job, three times at most; a training continues from its checkpoint. The
+    options are those of `DaskOptions`.
     """
 
     @property
     def slots(self) -> int:
-        """See `Executor.slots`: the workers that may train."""
+        """The number of workers that may train; see `Executor.slots`."""
         return self._session.slots
 
     def map(
@@ -47,7 +47,11 @@ class DaskExecutor(DaskOptions, Executor):
         stage: str,
         name: Callable[[Item], str] = str,
     ) -> Iterator[Result]:
-        """See `Executor.map`."""
+        """Yield the result of each item; see `Executor.map`.
+
+        Raises:
+            NnplugError: an item failed, or the scheduler is gone.
+        """
         if items:
             yield from collected(
                 self._outcomes(partial(run, function), items, [f"{stage} of {name(i)}" for i in items])
@@ -62,7 +66,11 @@ class DaskExecutor(DaskOptions, Executor):
         name: Callable[[Item], str] = str,
         progress: Progress,
     ) -> Iterator[Result]:
-        """See `Executor.map_on_device`."""
+        """Yield the result of each item that needs a device; see `Executor.map_on_device`.
+
+        Raises:
+            NnplugError: an item failed, or the scheduler is gone.
+        """
         if not items:
             return
         what = [f"{stage} of {name(item)}" for item in items]
@@ -71,7 +79,7 @@ class DaskExecutor(DaskOptions, Executor):
             yield from collected(self._outcomes(job, items, what, self._session.resources))
 
     def close(self) -> None:
-        """Leave the scheduler, and end the cluster if it was started here."""
+        """Disconnect from the scheduler, and end the cluster if this executor started it."""
         if session := self.__dict__.pop("_session", None):
             session.close()
 
@@ -96,12 +104,12 @@ class DaskExecutor(DaskOptions, Executor):
         try:
             for text, future in zip(what, futures, strict=True):
                 yield _outcome(future, text)
-        finally:  # Ctrl-C, or a bug in a job: what is not finished is not begun
+        finally:  # after Ctrl-C, or a bug in a job, no further job begins
             client.cancel(futures)
 
     @contextmanager
     def _relayed(self, progress: Progress) -> Iterator[str]:
-        """A topic of the scheduler whose events are told."""
+        """Yield a topic of the scheduler; its events are passed to `progress`."""
         receiver, topic = Receiver(progress), f"nnplug-{uuid4().hex}"
         begun: set[str] = set()
 
@@ -123,12 +131,12 @@ class DaskExecutor(DaskOptions, Executor):
 
 
 def run(function: Callable[[Item], Result], item: Item, what: str) -> Result | Failure:
-    """On a worker: one item."""
+    """Process one item on a worker."""
     return attempt(partial(function, item), what=what)
 
 
 def run_on_device(function: Callable[[Item, Progress], Result], topic: str, item: Item, what: str) -> Result | Failure:
-    """On a worker: one item, whose progress becomes events of a topic."""
+    """Process one item on a worker, and send its progress as events of a topic."""
     from distributed import get_worker
 
     worker = get_worker()

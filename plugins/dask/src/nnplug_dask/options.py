@@ -8,18 +8,19 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, kw_only=True)
 class DaskOptions:
-    """Choose the scheduler, or the cluster to start.
+    """The scheduler to use, or the cluster to start.
 
     Attributes:
-        address: of a running scheduler, "tcp://HOST:8786". Without it a cluster is started, and ended with the command.
-        resources: Dask resources that a fold to train, or images to predict, take of a worker of that scheduler, such
-            as {"GPU": 1} for workers that were started with `dask worker --resources GPU=1`.
-        cluster: what is started: processes of this machine, or jobs of Slurm.
-        workers: how many are started.
-        threads: cores of each; so many cases are in work at once there. One fold is trained at a time.
-        gpus: CUDA devices of this machine, a local worker for each instead of `workers`.
-        slurm: arguments of `dask_jobqueue.SLURMCluster`: queue, account, cores, memory, walltime,
-            job_extra_directives ..
+        address: address of a running scheduler, "tcp://HOST:8786"; if empty, a cluster is started, and ended with the
+            command.
+        resources: Dask resources of that scheduler's workers that the training of a fold, or the prediction of images,
+            takes, such as {"GPU": 1} for workers that were started with `dask worker --resources GPU=1`.
+        cluster: the cluster to start: processes of this machine, or jobs of Slurm.
+        workers: number of workers to start.
+        threads: cores per worker, and cases that it processes at once; it trains one fold at a time.
+        gpus: CUDA devices of this machine; one local worker per device instead of `workers`.
+        slurm: arguments of `dask_jobqueue.SLURMCluster`: queue, account, cores, memory, walltime, job_extra_directives
+            ..
         timeout: seconds to wait for the scheduler, and for the first worker of a scheduler or machine.
     """
 
@@ -33,7 +34,7 @@ class DaskOptions:
     timeout: float = 60.0
 
     def __post_init__(self) -> None:
-        """Refuse what would start nothing, or be ignored."""
+        """Raise `ValueError` for options that start nothing or have no effect."""
         for name in ("workers", "threads", "timeout"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")

@@ -9,7 +9,7 @@ from nnplug import ExecutorComponent, hookimpl
 
 @hookimpl
 def nnplug_executors() -> Iterable[ExecutorComponent]:
-    """A cluster."""
+    """Yield the Dask executor."""
     yield ExecutorComponent(
         "dask", "nnplug_dask.executor:DaskExecutor", "a Dask cluster: running, of local processes, or Slurm"
     )

@@ -1,4 +1,4 @@
-"""Connections to schedulers, and clusters that are started for one command."""
+"""Connections to schedulers, and clusters that run for one command."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ from nnplug.errors import InvalidOptions, NnplugError
 from nnplug_dask.options import DaskOptions
 
 DEVICE = "nnplug-device"
-"""A resource of which workers that are started here have one: a fold is trained alone."""
+"""A Dask resource; each worker that nnplug starts has one, so that it trains one fold at a time."""
 
 _START = "nnplug_dask.worker"
-"""The module that workers which are started here load first."""
+"""The module that workers of nnplug load first."""
 
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
 _KEEP_FREED_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
-"""As `nnplug.runtime.memory` does it. By default a nanny has its worker give back every 64 KB, upon which the kernel
-zeroes the pages of each new array: on volumes of medical images that takes longer than computing with them."""
+"""The settings of `nnplug.runtime.memory` as environment variables.
+
+By default a nanny makes its worker return memory to the kernel in steps of 64 KB; the kernel then zeroes the pages of
+each new array. On volumes of medical images this takes longer than the computation.
+"""
 
 
 @dataclass(frozen=True)
 class Session:
-    """A connection.
+    """A connection to a scheduler.
 
     Attributes:
-        client: of the scheduler.
-        cluster: what was started for it, None where the scheduler was there.
-        resources: what a job that keeps a device busy takes of its worker.
-        slots: how many such jobs run at once.
+        client: the client of the scheduler.
+        cluster: the cluster that was started; None for a scheduler that was already running.
+        resources: Dask resources that a job on a device takes from its worker.
+        slots: number of such jobs at once.
     """
 
     client: Client
@@ -41,7 +44,7 @@ class Session:
     slots: int
 
     def close(self) -> None:
-        """Disconnect, and end what was started."""
+        """Disconnect, and end the started cluster."""
         self.client.close()
         if self.cluster is not None:
             self.cluster.close()
@@ -51,8 +54,8 @@ def connect(options: DaskOptions) -> Session:
     """Connect to the scheduler, or start a cluster.
 
     Raises:
-        NnplugError: no scheduler answers, no worker comes, or none has the resources.
-        InvalidOptions: the options of Slurm are none of SLURMCluster.
+        NnplugError: no scheduler answers, or it has no worker, or no worker with the resources.
+        InvalidOptions: SLURMCluster does not accept the Slurm options.
     """
     if options.address:
         return _join(options)
@@ -77,7 +80,7 @@ def _join(options: DaskOptions) -> Session:
             f"executor.address {options.address!r}: the scheduler has no workers. Start some with: dask worker "
             f"{options.address}"
         ) from error
-    able = _able(client, options.resources)
+    able = _count_able(client, options.resources)
     if not able:
         client.close()
         wanted = ",".join(f"{name}={amount:g}" for name, amount in options.resources.items())
@@ -88,14 +91,14 @@ def _join(options: DaskOptions) -> Session:
     return Session(client, None, options.resources, able)
 
 
-def _able(client: Client, resources: Mapping[str, float]) -> int:
+def _count_able(client: Client, resources: Mapping[str, float]) -> int:
     """Return the number of workers that have the resources."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     return sum(all(w["resources"].get(name, 0) >= amount for name, amount in resources.items()) for w in workers)
 
 
 def _local(options: DaskOptions) -> SpecCluster:
-    """Processes of this machine, each with its cores and, where they are named, its GPU."""
+    """Start processes of this machine, each with its cores and, if `gpus` is given, its GPU."""
     devices: list[dict[str, str]] = [{"CUDA_VISIBLE_DEVICES": str(gpu)} for gpu in options.gpus]
     workers = {
         index: {
@@ -105,7 +108,7 @@ def _local(options: DaskOptions) -> SpecCluster:
                 "resources": {DEVICE: 1},
                 "silence_logs": logging.ERROR,
                 "preload": [_START],
-                "memory_limit": 0,  # a training may take what there is
+                "memory_limit": 0,  # no limit: a training may use all memory
                 "env": {"OMP_NUM_THREADS": str(options.threads), **own},
                 "dashboard": False,
             },

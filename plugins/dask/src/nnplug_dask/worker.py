@@ -1,6 +1,7 @@
-"""The start of a Dask worker that runs nnplug's jobs alone.
+"""Preparation of a Dask worker that runs only nnplug's jobs.
 
-Workers that nnplug starts load this module; others do so with `dask worker ADDRESS --preload nnplug_dask.worker`.
+Workers that nnplug starts load this module; other workers load it with `dask worker ADDRESS --preload
+nnplug_dask.worker`.
 """
 
 from __future__ import annotations
@@ -11,5 +12,5 @@ from nnplug.runtime.process import Work, prepare_process
 
 
 def dask_setup(worker: Worker) -> None:  # noqa: ARG001 - Dask's signature
-    """Adapt the worker's process to nnplug's work; Dask calls this when the worker starts."""
+    """Prepare the worker's process for nnplug's work; Dask calls this when the worker starts."""
     prepare_process(Work.COMPUTE)

@@ -74,7 +74,7 @@ class LargestComponent:
         """
         steps = rule.get("keep_largest")
         if not isinstance(steps, list) or not all(set(step) <= set(labels.all_values) for step in steps):
-            raise InvalidFile(f"rule {dict(rule)!r} is none of largest-component; fit it again")
+            raise InvalidFile(f"rule {dict(rule)!r} is no rule of largest-component; fit it again")
         return _keep_largest(label_map, [tuple(step) for step in steps])
 
 

@@ -1,4 +1,4 @@
-"""MedNeXt as planning sees it: options and arithmetic on shapes."""
+"""MedNeXt for planning: options and arithmetic on shapes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Size = tuple[int, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class MedNeXt(TopologyArchitecture):
-    """One entry per stage, from fine to coarse.
+    """The options of a MedNeXt; one entry per stage, from fine to coarse.
 
     Attributes:
         features_per_stage: channels between the blocks.
-        kernel_sizes: of the depthwise convolutions, odd.
+        kernel_sizes: kernel sizes of the depthwise convolutions, odd.
         strides: per axis; the first stage has 1.
         blocks_per_stage: blocks of the encoder, and of the decoder, at each resolution.
         expansion: channels inside a block as a multiple of those between blocks.
@@ -37,7 +37,7 @@ class MedNeXt(TopologyArchitecture):
     expansion: int = 2
 
     def __post_init__(self) -> None:
-        """Refuse options that contradict each other."""
+        """Raise `ValueError` if options contradict each other."""
         stages = {
             len(values) for values in (self.features_per_stage, self.kernel_sizes, self.strides, self.blocks_per_stage)
         }
@@ -53,7 +53,7 @@ class MedNeXt(TopologyArchitecture):
 
     @classmethod
     def options_for(cls, topology: Topology) -> Mapping[str, Any]:
-        """Two blocks per stage, the smallest of the paper's networks."""
+        """Return the options: two blocks per stage, as in the smallest of the paper's networks."""
         return {
             "features_per_stage": list(topology.features_per_stage),
             "kernel_sizes": [list(kernel) for kernel in topology.kernel_sizes],
@@ -62,7 +62,10 @@ class MedNeXt(TopologyArchitecture):
         }
 
     def feature_map_elements(self, patch_size: Sequence[int], *, channels: int, heads: int) -> int:  # noqa: ARG002
-        """What convolutions write for one sample, as nnU-Net counts: in a block C + expansion x C + C per voxel."""
+        """Return the number of elements that convolutions write for one sample, counted as in nnU-Net.
+
+        A block of C channels writes C + expansion x C + C elements per voxel.
+        """
         voxels = self._voxels(patch_size)
         maps = [features * n for features, n in zip(self.features_per_stage, voxels, strict=True)]
         blocks = [(2 + self.expansion) * n * m for n, m in zip(self.blocks_per_stage, maps, strict=True)]
@@ -70,7 +73,11 @@ class MedNeXt(TopologyArchitecture):
         return maps[0] + sum(blocks) + sum(blocks[:-1]) + resampling + heads * voxels[0]
 
     def check_patch(self, patch_size: Sequence[int]) -> None:
-        """Refuse a patch that the strides do not divide; the message names one that fits."""
+        """Raise unless the strides divide the patch.
+
+        Raises:
+            NnplugError: the patch does not fit; the message names one that fits.
+        """
         divisor = [prod(axis) for axis in zip(*self.strides, strict=True)]
         if len(patch_size) != len(divisor):
             raise NnplugError(f"patch size {list(patch_size)} has {len(patch_size)} axes; expected {len(divisor)}")
@@ -81,7 +88,7 @@ class MedNeXt(TopologyArchitecture):
             raise NnplugError(f"patch size {list(patch_size)} does not fit; the nearest that does is {nearest}")
 
     def build(self, *, channels: int, outputs: int) -> torch.nn.Module:
-        """The module, initialised from torch's generator."""
+        """Return the network, initialised from torch's generator."""
         from nnplug_mednext.network import Network
 
         return Network(self, channels, outputs)

@@ -1,4 +1,4 @@
-"""The network itself. The names of its attributes are the names of the weights."""
+"""The network in torch. The names of its attributes are the names of the weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UPSAMPLING: dict[int, type[nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTrans
 
 
 def conv(channels: int, features: int, kernel: Size, stride: Size | None = None, groups: int = 1) -> nn.Module:
-    """A convolution that keeps the size at stride 1."""
+    """Return a convolution that keeps the size at stride 1."""
     padding = tuple(k // 2 for k in kernel)
     return CONV[len(kernel)](
         channels, features, tuple(kernel), tuple(stride or [1] * len(kernel)), padding, groups=groups
@@ -27,10 +27,10 @@ def conv(channels: int, features: int, kernel: Size, stride: Size | None = None,
 
 
 class Block(nn.Module):
-    """Depthwise convolution, normalisation per channel, expansion, GELU, compression; added to what came in."""
+    """Depthwise convolution, normalisation per channel, expansion, GELU and compression, added to the input."""
 
     def __init__(self, features: int, kernel: Size, expansion: int) -> None:
-        """(B, features, *size) -> the same shape."""
+        """Make layers that map (B, features, *size) to the same shape."""
         super().__init__()
         ones = [1] * len(kernel)
         self.depthwise = conv(features, features, kernel, groups=features)
@@ -39,17 +39,17 @@ class Block(nn.Module):
         self.compress = conv(expansion * features, features, ones)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """See the class."""
+        """Return (B, features, *size); see the class."""
         inside = nn.functional.gelu(self.expand(self.norm(self.depthwise(x))))
         y: torch.Tensor = x + self.compress(inside)
         return y
 
 
 class Network(nn.Module):
-    """An encoder of blocks, and a decoder of blocks to which the encoder's maps are added."""
+    """An encoder of blocks, and a decoder of blocks that adds the encoder's feature maps."""
 
     def __init__(self, options: MedNeXt, channels: int, outputs: int) -> None:
-        """`channels` of the image, `outputs` of the logits."""
+        """Take the image's channels and the logits' outputs."""
         super().__init__()
         features, kernels, strides = options.features_per_stage, options.kernel_sizes, options.strides
         ones = [1] * len(kernels[0])
@@ -70,7 +70,7 @@ class Network(nn.Module):
         self.heads = nn.ModuleList(conv(fine, outputs, ones) for fine, _, _ in steps[::-1])
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor] | torch.Tensor:
-        """Logits of patches (B, channels, *patch), as `nnplug.contracts.Architecture.build` promises."""
+        """Return the logits of patches (B, channels, *patch); see `nnplug.contracts.Architecture.build`."""
         x = self.encoder[0](self.stem(image))
         skips, logits = [], []
         for down, stage in zip(self.down, self.encoder[1:], strict=True):

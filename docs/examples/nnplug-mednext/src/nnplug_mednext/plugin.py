@@ -1,4 +1,4 @@
-"""What this package offers."""
+"""The entries of this package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nnplug import ArchitectureComponent, Recipe, hookimpl
 
 @hookimpl
 def nnplug_architectures() -> Iterable[ArchitectureComponent]:
-    """The network."""
+    """Yield the network."""
     yield ArchitectureComponent(
         name="mednext",
         target="nnplug_mednext.architecture:MedNeXt",
@@ -20,7 +20,7 @@ def nnplug_architectures() -> Iterable[ArchitectureComponent]:
 
 @hookimpl
 def nnplug_recipes() -> Iterable[Recipe]:
-    """The network with the optimiser of its paper."""
+    """Yield the network with the optimiser of its paper."""
     yield Recipe(
         name="mednext",
         choices={"architecture": "mednext"},

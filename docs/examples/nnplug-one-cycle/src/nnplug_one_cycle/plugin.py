@@ -1,4 +1,4 @@
-"""What this package offers."""
+"""The entries of this package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nnplug import Recipe, TrainerComponent, hookimpl
 
 @hookimpl
 def nnplug_trainers() -> Iterable[TrainerComponent]:
-    """The training procedure."""
+    """Yield the training procedure."""
     yield TrainerComponent(
         name="one-cycle",
         target="nnplug_one_cycle.trainer:OneCycleTrainer",
@@ -23,5 +23,5 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
 
 @hookimpl
 def nnplug_recipes() -> Iterable[Recipe]:
-    """All else as in nnU-Net."""
+    """Yield a recipe that differs from nnU-Net in the trainer only."""
     yield Recipe(name="one-cycle", choices={"trainer": "one-cycle"}, summary="nnU-Net in a tenth of the iterations")

@@ -1,4 +1,4 @@
-"""nnU-Net's procedure with another optimizer and another schedule."""
+"""nnU-Net's training with another optimiser and another schedule."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from nnplug_nnunet.training.trainer import PatchTrainer
 
 @dataclass(frozen=True, kw_only=True)
 class OneCycleTrainer(PatchTrainer):
-    """AdamW whose learning rate rises linearly from 0 to its peak and falls back to 0 by half a cosine.
+    """AdamW with a learning rate that rises linearly from 0 to its peak and falls back to 0 by half a cosine.
 
-    The rise lets the averages of AdamW settle before steps are long, and the fall to 0 leaves weights that need no
-    averaging, however short the training is.
+    The averages of AdamW settle during the rise, before steps are long. The fall to 0 leaves weights that need no
+    averaging, even after a short training.
 
     Attributes:
         epochs: a tenth of nnU-Net's.
         peak_lr: the highest learning rate.
         warm_up: share of the iterations in which it rises.
-        betas: how much of the earlier averages of the gradient and of its square each iteration keeps.
+        betas: share of the earlier averages of the gradient and of its square that each iteration keeps.
         weight_decay: decoupled.
     """
 
@@ -32,7 +32,12 @@ class OneCycleTrainer(PatchTrainer):
     weight_decay: float = 0.01
 
     def __post_init__(self) -> None:
-        """Refuse numbers with which nothing would be learnt."""
+        """Raise an error if a number is out of range.
+
+        Raises:
+            InvalidOptions: an option that must be above 0 is not.
+            ValueError: `warm_up` or `betas` is out of range.
+        """
         super().__post_init__()
         self.check_positive("peak_lr")
         if not 0 <= self.warm_up < 1:
@@ -41,13 +46,13 @@ class OneCycleTrainer(PatchTrainer):
             raise ValueError(f"betas is {list(self.betas)}; each must be at least 0 and below 1")
 
     def make_optimizer(self, network: torch.nn.Module) -> torch.optim.Optimizer:
-        """AdamW for all weights."""
+        """Return AdamW for all weights."""
         return torch.optim.AdamW(
             network.parameters(), lr=self.peak_lr, betas=self.betas, weight_decay=self.weight_decay, fused=True
         )
 
     def learning_rate(self, iteration: int) -> float:
-        """The value in the middle of the iteration, so that neither the first nor the last is wasted at 0."""
+        """Return the schedule's value in the middle of the iteration, so that no iteration has rate 0."""
         progress = (iteration + 0.5) / self.iterations
         if progress < self.warm_up:
             return self.peak_lr * progress / self.warm_up
