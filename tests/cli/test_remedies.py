@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from nnplug.remedies import Action, placeholders
+from nnplug.registry.components import Kind
+from nnplug.remedies import Action, Names, placeholders
 from nnplug_cli.main import COMMANDS
 from nnplug_cli.remedies import REMEDIES
+
+TWO = Names(("nnplug-x", "nnplug-y"))
 
 
 @pytest.mark.parametrize("action", Action)
@@ -21,6 +25,37 @@ def test_every_action_is_worded(action):
 def test_the_words_name_commands_that_exist(action):
     for command in re.findall(r"nnplug ([a-z]+)", REMEDIES[action]):
         assert command in COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("remedy", "words"),
+    [
+        (Action.BLOCK_ONE_PLUGIN(names=TWO), "Block one with -p no:nnplug-x or -p no:nnplug-y."),
+        (Action.BLOCK_PLUGINS(names=TWO), "-p no:nnplug-x -p no:nnplug-y leaves it out"),
+        (Action.UNBLOCK_PLUGIN(name="x"), "Remove no:x from -p or NNPLUG_PLUGINS."),
+        (
+            Action.CHOOSE_DEFAULT_RECIPE(recipes=Names(("acme", "other")), names=TWO),
+            "Choose one with --recipe acme or --recipe other, or block one with -p no:nnplug-x or -p no:nnplug-y.",
+        ),
+        (
+            Action.CHOOSE_KINDS(kinds=Names((Kind.EXTRACTOR, Kind.AUGMENTER)), known="part"),
+            "Name each with --extractor NAME --augmenter NAME, or give --recipe NAME (installed: part).",
+        ),
+        (
+            Action.OTHER_OUTPUT_OR_REPLACE(),
+            "give another output (-o), or allow it with --replace (from Python: replace=True)",
+        ),
+        (
+            Action.TRAIN_PREVIOUS_STAGE(
+                dataset=Path("/d"), workspace=Path("/w"), plans="p", configuration="3d_lowres", fold=2
+            ),
+            "Run: nnplug train /d -w /w --name p -c 3d_lowres -f 2",
+        ),
+        (Action.PREPROCESS(dataset=Path("/d"), plans="p", configuration="2d"), "Run: nnplug preprocess /d -c 2d"),
+    ],
+)
+def test_arguments_become_options(remedy, words):
+    assert remedy.words(REMEDIES) == words
 
 
 @pytest.mark.parametrize("action", Action)

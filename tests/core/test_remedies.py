@@ -38,5 +38,5 @@ def test_braces_in_arguments_are_no_arguments():
 
 
 def test_remedies_are_equal_by_value_and_pickle():
-    remedy = Action.BLOCK_PLUGIN(name="x")
-    assert pickle.loads(pickle.dumps(remedy)) == remedy == Remedy(Action.BLOCK_PLUGIN, {"name": "x"})
+    remedy = Action.UNBLOCK_PLUGIN(name="x")
+    assert pickle.loads(pickle.dumps(remedy)) == remedy == Remedy(Action.UNBLOCK_PLUGIN, {"name": "x"})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nnplug.errors import within
 from nnplug.registry.components import Kind
 from nnplug_cli.remedies import REMEDIES
 
@@ -51,7 +52,7 @@ class Context:
             if plugin.status is Status.FAILED:
                 self.progress.warning(f"{plugin} is off: {plugin.reason}")
             if plugin.delay:
-                self.progress.notice(f"{plugin} {plugin.delay}")
+                self.progress.notice(within(f"{plugin} ", plugin.delay))
         return plugins
 
     @cached_property

@@ -32,7 +32,7 @@ def told(table: Mapping[Action, str], *, verbose: Callable[[], bool]) -> Iterato
     except NnplugError as error:
         _fail([worded(line, table) for line in error.lines], verbose=verbose())
     except KeyboardInterrupt as error:
-        click.echo(f"interrupted {error}".rstrip(), err=True)
+        click.echo(f"interrupted {worded(error.args[0], table) if error.args else ''}".rstrip(), err=True)
         sys.exit(INTERRUPTED)
     except Stopped as stop:
         click.echo(f"stopped by {stop.signal.name}; what is finished is kept, run the same command again", err=True)

@@ -31,6 +31,9 @@ REMEDIES = {
         "Run: nnplug train {dataset} -w {workspace} --name {plans} -c {configuration} -f {fold}"
     ),
     Action.TRAIN_ON: "Run nnplug train again, which goes on where it was.",
+    Action.TRAIN_ON_OR_USE_BEST: (
+        "Run nnplug train again, which goes on where it was, or use the best weights so far."
+    ),
     Action.TRAIN_ANEW: "Train it again from the start with --fresh.",
     Action.RESTORE_VALUES: (
         "Give the same values to go on, --fresh to train it again from the start, or --name NAME to keep both."
@@ -57,7 +60,7 @@ REMEDIES = {
         "give another output (-o), or allow it with --replace (from Python: replace=True)"
     ),
     Action.CHECK_PLUGIN: "Run: nnplug plugins check {distribution}",
-    Action.BLOCK_PLUGIN: "-p no:{name} leaves it out",
+    Action.BLOCK_PLUGINS: "-p no:{names: -p no:} leaves it out",
     Action.BLOCK_ONE_PLUGIN: "Block one with -p no:{names: or -p no:}.",
     Action.UNBLOCK_PLUGIN: "Remove no:{name} from -p or NNPLUG_PLUGINS.",
     Action.CHOOSE_DEFAULT_RECIPE: (

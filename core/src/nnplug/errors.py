@@ -39,6 +39,11 @@ def worded(line: str, table: Mapping[Action, str]) -> str:
     return _joined(line.text, line.remedy.words(table)) if isinstance(line, Line) else line
 
 
+def without_remedy(line: str) -> str:
+    """Return the text of a line."""
+    return line.text if isinstance(line, Line) else line
+
+
 def within(before: str, line: str, after: str = "") -> str:
     """Return a line with text before and after it; its remedy stays, at the end."""
     if isinstance(line, Line):

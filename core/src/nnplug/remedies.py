@@ -42,6 +42,7 @@ class Action(StrEnum):
         "Train fold {fold} of configuration {configuration} of plans {plans} for {dataset} in workspace {workspace}."
     )
     TRAIN_ON = "Train it again, which goes on where it was."
+    TRAIN_ON_OR_USE_BEST = "Train it again, which goes on where it was, or use the best weights so far."
     TRAIN_ANEW = "Train it again from the start."
     RESTORE_VALUES = "Give the same values to go on, or train it again from the start."
     SET_OPTION = "Set {assignment}."
@@ -64,7 +65,7 @@ class Action(StrEnum):
     OTHER_OUTPUT_OR_RENAME = "give another output, or rename it"
     OTHER_OUTPUT_OR_REPLACE = "give another output, or allow it with replace=True"
     CHECK_PLUGIN = "Check distribution {distribution} with nnplug.testing"
-    BLOCK_PLUGIN = "block {name} to leave it out"
+    BLOCK_PLUGINS = "block {names:, } to leave it out"
     BLOCK_ONE_PLUGIN = "Block one of {names:, }."
     UNBLOCK_PLUGIN = "Load the plugins without blocking {name}."
     CHOOSE_DEFAULT_RECIPE = "Choose one of the recipes {recipes:, }, or block one of {names:, }."

@@ -81,7 +81,7 @@ def test_what_is_no_model_is_told_apart(tmp_path):
         open_model(tmp_path)
     (tmp_path / "fold_0").mkdir()
     (tmp_path / "fold_0" / "checkpoint_final.pth").touch()
-    with pytest.raises(NnplugError, match="nnplug model import-nnunet"):
+    with pytest.raises(NnplugError, match="a model of nnU-Net v2; import it"):
         open_model(tmp_path)
 
 

@@ -70,7 +70,7 @@ def test_configurations_inherit_and_the_child_wins():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ([], r"p.json: no plans of nnplug \('schema' is missing\). Run nnplug plan"),
+        ([], r"p.json: no plans of nnplug \('schema' is missing\). Plan the dataset again"),
         ({}, "no plans of nnplug"),
         (changed("schema", to=2), "p.json: plans have schema 2, this nnplug reads up to 1. Upgrade nnplug."),
         ({k: v for k, v in DATA.items() if k != "name"}, "missing required field 'name'"),
@@ -126,7 +126,7 @@ def test_an_unknown_configuration_lists_those_there_are():
 
 def test_a_kind_that_nobody_chose_says_what_to_do():
     assert read(DATA).choice(Kind.TRAINER).options == {"epochs": 5}
-    with pytest.raises(NnplugError, match=r"choose no augmenter\. Make them again with nnplug plan"):
+    with pytest.raises(NnplugError, match=r"choose no augmenter\. Plan the dataset again"):
         read(DATA).choice(Kind.AUGMENTER)
 
 

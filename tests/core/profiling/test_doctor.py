@@ -49,12 +49,12 @@ def test_a_good_machine_has_no_limit():
     ("changes", "what", "remedy"),
     [
         ({"cores": 2}, "cores", "augmentation may keep the GPU waiting: it wants about 4 cores"),
-        ({"memory": TIGHT}, "memory", "--workers 1"),
+        ({"memory": TIGHT}, "memory", "use 1 worker, which"),
         ({"shared_memory": TIGHT, "gpus": (H100, H100)}, "/dev/shm", "--shm-size=8g"),
         ({"gpus": (), "nvidia_driver": True}, "GPU", "install a PyTorch built for CUDA"),
-        ({"gpus": (), "nvidia_driver": False}, "GPU", "--set trainer.KEY=VALUE"),
-        ({"gpus": (Gpu("GTX", Space(6 * GB, 5 * GB), bf16=False),)}, "GPU", "--memory-gb 5"),
-        ({"disk": TIGHT}, "disk", "choose another disk with -w"),
+        ({"gpus": (), "nvidia_driver": False}, "GPU", "shorten it by options of its trainer"),
+        ({"gpus": (Gpu("GTX", Space(6 * GB, 5 * GB), bf16=False),)}, "GPU", "memory target of 5 GB"),
+        ({"disk": TIGHT}, "disk", "choose a workspace on another disk"),
     ],
 )
 def test_a_limit_has_its_remedy(changes, what, remedy):

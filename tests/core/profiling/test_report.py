@@ -41,5 +41,5 @@ def test_parts_follow_the_marks(make_run):
 
 def test_a_trainer_without_steps_is_one_line(make_run):
     run = open_run(make_run(0).path)
-    with pytest.raises(NnplugError, match="took no two steps one after the other.*--set trainer.KEY=VALUE"):
+    with pytest.raises(NnplugError, match="took no two steps one after the other.*Set trainer.KEY=VALUE"):
         conclude(run, Timer.on(torch.device("cpu")), TrainingLength(1, 0, 1), workers=1, wanted=2)

@@ -54,7 +54,7 @@ def test_an_error_is_a_line_with_name_place_and_remedy():
     assert message.startswith(
         "normalizer 'log' from nnplug-x 1.0 failed: ValueError: mean and more (test_attribution.py, "
     )
-    assert message.endswith("). Run: nnplug plugins check nnplug-x")
+    assert message.endswith("). Check distribution nnplug-x with nnplug.testing")
     assert isinstance(caught.value.__cause__, ValueError)
 
 

@@ -119,7 +119,7 @@ def test_a_failing_hook_takes_back_what_others_of_the_plugin_offered(install):
 
 def test_ctrl_c_while_a_plugin_is_imported_stops_and_says_which(install):
     install("nnplug-slow", "slow", "raise KeyboardInterrupt")
-    with pytest.raises(KeyboardInterrupt, match="while nnplug-slow 1.0 was being imported; -p no:nnplug-slow leaves"):
+    with pytest.raises(KeyboardInterrupt, match="while nnplug-slow 1.0 was being imported; block nnplug-slow to leave"):
         Plugins()
 
 
@@ -129,7 +129,7 @@ def test_a_plugin_whose_import_takes_long_says_how_long(install, monkeypatch):
     (slow,) = of(Plugins(), "slow")
     assert slow.status is Status.LOADED
     assert slow.seconds >= 0.3
-    assert slow.delay == f"took {slow.seconds:.1f} s to import; -p no:nnplug-slow leaves it out"
+    assert slow.delay == f"took {slow.seconds:.1f} s to import; block nnplug-slow to leave it out"
     assert of(Plugins(block=["slow"]), "slow")[0].delay == ""
 
 
@@ -154,7 +154,7 @@ def test_two_distributions_with_one_component_are_listed_and_using_it_names_both
     with pytest.raises(AmbiguousComponent) as error:
         registry.get(Kind.PLANNER, "extra")
     assert str(error.value) == (
-        "planner 'extra' is offered by nnplug-x 1.0 and nnplug-y 2.0. Block one with -p no:nnplug-x or -p no:nnplug-y."
+        "planner 'extra' is offered by nnplug-x 1.0 and nnplug-y 2.0. Block one of nnplug-x, nnplug-y."
     )
     assert Plugins(block=["y"]).registry.get(Kind.PLANNER, "extra").source.distribution == "nnplug-x"
 
@@ -164,7 +164,7 @@ def test_two_plugins_of_one_distribution_with_one_component_are_told_apart_by_th
     (info.parent / "fake_twin.py").write_text((info.parent / "fake_nnplug_x.py").read_text())
     with (info / "entry_points.txt").open("a") as file:
         file.write("twin = fake_twin\n")
-    with pytest.raises(AmbiguousComponent, match="Block one with -p no:one or -p no:twin"):
+    with pytest.raises(AmbiguousComponent, match="Block one of one, twin."):
         Plugins().registry.get(Kind.PLANNER, "extra")
     assert Plugins(block=["twin"]).registry.get(Kind.PLANNER, "extra").source.plugin == "one"
 

@@ -94,7 +94,7 @@ def test_the_same_name_from_elsewhere_does_not_count(saved, install, monkeypatch
 @pytest.mark.parametrize("name", ["mednext", "nnplug-mednext"])
 def test_blocked(saved, name):
     message = refusal(saved, Plugins(block=[name]))
-    assert message == f"{NEEDS}, which is blocked. Remove no:{name} from -p or NNPLUG_PLUGINS."
+    assert message == f"{NEEDS}, which is blocked. Load the plugins without blocking {name}."
 
 
 def test_failed_to_load(saved, install):

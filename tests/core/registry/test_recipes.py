@@ -45,8 +45,8 @@ def test_who_names_every_kind_needs_no_default():
             "part",
             (
                 "no extractor, augmenter, postprocessor is chosen: recipe 'part' names none and no plugin offers a "
-                "default recipe. Name each with --extractor NAME --augmenter NAME --postprocessor NAME, or give "
-                "--recipe NAME (installed: part)."
+                "default recipe. Name a component of each kind (extractor, augmenter, postprocessor), or a recipe "
+                "(installed: part)."
             ),
         ),
         (
@@ -54,16 +54,16 @@ def test_who_names_every_kind_needs_no_default():
             None,
             (
                 "no extractor, planner, preprocessor, augmenter, postprocessor is chosen: no plugin offers a default "
-                "recipe. Name each with --extractor NAME --planner NAME --preprocessor NAME --augmenter NAME "
-                "--postprocessor NAME, or give --recipe NAME (installed: none)."
+                "recipe. Name a component of each kind (extractor, planner, preprocessor, augmenter, postprocessor), "
+                "or a recipe (installed: none)."
             ),
         ),
         (
             (Recipe("thin", {"planner": "a", "augmenter": "a", "postprocessor": "a"}, "", default=True),),
             None,
             (
-                "no extractor is chosen: the default recipe 'thin' names none. Name each with --extractor NAME, or "
-                "give --recipe NAME (installed: thin)."
+                "no extractor is chosen: the default recipe 'thin' names none. Name a component of each kind "
+                "(extractor), or a recipe (installed: thin)."
             ),
         ),
     ],
@@ -80,8 +80,8 @@ def test_two_defaults_are_named_with_what_decides():
         with pytest.raises(AmbiguousComponent) as error:
             preset(two, asked)
         assert str(error.value) == (
-            "recipes 'acme' of nnplug-acme 1.0 and 'other' of nnplug-other 1.0 are both the default. Choose one with "
-            "--recipe acme or --recipe other, or block one with -p no:nnplug-acme or -p no:nnplug-other."
+            "recipes 'acme' of nnplug-acme 1.0 and 'other' of nnplug-other 1.0 are both the default. Choose one of "
+            "the recipes acme, other, or block one of nnplug-acme, nnplug-other."
         )
     assert preset(two, "other").choices["trainer"] == "other"
     assert preset(two, "full").choices == FULL.choices

@@ -35,7 +35,7 @@ def test_auto_takes_the_fastest(machine, there, expected):
 @pytest.mark.parametrize("name", ["cuda", "mps"])
 def test_an_absent_device_is_refused_with_what_is_there(machine, name):
     machine()
-    with pytest.raises(NnplugError, match=rf"device '{name}' is not here: PyTorch .* sees cpu. Use --device auto"):
+    with pytest.raises(NnplugError, match=rf"device '{name}' is not here: PyTorch .* sees cpu. Use device .auto."):
         choose_device(name)
 
 

@@ -106,7 +106,7 @@ def test_a_case_json_of_another_shape_is_named(store):
     store.write("a", prepared())
     (store.folder / "a" / "case.json").write_text("[]")
     with pytest.raises(
-        NnplugError, match=r"a/case\.json: expected a JSON object. Delete .* run nnplug preprocess again"
+        NnplugError, match=r"a/case\.json: expected a JSON object. Delete .*/a and preprocess the dataset again"
     ):
         CaseStore(store.folder)["a"]
 
@@ -142,7 +142,7 @@ def test_an_unknown_case_suggests_the_nearest(store):
     with pytest.raises(UnknownCase) as error:
         store["case_01"]
     assert str(error.value) == f"{store.folder}: no preprocessed case 'case_01'. Did you mean 'case_001'?"
-    with pytest.raises(NnplugError, match=r"no preprocessed case 'x'. nnplug preprocess fills it."):
+    with pytest.raises(NnplugError, match=r"no preprocessed case 'x'. Preprocess the dataset again"):
         store["x"]
 
 
@@ -187,7 +187,7 @@ def test_a_truncated_file_is_named(store):
     path = store.folder / "a" / "image.npy"
     case = store["a"]
     os.truncate(path, path.stat().st_size - 8)
-    with pytest.raises(NnplugError, match=r"image\.npy: cannot be read .* Delete .* run nnplug preprocess again"):
+    with pytest.raises(NnplugError, match=r"image\.npy: cannot be read .* Delete .*/a and preprocess the dataset"):
         case.image[0]
     with pytest.raises(NnplugError, match=r"image\.npy: cannot be read"):
         CaseStore(store.folder)["a"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nnplug.errors import worded
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
@@ -18,6 +19,7 @@ from nnplug_cli.options import (
     workers_option,
 )
 from nnplug_cli.process import prepares_process
+from nnplug_cli.remedies import REMEDIES
 from nnplug_cli.render import print_json, print_table
 
 if TYPE_CHECKING:
@@ -42,10 +44,11 @@ def command(context: Context, *, run: Path, iterations: int, runtime: RuntimeOpt
     from nnplug.profiling.profile_run import profile_run
 
     profile = profile_run(run, context.runtime(runtime), iterations=iterations, options=runtime.overrides)
-    print_json(profile.data()) if as_json else _print(profile)
+    verdict = worded(profile.verdict, REMEDIES)
+    print_json({**profile.data(), "verdict": verdict}) if as_json else _print(profile, verdict)
 
 
-def _print(profile: EpochProfile) -> None:
+def _print(profile: EpochProfile, verdict: str) -> None:
     parts = profile.parts
     rows = [(name, f"{1000 * s:.1f}", f"{s / parts.total:.1%}") for name, s in parts.data().items()]
     print_table(("part", "ms", "share"), [*rows, ("iteration", f"{1000 * parts.total:.1f}", "")])
@@ -56,4 +59,4 @@ def _print(profile: EpochProfile) -> None:
     if profile.validation is not None:
         click.echo(f"validation: {1000 * profile.validation:.1f} ms per batch")
     click.echo(f"epoch: about {profile.epoch:.1f} s")
-    click.echo(profile.verdict)
+    click.echo(verdict)

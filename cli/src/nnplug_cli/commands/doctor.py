@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from nnplug.errors import worded
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option, workspace_option
+from nnplug_cli.remedies import REMEDIES
 from nnplug_cli.render import print_json
 
 
@@ -24,10 +26,13 @@ def command(context: Context, *, workspace: Path | None, as_json: bool) -> None:
 
     diagnosis = diagnose(context.workspace_root(workspace), context.plugins)
     if as_json:
-        print_json(diagnosis.data())
+        data = diagnosis.data()
+        for finding, shown in zip(diagnosis.findings, data["findings"], strict=True):
+            shown.update({} if finding.limit is None else {"limit": worded(finding.limit, REMEDIES)})
+        print_json(data)
         return
     width = max(len(finding.what) for finding in diagnosis.findings)
     for finding in diagnosis.findings:
         click.echo(f"{finding.what:<{width}}  {finding.found}")
         if finding.limit is not None:
-            click.echo(f"{'':<{width}}  limits: {finding.limit}")
+            click.echo(f"{'':<{width}}  limits: {worded(finding.limit, REMEDIES)}")

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
+from nnplug.errors import worded
 from nnplug.registry.loader import Plugin, Status
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option
 from nnplug_cli.process import prepares_process
+from nnplug_cli.remedies import REMEDIES
 from nnplug_cli.render import print_json, print_table
 
 
@@ -45,7 +47,7 @@ def _state(plugin: Plugin) -> dict[str, str | float | None]:
 
 def _note(plugin: Plugin) -> str:
     blocked = f"by no:{plugin.blocked_by}" if plugin.status is Status.BLOCKED else ""
-    return "; ".join(filter(None, (blocked, plugin.reason, plugin.delay)))
+    return "; ".join(filter(None, (blocked, plugin.reason, worded(plugin.delay, REMEDIES))))
 
 
 @command.command("check")

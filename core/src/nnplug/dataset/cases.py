@@ -12,8 +12,9 @@ import numpy.typing as npt
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
-from nnplug.io.images import REMEDY, read_image, read_label
+from nnplug.io.images import read_image, read_label
 from nnplug.io.integrity import count_nonfinite
+from nnplug.remedies import Action
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def read_training_case(files: CaseFiles, description: DatasetDescription) -> Tra
     if image.geometry.shape != label.geometry.shape:
         raise InvalidFile(
             f"{files.label}: has shape {label.geometry.shape}, its image {image.geometry.shape} (z, y, x). "
-            f"Save the label map on the image's grid. {REMEDY}"
+            f"Save the label map on the image's grid.",
+            Action.VERIFY(),
         )
     check_numbers(files, image.array)
     _check_values(label.array, description.labels, str(files.label))
@@ -77,7 +79,7 @@ def check_numbers(files: CaseFiles, image: npt.NDArray[np.float32]) -> None:
     """
     for path, channels in zip(files.images, np.array_split(image, len(files.images)), strict=True):
         if count := count_nonfinite(channels, path):
-            raise InvalidFile(f"{path}: {count} voxels are NaN or infinite; replace them by numbers. {REMEDY}")
+            raise InvalidFile(f"{path}: {count} voxels are NaN or infinite; replace them by numbers.", Action.VERIFY())
 
 
 def _check_values(label: npt.NDArray[np.int16], labels: Labels, where: str) -> None:
@@ -88,5 +90,6 @@ def _check_values(label: npt.NDArray[np.int16], labels: Labels, where: str) -> N
         unknown = sorted(set(np.unique(label).tolist()) - set(known))
         raise InvalidFile(
             f"{where}: holds the label value {unknown[0]}; dataset.json has {', '.join(map(str, known))}. "
-            f"Correct the file or add the label. {REMEDY}"
+            f"Correct the file or add the label.",
+            Action.VERIFY(),
         )

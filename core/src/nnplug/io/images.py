@@ -22,12 +22,12 @@ import SimpleITK as sitk  # noqa: N813
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.io.integrity import is_intact
 from nnplug.io.nifti import read_plain
+from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file, read_json, write_json
 
 TIFF = (".tif", ".tiff")
 WITHOUT_SPACING = (".png", ".bmp", *TIFF)
 SPACING_TOLERANCE = 1e-4
-REMEDY = "nnplug verify lists all problems of a dataset."
 _REMEMBERED = 10_000  # geometries, about a kilobyte each
 
 
@@ -86,9 +86,11 @@ def read_image(paths: Sequence[Path]) -> Image:
     channels = [read_voxels(path) for path in paths]
     for (first, second), (a, b) in zip(pairwise(paths), pairwise(g for _, g in channels), strict=True):
         if a.shape != b.shape:
-            raise InvalidFile(f"{first} has shape {a.shape}, {second} has {b.shape} (z, y, x). {REMEDY}")
+            raise InvalidFile(f"{first} has shape {a.shape}, {second} has {b.shape} (z, y, x).", Action.VERIFY())
         if not same_spacing(a, b):
-            raise InvalidFile(f"{first} has spacing {a.spacing}, {second} has {b.spacing} mm (z, y, x). {REMEDY}")
+            raise InvalidFile(
+                f"{first} has spacing {a.spacing}, {second} has {b.spacing} mm (z, y, x).", Action.VERIFY()
+            )
     array = np.concatenate([array for array, _ in channels], dtype=np.float32, casting="unsafe")
     return Image(array, channels[0][1])
 
@@ -183,10 +185,12 @@ def _open(path: Path) -> sitk.ImageFileReader:
             reader.ReadImageInformation()
             return reader
     except OSError as error:
-        raise InvalidFile(f"{path}: cannot be read ({error.strerror}). {REMEDY}") from error
+        raise InvalidFile(f"{path}: cannot be read ({error.strerror}).", Action.VERIFY()) from error
     except RuntimeError as error:
-        raise InvalidFile(f"{path}: cannot be read as an image; convert it or leave its case out. {REMEDY}") from error
-    raise InvalidFile(f"{path}: is empty or truncated; copy it again or leave its case out. {REMEDY}")
+        raise InvalidFile(
+            f"{path}: cannot be read as an image; convert it or leave its case out.", Action.VERIFY()
+        ) from error
+    raise InvalidFile(f"{path}: is empty or truncated; copy it again or leave its case out.", Action.VERIFY())
 
 
 def read_voxels(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
@@ -227,7 +231,9 @@ def _read_by_itk(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
     try:
         image = reader.Execute()
     except RuntimeError as error:
-        raise InvalidFile(f"{path}: is truncated or damaged; copy it again or leave its case out. {REMEDY}") from error
+        raise InvalidFile(
+            f"{path}: is truncated or damaged; copy it again or leave its case out.", Action.VERIFY()
+        ) from error
     array = sitk.GetArrayFromImage(image)
     if image.GetNumberOfComponentsPerPixel() > 1:
         array = np.moveaxis(array, -1, 0)[: 1 if _is_gray_bmp(path) else None]
@@ -253,7 +259,9 @@ def _geometry(path: Path, header: sitk.ImageFileReader) -> Geometry:
     axes, size = header.GetDimension(), header.GetSize()
     several = header.GetNumberOfComponents() > 1
     if not 2 <= axes <= (3 if several else 4):
-        raise InvalidFile(f"{path}: has size {size}; expected a 2D or 3D image, or 3D with channels last. {REMEDY}")
+        raise InvalidFile(
+            f"{path}: has size {size}; expected a 2D or 3D image, or 3D with channels last.", Action.VERIFY()
+        )
     spatial = min(axes, 3)
     x, y, z = (*size[:spatial], 1)[:3]
     spacing = tuple(abs(s) for s in header.GetSpacing()[:spatial])

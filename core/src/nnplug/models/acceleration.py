@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from nnplug.contracts import Workload
 from nnplug.contracts.kinds import ACCELERATOR, AcceleratorEntry
-from nnplug.errors import ComponentFailed, InvalidPlugin
+from nnplug.errors import ComponentFailed, InvalidPlugin, within
 from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import AnyEntry, Kind, Registry
+from nnplug.remedies import Action, Names
 from nnplug.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def accelerated(
             faster = _accelerate(entry, network, workload)
         except (ComponentFailed, InvalidPlugin) as error:
             faster = None
-            progress.notice(f"{error}. The network computes without it")
+            progress.notice(within("", error.lines[0], ". The network computes without it"))
         _check_kept(entry, faster or network, parameters, names)
         if faster is not None:
             return faster
@@ -70,6 +71,6 @@ def _check_kept(
     changed |= names ^ set(network.state_dict())
     if changed:
         raise InvalidPlugin(
-            f"{entry} changed {min(changed)!r} of the network, whose parameters and names must stay. Leave it out with "
-            f"-p no:{entry.source.plugin}"
+            f"{entry} changed {min(changed)!r} of the network, whose parameters and names must stay",
+            Action.BLOCK_PLUGINS(names=Names((entry.source.plugin,))),
         )

@@ -20,6 +20,7 @@ from nnplug.models.bundle_files import INDEX, check_name, hashes, problems, unpa
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.registry.components import Kind
 from nnplug.registry.provenance import Provider
+from nnplug.remedies import Action
 from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.records import Record
@@ -214,7 +215,7 @@ def read_bundle(path: Path) -> Bundle:
     index = path / INDEX
     if not index.is_file():
         what = f"no bundle ({INDEX} is missing)" if path.exists() else "no such bundle"
-        raise InvalidFile(f"{path}: {what}; nnplug model export makes one from runs")
+        raise InvalidFile(f"{path}: {what}", Action.EXPORT_MODEL())
     data = read_json(index)
     if isinstance(data, dict) and "members" in data:
         raise InvalidFile(f"{path}: an ensemble of {', '.join(map(str, data['members']))}; give one of its members/")

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug.remedies import Action
 from nnplug.runtime.digests import sha256
 from nnplug.runtime.files import atomic_file, atomic_folder, read_json
-from nnplug.runtime.outputs import ALLOW, ELSEWHERE
 
 INDEX = "bundle.json"
 SUFFIXES = (".json", ".safetensors")
@@ -136,7 +136,9 @@ def check_free(target: Path, *, replace: bool = False) -> None:
     if taken and listed is None:
         raise NnplugError(f"{target}: is there and is no bundle; choose another place or remove it")
     if listed is not None and not replace and (file := next(_added(target, listed), None)):
-        raise NnplugError(f"{file}: is no file that nnplug wrote into the bundle {target}; {ELSEWHERE}, {ALLOW}")
+        raise NnplugError(
+            f"{file}: is no file that nnplug wrote into the bundle {target}", Action.OTHER_OUTPUT_OR_REPLACE()
+        )
 
 
 def listed_files(folder: Path) -> Mapping[str, str] | None:
@@ -159,7 +161,7 @@ def refuse_inside_bundle(folder: Path) -> None:
     for place in (own, *own.parents):
         if listed_files(place) is not None:
             where = "is a bundle" if place == own else f"lies in the bundle {place}"
-            raise NnplugError(f"{folder}: {where}, which would be damaged; {ELSEWHERE}")
+            raise NnplugError(f"{folder}: {where}, which would be damaged", Action.OTHER_OUTPUT())
 
 
 def _added(folder: Path, listed: Mapping[str, str]) -> Iterator[Path]:
@@ -172,9 +174,9 @@ def _added(folder: Path, listed: Mapping[str, str]) -> Iterator[Path]:
 
 def _check_free_zip(target: Path, *, replace: bool) -> None:
     if target.is_dir():
-        raise NnplugError(f"{target}: is a folder; {ELSEWHERE}")
+        raise NnplugError(f"{target}: is a folder", Action.OTHER_OUTPUT())
     if target.is_file() and not replace and not _is_bundle_zip(target):
-        raise NnplugError(f"{target}: is there and is no bundle; {ELSEWHERE}, {ALLOW}")
+        raise NnplugError(f"{target}: is there and is no bundle", Action.OTHER_OUTPUT_OR_REPLACE())
 
 
 def _is_bundle_zip(archive: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nnplug.errors import NnplugError
 from nnplug.models.bundle_files import refuse_inside_bundle
-from nnplug.runtime.outputs import ELSEWHERE
+from nnplug.remedies import Action
 
 
 def model_inputs(models: Sequence[Path]) -> tuple[Path, ...]:
@@ -33,5 +33,5 @@ def refuse_model(output: Path) -> None:
     }
     for pattern, what in signs.items():
         if any(output.glob(pattern)):
-            raise NnplugError(f"{output}: {what}, which predictions must not change; {ELSEWHERE}")
+            raise NnplugError(f"{output}: {what}, which predictions must not change", Action.OTHER_OUTPUT())
     refuse_inside_bundle(output)

@@ -17,6 +17,7 @@ from nnplug.models.bundle_files import INDEX, unzip
 from nnplug.models.ensemble_bundle import members_of, read_any
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.registry.provenance import Provider
+from nnplug.remedies import Action
 from nnplug.workspace.runs import (
     TrainedRun,
     WeightsKind,
@@ -152,9 +153,7 @@ def _open_bundle(bundle: Bundle, folds: Sequence[str] | None, weights: WeightsKi
     folder = bundle.folder
     record = bundle.record
     if record.weights != weights and weights == "best":
-        raise NnplugError(
-            f"{folder}: holds the {record.weights} weights only; export the best with nnplug model export"
-        )
+        raise NnplugError(f"{folder}: holds the {record.weights} weights only", Action.EXPORT_BEST())
     chosen = _choose(record.folds, folds, folder)
     inner = bundle.previous
     return Model(

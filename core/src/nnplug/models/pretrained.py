@@ -10,6 +10,7 @@ from nnplug.contracts import Architecture
 from nnplug.contracts.attributed import build_network
 from nnplug.errors import NnplugError
 from nnplug.models.open import open_model
+from nnplug.remedies import Action
 from nnplug.runtime.digests import sha256
 from nnplug.workspace.run_record import Pretrained
 
@@ -54,8 +55,8 @@ def load_pretrained(
     if problems := list(_mismatches(own, found, heads)):
         more = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise NnplugError(
-            f"{path}: its network is another one: {'; '.join(problems[:SHOWN])}{more}. "
-            f"Plan the dataset with nnplug plan --from {path}, so that both have one network."
+            f"{path}: its network is another one: {'; '.join(problems[:SHOWN])}{more}",
+            Action.PLAN_LIKE(model=path),
         )
     network.load_state_dict({name: own[name] if name in heads else found[name] for name in own})
     return tuple(name for name in own if name in heads)

@@ -14,6 +14,7 @@ from nnplug.errors import InvalidFile, NnplugError, did_you_mean
 from nnplug.plans.fingerprint import IntensityStats
 from nnplug.registry.components import Kind
 from nnplug.registry.provenance import Provider
+from nnplug.remedies import Action
 from nnplug.runtime.files import read_json
 from nnplug.runtime.records import Record
 
@@ -150,7 +151,7 @@ class Plans(Record, frozen=True, kw_only=True):
             InvalidFile: the schema is newer, a key is unknown, missing or ill-typed, or values contradict each other.
         """
         if not isinstance(data, dict) or not isinstance(schema := data.get("schema"), int):
-            raise InvalidFile(f"{where}: no plans of nnplug ('schema' is missing). Run nnplug plan to make some.")
+            raise InvalidFile(f"{where}: no plans of nnplug ('schema' is missing)", Action.PLAN())
         if schema > SCHEMA:
             raise InvalidFile(f"{where}: plans have schema {schema}, this nnplug reads up to {SCHEMA}. Upgrade nnplug.")
         configurations = data.get("configurations")
@@ -209,7 +210,7 @@ class Plans(Record, frozen=True, kw_only=True):
     def choice(self, kind: Kind) -> Choice:
         """The chosen component of a kind."""
         if kind not in self.choices:
-            raise NnplugError(f"plans {self.name!r} choose no {kind}. Make them again with nnplug plan.")
+            raise NnplugError(f"plans {self.name!r} choose no {kind}", Action.PLAN())
         return self.choices[kind]
 
     def decisions(self) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
-from nnplug.errors import InvalidFile
-from nnplug.io.images import REMEDY, Geometry, Image, LabelMap, read_image, read_label, same_spacing
+from nnplug.errors import InvalidFile, without_remedy
+from nnplug.io.images import Geometry, Image, LabelMap, read_image, read_label, same_spacing
 from nnplug.io.integrity import count_nonfinite
 
 Read = TypeVar("Read")
@@ -49,7 +49,7 @@ class CaseFindings:
         try:
             return read(path)
         except InvalidFile as error:
-            self.problems.append(str(error).removesuffix(f" {REMEDY}"))
+            self.problems.append(without_remedy(error.lines[0]))
             return None
 
 

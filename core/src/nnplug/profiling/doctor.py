@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from nnplug.errors import Line, without_remedy
 from nnplug.registry.loader import Plugin, Status
+from nnplug.remedies import Action, Names
 from nnplug.runtime.machine import Gpu, Machine, Space, inspect_machine
 from nnplug.runtime.records import Record
 
@@ -65,9 +67,13 @@ def _plugins(plugins: Sequence[Plugin]) -> Finding:
     """Return the number of plugins, and those that failed or are slow to import."""
     loaded = [plugin for plugin in plugins if plugin.status is Status.LOADED]
     limits = [f"{p} is off ({p.reason})" for p in plugins if p.status is Status.FAILED]
-    limits += [f"{p} {p.delay}" for p in plugins if p.delay]
+    slow = [p for p in plugins if p.delay]
+    limits += [f"{p} {without_remedy(p.delay)}" for p in slow]
+    limit = "; ".join(limits)
+    if slow:
+        limit = Line(limit, Action.BLOCK_PLUGINS(names=Names(p.source.distribution for p in slow)))
     found = f"{len(loaded)} of {len(plugins)} loaded, in {sum(p.seconds for p in plugins):.1f} s"
-    return Finding(what="plugins", found=found, limit="; ".join(limits) or None)
+    return Finding(what="plugins", found=found, limit=limit or None)
 
 
 def _cores(machine: Machine) -> Finding:
@@ -75,17 +81,14 @@ def _cores(machine: Machine) -> Finding:
     needed = CORES_PER_GPU * len(machine.gpus)
     limit = None
     if machine.cores < needed:
-        limit = (
-            f"augmentation may keep the GPU waiting: it wants about {needed} cores. "
-            "nnplug bench RUN shows the wait; give the process more cores."
-        )
+        limit = Line(f"augmentation may keep the GPU waiting: it wants about {needed} cores.", Action.SHOW_WAIT())
     return Finding(what="cores", found=found, limit=limit)
 
 
 def _memory(machine: Machine) -> Finding:
     limit = None
     if machine.memory.free < LOW_MEMORY:
-        limit = "large images need more; close other programs, or take --workers 1, which holds one case at a time."
+        limit = Line("large images need more", Action.USE_ONE_THREAD())
     return Finding(what="memory", found=_free(machine.memory), limit=limit)
 
 
@@ -112,17 +115,17 @@ def _why_none(machine: Machine) -> str:
             f"an NVIDIA driver is loaded, but PyTorch {machine.torch} sees no device: install a PyTorch built for CUDA "
             "(pytorch.org), or let the container see the GPU (--gpus all)."
         )
-    return (
-        "training is tens of times slower than on a GPU; shorten it with --set trainer.KEY=VALUE "
-        "(nnplug show trainer NAME lists its options)."
-    )
+    return Line("training is tens of times slower than on a GPU", Action.SHORTEN_TRAINING())
 
 
 def _short_of_memory(gpus: tuple[Gpu, ...]) -> str | None:
     least = min(gpu.memory.free for gpu in gpus)
     if least >= PLANNED_GPU_MEMORY:
         return None
-    return f"plans are made for {PLANNED_GPU_MEMORY // GB} GB; plan with --memory-gb {max(1, least // GB)}."
+    return Line(
+        f"plans are made for {PLANNED_GPU_MEMORY // GB} GB",
+        Action.PLAN_WITH_MEMORY(gigabytes=max(1, least // GB)),
+    )
 
 
 def _bf16(machine: Machine) -> Finding:
@@ -134,7 +137,7 @@ def _bf16(machine: Machine) -> Finding:
 def _disk(machine: Machine, workspace: Path) -> Finding:
     limit = None
     if machine.disk.free < LOW_DISK:
-        limit = "preprocessed cases take several times the compressed images; choose another disk with -w."
+        limit = Line("preprocessed cases take several times the compressed images", Action.CHOOSE_DISK())
     return Finding(what="disk", found=f"{_free(machine.disk)} at {workspace.absolute()}", limit=limit)
 
 

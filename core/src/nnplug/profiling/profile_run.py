@@ -22,6 +22,7 @@ from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
+from nnplug.remedies import Action
 from nnplug.runtime.seeds import keep_random_state
 from nnplug.training.job import TrainingJob
 from nnplug.training.task import USED, index_cases, make_task
@@ -122,6 +123,7 @@ def _cases(trained: TrainedRun) -> CaseStore:
     if missing := sorted({*record.training, *record.validation} - set(store)):
         raise NnplugError(
             f"{store.folder}: {len(missing)} cases of the run are not there ({missing[0]}, ..). Give a run in its "
-            f"workspace, and run nnplug preprocess if its cases were deleted."
+            "workspace. If its cases were deleted, make them again.",
+            Action.PREPROCESS_AGAIN(),
         )
     return store

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from nnplug.contracts import TrainingLength
-from nnplug.errors import NnplugError
+from nnplug.errors import Line, NnplugError
 from nnplug.profiling.timers import Counter, StepTimer
+from nnplug.remedies import Action
 from nnplug.runtime.records import Record
 from nnplug.workspace.runs import TrainedRun
 
@@ -120,8 +121,8 @@ def conclude(trained: TrainedRun, watch: Timer, length: TrainingLength, workers:
     pairs = [pair for pair in pairwise(steps.iterations) if all(iteration.is_whole for iteration in pair)][-wanted:]
     if not pairs:
         raise NnplugError(
-            f"{trained.folder.path}: its trainer took no two steps one after the other; there is nothing to measure. "
-            "Give it more with --set trainer.KEY=VALUE."
+            f"{trained.folder.path}: its trainer took no two steps one after the other; there is nothing to measure",
+            Action.SET_OPTION(assignment="trainer.KEY=VALUE"),
         )
     apart = [_parts(steps, before.stepped, now.marks) for before, now in pairs]
     transfer, augmentation = _transfer_seconds(steps), _augmentation_seconds(steps, wanted)
@@ -197,9 +198,10 @@ def verdict(parts: Parts, busy: float, workers: int) -> str:
         return (
             f"it waits {share:.1%} of the time, though the threads have time left: the trainer's own work, or the GIL"
         )
-    return (
+    return Line(
         f"data limits: the network waits {share:.1%} of the time for {workers} threads that take {busy:.3g} s together "
-        "per batch. Give more cores and --workers."
+        "per batch",
+        Action.USE_MORE_THREADS(),
     )
 
 

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError
+from nnplug.remedies import Action
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ def attributed(*components: object) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if type(error).__name__ == "OutOfMemoryError":  # torch's, for which listings must not import torch
             raise
-        raise ComponentFailed(_line(components, error)) from error
+        raise _failure(components, error) from error
 
 
 def expect(component: object, result: Any, wanted: type[T]) -> T:
@@ -80,12 +81,13 @@ def expect(component: object, result: Any, wanted: type[T]) -> T:
     return result
 
 
-def _line(components: Sequence[object], error: BaseException) -> str:
+def _failure(components: Sequence[object], error: BaseException) -> ComponentFailed:
     component, frame, line = _culprit(components, error)
     what = " ".join(f"{type(error).__name__}: {error}".split())
     origin = _origin(component)
-    remedy = f". Run: nnplug plugins check {origin.distribution}" if origin else ""
-    return f"{name_of(component)} failed: {what} ({Path(frame.f_code.co_filename).name}, line {line}){remedy}"
+    remedy = Action.CHECK_PLUGIN(distribution=origin.distribution) if origin else None
+    place = f"{Path(frame.f_code.co_filename).name}, line {line}"
+    return ComponentFailed(f"{name_of(component)} failed: {what} ({place})", remedy)
 
 
 def _culprit(components: Sequence[object], error: BaseException) -> tuple[object, FrameType, int]:

@@ -11,6 +11,7 @@ from nnplug.errors import AmbiguousComponent, InvalidPlugin, UnknownComponent, d
 from nnplug.registry.attribution import Origin, attributed, tagged
 from nnplug.registry.entries import Component, Kind, check_flags, check_name, check_promises, check_summary
 from nnplug.registry.options import build, describe
+from nnplug.remedies import Action, Names
 
 T = TypeVar("T")
 
@@ -221,10 +222,10 @@ class Registry:
         found = [offered for offered in self.recipes if offered.recipe.default]
         if len(found) > 1:
             both = " and ".join(f"{offered.recipe.name!r} of {offered.source}" for offered in found)
-            choose = " or ".join(f"--recipe {offered.recipe.name}" for offered in found)
-            block = _block([offered.source for offered in found])
+            recipes = Names(offered.recipe.name for offered in found)
+            names = _blockable([offered.source for offered in found])
             raise AmbiguousComponent(
-                f"recipes {both} are both the default. Choose one with {choose}, or block one with {block}."
+                f"recipes {both} are both the default", Action.CHOOSE_DEFAULT_RECIPE(recipes=recipes, names=names)
             )
         return found[0].recipe if found else None
 
@@ -238,10 +239,10 @@ class Registry:
         return _only(found, "recipe", name, [r.recipe.name for r in self.recipes], [r.source for r in found])
 
 
-def _block(sources: Sequence[Source]) -> str:
-    """Return the options that leave a single source: "-p no:nnplug-x or -p no:nnplug-y"."""
+def _blockable(sources: Sequence[Source]) -> Names:
+    """Return names of distributions, or of plugins where sources share a distribution: blocking removes one source."""
     apart = len({source.distribution for source in sources}) == len(sources)
-    return " or ".join(f"-p no:{source.distribution if apart else source.plugin}" for source in sources)
+    return Names(source.distribution if apart else source.plugin for source in sources)
 
 
 def _only(found: list[T], what: str, name: str, known: list[str], sources: list[Source]) -> T:
@@ -250,5 +251,7 @@ def _only(found: list[T], what: str, name: str, known: list[str], sources: list[
         raise UnknownComponent(f"no {what} is called {name!r}. {hint}")
     if len(found) > 1:
         offers = " and ".join(map(str, sources))
-        raise AmbiguousComponent(f"{what} {name!r} is offered by {offers}. Block one with {_block(sources)}.")
+        raise AmbiguousComponent(
+            f"{what} {name!r} is offered by {offers}", Action.BLOCK_ONE_PLUGIN(names=_blockable(sources))
+        )
     return found[0]

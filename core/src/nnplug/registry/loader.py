@@ -15,9 +15,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nnplug import hookspecs
-from nnplug.errors import InvalidPlugin, did_you_mean
+from nnplug.errors import InvalidPlugin, Line, did_you_mean
 from nnplug.registry.components import AnyEntry, Component, Entry, Kind, OfferedRecipe, Recipe, Registry, Source
 from nnplug.registry.entries import COMPONENTS
+from nnplug.remedies import Action, Names, Remedy
 
 CORE = "nnplug-core"
 RECIPES_HOOK = "nnplug_recipes"
@@ -64,7 +65,7 @@ class Plugin:
         """The warning about a plugin that is slow to import; empty for others."""
         if self.seconds < SLOW:
             return ""
-        return f"took {self.seconds:.1f} s to import; -p no:{self.source.distribution} leaves it out"
+        return Line(f"took {self.seconds:.1f} s to import", _leave_out(self.source))
 
 
 class Plugins:
@@ -103,8 +104,7 @@ class Plugins:
             self._entries += entries
             self._recipes += recipes
         except KeyboardInterrupt as error:  # of a user who waits in vain, and now knows for whom
-            remedy = f"-p no:{source.distribution} leaves it out"
-            raise KeyboardInterrupt(f"while {source} was being imported; {remedy}") from error
+            raise KeyboardInterrupt(Line(f"while {source} was being imported", _leave_out(source))) from error
         except InvalidPlugin as error:
             reason = str(error)
         except BaseException as error:  # noqa: BLE001 - sys.exit() or a panic in an extension is no Exception
@@ -208,6 +208,10 @@ def check_core_requirement(distribution: Distribution) -> None:
         if canonicalize_name(need.name) == CORE and not need.specifier.contains(running, prereleases=True):
             upgrade = f"pip install --upgrade {CORE} {distribution.name}"
             raise InvalidPlugin(f"needs {need}, but {CORE} {running} is installed. Run: {upgrade}")
+
+
+def _leave_out(source: Source) -> Remedy:
+    return Action.BLOCK_PLUGINS(names=Names((source.distribution,)))
 
 
 def _names(name: str) -> set[str]:

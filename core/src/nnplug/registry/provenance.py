@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Self
 
-from nnplug.errors import MissingProvider
+from nnplug.errors import Line, MissingProvider, within
 from nnplug.registry.components import AnyEntry, Kind
 from nnplug.registry.loader import Plugin, Plugins, Status
+from nnplug.remedies import Action
 from nnplug.runtime.records import Record
 
 
@@ -80,9 +81,8 @@ def _find(was: Provider, plugins: Plugins, what: str) -> AnyEntry:
     found = plugins.registry.find(was.kind, was.name)
     mine = [e for e in found if (e.source.plugin, e.source.distribution) == origin]
     if not mine:
-        raise MissingProvider(
-            f"{what} needs {was.kind} {was.name!r} from {was.distribution} {was.version}{_why(was, plugins)}"
-        )
+        needs = f"{what} needs {was.kind} {was.name!r} from {was.distribution} {was.version}"
+        raise MissingProvider(within(needs, _why(was, plugins)))
     entry = mine[0]  # a plugin that offers one name twice is not loaded
     if entry.component.state_version != was.state_version:
         raise MissingProvider(
@@ -102,7 +102,7 @@ def _why(was: Provider, plugins: Plugins) -> str:
 
 def _present(was: Provider, plugin: Plugin) -> str:
     if plugin.status is Status.BLOCKED:
-        return f", which is blocked. Remove no:{plugin.blocked_by} from -p or NNPLUG_PLUGINS."
+        return Line(", which is blocked", Action.UNBLOCK_PLUGIN(name=plugin.blocked_by))
     if plugin.status is Status.FAILED:
         return (
             f", which is installed but failed to load ({plugin.reason}). Run: pip install --upgrade {was.distribution}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from nnplug.errors import AmbiguousComponent, NnplugError
 from nnplug.registry.components import Kind, Recipe, Registry
+from nnplug.remedies import Action, Names
 
 REQUIRED = (Kind.EXTRACTOR, Kind.PLANNER, Kind.PREPROCESSOR, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
 """The kinds that plans must name; the planner chooses architecture and normalizers where nobody names them."""
@@ -51,7 +52,7 @@ def preset(
     default = asked if asked and asked.default else _default(registry, incomplete, asked)
     own = asked or default
     if missing := _missing(incomplete, (), default):
-        raise NnplugError(_advice(registry, missing, own, default))
+        raise _refusal(registry, missing, own, default)
     filled = [str(kind) for kind in REQUIRED if default and kind in default.choices and kind not in _choices(own)]
     options = {kind: dict(values) for kind, values in _options(default).items() if kind in filled}
     for kind, values in _options(own).items():
@@ -92,13 +93,11 @@ def _options(recipe: Recipe | None) -> Mapping[str, Mapping[str, Any]]:
     return recipe.options if recipe else {}
 
 
-def _advice(registry: Registry, missing: Sequence[Kind], own: Recipe | None, default: Recipe | None) -> str:
-    """Return a line that says which kinds are missing, and how to choose them."""
+def _refusal(registry: Registry, missing: Sequence[Kind], own: Recipe | None, default: Recipe | None) -> NnplugError:
+    """Return the error that names the missing kinds, and how to choose them."""
     asked = f"recipe {own.name!r} names none and " if own and own is not default else ""
     why = f"the default recipe {default.name!r} names none" if default else "no plugin offers a default recipe"
-    flags = " ".join(f"--{kind} NAME" for kind in missing)
     known = ", ".join(offered.recipe.name for offered in registry.recipes) or "none"
-    return (
-        f"no {', '.join(missing)} is chosen: {asked}{why}. Name each with {flags}, or give --recipe NAME "
-        f"(installed: {known})."
+    return NnplugError(
+        f"no {', '.join(missing)} is chosen: {asked}{why}", Action.CHOOSE_KINDS(kinds=Names(missing), known=known)
     )

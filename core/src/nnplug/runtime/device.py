@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from nnplug.errors import NnplugError
+from nnplug.remedies import Action
 
 NAMES = ("auto", "cpu", "cuda", "mps")
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
@@ -31,8 +32,8 @@ def choose_device(name: str) -> torch.device:
         return torch.device(present[0])
     if kind not in present:
         raise NnplugError(
-            f"device {name!r} is not here: PyTorch {torch.__version__} sees {', '.join(present)}. "
-            "Use --device auto, or install a PyTorch built for that device."
+            f"device {name!r} is not here: PyTorch {torch.__version__} sees {', '.join(present)}",
+            Action.USE_ANY_DEVICE(),
         )
     if numbered and int(number) >= (count := torch.cuda.device_count()):
         raise NnplugError(

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.errors import InvalidFile, Line, NnplugError, Problems
+from nnplug.remedies import Action
 from nnplug.runtime import output_log
 from nnplug.runtime.files import explained, read_json, write_json
 
 DATASET_JSON = "dataset.json"
-ELSEWHERE = "give another output (-o)"
-ALLOW = "or allow it with --replace (from Python: replace=True)"
 _DECIDING = ("labels", "regions_class_order", "channel_names", "file_ending")
 """The keys of `dataset.json` that say what label maps and images mean: other values, another dataset."""
 
@@ -81,9 +80,9 @@ class Outputs:
         if not os.path.lexists(path):
             return None
         if path.is_dir():
-            return f"{path}: a folder stands where a file is to be written; {ELSEWHERE}"
+            return Line(f"{path}: a folder stands where a file is to be written", Action.OTHER_OUTPUT())
         if (other := _other_dataset(path, self.documents.get(path))) is not None:
-            return f"{path}: {other}, and is never replaced; {ELSEWHERE}"
+            return Line(f"{path}: {other}, and is never replaced", Action.OTHER_OUTPUT())
         if replace or (path in self.documents and _says_the_same(path, self.documents[path])):
             return None
         if path.parent not in logs:
@@ -92,7 +91,7 @@ class Outputs:
         if path.is_file() and (output_log.is_one_of(path, versions) if versions else self.made(path)):
             return None
         what = "has changed since nnplug wrote it" if versions else "is there, and nnplug did not write it"
-        return f"{path}: {what}; {ELSEWHERE}, {ALLOW}"
+        return Line(f"{path}: {what}", Action.OTHER_OUTPUT_OR_REPLACE())
 
 
 def write_document(path: Path, data: Any) -> None:
@@ -115,13 +114,19 @@ def check_folder(target: Path, inputs: Iterable[Path]) -> None:
     for source in inputs:
         places = (source, *Path(os.path.realpath(source)).parents)
         if any(key in own for place in places for key in _keys(place)):
-            raise NnplugError(f"{target}: holds {source}, which is read here and would be removed; {ELSEWHERE}")
+            raise NnplugError(
+                f"{target}: holds {source}, which is read here and would be removed", Action.OTHER_OUTPUT()
+            )
 
 
 def _read_too(path: Path, source: Path) -> str:
     if path.absolute() == source.absolute():
-        return f"{path}: is read here, and a result of the same name would replace it; {ELSEWHERE}, or rename it"
-    return f"{path}: is the same file as {source}, which is read here and would be replaced; {ELSEWHERE}"
+        return Line(
+            f"{path}: is read here, and a result of the same name would replace it", Action.OTHER_OUTPUT_OR_RENAME()
+        )
+    return Line(
+        f"{path}: is the same file as {source}, which is read here and would be replaced", Action.OTHER_OUTPUT()
+    )
 
 
 def _identities(paths: Iterable[Path]) -> dict[Hashable, Path]:

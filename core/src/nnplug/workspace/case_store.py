@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.errors import InvalidFile, NnplugError, did_you_mean
+from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file, atomic_folder, read_json, write_text
 from nnplug.runtime.records import Record
 from nnplug.workspace.case_index import OWN_KEYS, CaseIndex, StoredIndex, array_files
@@ -74,7 +75,7 @@ class _CaseRecord(Record, frozen=True, kw_only=True):
         path = folder / _RECORD
         data = read_json(path)
         if not isinstance(data, dict):
-            raise InvalidFile(f"{path}: expected a JSON object. Delete {folder} and run nnplug preprocess again.")
+            raise InvalidFile(f"{path}: expected a JSON object", Action.DELETE_AND_PREPROCESS(folder=folder))
         values = {key: value for key, value in data.items() if key not in OWN_KEYS}
         own = {key: value for key, value in data.items() if key in OWN_KEYS}
         return cls.from_data(own, str(path)), values
@@ -239,5 +240,7 @@ class CaseStore(Mapping[str, StoredCase]):
             shutil.rmtree(leftover, ignore_errors=True)
 
     def _unknown(self, name: str) -> UnknownCase:
-        hint = did_you_mean(name, self, "nnplug preprocess fills it.")
-        return UnknownCase(f"{self.folder}: no preprocessed case {name!r}. {hint}")
+        what = f"{self.folder}: no preprocessed case {name!r}"
+        if hint := did_you_mean(name, self):
+            return UnknownCase(f"{what}. {hint}")
+        return UnknownCase(what, Action.PREPROCESS_AGAIN())

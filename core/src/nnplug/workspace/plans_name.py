@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnplug.errors import AmbiguousComponent, NnplugError
 from nnplug.registry.components import Kind, Registry
+from nnplug.remedies import Action
 from nnplug.workspace.layout import Workspace
 
 
@@ -22,5 +23,5 @@ def default_plans_name(registry: Registry, workspace: Workspace) -> str:
     folder = workspace.plans("any").parent
     there = sorted(path.stem for path in folder.glob("*.json"))
     if len(there) != 1:
-        raise NnplugError(f"{folder}: which plans? Give --name NAME; there are {', '.join(there) or 'none yet'}")
+        raise NnplugError(f"{folder}: which plans?", Action.NAME_PLANS(known=", ".join(there) or "none yet"))
     return there[0]

@@ -10,6 +10,7 @@ from typing import Literal
 from nnplug.errors import NnplugError
 from nnplug.plans.plans import read_plans
 from nnplug.registry.provenance import Provider
+from nnplug.remedies import Action
 from nnplug.workspace.layout import RunFolder, run_folders
 from nnplug.workspace.run_record import RunRecord
 
@@ -36,10 +37,10 @@ class TrainedRun:
         """
         file = self.folder.final_weights if kind == "final" else self.folder.best_weights
         if not file.is_file():
-            hint = " or use the best weights so far" if kind == "final" and self.folder.best_weights.is_file() else ""
+            best = kind == "final" and self.folder.best_weights.is_file()
             raise NnplugError(
-                f"{self.folder.path}: training is not finished ({file.name} is missing). Run nnplug train again, "
-                f"which goes on where it was{hint}."
+                f"{self.folder.path}: training is not finished ({file.name} is missing)",
+                Action.TRAIN_ON_OR_USE_BEST() if best else Action.TRAIN_ON(),
             )
         return file
 
@@ -52,7 +53,7 @@ def open_run(path: Path) -> TrainedRun:
     """
     folder = RunFolder(path)
     if not folder.record.is_file():
-        raise NnplugError(f"{path}: {_no_model(path)}")
+        raise _no_model(path)
     return TrainedRun(folder, RunRecord.read(folder.record))
 
 
@@ -111,9 +112,11 @@ def merged_providers(runs: Sequence[TrainedRun]) -> tuple[Provider, ...]:
     return tuple(dict.fromkeys(provider for run in runs for provider in run.record.providers))
 
 
-def _no_model(path: Path) -> str:
+def _no_model(path: Path) -> NnplugError:
     if not path.exists():
-        return "no such file or folder; give a run, a folder of runs or a bundle"
+        return NnplugError(f"{path}: no such file or folder; give a run, a folder of runs or a bundle")
     if any(path.glob("fold_*/checkpoint_*.pth")):
-        return "a model of nnU-Net v2; make a bundle of it with nnplug model import-nnunet"
-    return "no model; give a run (it has run.json), the folder of a configuration's runs, or a bundle"
+        return NnplugError(f"{path}: a model of nnU-Net v2", Action.IMPORT_NNUNET())
+    return NnplugError(
+        f"{path}: no model; give a run (it has run.json), the folder of a configuration's runs, or a bundle"
+    )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.errors import NnplugError
+from nnplug.remedies import Action
 
 
 @dataclass(frozen=True)
@@ -74,4 +75,4 @@ class StoredArray:
 
 def _damaged(path: Path, error: Exception) -> NnplugError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    return NnplugError(f"{path}: cannot be read ({reason}). Delete {path.parent} and run nnplug preprocess again.")
+    return NnplugError(f"{path}: cannot be read ({reason})", Action.DELETE_AND_PREPROCESS(folder=path.parent))

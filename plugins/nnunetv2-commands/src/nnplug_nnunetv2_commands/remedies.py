@@ -32,6 +32,10 @@ REMEDIES = {
     Action.TRAIN_FOLD: "nnUNetv2_train .. {configuration} {fold}",
     Action.TRAIN_PREVIOUS_STAGE: "Run: nnUNetv2_train {dataset.name} {configuration} {fold} -p {plans}",
     Action.TRAIN_ON: "Run nnUNetv2_train again with --c, which goes on where it was.",
+    Action.TRAIN_ON_OR_USE_BEST: (
+        "Run nnUNetv2_train again with --c, which goes on where it was, or use the best weights so far: "
+        "-chk checkpoint_best.pth"
+    ),
     Action.TRAIN_ANEW: "Run nnUNetv2_train without --c, which trains it again from the start.",
     Action.RESTORE_VALUES: "Give the same values, or leave out --c, which trains the fold again from the start.",
     Action.SET_OPTION: "Only nnplug's own commands set it: --set {assignment}.",
@@ -54,7 +58,7 @@ REMEDIES = {
     Action.OTHER_OUTPUT_OR_RENAME: "give another output (-o), or rename it",
     Action.OTHER_OUTPUT_OR_REPLACE: "give another output (-o), or move it away",
     Action.CHECK_PLUGIN: "Run: nnplug plugins check {distribution}",
-    Action.BLOCK_PLUGIN: "NNPLUG_PLUGINS=no:{name} leaves it out",
+    Action.BLOCK_PLUGINS: "NNPLUG_PLUGINS='no:{names: no:}' leaves it out",
     Action.BLOCK_ONE_PLUGIN: "Block one with NNPLUG_PLUGINS=no:{names: or NNPLUG_PLUGINS=no:}.",
     Action.UNBLOCK_PLUGIN: "Remove no:{name} from NNPLUG_PLUGINS.",
     Action.CHOOSE_DEFAULT_RECIPE: "Block one with NNPLUG_PLUGINS=no:{names: or NNPLUG_PLUGINS=no:}.",
