@@ -9,12 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import torch
 from safetensors.torch import load_file
 
 from nnplug.contracts import BatchAugmenter, Trainer, TrainingLength, TrainingTask
+from nnplug.contracts.kinds import TrainerEntry
 from nnplug.plans.plans import Choice, Configuration, Normalization, Resampling
+from nnplug.preparation.case_index import complete_index, indexing_of
+from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.testing import samples
 from nnplug.testing.check import Subject
@@ -81,7 +85,7 @@ def make_trainer(subject: Subject, length: TrainingLength = SHORT) -> Trainer:
 def final_weights(subject: Subject, setting: Setting) -> Weights:
     """Return the final weights of a short training in a folder of its own."""
     with TemporaryDirectory() as folder:
-        task = make_task(Path(folder), setting)
+        task = make_task(Path(folder), setting, subject)
         make_trainer(subject).train(task)
         weights: Weights = load_file(task.run.final_weights)
     return weights
@@ -92,8 +96,14 @@ def are_equal(a: Weights, b: Weights) -> bool:
     return set(a) == set(b) and all(torch.equal(a[key], b[key]) for key in a)
 
 
-def make_task(folder: Path, setting: Setting) -> TrainingTask:
-    """Return a training of two cases, the run's folder being empty."""
+def make_task(folder: Path, setting: Setting, subject: Subject | None = None) -> TrainingTask:
+    """Return a training of two cases, the run's folder being empty.
+
+    Args:
+        folder: where cases and run are.
+        setting: how it differs from other trainings.
+        subject: the trainer: the cases get the index that its entry names. None for cases without an index.
+    """
     configuration = _configuration(setting.axes, previous="low" if setting.previous else None)
     more = configuration.previous_labels(samples.LABELS)
     run = RunFolder(folder / "runs" / "kit" / "kit" / "fold_0")
@@ -105,7 +115,7 @@ def make_task(folder: Path, setting: Setting) -> TrainingTask:
         network=network,
         configuration=configuration,
         labels=samples.LABELS,
-        cases=_store(folder, setting),
+        cases=_store(folder, setting, subject),
         training=("a", "b"),
         validation=("c",),
         augmenter=setting.augmenter,
@@ -118,7 +128,7 @@ def make_task(folder: Path, setting: Setting) -> TrainingTask:
     )
 
 
-def _store(folder: Path, setting: Setting) -> RecordingStore:
+def _store(folder: Path, setting: Setting, subject: Subject | None) -> RecordingStore:
     store = samples.write_cases(
         folder / "cases",
         previous=folder / "previous" if setting.previous else None,
@@ -126,6 +136,10 @@ def _store(folder: Path, setting: Setting) -> RecordingStore:
         make_previous=setting.make_previous,
         names=NAMES,
     )
+    if subject is not None:
+        indexing = indexing_of(cast("TrainerEntry", subject.entry), samples.LABELS)
+        if indexing is not None:
+            complete_index(store, NAMES, indexing, executor=LocalExecutor(1), progress=Silent())
     return RecordingStore(store)
 
 

@@ -47,7 +47,7 @@ def _mirrors(subject: Subject) -> None:
 
 def _trains(subject: Subject, axes: int) -> None:
     with TemporaryDirectory() as folder:
-        task = make_task(Path(folder), Setting(axes=axes))
+        task = make_task(Path(folder), Setting(axes=axes), subject)
         start = {key: value.clone() for key, value in task.network.state_dict().items()}
         make_trainer(subject).train(task)
         best = _read(task.run.best_weights, start)
@@ -68,7 +68,7 @@ def _read(path: Path, start: Weights) -> Weights:
 def _shortens(subject: Subject) -> None:
     """Check that options for a length make a training of that length, and that the log has as many lines."""
     with TemporaryDirectory() as folder:
-        task, trainer = make_task(Path(folder), Setting()), make_trainer(subject)
+        task, trainer = make_task(Path(folder), Setting(), subject), make_trainer(subject)
         length = trainer.length(task)
         require(isinstance(length, TrainingLength), f"length gave {type(length).__name__} instead of TrainingLength")
         require(length == SHORT, f"with options_for({SHORT}) the length is {length}")
@@ -85,7 +85,7 @@ def _lines(run: RunFolder) -> int | None:
 
 def _logs(subject: Subject) -> None:
     with TemporaryDirectory() as folder:
-        task = make_task(Path(folder), Setting())
+        task = make_task(Path(folder), Setting(), subject)
         make_trainer(subject).train(task)
         lines = log_of(task.run)
     epochs = [line.epoch for line in lines]
@@ -100,7 +100,7 @@ def _uses_cases(subject: Subject) -> None:
         changed = final_weights(subject, Setting(make=make))
         require(not are_equal(plain, changed), f"other {what} of the cases gave the same weights")
     with TemporaryDirectory() as folder:
-        task = make_task(Path(folder), Setting())
+        task = make_task(Path(folder), Setting(), subject)
         make_trainer(subject).train(task)
         foreign = sorted(cast("RecordingStore", task.cases).opened - {*task.training, *task.validation})
     require(not foreign, f"train read the cases {foreign}, which are neither in task.training nor in task.validation")
@@ -145,7 +145,7 @@ def _learns(subject: Subject) -> None:
 def _learnt(subject: Subject, make: Make, *, judges: Sequence[Make]) -> tuple[list[float], list[float]]:
     """Return the losses on the volumes of each judge, before and after a training on those of `make`."""
     with TemporaryDirectory() as folder:
-        task = make_task(Path(folder), Setting(make=make))
+        task = make_task(Path(folder), Setting(make=make), subject)
         before = [_loss(task.network, judge) for judge in judges]
         make_trainer(subject, LEARNING).train(task)
         task.network.load_state_dict(load_file(task.run.final_weights))

@@ -32,7 +32,7 @@ def log_of(run: RunFolder) -> list[LogLine]:
 def goes_on_after_any_kill(subject: Subject) -> None:
     """Train once and keep every state of the run's folder, then go on from each as a killed training does."""
     with TemporaryDirectory() as folder:
-        task = make_task(Path(folder), Setting())
+        task = make_task(Path(folder), Setting(), subject)
         watch = FolderWatch(task.run.path)
         with watch.watching():
             make_trainer(subject).train(task)
@@ -63,7 +63,7 @@ def epochs_of(run: RunFolder) -> list[int] | None:
 
 def _go_on(subject: Subject, contents: Contents, expected: _Results) -> None:
     with TemporaryDirectory() as folder:
-        task = make_task(Path(folder), Setting())
+        task = make_task(Path(folder), Setting(), subject)
         restore(contents, task.run.path)
         where = f"killed with {', '.join(sorted(contents)) or 'nothing'} in the run's folder"
         if task.run.is_finished:

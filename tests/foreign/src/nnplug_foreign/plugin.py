@@ -1,0 +1,122 @@
+"""The entries of this package: one component of every kind, and the recipe that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nnplug import (
+    AcceleratorComponent,
+    ArchitectureComponent,
+    AugmenterComponent,
+    ConverterComponent,
+    ExecutorComponent,
+    ExtractorComponent,
+    MetricComponent,
+    NormalizerComponent,
+    PlannerComponent,
+    PostprocessorComponent,
+    Recipe,
+    TrainerComponent,
+    hookimpl,
+)
+
+
+@hookimpl
+def nnplug_extractors() -> Iterable[ExtractorComponent]:
+    """Return the extractor."""
+    yield ExtractorComponent("foreign", "nnplug_foreign.extractor:SampledExtractor", "spacings, shapes, intensities")
+
+
+@hookimpl
+def nnplug_planners() -> Iterable[PlannerComponent]:
+    """Return the planner."""
+    yield PlannerComponent(
+        "foreign", "nnplug_foreign.planner:BudgetPlanner", "patches that fit a memory budget; 'planes' and 'volume'"
+    )
+
+
+@hookimpl
+def nnplug_normalizers() -> Iterable[NormalizerComponent]:
+    """Return the normalizer."""
+    yield NormalizerComponent("foreign-range", "nnplug_foreign.normalizer:Range", "percentiles to 0 and 1")
+
+
+@hookimpl
+def nnplug_architectures() -> Iterable[ArchitectureComponent]:
+    """Return the network."""
+    yield ArchitectureComponent(
+        "foreign-dilated",
+        "nnplug_foreign.architecture:DilatedStack",
+        "dilated convolutions at full resolution, 2D and 3D",
+        has_linear_head=True,
+    )
+
+
+@hookimpl
+def nnplug_augmenters() -> Iterable[AugmenterComponent]:
+    """Return the augmenter."""
+    yield AugmenterComponent("foreign-flips", "nnplug_foreign.augmenter:Flips", "mirrors patches")
+
+
+@hookimpl
+def nnplug_trainers() -> Iterable[TrainerComponent]:
+    """Return the trainer."""
+    yield TrainerComponent(
+        "foreign-adam",
+        "nnplug_foreign.trainer:AdamTrainer",
+        "Adam on random patches, in rounds",
+        case_index="nnplug_foreign.case_index:Foreground",
+    )
+
+
+@hookimpl
+def nnplug_postprocessors() -> Iterable[PostprocessorComponent]:
+    """Return the postprocessor."""
+    yield PostprocessorComponent(
+        "foreign-specks", "nnplug_foreign.postprocessor:RemoveSpecks", "removes what is smaller than any reference"
+    )
+
+
+@hookimpl
+def nnplug_metrics() -> Iterable[MetricComponent]:
+    """Return the metric."""
+    yield MetricComponent("foreign-volume", "nnplug_foreign.metric:VolumeError", "difference of volumes, ml")
+
+
+@hookimpl
+def nnplug_converters() -> Iterable[ConverterComponent]:
+    """Return the converter."""
+    yield ConverterComponent("foreign-folders", "nnplug_foreign.converter:PatientFolders", "a folder per patient")
+
+
+@hookimpl
+def nnplug_executors() -> Iterable[ExecutorComponent]:
+    """Return the executor."""
+    yield ExecutorComponent("foreign-loop", "nnplug_foreign.executor:Loop", "one job after the other in this thread")
+
+
+@hookimpl
+def nnplug_accelerators() -> Iterable[AcceleratorComponent]:
+    """Return the accelerator."""
+    yield AcceleratorComponent(
+        "foreign-channels-last", "nnplug_foreign.accelerator:ChannelsLast", "2D weights in the order that CPUs prefer"
+    )
+
+
+@hookimpl
+def nnplug_recipes() -> Iterable[Recipe]:
+    """Return the recipe of this package, the default one where no other plugin offers a default."""
+    yield Recipe(
+        "foreign",
+        {
+            "extractor": "foreign",
+            "planner": "foreign",
+            "normalizer": "foreign-range",
+            "architecture": "foreign-dilated",
+            "augmenter": "foreign-flips",
+            "trainer": "foreign-adam",
+            "postprocessor": "foreign-specks",
+        },
+        "all of this package",
+        default=True,
+    )
