@@ -30,7 +30,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 types: setup
-	$(BIN)/mypy $(SOURCES) plugins/_template/src $(wildcard docs/examples/*/src)
+	$(BIN)/mypy $(SOURCES) plugins/_template/src $(wildcard docs/examples/*/src) tests/foreign/src
 
 # PEER=/path/to/python takes another environment that has nnunetv2==2.8.1.
 PEER ?= bench/.venv/bin/python

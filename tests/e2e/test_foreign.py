@@ -31,7 +31,8 @@ FOLDS = ("-f", "0", "-f", "1")
 CPU = ("--device", "cpu", "--workers", "1")
 SMALL = (
     *("--set", "trainer.rounds=2", "--set", "trainer.steps=25", "--set", "trainer.checks=1"),
-    *("--set", "trainer.learning_rate=0.01", "--set", "architecture.features=8", "--set", "plan.patch_size=[16,16,16]"),
+    *("--set", "trainer.learning_rate=0.01", "--set", "architecture.features=8", "--set", "normalizer.top=2"),
+    *("--set", "plan.patch_size=[16,16,16]"),
 )
 CONFIGURATIONS = ("planes", "volume")
 WATCH = """
@@ -180,7 +181,9 @@ def test_a_run_is_planned_trained_and_validated_with_its_components(foreign):
     plans = json.loads((foreign.folder / "plans" / "foreign.json").read_text())
     assert {line["distribution"] for line in plans["providers"]} == {"nnplug-foreign"}
     assert tuple(plans["configurations"]) == CONFIGURATIONS
+    normalization = [{"name": "foreign-range", "use_mask": False, "options": {"top": 2}}] * 2
     for name in CONFIGURATIONS:
+        assert plans["configurations"][name]["normalization"] == normalization
         for fold in (0, 1):
             run = foreign.run_folder(name, fold)
             files = {path.name for path in run.iterdir()}

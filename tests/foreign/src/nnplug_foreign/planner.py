@@ -83,13 +83,14 @@ class _Maker:
         """Return the configuration for images of that spacing (mm) and median shape (voxels)."""
         patch, network = self._fitted([max(1, round(size)) for size in shape.tolist()])
         wanted = self.context.choices.get(Kind.NORMALIZER)
-        name = NORMALIZER_NAME if wanted is None else wanted.name
+        name, own = (NORMALIZER_NAME, None) if wanted is None else (wanted.name, wanted.options or None)
+        channels = self.description.channel_names
         return Configuration(
             spacing=tuple(spacing.tolist()),
             patch_size=patch,
             batch_size=self.planner.batch_size,
             median_shape=tuple(shape.tolist()),
-            normalization=tuple(Normalization(name=name, use_mask=False) for _ in self.description.channel_names),
+            normalization=tuple(Normalization(name=name, use_mask=False, options=own) for _ in channels),
             resampling=Resampling(),
             batch_dice=False,
             architecture=network,

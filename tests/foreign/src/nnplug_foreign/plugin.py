@@ -15,6 +15,7 @@ from nnplug import (
     NormalizerComponent,
     PlannerComponent,
     PostprocessorComponent,
+    PreprocessorComponent,
     Recipe,
     TrainerComponent,
     hookimpl,
@@ -33,6 +34,12 @@ def nnplug_planners() -> Iterable[PlannerComponent]:
     yield PlannerComponent(
         "foreign", "nnplug_foreign.planner:BudgetPlanner", "patches that fit a memory budget; 'planes' and 'volume'"
     )
+
+
+@hookimpl
+def nnplug_preprocessors() -> Iterable[PreprocessorComponent]:
+    """Return the preprocessor."""
+    yield PreprocessorComponent("foreign-whole", "nnplug_foreign.preprocessor:WholeImage", "whole images, resampled")
 
 
 @hookimpl
@@ -111,6 +118,7 @@ def nnplug_recipes() -> Iterable[Recipe]:
         {
             "extractor": "foreign",
             "planner": "foreign",
+            "preprocessor": "foreign-whole",
             "normalizer": "foreign-range",
             "architecture": "foreign-dilated",
             "augmenter": "foreign-flips",
