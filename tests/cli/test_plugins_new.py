@@ -106,7 +106,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     result = run("my-lab", "-o", tmp_path / "file" / "new")
     assert result.exit_code == 1
-    assert "A file stands where a folder should be" in result.stderr
+    assert "A file is where a folder should be" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -102,7 +102,7 @@ def test_a_file_where_the_workspace_should_be(phantom, nnplug, tmp_path):
     done = nnplug("run", phantom, "-w", tmp_path / "work", "--until", "plan")
     assert done.returncode == 1
     assert "error: " in done.stderr
-    assert "A file stands where a folder should be" in done.stderr
+    assert "A file is where a folder should be" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -139,7 +139,7 @@ def test_a_second_start_on_a_fold_is_told_and_a_killed_one_blocks_nobody(start, 
     assert second.returncode == 1
     (line,) = second.stderr.splitlines()
     run = tmp_path / FOLD
-    assert line.startswith(f"error: train of 3d_fullres fold 0: {run}: is in work by process {process.pid} of user ")
+    assert line.startswith(f"error: train of 3d_fullres fold 0: {run}: is in use by process {process.pid} of user ")
     assert line.endswith("Wait until that has ended, or end it, then run the same command again.")
     assert process.poll() is None, "the first one goes on"
     process.kill()

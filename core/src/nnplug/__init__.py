@@ -1,6 +1,6 @@
-"""nnplug: self-configuring medical image segmentation whose every part is a plugin's named component.
+"""nnplug: self-configuring medical image segmentation. Every part is a named component that a plugin offers.
 
-Importing it loads neither numpy nor torch; what needs them is imported on first use.
+`import nnplug` loads neither numpy nor torch; modules that need them are imported on first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Errors that a user can act on. The command prints them as one line, without a traceback."""
+"""Errors that a user can remedy. The command prints them as one line, without a traceback."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _joined(text: str, remedy: str) -> str:
 
 
 class NnplugError(Exception):
-    """Something the user can mend; the message names the file or case and says how."""
+    """An error that the user can remedy; the message names the file or case and the remedy."""
 
     def __init__(self, message: str, remedy: Remedy | None = None) -> None:
         """Raise a message with a remedy that every command line words by its own commands and options."""
@@ -67,38 +67,38 @@ class NnplugError(Exception):
 
 
 class UnknownComponent(NnplugError):
-    """No plugin offers a component of that kind and name."""
+    """The error that no plugin offers a component of a kind and name."""
 
 
 class AmbiguousComponent(NnplugError):
-    """Several distributions offer one name."""
+    """The error that several distributions offer one name."""
 
 
 class InvalidPlugin(NnplugError):
-    """A plugin breaks the contract of `nnplug.hookspecs`."""
+    """The error that a plugin breaks the contract of `nnplug.hookspecs`."""
 
 
 class ComponentFailed(NnplugError):
-    """A component raised what only its authors can mend; the message names it and its distribution."""
+    """The error that a component failed and only its authors can remedy it; the message names its distribution."""
 
 
 class InvalidOptions(NnplugError):
-    """A component was given an option that it does not have, or a value of the wrong type."""
+    """The error that an option is unknown to its component, or has a value of the wrong type."""
 
 
 class MissingProvider(NnplugError):
-    """A run, plans file or bundle needs a component that this environment cannot give."""
+    """The error that a run, plans or a bundle needs a component that is not installed here."""
 
 
 class InvalidFile(NnplugError):
-    """A file does not hold what its place promises; the message names the file and the offending value."""
+    """The error that a file is missing or has invalid content; the message names the file and the value."""
 
 
 class Problems(NnplugError):
-    """Several problems found in one pass, one line each: users get the whole list, not the first entry."""
+    """Several problems that were found in one pass, one line each: users get the whole list at once."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        """Keep the lines apart for callers that render them one by one."""
+        """Store the lines for callers that print them one by one."""
         super().__init__("\n".join(lines))
         self.lines = tuple(lines)
 
@@ -108,11 +108,11 @@ class Problems(NnplugError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like a misspelt one, None where none is like it."""
+    """Return the known name that is most similar to a misspelt one, or None if no name is similar."""
     return next(iter(get_close_matches(name, list(known), n=1)), None)
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Return "Did you mean 'KNOWN'?" for a misspelt name, `otherwise` where no known name is like it."""
+    """Return "Did you mean 'KNOWN'?" for a misspelt name, or `otherwise` if no known name is similar."""
     close = nearest(name, known)
     return f"Did you mean {close!r}?" if close else otherwise

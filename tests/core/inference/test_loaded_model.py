@@ -312,7 +312,7 @@ def test_without_continuing_everything_is_predicted_again(make_predictor, write_
 
 def test_a_file_where_the_output_folder_should_be(make_predictor, write_image, tmp_path):
     (tmp_path / "out").write_text("x")
-    with pytest.raises(NnplugError, match="A file stands where a folder should be"):
+    with pytest.raises(NnplugError, match="A file is where a folder should be"):
         predict_folder(
             Ensemble((make_predictor(),)), [write_image("a", volume())], tmp_path / "out", progress=Listener()
         )

@@ -47,7 +47,7 @@ def test_who_comes_second_is_told_process_user_host_and_remedy(holder):
     line = str(error.value)
     user = getpass.getuser()
     assert line.startswith(
-        f"runs/fold_0: is in work by process {process.pid} of user {user} on {gethostname()}, since 2"
+        f"runs/fold_0: is in use by process {process.pid} of user {user} on {gethostname()}, since 2"
     )
     assert line.endswith("Wait until that has ended, or end it, then run the same command again.")
 
@@ -115,7 +115,7 @@ def test_a_lock_that_may_not_be_written_names_user_and_owner(tmp_path, monkeypat
 def test_a_lock_below_a_file_is_refused(tmp_path):
     (tmp_path / "runs").touch()
     with (
-        pytest.raises(NnplugError, match="cannot be written .* A file stands"),
+        pytest.raises(NnplugError, match="cannot be written .* A file is where"),
         locked(tmp_path / "runs" / "x", what="x"),
     ):
         raise AssertionError

@@ -105,7 +105,7 @@ def test_links_that_lead_nowhere_and_folders_are_no_places_for_files(out):
     (out / "folder.nii.gz").mkdir(parents=True)
     (out / "link.nii.gz").symlink_to(out / "gone")
     folder, link = lines(Outputs((out / "folder.nii.gz", out / "link.nii.gz")))
-    assert "a folder stands where a file is to be written" in folder
+    assert "is a folder, but a file is to be written here" in folder
     assert "nnplug did not write it" in link
 
 

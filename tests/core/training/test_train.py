@@ -127,7 +127,7 @@ def test_a_fold_that_another_process_is_at_is_left_alone(job, monkeypatch):
     monkeypatch.setattr(run_lock, "locked", partial(locked, patience=0.1))
     with locked(job.run.lock, what="x"):
         for call in (start, check, lambda job: discard(job.run)):
-            with pytest.raises(NnplugError, match=r"fold_0: is in work by process \d+ .*on .*, since 2"):
+            with pytest.raises(NnplugError, match=r"fold_0: is in use by process \d+ .*on .*, since 2"):
                 call(job)
     assert job.run.is_finished
 

@@ -1,8 +1,7 @@
-"""The contract of each kind of component. Inherit from a Protocol to have mypy check your class.
+"""The contract of each kind of component, as a Protocol. Inherit from it, and mypy checks your class.
 
-A component is a class; its keyword arguments are its options (a frozen dataclass is the natural form), which
-`--set KIND.KEY=VALUE` and recipes fill in. Arrays are (C, z, y, x) or (z, y, x); in 2d configurations the
-network sees (y, x) patches.
+A component is a class, best a frozen data class. Its keyword arguments are its options, which `--set KIND.KEY=VALUE`
+and recipes set. Arrays are (C, z, y, x) or (z, y, x); in 2d configurations the network's patches are (y, x).
 """
 
 from nnplug.contracts.accelerator import Accelerator, Workload

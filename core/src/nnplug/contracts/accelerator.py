@@ -14,9 +14,9 @@ class Workload:
     """The computation that a network is accelerated for.
 
     Attributes:
-        device: where it lies.
+        device: the device of the network.
         purpose: "training", with gradients, or "prediction", without.
-        autocast: what convolutions compute in under autocast; None for float32 without it.
+        autocast: the dtype of convolutions under autocast; None for float32 without autocast.
     """
 
     device: torch.device
@@ -25,19 +25,19 @@ class Workload:
 
 
 class Accelerator(Protocol):
-    """A way to compute networks faster. It changes no result but by rounding, and no file of weights."""
+    """A component that makes networks faster. Results change only by rounding; files of weights do not change."""
 
     def accelerate(self, network: torch.nn.Module, workload: Workload) -> torch.nn.Module | None:
-        """Return a network that computes the same faster, or None where there is nothing to gain.
+        """Return a faster network with the same results, or None if there is nothing to gain.
 
-        The result is `network` with other layers in it, or a module that takes its place: it has the same parameters
-        and buffers, the very objects, under the same names, and the attributes and methods that the architecture gave
-        `network`. Weights are loaded into it afterwards, again and again. Its logits differ by rounding at most, by so
-        little that the labels of 99.95 % of the foreground stay.
+        The result is `network` with other layers in it, or a module that replaces it. It has the same parameter and
+        buffer objects under the same names, and the attributes and methods of the architecture's `network`. Weights
+        are loaded into it afterwards, possibly several times. Its logits differ only by rounding: at least 99.95 % of
+        the foreground voxels keep their label.
 
         Args:
-            network: of any architecture, on the device, in training mode for training and in evaluation mode for
-                prediction; for training, an optimiser may hold its parameters already.
-            workload: what it will compute.
+            network: a network of any architecture on the device, in training mode for training and in evaluation mode
+                for prediction. For training, an optimiser may already have its parameters.
+            workload: the computation that follows.
         """
         ...

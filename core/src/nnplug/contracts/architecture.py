@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Topology:
-    """A U-shaped network's geometry, as a planner decides it; one entry per stage, from fine to coarse.
+    """The geometry of a U-Net that a planner decides: one entry per stage, from fine to coarse.
 
     Attributes:
-        strides: per stage and axis; the first stage has 1.
+        strides: per stage and axis; 1 for the first stage.
         kernel_sizes: per stage and axis.
-        features_per_stage: channels after each stage.
+        features_per_stage: the number of channels after each stage.
     """
 
     strides: tuple[tuple[int, ...], ...]
@@ -26,41 +26,44 @@ class Topology:
 
 
 class Architecture(Protocol):
-    """A network. Its options are what the plans store; torch is imported in `build` only.
+    """A component that builds a network. The plans store its options. It imports torch only in `build`.
 
-    A planner sizes it by one of two ways, which the entry names: `TopologyArchitecture` or `PatchArchitecture`.
+    Its class also satisfies `TopologyArchitecture` or `PatchArchitecture`, as its entry declares; the planner chooses
+    its size in one of these two ways.
     """
 
     def feature_map_elements(self, patch_size: Sequence[int], *, channels: int, heads: int) -> int:
-        """Elements of all feature maps of one sample: the planner's measure of memory, by arithmetic."""
+        """Return the number of elements in all feature maps for one patch: the planner's measure of memory."""
         ...
 
     def check_patch(self, patch_size: Sequence[int]) -> None:
-        """Raise `NnplugError` with the nearest size that fits if the network cannot take such a patch."""
+        """Raise `NnplugError`, with the nearest possible size, if the network cannot take a patch of this size."""
         ...
 
     def build(self, *, channels: int, outputs: int) -> torch.nn.Module:
-        """The module, freshly initialised from torch's generator.
+        """Return the module, with weights drawn from torch's generator.
 
-        In training mode it gives a list of logits (B, outputs, *patch) from fine to coarse (deep supervision), in
-        evaluation mode the full-resolution logits alone. Both have the same state dict.
+        In training mode it returns a list of logits (B, outputs, *size) from fine to coarse (deep supervision); the
+        first has the size of the patch. In evaluation mode it returns only the first. Both modes have the same state
+        dict.
         """
         ...
 
 
 class TopologyArchitecture(Architecture, Protocol):
-    """A U-Net whose stages the planner decides; its entry says `takes_topology=True`."""
+    """A U-Net whose stages the planner decides; its entry has `takes_topology=True`."""
 
     @classmethod
     def options_for(cls, topology: Topology) -> Mapping[str, Any]:
-        """Return the options (JSON values) with which this network has that geometry."""
+        """Return the options (JSON values) that give the network this geometry."""
         ...
 
 
 class PatchArchitecture(Architecture, Protocol):
-    """A network with a geometry of its own, such as a transformer; the planner decides the patch alone.
+    """A network with a geometry of its own, such as a transformer; the planner decides only the patch.
 
-    Its entry says nothing of a topology. The planner shrinks the patch until `feature_map_elements` fits its budget.
+    Its entry has `takes_topology=False`, the default. The planner reduces the patch until `feature_map_elements` is
+    within its budget.
     """
 
     @classmethod
@@ -68,30 +71,30 @@ class PatchArchitecture(Architecture, Protocol):
         """Return the largest patch size that the network takes.
 
         Args:
-            limit: voxels per axis, (z, y, x) or (y, x), that the patch must not exceed.
+            limit: the maximum of voxels per axis, (z, y, x) or (y, x).
 
         Raises:
-            NnplugError: the network takes no patch within the limit.
+            NnplugError: the network can take no patch within the limit.
         """
         ...
 
     @classmethod
     def options_for_patch(cls, patch_size: Sequence[int]) -> Mapping[str, Any]:
-        """Return the options (JSON values) of a network for patches of that size, with 2 or 3 axes."""
+        """Return the options (JSON values) of a network for patches of this size, with 2 or 3 axes."""
         ...
 
 
 class HeadedArchitecture(Architecture, Protocol):
-    """A network whose last layer is linear; its entry says `has_linear_head=True`.
+    """A network whose last layer is linear; its entry has `has_linear_head=True`.
 
-    The mean of logits over windows and mirror images is what that layer makes of the mean of its inputs. Where these
-    are fewer than the classes, the core sums them up instead: in less memory and time, equal but for rounding.
+    A linear layer commutes with the mean over windows and mirror images. If the layer has fewer inputs than outputs,
+    the core averages its inputs and applies it once: this takes less memory and time, and differs only by rounding.
     """
 
     def split_head(self, network: torch.nn.Module) -> tuple[Callable[[torch.Tensor], torch.Tensor], torch.nn.Module]:
-        """Split a network, in evaluation mode, into all layers but the last, and the last.
+        """Return two parts of a network in evaluation mode: all layers but the last, and the last layer.
 
-        The first takes (B, channels, *patch) and gives (B, features, *patch). The last is a convolution of kernel size
-        1: its `weight` is (outputs, features, 1, 1[, 1]), its `bias` (outputs) or None.
+        The first maps (B, channels, *patch) to (B, features, *patch). The last is a convolution of kernel size 1: its
+        `weight` is (outputs, features, 1, 1[, 1]), its `bias` (outputs) or None.
         """
         ...

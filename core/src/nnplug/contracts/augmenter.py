@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AugmentationContext:
-    """The facts about the training that an augmenter is given.
+    """The properties of a training that an augmenter needs.
 
     Attributes:
-        patch_size: of the network's input, 2 or 3 axes.
-        mirror_axes: spatial axes that may be mirrored.
+        patch_size: of the network's input, voxels, 2 or 3 axes.
+        mirror_axes: the spatial axes that may be mirrored.
         masked_channels: channels that are 0 outside the nonzero mask (label -1) and must stay so.
         labels: classes or regions.
         previous_labels: values of the previous stage's label map that become channels; empty without a cascade.
@@ -37,32 +37,33 @@ class Augmentation(Protocol):
     """An augmenter bound to a training.
 
     Attributes:
-        source_patch_size: the larger patch that the loader cuts, so that rotation and scaling see no border.
+        source_patch_size: the size of the patch that the loader cuts, voxels. It is larger than the network's patch, so
+            that rotation and scaling do not reach its border.
     """
 
     @property
     def source_patch_size(self) -> tuple[int, ...]:
-        """See the class."""
+        """The size of the patch that the loader cuts; see the class."""
         ...
 
     def __call__(
         self, image: npt.NDArray[np.float32], label: npt.NDArray[np.int16], rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
-        """Augment one sample.
+        """Return an augmented patch.
 
         Args:
-            image: (C, *source_patch_size).
-            label: (*source_patch_size); -1 outside the nonzero mask and outside the image.
+            image: (C, *source_patch_size) float32.
+            label: (*source_patch_size) int16; -1 outside the nonzero mask and outside the image.
             rng: the only source of randomness.
 
         Returns:
-            image (C, *patch_size) and label (*patch_size) in which -1 has become 0.
+            Image (C, *patch_size) float32 and label (*patch_size) int16, with 0 instead of -1.
         """
         ...
 
 
 class CascadeAugmentation(Augmentation, Protocol):
-    """Moves the previous stage's label map with the image, as an entry with `takes_previous_stage=True` promises."""
+    """An augmentation that also transforms the previous stage's label map, for `takes_previous_stage=True`."""
 
     def __call__(
         self,
@@ -72,30 +73,31 @@ class CascadeAugmentation(Augmentation, Protocol):
         *,
         previous: npt.NDArray[np.int16] | None = None,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
-        """Augment one sample.
+        """Return an augmented patch.
 
         Args:
             image: as in `Augmentation`.
             label: as in `Augmentation`.
             rng: as in `Augmentation`.
-            previous: (*source_patch_size), the previous stage's label map, -1 outside the image; None without one.
+            previous: (*source_patch_size) int16, the previous stage's label map, -1 outside the image; None without a
+                previous stage.
 
         Returns:
-            image (C + len(previous_labels), *patch_size), the last channels one-hot in the order of the context's
-            `previous_labels`, and label as in `Augmentation`.
+            Image (C + len(previous_labels), *patch_size) float32 and label as in `Augmentation`. The last channels of
+            the image are one-hot, in the order of the context's `previous_labels`.
         """
         ...
 
 
 @dataclass(frozen=True)
 class DrawnSamples:
-    """Samples of a batch that were cut to one size, each with what was drawn for it.
+    """Patches of a batch that were cut to one size, with the random draws for each.
 
     Attributes:
-        places: of the samples in their batch.
+        places: the indices of the N patches in their batch.
         image: (N, C, *size) float32, on the device.
-        label: (N, *size) int16, there too; -1 outside the nonzero mask and outside the image.
-        draws: what `BatchAugmentation.draw` gave for each of the N.
+        label: (N, *size) int16, on the device; -1 outside the nonzero mask and outside the image.
+        draws: the result of `BatchAugmentation.draw` for each patch.
     """
 
     places: tuple[int, ...]
@@ -105,48 +107,48 @@ class DrawnSamples:
 
 
 class BatchAugmentation(Protocol):
-    """The same transforms for whole batches, where the network computes: threads draw and cut, the device applies."""
+    """The same transforms for whole batches: threads draw and cut, and the device of the network applies them."""
 
     def draw(self, rng: np.random.Generator, channels: int) -> Any:
-        """Everything random about one sample; the same draws as calling the augmentation with that `rng`."""
+        """Return all random draws for one patch, equal to those of the `Augmentation` with the same `rng`."""
         ...
 
     def cut_size(self, drawn: Any) -> tuple[int, ...]:
-        """Return the size to cut around the patch's centre: `source_patch_size`, or less where that suffices."""
+        """Return the size to cut around the patch centre: `source_patch_size`, or less if that suffices."""
         ...
 
     def __call__(self, groups: Sequence[DrawnSamples]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Augment a batch; nothing is drawn here.
+        """Return an augmented batch. Nothing is drawn here.
 
         Args:
-            groups: all samples of the batch, those of one size together.
+            groups: all patches of the batch, grouped by size.
 
         Returns:
-            image (B, C, *patch_size) float32 and label (B, *patch_size) int16, in which -1 has become 0, on the
-            device of the groups.
+            Image (B, C, *patch_size) float32 and label (B, *patch_size) int16 with 0 instead of -1, on the device of
+            the groups.
         """
         ...
 
 
 class Augmenter(Protocol):
-    """Makes the random transforms of training patches.
+    """A component that makes the random transforms of training patches.
 
-    Where the entry says `takes_previous_stage=True`, `bind` returns a `CascadeAugmentation`. An augmenter whose entry
-    does not say so is refused where a configuration refines the prediction of another.
+    If the entry has `takes_previous_stage=True`, `bind` returns a `CascadeAugmentation`. If not, the augmenter is
+    refused for configurations with a previous stage.
     """
 
     def bind(self, context: AugmentationContext) -> Augmentation:
-        """Prepare for one training."""
+        """Return the augmentation for one training."""
         ...
 
 
 class BatchAugmenter(Augmenter, Protocol):
-    """An augmenter that can also work on whole batches; its entry says `augments_batches=True`.
+    """An augmenter that also works on whole batches; its entry has `augments_batches=True`.
 
-    Trainers get every augmenter as one of these (`TrainingTask.augmenter`): for an entry that does not say so,
+    Trainers get every augmenter as one of these (`TrainingTask.augmenter`). If the entry has `augments_batches=False`,
     `bind_batches` returns None.
     """
 
     def bind_batches(self, context: AugmentationContext) -> BatchAugmentation | None:
-        """Return the transforms of `bind(context)` for batches; None where they only work sample by sample."""
+        """Return the transforms of `bind(context)` for batches, or None if they work only on single patches."""
         ...

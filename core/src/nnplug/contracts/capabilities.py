@@ -1,6 +1,6 @@
-"""The type of a component whose entry promises more than the contract of its kind.
+"""The types of components with capabilities beyond the contract of their kind.
 
-`Entry.create` has compared the class with the promises, so that these functions only give mypy the type.
+`Entry.create` has checked that the class has the methods; these functions return the component with the type for mypy.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from nnplug.errors import InvalidPlugin
 
 
 def topology_class(entry: ArchitectureEntry) -> type[TopologyArchitecture]:
-    """Import the class of an architecture that takes a topology.
+    """Return the class of an architecture that takes a topology.
 
     Raises:
-        InvalidPlugin: as `Entry.load`, or the entry does not say `takes_topology=True`.
+        InvalidPlugin: as in `Entry.load`, or the entry has `takes_topology=False`.
     """
     if not entry.component.takes_topology:
         raise InvalidPlugin(f"{entry} takes no topology; plan it from its patch (nnplug.contracts.PatchArchitecture)")
@@ -31,10 +31,10 @@ def topology_class(entry: ArchitectureEntry) -> type[TopologyArchitecture]:
 
 
 def patch_class(entry: ArchitectureEntry) -> type[PatchArchitecture]:
-    """Import the class of an architecture that takes no topology.
+    """Return the class of an architecture that takes no topology.
 
     Raises:
-        InvalidPlugin: as `Entry.load`, or the entry says `takes_topology=True`.
+        InvalidPlugin: as in `Entry.load`, or the entry has `takes_topology=True`.
     """
     if entry.component.takes_topology:
         raise InvalidPlugin(f"{entry} takes a topology; plan its stages (nnplug.contracts.TopologyArchitecture)")
@@ -42,15 +42,15 @@ def patch_class(entry: ArchitectureEntry) -> type[PatchArchitecture]:
 
 
 def headed(entry: ArchitectureEntry, made: Architecture) -> HeadedArchitecture | None:
-    """Return the architecture with `split_head`; None where its entry does not promise it."""
+    """Return the architecture as one with `split_head`, or None if its entry does not declare it."""
     return cast("HeadedArchitecture", made) if entry.component.has_linear_head else None
 
 
 def batching(entry: AugmenterEntry, made: Augmenter) -> BatchAugmenter | None:
-    """Return the augmenter with `bind_batches`; None where its entry does not promise it."""
+    """Return the augmenter as one with `bind_batches`, or None if its entry does not declare it."""
     return cast("BatchAugmenter", made) if entry.component.augments_batches else None
 
 
 def extensible(entry: TrainerEntry, made: Trainer) -> ExtensibleTrainer | None:
-    """Return the trainer with `extends`; None where its entry does not promise it."""
+    """Return the trainer as one with `extends`, or None if its entry does not declare it."""
     return cast("ExtensibleTrainer", made) if entry.component.extends_runs else None

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SourceScan:
-    """The cases that a converter found in a folder, and the dataset that it makes of them.
+    """The cases that a converter found in a folder, and the dataset that it will make.
 
     Attributes:
-        description: `dataset.json` of the result, `numTraining` being filled in by the core. The number of its
-            `channel_names` decides how many image files each case gets.
-        training: per case its name in the result, the source's image files and its label map.
-        unseen: the same of cases to predict; a label map, where there is one, goes to `labelsTs`.
-        values: label value in the source -> label value in the result; empty where they stay as they are.
-        notices: what the user should know before converting.
+        description: `dataset.json` of the result; the core adds `numTraining`. Each case gets one image file per entry
+            of its `channel_names`.
+        training: per training case, its name in the result, and the image files and the label map of the source.
+        unseen: the same for cases to predict; if there is a label map, it is written to `labelsTs`.
+        values: label value in the source -> label value in the result; empty if no value changes.
+        notices: messages that the user should read before the conversion.
     """
 
     description: Mapping[str, Any]
@@ -36,30 +36,30 @@ class SourceScan:
 
 
 class Converter(Protocol):
-    """Turns a folder of another layout into a dataset."""
+    """A component that turns a folder of another layout into a dataset."""
 
     def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:
-        """Find the cases and name the labels. Read what is needed, write nothing.
+        """Return the cases and labels of a folder. Nothing is written.
 
         Raises:
-            InvalidFile: the folder is none of this kind; the message names what is missing.
+            InvalidFile: the folder does not have this layout; the message names what is missing.
             Problems: files that belong to no case, a line each.
         """
         ...
 
     def convert(self, case: CaseFiles, target: CaseFiles, values: Mapping[int, int]) -> None:
-        """Write one case; `nnplug.conversion.write_case.write_case` does it for all that SimpleITK reads.
+        """Write one case; for files that SimpleITK reads, `nnplug.conversion.write_case.write_case` does it.
 
         Args:
-            case: of the scan.
-            target: the files to write: one per channel, and the label map where the case has one.
-            values: of the scan.
+            case: a case of the scan.
+            target: the files to write: one per channel, and the label map if the case has one.
+            values: the values of the scan.
 
         Raises:
-            InvalidFile: a file of the source cannot be read, or does not hold what the scan says.
+            InvalidFile: a file of the source cannot be read, or contradicts the scan.
         """
         ...
 
     def example(self, folder: Path) -> None:
-        """Write a tiny source of this kind, of two or more training cases: the conformance kit converts it."""
+        """Write a tiny source with two or more training cases, which the conformance kit converts."""
         ...

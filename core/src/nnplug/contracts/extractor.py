@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class Extractor(Protocol):
-    """Measures a dataset."""
+    """A component that measures the fingerprint of a dataset."""
 
     def extract(self, dataset: Dataset, *, executor: Executor, progress: Progress) -> Fingerprint:
-        """Read every training case, write nothing."""
+        """Return the fingerprint of all training cases. Nothing is written."""
         ...

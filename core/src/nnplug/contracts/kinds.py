@@ -1,4 +1,4 @@
-"""Each kind with the types of its entries and components: `registry.create(TRAINER, name)` gives a `Trainer`."""
+"""Each kind with the types of its entries and components: `registry.create(TRAINER, name)` returns a `Trainer`."""
 
 from __future__ import annotations
 

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from nnplug.dataset.labels import Labels
 
 Better = Literal["higher", "lower"]
-"""Which values of a figure are the good ones."""
+"""The better values of a figure: higher or lower."""
 
 Figures = Mapping[str, float | int]
 """Name of a figure -> its value for one case and one class or region."""
 
 
 class Metric(Protocol):
-    """Scores a label map against its reference.
+    """A component that scores a label map against its reference.
 
     Attributes:
-        figures: the names of all that it measures, in the order of a table.
-        ranked: those by which `nnplug rank` compares submissions, and which values win.
+        figures: the names of all figures, in the order of a table.
+        ranked: the figures that `nnplug rank` compares submissions by -> their better values.
     """
 
     figures: ClassVar[tuple[str, ...]]
@@ -37,16 +37,17 @@ class Metric(Protocol):
         *,
         spacing: Sequence[float],
     ) -> Mapping[str, Figures]:
-        """Score one case.
+        """Return the figures of one case.
 
         Args:
-            reference: label values (z, y, x); stays as it is.
-            prediction: label values, the same shape; stays as it is.
-            labels: classes or regions; voxels whose reference is `labels.ignore` must not count.
+            reference: label values (z, y, x), any integer dtype. Do not change it.
+            prediction: label values, the same shape. Do not change it.
+            labels: classes or regions. Voxels whose reference is `labels.ignore` must not count.
             spacing: (z, y, x) in mm.
 
         Returns:
-            Key of the class or region, as in `labels.keys` -> all of `figures`. NaN says that there is nothing to
-            measure, as where neither map holds the class: means over cases leave it out, and ranks count it as best.
+            Key of the class or region, as in `labels.keys` -> all of `figures`. NaN means that there is nothing to
+            measure, for example a class that neither map has. Means over cases leave NaN out, and ranks count it as
+            best.
         """
         ...

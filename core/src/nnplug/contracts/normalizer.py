@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
 
 class Normalizer(Protocol):
-    """Brings the intensities of one channel to a common scale.
+    """A component that brings the intensities of one channel to a common scale.
 
     Attributes:
-        zeroes_outside_mask: whether, with a mask, voxels outside it are 0 afterwards and must stay so through
-            augmentation.
+        zeroes_outside_mask: whether, with a mask, voxels outside it become 0 and must stay 0 in augmentation.
     """
 
     zeroes_outside_mask: ClassVar[bool]
@@ -24,14 +23,14 @@ class Normalizer(Protocol):
     def normalize(
         self, image: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_] | None, intensity: IntensityStats | None
     ) -> npt.NDArray[np.float32]:
-        """Normalise one channel (z, y, x), cropped and not yet resampled; it may be changed in place.
+        """Return one normalised channel (z, y, x), which is cropped but not yet resampled.
 
         Args:
-            image: intensities in the image's own units.
-            mask: the nonzero region where the plans ask for it, else None.
-            intensity: the dataset's foreground statistics of this channel, None where there are none.
+            image: (z, y, x) float32, in the units of the image; may be changed in place.
+            mask: (z, y, x) bool, the nonzero region, if the plans have `use_mask`; else None.
+            intensity: the foreground statistics of this channel over the dataset; None if there are none.
 
         Raises:
-            NnplugError: the values do not suit this normalizer; the message quotes one and the remedy.
+            NnplugError: the normalizer cannot use the values; the message has a value and the remedy.
         """
         ...

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlanningContext:
-    """The facts that a planner is given besides the fingerprint.
+    """The input of a planner besides the fingerprint and the description.
 
     Attributes:
         dataset: the dataset's name.
         name: the name of the plans.
-        recipe: the recipe that `choices` were expanded from; empty where the user named every kind.
-        choices: the component of every kind that is chosen once per plan, and the architecture where the user or
-            the recipe names one; a planner takes its own favourite where it is absent. A normalizer that is named is
-            for every channel; where it is absent, channels are normalised by their names.
-        architecture_options: what the user or the recipe sets for the architecture, whoever names it.
-        registry: where the architecture and the normalizers are looked up.
-        progress: where to say what the user should know, such as a channel name that says nothing.
+        recipe: the recipe that `choices` were expanded from; empty if the user named every kind.
+        choices: kind -> component, for every kind that is chosen once per plans. It has the architecture only if the
+            user or the recipe names one; if not, the planner chooses it. A normalizer here is for every channel;
+            without one, the planner chooses normalizers by the names of the channels.
+        architecture_options: options of the architecture from the user or the recipe, also if the planner chooses it.
+        registry: the registry with the architecture and the normalizers.
+        progress: receives notices for the user, such as an unknown channel name.
     """
 
     dataset: str
@@ -41,8 +41,8 @@ class PlanningContext:
 
 
 class Planner(Protocol):
-    """Turns a fingerprint into plans."""
+    """A component that turns a fingerprint into plans."""
 
     def plan(self, fingerprint: Fingerprint, description: DatasetDescription, context: PlanningContext) -> Plans:
-        """Decide everything that is decided from data. No files, no randomness, no network built."""
+        """Return the plans: all decisions from the data. No file is read, nothing is random, no network is built."""
         ...

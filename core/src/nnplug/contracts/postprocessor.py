@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelledCase:
-    """A predicted and a reference label map of one case."""
+    """The files of the predicted and the reference label map of one case."""
 
     name: str
     prediction: Path
@@ -28,12 +28,12 @@ class LabelledCase:
 
 
 class Postprocessor(Protocol):
-    """A rule fitted on validation predictions and applied to label maps."""
+    """A component that fits a rule on validation predictions and applies it to label maps."""
 
     def fit(
         self, cases: Sequence[LabelledCase], labels: Labels, *, executor: Executor, progress: Progress
     ) -> Mapping[str, Any]:
-        """Choose the rule, as JSON; it travels with the model."""
+        """Return the fitted rule as JSON values; it is stored with the model."""
         ...
 
     def apply(
@@ -44,5 +44,5 @@ class Postprocessor(Protocol):
         spacing: Sequence[float],
         labels: Labels,
     ) -> npt.NDArray[np.integer[Any]]:
-        """Apply a fitted rule to a (z, y, x) label map with spacing in mm; the argument stays as it is."""
+        """Return a label map (z, y, x) with a fitted rule applied. Do not change the argument; `spacing` is in mm."""
         ...

@@ -1,1 +1,1 @@
-"""Describe a dataset in the raw layout: its files, labels, cases, folds and groups of patients."""
+"""A dataset in nnU-Net's raw layout: its files, labels, cases, folds and groups of cases."""

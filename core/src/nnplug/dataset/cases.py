@@ -1,4 +1,4 @@
-"""Training cases as files give them, checked for what would spoil everything later."""
+"""Read training cases, and check them for errors that would spoil the training."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class TrainingCase:
     """An image with its label map.
 
     Attributes:
-        name: of the case.
-        image: (C, z, y, x) float32 in the file's own units.
+        name: the name of the case.
+        image: (C, z, y, x) float32, in the units of the file.
         label: (z, y, x) int16.
         spacing: (z, y, x) in mm.
     """
@@ -35,11 +35,11 @@ class TrainingCase:
 
 
 def read_training_case(files: CaseFiles, description: DatasetDescription) -> TrainingCase:
-    """Read image and label of a case.
+    """Return image and label map of a case, checked.
 
     Raises:
-        InvalidFile: a file cannot be read, holds NaN or infinity or an unknown label value, or image, label map and
-            `dataset.json` do not fit together; the message names the file, quotes the value and gives the remedy.
+        InvalidFile: a file cannot be read, or has NaN, infinity or an unknown label value; or image, label map and
+            `dataset.json` do not match. The message names the file, the value and the remedy.
     """
     assert files.label is not None, "training cases have labels"
     image, label = read_image(files.images), read_label(files.label)
@@ -60,9 +60,9 @@ def check_channels(image: npt.NDArray[np.float32], names: Sequence[str], *, wher
     """Raise `InvalidFile` unless an image (C, z, y, x) has the channels that `dataset.json` or a model names.
 
     Args:
-        image: (C, z, y, x).
-        names: of the channels that it must have.
-        where: its first file, for the message.
+        image: (C, z, y, x) float32.
+        names: the names of the expected channels.
+        where: the first file of the image, for the message.
     """
     if len(image) != len(names):
         place = "" if where is None else f"{where}: "
@@ -73,9 +73,9 @@ def check_channels(image: npt.NDArray[np.float32], names: Sequence[str], *, wher
 
 
 def check_numbers(files: CaseFiles, image: npt.NDArray[np.float32]) -> None:
-    """Raise `InvalidFile` where a file or the image (C, z, y, x) read from it holds NaN or infinity.
+    """Raise `InvalidFile` if a file, or the image (C, z, y, x) read from it, has NaN or infinite voxels.
 
-    The files are looked into because ITK gives what is no number in NIfTI files as 0.
+    The bytes of NIfTI files are checked too, because ITK reads their NaN as 0.
     """
     for path, channels in zip(files.images, np.array_split(image, len(files.images)), strict=True):
         if count := count_nonfinite(channels, path):
@@ -84,7 +84,7 @@ def check_numbers(files: CaseFiles, image: npt.NDArray[np.float32]) -> None:
 
 def _check_values(label: npt.NDArray[np.int16], labels: Labels, where: str) -> None:
     known = [*labels.all_values, *([] if labels.ignore is None else [labels.ignore])]
-    is_known = np.zeros(1 << 16, np.bool_)  # by the value's bits: one look per voxel, no sorting
+    is_known = np.zeros(1 << 16, np.bool_)  # indexed by the bits of a value: one lookup per voxel, no sorting
     is_known[known] = True
     if not is_known[label.view(np.uint16)].all():
         unknown = sorted(set(np.unique(label).tolist()) - set(known))

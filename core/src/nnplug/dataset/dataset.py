@@ -22,20 +22,21 @@ READERS = {
     "NaturalImage2DIO": (".png", ".bmp", ".tif", ".tiff"),
     "Tiff3DIO": (".tif", ".tiff"),
 }
-"""Readers of nnU-Net that give the same arrays and spacings as nnplug does, for which file endings."""
+"""Readers of nnU-Net -> the file endings for which they return the same arrays and spacings as nnplug."""
 
 
 @dataclass(frozen=True)
 class DatasetDescription:
-    """`dataset.json`, checked.
+    """The checked content of `dataset.json`.
 
     Attributes:
-        channel_names: one per channel, in the order of the channels.
+        channel_names: one name per channel, in the order of the channels.
         labels: classes or regions.
         file_ending: with the leading dot.
-        training_cases: what the file says (`numTraining`).
-        files: case name -> its "images" and "label" as paths relative to the dataset, where the file lists them.
-        raw: the whole object: what nnplug does not use travels with the model unchanged.
+        training_cases: `numTraining` of the file.
+        files: case name -> its "images" and "label" as paths relative to the dataset; None if the file does not list
+            them.
+        raw: the whole object. It is stored with the model, with the keys that nnplug does not use.
     """
 
     channel_names: tuple[str, ...]
@@ -47,15 +48,19 @@ class DatasetDescription:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read `dataset.json`; raises `InvalidFile` as `from_data` does."""
+        """Return the description in a `dataset.json`.
+
+        Raises:
+            InvalidFile: the file cannot be read, or as in `from_data`.
+        """
         return cls.from_data(read_json(path), str(path))
 
     @classmethod
     def from_data(cls, raw: Any, where: str) -> Self:
-        """Check what `json.loads` gave.
+        """Return the description made from the result of `json.loads`.
 
         Raises:
-            InvalidFile: a key is missing or holds what it must not; the message names `where` and the value.
+            InvalidFile: a key is missing or has an invalid value; the message names `where` and the value.
         """
         if not isinstance(raw, dict):
             raise InvalidFile(f"{where}: expected an object with channel_names, labels, numTraining and file_ending")
@@ -72,7 +77,7 @@ class DatasetDescription:
         )
 
     def without_regions(self) -> Self:
-        """The same with a class for each label value instead of regions; what has no regions stays as it is."""
+        """Return the description with one class per label value instead of regions; without regions, `self`."""
         if not self.labels.has_regions:
             return self
         ignored = {} if self.labels.ignore is None else {IGNORE: self.labels.ignore}
@@ -83,7 +88,7 @@ class DatasetDescription:
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """The files of one case: an image per channel (or one that holds all), and a label map where there is one."""
+    """The files of one case: one image per channel, or one image with all channels; and the label map, if any."""
 
     name: str
     images: tuple[Path, ...]
@@ -92,11 +97,11 @@ class CaseFiles:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A folder in nnU-Net's raw layout. Nothing is ever written there.
+    """A folder in nnU-Net's raw layout. nnplug never writes there.
 
     Attributes:
-        folder: holds `dataset.json`, `imagesTr` and `labelsTr`.
-        description: `dataset.json`.
+        folder: the folder with `dataset.json`, `imagesTr` and `labelsTr`.
+        description: the content of `dataset.json`.
     """
 
     folder: Path
@@ -104,7 +109,7 @@ class Dataset:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Read `dataset.json` of a folder.
+        """Return the dataset in a folder, with its `dataset.json`.
 
         Raises:
             InvalidFile: the folder or file is missing, or the file breaks nnU-Net's rules.
@@ -118,14 +123,14 @@ class Dataset:
 
     @property
     def name(self) -> str:
-        """The folder's name, such as "Dataset004_Hippocampus"."""
+        """The name of the folder, such as "Dataset004_Hippocampus"."""
         return self.folder.resolve().name
 
     def training_cases(self) -> tuple[CaseFiles, ...]:
-        """The training cases by name.
+        """Return the training cases, sorted by name.
 
         Raises:
-            NnplugError: there are none.
+            NnplugError: there are no training cases.
         """
         files = self.description.files
         cases = self._listed(files) if files is not None else self._found()
@@ -156,14 +161,14 @@ class Dataset:
 
 
 def find_dataset(reference: str, raw: Path | None) -> Path:
-    """The folder of a dataset, by its path, its number or its name.
+    """Return the folder of a dataset, found by its path, number or name.
 
     Args:
-        reference: a folder; or "4" or "Dataset004_Hippocampus", which are looked up in `raw`.
-        raw: the folder of datasets that `nnUNet_raw` names, None where it is not set.
+        reference: a folder; or a number or name such as "4" or "Dataset004_Hippocampus", which is looked up in `raw`.
+        raw: the folder of datasets that the variable `nnUNet_raw` names; None if it is not set.
 
     Raises:
-        NnplugError: `raw` is needed and not set, or it holds no or several datasets of that number or name.
+        NnplugError: `raw` is needed and not set, or it has no dataset or several datasets of this number or name.
     """
     is_name = re.fullmatch(r"[0-9]+|Dataset[0-9]{3}_\w+", reference)
     if Path(reference).exists() or not is_name:
@@ -180,12 +185,12 @@ def find_dataset(reference: str, raw: Path | None) -> Path:
 
 
 def image_cases(folder: Path, ending: str) -> tuple[CaseFiles, ...]:
-    """The cases of a folder of images named CASE_0000, CASE_0001 ..; files of other names are left out."""
+    """Return the cases of a folder with images CASE_0000, CASE_0001 ..; files with other names are left out."""
     return group_channels(folder.iterdir() if folder.is_dir() else (), ending)
 
 
 def group_channels(files: Iterable[Path], ending: str) -> tuple[CaseFiles, ...]:
-    """Group files named CASE_XXXX into cases by name, channels in order."""
+    """Return files named CASE_XXXX grouped into cases, sorted by name, with channels in order."""
     channels: dict[str, dict[int, Path]] = {}
     for file in files:
         number = channel_number(file, ending)
@@ -195,7 +200,7 @@ def group_channels(files: Iterable[Path], ending: str) -> tuple[CaseFiles, ...]:
 
 
 def channel_number(file: Path, ending: str) -> int | None:
-    """The channel that a file named CASE_XXXX holds; None for files of other names."""
+    """Return the channel number of a file named CASE_XXXX, or None for other names."""
     match = re.fullmatch(rf"[^.].*_([0-9]{{4}}){re.escape(ending)}", file.name)
     return int(match[1]) if match else None
 

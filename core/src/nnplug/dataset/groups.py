@@ -1,4 +1,4 @@
-"""Groups of cases that must stay on one side of a fold: the scans of a patient, the images of a site."""
+"""Groups of cases that must not be in both parts of a fold: the scans of a patient, the images of a site."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Groups = Mapping[str, str]
 
 
 def read_groups(path: Path, names: Iterable[str]) -> dict[str, str]:
-    """Read the groups of the cases from a table with the columns `case` and `group`.
+    """Return case -> group, read from a table with the columns `case` and `group`.
 
     Args:
-        path: a text file with a header; columns are separated by commas, semicolons or tabs, and there may be others.
+        path: a text file with a header. Columns are separated by commas, semicolons or tabs; other columns are ignored.
         names: the training cases. Lines of other cases are left out.
 
     Raises:
-        InvalidFile: the file cannot be read or has no such columns.
-        Problems: cases have no group, or two; a line each.
+        InvalidFile: the file cannot be read or lacks one of these columns.
+        Problems: cases have no group, or several; a line each.
     """
     rows = _rows(path)
     found: dict[str, set[str]] = defaultdict(set)
@@ -51,7 +51,7 @@ def read_groups(path: Path, names: Iterable[str]) -> dict[str, str]:
 
 def _rows(path: Path) -> list[dict[str, str | None]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets begin their files with a mark
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheet programs write a byte order mark first
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidFile(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     header = next(iter(text.splitlines()), "")
@@ -63,13 +63,13 @@ def _rows(path: Path) -> list[dict[str, str | None]]:
 
 
 def group_folds(groups: Groups, folds: int) -> tuple[Fold, ...]:
-    """Divide whole groups into folds of nearly as many cases each; every case is validated once.
+    """Return folds of similar size made of whole groups; each case is validated once.
 
-    Groups are shuffled as nnU-Net shuffles cases (seed 12345); the larger ones are dealt out first, each to the
-    fold with the fewest cases.
+    Groups are shuffled as nnU-Net shuffles cases (seed 12345). Then, from the largest group to the smallest, each goes
+    to the fold with the fewest cases.
 
     Raises:
-        NnplugError: there are fewer groups than folds.
+        NnplugError: there are fewer groups than folds, or fewer than 2 folds.
     """
     members = _members(groups)
     names = sorted(members)
@@ -85,7 +85,7 @@ def group_folds(groups: Groups, folds: int) -> tuple[Fold, ...]:
 
 
 def leave_one_group_out(groups: Groups) -> tuple[Fold, ...]:
-    """A fold for each group, in their order, that is validated on that group alone.
+    """Return one fold per group, in the order of the groups; each is validated on its group only.
 
     Raises:
         NnplugError: there is only one group.
@@ -97,7 +97,7 @@ def leave_one_group_out(groups: Groups) -> tuple[Fold, ...]:
 
 
 def crossing(splits: Sequence[Fold], groups: Groups) -> dict[str, tuple[str, str]]:
-    """Return the groups that a fold trains on and validates on: group -> two such cases."""
+    """Return the groups that are in both parts of a fold: group -> one of its training and of its validation cases."""
     found: dict[str, tuple[str, str]] = {}
     for fold in splits:
         trained = {groups[name]: name for name in sorted(fold.train, reverse=True) if name in groups}
@@ -109,10 +109,10 @@ def crossing(splits: Sequence[Fold], groups: Groups) -> dict[str, tuple[str, str
 
 
 def suspected_groups(names: Iterable[str]) -> dict[str, str]:
-    """Cases whose names look as if some were of one patient, such as patient012_frame01 and patient012_frame12.
+    """Return case -> suspected patient, for names such as patient012_frame01 and patient012_frame12.
 
-    What a name begins with, up to its last number or word, stands for the patient if it holds a number. Where such
-    beginnings stand for many cases each (a year, a study) they mean something else, and nothing is suspected.
+    The patient is the name without its last number or word, if the rest has a number. If there is only one such
+    patient, or more than 10 cases per patient (the number may be a year or a study), the result is empty.
     """
     words = {name: re.findall(r"[0-9]+|[^\W\d_]+", name) for name in names}
     keys = {name: " ".join(found[:-1]) for name, found in words.items() if re.search("[0-9]", " ".join(found[:-1]))}

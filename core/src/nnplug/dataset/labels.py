@@ -1,4 +1,4 @@
-"""Labels and regions of a dataset: what is segmented, in which order, and what is ignored."""
+"""Labels and regions of a dataset, their order, and the ignore label."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ IGNORE = "ignore"
 
 @dataclass(frozen=True)
 class Labels:
-    """The `labels` of `dataset.json`, checked.
+    """The checked `labels` of `dataset.json`.
 
     Attributes:
-        values: name -> label values, in the order of the file, background included, the ignore label not.
-        regions_class_order: the value painted for each region's output, later over earlier; None without regions.
-        ignore: the value of voxels that nobody annotated, or None.
-        bare: names whose value is a number in the file rather than a list, which `summary.json` shows.
+        values: name -> label values, in the order of the file, with the background and without the ignore label.
+        regions_class_order: one label value per region; a voxel in several regions gets the value of the last one.
+            None without regions.
+        ignore: the value of voxels without annotation, or None.
+        bare: names whose value in the file is a number instead of a list; the keys of `summary.json` depend on it.
     """
 
     values: Mapping[str, tuple[int, ...]]
@@ -30,7 +31,7 @@ class Labels:
 
     @classmethod
     def from_data(cls, raw: Any, regions_class_order: Any, where: str) -> Self:
-        """Build from the `labels` and `regions_class_order` of `dataset.json`.
+        """Return the labels made from `labels` and `regions_class_order` of `dataset.json`.
 
         Raises:
             InvalidFile: values are not consecutive from 0, the ignore label is not the highest, or regions lack
@@ -55,32 +56,32 @@ class Labels:
 
     @property
     def foreground_names(self) -> tuple[str, ...]:
-        """Their names, in the same order."""
+        """The names of the foreground classes or regions, in the same order."""
         return tuple(name for name, v in self.values.items() if v != BACKGROUND)
 
     @property
     def all_values(self) -> tuple[int, ...]:
-        """Every label value in ascending order, background included, the ignore label not."""
+        """All label values in ascending order, with the background and without the ignore label."""
         return tuple(sorted({value for v in self.values.values() for value in v}))
 
     @property
     def foreground_values(self) -> tuple[int, ...]:
-        """Every label value above 0, the ignore label not: a channel each where a cascade hands its prediction on."""
+        """All label values above 0 without the ignore label; each is an input channel of a cascade's next stage."""
         return self.all_values[1:]
 
     @property
     def outputs(self) -> int:
-        """Channels of a network's logits: foreground regions, or classes with the background."""
+        """The number of channels of a network's logits: foreground regions, or classes and the background."""
         return len(self.foreground) if self.has_regions else len(self.all_values)
 
     @property
     def entries(self) -> int:
-        """Entries of `labels`, background and ignore included: what nnU-Net's planner counts as heads."""
+        """The number of entries of `labels`, with background and ignore; nnU-Net's planner counts them as heads."""
         return len(self.values) + (self.ignore is not None)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys of `summary.json`: each class ("1") or region ("(1, 2, 3)", "(3,)"; "3" if it is bare)."""
+        """The keys of `summary.json`: one per class ("1") or region ("(1, 2, 3)", "(3,)"; "3" if it is in `bare`)."""
         listed = (self.has_regions and name not in self.bare for name in self.foreground_names)
         return tuple(str(v) if as_list else str(v[0]) for v, as_list in zip(self.foreground, listed, strict=True))
 

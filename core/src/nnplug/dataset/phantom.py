@@ -1,8 +1,8 @@
-"""A phantom dataset: small seeded volumes that a network has to learn, and a threshold cannot segment.
+"""A phantom dataset: small seeded volumes that a network can segment and a threshold cannot.
 
-Every volume is a head of noisy tissue with a rim. In it lie an organ of two touching parts, a distractor of the same
-shape and the same first channel, and vessels as bright as the organ. The organ is the one of the two whose second
-channel is bright. Contrast, size, place and bias field differ between cases.
+Every volume is a head of noisy tissue with a rim. It contains an organ of two touching parts, a distractor with the
+same shape and the same first channel, and vessels as bright as the organ. Only the organ is bright in the second
+channel. Contrast, size, position and bias field differ between cases.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ SCALE = (300.0, 900.0)
 def write_phantom(
     folder: Path, *, cases: int = 20, unseen: int = 4, seed: int = 0, shape: tuple[int, int, int] = SHAPE
 ) -> Dataset:
-    """Write a phantom dataset in nnU-Net's raw layout; equal arguments give equal bytes.
+    """Write a phantom dataset in nnU-Net's raw layout and return it; equal arguments give equal bytes.
 
     Args:
-        folder: the dataset's folder; its name becomes the dataset's name.
-        cases: with labels, for training.
-        unseen: more of them in `imagesTs` and `labelsTs`.
-        seed: of everything random.
-        shape: (z, y, x) in voxels of 1.2 x 1 x 1 mm; structures scale with it.
+        folder: the folder of the dataset; its name is the name of the dataset.
+        cases: the number of training cases.
+        unseen: the number of further cases, in `imagesTs` and `labelsTs`.
+        seed: the seed of every random draw.
+        shape: (z, y, x) in voxels of 1.2 x 1 x 1 mm; the structures scale with it.
 
     Returns:
         The dataset: channels T1 and T2, labels body (1) and cap (2).
@@ -74,7 +74,7 @@ def write_phantom(
 
 
 def make_case(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[Array, Array]:
-    """One case: image (2, z, y, x) int16 and label (z, y, x) uint8."""
+    """Return one case: image (2, z, y, x) int16 and label map (z, y, x) uint8."""
     tissue = _anatomy(rng, shape)
     image = np.stack([_acquire(rng, tissue, channel) for channel in range(2)])
     label = np.where(tissue == CODES["body"], BODY, np.where(tissue == CODES["cap"], CAP, 0))
@@ -83,12 +83,12 @@ def make_case(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[Ar
 
 @dataclass(frozen=True)
 class _Canvas:
-    """Tissue codes (z, y, x), painted with ellipsoids; lengths are fractions of the volume's half extent."""
+    """Tissue codes (z, y, x), painted as ellipsoids. Lengths are fractions of half the volume's extent."""
 
     codes: Array
 
     def distance(self, centre: Array, radii: Array) -> Array:
-        """Below 1 inside the ellipsoid."""
+        """Return the squared distance of each voxel in units of the radii; it is below 1 inside the ellipsoid."""
         axes = (np.linspace(-1, 1, size) for size in self.codes.shape)
         grid = np.meshgrid(*axes, indexing="ij", sparse=True)
         squares = (((g - c) / r) ** 2 for g, c, r in zip(grid, centre, radii, strict=True))
@@ -111,7 +111,7 @@ def _anatomy(rng: np.random.Generator, shape: tuple[int, int, int]) -> Array:
 
 
 def _paint_vessels(rng: np.random.Generator, canvas: _Canvas) -> None:
-    """Balls too small for an organ, of its brightness in both channels."""
+    """Paint balls that are as bright as the organ in both channels and smaller."""
     for _ in range(10):
         place = rng.normal(size=3)
         place *= rng.uniform(0.2, 0.65) / np.linalg.norm(place)
@@ -119,7 +119,7 @@ def _paint_vessels(rng: np.random.Generator, canvas: _Canvas) -> None:
 
 
 def _paint_organ(rng: np.random.Generator, canvas: _Canvas, side: int, body: str, cap: str) -> None:
-    """A body and, on its surface, a cap; the pair lies on one side of the second axis."""
+    """Paint a body, and a cap on its surface, on one side of the second axis."""
     centre = rng.uniform(-0.12, 0.12, 3) + np.array((0, 0.4 * side, 0))
     radii = rng.uniform(0.24, 0.36, 3)
     direction = rng.normal(size=3) * (1, 0.3, 1)
@@ -129,7 +129,7 @@ def _paint_organ(rng: np.random.Generator, canvas: _Canvas, side: int, body: str
 
 
 def _acquire(rng: np.random.Generator, tissue: Array, channel: int) -> Array:
-    """A channel as a scanner would give it: contrast, partial volume, bias field, Rician noise, whole numbers."""
+    """Return a simulated scan of one channel: contrast, partial volume, bias field, Rician noise; int16."""
     bright = np.array([levels[channel] for levels in TISSUES.values()])
     middle = bright[CODES["tissue"]]
     bright = np.where(bright > 0, middle + (bright - middle) * rng.uniform(*CONTRAST), 0)

@@ -1,4 +1,4 @@
-"""The files that go with an image or label map: CASE.json with the spacing of a CASE.tif."""
+"""Sidecar files of images and label maps: CASE.json has the spacing of CASE.tif."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ TIFF = (".tif", ".tiff")
 
 
 def read_with(files: Iterable[Path]) -> tuple[Path, ...]:
-    """Return image files and, of TIFFs, the names under which their spacing is looked for, see `read_voxels`."""
+    """Return image files and, for TIFFs, the possible files of their spacing; see `nnplug.io.images.read_voxels`."""
     return tuple(place for file in files for place in (file, *_sidecars(file)))
 
 
 def written_with(file: Path) -> tuple[Path, ...]:
-    """Return what writing a label map may write: the file and, of a TIFF, the file of its spacing."""
+    """Return the files that writing a label map may write: the file itself and, for a TIFF, that of its spacing."""
     return (file, file.with_suffix(".json")) if _is_tiff(file) else (file,)
 
 
 def images_in(folder: Path) -> tuple[Path, ...]:
-    """Return every file of a folder that has the ending of an image, with what is read beside it; none of no folder."""
+    """Return the images of a folder with their possible sidecar files; no files if the folder does not exist."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     return read_with(file for file in files if file.name.lower().endswith(FILE_ENDINGS))
 

@@ -1,4 +1,4 @@
-"""The training and validation cases of each fold, drawn as nnU-Net draws them."""
+"""The training and validation cases of each fold, drawn as in nnU-Net."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ TRAINING_SHARE = 0.8
 
 
 class Fold(Record, frozen=True, kw_only=True):
-    """Names of the cases that a fold trains on and of those that it is validated on."""
+    """The names of the training and validation cases of a fold."""
 
     train: tuple[str, ...]
     val: tuple[str, ...]
 
 
 def make_splits(names: Iterable[str], folds: int = 5) -> tuple[Fold, ...]:
-    """Shuffle the sorted names into folds of nearly equal size; each case is validated once.
+    """Return folds of similar size, made from the shuffled names; each case is validated once.
 
-    Equals `sklearn.model_selection.KFold(folds, shuffle=True, random_state=12345)` on the sorted names, which is
-    what nnU-Net takes. With fewer cases than folds there are as many folds as cases; a single case makes one fold
-    that trains and validates on it.
+    The result equals `sklearn.model_selection.KFold(folds, shuffle=True, random_state=12345)` on the sorted names, as
+    in nnU-Net. With fewer cases than folds there is one fold per case. A single case makes one fold, which trains and
+    validates on it.
     """
     cases = np.array(sorted(names))
     if len(cases) == 1:
@@ -40,12 +40,12 @@ def make_splits(names: Iterable[str], folds: int = 5) -> tuple[Fold, ...]:
 
 
 def choose_fold(splits: Sequence[Fold], names: Iterable[str], fold: int | str) -> Fold:
-    """The fold of that number; "all" trains and validates on every case.
+    """Return the fold with that number; "all" trains and validates on every case.
 
-    A number beyond the splits is a random share of 80 % for training, seeded by 12345 + number, as in nnU-Net.
+    For a number beyond the splits, a random 80 % of the cases are for training, with seed 12345 + number as in nnU-Net.
 
     Raises:
-        NnplugError: `fold` is neither "all" nor a number from 0, or there are too few cases to draw from.
+        NnplugError: `fold` is neither "all" nor a number from 0 on, or there are too few cases to draw from.
     """
     cases = np.array(sorted(names))
     if fold == "all":
@@ -62,13 +62,13 @@ def choose_fold(splits: Sequence[Fold], names: Iterable[str], fold: int | str) -
 
 
 def read_splits(path: Path, names: Iterable[str]) -> tuple[Fold, ...]:
-    """Read `splits_final.json` as nnU-Net writes it: a list of {"train": [names], "val": [names]}.
+    """Return the folds in a file such as nnU-Net's `splits_final.json`: a list of {"train": [names], "val": [names]}.
 
     Cases may be left out. A fold may validate on exactly its training cases, as fold "all" does.
 
     Raises:
-        InvalidFile: a fold is empty, names a case that the dataset does not have, or trains on a case that it is
-            validated on.
+        InvalidFile: the file cannot be read; or a fold is empty, names a case that the dataset does not have, or has
+            one case in both parts.
     """
     raw, known = read_json(path), set(names)
     if not isinstance(raw, list) or not raw:
@@ -80,7 +80,7 @@ def read_splits(path: Path, names: Iterable[str]) -> tuple[Fold, ...]:
 
 
 def write_splits(path: Path, splits: Sequence[Fold]) -> None:
-    """Write the folds atomically, in the layout of nnU-Net's `splits_final.json`."""
+    """Write the folds atomically, in the format of nnU-Net's `splits_final.json`."""
     write_text(path, json.dumps([fold.data() for fold in splits], indent=2) + "\n")
 
 

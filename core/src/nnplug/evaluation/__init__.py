@@ -1,1 +1,1 @@
-"""Score, rank, postprocess and draw label maps."""
+"""Functions that score, rank, postprocess and draw label maps."""

@@ -1,4 +1,4 @@
-"""A slice of an image in gray with its label map in colours: what every picture of label maps is made of."""
+"""Draw a slice of an image in gray, with its label map in colours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Picture = npt.NDArray[np.uint8]
 
 
 def shown_slice(label: npt.NDArray[np.integer[Any]]) -> int:
-    """Return the number of the slice across the first axis of a label map (z, y, x) that has most foreground."""
+    """Return the index on the first axis of the slice of a label map (z, y, x) with the most foreground voxels."""
     return int(np.argmax((label > 0).sum(axis=(1, 2))))
 
 
@@ -27,14 +27,14 @@ def draw_slice(
     opacity: float,
     colour: Callable[[int], Colour],
 ) -> Picture:
-    """Return a slice in gray, and over it each label in its colour; the background stays as it is.
+    """Return a slice in gray, with each foreground label in its colour over it: (y, x, 3) uint8.
 
     Args:
-        plane: (y, x), the image in its own units.
-        label: (y, x), label values; None for the image alone.
-        percentiles: of the plane, which become black and white.
-        opacity: of the colours, 0 to 1.
-        colour: gives the colour of a label value.
+        plane: (y, x), any numeric dtype.
+        label: (y, x), any integer dtype; None for the image alone.
+        percentiles: the percentiles of the plane that become black and white.
+        opacity: the opacity of the colours, 0 to 1.
+        colour: returns the colour of a label value.
     """
     low, high = np.percentile(plane.astype(np.float32), percentiles)
     gray = np.clip((plane.astype(np.float32) - low) / max(float(high - low), 1e-6), 0, 1)

@@ -1,6 +1,6 @@
-"""Score label maps against references, in the layout of nnU-Net's `summary.json`.
+"""Score label maps against references, in the format of nnU-Net's `summary.json`.
 
-Which figures a summary holds is the choice of its metrics; by default they are nnU-Net's.
+The metrics decide the figures of a summary; the default figures are nnU-Net's.
 """
 
 from __future__ import annotations
@@ -40,23 +40,24 @@ def evaluate(
     metrics: Sequence[Metric] = DEFAULT_METRICS,
     partial: bool = False,
 ) -> Summary:
-    """Score every label map of a folder.
+    """Return the summary of all label maps in a folder.
 
     Args:
-        references: a folder of label maps, CASE with its file ending.
-        predictions: a folder of label maps of the same names.
-        description: labels, regions, ignore label and file ending; where None, every label value above 0 that any
-            file holds is a class, and file endings may differ.
-        executor: reads and counts cases in parallel.
-        progress: where to report.
-        metrics: what is measured; see `nnplug.evaluation.metrics.make_metrics`.
-        partial: whether cases that were not predicted are left out instead of being an error.
+        references: a folder of label maps, CASE with the file ending.
+        predictions: a folder of label maps with the same names.
+        description: labels, regions, ignore label and file ending. If it is None, every label value above 0 in any file
+            is a class, and file endings may differ.
+        executor: reads and scores cases in parallel.
+        progress: receives the progress.
+        metrics: the metrics; see `nnplug.evaluation.metrics.make_metrics`.
+        partial: whether references without a prediction are left out. If not, they are an error.
 
     Returns:
-        The summary: metrics per case, their means over cases without NaN, and the plain mean of those over classes.
+        The summary: figures per case, their means over cases without NaN, and the mean of those over classes.
 
     Raises:
-        Problems: cases lack their prediction or reference (all are listed), or files cannot be compared.
+        NnplugError: a folder is missing or has no label maps, or no label value above 0 is found.
+        Problems: cases lack their prediction or reference, or files cannot be compared; a line each.
     """
     pairs = find_pairs(references, predictions, description, partial=partial)
     if description is not None:
@@ -72,12 +73,12 @@ def evaluate_cases(
     progress: Progress,
     metrics: Sequence[Metric] = DEFAULT_METRICS,
 ) -> Summary:
-    """Score label maps given as pairs of prediction and reference; see `evaluate`."""
+    """Return the summary of pairs of prediction and reference; see `evaluate`."""
     return _score(pairs, description.labels, metrics, executor, progress)
 
 
 def find_description(dataset_json: Path | None, predictions: Path) -> DatasetDescription | None:
-    """The description that the user names, or the `dataset.json` beside the predictions, or None."""
+    """Return the description that the user names, or else the `dataset.json` in the folder of predictions, or None."""
     beside = predictions / "dataset.json"
     chosen = dataset_json or (beside if beside.is_file() else None)
     return None if chosen is None else DatasetDescription.read(chosen)
@@ -86,7 +87,11 @@ def find_description(dataset_json: Path | None, predictions: Path) -> DatasetDes
 def find_pairs(
     references: Path, predictions: Path, description: DatasetDescription | None, *, partial: bool = False
 ) -> list[Pair]:
-    """Predictions with their references, by case name; raises as `evaluate` does."""
+    """Return predictions with their references, sorted by case name.
+
+    Raises:
+        NnplugError, Problems: as in `evaluate`.
+    """
     endings = FILE_ENDINGS if description is None else (description.file_ending,)
     wanted, given = label_files(references, endings), label_files(predictions, endings)
     absent = () if partial else wanted.keys() - given.keys()
@@ -98,10 +103,10 @@ def find_pairs(
 
 
 def label_files(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
-    """Case name -> file of every label map in a folder, sorted.
+    """Return case name -> file of every label map in a folder, sorted.
 
     Raises:
-        NnplugError: there is no such folder, or none in it.
+        NnplugError: the folder is missing, or has no label maps.
     """
     if not folder.is_dir():
         raise NnplugError(f"{folder}: no such folder; give a folder of label maps")
@@ -116,7 +121,7 @@ def label_files(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
 
 
 def read_pair(prediction: Path, reference: Path) -> tuple[LabelMap, LabelMap]:
-    """Read a prediction and its reference.
+    """Return a prediction and its reference.
 
     Raises:
         InvalidFile: a file cannot be read, or their shapes differ.
@@ -131,7 +136,7 @@ def read_pair(prediction: Path, reference: Path) -> tuple[LabelMap, LabelMap]:
 
 
 def summarise(metrics: Sequence[Mapping[str, Figures]]) -> Summary:
-    """Means over cases, and over classes; one mapping from label key to metrics per case."""
+    """Return the means over cases and over classes, from one mapping of label key to figures per case."""
     mean = {key: mean_metrics([case[key] for case in metrics], skip_nan=True) for key in metrics[0]}
     return {"foreground_mean": mean_metrics(list(mean.values()), skip_nan=False), "mean": mean}
 
@@ -153,7 +158,7 @@ def _score(
 
 
 def _measure(pair: Pair, *, labels: Labels, metrics: Sequence[Metric]) -> dict[str, Figures]:
-    """All figures of one case; files are read once for all metrics."""
+    """Return all figures of one case. Its files are read once for all metrics."""
     predicted, expected = read_pair(*pair)
     figures: dict[str, Figures] = {}
     for metric in metrics:
@@ -165,7 +170,7 @@ def _measure(pair: Pair, *, labels: Labels, metrics: Sequence[Metric]) -> dict[s
 
 
 def _labels_found(pairs: Sequence[Pair], executor: Executor) -> Labels:
-    """Every value that occurs, as classes."""
+    """Return every label value above 0 in the files as a class."""
     files = [file for pair in pairs for file in pair]
     found = executor.map(_values, files, stage="evaluate")
     values = sorted({value for case in found for value in case} - {0})

@@ -1,4 +1,4 @@
-"""Metrics by name, and the one that nnU-Net's `summary.json` is made of."""
+"""Make metrics by name; and the metric with the figures of nnU-Net's `summary.json`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Overlap(Metric):
-    """Dice, IoU and voxel counts, in nnU-Net's spelling and with its rule: NaN where neither map holds a class."""
+    """Dice, IoU and voxel counts, in nnU-Net's spelling and with its rule: NaN if neither map has a class."""
 
     figures: ClassVar[tuple[str, ...]] = METRICS
     ranked: ClassVar[Mapping[str, Better]] = {"Dice": "higher"}
@@ -33,7 +33,7 @@ class Overlap(Metric):
         *,
         spacing: Sequence[float],  # noqa: ARG002 - counts have none
     ) -> Mapping[str, Figures]:
-        """Count all classes and regions in one pass; see `nnplug.contracts.Metric`."""
+        """Return the figures of all classes and regions, counted in one pass; see `nnplug.contracts.Metric`."""
         values = labels.all_values
         counts = confusion(reference, prediction, values, ignore=labels.ignore)
         regions = zip(labels.keys, labels.foreground, strict=True)
@@ -41,20 +41,20 @@ class Overlap(Metric):
 
 
 DEFAULT_METRICS: tuple[Metric, ...] = (Overlap(),)
-"""What validation and `nnplug evaluate` measure unless others are named."""
+"""The metrics of validation, and of `nnplug evaluate` if the user names none."""
 
 
 def make_metrics(names: Sequence[str], options: Mapping[str, Any], registry: Registry) -> tuple[Metric, ...]:
-    """Build metrics by name.
+    """Return metrics by name.
 
     Args:
-        names: of components of kind "metric", each once.
-        options: option -> value; each goes to every metric that has it.
-        registry: where they are looked up.
+        names: names of components of kind "metric"; repeated names count once.
+        options: option -> value; every metric that has the option gets it.
+        registry: the registry with the metrics.
 
     Raises:
-        UnknownComponent, AmbiguousComponent: a name is offered by nobody, or by several distributions.
-        InvalidOptions: no metric has an option of that name, its value does not suit, or two metrics give one figure.
+        UnknownComponent, AmbiguousComponent: no distribution offers a name, or several do.
+        InvalidOptions: no metric has an option, its value is invalid, or two metrics have a figure of one name.
     """
     entries = [registry.get(Kind.METRIC, name) for name in dict.fromkeys(names)]
     own = [{key: options[key] for key in _options(entry) if key in options} for entry in entries]
@@ -72,7 +72,7 @@ def _options(entry: AnyEntry) -> list[str]:
 
 
 def _check_figures(entries: Sequence[AnyEntry], metrics: Sequence[Metric]) -> None:
-    """One figure, one meaning: a summary has no place for two."""
+    """Raise `InvalidOptions` if two metrics have a figure of one name, since a summary can store only one."""
     giver: dict[str, str] = {}
     for entry, metric in zip(entries, metrics, strict=True):
         for figure in metric.figures:

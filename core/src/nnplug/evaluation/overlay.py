@@ -1,4 +1,4 @@
-"""Pictures of label maps on their image: reference beside prediction."""
+"""Draw pictures of label maps on their image, with reference and prediction side by side."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ class OverlayCase:
 
 
 def draw_overlays(cases: Sequence[OverlayCase], picture: Path, *, class_names: Sequence[str] = ()) -> None:
-    """Draw a PNG with a row per case: each channel, the reference and the prediction on the first channel.
+    """Draw a PNG with a row per case: each channel, then the reference and the prediction on the first channel.
 
-    The slice shown is the one across the first axis with most reference foreground.
+    It shows the slice on the first axis with the most foreground in the reference.
 
     Args:
         cases: the rows; their label maps are read whole.
-        picture: where to write.
-        class_names: of labels 1, 2, .. for the legend.
+        picture: the file to write.
+        class_names: the names of labels 1, 2, .. for the legend.
+
+    Raises:
+        InvalidFile: an image or label map cannot be read.
     """
     from matplotlib.figure import Figure
 
@@ -69,7 +72,7 @@ def _panel(axes: Any, title: str, image: npt.NDArray[Any], labels: npt.NDArray[A
 def _colour(label: int) -> Colour:
     from matplotlib import colormaps
 
-    red, green, blue, _ = colormaps["tab10"](label)  # from the tenth label on the last colour
+    red, green, blue, _ = colormaps["tab10"](label)  # labels above 9 have the last colour
     return red, green, blue
 
 

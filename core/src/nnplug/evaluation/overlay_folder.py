@@ -1,4 +1,4 @@
-"""A picture per case of a folder: the image, and label maps over it, at the image's own pixels."""
+"""Draw one picture per case of a folder: the image, and label maps over it, without resampling."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from nnplug.workspace.case_store import CaseStore, StoredCase
 OPACITY = 0.5
 PERCENTILES = (0.5, 99.5)
 GOLDEN = 0.618034
-"""Steps around the circle of hues that keep neighbours apart, however many labels there are."""
+"""The step of hue between labels: neighbours get different colours for any number of labels."""
 
 Drawn = TypeVar("Drawn")
 
 
 @dataclass(frozen=True)
 class Layers:
-    """One case: the file of the shown channel, its number in that file, and the label maps to lay over it."""
+    """The file of the shown channel of a case, its number in that file, and the label maps to draw over it."""
 
     name: str
     image: Path
@@ -55,22 +55,22 @@ def draw_overlay_folder(
     executor: Executor,
     progress: Progress,
 ) -> int:
-    """Draw OUTPUT/CASE.png for every label map of the first folder: the image, then each label map over it.
+    """Draw OUTPUT/CASE.png for every label map of the first folder: the image, then each label map over the image.
 
-    The slice across the first axis with most foreground in the first folder is shown.
+    A picture shows the slice on the first axis with the most foreground in the first folder's label map.
 
     Args:
-        images: files CASE_0000, CASE_0001 .. or CASE.
+        images: the folder of image files CASE_0000, CASE_0001 .. or CASE.
         labels: folders of label maps CASE, such as references and predictions.
-        output: where the pictures go.
-        channel: which one is shown.
-        opacity: of the label maps, 0 to 1.
-        replace: whether pictures may be replaced that nnplug did not write, or that have changed since.
+        output: the folder for the pictures.
+        channel: the number of the shown channel.
+        opacity: the opacity of the label maps, 0 to 1.
+        replace: whether to replace pictures that nnplug did not write, or that have changed since it wrote them.
         executor: draws the cases in parallel.
-        progress: where to report.
+        progress: receives the progress.
 
     Returns:
-        the number of pictures.
+        The number of pictures.
 
     Raises:
         Problems: files are missing, would be lost (`nnplug.runtime.outputs.Outputs.check`) or cannot be drawn, a line
@@ -150,7 +150,7 @@ def _cases(images: Path, labels: Sequence[Path], channel: int) -> list[Layers]:
 
 
 def _channels(folder: Path) -> Mapping[str, Mapping[int, Path]]:
-    """Case -> channel -> file; -1 stands for a file CASE that holds all channels."""
+    """Return case -> channel -> file; -1 stands for a file CASE with all channels."""
     cases: dict[str, dict[int, Path]] = {}
     for path in image_files(folder):
         number = channel_number(path, file_ending(path) or "")
@@ -160,7 +160,7 @@ def _channels(folder: Path) -> Mapping[str, Mapping[int, Path]]:
 
 
 def _layers(case: CaseFiles, channel: int) -> Layers:
-    """Return the layers of a training case, whose channels are files of their own or lie in one."""
+    """Return the layers of a training case, which has one file per channel or one file with all channels."""
     assert case.label is not None, "training cases have labels"
     if len(case.images) == 1:
         return Layers(case.name, case.images[0], channel, (case.label,))
@@ -188,7 +188,7 @@ def _draw_stored(case: StoredCase, *, output: Path, channel: int, opacity: float
 
 
 def _picture(volume: npt.NDArray[Any], maps: Sequence[npt.NDArray[np.integer[Any]]], opacity: float) -> Picture:
-    """The slice with most foreground in the first map: plain, then under each map."""
+    """Return the slice with the most foreground in the first map: without labels, then with each map."""
     z = shown_slice(maps[0])
     draw = partial(draw_slice, volume[z], percentiles=PERCENTILES, opacity=opacity, colour=_colour)
     return np.concatenate([draw(None), *(draw(label[z]) for label in maps)], axis=1)

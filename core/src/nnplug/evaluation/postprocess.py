@@ -1,4 +1,4 @@
-"""Postprocessing rules: fitted on validation predictions, applied to folders of label maps."""
+"""Fit postprocessing rules on validation predictions, and apply them to folders of label maps."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ SCHEMA = 1
 
 
 class RuleRecord(Record, frozen=True, kw_only=True):
-    """A fitted rule on disk: `rule.json`, and `postprocessing.json` of a bundle.
+    """A fitted rule on disk: `rule.json`, or `postprocessing.json` of a bundle.
 
     Attributes:
         schema: version of this layout.
         provider: the postprocessor that fitted it.
-        options: of the postprocessor.
-        labels: the `labels` of `dataset.json`.
-        regions_class_order: that of `dataset.json`.
-        rule: what the postprocessor's `fit` returned.
+        options: the options of the postprocessor.
+        labels: `labels` of `dataset.json`.
+        regions_class_order: `regions_class_order` of `dataset.json`.
+        rule: the result of the postprocessor's `fit`.
     """
 
     schema: int = SCHEMA
@@ -60,7 +60,11 @@ class RuleRecord(Record, frozen=True, kw_only=True):
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:
-        """Build from JSON; raises `InvalidFile` for a newer schema and for what does not belong there."""
+        """Return the record made from JSON data.
+
+        Raises:
+            InvalidFile: the schema is newer, or a key is unknown, missing or ill-typed.
+        """
         check_schema(data, SCHEMA, where, what="postprocessing rule")
         return super().from_data(data, where)
 
@@ -75,17 +79,17 @@ class FittedRule:
 
     @classmethod
     def load(cls, data: Any, plugins: Plugins, *, where: str, progress: Progress) -> Self:
-        """Find the postprocessor of a rule.
+        """Return a rule with its postprocessor.
 
         Args:
             data: the JSON of a `RuleRecord`, such as `Model.postprocessing`.
-            plugins: what is installed here.
-            where: how messages name the file.
-            progress: told where the postprocessor has another version today.
+            plugins: the installed plugins.
+            where: the name of the file in messages.
+            progress: receives a notice if the postprocessor now has another version.
 
         Raises:
-            InvalidFile: `data` is no rule.
-            MissingProvider: the postprocessor is not to be had; the message holds the remedy.
+            InvalidFile: `data` is not a rule.
+            MissingProvider: the postprocessor is not available; the message has the remedy.
         """
         record = RuleRecord.from_data(data, where)
         entries, notes = resolve([record.provider], plugins, what="this postprocessing rule")
@@ -97,7 +101,12 @@ class FittedRule:
     def __call__(
         self, label_map: npt.NDArray[np.integer[Any]], spacing: Sequence[float]
     ) -> npt.NDArray[np.integer[Any]]:
-        """Apply the rule to a (z, y, x) label map with spacing in mm."""
+        """Return a label map (z, y, x), of any integer dtype, with the rule applied; `spacing` is (z, y, x) in mm.
+
+        Raises:
+            ComponentFailed: the postprocessor failed.
+            InvalidPlugin: the postprocessor returned another shape.
+        """
         with attributed(self.postprocessor):
             result = self.postprocessor.apply(label_map, self.record.rule, spacing=spacing, labels=self.labels)
             shape = result.shape
@@ -116,18 +125,18 @@ def fit(
     *,
     choice: Choice,
 ) -> RuleRecord:
-    """Fit a rule on validation predictions.
+    """Return a rule that is fitted on validation predictions.
 
     Args:
         references: a folder of label maps.
-        predictions: a folder of label maps of the same names.
+        predictions: a folder of label maps with the same names.
         description: labels, regions, ignore label and file ending.
-        runtime: plugins that offer the postprocessor, and the executor that reads cases in parallel.
+        runtime: the plugins that offer the postprocessor, and the executor that reads cases in parallel.
         choice: the postprocessor and its options.
 
     Raises:
-        Problems: cases lack their prediction or reference (all are listed), or cannot be compared.
-        UnknownComponent: there is no such postprocessor.
+        Problems: cases lack their prediction or reference, or cannot be compared; a line each.
+        UnknownComponent: no plugin offers the postprocessor.
     """
     cases = [
         LabelledCase(prediction.name.removesuffix(description.file_ending), prediction, reference)
@@ -143,7 +152,7 @@ def fit_cases(
     *,
     choice: Choice,
 ) -> RuleRecord:
-    """Fit a rule on cases that are given one by one; see `fit`."""
+    """Return a rule that is fitted on the files of cases; see `fit`."""
     entry = runtime.registry.get(Kind.POSTPROCESSOR, choice.name)
     postprocessor: Postprocessor = entry.create(choice.options)
     with attributed(postprocessor):
@@ -172,16 +181,16 @@ def apply(
     """Apply a rule to every label map of a folder.
 
     Args:
-        folder: label maps in any format that nnplug reads.
-        target: where the results go, under the same names.
-        rule: what to apply.
-        inputs: what else must not be overwritten, such as the file of the rule.
-        replace: whether files may be replaced that nnplug did not write, or that have changed since.
-        executor: works on cases in parallel.
-        progress: where to report.
+        folder: a folder of label maps in any format that nnplug reads.
+        target: the folder for the results, which keep their names.
+        rule: the rule.
+        inputs: other files that must not be overwritten, such as the file of the rule.
+        replace: whether to replace files that nnplug did not write, or that have changed since it wrote them.
+        executor: processes cases in parallel.
+        progress: receives the progress.
 
     Raises:
-        Problems: files would be lost, see `nnplug.runtime.outputs.Outputs.check`; or cases that failed, a line each.
+        Problems: files would be lost (see `nnplug.runtime.outputs.Outputs.check`), or cases failed; a line each.
     """
     files = list(label_files(folder, FILE_ENDINGS).values())
     written = tuple(place for file in files for place in written_with(target / file.name))

@@ -1,4 +1,4 @@
-"""Rank submissions as the BraTS challenge does: per case, region and figure, then on average."""
+"""Rank submissions as in the BraTS challenge: per case, region and figure, then on average."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 @dataclass(frozen=True)
 class RankedSubmission:
-    """The place of one submission.
+    """A submission with its mean rank.
 
     Attributes:
-        name: of the submission.
-        mean_rank: over cases, regions and figures; 1 would be the best everywhere.
-        interval: of the mean rank, if other cases had been drawn from the same patients.
+        name: the name of the submission.
+        mean_rank: the mean over cases, regions and figures; 1 is the best possible.
+        interval: the bootstrap interval of the mean rank over draws of cases.
     """
 
     name: str
@@ -46,17 +46,17 @@ def rank_submissions(
     level: float = 0.95,
     seed: int = 0,
 ) -> list[RankedSubmission]:
-    """Rank submissions for every case, class or region, and figure; equal ones share the best of their ranks.
+    """Return submissions ranked for every case, class or region, and figure; equal ones share the best of their ranks.
 
     Args:
         summaries: name of the submission -> its summary; two or more, of the same cases.
-        ranked: figure -> which values win, as metrics say.
-        samples: how often cases are drawn for the intervals.
-        level: what the intervals cover.
-        seed: of the draws.
+        ranked: figure -> its better values, from the metrics.
+        samples: the number of draws of cases for the intervals.
+        level: the share of draws within the intervals, such as 0.95.
+        seed: the seed of the draws.
 
     Returns:
-        the submissions, best first.
+        The submissions, best first.
 
     Raises:
         NnplugError: there are fewer than two submissions.
@@ -77,7 +77,7 @@ def rank_submissions(
 
 
 def _scores(summary: Summary) -> Scores:
-    """Cases by the name of their reference: predictions of all submissions may lie in folders of any name."""
+    """Return the figures by the name of the reference file, which is equal for all submissions."""
     return {Path(case["reference_file"]).name: case["metrics"] for case in summary["metric_per_case"]}
 
 
@@ -91,7 +91,7 @@ def _differences(scores: Mapping[str, Scores], ranked: Mapping[str, Better]) -> 
 
 
 def _case_ranks(scores: Mapping[str, Scores], ranked: Mapping[str, Better]) -> npt.NDArray[np.float64]:
-    """(submissions, cases): the mean of a case's ranks over regions and figures."""
+    """Return (submissions, cases) float64: the mean rank of a case over regions and figures."""
     first = next(iter(scores.values()))
     ranks = []
     for case, keys in first.items():

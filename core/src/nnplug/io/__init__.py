@@ -1,1 +1,1 @@
-"""Read images and label maps from files into arrays, and write them back."""
+"""Read images and label maps from files into arrays, and write them."""

@@ -1,4 +1,4 @@
-"""The relation of a prepared array to its image."""
+"""The relation of a preprocessed array to its image."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from nnplug.runtime.records import Record
 
 
 class CropInfo(Record, frozen=True, kw_only=True):
-    """Enough to take a prediction back: undo the resampling, the crop and the transposition.
+    """The relation of a preprocessed array to its image: everything to undo resampling, crop and transposition.
 
     Attributes:
         original_shape: (z, y, x) of the image as read, voxels.
-        original_spacing: (z, y, x) as read, mm.
-        transpose_forward: the order in which preprocessing took the axes.
-        bounding_box: start and stop per transposed axis of the crop to nonzero.
-        shape: of the prepared array, transposed, voxels.
-        spacing: of the prepared array, transposed, mm.
+        original_spacing: (z, y, x) of the image as read, mm.
+        transpose_forward: axis i of the preprocessed array is axis `transpose_forward[i]` of the image.
+        bounding_box: start and stop per transposed axis of the crop to the nonzero region, voxels.
+        shape: of the preprocessed array, transposed axes, voxels.
+        spacing: of the preprocessed array, transposed axes, mm.
     """
 
     original_shape: tuple[int, int, int]
@@ -26,18 +26,18 @@ class CropInfo(Record, frozen=True, kw_only=True):
 
     @property
     def transposed_shape(self) -> tuple[int, int, int]:
-        """The original shape in the transposed order."""
+        """The original shape with transposed axes, voxels."""
         a, b, c = (self.original_shape[axis] for axis in self.transpose_forward)
         return a, b, c
 
     @property
     def transposed_spacing(self) -> tuple[float, float, float]:
-        """The original spacing in the transposed order, mm."""
+        """The original spacing with transposed axes, mm."""
         a, b, c = (self.original_spacing[axis] for axis in self.transpose_forward)
         return a, b, c
 
     @property
     def cropped_shape(self) -> tuple[int, int, int]:
-        """The shape after transposing and cropping, before resampling."""
+        """The shape after transposition and crop, before resampling, voxels."""
         a, b, c = (stop - start for start, stop in self.bounding_box)
         return a, b, c

@@ -1,7 +1,7 @@
-"""Image and label files: arrays, geometry, and writing label maps that lie exactly on their image.
+"""Read image and label files with their geometry, and write label maps on the exact grid of their image.
 
-Arrays are (z, y, x) as SimpleITK gives them, 2D images (1, y, x). Spacings follow nnU-Net's readers, because plans
-depend on them: `Geometry` tells which file has which.
+Arrays are (z, y, x) as in SimpleITK; 2D images are (1, y, x). Spacings follow nnU-Net's readers, because plans depend
+on them: `Geometry` lists the rules.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Geometry:
 
     Attributes:
         shape: (z, y, x) in voxels; z is 1 for 2D images.
-        spacing: (z, y, x) in mm as planning sees it. The first is 999 times the larger of the other two for 2D
-            files; png, bmp and 2D tif have (999, 1, 1); 3D tif has (1, 1, 1) or the `spacing` of CASE.json beside it.
-        file_spacing: (x, y) or (x, y, z) in mm as in the file; its length is the number of spatial axes.
-        origin: of the first voxel's centre, (x, y[, z]) in mm.
-        direction: cosines of the axes, row by row.
+        spacing: (z, y, x) in mm, for planning. For 2D files z is 999 times the larger of the other two. png, bmp and
+            2D tif have (999, 1, 1). 3D tif has the `spacing` of CASE.json in its folder, or else (1, 1, 1).
+        file_spacing: (x, y) or (x, y, z) in mm, as in the file; its length is the number of spatial axes.
+        origin: the centre of the first voxel, (x, y[, z]) in mm.
+        direction: direction cosines of the axes, row by row.
     """
 
     shape: tuple[int, int, int]
@@ -52,13 +52,13 @@ class Geometry:
 
     @property
     def dimensions(self) -> int:
-        """Spatial axes of the file: 2 or 3."""
+        """The number of spatial axes of the file: 2 or 3."""
         return len(self.file_spacing)
 
 
 @dataclass(frozen=True)
 class Image:
-    """The channels of a case: (C, z, y, x) float32 in the file's own units."""
+    """The channels of a case: (C, z, y, x) float32, in the units of the file."""
 
     array: npt.NDArray[np.float32]
     geometry: Geometry
@@ -66,22 +66,24 @@ class Image:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """Label values: (z, y, x) int16."""
+    """A label map: (z, y, x) int16."""
 
     array: npt.NDArray[np.int16]
     geometry: Geometry
 
 
 def same_spacing(a: Geometry, b: Geometry) -> bool:
-    """Return whether two spacings agree up to rounding, 1e-4 of their size."""
+    """Return whether two spacings are equal up to rounding (relative tolerance 1e-4)."""
     return bool(np.allclose(a.spacing, b.spacing, rtol=SPACING_TOLERANCE, atol=0))
 
 
 def read_image(paths: Sequence[Path]) -> Image:
-    """Read a case: one file per channel, or files that hold several (4D, vector or RGB pixels; alpha counts).
+    """Return the image of a case, read from one file per channel or from files with several channels.
+
+    Files with several channels are 4D, or have vector or RGB pixels; alpha is a channel too.
 
     Raises:
-        InvalidFile: a file is missing, truncated or no image, or two files differ in shape or spacing.
+        InvalidFile: a file is missing, truncated or not an image, or two files differ in shape or spacing.
     """
     channels = [read_voxels(path) for path in paths]
     for (first, second), (a, b) in zip(pairwise(paths), pairwise(g for _, g in channels), strict=True):
@@ -96,10 +98,10 @@ def read_image(paths: Sequence[Path]) -> Image:
 
 
 def read_label(path: Path) -> LabelMap:
-    """Read a label map.
+    """Return the label map in a file.
 
     Raises:
-        InvalidFile: as `read_image`; the file has several channels; or a value is no whole number.
+        InvalidFile: as in `read_image`; the file has several channels; or a value is not an integer that int16 holds.
     """
     array, geometry = read_voxels(path)
     if len(array) != 1:
@@ -113,10 +115,10 @@ def read_label(path: Path) -> LabelMap:
 
 
 def read_geometry(path: Path) -> Geometry:
-    """Read the header alone.
+    """Return the geometry of an image file; only its header is read.
 
     Raises:
-        InvalidFile: the file is missing or no image.
+        InvalidFile: the file is missing, truncated or not an image.
     """
     return _geometry(path, _open(path))
 
@@ -125,12 +127,13 @@ def write_label(path: Path, array: npt.NDArray[np.integer[Any]], geometry: Geome
     """Write a label map atomically in the smallest unsigned integer type, with the geometry of its image.
 
     Args:
-        path: the ending decides the format.
-        array: (z, y, x), from 0.
-        geometry: of the image; 2D geometries write 2D files.
+        path: the file; its ending selects the format.
+        array: (z, y, x), any integer dtype, values from 0 on.
+        geometry: the geometry of the image; a 2D geometry gives a 2D file.
 
     Raises:
-        NnplugError: the disk is full, the place cannot be written, or the format cannot hold the values.
+        NnplugError: the disk is full, the folder cannot be written, or the format cannot hold the values.
+        ValueError: the shapes of array and geometry differ.
     """
     if array.shape != geometry.shape:
         raise ValueError(f"{path}: label map has shape {array.shape}, its image {geometry.shape}")
@@ -142,10 +145,10 @@ def write_label(path: Path, array: npt.NDArray[np.integer[Any]], geometry: Geome
 
 
 def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None:
-    """Write one channel (z, y, x) atomically, in the type of the array.
+    """Write one channel (z, y, x) atomically, in the dtype of the array.
 
     Raises:
-        NnplugError: the disk is full, or the place cannot be written.
+        NnplugError: the disk is full, or the folder cannot be written.
     """
     image = sitk.GetImageFromArray(np.ascontiguousarray(array if geometry.dimensions == 3 else array[0]))
     image.SetSpacing(geometry.file_spacing)
@@ -156,18 +159,19 @@ def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None
 
 
 def write_sidecar(path: Path, geometry: Geometry) -> None:
-    """Write CASE.json with the spacing beside CASE.tif where it is 3D: the format itself has none."""
+    """Write the spacing of a 3D CASE.tif to CASE.json in its folder, because TIFF files have no spacing."""
     if path.name.lower().endswith(TIFF) and geometry.dimensions == 3:
         write_json(path.with_suffix(".json"), {"spacing": list(geometry.spacing)})
 
 
 def _write(image: sitk.Image, path: Path) -> None:
-    # A .mhd names its data file, which renaming would break; with the data inside it is valid too.
+    # A .mhd file names a separate data file, and its name would be wrong after renaming. With the data inside (.mha)
+    # the file is valid under either ending.
     target = path.with_suffix(".mha") if path.suffix == ".mhd" else path
     try:
         sitk.WriteImage(image, str(target), useCompression=True)
         if not is_intact(target):
-            raise OSError(errno.ENOSPC, "the file came out incomplete")
+            raise OSError(errno.ENOSPC, "the written file is incomplete")
         target.replace(path)
     except RuntimeError as error:
         raise OSError(errno.EIO, "SimpleITK could not write it") from error
@@ -177,7 +181,7 @@ def _write(image: sitk.Image, path: Path) -> None:
 
 
 def _open(path: Path) -> sitk.ImageFileReader:
-    """The file's header, in a reader that `Execute` makes read the voxels."""
+    """Return a reader that has read the header of a file; its `Execute` reads the voxels."""
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -194,17 +198,17 @@ def _open(path: Path) -> sitk.ImageFileReader:
 
 
 def read_voxels(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
-    """Read one file: its channels (C, z, y, x) in the file's own type, and where they lie.
+    """Return the channels (C, z, y, x) of one file, in the dtype of the file, and their geometry.
 
     Raises:
-        InvalidFile: the file is missing, truncated or no image.
+        InvalidFile: the file is missing, truncated or not an image.
     """
     plain = _read_plain(path)
     return _read_by_itk(path) if plain is None else plain
 
 
 def _read_plain(path: Path) -> tuple[npt.NDArray[Any], Geometry] | None:
-    """As `read_voxels`, without ITK's slow way to the voxels; None where it has to read, or to say what is wrong."""
+    """Return as `read_voxels` does, faster than ITK; None if ITK must read the file or name its fault."""
     try:
         voxels, stat = read_plain(path), path.stat()
     except OSError:
@@ -215,7 +219,7 @@ def _read_plain(path: Path) -> tuple[npt.NDArray[Any], Geometry] | None:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _geometry_of_nifti(path: Path, _size: int, _changed: int) -> Geometry | None:
-    """Return the geometry of a complete file, None where ITK refuses it; each version of a file is read once."""
+    """Return the geometry of a complete file, or None if ITK refuses it. Each version of a file is read once."""
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -241,7 +245,7 @@ def _read_by_itk(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
 
 
 def _is_gray_bmp(path: Path) -> bool:
-    """Return whether the palette of an 8-bit BMP holds shades of gray, which ITK reads as three channels."""
+    """Return whether a file is an 8-bit BMP with a palette of gray shades, which ITK reads as three channels."""
     if path.suffix.lower() != ".bmp":
         return False
     with path.open("rb") as file:
@@ -276,7 +280,7 @@ def _geometry(path: Path, header: sitk.ImageFileReader) -> Geometry:
 
 
 def _planning_spacing(path: Path, spacing: tuple[float, ...]) -> tuple[float, float, float]:
-    """(z, y, x) by the rules of nnU-Net's readers; see `Geometry`."""
+    """Return the spacing (z, y, x) in mm by the rules of nnU-Net's readers; see `Geometry`."""
     if path.name.lower().endswith(WITHOUT_SPACING):
         return _sidecar_spacing(path) if len(spacing) == 3 else (999.0, 1.0, 1.0)
     x, y = spacing[:2]

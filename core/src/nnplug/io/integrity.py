@@ -1,7 +1,7 @@
-"""Check what ITK ignores: truncated image files, and voxels that are no numbers.
+"""Find faults that ITK ignores: truncated image files, and voxels that are NaN or infinite.
 
-ITK gives a truncated NIfTI, BMP or multi-page TIFF as an image with zeros or slices missing, and leaves one behind on
-a full disk, both without an error; the other formats it checks itself. NaN in a NIfTI it gives as 0.
+ITK reads a truncated NIfTI, BMP or multi-page TIFF without an error, with zeros or without slices. On a full disk it
+writes truncated files without an error. The other formats it checks itself. It reads NaN in a NIfTI file as 0.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PNG_END = b"IEND\xaeB`\x82"
 
 
 def is_intact(path: Path) -> bool:
-    """Return whether the file has the size that its header states, and the right checksum where it has one.
+    """Return whether a file has the size in its header, and the right checksum if it has one.
 
     Raises:
         OSError: the file cannot be opened.
@@ -33,11 +33,14 @@ def is_intact(path: Path) -> bool:
 
 
 def count_nonfinite(array: npt.NDArray[Any], path: Path | None = None) -> int:
-    """Return how many voxels are NaN or infinite.
+    """Return the number of voxels that are NaN or infinite.
 
     Args:
-        array: the voxels, of any shape.
-        path: the intact file that they were read from, which is looked into where it is NIfTI: ITK gives NaN as 0.
+        array: the voxels, any shape and dtype.
+        path: the intact file of the array. If it is NIfTI, its bytes are counted, because ITK reads NaN as 0.
+
+    Raises:
+        OSError: the file cannot be opened.
     """
     in_file = nifti.scan(path).nonfinite if path is not None and nifti.is_nifti(path) else 0
     return in_file or int(np.count_nonzero(~np.isfinite(array)))
@@ -63,7 +66,7 @@ def _tiff(path: Path) -> bool:
 
 
 def _tiff_pages(file: BinaryIO) -> Iterator[int]:
-    """Follow the chain of page directories to its end; reading beyond the file's end is a `struct.error`."""
+    """Yield the offset of each page directory in bytes; raise `struct.error` if the chain leaves the file."""
     start = file.read(16)
     order = "<" if start[:2] == b"II" else ">"
     big = struct.unpack_from(f"{order}2xH", start)[0] == 43

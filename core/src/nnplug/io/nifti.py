@@ -1,7 +1,7 @@
-"""The voxels of plain NIfTI files, read in one pass; what is not plain is left to ITK.
+"""Read the voxels of plain NIfTI files in one pass. All other files are left to ITK.
 
-ITK takes 5 ms and more for a file that is decompressed in one, opens it several times, gives NaN as 0 and says nothing
-when voxels are missing. Where voxels lie in the world is always ITK's to say: its rules are nnU-Net's.
+ITK takes 5 ms and more for a file whose decompression takes 1 ms: it opens the file several times. It also reads NaN as
+0, and gives no error when voxels are missing. The geometry always comes from ITK, as in nnU-Net.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from nnplug.io.recent_arrays import RecentArrays
 
 ENDINGS = (".nii.gz", ".nii")
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, struct.error)
-"""What reading a damaged file raises."""
+"""The errors that a damaged file raises."""
 
 _CHUNK = 1 << 20
 _HEADER = 540
-"""Bytes of a NIfTI-2 header; one of NIfTI-1 has 348."""
+"""Bytes of a NIfTI-2 header; a NIfTI-1 header has 348."""
 
 _REMEMBERED = 100_000
-"""Files whose scan is kept, a few hundred bytes each."""
+"""The number of files whose scan is kept, a few hundred bytes each."""
 
 _RECENT = RecentArrays(room=100_000_000)
 
@@ -42,11 +42,11 @@ class Header(NamedTuple):
     """The layout of voxels in the file.
 
     Attributes:
-        offset: where they begin, in bytes.
-        size: where they end.
-        shape: (z, y, x), or what else the file has, slowest axis first.
-        dtype: of a voxel, None for types that are left to ITK.
-        is_scaled: whether values are to be multiplied or shifted.
+        offset: the first byte of the voxels.
+        size: the size in bytes of header and voxels.
+        shape: (z, y, x), or the axes that the file has, slowest first.
+        dtype: of a voxel; None for types that are left to ITK.
+        is_scaled: whether the header has a factor or an offset for the values.
     """
 
     offset: int
@@ -57,8 +57,12 @@ class Header(NamedTuple):
 
     @classmethod
     def parse(cls, start: bytes) -> Self:
-        """Read the beginning of a file; raises `struct.error` where it is too short."""
-        order = "<" if start[:1] in (b"\x5c", b"\x1c") else ">"  # the header's own size, 348 or 540, comes first
+        """Return the header in the first bytes of a file.
+
+        Raises:
+            struct.error: there are too few bytes.
+        """
+        order = "<" if start[:1] in (b"\x5c", b"\x1c") else ">"  # the first field is the header's size, 348 or 540
         if struct.unpack_from(f"{order}i", start)[0] == _HEADER:
             kind, bits, *dim = struct.unpack_from(f"{order}2h8q", start, 12)
             (offset,) = struct.unpack_from(f"{order}q", start, 168)
@@ -79,18 +83,18 @@ class Header(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """The result of reading a file once: whether all voxels are there, and how many are NaN or infinite."""
+    """The result of a scan: whether all voxels are there, and the number of NaN or infinite voxels."""
 
     is_whole: bool
     nonfinite: int
 
 
 _WHOLE = Scan(is_whole=True, nonfinite=0)
-"""What a scan tells of a file that `read_plain` reads."""
+"""The scan of every file that `read_plain` reads."""
 
 
 class _Version(NamedTuple):
-    """A file as it is now."""
+    """The path, size and time of change of a file."""
 
     path: Path
     size: int
@@ -103,13 +107,13 @@ def is_nifti(path: Path) -> bool:
 
 
 def read_plain(path: Path) -> npt.NDArray[Any] | None:
-    """The voxels as they lie in the file, slowest axis first, in its own type and native byte order; not to be changed.
+    """Return the voxels of a file, slowest axis first, in its dtype and native byte order. Do not change the array.
 
-    Those of small files are remembered: verification, fingerprint and each configuration read the same ones in turn.
+    Arrays of small files are kept, because verification, fingerprint and each configuration read the same files.
 
     Returns:
-        None where ITK has to read: other formats, scaled values, rare types, files that are damaged or hold what is
-        no number, which `scan` tells about.
+        None if ITK must read the file: other formats, scaled values, rare dtypes, damaged files, and files with NaN or
+        infinity (see `scan`).
 
     Raises:
         OSError: the file cannot be opened.
@@ -142,11 +146,11 @@ def _read(path: Path) -> npt.NDArray[Any] | None:
 
 
 def scan(path: Path) -> Scan:
-    """The scan of a NIfTI file as it is now; each version of a file is read once for it.
+    """Return the scan of a NIfTI file. Each version of a file is scanned once.
 
     Raises:
         OSError: the file cannot be opened.
-        EOFError, zlib.error, gzip.BadGzipFile, struct.error: it is damaged.
+        EOFError, zlib.error, gzip.BadGzipFile, struct.error: the file is damaged.
     """
     version = _version(path)
     return _WHOLE if _RECENT.find(version) is not None else _scanned(*version)
@@ -177,7 +181,7 @@ def _chunks(file: gzip.GzipFile | BufferedReader) -> Iterator[bytes]:
 
 
 def _nonfinite(data: bytes, dtype: np.dtype[Any]) -> tuple[int, bytes]:
-    """Count the numbers of type `dtype` in `data` that are not finite; return the bytes of an incomplete last one."""
+    """Return the count of numbers in `data` that are not finite, and the bytes of an incomplete last number."""
     whole = len(data) // dtype.itemsize
     voxels = np.frombuffer(data, dtype, whole)
     return int(np.count_nonzero(~np.isfinite(voxels))), data[whole * dtype.itemsize :]

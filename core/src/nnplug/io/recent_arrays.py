@@ -1,4 +1,4 @@
-"""Arrays that were made last, as far as they are small."""
+"""A cache of small arrays."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_SHARE = 64  # an array larger than this part of the room would drive out too many others
+_SHARE = 64  # an array of more than 1/64 of the room would remove too many others
 
 
 class RecentArrays:
-    """Holds arrays by key and forgets those that were used longest ago. Safe for threads."""
+    """A cache of arrays by key, which drops the least recently used ones. Threads can share it."""
 
     def __init__(self, room: int) -> None:
-        """`room` is the bytes that all arrays may take together; one may take a 64th of it."""
+        """Create an empty cache for at most `room` bytes; a single array may take 1/64 of them."""
         self._room, self._taken = room, 0
         self._arrays: OrderedDict[Hashable, npt.NDArray[Any]] = OrderedDict()
         self._lock = Lock()
 
     def find(self, key: Hashable) -> npt.NDArray[Any] | None:
-        """The array of a key, None where there is none."""
+        """Return the array of a key, or None if there is none."""
         with self._lock:
             if key in self._arrays:
                 self._arrays.move_to_end(key)
             return self._arrays.get(key)
 
     def keep(self, key: Hashable, array: npt.NDArray[Any]) -> None:
-        """Hold an array if it is small; from now on nobody may change it."""
+        """Store an array if it is small, and make it read-only."""
         if array.nbytes * _SHARE > self._room:
             return
         array.flags.writeable = False

@@ -1,1 +1,1 @@
-"""Pure array functions: no files, no globals, nothing of nnplug but its errors."""
+"""Pure array functions. They use no files and no globals, and import only the errors of nnplug."""

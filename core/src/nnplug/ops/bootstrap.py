@@ -15,10 +15,10 @@ _AT_ONCE = 2**22
 
 
 def mean_score(scores: Scores) -> float:
-    """Return the mean over classes of the mean over cases, as summaries have it.
+    """Return the mean over classes of the mean over cases, as in `summary.json`.
 
     Args:
-        scores: (cases, classes); NaN, where a class is neither in the reference nor predicted, counts for nothing.
+        scores: (cases, classes). NaN (a class is neither in the reference nor in the prediction) is left out.
     """
     return float(_means(scores.T))
 
@@ -28,18 +28,19 @@ def paired_interval(
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of `mean_score(a) - mean_score(b)`.
 
-    Cases are drawn with replacement, the same for both: what makes a case easy or hard cancels out.
+    Cases are drawn with replacement. Each draw takes the same cases of both methods, so that the difficulty of a case
+    cancels out.
 
     Args:
         a: (cases, classes), NaN as in `mean_score`.
-        b: of the same cases and classes.
-        samples: how often as many cases are drawn as there are.
-        level: the share of differences that lies in the interval.
-        seed: of the draws.
+        b: (cases, classes), the same cases and classes as `a`.
+        samples: the number of draws. Each draws as many cases as there are.
+        level: the share of differences that lies in the interval, such as 0.95.
+        seed: the seed of the draws.
 
     Returns:
-        Lower and upper end, over the draws that have scores. Both are the difference itself where there is only one
-        case, and NaN where a or b has no scores.
+        The lower and the upper end. Draws without any score are left out. With a single case both ends are the
+        difference itself; if a or b has no scores, both ends are NaN.
     """
     difference = mean_score(a) - mean_score(b)
     if len(a) < 2 or np.isnan(difference):
@@ -56,7 +57,7 @@ def paired_interval(
         rng=seed,
     ).bootstrap_distribution
     tail = (1 - level) / 2
-    low, high = np.nanquantile(drawn, [tail, 1 - tail])  # scipy's own interval is NaN where one draw is
+    low, high = np.nanquantile(drawn, [tail, 1 - tail])  # scipy's own interval is NaN if a single draw is
     return float(low), float(high)
 
 
@@ -70,7 +71,7 @@ def _means(scores: Scores) -> Scores:
 
 
 def _mean(values: Scores, axis: int) -> Scores:
-    """Return numpy's nanmean, without its warning where there is nothing but NaN."""
+    """Return numpy's nanmean, without its warning when all values are NaN."""
     there = ~np.isnan(values)
     sums, counts = np.where(there, values, 0).sum(axis), there.sum(axis)
     means: Scores = np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)

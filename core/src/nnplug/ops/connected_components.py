@@ -10,13 +10,13 @@ Mask = npt.NDArray[np.bool_]
 
 
 def largest_component(mask: Mask) -> Mask:
-    """The largest connected component, or all of that size on a tie.
+    """Return the largest connected component of a mask; on a tie, all components of that size.
 
     Args:
-        mask: any number of axes; voxels that share a corner are connected (8 neighbours in 2D, 26 in 3D).
+        mask: bool, any number of axes. Voxels that share a corner are connected (8 neighbours in 2D, 26 in 3D).
 
     Returns:
-        A mask of the same shape; the argument stays as it is.
+        A new mask of the same shape; the argument is not changed.
     """
     largest = np.zeros_like(mask)
     if not mask.any():

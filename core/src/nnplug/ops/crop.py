@@ -1,4 +1,4 @@
-"""The nonzero region of an image, to which every case is cropped."""
+"""The nonzero region of an image. Preprocessing crops every case to it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
 def nonzero_mask(image: npt.NDArray[Any]) -> Mask:
-    """Voxels where any channel is not 0, with enclosed holes filled in 3D.
+    """Return the mask of voxels where any channel is not 0, with enclosed holes filled in 3D.
 
     Args:
-        image: (C, z, y, x).
+        image: (C, z, y, x), any dtype.
 
     Returns:
-        (z, y, x). In a single slice nothing is enclosed, so no hole is filled.
+        (z, y, x) bool. In an image of one slice no hole is filled, since nothing is enclosed in 3D.
     """
     mask: Mask = image[0] != 0
     for channel in image[1:]:
@@ -30,13 +30,16 @@ def nonzero_mask(image: npt.NDArray[Any]) -> Mask:
 
 
 def bounding_box(mask: Mask) -> Box:
-    """Start and stop per axis of the smallest box around the true voxels; the whole array where none is true."""
+    """Return start and stop per axis of the smallest box around the true voxels of a (z, y, x) mask.
+
+    If no voxel is true, the box is the whole array.
+    """
     a, b, c = (_extent(np.any(mask, axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
     return a, b, c
 
 
 def slices(box: Box) -> tuple[slice, slice, slice]:
-    """The box as an index of a (z, y, x) array."""
+    """Return the box as an index of a (z, y, x) array."""
     a, b, c = (slice(start, stop) for start, stop in box)
     return a, b, c
 
@@ -47,7 +50,7 @@ def _extent(occupied: Mask) -> tuple[int, int]:
 
 
 def _holes(mask: Mask) -> Mask:
-    """Background that is not connected, through faces of voxels, to the border of the array."""
+    """Return the background that is not connected, through faces of voxels, to the border of the array."""
     parts, count = ndimage.label(~mask)
     hole = np.ones(count + 1, np.bool_)
     hole[0] = False

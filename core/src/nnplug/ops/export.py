@@ -1,8 +1,8 @@
-"""From logits on the network's grid to a label map on the image's, slice by slice.
+"""Turn logits on the network's grid into a label map on the image's grid, slice by slice.
 
-Full-resolution logits or probabilities of all classes never exist at once: linear interpolation goes through the first
-axis with two slices in hand. Numbers are those of nnU-Net, which resizes each class's volume with scikit-image
-(order 1, edge values continued): sample i of the new grid lies at (i + 0.5) * old / new - 0.5 of the old one.
+Full-resolution logits or probabilities of all classes never exist at once: linear interpolation along the first axis
+holds two slices at a time. The numbers equal those of nnU-Net, which resizes the volume of each class with scikit-image
+(order 1, edge values continued): sample i of the new grid lies at (i + 0.5) * old / new - 0.5 of the old grid.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ def label_map(
     axis: int | None = None,
     regions_class_order: Sequence[int] | None = None,
 ) -> npt.NDArray[np.integer[Any]]:
-    """Resample logits and take each voxel's label.
+    """Resample logits and return the label of each voxel.
 
     Args:
         logits: (K, z, y, x) float32, on any device.
-        shape: wanted (z, y, x).
-        axis: slices across this axis are resampled one by one, and the nearest slice is taken; None for linear
-            interpolation along all axes. See `nnplug.ops.resample.separated_axis`.
+        shape: (z, y, x) of the result.
+        axis: the axis across which slices are resampled one by one; along it the nearest slice is taken. None for
+            linear interpolation along all axes. See `nnplug.ops.resample.separated_axis`.
         regions_class_order: as in `decode`.
 
     Returns:
-        (z, y, x) uint8, or int16 where values are above 255.
+        (z, y, x) uint8, or int16 if values are above 255.
     """
     return streamed_label_map(
         _planes(logits), logits.shape[1], shape, axis=axis, regions_class_order=regions_class_order
@@ -54,14 +54,17 @@ def streamed_label_map(
     axis: int | None = None,
     regions_class_order: Sequence[int] | None = None,
 ) -> npt.NDArray[np.integer[Any]]:
-    """As `label_map`, of logits that come plane by plane and are nowhere in memory as a whole.
+    """Return the label map as `label_map` does, from logits that arrive plane by plane and are never whole in memory.
 
     Args:
-        planes: (K, y, x) float32 in order along the first axis, each valid until the next is asked for.
-        count: how many there are.
+        planes: (K, y, x) float32, in order along the first axis. Each is valid until the next one is read.
+        count: the number of planes.
         shape: as in `label_map`.
         axis: as in `label_map`.
         regions_class_order: as in `decode`.
+
+    Returns:
+        (z, y, x) uint8, or int16 if values are above 255.
     """
     labels: npt.NDArray[np.integer[Any]] | None = None
     for z, plane in enumerate(resampled_planes(planes, count, shape, axis)):
@@ -75,16 +78,16 @@ def streamed_label_map(
 def probabilities(
     logits: torch.Tensor, shape: Shape, *, axis: int | None = None, regions: bool = False
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Resample logits and give the probability of one class or region after the other.
+    """Resample logits and yield the probability of one class or region after the other.
 
     Args:
         logits: (K, z, y, x) float32, on any device.
-        shape: wanted (z, y, x).
+        shape: (z, y, x) of the result.
         axis: as in `label_map`.
         regions: whether outputs are independent (sigmoid) rather than exclusive (softmax).
 
     Yields:
-        K times (z, y, x) float32. Two such arrays are held at once, whatever K.
+        K arrays (z, y, x) float32. Two such arrays are held at once, for any K.
     """
     normalizer = None
     if not regions:
@@ -100,11 +103,11 @@ def probabilities(
 
 
 def resampled_slices(logits: torch.Tensor, shape: Shape, axis: int | None) -> Iterator[torch.Tensor]:
-    """The slices of resampled logits along the first axis, each (K, y, x) and valid until the next is asked for.
+    """Yield the slices (K, y, x) of resampled logits along the first axis. Each is valid until the next one is read.
 
     Args:
         logits: (K, z, y, x) float32.
-        shape: wanted (z, y, x).
+        shape: (z, y, x) of the result.
         axis: as in `label_map`.
     """
     return resampled_planes(_planes(logits), logits.shape[1], shape, axis)
@@ -113,7 +116,7 @@ def resampled_slices(logits: torch.Tensor, shape: Shape, axis: int | None) -> It
 def resampled_planes(
     planes: Iterable[torch.Tensor], count: int, shape: Shape, axis: int | None
 ) -> Iterator[torch.Tensor]:
-    """As `resampled_slices`, of planes as `streamed_label_map` takes them."""
+    """Yield slices as `resampled_slices` does, from planes as in `streamed_label_map`."""
     source = enumerate(planes)
     in_plane: dict[int, torch.Tensor] = {}
     blend: torch.Tensor | None = None
@@ -133,16 +136,16 @@ def resampled_planes(
 def probability_planes(
     logits: torch.Tensor, shape: Shape, *, axis: int | None = None, regions: bool = False
 ) -> Iterator[torch.Tensor]:
-    """Resample logits and give the probabilities of all classes or regions, slice by slice along the first axis.
+    """Resample logits and yield the probabilities of all classes or regions, slice by slice along the first axis.
 
     Args:
         logits: (K, z, y, x) float32, on any device.
-        shape: wanted (z, y, x).
+        shape: (z, y, x) of the result.
         axis: as in `label_map`.
         regions: as in `probabilities`.
 
     Yields:
-        z times (K, y, x) float32.
+        (K, y, x) float32, once per slice.
     """
     for plane in resampled_slices(logits, shape, axis):
         yield plane.sigmoid() if regions else plane.softmax(0)
@@ -151,16 +154,16 @@ def probability_planes(
 def decode(
     logits: torch.Tensor, regions_class_order: Sequence[int] | None = None, *, threshold: float = 0
 ) -> torch.Tensor:
-    """The label of each voxel.
+    """Return the label of each voxel.
 
     Args:
         logits: (K, ...), finite; or probabilities.
-        regions_class_order: the value painted where a region is above the threshold, later over earlier; None for
-            classes, of which the largest wins, the first among equals.
-        threshold: of regions: 0 for logits, 0.5 for probabilities.
+        regions_class_order: one label value per region. A voxel gets the value of the last region that is above the
+            threshold, and 0 if none is. None for classes: the largest wins; on a tie, the first.
+        threshold: the threshold of regions: 0 for logits, 0.5 for probabilities.
 
     Returns:
-        (...) uint8, or int16 where values are above 255.
+        (...) uint8, or int16 if values are above 255.
     """
     highest = len(logits) if regions_class_order is None else max(regions_class_order)
     dtype = torch.uint8 if highest <= np.iinfo(np.uint8).max else torch.int16
@@ -175,13 +178,13 @@ def decode(
 def restore(
     volume: npt.NDArray[Scalar], shape: Shape, *, bounding_box: Box, transpose: Sequence[int], fill: float = 0
 ) -> npt.NDArray[Scalar]:
-    """Undo preprocessing's crop and transposition.
+    """Return a volume with the crop and the transposition of preprocessing undone.
 
     Args:
-        volume: what lies in the bounding box, axes transposed.
-        shape: of the whole image, axes transposed.
-        bounding_box: start and stop per transposed axis.
-        transpose: the order in which preprocessing took the image's axes.
+        volume: the content of the bounding box, with three transposed axes.
+        shape: the shape of the whole image, with transposed axes.
+        bounding_box: start and stop per transposed axis, voxels.
+        transpose: axis i of the volume is axis `transpose[i]` of the image.
         fill: the value outside the box.
 
     Returns:
@@ -193,7 +196,7 @@ def restore(
 
 
 def _taps(old: int, new: int, *, separated: bool) -> Iterator[tuple[int, int, float]]:
-    """For each new sample the two old ones around it and the weight of the second."""
+    """Yield, for each new sample, the two old samples around it and the weight of the second."""
     if separated:
         yield from ((int(z), int(z), 0.0) for z in nearest(old, new))
         return
@@ -207,7 +210,7 @@ def _planes(logits: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def _resize_plane(plane: torch.Tensor, shape: Sequence[int], axis: int | None) -> torch.Tensor:
-    """Resample (K, y, x) to a new (K, *shape): linear, or nearest along a separated axis y (1) or x (2)."""
+    """Return (K, y, x) resampled to (K, *shape): linear, but nearest along a separated axis y (1) or x (2)."""
     if tuple(plane.shape[1:]) == tuple(shape):
         return plane.clone()
     if axis in (1, 2):
@@ -217,7 +220,10 @@ def _resize_plane(plane: torch.Tensor, shape: Sequence[int], axis: int | None) -
 
 
 def _argmax(logits: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """The first largest class, five times faster than torch.argmax over a first axis: each step is vectorised."""
+    """Return the first of the largest classes.
+
+    Each step is vectorised, which is five times faster than torch.argmax over the first axis.
+    """
     count = len(logits)
     rank = torch.arange(count, 0, -1, dtype=dtype, device=logits.device).view(-1, *[1] * (logits.ndim - 1))
     return count - ((logits == logits.amax(0)) * rank).amax(0)

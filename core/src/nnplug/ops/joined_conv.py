@@ -1,6 +1,7 @@
-"""Convolutions of images that are joined along their channels, as decoders of U-Nets have them.
+"""Convolutions of images that are joined along their channels, as in the decoder of a U-Net.
 
-An accelerator that knows these layers can read the images where they are; without one they are joined.
+Without an accelerator the images are concatenated first. An accelerator that replaces these layers can read the images
+where they are.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ class JoinedConv3d(nn.Conv3d):
     def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
         """Return the convolution (B, out, z, y, x) of images (B, C1, z, y, x), (B, C2, z, y, x), ..
 
-        `in_channels` is the sum of their channels. The list is empty afterwards, so that the memory of images that
-        nothing else needs is free while the convolution computes.
+        `in_channels` is the sum of their channels. The call empties the list, so that the memory of images without
+        another reference is free while the convolution computes.
         """
         return super().forward(_join(images))
 

@@ -1,4 +1,4 @@
-"""Overlap of two label maps, counted once for all classes and regions."""
+"""Overlap of two label maps. Voxels are counted once for all classes and regions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 METRICS = ("Dice", "IoU", "FP", "TP", "FN", "TN", "n_pred", "n_ref")
-"""What `overlap` gives, in nnU-Net's spelling."""
+"""The metrics that `overlap` returns, in nnU-Net's spelling."""
 
 
 def confusion(
@@ -19,16 +19,17 @@ def confusion(
     *,
     ignore: int | None = None,
 ) -> npt.NDArray[np.int64]:
-    """Count voxels by reference and predicted label in one pass.
+    """Return the number of voxels for each pair of reference and predicted label, counted in one pass.
 
     Args:
-        reference: label values, any shape.
+        reference: label values, any shape and any integer dtype.
         prediction: label values, the same shape.
-        values: the label values that have a row and a column of their own, in that order.
+        values: the label values that get a row and a column of their own, in this order.
         ignore: voxels with this reference label are not counted.
 
     Returns:
-        (n + 1, n + 1) counts, rows by reference; the last row and column hold all other label values.
+        (n + 1, n + 1) int64: rows are reference labels, columns predicted labels. The last row and column count all
+        other label values.
     """
     if ignore is not None and (counted := reference != ignore).size and not counted.all():
         reference, prediction = reference[counted], prediction[counted]
@@ -39,15 +40,18 @@ def confusion(
 
 
 def overlap(counts: npt.NDArray[np.int64], values: Sequence[int], region: Sequence[int]) -> dict[str, float | int]:
-    """Metrics of a class or region.
+    """Return the metrics of a class or region.
 
     Args:
-        counts: what `confusion` gave.
-        values: the same as there.
-        region: label values whose union is scored.
+        counts: (n + 1, n + 1), the result of `confusion`.
+        values: the label values that `confusion` got.
+        region: the label values whose union is scored; all are among `values`.
 
     Returns:
-        Metric -> value; Dice and IoU are NaN where the region is neither in the reference nor predicted.
+        Metric -> value. Dice and IoU are NaN if the region is neither in the reference nor in the prediction.
+
+    Raises:
+        ValueError: `region` has a value that is not in `values`.
     """
     inside = [values.index(value) for value in region]
     tp = int(counts[np.ix_(inside, inside)].sum())
@@ -66,11 +70,12 @@ def overlap(counts: npt.NDArray[np.int64], values: Sequence[int], region: Sequen
 
 
 def mean_metrics(rows: Sequence[Mapping[str, float | int]], *, skip_nan: bool) -> dict[str, float]:
-    """The mean of each metric over the rows that have it.
+    """Return the mean of each metric over the rows that have it.
 
     Args:
         rows: metric -> value, for cases or for classes.
-        skip_nan: leave NaN out, as over cases; else one NaN makes the mean NaN, as over classes.
+        skip_nan: whether to leave NaN out (as in the mean over cases). If not, one NaN makes the mean NaN (as in the
+            mean over classes).
     """
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: _mean([row[name] for row in rows if name in row], skip_nan=skip_nan) for name in names}
@@ -83,7 +88,7 @@ def _mean(values: Sequence[float | int], *, skip_nan: bool) -> float:
 
 
 def _indices(labels: npt.NDArray[np.integer[Any]], values: Sequence[int]) -> npt.NDArray[np.intp]:
-    """The place of each label value in `values`, len(values) for values that are not there."""
+    """Return the index of each label value in `values`; len(values) for other label values."""
     lowest, highest = min(*values, int(labels.min(initial=0))), max(*values, int(labels.max(initial=0)))
     table = np.full(highest - lowest + 1, len(values), np.intp)
     table[np.asarray(values) - lowest] = np.arange(len(values))

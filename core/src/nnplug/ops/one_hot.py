@@ -8,26 +8,26 @@ import torch
 
 
 def one_hot(label_map: torch.Tensor, values: Sequence[int], *, dim: int = 0) -> torch.Tensor:
-    """A channel per value: 1 where the label map has it, else 0; other values are in no channel.
+    """Return one channel per value: 1 where the label map has the value, else 0.
 
     Args:
-        label_map: of any shape and type.
-        values: in the order of the channels.
-        dim: where the new axis goes.
+        label_map: any shape and dtype. Label values that are not in `values` are 0 in all channels.
+        values: one label value per channel, in the order of the channels.
+        dim: the position of the new axis.
 
     Returns:
-        float32 of the label map's shape with an axis of `len(values)` more.
+        float32, the shape of the label map with a new axis of length `len(values)`.
     """
     return torch.stack([label_map == value for value in values], dim).float()
 
 
 def expand_last_channel(batch: torch.Tensor, values: Sequence[int]) -> torch.Tensor:
-    """Put a one-hot channel per value in the place of the last channel, a label map.
+    """Replace the last channel, a label map, by one one-hot channel per value.
 
-    A whole image keeps its label map as a single channel this way, and only windows of it are expanded.
+    So a whole image keeps its label map as a single channel, and only windows of it are expanded.
 
     Args:
-        batch: (B, C + 1, *size).
+        batch: (B, C + 1, *size), any dtype.
         values: as in `one_hot`.
 
     Returns:

@@ -1,12 +1,13 @@
-"""Resampling to another grid, as nnU-Net does it, by linear operators along one axis at a time.
+"""Resample to another grid with nnU-Net's results, by one linear operator per axis.
 
 Spline interpolation on a regular grid is separable: along each axis, prefilter, boundary and evaluation together are
-one matrix, and scipy's response to unit impulses is that matrix. Far from its diagonal it is zero in single precision,
-so that blocks of rows meet narrow bands of columns, and the work is a few small matrix products. On 120 x 512 x 512
--> 240 x 400 x 400, cubic, this is 50 times faster than `skimage.transform.resize`, and 22 times on a machine whose
-cores are busy otherwise (`bench/rows/resample.py`).
+one matrix. scipy's response to unit impulses is that matrix. Far from its diagonal it is zero in single precision, so
+that a block of rows needs only a narrow band of columns, and the work is a few small matrix products. On
+120 x 512 x 512 -> 240 x 400 x 400, cubic, this is 50 times faster than `skimage.transform.resize`, and 22 times faster
+on a machine whose cores are busy (`bench/rows/resample.py`).
 
-Sample i of the new grid lies at (i + 0.5) * old / new - 0.5 of the old one; beyond the border its value is continued.
+Sample i of the new grid lies at (i + 0.5) * old / new - 0.5 of the old grid. Beyond the border, the value at the border
+is continued.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Volume = npt.NDArray[Any]
 Integers = TypeVar("Integers", bound=np.integer[Any])
 
 ANISOTROPY = 3.0
-"""From this ratio of spacings on, slices are resampled one by one (nnU-Net's rule)."""
+"""Above this ratio of the coarsest to the finest spacing, slices are resampled one by one (nnU-Net's rule)."""
 
 _BLOCK = 64
 _REACH = 32
@@ -33,25 +34,25 @@ _NEGLIGIBLE = 1e-8
 
 
 def resampled_shape(shape: Sequence[int], spacing: Sequence[float], new_spacing: Sequence[float]) -> Shape:
-    """The shape of the same volume at another spacing: rounded per axis, at least one voxel.
+    """Return the shape of the same volume at another spacing: rounded per axis, at least one voxel.
 
     Args:
         shape: (z, y, x) in voxels.
-        spacing: in mm, per axis.
-        new_spacing: in mm, per axis.
+        spacing: mm per axis (z, y, x).
+        new_spacing: mm per axis (z, y, x).
     """
     z, y, x = (max(1, round(old / new * n)) for old, new, n in zip(spacing, new_spacing, shape, strict=True))
     return z, y, x
 
 
 def separated_axis(spacing: Sequence[float], new_spacing: Sequence[float], *, force: bool | None = None) -> int | None:
-    """The axis across which slices are resampled one by one, None where all axes are treated alike.
+    """Return the axis across which slices are resampled one by one, or None if all axes are treated alike.
 
     Args:
-        spacing: of the image, mm per axis.
-        new_spacing: wanted, mm per axis.
-        force: True or False overrides nnU-Net's rule that one axis must be more than 3 times coarser than the finest,
-            in the image or else in the wanted grid.
+        spacing: of the image, mm per axis (z, y, x).
+        new_spacing: of the result, mm per axis (z, y, x).
+        force: None applies nnU-Net's rule: slices are separate if the coarsest spacing is more than 3 times the finest,
+            in the image or, if not there, in the result. True: always; False: never. Two equally coarse axes give None.
     """
     if force is None:
         anisotropic = [s for s in (spacing, new_spacing) if max(s) / min(s) > ANISOTROPY]
@@ -66,19 +67,19 @@ def separated_axis(spacing: Sequence[float], new_spacing: Sequence[float], *, fo
 def resample_image(
     image: npt.NDArray[np.float32], shape: Shape, *, order: int = 3, axis: int | None = None
 ) -> npt.NDArray[np.float32]:
-    """Resample intensities by splines; no value leaves the range of the input.
+    """Resample intensities by splines. Results are clipped to the range of the input.
 
-    Besides argument and result, at most two arrays as large as one channel are held.
+    Besides the argument and the result, at most two arrays of the size of one channel are held.
 
     Args:
-        image: (C, z, y, x).
-        shape: wanted (z, y, x).
-        order: of the spline, 0 to 5.
-        axis: slices across this axis are resampled one by one, and the nearest slice is taken; None for splines along
-            all axes. See `separated_axis`.
+        image: (C, z, y, x) float32.
+        shape: (z, y, x) of the result.
+        order: the order of the spline, 0 to 5.
+        axis: the axis across which slices are resampled one by one; along it the nearest slice is taken. None for
+            splines along all axes. See `separated_axis`.
 
     Returns:
-        (C, *shape), never the argument itself.
+        (C, *shape) float32, always a new array.
     """
     result = np.empty((len(image), *shape), np.float32)
     for channel, volume in zip(result, image, strict=True):
@@ -94,18 +95,18 @@ def resample_image(
 def resample_label(
     label: npt.NDArray[Integers], shape: Shape, *, order: int = 1, axis: int | None = None
 ) -> npt.NDArray[Integers]:
-    """Resample a label map: each value's indicator is interpolated, the largest wins.
+    """Resample a label map: the indicator of each value is interpolated, and the largest wins.
 
-    An exact tie goes to the value of the nearest voxel if that is among the tied, else to the lowest.
+    On an exact tie the value of the nearest voxel wins if it is among the tied values, else the lowest.
 
     Args:
-        label: (z, y, x) of any integers.
-        shape: wanted (z, y, x).
-        order: of the indicators' interpolation; 0 takes the nearest voxel.
+        label: (z, y, x), any integer dtype.
+        shape: (z, y, x) of the result.
+        order: the order of the spline that interpolates indicators; 0 takes the nearest voxel.
         axis: as in `resample_image`.
 
     Returns:
-        An array of that shape and the same dtype, never the argument itself.
+        An array of shape `shape` and the dtype of `label`, always a new array.
     """
     if axis is not None and label.shape != shape:
         used, back = _nearest_slices(label.shape[axis], shape[axis])
@@ -118,7 +119,7 @@ def resample_label(
 
 
 def nearest(old: int, new: int) -> npt.NDArray[np.intp]:
-    """The index of the old sample nearest to each new one; halves go up."""
+    """Return (new,) indices: the old sample nearest to each new one; halves are rounded up."""
     return np.clip(np.floor(_positions(old, new) + 0.5).astype(np.intp), 0, old - 1)
 
 
@@ -128,7 +129,7 @@ def _positions(old: int, new: int) -> Volume:
 
 
 def _nearest_slices(old: int, new: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """The old slices that are the nearest of any new one, and for each new one its place among them."""
+    """Return the old slices that are nearest to any new slice, and for each new slice its index among them."""
     return np.unique(nearest(old, new), return_inverse=True)
 
 
@@ -142,7 +143,7 @@ def _resample_slices(volume: Volume, result: Volume, order: int, axis: int) -> N
 
 
 def _choose_largest_indicator(label: npt.NDArray[Integers], result: npt.NDArray[Integers], order: int) -> None:
-    """Overwrite the nearest labels in `result`, tile by tile: most tiles hold one value and need no arithmetic."""
+    """Overwrite the nearest labels in `result`, block by block: most blocks hold one value and need no arithmetic."""
     operators = [_operator(*sizes, order, "<f8") for sizes in zip(label.shape, result.shape, strict=True)]
     for blocks in product(*operators):
         source = label[tuple(block.columns for block in blocks)]
@@ -154,7 +155,7 @@ def _choose_largest_indicator(label: npt.NDArray[Integers], result: npt.NDArray[
 def _largest_indicator(source: Any, nearest_label: Any, blocks: Sequence[_Block]) -> Any:
     result = nearest_label.copy()
     best = np.zeros(result.shape)
-    for value in np.unique(source):  # ascending: of several equal ones the lowest stays
+    for value in np.unique(source):  # ascending, so that on a tie the lowest value stays
         score = (source == value).astype(np.float64)
         for axis, block in enumerate(blocks):
             score = _multiply(score, axis, block.weights.shape[0], [block.alone()])
@@ -170,7 +171,10 @@ def _with(shape: Shape, axis: int, size: int) -> Shape:
 
 
 def _interpolate(volume: Volume, shape: Shape, order: int) -> Volume:
-    """Apply the operator of each axis whose size changes, the most shrinking first: no intermediate is large."""
+    """Apply the operator of each axis whose size changes.
+
+    The axis that shrinks most comes first, so that no intermediate array is large.
+    """
     changing = [axis for axis in range(3) if volume.shape[axis] != shape[axis]]
     for axis in sorted(changing, key=lambda axis: shape[axis] / volume.shape[axis]):
         operator = _operator(volume.shape[axis], shape[axis], order, volume.dtype.str)
@@ -179,8 +183,11 @@ def _interpolate(volume: Volume, shape: Shape, order: int) -> Volume:
 
 
 def _multiply(volume: Volume, axis: int, size: int, operator: Sequence[_Block]) -> Volume:
-    """One large product per block: many small ones would keep the threads of BLAS waiting for each other."""
-    if axis == 2:  # as it lies: turning lines into columns costs more than the product
+    """Multiply a volume by an operator along one axis, with one large matrix product per block.
+
+    In many small products the threads of BLAS would wait for each other.
+    """
+    if axis == 2:  # lines are contiguous: to turn them into columns would take longer than the product
         source = volume.reshape(-1, volume.shape[axis])
         target = np.empty((len(source), size), volume.dtype)
         for rows, columns, weights in operator:
@@ -195,9 +202,9 @@ def _multiply(volume: Volume, axis: int, size: int, operator: Sequence[_Block]) 
 
 
 class _Block(NamedTuple):
-    """Some rows of an operator, and the band of columns outside which they are zero.
+    """A block of rows of an operator, and the band of columns in which they are not zero.
 
-    Up to order 1 a row has two taps at most and the weights are sparse: cheaper, and no thread is woken for a tile.
+    Up to order 1 a row has at most two taps. The weights are sparse then: this takes less time and starts no thread.
     """
 
     rows: slice
@@ -205,16 +212,16 @@ class _Block(NamedTuple):
     weights: npt.NDArray[np.floating[Any]] | sparse.csr_array
 
     def alone(self) -> _Block:
-        """The same weights for a volume that is no more than the band."""
+        """Return the block for a volume that was cut to the band."""
         rows, columns = self.weights.shape
         return _Block(slice(rows), slice(columns), self.weights)
 
 
 @lru_cache(maxsize=64)
 def _operator(old: int, new: int, order: int, dtype: str) -> tuple[_Block, ...]:
-    """The matrix (new, old) of interpolation along an axis, as blocks of rows.
+    """Return the matrix (new, old) of interpolation along an axis, as blocks of rows.
 
-    A tap more than `_REACH` samples away is below 1e-18, so impulses twice as far apart may share a probe.
+    A tap more than `_REACH` samples away is below 1e-18, so impulses that are twice as far apart share a probe.
     """
     probe = np.arange(old) % (2 * _REACH)
     impulses = np.zeros((old, 2 * _REACH))

@@ -1,8 +1,8 @@
-"""Predict by overlapping windows while memory holds the logits of one patch's depth.
+"""Predict by overlapping windows, with memory for the logits of one patch depth only.
 
-Windows go through the image along its first axis. As soon as the next ones begin further on, the rows before them are
-final: they are given away, and their memory is used again. With 60 classes, the logits of 256^3 voxels take 4 GB; those
-of a patch 128 deep take 2.
+Windows go through the image along its first axis. When the next windows start at a later row, the rows before it are
+final: they are yielded, and their memory is used again. With 60 classes, the logits of 256^3 voxels take 4 GB; the
+logits of a patch of depth 128 take 2 GB.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nnplug.ops.sliding_window import (
     window_batches,
 )
 
-_MANY = 16  # channels: float32 numbers that a processor fetches at once
+_MANY = 16  # channels: a processor fetches 16 float32 numbers at once
 
 
 @torch.no_grad()
@@ -38,22 +38,25 @@ def predict_slabs(
     accumulate_on: torch.device | None = None,
     report: Callable[[], None] | None = None,
 ) -> Iterator[torch.Tensor]:
-    """Yield the result of `nnplug.ops.sliding_window.predict_windows`, some rows of the first axis at a time.
+    """Yield the result of `nnplug.ops.sliding_window.predict_windows`, a few rows of the first axis at a time.
 
     Args:
-        networks: their logits are averaged; each as in `predict_windows`.
+        networks: the networks, each as in `predict_windows`; their logits are averaged.
         image: (C, z, y, x) float32, on any device.
         patch_size: (z, y, x).
         mirror_axes: as in `predict_windows`.
         step: as in `predict_windows`.
-        batch_size: as in `predict_windows`; windows of one batch begin at the same row.
+        batch_size: as in `predict_windows`; the windows of a batch start at the same row.
         device: as in `predict_windows`.
-        accumulate_on: as in `predict_windows`; sums take 4 (K + 1) bytes per voxel of the patch's depth.
+        accumulate_on: as in `predict_windows`; the sums take 4 (K + 1) bytes per voxel of a slab as deep as the patch.
         report: called after each batch of each network.
 
     Yields:
-        (K, rows, y, x) float32 on `accumulate_on`, all rows from first to last, valid until the next is asked for;
-        channels last in memory where the network gives many and has them last.
+        (K, rows, y, x) float32 on `accumulate_on`, from the first row to the last, valid until the next one is read.
+        Channels are last in memory if the network returns many channels in this order.
+
+    Raises:
+        NnplugError: the step is out of its range.
     """
     padded, inside = pad_to_patch(image.to(accumulate_on or device), patch_size)
     rows, *plane = inside
@@ -74,21 +77,24 @@ def predict_slabs(
 
 
 class _RollingMean(WeightedMean):
-    """The rolling mean of windows: rows before the first row of the latest windows are complete."""
+    """The rolling mean of windows. Rows before the first row of the latest windows are complete."""
 
     def _zeros(self, logits: torch.Tensor) -> torch.Tensor:
-        """In the logits' order of memory where they have many channels: crossing it takes longer than adding."""
+        """Return zeros in the memory order of the logits if these have many channels.
+
+        To add across different memory orders takes longer than the addition itself.
+        """
         if logits.shape[1] >= _MANY and logits.movedim(1, -1).is_contiguous():
             return torch.zeros((*self._shape, logits.shape[1]), device=self._weight.device).movedim(-1, 0)
         return super()._zeros(logits)
 
     def of_rows(self, rows: slice) -> torch.Tensor:
-        """The mean (K, rows, y, x) of rows that nothing will be added to; their sums are used up."""
+        """Return the mean (K, rows, y, x) of complete rows. The mean overwrites their sums."""
         assert self._total is not None  # every image has at least one window
         return self._total[:, rows].div_(self._weights[rows])
 
     def move(self, rows: int) -> None:
-        """Forget the first rows and make room for as many behind."""
+        """Drop the first rows and append as many rows of zeros."""
         assert self._total is not None
         depth = self._shape[0]
         for row in range(depth):  # one by one, since source and target overlap

@@ -1,7 +1,7 @@
-"""Prediction of an image by overlapping windows and their mirror images.
+"""Predict an image by overlapping windows and their mirror images.
 
 The rules are nnU-Net's (Isensee et al., Nature Methods 2021): windows overlap by at least half and are weighted with
-a Gaussian, because a network sees less context near the border of a window. Sums are kept in float32.
+a Gaussian, because a network has less context near the border of a window. Sums are float32.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from nnplug.errors import NnplugError
 T = TypeVar("T")
 Network = Callable[[torch.Tensor], torch.Tensor]
 Window = tuple[int | slice, ...]
-_TRUNCATE = 4.0  # scipy's gaussian_filter is zero beyond so many sigma
+_TRUNCATE = 4.0  # sigma; scipy's gaussian_filter is zero beyond
 
 
 def window_positions(shape: Sequence[int], patch_size: Sequence[int], step: float = 0.5) -> tuple[tuple[int, ...], ...]:
-    """Return the starts of windows along each axis: evenly spread, at most `step` patches apart.
+    """Return the starts of windows along each axis, in voxels: evenly spread, at most `step` patches apart.
 
     Args:
-        shape: of the image, at least the patch along every axis, voxels.
-        patch_size: voxels.
-        step: largest distance of neighbouring windows as a part of the patch, above 0 and at most 1.
+        shape: the shape of the image in voxels, along every axis at least that of the patch.
+        patch_size: voxels per axis.
+        step: the largest distance of neighbouring windows as a share of the patch, above 0 and at most 1.
 
     Raises:
-        NnplugError: the step is out of its range.
+        NnplugError: the step is out of its range, or the image is smaller than the patch.
     """
     if not 0 < step <= 1:
         raise NnplugError(f"the step between windows is {step}; it must be above 0 and at most 1 (one patch)")
@@ -38,13 +38,13 @@ def window_positions(shape: Sequence[int], patch_size: Sequence[int], step: floa
 
 
 def gaussian(patch_size: Sequence[int], sigma: float = 1 / 8) -> torch.Tensor:
-    """The weight of each voxel of a window: a Gaussian with its maximum, 1, at the middle.
+    """Return the weight of each voxel of a window: a Gaussian with its maximum, 1, at the middle.
 
-    Zeros, in which a voxel that no other window covers would be lost, become the smallest weight above zero.
+    Weights of zero are replaced by the smallest weight above zero: a voxel that no other window covers would be lost.
 
     Args:
-        patch_size: voxels.
-        sigma: standard deviation as a part of the patch.
+        patch_size: voxels per axis.
+        sigma: the standard deviation as a share of the patch.
 
     Returns:
         float32, of shape `patch_size`.
@@ -68,25 +68,29 @@ def predict_windows(
     accumulate_on: torch.device | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> torch.Tensor:
-    """Logits of an image of any size.
+    """Return the logits of an image of any size.
 
-    An image smaller than the patch is padded with zeros on both sides. A patch of two axes goes through the image
-    slice by slice along its first axis. Under `torch.autocast` the network computes in half precision; sums do not.
+    An image smaller than the patch is padded with zeros on both sides. With a patch of two axes the image is predicted
+    slice by slice along its first axis. Under `torch.autocast` the network computes in half precision; sums stay
+    float32.
 
     Args:
-        network: in evaluation mode, on `device`: (B, C, *patch) float32 -> logits (B, K, *patch).
+        network: (B, C, *patch) float32 -> logits (B, K, *patch), in evaluation mode and on `device`.
         image: (C, z, y, x) float32, on any device.
-        patch_size: (z, y, x), or (y, x).
-        mirror_axes: axes of the patch along which mirror images are predicted too (2^n passes, averaged).
-        step: largest distance of neighbouring windows as a part of the patch.
-        batch_size: samples per pass: windows, and where there are fewer, mirror images of them.
-        device: where the network computes.
-        accumulate_on: where image and sums are kept, by default `device`; they take
-            4 (C + K + 1) bytes per voxel.
-        report: called after each batch of windows with the windows done and all windows.
+        patch_size: (z, y, x), or (y, x), voxels.
+        mirror_axes: axes of the patch along which mirror images are predicted too (2^n passes for n axes, averaged).
+        step: the largest distance of neighbouring windows as a share of the patch, above 0 and at most 1.
+        batch_size: arrays per pass: windows, and mirror images of them if there are fewer windows.
+        device: the device on which the network computes.
+        accumulate_on: the device of the image and the sums, by default `device`. They take 4 (C + K + 1) bytes per
+            voxel.
+        report: called after each batch with the number of windows done and the number of all windows.
 
     Returns:
         (K, z, y, x) float32 on `accumulate_on`.
+
+    Raises:
+        NnplugError: the step is out of its range.
     """
     padded, inside = pad_to_patch(image.to(accumulate_on or device), patch_size)
     batches = window_batches(padded.shape[1:], patch_size, step, batch_size)
@@ -96,7 +100,7 @@ def predict_windows(
     done = 0
     with torch.no_grad():
         for group in batches:
-            # no name for the logits: they would live on beside the next ones
+            # no variable for the logits: it would keep them in memory while the next ones are computed
             mean.add(group, predict_batch(network, padded, group, mirror_axes, batch_size, device).mul_(weight))
             done += len(group)
             if report is not None:
@@ -112,13 +116,16 @@ def predict_batch(
     batch_size: int,
     device: torch.device,
 ) -> torch.Tensor:
-    """Logits (B, K, *patch) of B windows of an image that is at least a patch large; see `predict_windows`."""
+    """Return the logits (B, K, *patch) of B windows of an image that is at least as large as the patch.
+
+    See `predict_windows` for the arguments.
+    """
     batch = _to(torch.stack([image[:, *window] for window in windows]), device)
     return mirrored_mean(network, batch, mirror_axes, max(1, batch_size // len(windows)))
 
 
 class WeightedMean:
-    """The mean of overlapping windows; the first ones tell the number of logits."""
+    """The weighted mean of overlapping windows. The first call of `add` sets the number of channels K."""
 
     def __init__(self, shape: Sequence[int], weight: torch.Tensor) -> None:
         self._shape = tuple(shape)
@@ -127,7 +134,7 @@ class WeightedMean:
         self._total: torch.Tensor | None = None
 
     def add(self, windows: Sequence[Window], weighted: torch.Tensor) -> None:
-        """Add logits (B, K, *patch) that are multiplied with the weight already."""
+        """Add logits (B, K, *patch) of B windows, already multiplied by the weight."""
         if self._total is None:
             self._total = self._zeros(weighted)
         for window, part in zip(windows, weighted.to(self._weight.device), strict=True):
@@ -138,19 +145,19 @@ class WeightedMean:
         return torch.zeros((logits.shape[1], *self._shape), device=self._weight.device)
 
     def result(self) -> torch.Tensor:
-        """The mean (K, z, y, x); the sums are used up."""
+        """Return the mean (K, z, y, x). It overwrites the sums."""
         assert self._total is not None  # every image has at least one window
         return self._total.div_(self._weights)
 
 
 def mirrored_mean(network: Network, batch: torch.Tensor, mirror_axes: Sequence[int], at_once: int = 1) -> torch.Tensor:
-    """The mean of the network's logits over a batch and its mirror images, mirrored back.
+    """Return the mean of the network's logits over a batch and its mirror images, mirrored back.
 
     Args:
         network: (B, C, *patch) -> (B, K, *patch).
-        batch: (B, C, *patch).
+        batch: (B, C, *patch) float32.
         mirror_axes: axes of the patch; every subset of them is a pass.
-        at_once: mirror images that go through the network together.
+        at_once: the number of mirror images in one pass through the network.
 
     Returns:
         (B, K, *patch) float32.
@@ -168,7 +175,7 @@ def mirrored_mean(network: Network, batch: torch.Tensor, mirror_axes: Sequence[i
 
 
 def image_windows(shape: Sequence[int], patch_size: Sequence[int], step: float) -> list[Window]:
-    """Every window of an image (z, y, x) as an index; a patch of two axes gives the windows of each slice."""
+    """Return every window of an image (z, y, x) as an index; for a patch of two axes, the windows of each slice."""
     leading = len(shape) - len(patch_size)
     axes: list[list[int | slice]] = [list(range(size)) for size in shape[:leading]]
     starts = window_positions(shape[leading:], patch_size, step)
@@ -179,9 +186,9 @@ def image_windows(shape: Sequence[int], patch_size: Sequence[int], step: float) 
 def window_batches(
     shape: Sequence[int], patch_size: Sequence[int], step: float, batch_size: int
 ) -> list[Sequence[Window]]:
-    """The windows of an image (z, y, x) by the batches in which they are predicted.
+    """Return the windows of an image (z, y, x), grouped into batches.
 
-    Of a patch of three axes, those of a batch begin at the same row.
+    For a patch of three axes, the windows of a batch start at the same row.
     """
     windows = image_windows(shape, patch_size, step)
     if len(patch_size) < 3:
@@ -196,10 +203,10 @@ def first_row(window: Window) -> int:
 
 
 def pad_to_patch(image: torch.Tensor, patch_size: Sequence[int]) -> tuple[torch.Tensor, tuple[slice, ...]]:
-    """Pad the last axes with zeros on both sides to at least the patch; the odd voxel goes behind.
+    """Pad an image (C, z, y, x) with zeros on both sides to at least the patch; an odd voxel is added at the end.
 
     Returns:
-        the padded (C, z, y, x) image, and where the image lies in it: a slice per axis z, y, x.
+        The padded image (C, z, y, x), and the slices (z, y, x) of the image in it.
     """
     spatial = image.shape[1:]
     wanted = [*spatial[: len(spatial) - len(patch_size)], *patch_size]
@@ -225,12 +232,12 @@ def _bell(size: int, sigma: float) -> torch.Tensor:
 
 
 def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """The items in groups of that size, the last one maybe smaller."""
+    """Yield the items in groups of `size`; the last group may be smaller."""
     return (items[i : i + size] for i in range(0, len(items), size))
 
 
 def _to(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy to the device; from pinned host memory the copy runs beside the computation."""
+    """Return the batch on the device. A copy from pinned host memory runs in parallel with the computation."""
     if device.type == "cuda" and batch.device.type == "cpu":
         return batch.pin_memory().to(device, non_blocking=True)
     return batch.to(device)

@@ -1,1 +1,1 @@
-"""Hold what planning measures and decides: the fingerprint and the plans."""
+"""The results of planning: the fingerprint and the plans."""

@@ -1,4 +1,4 @@
-"""List the differences of two JSON objects in words, so that a rerun can say what it would do again."""
+"""List the differences of two JSON objects in words, for the messages of a rerun."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nnplug.plans.plans import Plans
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    """A line per value that differs, such as "configurations.2d.batch_size: 2 instead of 12"."""
+    """Yield a line per value that differs, such as "configurations.2d.batch_size: 2 instead of 12"."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
             yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
@@ -18,7 +18,7 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
 
 
 def decisions(plans: Plans) -> dict[str, Any]:
-    """Return the part of the plans that training depends on: not the versions of the plugins that made them."""
+    """Return the part of the plans that training depends on: all but providers, recipe and name."""
     data = plans.data()
     return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
 

@@ -1,4 +1,4 @@
-"""The fingerprint: what planning needs to know about a dataset, and nothing more."""
+"""The fingerprint: the measurements of a dataset that planning uses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from nnplug.runtime.records import Record
 
 
 class IntensityStats(Record, frozen=True, kw_only=True):
-    """Intensities of one channel over the foreground of all training cases, in the image's own units."""
+    """Statistics of one channel over the foreground of all training cases, in the units of the image."""
 
     mean: float
     median: float
@@ -18,13 +18,13 @@ class IntensityStats(Record, frozen=True, kw_only=True):
 
 
 class Fingerprint(Record, frozen=True, kw_only=True):
-    """Measured once per dataset; key names and axis order as in nnU-Net's `dataset_fingerprint.json`.
+    """The fingerprint of a dataset. Key names and axis order are those of nnU-Net's `dataset_fingerprint.json`.
 
     Attributes:
         spacings: per case, (z, y, x) in mm.
         shapes_after_crop: per case, (z, y, x) in voxels, after cropping to the nonzero region.
         foreground_intensity_properties_per_channel: channel index as text -> statistics.
-        median_relative_size_after_cropping: median over cases of voxels after / before cropping.
+        median_relative_size_after_cropping: median over cases of (voxels after cropping / voxels before).
     """
 
     spacings: tuple[tuple[float, float, float], ...]

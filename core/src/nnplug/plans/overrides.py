@@ -1,4 +1,4 @@
-"""Parse what users override on the command line: `--set KIND.KEY=VALUE`, `--set plan.patch_size=[64,64,64]`."""
+"""Parse overrides from the command line: `--set KIND.KEY=VALUE`, `--set plan.patch_size=[64,64,64]`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from nnplug.errors import InvalidOptions, did_you_mean
 from nnplug.registry.components import Kind
 
 PLAN = "plan"
-"""The first word of overrides of the configurations' own fields; the others are kinds of components."""
+"""The first word of an override of a configuration's own fields. Other first words are kinds of components."""
 
 
 def parse(assignments: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Read `WORD.KEY=VALUE` assignments; of two values for one key, the later counts.
+    """Return the values of `WORD.KEY=VALUE` assignments; the last value of a key wins.
 
     Args:
-        assignments: WORD is "plan" or a kind, VALUE is JSON, or else taken as text.
+        assignments: WORD is "plan" or a kind; a VALUE that is not JSON is text.
 
     Returns:
         word -> key -> value, for example {"plan": {"batch_size": 2}}.

@@ -1,4 +1,4 @@
-"""Plans: every decision made from the data, as one JSON file."""
+"""Plans: all decisions that planning makes from the data, in one JSON file."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Normalization(Record, frozen=True, kw_only=True):
     """The normalisation of one channel.
 
     Attributes:
-        name: of the normalizer.
-        use_mask: whether only voxels inside the nonzero mask count.
-        options: of the normalizer; None for its defaults. The core never reads them.
+        name: the name of the normalizer.
+        use_mask: whether the normalizer uses only voxels inside the nonzero mask.
+        options: the options of the normalizer; None for its defaults. The core never reads them.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Resampler(Record, frozen=True, kw_only=True):
     """Spline orders of a resampling.
 
     Attributes:
-        order: spline order in plane, or in all axes where slices are not separated.
-        order_z: spline order across slices where they are separated; only 0, nearest.
-        force_separate_z: True or False overrides the rule "one axis is more than 3 times coarser".
+        order: the spline order in plane, or along all axes if slices are not resampled one by one.
+        order_z: the spline order across slices that are resampled one by one; always 0 (nearest).
+        force_separate_z: True or False replaces the rule "one axis is more than 3 times coarser".
     """
 
     order: int
@@ -69,19 +69,19 @@ class Resampling(Record, frozen=True, kw_only=True):
 
 
 class Configuration(Record, frozen=True, kw_only=True):
-    """One resolution and network: 2d, 3d_fullres, 3d_lowres or 3d_cascade_fullres. Axes are transposed.
+    """One spacing and network: 2d, 3d_fullres, 3d_lowres or 3d_cascade_fullres. Axes are transposed.
 
     Attributes:
         spacing: target spacing in mm, (z, y, x), or (y, x) in 2d.
-        patch_size: voxels, as many axes as `spacing`.
+        patch_size: voxels, the same axes as `spacing`.
         batch_size: patches per iteration.
-        median_shape: median image size at `spacing`, in voxels.
+        median_shape: median image size at `spacing`, voxels.
         normalization: one per channel, in the order of the channels.
-        resampling: spline orders for images, labels and logits.
+        resampling: spline orders for images, label maps and logits.
         batch_dice: whether the Dice loss sums over the batch.
-        architecture: network by name, with the options that the planner chose.
+        architecture: the name of the network's architecture, with the options that the planner chose.
         next_stage: the configuration that refines this one's prediction.
-        previous_stage: the configuration whose prediction this one gets as extra channels.
+        previous_stage: the configuration whose label map is an additional input of this one.
     """
 
     spacing: tuple[float, ...]
@@ -97,36 +97,36 @@ class Configuration(Record, frozen=True, kw_only=True):
 
     @property
     def dimensions(self) -> int:
-        """2 or 3."""
+        """The number of spatial axes: 2 or 3."""
         return len(self.patch_size)
 
     def previous_labels(self, labels: Labels) -> tuple[int, ...]:
-        """The values of the previous stage's label map that the network gets as a channel each; none without one."""
+        """Return the label values of the previous stage that are input channels; none without a previous stage."""
         return () if self.previous_stage is None else labels.foreground_values
 
     def input_channels(self, description: DatasetDescription) -> int:
-        """Return the number of input channels: those of the image and those of the previous stage."""
+        """Return the number of input channels, of the image and of the previous stage."""
         return len(description.channel_names) + len(self.previous_labels(description.labels))
 
 
 class Plans(Record, frozen=True, kw_only=True):
-    """The decisions of planning; with the data they determine a run.
+    """The decisions of planning. Together with the data they determine a run.
 
     Attributes:
         schema: version of this layout.
         dataset: the dataset's name.
-        name: the plans' name: several plans of one dataset live beside each other.
-        recipe: what `choices` was expanded from; never read again.
+        name: the plans' name; a dataset can have several plans.
+        recipe: the recipe that `choices` was expanded from; it is never read again.
         choices: kind -> component, for extractor, planner, preprocessor, augmenter, trainer and postprocessor. Plans
-            of an older nnplug name no preprocessor, see `nnplug.preparation.preprocessing`.
-        transpose_forward: order in which the image's (z, y, x) axes are taken.
+            of an older nnplug have no preprocessor; see `nnplug.preparation.preprocessing`.
+        transpose_forward: transposed axis i is axis `transpose_forward[i]` of the image (z, y, x).
         transpose_backward: the inverse of `transpose_forward`.
-        median_spacing: of the dataset, transposed, mm.
-        median_shape: of the dataset after cropping, transposed, voxels.
+        median_spacing: of the dataset, transposed axes, mm.
+        median_shape: of the dataset after cropping, transposed axes, voxels.
         intensity: channel index as text -> foreground statistics.
         configurations: name -> configuration.
-        regions: whether networks learn the regions of `dataset.json` where it has some, or the classes in them.
-        providers: which component of which distribution each name meant when the plans were made.
+        regions: whether networks learn the regions of `dataset.json`, if it has some, or one class per label value.
+        providers: the component and distribution that each name meant when the plans were made.
     """
 
     schema: int = SCHEMA
@@ -145,7 +145,7 @@ class Plans(Record, frozen=True, kw_only=True):
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:
-        """Build from JSON; `inherits_from` is resolved.
+        """Return the plans made from JSON data; `inherits_from` is resolved.
 
         Raises:
             InvalidFile: the schema is newer, a key is unknown, missing or ill-typed, or values contradict each other.
@@ -166,14 +166,14 @@ class Plans(Record, frozen=True, kw_only=True):
         return plans
 
     def training_description(self, description: DatasetDescription) -> DatasetDescription:
-        """`dataset.json` as networks learn it, which is what a run keeps and predicts with."""
+        """Return the description whose labels networks learn; a run stores it and predicts with it."""
         return description if self.regions else description.without_regions()
 
     def configuration(self, name: str) -> Configuration:
-        """The configuration with that name.
+        """Return the configuration with that name.
 
         Raises:
-            NnplugError: the plans have none; the message lists those they have.
+            NnplugError: the plans have no such configuration; the message lists their configurations.
         """
         if name not in self.configurations:
             hint = did_you_mean(name, self.configurations)
@@ -182,48 +182,60 @@ class Plans(Record, frozen=True, kw_only=True):
         return self.configurations[name]
 
     def chain(self, name: str) -> tuple[str, ...]:
-        """The configuration, itself last, and those that lead to it: each gets the prediction of the one before.
+        """Return the stages of a cascade up to a configuration, first stage first; without a cascade, only itself.
 
         Raises:
-            NnplugError: as `configuration` does.
+            NnplugError: as in `configuration`.
         """
         previous = self.configuration(name).previous_stage
         return (name,) if previous is None else (*self.chain(previous), name)
 
     def next_stages(self, name: str) -> tuple[str, ...]:
-        """The configurations that get this one's prediction."""
+        """Return the configurations whose previous stage is this one."""
         return tuple(n for n, configuration in self.configurations.items() if configuration.previous_stage == name)
 
     def store_name(self, name: str) -> str:
-        """The first configuration whose preprocessed cases are the same: a cascade shares those of full resolution."""
+        """Return the first configuration with the same preprocessed cases; a cascade shares those of 3d_fullres."""
         own = self.configuration(name)
         keys = ("spacing", "normalization", "resampling")
         return next(n for n, c in self.configurations.items() if all(getattr(c, k) == getattr(own, k) for k in keys))
 
     def only(self, name: str) -> Plans:
-        """These plans with no configuration but that one and those that lead to it; raises as `chain` does."""
+        """Return the plans with only a configuration and its previous stages.
+
+        Raises:
+            NnplugError: as in `configuration`.
+        """
         chain = self.chain(name)
         kept = {n: self.configuration(n) for n in chain}
         last = {name: msgspec.structs.replace(kept[name], next_stage=None)}
         return msgspec.structs.replace(self, configurations={**kept, **last})
 
     def choice(self, kind: Kind) -> Choice:
-        """The chosen component of a kind."""
+        """Return the chosen component of a kind.
+
+        Raises:
+            NnplugError: the plans choose none.
+        """
         if kind not in self.choices:
             raise NnplugError(f"plans {self.name!r} choose no {kind}", Action.PLAN())
         return self.choices[kind]
 
     def decisions(self) -> dict[str, Any]:
-        """The plans as JSON without the providers: what a run is does not depend on their versions."""
+        """Return the plans as JSON data without the providers, since a run does not depend on their versions."""
         return {key: value for key, value in self.data().items() if key != "providers"}
 
     def digest(self) -> str:
-        """A short hash of all decisions; runs record it, so that a rerun sees what has changed."""
+        """Return a short hash of all decisions. Runs record it, so that a rerun can detect changes."""
         return hashlib.sha256(json.dumps(self.decisions(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def inherit(configurations: Mapping[str, Any], name: str, where: str, seen: tuple[str, ...] = ()) -> Any:
-    """A configuration as JSON with its `inherits_from` chain merged in, the child's values winning."""
+    """Return a configuration as JSON data, merged with its `inherits_from` chain; the child's values win.
+
+    Raises:
+        InvalidFile: a configuration of the chain is missing, or the chain is a circle; the message names `where`.
+    """
     if name not in configurations:
         wanted = f"{seen[-1]!r} inherits from {name!r}, which is" if seen else f"{name!r} is"
         raise InvalidFile(f"{where}: configuration {wanted} not there; there are {', '.join(configurations)}")
@@ -237,7 +249,7 @@ def inherit(configurations: Mapping[str, Any], name: str, where: str, seen: tupl
 
 
 def _check(plans: Plans, where: str) -> None:
-    """Refuse what has the right types and cannot be: files are edited by hand."""
+    """Raise `InvalidFile` if values contradict each other, since users edit the file by hand."""
     kinds = [str(kind) for kind in Kind if kind.planned]
     if unknown := sorted(set(plans.choices) - set(kinds)):
         raise InvalidFile(f"{where}: choices name the unknown kind {unknown[0]!r}. Kinds are {', '.join(kinds)}.")
@@ -277,5 +289,9 @@ def _check_chain(name: str, plans: Plans, where: str) -> None:
 
 
 def read_plans(path: Path) -> Plans:
-    """Read `plans.json`; raises `InvalidFile` as `Plans.from_data` does."""
+    """Return the plans in a file.
+
+    Raises:
+        InvalidFile: the file cannot be read, or as in `Plans.from_data`.
+    """
     return Plans.from_data(read_json(path), str(path))

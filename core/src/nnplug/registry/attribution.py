@@ -24,7 +24,7 @@ class Origin:
 
     Attributes:
         title: kind, name and distribution, such as "normalizer 'log' from nnplug-x 1.0".
-        distribution: the name that pip knows.
+        distribution: the name for pip.
         module: the module that the component is imported from.
     """
 
@@ -34,7 +34,10 @@ class Origin:
 
 
 def tagged(component: T, origin: Origin) -> T:
-    """Record the origin of a component on it; one that takes no attributes is named by its class."""
+    """Store the origin of a component on it and return it.
+
+    A component that accepts no attributes is returned unchanged; messages name it by its class.
+    """
     with suppress(AttributeError, TypeError):
         object.__setattr__(component, _ORIGIN, origin)
     return component
@@ -48,32 +51,32 @@ def name_of(component: object) -> str:
 
 @contextmanager
 def attributed(*components: object) -> Iterator[None]:
-    """Turn what a block raises into a line that names the component at fault.
+    """Turn errors of a block into one line that names the component at fault.
 
-    `NnplugError` and errors of disk and memory pass unchanged: users can mend them.
+    `NnplugError` and errors of disk and memory pass unchanged: users can remedy them.
 
     Args:
-        components: components made by `Entry.create`, or their origins. The one whose package raised the error is at
-            fault, or else the first.
+        components: components made by `Entry.create`, or their origins. At fault is the one whose package raised the
+            error, or else the first.
 
     Raises:
-        ComponentFailed: as said; the exception is its cause.
+        ComponentFailed: the block raised any other exception, which is the cause.
     """
     try:
         yield
     except (NnplugError, OSError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
-        if type(error).__name__ == "OutOfMemoryError":  # torch's, for which listings must not import torch
+        if type(error).__name__ == "OutOfMemoryError":  # of torch; by name, since listings must not import torch
             raise
         raise _failure(components, error) from error
 
 
 def expect(component: object, result: Any, wanted: type[T]) -> T:
-    """Give the result of a component back.
+    """Return the result of a component if it has the type `wanted`.
 
     Raises:
-        InvalidPlugin: it is not of the type that the component's contract promises.
+        InvalidPlugin: it has another type than the component's contract promises.
     """
     if not isinstance(result, wanted):
         promised = f"{wanted.__module__}.{wanted.__qualname__}"

@@ -1,4 +1,4 @@
-"""The components that the core itself offers, as a plugin like any other: what every project needs."""
+"""The components of the core. Every project needs them; the core offers them as a plugin does."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from nnplug.registry.entries import ExecutorComponent
 
 @hookimpl
 def nnplug_executors() -> Iterable[ExecutorComponent]:
-    """This machine."""
+    """Offer the executor that runs jobs on this machine."""
     target = "nnplug.runtime.executor:LocalExecutor"
     yield ExecutorComponent("local", target, "threads of this machine, one training at a time")

@@ -24,15 +24,14 @@ __all__ = ["AnyEntry", "Component", "Entry", "Kind", "OfferedRecipe", "Recipe", 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named choice of components, and options for them; expanded into the plans when planning.
+    """A named choice of components, and options for them. Planning expands it into the plans.
 
     Attributes:
-        name: what `--recipe` takes.
-        choices: kind -> component name. A kind that plans must name and that is left out is taken from the default
-            recipe.
+        name: the value of `--recipe`.
+        choices: kind -> component name. If a kind that plans must name is missing, the default recipe's choice is used.
         summary: one line for listings.
-        options: kind -> options of the chosen component, as `--set KIND.KEY=VALUE` would give them.
-        default: whether this recipe is taken where the user names none, and for kinds that other recipes leave out.
+        options: kind -> options of the chosen component, as in `--set KIND.KEY=VALUE`.
+        default: whether this recipe is used if the user names none, and for kinds that other recipes leave out.
     """
 
     name: str
@@ -43,7 +42,7 @@ class Recipe:
     default: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse kinds that do not exist: a typo must not choose the default silently."""
+        """Raise `InvalidPlugin` unless all fields are valid: a misspelt kind must not choose the default silently."""
         check_name("recipe", self.name)
         check_summary("recipe", self.name, self.summary)
         check_flags("recipe", self.name, self)
@@ -54,14 +53,14 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Source:
-    """The plugin, and the installed distribution, that something came from."""
+    """The plugin and the installed distribution that offer a component or a recipe."""
 
     plugin: str
     distribution: str
     version: str
 
     def __str__(self) -> str:
-        """Render as pip would name it."""
+        """Return distribution and version, such as "nnplug-x 1.0"."""
         return f"{self.distribution} {self.version}"
 
 
@@ -94,16 +93,16 @@ class Entry(Generic[C_co, T_co]):
         return self.component.name
 
     def __str__(self) -> str:
-        """Render as messages name it: kind, name and distribution."""
+        """Return the text for messages: kind, name and distribution."""
         return f"{self.kind} {self.name!r} from {self.source}"
 
     @property
     def origin(self) -> Origin:
-        """The entry as error messages name it."""
+        """The entry's title, distribution and module, for error messages."""
         return Origin(str(self), self.source.distribution, self.component.target.partition(":")[0])
 
     def load(self) -> Any:
-        """Import the target.
+        """Import the target and return it.
 
         Raises:
             InvalidPlugin: the target cannot be imported or called, or is a class without a method that the entry
@@ -115,7 +114,9 @@ class Entry(Generic[C_co, T_co]):
         return target
 
     def create_part(self, target: str) -> Any:
-        """Import another class that the entry names and build it without arguments, told under this entry's name.
+        """Import another class that the entry names, and return an instance made without arguments.
+
+        Errors are attributed to this entry.
 
         Raises:
             InvalidPlugin: as `load`.
@@ -130,14 +131,14 @@ class Entry(Generic[C_co, T_co]):
             found = pkgutil.resolve_name(target)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # sys.exit() or a panic in an extension is no Exception
+        except BaseException as error:  # sys.exit() and a panic in an extension are no `Exception`
             raise InvalidPlugin(f"{self} cannot be imported ({target}: {type(error).__name__}: {error})") from error
         if not callable(found):
             raise InvalidPlugin(f"{self} is no class ({target} is {found!r})")
         return cast("Callable[..., Any]", found)
 
     def create(self, options: Mapping[str, Any] | None = None) -> T_co:
-        """Import the target and build it with checked options; later errors are attributed to this entry.
+        """Import the target and return an instance made with checked options. Errors are attributed to this entry.
 
         Raises:
             InvalidPlugin: as `load`, or an option's annotation cannot be used.
@@ -170,24 +171,24 @@ class OfferedRecipe:
 
 
 class Registry:
-    """Every component and recipe that the loaded plugins offer, found by kind and name."""
+    """The components and recipes that the loaded plugins offer, by kind and name."""
 
     def __init__(self, entries: Iterable[AnyEntry], recipes: Iterable[OfferedRecipe] = ()) -> None:
-        """Sort what is offered, so that nothing depends on the order of installation."""
+        """Sort entries and recipes, so that nothing depends on the order of installation."""
         order = list(Kind)
         self._entries = sorted(entries, key=lambda e: (order.index(e.kind), e.name, e.source.distribution))
         self.recipes = tuple(sorted(recipes, key=lambda r: (r.recipe.name, r.source.distribution)))
 
     def __iter__(self) -> Iterator[AnyEntry]:
-        """All entries, by kind, name and distribution."""
+        """Return an iterator over all entries, sorted by kind, name and distribution."""
         return iter(self._entries)
 
     def names(self, kind: Kind) -> list[str]:
-        """The names offered for a kind."""
+        """Return the sorted names that are offered for a kind."""
         return sorted({e.name for e in self if e.kind is kind})
 
     def find(self, kind: Kind, name: str) -> list[AnyEntry]:
-        """Every entry with that name: several if distributions disagree."""
+        """Return every entry with that name: several if several distributions offer it."""
         return [e for e in self if e.kind is kind and e.name == name]
 
     @overload
@@ -195,11 +196,11 @@ class Registry:
     @overload
     def get(self, kind: Kind, name: str) -> AnyEntry: ...
     def get(self, kind: Kind | TypedKind[Any, Any], name: str) -> AnyEntry:
-        """Return the one entry with that name; a kind of `nnplug.contracts`, such as `TRAINER`, gives it its type.
+        """Return the one entry with that name. A kind of `nnplug.contracts`, such as `TRAINER`, sets its type.
 
         Raises:
-            UnknownComponent: nobody offers it; the nearest name is suggested.
-            AmbiguousComponent: several distributions do; the message says how to block one.
+            UnknownComponent: no plugin offers it; the message suggests the nearest name.
+            AmbiguousComponent: several distributions offer it; the message shows how to block one.
         """
         plain = kind if isinstance(kind, Kind) else kind.component.kind
         found = self.find(plain, name)
@@ -210,14 +211,18 @@ class Registry:
     @overload
     def create(self, kind: Kind, name: str, options: Mapping[str, Any] | None = None) -> Any: ...
     def create(self, kind: Kind | TypedKind[Any, Any], name: str, options: Mapping[str, Any] | None = None) -> Any:
-        """Build the component with that name; `options` are its keyword arguments. Raises as `get` and `create`."""
+        """Return the component with that name, made with `options` as keyword arguments.
+
+        Raises:
+            NnplugError: as in `get` and `Entry.create`.
+        """
         return self.get(kind, name).create(options)
 
     def default_recipe(self) -> Recipe | None:
-        """Return the recipe that a plugin offers as the default; None where no plugin does.
+        """Return the recipe that a plugin offers as the default, or None if no plugin does.
 
         Raises:
-            AmbiguousComponent: several do; the message says how to choose one.
+            AmbiguousComponent: several plugins do; the message shows how to choose one.
         """
         found = [offered for offered in self.recipes if offered.recipe.default]
         if len(found) > 1:
@@ -230,17 +235,25 @@ class Registry:
         return found[0].recipe if found else None
 
     def recipe(self, name: str) -> Recipe:
-        """The one recipe with that name; raises as `get` does."""
+        """Return the one recipe with that name.
+
+        Raises:
+            UnknownComponent, AmbiguousComponent: as in `get`.
+        """
         return self.offered_recipe(name).recipe
 
     def offered_recipe(self, name: str) -> OfferedRecipe:
-        """The one recipe with that name and its source; raises as `get` does."""
+        """Return the one recipe with that name and its source.
+
+        Raises:
+            UnknownComponent, AmbiguousComponent: as in `get`.
+        """
         found = [r for r in self.recipes if r.recipe.name == name]
         return _only(found, "recipe", name, [r.recipe.name for r in self.recipes], [r.source for r in found])
 
 
 def _blockable(sources: Sequence[Source]) -> Names:
-    """Return names of distributions, or of plugins where sources share a distribution: blocking removes one source."""
+    """Return the names that block one source each: of distributions, or of plugins if they share a distribution."""
     apart = len({source.distribution for source in sources}) == len(sources)
     return Names(source.distribution if apart else source.plugin for source in sources)
 

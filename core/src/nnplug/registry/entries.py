@@ -1,4 +1,4 @@
-"""The entries that plugins offer: a name, the place of the implementation, and what the implementation can do."""
+"""The entries that plugins offer: a name, the import path of the implementation, and its capabilities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _METHODS = "methods"
 
 
 class Kind(StrEnum):
-    """The kinds of component that a plugin can offer, in the order in which a run uses them, others last."""
+    """The kinds of component that a plugin can offer: first those that a run uses, in this order; then the others."""
 
     EXTRACTOR = "extractor"
     PLANNER = "planner"
@@ -33,12 +33,12 @@ class Kind(StrEnum):
 
     @property
     def planned(self) -> bool:
-        """Return whether plans name a component of this kind; others are chosen for each command."""
+        """Return whether plans name a component of this kind. The other kinds are chosen for each command."""
         return self not in (Kind.METRIC, Kind.CONVERTER, Kind.EXECUTOR, Kind.ACCELERATOR)
 
     @property
     def hook(self) -> str:
-        """The hook through which plugins offer components of this kind."""
+        """The hook that offers components of this kind."""
         return f"nnplug_{self}s"
 
 
@@ -68,17 +68,17 @@ def check_flags(what: str, name: str, entry: Any) -> None:
 
 @dataclass(frozen=True)
 class Component:
-    """One selectable implementation: a name and the place it is imported from.
+    """One implementation that can be chosen: a name and an import path.
 
     Hooks return the subclass of their kind, such as `ArchitectureComponent`. The fields that a subclass adds are
-    keyword-only and say what the implementation can do beyond the contract of its kind.
+    keyword-only and declare the capabilities of the implementation beyond the contract of its kind.
 
     Attributes:
-        name: what users type and what plans and weights record; lower-case words joined by hyphens.
+        name: the name that users type and that plans and weights record; lower-case words joined by hyphens.
         target: "package.module:attribute", a class whose keyword arguments are the component's options.
-            It is imported when somebody chooses the name, never by listing.
+            It is imported when a user chooses the name, never by a listing.
         summary: one line for `nnplug components`.
-        state_version: raise it when weights or rules that an older version saved can no longer be read.
+        state_version: increase it when weights or rules that an older version saved can no longer be read.
     """
 
     kind: ClassVar[Kind]
@@ -89,7 +89,7 @@ class Component:
     state_version: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what could not be typed, imported or listed."""
+        """Raise `InvalidPlugin` unless name, target, summary, version and flags are valid."""
         check_name("component", self.name)
         check_summary("component", self.name, self.summary)
         _check_target("target", self.target, self.name)
@@ -98,14 +98,14 @@ class Component:
         check_flags("component", self.name, self)
 
     def promised(self) -> Iterator[tuple[str, str]]:
-        """Yield each promise ("has_linear_head") with each method that the class must have for it."""
+        """Yield each capability ("has_linear_head") that is set, with each method that the class needs for it."""
         for flag in fields(self):
             for method in flag.metadata.get(_METHODS, ()) if vars(self)[flag.name] else ():
                 yield flag.name, method
 
 
 def _promises(*methods: str) -> Mapping[str, Any]:
-    """Return the metadata of a flag that promises methods of the class."""
+    """Return the metadata of a flag that requires methods of the class."""
     return {_METHODS: methods}
 
 
@@ -153,10 +153,10 @@ class ArchitectureComponent(Component):
     """An entry of `nnplug_architectures`.
 
     Attributes:
-        takes_topology: a U-Net whose stages the planner decides: its class has the method `options_for` of
-            `nnplug.contracts.TopologyArchitecture`. Where it is False, the class has the methods `options_for_patch`
-            and `largest_patch` of `nnplug.contracts.PatchArchitecture`.
-        has_linear_head: the class has `split_head` of `nnplug.contracts.HeadedArchitecture`.
+        takes_topology: whether the network is a U-Net whose stages the planner decides. If so, the class has the method
+            `options_for` of `nnplug.contracts.TopologyArchitecture`; if not, it has `options_for_patch` and
+            `largest_patch` of `nnplug.contracts.PatchArchitecture`.
+        has_linear_head: whether the class has `split_head` of `nnplug.contracts.HeadedArchitecture`.
     """
 
     kind = Kind.ARCHITECTURE
@@ -166,7 +166,7 @@ class ArchitectureComponent(Component):
     has_linear_head: bool = field(default=False, metadata=_promises("split_head"))
 
     def promised(self) -> Iterator[tuple[str, str]]:
-        """Yield as `Component.promised`, with the methods of an architecture that takes no topology."""
+        """Yield as `Component.promised` does, and the methods of an architecture that takes no topology."""
         yield from super().promised()
         if not self.takes_topology:
             yield "takes_topology=False", "options_for_patch"
@@ -178,9 +178,9 @@ class AugmenterComponent(Component):
     """An entry of `nnplug_augmenters`.
 
     Attributes:
-        takes_previous_stage: `bind` returns a `nnplug.contracts.CascadeAugmentation`. Without it the augmenter is
-            refused for configurations that refine the prediction of another.
-        augments_batches: the class has `bind_batches` of `nnplug.contracts.BatchAugmenter`.
+        takes_previous_stage: whether `bind` returns a `nnplug.contracts.CascadeAugmentation`. If not, the augmenter is
+            refused for configurations with a previous stage.
+        augments_batches: whether the class has `bind_batches` of `nnplug.contracts.BatchAugmenter`.
     """
 
     kind = Kind.AUGMENTER
@@ -195,13 +195,13 @@ class TrainerComponent(Component):
     """An entry of `nnplug_trainers`.
 
     Attributes:
-        takes_previous_stage: the trainer gives the network the channels of `TrainingTask.previous_labels`. Without it
-            the trainer is refused for configurations that refine the prediction of another.
-        takes_several_devices: the trainer shares batches between the processes of `TrainingTask.world`. Without it
-            the trainer is refused for several devices.
-        extends_runs: the class has `extends` of `nnplug.contracts.ExtensibleTrainer`.
-        case_index: "package.module:attribute", a `nnplug.contracts.CaseIndexer`, imported without the target; None for
-            a trainer that needs nothing beside the preprocessed cases.
+        takes_previous_stage: whether the trainer adds the channels of `TrainingTask.previous_labels` to the network's
+            input. If not, the trainer is refused for configurations with a previous stage.
+        takes_several_devices: whether the trainer divides batches between the processes of `TrainingTask.world`. If
+            not, the trainer is refused for several devices.
+        extends_runs: whether the class has `extends` of `nnplug.contracts.ExtensibleTrainer`.
+        case_index: "package.module:attribute" of a `nnplug.contracts.CaseIndexer`, which is imported without the
+            target; None if the trainer needs only the preprocessed cases.
     """
 
     kind = Kind.TRAINER
@@ -213,7 +213,7 @@ class TrainerComponent(Component):
     case_index: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what `Component` refuses, and an index that could not be imported."""
+        """Raise `InvalidPlugin` unless the fields of `Component` and the path of the index are valid."""
         super().__post_init__()
         if self.case_index is not None:
             _check_target("case_index", self.case_index, self.name)
@@ -273,15 +273,15 @@ COMPONENTS: Mapping[Kind, type[Component]] = {one.kind: one for one in _CLASSES}
 
 
 def check_promises(title: str, component: Component, made: type) -> None:
-    """Compare the class of a component with what its entry promises.
+    """Raise unless the class of a component has the methods that its entry promises.
 
     Args:
-        title: how messages name the component.
+        title: the name of the component in messages.
         component: the entry.
         made: the class.
 
     Raises:
-        InvalidPlugin: a promised method is missing, or is only the stub of a Protocol; a similar name is suggested.
+        InvalidPlugin: a method is missing, or is only the stub of a Protocol; the message suggests a similar name.
     """
     for promise, method in component.promised():
         if not _has_method(made, method):
@@ -293,7 +293,7 @@ def check_promises(title: str, component: Component, made: type) -> None:
 
 
 def _has_method(made: type, name: str) -> bool:
-    """Return whether a class has a method of its own or of a parent, other than the stub of a Protocol."""
+    """Return whether a class has or inherits a method that is not the stub of a Protocol."""
     for parent in made.__mro__:
         if name in vars(parent):
             return Protocol not in parent.__bases__ and callable(getattr(made, name))

@@ -1,4 +1,4 @@
-"""Finding, loading and blocking plugins."""
+"""Find, load and block plugins."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECIPES_HOOK = "nnplug_recipes"
 HOOKS = (*(kind.hook for kind in Kind), RECIPES_HOOK)
 
 SLOW = 2.0
-"""Seconds above which a plugin's import is worth a word: every command waits for it."""
+"""Seconds above which a slow import of a plugin is reported: every command imports all plugins."""
 
 Offer = TypeVar("Offer", bound=Component | Recipe)
 
@@ -45,9 +45,9 @@ class Plugin:
     Attributes:
         source: its name, distribution and version.
         status: loaded, blocked or failed.
-        reason: why it failed.
-        blocked_by: the name that blocked it: the plugin's or the distribution's.
-        seconds: that importing it and asking what it offers took.
+        reason: the reason of a failure.
+        blocked_by: the name that blocked it, of the plugin or of the distribution.
+        seconds: the time to import it and to read its entries.
     """
 
     source: Source
@@ -57,7 +57,7 @@ class Plugin:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """Render as messages name it."""
+        """Return the text for messages."""
         return f"plugin {self.source.plugin!r} of {self.source}"
 
     @property
@@ -69,13 +69,13 @@ class Plugin:
 
 
 class Plugins:
-    """The plugins of one process and what they offer. Build one where you need it; nothing is global."""
+    """The plugins of one process and their entries. Create one where you need it; nothing is global."""
 
     def __init__(self, *, block: Collection[str] = ()) -> None:
         """Load every installed plugin except those whose plugin or distribution name is in `block`.
 
         Raises:
-            InvalidPlugin: a name in `block` is that of no installed plugin.
+            InvalidPlugin: no installed plugin or distribution has a name in `block`.
         """
         self._block = tuple(block)
         self._plugins: list[Plugin] = []
@@ -87,15 +87,15 @@ class Plugins:
         self.registry = Registry(self._entries, self._recipes)
 
     def __iter__(self) -> Iterator[Plugin]:
-        """Every installed plugin, by distribution and name."""
+        """Return an iterator over the installed plugins, sorted by distribution and name."""
         return iter(self._plugins)
 
     def __reduce__(self) -> tuple[Callable[[], Plugins], tuple[()]]:
-        """Pickle what is blocked: another process loads the plugins of its own environment."""
+        """Pickle the blocked names only: another process loads the plugins of its own environment."""
         return partial(Plugins, block=self._block), ()
 
     def _load(self, source: Source, distribution: Distribution, entry_point: EntryPoint) -> Plugin:
-        """Load one plugin; a failure is reported in its place and stops no other."""
+        """Load one plugin and return its status. A failure is stored in the status, and other plugins still load."""
         started = time.perf_counter()
         reason = ""
         try:
@@ -103,12 +103,12 @@ class Plugins:
             entries, recipes = collect(entry_point.load(), source)
             self._entries += entries
             self._recipes += recipes
-        except KeyboardInterrupt as error:  # of a user who waits in vain, and now knows for whom
+        except KeyboardInterrupt as error:  # a user interrupts a slow import: the message names the plugin
             raise KeyboardInterrupt(Line(f"while {source} was being imported", _leave_out(source))) from error
         except InvalidPlugin as error:
             reason = str(error)
-        except BaseException as error:  # noqa: BLE001 - sys.exit() or a panic in an extension is no Exception
-            reason = _told(error)
+        except BaseException as error:  # noqa: BLE001 - sys.exit() and a panic in an extension are no `Exception`
+            reason = _one_line(error)
         status = Status.FAILED if reason else Status.LOADED
         return Plugin(source, status, reason, seconds=time.perf_counter() - started)
 
@@ -121,11 +121,13 @@ class Plugins:
 
 
 def collect(plugin: Any, source: Source) -> tuple[list[AnyEntry], list[OfferedRecipe]]:
-    """Call the hooks of one plugin, in a manager of its own: what is wrong with it cannot touch another.
+    """Call the hooks of one plugin and return its entries and recipes.
+
+    Each plugin has its own pluggy manager, so that a faulty plugin cannot affect another.
 
     Raises:
-        InvalidPlugin: it implements no hook, an unknown one or one with unknown arguments, or offers what is no
-            entry or one name twice.
+        InvalidPlugin: the plugin implements no hook, an unknown one or one with unknown arguments, or it offers
+            something that is no entry, or one name twice.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -141,7 +143,7 @@ def collect(plugin: Any, source: Source) -> tuple[list[AnyEntry], list[OfferedRe
 
 
 def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
-    """Register a plugin and turn a misspelt hook, which pluggy would never call, into an error."""
+    """Register a plugin, and raise `InvalidPlugin` for a misspelt hook, which pluggy would never call."""
     try:
         manager.register(plugin, name)
     except pluggy.PluginValidationError as error:
@@ -162,7 +164,7 @@ def _offers(manager: pluggy.PluginManager, hook: str, wanted: type[Offer]) -> It
 
 
 def _given(manager: pluggy.PluginManager, hook: str) -> list[Any]:
-    """Return the entries that the one plugin of a manager gives for a hook."""
+    """Return the entries that the only plugin of a manager offers for a hook."""
     caller = getattr(manager.hook, hook)
     if not caller.get_hookimpls():
         return []
@@ -172,22 +174,22 @@ def _given(manager: pluggy.PluginManager, hook: str) -> list[Any]:
     except InvalidPlugin:
         raise
     except Exception as error:
-        raise InvalidPlugin(f"{hook} raised {_told(error)}") from error
+        raise InvalidPlugin(f"{hook} raised {_one_line(error)}") from error
     if not results:
         raise InvalidPlugin(f"{hook} gave None; return or yield its entries")
     return given
 
 
-def _told(error: BaseException) -> str:
-    """An exception in a line."""
+def _one_line(error: BaseException) -> str:
+    """Return type and message of an exception in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def discover(group: str = hookspecs.PROJECT) -> Iterator[tuple[Source, Distribution, EntryPoint]]:
-    """Give each plugin entry point of this environment once, by distribution and name."""
-    first: dict[str, Distribution] = {}  # a distribution can be on sys.path twice; the first is what imports find
+    """Yield each plugin entry point of this environment once, sorted by distribution and name."""
+    first: dict[str, Distribution] = {}  # a distribution can be on sys.path twice; imports use the first
     for distribution in distributions():
-        if f"[{group}]" in (distribution.read_text("entry_points.txt") or ""):  # parsing them all takes longer
+        if f"[{group}]" in (distribution.read_text("entry_points.txt") or ""):  # faster than parsing all of them
             first.setdefault(canonicalize_name(distribution.name), distribution)
     for name, distribution in sorted(first.items()):
         for entry_point in sorted(distribution.entry_points.select(group=group), key=lambda e: e.name):
@@ -195,10 +197,10 @@ def discover(group: str = hookspecs.PROJECT) -> Iterator[tuple[Source, Distribut
 
 
 def check_core_requirement(distribution: Distribution) -> None:
-    """Refuse a plugin whose own metadata excludes the core that is running.
+    """Raise unless the metadata of a plugin allows the version of the core that is running.
 
     Raises:
-        InvalidPlugin: as the name says; the message holds both versions and the remedy.
+        InvalidPlugin: it does not; the message has both versions and the remedy.
     """
     running = version(CORE)
     for line in distribution.requires or ():
@@ -215,7 +217,7 @@ def _leave_out(source: Source) -> Remedy:
 
 
 def _names(name: str) -> set[str]:
-    """Return the names that a blocked name matches: a plugin as it is, or a distribution in any spelling."""
+    """Return the names that a blocked name matches: a plugin's exact name, or a distribution's in any spelling."""
     return {name, canonicalize_name(name)}
 
 

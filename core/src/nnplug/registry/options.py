@@ -14,19 +14,19 @@ from nnplug.errors import InvalidOptions, InvalidPlugin, did_you_mean
 
 
 def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) -> Any:
-    """Call `target` with the options as keyword arguments, after checking their names and types.
+    """Check the names and types of options, and return the result of `target` called with them as keyword arguments.
 
-    Values are those that JSON or the command line gives. The fields of a dataclass are converted to their
-    annotated types (lists become tuples, 1 becomes 1.0 where a float is wanted); other classes get them as they are.
+    Values come from JSON or the command line. For a data class they are converted to the annotated types of its fields
+    (a list to a tuple, 1 to 1.0 for a float); other classes get them unchanged.
 
     Args:
         target: a class, ideally a frozen dataclass, or a function.
         options: option name -> value.
-        what: how messages name the component, such as "trainer 'acme'".
+        what: the name of the component in messages, such as "trainer 'acme'".
 
     Raises:
         InvalidOptions: an option is unknown, missing, or of the wrong type or value.
-        InvalidPlugin: an annotation of the target names what its module does not import when it runs.
+        InvalidPlugin: an annotation of the target uses a name that its module does not import at run time.
     """
     _check_names(target, options, what)
     try:
@@ -38,7 +38,7 @@ def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) 
 
 
 def describe(target: Callable[..., Any]) -> list[tuple[str, str, str]]:
-    """Name, type and default of each option, for `nnplug show`; an option without a default has ""."""
+    """Return name, type and default of each option, for `nnplug show`; without a default, "" stands for it."""
     return [(p.name, _annotation(p), _default(p, target)) for p in _parameters(target)]
 
 

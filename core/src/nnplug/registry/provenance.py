@@ -1,4 +1,4 @@
-"""Record which component of which distribution a run used, and find it again."""
+"""Record the components that a run used, with their distributions, and find them again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnplug.runtime.records import Record
 
 
 class Provider(Record, frozen=True, kw_only=True):
-    """One line of a record: what a component's name meant when it was used."""
+    """The component, distribution and version that a name meant when it was used."""
 
     kind: Kind
     name: str
@@ -26,7 +26,7 @@ class Provider(Record, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, entry: AnyEntry) -> Self:
-        """The line for an entry of today's registry."""
+        """Return the provider of an entry of the present registry."""
         component, source = entry.component, entry.source
         return cls(
             kind=entry.kind,
@@ -40,7 +40,7 @@ class Provider(Record, frozen=True, kw_only=True):
 
 
 def record(entries: Iterable[AnyEntry]) -> tuple[Provider, ...]:
-    """One line per distinct entry, in the order of kinds and names."""
+    """Return one provider per distinct entry, in the order of kinds and names."""
     order = list(Kind)
     lines = {Provider.of(entry): None for entry in entries}
     return tuple(sorted(lines, key=lambda p: (order.index(p.kind), p.name)))
@@ -49,19 +49,19 @@ def record(entries: Iterable[AnyEntry]) -> tuple[Provider, ...]:
 def resolve(
     providers: Iterable[Provider], plugins: Plugins, *, what: str, kinds: Iterable[Kind] = tuple(Kind)
 ) -> tuple[dict[tuple[Kind, str], AnyEntry], list[str]]:
-    """Find today's entry for each recorded line.
+    """Return the present entry of each recorded provider.
 
     Args:
-        providers: the record of a run, plans file or bundle.
-        plugins: what is installed here.
-        what: how messages name what is being loaded ("this model").
-        kinds: the kinds that the caller will use; the others need not be installed.
+        providers: the record of a run, plans or bundle.
+        plugins: the installed plugins.
+        what: the beginning of messages: the thing that needs the components ("this model").
+        kinds: the kinds that the caller will use. Components of other kinds need not be installed.
 
     Returns:
-        (kind, name) -> entry, and a line for each component whose distribution has another version today.
+        (kind, name) -> entry, and a line for each component whose distribution now has another version.
 
     Raises:
-        MissingProvider: a component is not to be had; the message holds the remedy.
+        MissingProvider: a component is not available; the message has the remedy.
     """
     wanted = set(kinds)
     entries: dict[tuple[Kind, str], AnyEntry] = {}
@@ -93,7 +93,7 @@ def _find(was: Provider, plugins: Plugins, what: str) -> AnyEntry:
 
 
 def _why(was: Provider, plugins: Plugins) -> str:
-    """The rest of the sentence: what happened to the provider, and the remedy."""
+    """Return the rest of the message: the reason why the provider is not found, and the remedy."""
     plugin = next(
         (p for p in plugins if (p.source.plugin, p.source.distribution) == (was.plugin, was.distribution)), None
     )

@@ -1,4 +1,4 @@
-"""The components that recipes choose: the one that is asked for, and the default for what it leaves out."""
+"""Expand a recipe into choices of components. The default recipe fills the kinds that it leaves out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnplug.registry.components import Kind, Recipe, Registry
 from nnplug.remedies import Action, Names
 
 REQUIRED = (Kind.EXTRACTOR, Kind.PLANNER, Kind.PREPROCESSOR, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
-"""The kinds that plans must name; the planner chooses architecture and normalizers where nobody names them."""
+"""The kinds that plans must name. If the user names no architecture or normalizers, the planner chooses them."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Preset:
     """The choices of recipes, before the user's own names and options.
 
     Attributes:
-        recipe: the name of the recipe; empty where the user names every kind and no plugin offers a default.
-        is_default: whether that recipe is the default, or there is none.
+        recipe: the name of the recipe; empty if the user names every kind and no plugin offers a default.
+        is_default: whether this recipe is the default, or there is none.
         choices: kind -> name of the component.
         options: kind -> options of that component.
     """
@@ -34,18 +34,18 @@ class Preset:
 def preset(
     registry: Registry, recipe: str | None, named: Collection[str] = (), needed: Sequence[Kind] = REQUIRED
 ) -> Preset:
-    """Expand a recipe; kinds that plans must name and that it leaves out are the default recipe's.
+    """Return the choices of a recipe. The default recipe fills kinds that plans must name and that it leaves out.
 
     Args:
-        registry: what the plugins offer.
-        recipe: its name; None takes the default recipe.
-        named: kinds that the user names.
-        needed: kinds of which each must be named by somebody.
+        registry: the components and recipes of the plugins.
+        recipe: the name of the recipe; None for the default.
+        named: the kinds that the user names.
+        needed: the kinds that the user or a recipe must name.
 
     Raises:
-        UnknownComponent: no plugin offers a recipe of that name.
-        AmbiguousComponent: several plugins do, or a kind is missing and several offer a default recipe.
-        NnplugError: nobody names a kind; the message says how to choose.
+        UnknownComponent: no plugin offers a recipe with this name.
+        AmbiguousComponent: several plugins do; or a kind is missing and several plugins offer a default recipe.
+        NnplugError: a kind is named neither by the user nor by a recipe; the message shows how to choose.
     """
     asked = None if recipe is None else registry.recipe(recipe)
     incomplete = _missing(needed, named, asked)
@@ -62,10 +62,10 @@ def preset(
 
 
 def component_name(registry: Registry, kind: Kind, recipe: str | None = None) -> str:
-    """Return the component of a kind that plans must name, as a recipe or else the default one chooses it.
+    """Return the name of the component that a recipe, or else the default recipe, chooses for a kind.
 
     Raises:
-        NnplugError: as `preset`, for this kind alone.
+        NnplugError: as in `preset`, for this kind.
     """
     return preset(registry, recipe, needed=(kind,)).choices[kind]
 

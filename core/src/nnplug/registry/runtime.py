@@ -1,4 +1,4 @@
-"""One value for what every stage needs beside its task: plugins, executor, device, threads and progress."""
+"""The plugins, executor, device, threads and progress that every step needs, in one value."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The plugins, the machine and the screen with which stages work. `dataclasses.replace` changes a field.
+    """The plugins, the machine and the progress of a step. To change a field, use `dataclasses.replace`.
 
     Attributes:
-        plugins: where components come from.
-        executor: where cases are worked on, folds are trained and images are predicted.
-        device: where networks compute, as `--device` names it: "auto", "cpu", "cuda" or "mps"; "cuda:1" is one GPU of
-            several. Every process chooses its own when it first computes.
-        workers: threads of each process that trains or scores; None means one per core.
-        progress: where to report.
+        plugins: the plugins that offer the components.
+        executor: runs the jobs: cases to process, folds to train, images to predict.
+        device: the device of networks, as in `--device`: "auto", "cpu", "cuda" or "mps"; "cuda:1" is one GPU of
+            several. Every process chooses its device when it first computes.
+        workers: the number of threads of each process that trains or scores; None: one per core.
+        progress: receives progress, notices and warnings.
     """
 
     plugins: Plugins
@@ -36,7 +36,7 @@ class Runtime:
     progress: Progress = field(default_factory=Silent)
 
     def __post_init__(self) -> None:
-        """Refuse a number of threads with which nothing would run."""
+        """Raise `ValueError` unless there is at least one thread."""
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers is {self.workers}; expected at least 1")
 
@@ -51,15 +51,19 @@ class Runtime:
         return self.workers or available_cores()
 
     def torch_device(self) -> torch.device:
-        """Choose the device of this process; raises as `nnplug.runtime.device.choose_device`."""
+        """Return the device of this process.
+
+        Raises:
+            NnplugError: as in `nnplug.runtime.device.choose_device`.
+        """
         from nnplug.runtime.device import choose_device
 
         return choose_device(self.device)
 
     def in_job(self, progress: Progress) -> Runtime:
-        """Return the runtime of a job that an executor runs: threads of its own process, and its own progress."""
+        """Return the runtime of a job that an executor runs: with the threads of its process, and `progress`."""
         return replace(self, executor=LocalExecutor(self.workers), progress=progress)
 
     def __reduce__(self) -> tuple[Callable[..., Runtime], tuple[Plugins]]:
-        """Pickle plugins, device and workers; another process has no use for this one's executor and screen."""
+        """Pickle plugins, device and workers. Another process cannot use this one's executor and progress."""
         return partial(Runtime, device=self.device, workers=self.workers), (self.plugins,)

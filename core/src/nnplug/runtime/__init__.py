@@ -1,1 +1,1 @@
-"""Run work on this machine: device, seeds, atomic files, executor, progress."""
+"""Tools to run work on this machine: device, seeds, atomic files, executor, progress."""

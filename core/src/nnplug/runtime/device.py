@@ -1,4 +1,4 @@
-"""Choose the device, its precision and memory order, and report its free memory."""
+"""Choose the device, its precision and memory order, and read its free memory."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that `--device` names; "auto" takes the first of cuda, mps and cpu that is there.
+    """Return the device that `--device` names; "auto" is the first of cuda, mps and cpu that PyTorch finds.
 
     Args:
-        name: one of `NAMES`, or "cuda:1" for one GPU of several.
+        name: one of `NAMES`, or a single GPU such as "cuda:1", counted from 0.
 
     Raises:
-        NnplugError: no device has that name, or this machine or this PyTorch does not have it.
+        NnplugError: no device has this name, or PyTorch does not find it on this machine.
     """
     kind, numbered, number = name.partition(":")
     if kind not in NAMES or (numbered and not (kind == "cuda" and number.isdigit())):
@@ -43,10 +43,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype | None:
-    """The half precision in which `device` trains faster than in float32, None where it does not.
+    """Return the half precision in which `device` trains faster than in float32, or None if there is none.
 
-    float16 on CUDA, as nnU-Net does; bfloat16 on a CPU with instructions for it (others emulate it, slowly);
-    None on MPS. Prediction on a CPU stays in float32 whatever this says.
+    CUDA: float16, as in nnU-Net. CPU: bfloat16 if the CPU has instructions for it, else None (its emulation is slow).
+    MPS: None. Prediction on a CPU always computes in float32.
     """
     if device.type == "cuda":
         return torch.float16
@@ -54,14 +54,14 @@ def autocast_dtype(device: torch.device) -> torch.dtype | None:
 
 
 def autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[Any]:
-    """A context in which convolutions run in `dtype`; one that changes nothing where it is None."""
+    """Return a context in which convolutions run in `dtype`; None gives a context that changes nothing."""
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
 
 
 def memory_format(device: torch.device, dimensions: int) -> torch.memory_format:
-    """The order of a network's weights in memory that is faster on `device`, for 2 or 3 spatial axes.
+    """Return the faster memory order of a network's weights on `device`, for 2 or 3 spatial axes.
 
-    Channels last on CUDA, whose half-precision convolutions want it; contiguous elsewhere.
+    CUDA: channels last, the order of its half-precision convolutions. Other devices: contiguous.
     """
     if device.type != "cuda":
         return torch.contiguous_format
@@ -69,7 +69,7 @@ def memory_format(device: torch.device, dimensions: int) -> torch.memory_format:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that an allocation on `device` may still take, None where PyTorch cannot say (CPU, MPS)."""
+    """Return the free memory of `device` in bytes, or None for CPU and MPS, where PyTorch does not report it."""
     return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None
 
 
@@ -82,7 +82,7 @@ def _has_mps() -> bool:
 
 
 def _cpu_computes_bf16() -> bool:
-    """Ask PyTorch about the CPU; releases that cannot say count as no."""
-    ask: Callable[[], Mapping[str, Any]] | None = getattr(torch.cpu, "get_capabilities", None)
-    capabilities = ask() if ask is not None else {}
+    """Return whether the CPU has bfloat16 instructions, as PyTorch reports it; older releases do not: False."""
+    read: Callable[[], Mapping[str, Any]] | None = getattr(torch.cpu, "get_capabilities", None)
+    capabilities = read() if read is not None else {}
     return any(bool(capabilities.get(name)) for name in _BF16_INSTRUCTIONS)

@@ -17,8 +17,8 @@ def state_digest(files: Iterable[Path], depends_on: str = "") -> str:
     """Return a digest of the names, sizes and times of files, which changes when one of them is replaced.
 
     Args:
-        files: those that are not there are left out.
-        depends_on: whatever else a result depends on, as text.
+        files: the files; missing ones are left out.
+        depends_on: text of everything else that a result depends on.
     """
     state = [(file.name, stat.st_size, stat.st_mtime_ns) for file in files if file.exists() for stat in (file.stat(),)]
     return hashlib.sha256(f"{depends_on} {state}".encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
 """Run jobs: one function over many cases, or one training after the other.
 
-Executors are components: `local` is here, others (a cluster) come from plugins. What is given to one must be such that
-another process can run it: functions of a module, methods and `partial`s of frozen dataclasses, never closures.
+Executors are components: `local` is here, others (a cluster) come from plugins. Functions and items must be picklable,
+so that another process can run them: functions of a module, methods and `partial`s of frozen data classes, no closures.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EXPECTED = (NnplugError, OSError, MemoryError, ValueError, RuntimeError)
 
 
 class Executor(Protocol):
-    """Runs jobs: cases to read, folds to train, images to predict. Results come in the order of the items."""
+    """A component that runs jobs: cases to read, folds to train, images to predict. Results keep the order of items."""
 
     @property
     def slots(self) -> int:
@@ -39,16 +39,16 @@ class Executor(Protocol):
         stage: str,
         name: Callable[[Item], str] = str,
     ) -> Iterator[Result]:
-        """Run `function` on every item: work for one core, as many at once as there are cores.
+        """Run `function` on every item and yield the results. Each item takes one core; all cores work at once.
 
         Args:
-            function: what to do with one item; it can be pickled.
-            items: cases, usually; they can be pickled.
-            stage: what is being done, for messages ("preprocess").
-            name: how messages call an item; it can be pickled.
+            function: processes one item; picklable.
+            items: usually cases; picklable.
+            stage: the name of the work in messages ("preprocess").
+            name: returns the name of an item in messages; picklable.
 
         Raises:
-            Problems: some items failed; one line each, with stage, item and cause. The others were finished.
+            Problems: some items failed; a line for each has stage, item and cause. All other items are finished.
         """
         ...
 
@@ -61,44 +61,46 @@ class Executor(Protocol):
         name: Callable[[Item], str] = str,
         progress: Progress,
     ) -> Iterator[Result]:
-        """Run `function` on every item: long work that keeps a GPU, or all cores, busy; one at once per device.
+        """Run `function` on every item and yield the results: long work that uses a GPU, or all cores.
+
+        Each device runs one item at a time.
 
         Args:
-            function: what to do with one item and a place to report to; it can be pickled, and it can be run again
-                on the same item after it was killed.
-            items: folds to train or images to predict; they can be pickled.
-            stage: what is being done, for messages ("train").
-            name: how messages call an item; it can be pickled.
-            progress: where what the functions report ends up.
+            function: processes one item and reports to a `Progress`; picklable. After a kill it can run again on the
+                same item.
+            items: folds to train or images to predict; picklable.
+            stage: the name of the work in messages ("train").
+            name: returns the name of an item in messages; picklable.
+            progress: receives the reports of the functions.
 
         Raises:
-            Problems: as `map` does.
+            Problems: as in `map`.
         """
         ...
 
     def close(self) -> None:
-        """Let go of what was started or connected to; nothing is run afterwards."""
+        """End what the executor has started and close its connections. No job is run afterwards."""
         ...
 
 
 @dataclass(frozen=True)
 class LocalExecutor(Executor):
-    """Threads of this process: numpy, scipy, torch and SimpleITK release the interpreter while they compute.
+    """An executor with threads of this process: numpy, scipy, torch and SimpleITK compute without the interpreter lock.
 
     Attributes:
-        workers: how many cases are in work at once; None means one per core that this process may use.
+        workers: the number of cases that are processed at once; None: one per core that this process may use.
     """
 
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse numbers with which nothing would run."""
+        """Raise `ValueError` unless there is at least one worker."""
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers is {self.workers}; expected at least 1")
 
     @property
     def slots(self) -> int:
-        """One: all devices of this machine belong to the job that runs."""
+        """One: the job that runs uses all devices of this machine."""
         return 1
 
     def map(
@@ -109,7 +111,7 @@ class LocalExecutor(Executor):
         stage: str,
         name: Callable[[Item], str] = str,
     ) -> Iterator[Result]:
-        """See `Executor.map`. Never holds more than twice `workers` results that nobody has taken."""
+        """See `Executor.map`. At most twice `workers` results are held before the caller takes them."""
         workers = self.workers or available_cores()
 
         def work(item: Item) -> Result | Failure:
@@ -127,7 +129,7 @@ class LocalExecutor(Executor):
         name: Callable[[Item], str] = str,
         progress: Progress,
     ) -> Iterator[Result]:
-        """See `Executor.map_on_device`: one after the other in this thread."""
+        """See `Executor.map_on_device`. Items run one after the other in this thread."""
 
         def work(item: Item) -> Result | Failure:
             return attempt(lambda: function(item, progress), what=f"{stage} of {name(item)}")
@@ -135,16 +137,16 @@ class LocalExecutor(Executor):
         yield from collected(map(work, items))
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: no thread is left after `map`."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The failure of an item for a reason that users can mend.
+    """The failure of an item for a reason that users can remedy.
 
     Attributes:
-        lines: what to tell them.
-        trace: where it came from, for those who mend programs.
+        lines: the messages for the user.
+        trace: the traceback, for developers.
     """
 
     lines: tuple[str, ...]
@@ -152,11 +154,11 @@ class Failure:
 
 
 def attempt(job: Callable[[], Result], *, what: str) -> Result | Failure:
-    """Run a job; what users can cause comes back as lines, all else is raised.
+    """Run a job and return its result, or a `Failure` for errors that users can cause. Other errors are raised.
 
     Args:
-        job: what to run.
-        what: begins the line ("preprocess of case_01"); several problems of one job name their own cases.
+        job: the function to run.
+        what: the beginning of the message ("preprocess of case_01"). `Problems` name their own cases.
     """
     try:
         return job()
@@ -168,7 +170,7 @@ def attempt(job: Callable[[], Result], *, what: str) -> Result | Failure:
 
 
 def collected(outcomes: Iterable[Result | Failure]) -> Iterator[Result]:
-    """Give what succeeded, and raise the `Problems` of the rest when all are through, with the trace of the first."""
+    """Yield the results; after the last one, raise the `Problems` of the failures, with the traceback of the first."""
     lines: list[str] = []
     traces: list[str] = []
     for outcome in outcomes:
@@ -198,5 +200,5 @@ def _bounded(pool: Pool, function: Callable[[Item], Result], items: Sequence[Ite
 
 
 def available_cores() -> int:
-    """The number of cores that this process may run on."""
+    """Return the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written beside their place, synced, then renamed."""
+"""Write files that are either whole or absent: under a temporary name in the same folder, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from nnplug.runtime import output_log
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path with the same suffix to write to; it replaces `path` when the block ends well.
+    """Yield a temporary path that replaces `path` when the block ends without an error; its name ends as `path` does.
 
-    In a folder that has a log (`nnplug.runtime.output_log`) the file is noted there.
+    If the folder has a log (`nnplug.runtime.output_log`), the file is noted there.
 
     Raises:
-        NnplugError: the disk is full or the place cannot be written; nothing is left behind.
+        NnplugError: the disk is full or the folder cannot be written; the temporary file is removed.
     """
     temporary = _beside(path)
     try:
@@ -40,7 +40,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder to fill; it replaces `path` when the block ends well."""
+    """Yield a temporary folder to fill. It replaces `path` when the block ends without an error.
+
+    Raises:
+        NnplugError: the disk is full or the folder cannot be written; the temporary folder is removed.
+    """
     temporary = _beside(path)
     try:
         with explained(path):
@@ -59,7 +63,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn the operating system's errors while writing `path` into one line with a remedy."""
+    """Turn errors of the operating system while `path` is written into `NnplugError`s with a remedy."""
     try:
         yield
     except OSError as error:
@@ -73,21 +77,21 @@ def write_text(path: Path, text: str) -> None:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file with its time of change, whole or not at all."""
+    """Copy a file and its time of change, atomically."""
     with atomic_file(target) as temporary:
         shutil.copy2(source, temporary)
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write JSON atomically; NaN is written literally, as nnU-Net's files have it."""
+    """Write JSON atomically; NaN is written as `NaN`, as in nnU-Net's files."""
     write_text(path, json.dumps(data, indent=2) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON.
+    """Return the content of a JSON file.
 
     Raises:
-        InvalidFile: the file is missing, unreadable or not JSON; the message names it and the place.
+        InvalidFile: the file is missing, unreadable or not JSON; the message names the file, line and column.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -100,7 +104,7 @@ def read_json(path: Path) -> Any:
 
 
 def _beside(path: Path) -> Path:
-    """A name that no other process takes, on this host or, on a shared disk, another with the same process ids."""
+    """Return a name with a random part: on a shared disk, hosts may have processes with equal ids."""
     return path.with_name(f".{token_hex(4)}-{path.name}")
 
 
@@ -114,7 +118,7 @@ def _sync(path: Path) -> None:
 
 def _remedy(error: OSError) -> str:
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        return "A file stands where a folder should be; move it or choose another place."
+        return "A file is where a folder should be; move it or choose another place."
     if isinstance(error, PermissionError):
         return "Choose a place that you may write to."
     return "Free some space or choose another place, then run the same command again."

@@ -1,8 +1,7 @@
-"""One process at a time: a lock that ends with the process that holds it, however that ends.
+"""A lock for one process at a time. It ends with the process that holds it, also when that is killed.
 
-The operating system holds the lock (by filelock: `flock`, `LockFileEx` on Windows), also for a file on NFS that several
-hosts mount; a file that somebody forgot to remove can block nobody. Where a file system has no such locks, nothing is
-locked.
+The operating system keeps the lock (by filelock: `flock`, `LockFileEx` on Windows), also of a file on NFS that several
+hosts mount. A file that is left over blocks no process. If a file system has no such locks, nothing is locked.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from nnplug.errors import NnplugError
 from nnplug.runtime.files import explained
 
 PATIENCE = 5.0
-"""Seconds to wait: processes of a training that was just killed need a moment to end."""
+"""Seconds to wait: the processes of a killed training need a moment to end."""
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
@@ -36,10 +35,10 @@ class Holder:
     """The holder of a lock, or the process that held it when it was killed.
 
     Attributes:
-        process: its id.
-        host: where it runs.
-        since: when it took the lock, ISO 8601.
-        user: account that it runs under; None in files of versions that did not write it.
+        process: the id of the process.
+        host: the name of its host.
+        since: the time at which it took the lock, ISO 8601.
+        user: the account that it runs under; None in files of versions that did not write it.
     """
 
     process: int
@@ -49,38 +48,38 @@ class Holder:
 
     @classmethod
     def this(cls) -> Holder:
-        """Return the holder that this process is from now on."""
+        """Return this process as a holder from now on."""
         now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
         return cls(os.getpid(), gethostname(), now, psutil.Process().username())
 
     def __str__(self) -> str:
-        """Return it as messages have it."""
+        """Return the text for messages."""
         user = f" of user {self.user}" if self.user else ""
         return f"process {self.process}{user} on {self.host}, since {self.since}"
 
 
 @contextmanager
 def locked(file: Path, *, what: str, patience: float = PATIENCE) -> Iterator[Holder | None]:
-    """Hold the lock of a file, which is made where it is missing and stays, for the time of the block.
+    """Hold the lock of a file while the block runs. The file is created if it is missing, and it is not removed.
 
     Args:
-        file: the file.
-        what: is locked, the beginning of the message.
+        file: the file whose lock is held.
+        what: the name of the locked thing, the beginning of the message.
         patience: seconds to wait for another process.
 
     Yields:
-        who held the lock before and was killed; None as a rule.
+        The holder that was killed while it held the lock; usually None.
 
     Raises:
-        NnplugError: another process holds it, the message names process, user, host and remedy; or this user may not
-            write the file, the message names its owner.
+        NnplugError: another process holds the lock (the message names process, user, host and remedy), or this user may
+            not write the file (the message names its owner).
     """
     with _opened(file, what) as handle:
         with explained(file):
             acquired = _acquire(handle, patience)
         if not acquired:
             raise NnplugError(
-                f"{what}: is in work by {_read(handle) or 'another process'}. Wait until that has ended, or end it, "
+                f"{what}: is in use by {_read(handle) or 'another process'}. Wait until that has ended, or end it, "
                 "then run the same command again."
             )
         killed = _read(handle)
@@ -105,7 +104,7 @@ def _opened(file: Path, what: str) -> IO[str]:
 
 
 def _denied(file: Path) -> str:
-    """Return the path that is there and cannot be written, with its owner where the system tells."""
+    """Return the existing path that cannot be written, with its owner if the system reports it."""
     there = next((path for path in (file, *file.parents) if os.path.lexists(path)), file)
     try:
         return f"{there} (owner {there.owner()})"

@@ -1,6 +1,6 @@
 """The cores, memory and devices of this machine, as far as this process may use them.
 
-psutil reads them on every system, but not the limits of a container (control groups of Linux): these are read here.
+psutil reads them on every system, but not the limits of a container (control groups of Linux). Those are read here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nnplug.runtime.executor import available_cores
 
 _PROC, _CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - looked at, never written
-_UNLIMITED = 1 << 60  # version 1 control groups say "none" with a number near 2^63
+_UNLIMITED = 1 << 60  # version 1 control groups write a number near 2^63 for "no limit"
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Gpu:
     """A device that PyTorch can compute on.
 
     Attributes:
-        name: as its maker calls it.
-        memory: bytes; on Apple's, what PyTorch may take of the machine's own.
-        bf16: whether it computes in bfloat16.
+        name: the maker's name.
+        memory: bytes; for an Apple GPU, the part of the main memory that PyTorch may use.
+        bf16: whether the device has bfloat16 arithmetic.
     """
 
     name: str
@@ -50,16 +50,16 @@ class Machine:
 
     Attributes:
         system: name and release of the operating system.
-        python: version.
-        torch: version, which says what it was built for ("2.13.0+cpu").
+        python: the version.
+        torch: the version, with the device that it was built for ("2.13.0+cpu").
         processor: model name.
-        cores: that this process may run on: affinity, and a container's quota.
-        cores_installed: in the machine.
-        memory: of the machine or of the container, whichever is less.
-        shared_memory: /dev/shm, None where there is none.
-        disk: where the workspace lies.
-        gpus: that PyTorch sees.
-        nvidia_driver: whether NVIDIA's driver is loaded, whatever PyTorch sees.
+        cores: the number of cores that this process may run on (affinity, and the quota of a container).
+        cores_installed: the number of cores of the machine.
+        memory: of the machine or of the container, the smaller one.
+        shared_memory: /dev/shm; None if it does not exist.
+        disk: the disk of the workspace.
+        gpus: the GPUs that PyTorch finds.
+        nvidia_driver: whether NVIDIA's driver is loaded, also if PyTorch finds no GPU.
         cpu_bf16: whether the CPU has instructions for bfloat16.
     """
 
@@ -78,10 +78,10 @@ class Machine:
 
 
 def inspect_machine(folder: Path) -> Machine:
-    """Look at this machine.
+    """Return the cores, memory and devices of this machine.
 
     Args:
-        folder: where the workspace is or will be: the disk that is meant.
+        folder: the present or future folder of the workspace; it selects the disk.
     """
     return Machine(
         system=f"{platform.system()} {platform.release()}",
@@ -100,7 +100,7 @@ def inspect_machine(folder: Path) -> Machine:
 
 
 def processor_name() -> str:
-    """The CPU's model name; where the system does not tell, its architecture."""
+    """Return the model name of the CPU; if the system does not report it, its architecture."""
     for line in _lines(_PROC / "cpuinfo"):
         key, _, value = line.partition(":")
         if key.strip() == "model name":
@@ -109,7 +109,7 @@ def processor_name() -> str:
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on; a container's quota of 1.5 cores counts as one."""
+    """Return the number of cores that this process may run on; a container's quota of 1.5 cores counts as one."""
     version_2 = _numbers(_CGROUP / "cpu.max")
     quota = _numbers(_CGROUP / "cpu" / "cpu.cfs_quota_us") + _numbers(_CGROUP / "cpu" / "cpu.cfs_period_us")
     limits = [a / b for a, b in (numbers for numbers in (version_2, quota) if len(numbers) == 2) if a > 0 and b > 0]
@@ -117,7 +117,7 @@ def usable_cores() -> int:
 
 
 def memory() -> Space:
-    """Return main memory, or a container's part of it, in bytes."""
+    """Return the main memory, or the container's limit, in bytes."""
     machine = psutil.virtual_memory()
     whole = Space(machine.total, machine.available)
     for limit, used in (
@@ -151,7 +151,7 @@ def _space(folder: Path) -> Space:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
+    """Return the folder, or the nearest existing folder above it."""
     absolute = folder.absolute()
     return next(place for place in (absolute, *absolute.parents) if place.is_dir())
 
@@ -164,5 +164,5 @@ def _lines(path: Path) -> list[str]:
 
 
 def _numbers(path: Path) -> list[int]:
-    """The whole numbers of a one-line file; "max" and the like are left out."""
+    """Return the integers in the first line of a file; other words such as "max" are left out."""
     return [int(word) for line in _lines(path)[:1] for word in line.split() if word.lstrip("-").isdigit()]

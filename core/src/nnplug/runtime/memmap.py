@@ -1,4 +1,4 @@
-"""Large arrays that wait on disk: written once, mapped, and gone with the last view of them."""
+"""Memory-mapped arrays: they lie in a file on disk, which is removed with the last view of the array."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nnplug.runtime.files import explained
 
 
 def memmapped(shape: Sequence[int], folder: Path) -> torch.Tensor:
-    """A float32 tensor whose memory is a nameless file: the system keeps in RAM of it what there is room for.
+    """Return a float32 tensor in a nameless file. The system keeps as much of it in RAM as there is room for.
 
     Args:
-        shape: of the tensor.
-        folder: on whose disk the file lies; no other process sees it, and nothing is left after a kill.
+        shape: the shape of the tensor.
+        folder: a folder on the disk of the file. No other process sees the file, and nothing is left after a kill.
 
     Raises:
         NnplugError: the folder cannot be written.

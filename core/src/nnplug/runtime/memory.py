@@ -16,14 +16,14 @@ _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory that it frees, for its next allocation; say whether that could be arranged.
+    """Set the allocator to keep freed memory for the next allocation; return whether the allocator accepted it.
 
     glibc maps each large block anew and returns it to the kernel when it is freed. Training on a CPU, augmentation and
-    preprocessing allocate the same blocks of megabytes again and again, and the kernel zeroes every page of them each
-    time: about a tenth of a training step, more where threads wait for each other there. Kept instead, the memory of
-    the process stays at its highest use. Only glibc has this switch; elsewhere nothing changes.
+    preprocessing allocate the same blocks of several MB again and again, and each time the kernel fills every page of
+    them with zeros. This takes about a tenth of a training step, and more if threads wait for each other in the kernel.
+    With this setting the memory of the process stays at its highest use. Only glibc has it; elsewhere nothing changes.
 
-    It is a switch of the whole process: see `nnplug.runtime.process.prepare_process`.
+    The setting affects the whole process: see `nnplug.runtime.process.prepare_process`.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -34,11 +34,11 @@ def keep_freed_memory() -> bool:
 
 
 def spare_page_faults() -> None:
-    """Make large blocks cheap without holding more of them: for commands that predict, before PyTorch is imported.
+    """Reduce the page faults of large allocations, for commands that predict. Call it before PyTorch is imported.
 
-    Where Linux gives pages of 2 MB to those who ask, PyTorch is told to ask: the kernel is called once instead of 512
-    times, and freed memory goes back. Elsewhere freed memory is kept. The environment of the whole process changes: see
-    `nnplug.runtime.process.prepare_process`.
+    If Linux offers pages of 2 MB, PyTorch is set to request them: one call of the kernel replaces 512, and freed memory
+    goes back to the system. Elsewhere freed memory is kept (`keep_freed_memory`). The setting affects the environment
+    of the whole process: see `nnplug.runtime.process.prepare_process`.
     """
     if _gives_huge_pages():
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
@@ -47,5 +47,5 @@ def spare_page_faults() -> None:
 
 
 def _gives_huge_pages() -> bool:
-    """The kernel's choice stands in brackets: always, [madvise] or never."""
+    """Return whether the kernel offers huge pages. Its file has the choice in brackets: always [madvise] never."""
     return _HUGE_PAGES.exists() and "[never]" not in _HUGE_PAGES.read_text()

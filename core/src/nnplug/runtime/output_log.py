@@ -1,8 +1,8 @@
-"""The log of what nnplug has written into a folder that belongs to its user: a line per file, hidden beside the files.
+"""The log of the files that nnplug has written into a folder of the user: a hidden file with one line per file.
 
-A folder has a log from the first command on that claims files in it (`nnplug.runtime.outputs`). From then on
-`nnplug.runtime.files.atomic_file` notes each file there before it takes its place, so that no kill leaves a file of
-nnplug's that the log does not know.
+The first command that claims files in a folder (`nnplug.runtime.outputs`) creates the log. From then on
+`nnplug.runtime.files.atomic_file` notes each file there before the file gets its final name, so that no kill leaves a
+file of nnplug that is not in the log.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ LOG = ".nnplug-outputs.jsonl"
 
 @dataclass(frozen=True)
 class Written:
-    """A file as nnplug has written it.
+    """One version of a file that nnplug has written.
 
     Attributes:
-        size: in bytes.
-        mtime_ns: its time of change, in nanoseconds since 1970.
-        sha256: of its bytes, hexadecimal.
+        size: bytes.
+        mtime_ns: the time of change, in nanoseconds since 1970.
+        sha256: the SHA-256 of the content, in hexadecimal digits.
     """
 
     size: int
@@ -39,16 +39,16 @@ Entries = Mapping[str, tuple[Written, ...]]
 
 
 def begin(folder: Path) -> None:
-    """Make the log of a folder where it is missing."""
+    """Create the log of a folder if it is missing."""
     with suppress(FileExistsError):
         (folder / LOG).touch(exist_ok=False)
 
 
 def note(path: Path, content: Path) -> None:
-    """Append a line for `path`, which is about to be replaced by `content`; do nothing in a folder without a log.
+    """Append a line for `path`, which `content` is about to replace. In a folder without a log, do nothing.
 
-    One write appends the whole line, under a lock where the file system has them, since several processes may write
-    into one folder.
+    Several processes may write into one folder: the whole line is appended in one write, under a lock if the file
+    system has locks.
     """
     log = path.with_name(LOG)
     if not log.is_file():
@@ -60,7 +60,7 @@ def note(path: Path, content: Path) -> None:
 
 
 def read(folder: Path) -> Entries:
-    """Return what the log of a folder lists; a line that a kill cut short does not count."""
+    """Return the entries in the log of a folder; a line that a kill cut short is left out."""
     log = folder / LOG
     found: dict[str, tuple[Written, ...]] = {}
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else ():
@@ -71,7 +71,7 @@ def read(folder: Path) -> Entries:
 
 
 def is_one_of(path: Path, versions: tuple[Written, ...]) -> bool:
-    """Return whether a file is one of these versions: of equal size and time, or, as in a copy, of equal content."""
+    """Return whether a file is one of these versions: equal in size and time, or (a copy) in size and content."""
     stat = path.stat()
     alike = [version for version in versions if version.size == stat.st_size]
     if any(version.mtime_ns == stat.st_mtime_ns for version in alike):
@@ -93,7 +93,7 @@ def _alone(log: Path) -> Iterator[int]:
 
 
 def _separator(handle: int) -> bytes:
-    """Return a line's end where the last line has none, because a process was killed while it wrote it."""
+    """Return a line end if the last line has none because its process was killed, else nothing."""
     size = os.fstat(handle).st_size
     return b"" if size == 0 or os.pread(handle, 1, size - 1) == b"\n" else b"\n"
 

@@ -17,7 +17,7 @@ from nnplug.runtime.files import explained, read_json, write_json
 
 DATASET_JSON = "dataset.json"
 _DECIDING = ("labels", "regions_class_order", "channel_names", "file_ending")
-"""The keys of `dataset.json` that say what label maps and images mean: other values, another dataset."""
+"""The keys of `dataset.json` that define a dataset: files that differ in one of them describe different datasets."""
 
 
 def _nothing(path: Path) -> bool:  # noqa: ARG001 - the signature of `Outputs.made`
@@ -26,13 +26,13 @@ def _nothing(path: Path) -> bool:  # noqa: ARG001 - the signature of `Outputs.ma
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files that a call will write, and those that it reads.
+    """The files that a call will write, and the files that it reads.
 
     Attributes:
         files: every file that may be written.
-        inputs: every file that is read; paths that do not exist count for nothing.
-        documents: of JSON files among `files`, what will be written: a file that says the same is left as it is.
-        made: tells of a file that the folder's log does not list whether nnplug made it, as versions without a log did.
+        inputs: every file that is read; paths that do not exist are left out.
+        documents: path -> content to write, for JSON files among `files`. A file with the same content may stay.
+        made: returns whether nnplug made a file that is not in the folder's log. Older versions kept no log.
     """
 
     files: tuple[Path, ...]
@@ -41,13 +41,15 @@ class Outputs:
     made: Callable[[Path], bool] = _nothing
 
     def check(self, *, replace: bool = False) -> None:
-        """Refuse to overwrite what is read, what somebody else made, and the `dataset.json` of another dataset.
+        """Raise unless all files may be written.
+
+        Refused are files that are read, files that nnplug did not make, and the `dataset.json` of another dataset.
 
         Args:
-            replace: whether files may be replaced that nnplug did not write, or that have changed since.
+            replace: whether to replace files that nnplug did not write, or that have changed since it wrote them.
 
         Raises:
-            Problems: a line per file that would be lost, with its remedy. Nothing has been written by then.
+            Problems: a line per file that would be lost, with its remedy. Nothing is written.
         """
         sources = _identities(self.inputs)
         lines = [f"{path}: two results would be written to this file; rename an input" for path in _twice(self.files)]
@@ -60,14 +62,14 @@ class Outputs:
             raise Problems(lines)
 
     def claim(self, *, replace: bool = False) -> None:
-        """Check, then make the folders and their logs, so that whatever is written there counts as nnplug's.
+        """Check the files, then create the folders and their logs, so that files written there count as nnplug's.
 
         Args:
             replace: see `check`.
 
         Raises:
             Problems: see `check`.
-            NnplugError: a folder cannot be made.
+            NnplugError: a folder cannot be created.
         """
         self.check(replace=replace)
         for folder in dict.fromkeys(path.parent for path in self.files):
@@ -76,11 +78,11 @@ class Outputs:
                 output_log.begin(folder)
 
     def _obstacle(self, path: Path, *, replace: bool, logs: dict[Path, output_log.Entries]) -> str | None:
-        """Return why a file that is there must not be replaced, None where it may."""
+        """Return the reason why an existing file must not be replaced, or None if it may be."""
         if not os.path.lexists(path):
             return None
         if path.is_dir():
-            return Line(f"{path}: a folder stands where a file is to be written", Action.OTHER_OUTPUT())
+            return Line(f"{path}: is a folder, but a file is to be written here", Action.OTHER_OUTPUT())
         if (other := _other_dataset(path, self.documents.get(path))) is not None:
             return Line(f"{path}: {other}, and is never replaced", Action.OTHER_OUTPUT())
         if replace or (path in self.documents and _says_the_same(path, self.documents[path])):
@@ -95,13 +97,13 @@ class Outputs:
 
 
 def write_document(path: Path, data: Any) -> None:
-    """Write JSON; a file that says the same already is left as it is, with its spaces and its order of keys."""
+    """Write JSON. A file with the same content is left unchanged, with its spaces and its order of keys."""
     if not _says_the_same(path, data):
         write_json(path, data)
 
 
 def check_folder(target: Path, inputs: Iterable[Path]) -> None:
-    """Refuse a folder that is to be replaced as a whole and that is, or holds, something that is read.
+    """Raise if a folder that will be replaced as a whole is, or contains, an input.
 
     Args:
         target: the folder that will be replaced.
@@ -138,7 +140,10 @@ def _identities(paths: Iterable[Path]) -> dict[Hashable, Path]:
 
 
 def _keys(path: Path) -> Iterator[Hashable]:
-    """Yield what two paths of one file have in common: where links lead, and the file itself (hard links, case)."""
+    """Yield keys that are equal for two paths of one file: the target of links, and the file's id.
+
+    The id is equal for hard links, and for names in another case on a file system that ignores case.
+    """
     yield os.path.realpath(path)
     try:
         stat = path.stat()
@@ -153,7 +158,7 @@ def _twice(paths: Iterable[Path]) -> list[Path]:
 
 
 def _other_dataset(path: Path, document: Any) -> str | None:
-    """Return why `dataset.json` must not be replaced; None where it describes the same dataset, and of other files."""
+    """Return the reason why `dataset.json` must not be replaced; None for the same dataset, and for other files."""
     if path.name.lower() != DATASET_JSON:
         return None
     there = _content(path)
@@ -174,12 +179,12 @@ def _says_the_same(path: Path, data: Any) -> bool:
 
 
 def _canonical(data: Any) -> str:
-    """Return JSON in one spelling: the order of keys means nothing, NaN equals NaN."""
+    """Return JSON in a canonical spelling, in which the order of keys does not matter and NaN equals NaN."""
     return json.dumps(json.loads(json.dumps(data)), sort_keys=True)
 
 
 def _content(path: Path) -> Any:
-    """Return the JSON of a file, None where it holds none."""
+    """Return the content of a JSON file; None if the file is missing or is not JSON."""
     try:
         return read_json(path) if path.is_file() else None
     except InvalidFile:

@@ -1,4 +1,4 @@
-"""Settings of a whole process, for those that own one."""
+"""Settings of a whole process, for programs that own it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Work(Enum):
 
     Attributes:
         READ_IMAGES: read and write images.
-        COMPUTE: preprocess or train, which allocate the same large blocks again and again.
-        PREDICT: predict, with memory that goes back after each image.
+        COMPUTE: preprocess or train: the same large blocks are allocated again and again.
+        PREDICT: predict: memory goes back to the system after each image.
     """
 
     READ_IMAGES = auto()
@@ -22,11 +22,11 @@ class Work(Enum):
 
 
 def prepare_process(work: Work) -> None:
-    """Adapt this process's allocator to its work, and silence ITK's warnings: nnplug's own messages say more.
+    """Set this process's allocator for its work, and turn off ITK's warnings: nnplug's messages are more precise.
 
     This changes the whole process, so no function of the library calls it. A command calls it once, at its start,
-    before PyTorch is imported. So do the processes that nnplug starts itself: the ranks of a training and Dask's
-    workers. A program that uses nnplug as a library may call it too, and computes a little faster then.
+    before PyTorch is imported. The processes that nnplug starts (the ranks of a training, Dask's workers) call it too.
+    A program that uses nnplug as a library may call it to compute a little faster.
     """
     if work is Work.COMPUTE:
         keep_freed_memory()

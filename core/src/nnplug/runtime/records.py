@@ -15,11 +15,11 @@ from nnplug.runtime.files import read_json, write_text
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A frozen data class that is written to and read from JSON exactly as its fields say."""
+    """A frozen data class that is read from and written to JSON with one key per field."""
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:
-        """Build from what `json.loads` gives; `where` names the file in messages.
+        """Return the record made from the result of `json.loads`; `where` names the file in messages.
 
         Raises:
             InvalidFile: a key is unknown or missing, or a value has the wrong type.
@@ -31,26 +31,30 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a JSON file; raises `InvalidFile` as `from_data` does."""
+        """Return the record in a JSON file.
+
+        Raises:
+            InvalidFile: the file cannot be read, or as in `from_data`.
+        """
         return cls.from_data(read_json(path), str(path))
 
     def data(self) -> Any:
-        """The record as dictionaries, lists, strings and numbers; optional fields that are None are left out."""
+        """Return the record as dictionaries, lists, strings and numbers; optional fields that are None are left out."""
         return _builtins(self)
 
     def write(self, path: Path) -> None:
-        """Write as JSON, atomically."""
+        """Write the record as JSON, atomically."""
         write_text(path, json.dumps(self.data(), indent=2) + "\n")
 
 
 @cache
 def _fields(kind: type[Record]) -> tuple[msgspec.structs.FieldInfo, ...]:
-    """Evaluating annotations takes longer than what is done with the values."""
+    """Return the fields of a record. They are cached: to evaluate annotations takes longer than to write the values."""
     return msgspec.structs.fields(kind)
 
 
 def _builtins(value: Any) -> Any:
-    """JSON values; None is left out where it is a field's default, and kept inside options and other mappings."""
+    """Return JSON values. None is left out if it is the default of a field, and kept in options and other mappings."""
     if isinstance(value, Record):
         fields = [(field, getattr(value, field.name)) for field in _fields(type(value))]
         return {f.encode_name: _builtins(v) for f, v in fields if not (v is None and f.default is None)}

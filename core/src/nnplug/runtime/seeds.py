@@ -1,4 +1,4 @@
-"""Random numbers that depend on what is drawn, never on who draws it or when."""
+"""Random numbers that depend only on the seed and on the place of the draw, not on the process or the time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 def generator(seed: int, *place: int) -> np.random.Generator:
-    """A generator for one place of a run, such as (epoch, iteration, sample).
+    """Return a generator for one place of a run, such as (epoch, iteration, index in the batch).
 
-    The same seed and place give the same numbers whatever the number of workers and after any resume.
+    The same seed and place give the same numbers for any number of workers and after any resume.
     """
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *place])))
 
 
 def keep_random_state(device: torch.device) -> AbstractContextManager[None]:
-    """Return a context that gives PyTorch its random state back at its end: of the CPU and of a CUDA `device`."""
+    """Return a context that restores PyTorch's random state at its end, for the CPU and for a CUDA `device`."""
     import torch
 
     return torch.random.fork_rng([device] if device.type == "cuda" else [])

@@ -1,4 +1,4 @@
-"""Threads that compute beside others."""
+"""Threads that compute in parallel with the caller."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import torch
 
 
 def single_core_threads(count: int, name: str) -> ThreadPoolExecutor:
-    """Start threads in which torch computes on one core each, while it keeps all of them in the caller's.
+    """Return a pool of threads in which torch uses one core each; in the caller's thread it keeps all cores.
 
-    Two threads that each have torch compute on all cores wait for each other at every operation.
+    Two threads in which torch computes on all cores would wait for each other at every operation.
 
     Args:
-        count: of threads.
-        name: that theirs begin with.
+        count: the number of threads.
+        name: the beginning of their names.
     """
     cores = torch.get_num_threads()
     pool = ThreadPoolExecutor(count, name, _compute_alone)
-    # A thread that has not computed yet takes the last number that any thread has set, so all of them ask for theirs
-    # before the caller's is set again.
+    # A thread that has not computed yet takes the last number that any thread has set. So every thread reads its own
+    # number first; then the caller's is set again.
     started = Barrier(count + 1)
     for _ in range(count):
         pool.submit(started.wait)

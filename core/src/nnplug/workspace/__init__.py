@@ -1,1 +1,1 @@
-"""Know what lies where on disk: runs, records, preprocessed cases."""
+"""The layout of a workspace on disk: runs, records, preprocessed cases."""

@@ -1,4 +1,7 @@
-"""The small arrays and values that a trainer stores beside a preprocessed case; the store knows their names only."""
+"""The index of a preprocessed case: small arrays and values that a trainer stores with the case.
+
+Their meaning is the trainer's; the store reads only their names.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +22,21 @@ OWN_KEYS = ("frame", "source", "index")
 
 @dataclass(frozen=True)
 class CaseIndex:
-    """Small arrays and values that a trainer wants beside a case, such as voxels to centre patches on.
+    """Small arrays and values that a trainer stores with a case, such as patch centres.
 
     Attributes:
-        arrays: name -> array; stored as NAME.npy in the folder of the case.
-        values: name -> JSON value; stored under that name in `case.json`.
+        arrays: name -> array of any shape and dtype, stored as NAME.npy in the folder of the case.
+        values: name -> JSON value, stored under this name in `case.json`.
 
     Raises:
-        ValueError: a name is taken by the case itself, or is no file name.
+        ValueError: the case itself uses a name, or the name of an array is not an identifier.
     """
 
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse names under which nothing could be stored."""
+        """Raise `ValueError` unless every name can be stored."""
         for name in self.arrays:
             if name in OWN_ARRAYS or not name.isidentifier():
                 raise ValueError(f"a case index cannot hold an array {name!r}")
@@ -47,9 +50,9 @@ class StoredIndex:
     """The index of a stored case.
 
     Attributes:
-        key: which trainer's rule made it, as `CaseStore.write_index` was given it; None for none, and for cases that
-            nnplug stored before it recorded keys.
-        arrays: name -> array on disk, read when indexed.
+        key: identifies the rule that made the index (see `CaseStore.write_index`). None without an index, and for cases
+            that an older nnplug stored.
+        arrays: name -> array on disk, read when it is indexed.
         values: name -> JSON value.
     """
 
@@ -59,6 +62,6 @@ class StoredIndex:
 
 
 def array_files(folder: Path) -> dict[str, Path]:
-    """Return the files of the arrays of a case's index by their names, in order."""
+    """Return name -> file of the arrays in a case's index, sorted by name."""
     files = sorted(folder.glob("[!.]*.npy"))
     return {file.stem: file for file in files if file.stem not in OWN_ARRAYS}

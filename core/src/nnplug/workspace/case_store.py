@@ -1,9 +1,9 @@
-"""The preprocessed cases of a configuration: single patches are read without loading the case.
+"""The preprocessed cases of a configuration. A patch is read without loading its case.
 
-A case is a folder of plain .npy files that any numpy opens, and `case.json`. Nothing stays open between reads: each
-maps its file, copies the slice and lets go, so that 10,000 cases and any number of threads need no more than a handful
-of file descriptors. Mapping costs little: a batch of 366 Hippocampus slices (image and label) takes 25 ms on one core,
-where blosc2 files take 190 ms for 60 % of the space (`bench/rows/loading.py`).
+A case is a folder of plain .npy files and `case.json`. No file stays open between reads: each read maps its file,
+copies the slice and closes it, so that 10,000 cases and any number of threads need only a few file descriptors. Mapping
+takes little time: a batch of 366 Hippocampus slices (image and label) takes 25 ms on one core. blosc2 files take
+190 ms, and 60 % of the space (`bench/rows/loading.py`).
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ _RECORD = "case.json"
 
 
 class UnknownCase(NnplugError, KeyError):
-    """A store has no such case."""
+    """The error that a store does not have a case."""
 
     __str__ = Exception.__str__  # KeyError would put the message in quotes
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A preprocessed case, in memory. Axes are transposed as the plans say.
+    """A preprocessed case in memory. Axes are transposed as in the plans.
 
     Attributes:
         image: (C, z, y, x) float32, normalised, cropped and resampled.
-        label: (z, y, x) int16; -1 is background that the preprocessor marks, such as that outside the nonzero mask.
-            None where the case has no label map.
-        info: JSON that the preprocessor needs for the way back to the image as read; the core does not read it.
+        label: (z, y, x) int16; -1 is background that the preprocessor marks, such as voxels outside the nonzero mask.
+            None if the case has no label map.
+        info: JSON values with which the preprocessor returns to the image as read; the core does not read them.
     """
 
     image: npt.NDArray[np.float32]
@@ -53,11 +53,11 @@ class Prepared:
 
 
 class _CaseRecord(Record, frozen=True, kw_only=True):
-    """The store's own keys of `case.json`; all others are values of the index.
+    """The keys of `case.json` that belong to the store; all others are values of the index.
 
     Attributes:
-        info: as `Prepared` has it.
-        source: as `StoredCase` has it.
+        info: as in `Prepared`.
+        source: as in `StoredCase`.
         index: the key of the index.
     """
 
@@ -71,7 +71,11 @@ class _CaseRecord(Record, frozen=True, kw_only=True):
 
     @classmethod
     def read_with(cls, folder: Path) -> tuple[Self, dict[str, Any]]:
-        """Return the record and the values of the index; raises `InvalidFile`."""
+        """Return the record and the values of the index.
+
+        Raises:
+            InvalidFile: `case.json` is missing or invalid.
+        """
         path = folder / _RECORD
         data = read_json(path)
         if not isinstance(data, dict):
@@ -83,16 +87,16 @@ class _CaseRecord(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class StoredCase:
-    """A preprocessed case on disk. The arrays are those of `Prepared`, read when indexed.
+    """A preprocessed case on disk, with the arrays of `Prepared`. An array is read when it is indexed.
 
     Attributes:
-        name: of the case.
+        name: the name of the case.
         image: (C, z, y, x) float32.
         label: (z, y, x) int16.
-        info: as `Prepared` has it.
-        source: what the case was made of, as `CaseStore.write` was told.
-        index: what the trainer wants beside the case.
-        previous: (z, y, x), the label map that the previous stage of a cascade predicted; None where there is none.
+        info: as in `Prepared`.
+        source: identifies the files and settings that the case was made from (see `CaseStore.write`).
+        index: the index that the trainer stored.
+        previous: (z, y, x), the label map that the previous stage of a cascade predicted; None without one.
     """
 
     name: str
@@ -104,7 +108,10 @@ class StoredCase:
     previous: StoredArray | None = None
 
     def channels(self) -> npt.NDArray[np.float32]:
-        """Return the input of the network: the image, and in a cascade the previous stage's label map as a channel."""
+        """Return the network's input (C, z, y, x) float32: the image, in a cascade with the previous label map.
+
+        The label map of the previous stage is one last channel.
+        """
         image: npt.NDArray[np.float32] = self.image[...]
         if self.previous is None:
             return image
@@ -112,7 +119,7 @@ class StoredCase:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Read everything but the arrays.
+        """Return the case in a folder; the arrays are not read yet.
 
         Raises:
             NnplugError: a file is missing or damaged.
@@ -130,33 +137,33 @@ class StoredCase:
 
 
 class CaseStore(Mapping[str, StoredCase]):
-    """Preprocessed cases by name. Safe for threads; cases may be written while others are read."""
+    """Preprocessed cases by name. Threads can share a store; cases may be written while others are read."""
 
     def __init__(self, folder: Path | str, *, previous: PreviousLabels | None = None) -> None:
-        """Look at a folder; it need not exist before the first `write`.
+        """Open a folder, which need not exist before the first `write`.
 
         Args:
-            folder: where the cases are.
-            previous: what the previous stage of a cascade predicted for them.
+            folder: the folder of the cases.
+            previous: the label maps that the previous stage of a cascade predicted for them.
         """
         self.folder = Path(folder)
         self.previous = previous
         self._opened: dict[str, StoredCase] = {}  # a few hundred bytes per case, no open file
 
     def __iter__(self) -> Iterator[str]:
-        """The names of the cases in order."""
+        """Return an iterator over the sorted names of the cases."""
         return iter(sorted(record.parent.name for record in self.folder.glob(f"[!.]*/{_RECORD}")))
 
     def __len__(self) -> int:
-        """The number of cases."""
+        """Return the number of cases."""
         return sum(1 for _ in self)
 
     def __getitem__(self, name: str) -> StoredCase:
-        """The case with that name.
+        """Return the case with that name.
 
         Raises:
-            UnknownCase: there is none; the nearest name is suggested.
-            NnplugError: its files are damaged, or the previous stage has not predicted it.
+            UnknownCase: there is no such case; the message suggests the nearest name.
+            NnplugError: its files are damaged, or the label map of the previous stage is missing.
         """
         if name not in self._opened:
             if not (self.folder / name / _RECORD).is_file():
@@ -174,21 +181,21 @@ class CaseStore(Mapping[str, StoredCase]):
         index: CaseIndex | None = None,
         index_key: str | None = None,
     ) -> None:
-        """Store a case with its label, whole or not at all; one of the same name is replaced.
+        """Store a case with its label map, atomically. A case with the same name is replaced.
 
         Args:
-            name: of the case.
-            case: what to store.
-            source: anything that tells later whether the case is still what it should be.
-            index: what the trainer wants beside the case.
-            index_key: anything that tells later which rule made the index.
+            name: the name of the case.
+            case: the case, which must have a label map.
+            source: text that identifies the files and settings that the case was made from.
+            index: the index of the case.
+            index_key: text that identifies the rule that made the index.
 
         Raises:
             NnplugError: the disk is full or the folder cannot be written.
         """
         extra = index or CaseIndex()
         record = _CaseRecord(info=dict(case.info), source=source, index=index_key)
-        assert case.label is not None, "cases to learn from have labels"
+        assert case.label is not None, "training cases have labels"
         with atomic_folder(self.folder / name) as folder:
             np.save(folder / "image.npy", case.image)
             np.save(folder / "label.npy", case.label)
@@ -198,21 +205,21 @@ class CaseStore(Mapping[str, StoredCase]):
         self.forget(name)
 
     def write_index(self, name: str, index: CaseIndex, key: str) -> None:
-        """Store another index beside a case, whose image and label stay as they are.
+        """Replace the index of a case. Its image and label map are not changed.
 
-        Killed at any instant, it leaves the old index, none, or the new one.
+        A kill at any moment leaves the old index, no index or the new index.
 
         Args:
-            name: of the case.
-            index: replaces the one that the case has.
-            key: anything that tells later which rule made it.
+            name: the name of the case.
+            index: the new index.
+            key: text that identifies the rule that made the index.
 
         Raises:
             NnplugError: there is no such case, or its folder cannot be written.
         """
         folder = self.folder / name
         record, _ = _CaseRecord.read_with(folder)
-        if record.index is not None:  # nobody may take its values for the arrays that are written now
+        if record.index is not None:  # remove the key first: a kill must not leave old values with new arrays
             record = msgspec.structs.replace(record, index=None)
             write_text(folder / _RECORD, record.text_with({}))
         for array_name, array in index.arrays.items():
@@ -226,7 +233,7 @@ class CaseStore(Mapping[str, StoredCase]):
         self.forget(name)
 
     def forget(self, name: str) -> None:
-        """Read a case from disk again when it is asked for next."""
+        """Drop a case from the cache; the next access reads it from disk."""
         self._opened.pop(name, None)
 
     def remove(self, name: str) -> None:
@@ -235,7 +242,7 @@ class CaseStore(Mapping[str, StoredCase]):
         self._opened.pop(name, None)
 
     def remove_leftovers(self) -> None:
-        """Delete what writes that were killed have left behind."""
+        """Delete the temporary folders of killed writes."""
         for leftover in self.folder.glob(".*"):
             shutil.rmtree(leftover, ignore_errors=True)
 

@@ -8,43 +8,43 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One training: a fold of a configuration of a plan."""
+    """The folder of a run: the training of one fold of a configuration."""
 
     path: Path
 
     @property
     def record(self) -> Path:
-        """Choices, versions, seed, command and the hash of the plans."""
+        """The file of the run record: choices, versions, seed, command and the hash of the plans."""
         return self.path / "run.json"
 
     @property
     def plans(self) -> Path:
-        """A copy of the plans as they were when the run began."""
+        """The copy of the plans at the start of the run."""
         return self.path / "plans.json"
 
     @property
     def description(self) -> Path:
-        """A copy of the `dataset.json`."""
+        """The copy of `dataset.json`."""
         return self.path / "dataset.json"
 
     @property
     def log(self) -> Path:
-        """A JSON line per epoch."""
+        """The log, with one JSON line per epoch."""
         return self.path / "log.jsonl"
 
     @property
     def final_weights(self) -> Path:
-        """Weights after the last epoch."""
+        """The weights after the last epoch."""
         return self.path / "weights_final.safetensors"
 
     @property
     def best_weights(self) -> Path:
-        """Weights at the best smoothed validation Dice."""
+        """The weights at the best smoothed validation Dice."""
         return self.path / "weights_best.safetensors"
 
     @property
     def state(self) -> Path:
-        """Everything needed to go on after a kill; removed when training is finished."""
+        """The state from which training resumes after a kill; removed when training is finished."""
         return self.path / "state.pt"
 
     @property
@@ -54,31 +54,31 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        """Return whether the training is finished and was not continued since."""
+        """Return whether the training is finished and has not been continued since."""
         return self.final_weights.exists() and not self.state.exists()
 
     @property
     def validation(self) -> Path:
-        """Predictions of the fold's validation cases and `summary.json`."""
+        """The folder of `summary.json` and the predictions of the fold's validation cases."""
         return self.path / "validation"
 
     def validation_with(self, weights: str) -> Path:
-        """`validation`, or `validation_best` for the predictions with the best weights."""
+        """Return the folder `validation`, or `validation_best` for the predictions with the best weights."""
         return self.validation if weights == "final" else self.path / f"validation_{weights}"
 
     @property
     def lock(self) -> Path:
-        """Held by the process that writes the run; beside it, so that a run can be removed and moved as a whole."""
+        """The lock of the process that writes the run. It is outside the folder, so that a run can be moved whole."""
         return self.path.with_name(f".{self.path.name}.lock")
 
     @property
     def curves(self) -> Path:
-        """Losses, Dice, learning rate and epoch time as a picture."""
+        """The picture of losses, Dice, learning rate and epoch time."""
         return self.path / "progress.png"
 
 
 def run_folders(configuration: Path) -> list[RunFolder]:
-    """Return the runs in a configuration's folder that were begun: fold_0, fold_1 .. by number, fold_all last."""
+    """Return the runs in a configuration's folder that have a record: fold_0, fold_1 .. by number, fold_all last."""
     runs = [RunFolder(path) for path in sorted(configuration.glob("fold_*"), key=_fold_order)]
     return [run for run in runs if run.record.is_file()]
 
@@ -97,17 +97,17 @@ class Workspace:
 
     @property
     def folder(self) -> Path:
-        """Everything that nnplug makes of the dataset."""
+        """The folder of all results for the dataset."""
         return self.root / self.dataset
 
     @property
     def fingerprint(self) -> Path:
-        """The fingerprint of the dataset."""
+        """The file of the fingerprint."""
         return self.folder / "fingerprint.json"
 
     @property
     def splits(self) -> Path:
-        """Training and validation cases of each fold."""
+        """The file of the training and validation cases of each fold."""
         return self.folder / "splits.json"
 
     @property
@@ -116,31 +116,31 @@ class Workspace:
         return self.folder / "sources.json"
 
     def plans(self, name: str) -> Path:
-        """A plans file."""
+        """Return the path of plans."""
         return self.folder / "plans" / f"{name}.json"
 
     def preprocessed(self, plans: str, configuration: str) -> Path:
-        """The case store of a configuration."""
+        """Return the folder of a configuration's case store."""
         return self.folder / "preprocessed" / f"{plans}_{configuration}"
 
     def previous(self, plans: str, configuration: str) -> Path:
-        """The folder of the label maps that the previous stage predicted for a configuration."""
+        """Return the folder of the label maps that the previous stage predicted for a configuration."""
         return self.folder / "preprocessed" / f"{plans}_{configuration}_previous"
 
     def runs(self, plans: str) -> Path:
-        """The runs of a plan, in a folder per configuration."""
+        """Return the folder of all runs of the plans; it has one folder per configuration."""
         return self.folder / "runs" / plans
 
     def run(self, plans: str, configuration: str, fold: int | str) -> RunFolder:
-        """A run's folder; `fold` is a number or "all"."""
+        """Return the folder of a run; `fold` is a number or "all"."""
         return RunFolder(self.runs(plans) / configuration / f"fold_{fold}")
 
     @property
     def crossval(self) -> Path:
-        """Accumulated validation predictions of all folds."""
+        """The folder of the validation predictions of all folds."""
         return self.folder / "crossval"
 
     @property
     def model(self) -> Path:
-        """The bundle that `run` ends with."""
+        """The bundle that the command `run` makes."""
         return self.folder / "model"

@@ -1,4 +1,4 @@
-"""The plans that a command takes where the user names none."""
+"""The plans that a command uses if the user names none."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from nnplug.workspace.layout import Workspace
 
 
 def default_plans_name(registry: Registry, workspace: Workspace) -> str:
-    """Return the name that the default recipe's plans get, or else that of the only plans of the workspace.
+    """Return the name of the default recipe's plans; without a default recipe, of the only plans in the workspace.
 
     Raises:
-        NnplugError: no default recipe decides, and the workspace does not hold exactly one plans file.
+        NnplugError: there is no single default recipe, and the workspace does not have exactly one plans file.
     """
     try:
         default = registry.default_recipe()

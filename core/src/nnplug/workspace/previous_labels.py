@@ -1,4 +1,4 @@
-"""Label maps of the training cases, predicted by the previous stage of a cascade, on the grid of the next stage."""
+"""Label maps of training cases that the previous stage of a cascade predicted, on the grid of the next stage."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _LABELS, _RECORD = "labels.npy", "labels.json"
 
 
 class _Origin(Record, frozen=True, kw_only=True):
-    """The content of `labels.json`: the digest of the weights that predicted."""
+    """The content of `labels.json`: the digest of the weights that predicted the label map."""
 
     source: str
 
 
 @dataclass(frozen=True)
 class PreviousLabels:
-    """Label maps by case, a byte per voxel, read patch by patch. Safe for threads.
+    """The label maps by case, read patch by patch. Threads can share it.
 
     Attributes:
-        folder: where they are; it need not exist before the first `write`.
+        folder: the folder of the label maps, which need not exist before the first `write`.
     """
 
     folder: Path
 
     def write(self, case: str, labels: npt.NDArray[np.integer[Any]], *, source: str) -> None:
-        """Store the label map (z, y, x) of a case, whole or not at all; an older one is replaced.
+        """Store the label map of a case, atomically. An older one is replaced.
 
         Args:
-            case: its name.
-            labels: no value below 0.
-            source: tells later which weights predicted it.
+            case: the name of the case.
+            labels: (z, y, x), any integer dtype, no value below 0; stored in the smallest unsigned integer dtype.
+            source: text that identifies the weights that predicted it.
 
         Raises:
             NnplugError: the disk is full or the folder cannot be written.
@@ -49,15 +49,15 @@ class PreviousLabels:
             _Origin(source=source).write(folder / _RECORD)
 
     def read(self, case: str) -> StoredArray:
-        """The label map (z, y, x) of a case, read when indexed.
+        """Return the label map (z, y, x) of a case, which is read when it is indexed.
 
         Raises:
-            NnplugError: it is missing or damaged.
+            NnplugError: the file is missing or damaged.
         """
         return StoredArray.open(self.folder / case / _LABELS)
 
     def holds(self, case: str, *, shape: tuple[int, ...], source: str) -> bool:
-        """Return whether there is an undamaged label map of that shape, predicted by those weights."""
+        """Return whether there is an undamaged label map with this shape and `source`."""
         try:
             return _Origin.read(self.folder / case / _RECORD).source == source and self.read(case).shape == shape
         except NnplugError:

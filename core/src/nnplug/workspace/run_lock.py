@@ -1,4 +1,4 @@
-"""A run folder is written by one process at a time."""
+"""The lock of a run folder: one process at a time writes there."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from nnplug.workspace.layout import RunFolder
 
 @contextmanager
 def alone_in(run: RunFolder, progress: Progress | None = None) -> Iterator[None]:
-    """Keep other processes from training, validating or removing a run for the time of the block.
+    """Prevent other processes from training, validating or removing a run while the block runs.
 
     Args:
-        run: the run; it need not be there yet.
-        progress: told of a process that was killed in its work on the run, which leaves no message itself.
+        run: the run, whose folder need not exist yet.
+        progress: receives a notice if an earlier process was killed while it worked on the run.
 
     Raises:
-        NnplugError: another process is at it.
+        NnplugError: another process works on the run.
     """
     with locked(run.lock, what=str(run.path)) as killed:
         if killed is not None:

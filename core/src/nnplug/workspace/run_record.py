@@ -1,4 +1,4 @@
-"""The record of a training run: enough to judge it, repeat it and continue it."""
+"""The record of a run, from which it can be judged, repeated and continued."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SCHEMA = 1
 
 
 class Pretrained(Record, frozen=True, kw_only=True):
-    """The model whose weights a training began with.
+    """The model whose weights a training started from.
 
     Attributes:
-        model: where it was found.
-        sha256: of the weights file.
+        model: the path of the model.
+        sha256: the SHA-256 of the weights file.
     """
 
     model: str
@@ -29,29 +29,29 @@ class Pretrained(Record, frozen=True, kw_only=True):
 
 
 class RunRecord(Record, frozen=True, kw_only=True):
-    """`run.json` of a run folder; copies of `plans.json` and `dataset.json` beside it make the folder self-contained.
+    """The content of `run.json`. Copies of `plans.json` and `dataset.json` make the run folder self-contained.
 
     Attributes:
         schema: version of this layout.
         dataset: the dataset's name.
         plans: the name of the plans.
-        plans_digest: `Plans.digest()` of the plans that the run was started with.
+        plans_digest: `Plans.digest()` of the plans at the start of the run.
         configuration: the trained configuration.
         fold: a number, or "all".
-        seed: of every random draw.
-        command: what was typed, word by word.
-        providers: which component of which distribution each name meant.
+        seed: the seed that every random draw derives from.
+        command: the words of the command line.
+        providers: the component and distribution that each name meant.
         versions: "python" and distributions -> version.
-        mirror_axes: spatial axes mirrored in training, and so in prediction.
-        training: names of the cases that were learned from.
-        validation: names of the cases that were watched.
-        created: when the run began, ISO 8601 with the offset from UTC.
-        pretrained: what the training began with, None for random weights.
-        extended: what was changed each time the finished run went on, such as "choices.trainer.options.KEY: 20 instead
+        mirror_axes: the spatial axes that are mirrored in training and in prediction.
+        training: names of the training cases.
+        validation: names of the validation cases.
+        created: the start of the run, ISO 8601 with the offset from UTC.
+        pretrained: the model whose weights the training started from; None for random weights.
+        extended: the changes of each extension of the finished run, such as "choices.trainer.options.KEY: 20 instead
             of 10".
-        previous: in a cascade, fold of the previous stage -> digest of the weights whose predictions it learned from.
-        prepared: the configuration whose preprocessed cases it learned from, of all that share them; None in older
-            records, whose plans say it.
+        previous: in a cascade, fold of the previous stage -> digest of the weights that predicted the run's input.
+        prepared: the configuration that the preprocessed cases are stored under; None in older records, whose plans
+            decide it.
     """
 
     schema: int = SCHEMA
@@ -75,7 +75,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:
-        """Build from JSON.
+        """Return the record made from JSON data.
 
         Raises:
             InvalidFile: the schema is newer, or a key is unknown, missing or ill-typed.
@@ -85,15 +85,19 @@ class RunRecord(Record, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read `run.json`; raises `InvalidFile` as `from_data` does."""
+        """Return the record in a `run.json`.
+
+        Raises:
+            InvalidFile: the file cannot be read, or as in `from_data`.
+        """
         return cls.from_data(read_json(path), str(path))
 
 
 def check_schema(data: Any, newest: int, where: str, *, what: str) -> None:
-    """Refuse a JSON object without a `schema`, or with one that a newer nnplug wrote.
+    """Raise unless a JSON object has a `schema` of at most `newest`; a newer nnplug writes larger ones.
 
     Raises:
-        InvalidFile: as said; the message names `where` and `what` the file should describe.
+        InvalidFile: it does not; the message has `where` (the file) and `what` (the thing that it describes).
     """
     schema = data.get("schema") if isinstance(data, dict) else None
     if not isinstance(schema, int):
@@ -103,6 +107,6 @@ def check_schema(data: Any, newest: int, where: str, *, what: str) -> None:
 
 
 def installed_versions(providers: Iterable[Provider]) -> dict[str, str]:
-    """The versions that a record holds: Python, torch, numpy, the core and every distribution that provides."""
+    """Return the versions of Python, torch, numpy, the core and every distribution among the providers."""
     names = {"torch", "numpy", "nnplug-core", *(provider.distribution for provider in providers)}
     return {"python": python_version(), **{name: version(name) for name in sorted(names)}}

@@ -1,4 +1,4 @@
-"""Finished and unfinished trainings on disk, found and compared."""
+"""Find and compare finished and unfinished runs on disk."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class TrainedRun:
 
     @property
     def fold(self) -> str:
-        """The fold's number as text, or "all"."""
+        """The number of the fold as text, or "all"."""
         return str(self.record.fold)
 
     def weights(self, kind: WeightsKind) -> Path:
-        """The weights file.
+        """Return the path of the weights file.
 
         Raises:
-            NnplugError: it is not there because the training has not come so far.
+            NnplugError: the file does not exist yet, because the training is not finished.
         """
         file = self.folder.final_weights if kind == "final" else self.folder.best_weights
         if not file.is_file():
@@ -46,10 +46,10 @@ class TrainedRun:
 
 
 def open_run(path: Path) -> TrainedRun:
-    """The run at `path`.
+    """Return the run at `path`.
 
     Raises:
-        NnplugError: there is none; where something else is, the message says what.
+        NnplugError: there is no run; the message names what is there instead.
     """
     folder = RunFolder(path)
     if not folder.record.is_file():
@@ -58,15 +58,19 @@ def open_run(path: Path) -> TrainedRun:
 
 
 def find_runs(path: Path) -> tuple[TrainedRun, ...]:
-    """The run at `path`, or the runs in its `fold_*` folders, by number; raises as `open_run` does."""
+    """Return the run at `path`, or the runs in its `fold_*` folders, by number.
+
+    Raises:
+        NnplugError: as in `open_run`.
+    """
     return tuple(open_run(folder) for folder in [run.path for run in run_folders(path)] or [path])
 
 
 def check_alike(runs: Sequence[TrainedRun]) -> None:
-    """Refuse runs that cannot be averaged.
+    """Raise unless the predictions of runs can be averaged.
 
     Raises:
-        NnplugError: two runs have other plans, another configuration or other mirror axes, or the same fold.
+        NnplugError: two runs differ in plans, configuration or mirror axes, or have the same fold.
     """
     folds = [run.fold for run in runs]
     if twice := [run for run in runs if folds.count(run.fold) > 1]:
@@ -83,20 +87,20 @@ def check_alike(runs: Sequence[TrainedRun]) -> None:
 
 
 def default_folds(there: Sequence[str]) -> Sequence[str]:
-    """The folds that make a model where nobody chose: the numbered ones, else the one on all cases."""
+    """Return the folds of a model if the user names none: the numbered folds, or else "all"."""
     return [fold for fold in there if fold != "all"] or there
 
 
 def previous_runs(run: TrainedRun) -> tuple[TrainedRun, ...]:
-    """The runs of the stage that a run refines, which lie beside it; empty where it refines none.
+    """Return the runs of a run's previous stage, from the folder beside its own; empty without a previous stage.
 
     Raises:
-        NnplugError: they are not there.
+        NnplugError: there are no such runs.
     """
     stage = read_plans(run.folder.plans).configuration(run.record.configuration).previous_stage
     if stage is None:
         return ()
-    beside = run.folder.path.parent  # its name ends in the configuration's, whatever a workspace puts before that
+    beside = run.folder.path.parent  # its name ends with the configuration's name; a prefix is possible
     folder = beside.with_name(beside.name.removesuffix(run.record.configuration) + stage)
     if not run_folders(folder):
         raise NnplugError(
@@ -108,7 +112,7 @@ def previous_runs(run: TrainedRun) -> tuple[TrainedRun, ...]:
 
 
 def merged_providers(runs: Sequence[TrainedRun]) -> tuple[Provider, ...]:
-    """The providers of all runs, each once."""
+    """Return the providers of all runs, each once."""
     return tuple(dict.fromkeys(provider for run in runs for provider in run.record.providers))
 
 

@@ -1,4 +1,4 @@
-"""Arrays in .npy files, read patch by patch."""
+"""Arrays in .npy files that are read patch by patch."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from nnplug.remedies import Action
 
 @dataclass(frozen=True)
 class StoredArray:
-    """An array in a .npy file, or some rows of it. Indexing reads what is asked for; `numpy.asarray` reads all.
+    """An array in a .npy file, or some rows of it. Indexing reads only the indexed part; `numpy.asarray` reads all.
 
     Attributes:
-        path: of the file.
-        shape: of the array.
-        dtype: of its elements.
-        offset: where in the file it begins, in bytes.
+        path: the path of the file.
+        shape: the shape of the array.
+        dtype: the dtype of the array.
+        offset: the position of the array in the file, in bytes.
     """
 
     path: Path
@@ -32,7 +32,7 @@ class StoredArray:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Read the header of a file.
+        """Return the array in a file; only the header is read.
 
         Raises:
             NnplugError: the file is missing or damaged.
@@ -44,19 +44,19 @@ class StoredArray:
             raise _damaged(path, error) from error
 
     def rows(self, start: int, stop: int) -> StoredArray:
-        """The part from row `start` up to `stop`."""
+        """Return the rows from `start` up to, but without, `stop`."""
         row = self.dtype.itemsize * int(np.prod(self.shape[1:]))
         return StoredArray(self.path, (stop - start, *self.shape[1:]), self.dtype, self.offset + start * row)
 
     def __len__(self) -> int:
-        """The size of the first axis."""
+        """Return the size of the first axis."""
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
-        """Read a part, indexed as numpy would; the result is a copy.
+        """Return a copy of a part, with numpy's rules of indexing.
 
         Raises:
-            NnplugError: the file is gone or damaged.
+            NnplugError: the file is missing or damaged.
         """
         try:
             with self.path.open("rb") as file:
@@ -67,7 +67,7 @@ class StoredArray:
         return np.array(whole[key])
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:  # noqa: FBT001
-        """Read everything."""
+        """Return a copy of the whole array; a `copy` of False raises `ValueError`."""
         if copy is False:
             raise ValueError(f"{self.path}: a stored array cannot be had without a copy")
         return self[...].astype(dtype or self.dtype, copy=False)

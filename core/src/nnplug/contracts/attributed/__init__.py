@@ -1,4 +1,4 @@
-"""Wrap components that run in other threads and processes, so that their errors are attributed to them."""
+"""Wrappers of components that attribute errors to them, also in other threads and processes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class AttributingExecutor(Executor):
-    """An executor for the jobs of one component: errors are attributed to it wherever they run."""
+    """An executor for the jobs of one component, to which it attributes their errors."""
 
     executor: Executor
     component: object
@@ -70,12 +70,12 @@ class AttributingExecutor(Executor):
         return self.executor.map_on_device(job, items, stage=stage, name=name, progress=progress)
 
     def close(self) -> None:
-        """The executor is its owner's to close."""
+        """Do nothing: the owner of the wrapped executor closes it."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A function that another process can run, as an executor asks."""
+    """A picklable function that attributes errors to a component."""
 
     component: object
     function: Callable[..., Any]
@@ -88,7 +88,7 @@ class _Job:
 def build_network(architecture: Architecture, *, channels: int, outputs: int) -> torch.nn.Module:
     """Return the network of an architecture; see `nnplug.contracts.Architecture.build`.
 
-    Its weights are drawn from PyTorch's random state, which is the same afterwards.
+    Its weights are drawn from PyTorch's random state, which is restored afterwards.
     """
     import torch
 
@@ -99,11 +99,11 @@ def build_network(architecture: Architecture, *, channels: int, outputs: int) ->
 
 @dataclass(frozen=True)
 class AttributingAugmenter(BatchAugmenter):
-    """An augmenter whose errors are attributed to it, in the threads of any trainer.
+    """An augmenter that attributes errors of the wrapped augmenter to it, in any thread.
 
     Attributes:
-        augmenter: it.
-        batching: the same, where its entry says that it augments batches.
+        augmenter: the wrapped augmenter.
+        batching: the same object if its entry has `augments_batches=True`, else None.
     """
 
     augmenter: Augmenter

@@ -26,26 +26,27 @@ def _unchanged(network: torch.nn.Module, _workload: Workload) -> torch.nn.Module
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """All that a trainer uses; it looks up nothing.
+    """The whole input of a trainer; it looks up nothing else.
 
     Attributes:
-        network: in training mode gives logits from fine to coarse; on the CPU, initialised from the run's seed.
-        configuration: patch, batch size, batch Dice.
+        network: the network, on the CPU, initialised from the run's seed. In training mode it returns logits from fine
+            to coarse.
+        configuration: patch size, batch size, batch Dice.
         labels: classes or regions, and the ignore label.
-        cases: the preprocessed cases; in a cascade with what the previous stage predicted.
-        training: names of the cases to learn from.
-        validation: names of the cases to watch; for fold "all" the same.
-        augmenter: random transforms.
+        cases: the preprocessed cases; in a cascade with the label maps of the previous stage.
+        training: names of the training cases.
+        validation: names of the validation cases; for fold "all" the training cases.
+        augmenter: the random transforms.
         masked_channels: channels that are 0 outside the nonzero mask.
-        device: where to train.
-        run: the folder to write into; a `state.pt` there is gone on from.
-        seed: of every random draw.
-        workers: threads that load and augment; the losses do not depend on it.
-        progress: where to report.
-        world: the processes that train this network together. Each has a device, its share of every batch and the
-            same `run`, into which the first alone writes.
-        accelerate: returns a network in the fastest form that the installed accelerators have for a workload; its
-            parameters and their names stay. Call it once with the network on `device`, and train what it returns.
+        device: the device to train on.
+        run: the folder to write into. If it has a `state.pt`, training resumes from it.
+        seed: the seed that every random draw derives from.
+        workers: the number of threads that load and augment; the losses do not depend on it.
+        progress: receives progress, notices and warnings.
+        world: the processes that train this network together. Each has a device, its part of every batch and the same
+            `run`, where only the main process writes.
+        accelerate: returns the fastest form of a network that the installed accelerators have for a workload, with the
+            same parameters and names. Call it once with the network on `device`, and train the result.
     """
 
     network: torch.nn.Module
@@ -66,7 +67,7 @@ class TrainingTask:
 
     @property
     def previous_labels(self) -> tuple[int, ...]:
-        """Values of each case's `previous` label map that are input channels, after the image's; none as a rule."""
+        """The values of each case's `previous` label map that are input channels, after the image's; usually none."""
         return self.configuration.previous_labels(self.labels)
 
 
@@ -75,9 +76,9 @@ class TrainingLength:
     """The length of a training.
 
     Attributes:
-        iterations: batches to learn from in the whole training, at least 1.
-        validation_iterations: validation batches in the whole training.
-        log_lines: lines of `log.jsonl`, one per epoch, at least 1.
+        iterations: the number of training batches in the whole training, at least 1.
+        validation_iterations: the number of validation batches in the whole training, at least 0.
+        log_lines: the number of lines of `log.jsonl`, one per epoch, at least 1.
 
     Raises:
         ValueError: a number is smaller.
@@ -88,53 +89,53 @@ class TrainingLength:
     log_lines: int
 
     def __post_init__(self) -> None:
-        """Refuse a training of nothing."""
+        """Raise `ValueError` unless all numbers are in their range."""
         if self.iterations < 1 or self.validation_iterations < 0 or self.log_lines < 1:
             raise ValueError(f"{self}: a training has at least 1 iteration and 1 line in its log")
 
 
 class Trainer(Protocol):
-    """A training procedure.
+    """A component that trains networks.
 
-    Its entry says `takes_previous_stage=True` where it gives the network `TrainingTask.previous_labels`; a trainer
-    whose entry does not say so is refused where a configuration refines the prediction of another. Likewise
-    `takes_several_devices=True` says that it shares its batches as `TrainingTask.world` asks, and `case_index` names a
-    `CaseIndexer`, whose index every case of `TrainingTask.cases` then has.
+    Its entry has `takes_previous_stage=True` if it adds `TrainingTask.previous_labels` to the network's input; if not,
+    it is refused for configurations with a previous stage. Its entry has `takes_several_devices=True` if it divides
+    batches between the processes of `TrainingTask.world`. `case_index` of its entry names a `CaseIndexer`; every case
+    of `TrainingTask.cases` then has this index.
     """
 
     def mirror_axes(self, dimensions: int) -> tuple[int, ...]:
-        """The spatial axes mirrored in training, and so in prediction; recorded with the model."""
+        """Return the spatial axes that are mirrored in training and in prediction; the model records them."""
         ...
 
     def length(self, task: TrainingTask) -> TrainingLength:
-        """Return how long `train(task)` takes from its start, at most where it may end early."""
+        """Return the length of `train(task)` from its start; the maximum if it may end early."""
         ...
 
     def options_for(self, length: TrainingLength) -> Mapping[str, Any]:
-        """Return the options, as JSON values, that make a training this long.
+        """Return the options (JSON values) that give a training this length.
 
-        Numbers that do not divide are rounded up.
-        `nnplug bench` and the conformance kit set them beside the other options of this trainer to shorten it.
+        Quotients that are not integers are rounded up. `nnplug bench` and the conformance kit add these options to the
+        others of this trainer, to shorten it.
         """
         ...
 
     def train(self, task: TrainingTask) -> None:
-        """Train to the end, going on from `task.run.state` where it exists.
+        """Train to the end; resume from `task.run.state` if it exists.
 
-        Leaves `log.jsonl` (of `nnplug.contracts.LogLine`), `weights_best.safetensors` and `weights_final.safetensors`
-        in the run's folder, and last of all removes the state.
-        Killed at any instant, it leaves what the next call goes on from, with equal results.
+        It writes `log.jsonl` (lines of `nnplug.contracts.LogLine`), `weights_best.safetensors` and
+        `weights_final.safetensors` into the run's folder, and at the very end removes the state. After a kill at any
+        moment, the next call continues and gives equal results.
         """
         ...
 
 
 class ExtensibleTrainer(Trainer, Protocol):
-    """A training procedure that can go on with a finished run; its entry says `extends_runs=True`.
+    """A trainer that can extend a finished run; its entry has `extends_runs=True`.
 
-    At its end `train` leaves `task.run.final_state`, which with the final weights is enough to go on. To extend the
-    run, the core renames it to `task.run.state` and calls `train` with the new options.
+    At its end, `train` writes `task.run.final_state`; with the final weights it is enough to continue. To extend a run,
+    the core renames it to `task.run.state` and calls `train` with the new options.
     """
 
     def extends(self, earlier: Trainer) -> bool:
-        """Return whether a run that was finished with the options of `earlier` can be continued with these."""
+        """Return whether a run that finished with the options of `earlier` can continue with these options."""
         ...

@@ -1,4 +1,4 @@
-"""Case indexers: store what a trainer needs of each preprocessed case before it trains."""
+"""Case indexers: make the index of each preprocessed case that a trainer needs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class CaseIndexer(Protocol):
-    """A rule of a trainer that makes a small index of each preprocessed case, which is stored beside the case.
+    """A rule of a trainer that makes a small index of each preprocessed case, stored with the case.
 
-    The entry of the trainer names the class as `case_index="package.module:Class"`. It is created without arguments,
-    sent to other processes, and its module must import without torch: preprocessing uses it.
+    The entry of the trainer names the class as `case_index="package.module:Class"`. It is created without arguments and
+    pickled for other processes. Its module must not import torch, because preprocessing imports it.
 
     Attributes:
-        version: raise it when the same label map gets another index: stored ones are then made again.
+        version: increase it when the same label map gets another index; stored indices are then made again.
     """
 
     version: ClassVar[int]
@@ -29,7 +29,7 @@ class CaseIndexer(Protocol):
         """Return the index of a case; the same arguments give the same index.
 
         Args:
-            label: (z, y, x), preprocessed; not to be changed.
+            label: (z, y, x) int16, the preprocessed label map. Do not change it.
             labels: classes or regions.
         """
         ...

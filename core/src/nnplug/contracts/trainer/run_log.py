@@ -1,4 +1,4 @@
-"""The log of a training: the type of a line of `log.jsonl`, one reader and one writer."""
+"""The log of a training, `log.jsonl`: the type of a line, and functions that read and write it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class LogLine(Record, frozen=True, kw_only=True):
     Attributes:
         epoch: counted from 0.
         learning_rate: of the last iteration; the key in the file is `lr`.
-        train_loss: mean over the batches that the network learned from.
-        val_loss: mean over the validation batches; None for a trainer that computes none.
-        dice: per class or region, in the order of `Labels.keys`, None for one that occurs in no validation batch;
-            None for a trainer that computes no Dice.
-        mean_dice: mean over the classes that occur.
+        train_loss: mean over the training batches.
+        val_loss: mean over the validation batches; None if the trainer computes none.
+        dice: per class or region, in the order of `Labels.keys`; None for a class that is in no validation batch. None
+            if the trainer computes no Dice.
+        mean_dice: mean over the classes that have a Dice.
         smoothed_dice: moving average of `mean_dice` over the epochs.
-        seconds: of the epoch, validation included.
-        wait_seconds: the part of `seconds` spent waiting for training batches.
+        seconds: duration of the epoch, with validation.
+        wait_seconds: the part of `seconds` in which the training waits for batches.
     """
 
     epoch: int
@@ -42,10 +42,10 @@ class LogLine(Record, frozen=True, kw_only=True):
 
 
 def read_log(path: Path) -> list[LogLine]:
-    """Return the lines of a `log.jsonl`, none where there is no file; a last line cut short by a kill is left out.
+    """Return the lines of a `log.jsonl`; none if the file is missing. A last line that a kill cut short is left out.
 
     Raises:
-        InvalidFile: a line is no JSON, or lacks a key, has an unknown one or a value of another type.
+        InvalidFile: a line is not JSON, lacks a key, or has an unknown key or a value of another type.
     """
     if not path.exists():
         return []
@@ -57,22 +57,22 @@ def append_log(path: Path, line: LogLine) -> None:
     """Append one line to a `log.jsonl`.
 
     Raises:
-        ValueError: a field of `line` holds a value of another type than `LogLine` says.
+        ValueError: a field of `line` has a value of another type than `LogLine` declares.
     """
     text = _text(line)
     try:
         _line(text, f"{path}, epoch {line.epoch}")
     except InvalidFile as error:
-        raise ValueError(str(error)) from error  # the trainer is at fault, no user
+        raise ValueError(str(error)) from error  # an error of the trainer, not of the user
     with path.open("a", encoding="utf-8") as log:
         log.write(text)
 
 
 def truncate_log(path: Path, kept: int) -> None:
-    """Keep the first `kept` lines of a `log.jsonl`, as a training does that resumes from an earlier state.
+    """Keep only the first `kept` lines of a `log.jsonl`, for a training that resumes from an earlier state.
 
     Raises:
-        InvalidFile: as `read_log`.
+        InvalidFile: as in `read_log`.
     """
     write_text(path, "".join(map(_text, read_log(path)[:kept])))
 

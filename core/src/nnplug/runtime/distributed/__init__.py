@@ -1,4 +1,4 @@
-"""The processes that train one network together; alone as a rule. Torch is imported where there are several."""
+"""The processes that train one network together; usually one. Torch is imported only if there are several."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class World:
-    """This process among those that train together, in the terms of `torch.distributed`.
+    """The rank of this process and the number of processes that train together, as in `torch.distributed`.
 
-    Each rank has the same network and makes its own samples of the same batch. Whatever is computed from `sum`,
-    `mean` and `gather` has the value that one process gets from the whole batch, and a gradient that is this rank's
-    part of the whole; `add_gradients` makes it whole.
+    Each rank has the same network and draws its own patches of the same batch. `sum`, `mean` and `gather` return the
+    value that a single process computes from the whole batch. Their gradient is this rank's part of the whole gradient;
+    `add_gradients` adds the parts.
 
     Attributes:
         rank: the number of this process.
-        size: how many there are.
+        size: the number of processes.
     """
 
     rank: int = 0
@@ -32,18 +32,18 @@ class World:
         return self.rank == 0
 
     def share(self, count: int) -> range:
-        """This rank's part of `count` samples."""
+        """Return the indices of this rank's part of `count` patches."""
         return range(self.rank * count // self.size, (self.rank + 1) * count // self.size)
 
     def wait(self) -> None:
-        """Go on when every rank has come here."""
+        """Block until every rank has called this method."""
         if self.size > 1:
             from torch.distributed import barrier
 
             barrier()
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """The sum over the ranks, of the same shape."""
+        """Return the sum over the ranks, of the same shape."""
         if self.size == 1:
             return values
         from nnplug.runtime.distributed import collectives
@@ -51,7 +51,7 @@ class World:
         return collectives.add(values)
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
-        """The mean over all elements of all ranks, which may have different numbers of them."""
+        """Return the mean over all elements of all ranks; their number may differ between ranks."""
         if self.size == 1:
             return values.mean()
         import torch
@@ -61,7 +61,7 @@ class World:
         return mean
 
     def gather(self, values: torch.Tensor) -> torch.Tensor:
-        """The values (n,) of all ranks one after the other; n may differ."""
+        """Return the values (n,) of all ranks, one after the other; n may differ between ranks."""
         if self.size == 1:
             return values
         from nnplug.runtime.distributed import collectives
@@ -69,14 +69,14 @@ class World:
         return collectives.gather(values, self.rank, self.size)
 
     def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Give every parameter the sum of its gradients over the ranks."""
+        """Replace the gradient of every parameter by its sum over the ranks; parameters without one are left out."""
         if self.size > 1:
             from nnplug.runtime.distributed import collectives
 
             collectives.add_in_place([p.grad for p in parameters if p.grad is not None])
 
     def copy_from_leader(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Give tensors of every rank the values of the first."""
+        """Overwrite the tensors of every rank with those of rank 0."""
         if self.size > 1:
             from nnplug.runtime.distributed import collectives
 
@@ -84,4 +84,4 @@ class World:
 
 
 SINGLE_PROCESS = World()
-"""One process, the only one."""
+"""The world of a training with one process."""

@@ -1,4 +1,4 @@
-"""Compute sums and copies over the processes of a `World`, by the default group of `torch.distributed`."""
+"""Compute sums and copies over the processes of a `World`, with the default group of `torch.distributed`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class _Sum(torch.autograd.Function):
-    """A sum over ranks whose gradient is that of this rank's part alone."""
+    """A sum over ranks whose gradient is the gradient of this rank's part only."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:  # noqa: ARG004 - torch's signature
@@ -26,13 +26,13 @@ class _Sum(torch.autograd.Function):
 
 
 def add(values: Tensor) -> Tensor:
-    """See `World.sum`."""
+    """Return the sum over the ranks; see `World.sum`."""
     total: Tensor = _Sum.apply(values)  # type: ignore[no-untyped-call]
     return total
 
 
 def gather(values: Tensor, rank: int, size: int) -> Tensor:
-    """See `World.gather`."""
+    """Return the values of all ranks, one after the other; see `World.gather`."""
     lengths = [torch.zeros(1, dtype=torch.int64, device=values.device) for _ in range(size)]
     dist.all_gather(lengths, torch.tensor([len(values)], device=values.device))
     longest = max(int(length) for length in lengths)
@@ -45,7 +45,10 @@ def gather(values: Tensor, rank: int, size: int) -> Tensor:
 
 
 def add_in_place(tensors: Sequence[Tensor]) -> None:
-    """Sum each tensor over the ranks, all of one type in one message: many small ones would mostly wait."""
+    """Sum each tensor over the ranks, in place.
+
+    All tensors of one dtype travel in one message, because each message takes a fixed time.
+    """
     by_type: dict[torch.dtype, list[Tensor]] = defaultdict(list)
     for tensor in tensors:
         by_type[tensor.dtype].append(tensor)
@@ -59,6 +62,6 @@ def add_in_place(tensors: Sequence[Tensor]) -> None:
 
 
 def copy(tensors: Iterable[Tensor]) -> None:
-    """See `World.copy_from_leader`."""
+    """Copy the tensors of rank 0 to every rank; see `World.copy_from_leader`."""
     for tensor in tensors:
         dist.broadcast(tensor, src=0)

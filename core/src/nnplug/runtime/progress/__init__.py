@@ -1,4 +1,4 @@
-"""Report the progress of stages. The command renders it; libraries and tests stay silent."""
+"""Progress, notices and warnings of long work. The command line shows them; the library shows nothing."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 Advance = Callable[[str], None]
-"""Call it once per finished item, with a few words on the latest (a Dice, a case) or an empty string."""
+"""A function to call once per finished item, with a few words on the item (a Dice, a case) or an empty string."""
 
 
 class Progress(Protocol):
     """The receiver of progress, notices and warnings."""
 
     def task(self, title: str, total: int, *, done: int = 0) -> AbstractContextManager[Advance]:
-        """Begin a task with `total` items, `done` of them finished by an earlier start."""
+        """Begin a task with `total` items; an earlier start has finished `done` of them."""
         ...
 
     def notice(self, message: str) -> None:
-        """Say something that the user should know but need not act on."""
+        """Report a message that needs no action of the user."""
         ...
 
     def warning(self, message: str) -> None:
-        """Say something that the user should look at."""
+        """Report a message that the user should check."""
         ...
 
 
 class Silent:
-    """A `Progress` that says nothing."""
+    """A `Progress` that reports nothing."""
 
     @contextmanager
     def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Advance]:  # noqa: ARG002
-        """Count nothing."""
+        """Yield a function that does nothing."""
         yield lambda _: None
 
     def notice(self, message: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def warning(self, message: str) -> None:
-        """Say nothing."""
+        """Do nothing."""

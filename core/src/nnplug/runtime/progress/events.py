@@ -1,6 +1,6 @@
-"""Progress across processes: what a job reports in one of them is shown by another.
+"""Progress across processes: one process shows the progress of a job that runs in another.
 
-The job is given a `Sender`; whatever carries its events (a pipe, a cluster's messages) hands them to a `Receiver`.
+The job reports to a `Sender`. A pipe or the messages of a cluster carry its events to a `Receiver`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from nnplug.runtime.progress import Advance, Progress
 
 Event = Sequence[Any]
-"""A word and plain values: ("begin", number, title, total, done), ("advance", number, steps, latest), ("end", number),
+"""A word and values: ("begin", number, title, total, done), ("advance", number, steps, latest), ("end", number),
 ("notice", message) or ("warning", message)."""
 
 TELL_EVERY = 0.5
@@ -23,26 +23,26 @@ TELL_EVERY = 0.5
 
 
 class Sender(Progress):
-    """A `Progress` that makes events of what it is told; steps that follow each other fast share one."""
+    """A `Progress` that sends events. Steps within `TELL_EVERY` seconds share one event."""
 
     def __init__(self, send: Callable[[Event], None], clock: Callable[[], float] = time.monotonic) -> None:
-        """Send events by `send`; the time in seconds comes from `clock`."""
+        """Send events with `send`; `clock` returns the time in seconds."""
         self._send, self._clock = send, clock
         self._numbers = count()
 
     @contextmanager
     def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
         """See `Progress.task`."""
-        number, told = next(self._numbers), self._clock()
+        number, last_sent = next(self._numbers), self._clock()
         steps, latest = 0, ""
         self._send(("begin", number, title, total, done))
 
         def advance(text: str) -> None:
-            nonlocal told, steps, latest
+            nonlocal last_sent, steps, latest
             steps, latest = steps + 1, text
-            if self._clock() - told >= TELL_EVERY:
+            if self._clock() - last_sent >= TELL_EVERY:
                 self._send(("advance", number, steps, latest))
-                told, steps = self._clock(), 0
+                last_sent, steps = self._clock(), 0
 
         try:
             yield advance
@@ -61,7 +61,7 @@ class Sender(Progress):
 
 
 class Receiver:
-    """Tells a `Progress` what senders send. Events may come from any thread."""
+    """The receiver of events, which reports them to a `Progress`. Events may come from any thread."""
 
     def __init__(self, progress: Progress) -> None:
         """Report to `progress`."""
@@ -70,11 +70,11 @@ class Receiver:
         self._lock = threading.Lock()
 
     def receive(self, source: Hashable, event: Event) -> None:
-        """Tell what an event says.
+        """Report an event to the `Progress`.
 
         Args:
-            source: which job it comes from; a job that is begun again begins its tasks again too.
-            event: as `Sender` made it.
+            source: the job that sent the event. A job that starts again begins its tasks again.
+            event: an event of a `Sender`.
         """
         word, *values = event
         with self._lock:
@@ -90,7 +90,7 @@ class Receiver:
                 self._progress.warning(*values)
 
     def close(self) -> None:
-        """End the tasks of jobs that did not come to do so."""
+        """End the tasks of jobs that did not end them."""
         with self._lock:
             for key in list(self._open):
                 self._end(key)
