@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def told(table: Mapping[Action, str], *, verbose: Callable[[], bool]) -> Iterator[None]:
+def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool]) -> Iterator[None]:
     """Print expected errors of the block as lines and leave with exit code 1, or 128 and more after a signal.
 
     Args:

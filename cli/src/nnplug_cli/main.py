@@ -15,7 +15,7 @@ import click
 
 from nnplug.errors import did_you_mean
 from nnplug_cli.context import Context, blocked
-from nnplug_cli.failures import told
+from nnplug_cli.failures import reported_errors
 from nnplug_cli.remedies import REMEDIES
 
 COMMANDS = {
@@ -74,7 +74,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; errors that users can mend are one line, any other error is a bug and prints its traceback."""
-        with told(REMEDIES, verbose=lambda: isinstance(ctx.obj, Context) and ctx.obj.verbose):
+        with reported_errors(REMEDIES, verbose=lambda: isinstance(ctx.obj, Context) and ctx.obj.verbose):
             return super().invoke(ctx)
 
 

@@ -47,5 +47,5 @@ def test_a_task_of_the_decathlon(prepared, task, tmp_path):
 
 def test_a_name_that_nnunet_would_not_take_is_told(task, tmp_path):
     call = Call(environment=Environment({"nnUNet_raw": str(tmp_path)}))
-    with pytest.raises(NnplugError, match="Prostate: a dataset is called DatasetXXX_NAME"):
+    with pytest.raises(NnplugError, match="Prostate: expected DatasetXXX_NAME"):
         convert(call, "nnunet-v1", task, "Prostate")

@@ -98,7 +98,7 @@ def test_cases_that_are_not_prepared_are_told_with_the_command_that_prepares_the
 def test_a_training_without_checkpoints_is_refused(prepared):
     done = prepared.run("nnUNetv2_train", 999, "tiny", 0, "--disable_checkpointing")
     assert done.returncode == 2
-    assert "--disable_checkpointing is not honoured: a training keeps the state that --c goes on from" in done.stderr
+    assert "--disable_checkpointing is not honoured: --c continues from the saved state of a training" in done.stderr
 
 
 def test_code_in_folders_is_refused(prepared):

@@ -1,1 +1,1 @@
-"""nnU-Net v2's commands, flags, environment variables and folders, over nnplug's stages."""
+"""nnU-Net v2's commands, flags, environment variables and folders, built on nnplug."""

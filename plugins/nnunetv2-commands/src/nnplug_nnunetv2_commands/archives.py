@@ -1,4 +1,4 @@
-"""Zips of trained models, as nnU-Net writes and installs them."""
+"""Zips of trained models in the layout that nnU-Net writes and installs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SUFFIXES = (".json", ".pth", ".png", ".pdf", ".txt", ".pkl", ".npz", ".gz", ".ni
 
 
 def model_files(folder: Path, folds: Iterable[str], checkpoints: Iterable[str], *, predictions: bool) -> Iterator[Path]:
-    """The files of a model folder that belong into its zip.
+    """Yield the files of a model folder that belong in its zip.
 
     Args:
         folder: TRAINER__PLANS__CONFIGURATION.
-        folds: which must be there.
-        checkpoints: of each fold, which must be there.
-        predictions: whether the label maps of cross-validation go along.
+        folds: the required folds.
+        checkpoints: the required checkpoints of each fold.
+        predictions: whether to include the label maps of cross-validation.
 
     Raises:
         NnplugError: a file is missing.
@@ -41,7 +41,7 @@ def model_files(folder: Path, folds: Iterable[str], checkpoints: Iterable[str], 
 
 
 def write_zip(target: Path, files: Iterable[Path], root: Path) -> None:
-    """Write files into a zip, named from `root`; whole or not at all."""
+    """Write files into a zip, named from `root`; the zip is written completely or not at all."""
     from nnplug.runtime.files import atomic_file
 
     with atomic_file(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -52,15 +52,15 @@ def write_zip(target: Path, files: Iterable[Path], root: Path) -> None:
 def install(archive: Path, results: Path, call: Call) -> list[str]:
     """Unpack a zip of models into nnUNet_results; models of the same names are replaced, file by file.
 
-    Nothing is written before the whole zip is unpacked and looked through. A pickled postprocessing.pkl becomes the
-    JSON that nnU-Net put beside it.
+    The whole zip is unpacked and checked before anything is written. A pickled postprocessing.pkl is replaced by the
+    JSON beside it.
 
     Returns:
         Names of the model folders, DATASET/TRAINER__PLANS__CONFIGURATION.
 
     Raises:
-        InvalidFile: it is no zip, is damaged, leads out of the folder, or holds what no model has.
-        Problems: it holds the `dataset.json` of another dataset than a model of the same name.
+        InvalidFile: the file is no zip, is damaged, has paths outside the folder, or holds a file that no model has.
+        Problems: its `dataset.json` is that of another dataset than a model of the same name.
     """
     from nnplug.runtime.files import explained, read_json
     from nnplug.runtime.outputs import Outputs

@@ -1,4 +1,4 @@
-"""The parts that all commands share: parsing, the call's context, failures."""
+"""The parts that all commands share: parsing, the context of a call, error messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from nnplug.errors import NnplugError
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context, blocked
-from nnplug_cli.failures import told
+from nnplug_cli.failures import reported_errors
 from nnplug_cli.progress import Lines
 from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice, find_trainer
 from nnplug_nnunetv2_commands.environment import Environment
@@ -30,12 +30,12 @@ Options = argparse.Namespace
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Context):
-    """One call of a command.
+    """The context of one call of a command.
 
     Attributes:
         environment: nnU-Net's variables.
-        quiet: no progress, as jobs of a cluster want it; notices and warnings stay.
-        words: what was typed, for the record of a training.
+        quiet: whether progress is hidden, for jobs of a cluster; notices and warnings stay.
+        words: the command line, for the record of a training.
     """
 
     environment: Environment
@@ -44,7 +44,7 @@ class Call(Context):
 
     @cached_property
     def progress(self) -> Progress:
-        """As the command `nnplug` shows it, or notices alone."""
+        """The progress of the command `nnplug`, or notices alone."""
         return _Notices(self.remedies) if self.quiet else super().progress
 
     @property
@@ -53,13 +53,18 @@ class Call(Context):
         return REMEDIES
 
     def threads(self, workers: int | None = None) -> LocalExecutor:
-        """Threads: as many as a flag says, else nnUNet_def_n_proc, else one per core."""
+        """Return an executor on threads; their number is `workers`, else nnUNet_def_n_proc, else one per core."""
         from nnplug.runtime.executor import LocalExecutor
 
         return LocalExecutor(workers or self.environment.workers)
 
     def trainer(self, name: str) -> TrainerChoice:
-        """The trainer that `-tr` names; raises as `find_trainer` does, and where nnUNet_extTrainer is set."""
+        """Return the trainer that `-tr` names.
+
+        Raises:
+            UnknownComponent: there is no such trainer; see `find_trainer`.
+            NnplugError: nnUNet_extTrainer is set.
+        """
         self.environment.refuse_foreign_code()
         return find_trainer(name, self.plugins.registry.names(Kind.TRAINER))
 
@@ -71,25 +76,28 @@ class _Notices(Lines):
 
 
 class Refused(argparse.Action):
-    """A flag of nnU-Net's that nnplug does not honour: an error that says why, never silence."""
+    """A flag of nnU-Net that nnplug does not support: an error with the reason."""
 
     def __init__(self, *, because: str, **kwargs: Any) -> None:
-        """Say the reason in the help too."""
+        """Add the reason to the help text."""
         super().__init__(**{"help": f"refused: {because}", "default": argparse.SUPPRESS, **kwargs})
         self.because = because
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        """Leave with exit code 2."""
+        """Exit with code 2."""
         parser.error(f"{self.option_strings[-1]} is not honoured: {self.because}")
 
 
 def run(
     parser: argparse.ArgumentParser, function: Callable[[Call, Options], None], words: Sequence[str] | None = None
 ) -> None:
-    """Parse and do; what users can cause becomes a line on stderr and exit code 1, or 2 for wrong usage."""
+    """Parse the command line and call `function`.
+
+    An error of the user becomes one line on stderr and exit code 1, or 2 for wrong usage.
+    """
     options = parser.parse_args(words)
     verbose = bool(getattr(options, "verbose", False))
-    with told(REMEDIES, verbose=lambda: verbose):
+    with reported_errors(REMEDIES, verbose=lambda: verbose):
         call = Call(
             block=_blocked(os.environ.get("NNPLUG_PLUGINS", "")),
             verbose=verbose,

@@ -1,4 +1,4 @@
-"""Datasets of other layouts, converted into nnUNet_raw."""
+"""Conversion of datasets in other layouts into nnUNet_raw."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def convert(call: Call, converter: str, source: Path, name: str, *, workers: int
     """Convert a folder to the dataset `name` of nnUNet_raw, and verify it.
 
     Raises:
-        NnplugError: the name is none of nnU-Net's, its number or name is taken, or the source cannot be converted.
-        Problems: the source has faults, a line each; the dataset is written all the same.
+        NnplugError: the name is not in nnU-Net's form, its number is in use, or the source cannot be converted.
+        Problems: the source has faults, one line each; the dataset is written nevertheless.
     """
     from nnplug.conversion import convert as stage
 
     raw = call.environment.folder(RAW)
     if not re.fullmatch(r"Dataset[0-9]{3}_\w+", name):
-        raise NnplugError(f"{name}: a dataset is called DatasetXXX_NAME with a number of three digits")
+        raise NnplugError(f"{name}: expected DatasetXXX_NAME, with a number of three digits")
     if taken := sorted(raw.glob(f"{name.partition('_')[0]}_*")):
         raise NnplugError(f"{name}: {taken[0]} has that number; choose another")
     component = call.plugins.registry.create(Kind.CONVERTER, converter)

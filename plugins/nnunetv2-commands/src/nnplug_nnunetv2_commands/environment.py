@@ -1,4 +1,4 @@
-"""nnU-Net's environment variables, read when a command runs."""
+"""nnU-Net's environment variables, read at the start of a command."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ FOREIGN_CODE = "nnUNet_extTrainer"
 
 @dataclass(frozen=True)
 class Environment:
-    """The variables as they were when the command began."""
+    """The variables at the start of the command."""
 
     variables: Mapping[str, str]
 
     def folder(self, variable: str) -> Path:
-        """The folder that a variable names.
+        """Return the folder that a variable names.
 
         Raises:
-            NnplugError: it is not set; the message says what it is for and how to set it.
+            NnplugError: the variable is not set; the message gives its purpose and the command that sets it.
         """
         value = self.variables.get(variable)
         if not value:
@@ -38,10 +38,10 @@ class Environment:
         return Path(value)
 
     def dataset(self, reference: str) -> str:
-        """The name of the dataset with that number ("4") or name ("Dataset004_Hippocampus"), in any of the folders.
+        """Return the name of the dataset with this number ("4") or name ("Dataset004_Hippocampus"), in any folder.
 
         Raises:
-            NnplugError: there is none, or several have that number; the message lists what is there.
+            NnplugError: there is none, or several have this number; the message lists the datasets.
         """
         roots = [Path(self.variables[name]) for name in HOLDS if self.variables.get(name)]
         if not roots:
@@ -56,7 +56,7 @@ class Environment:
 
     @property
     def workers(self) -> int | None:
-        """Return the number of cases that are processed at once; None for one per core."""
+        """The number of cases that are processed at once; None for one per core."""
         return self._count(WORKERS, least=1)
 
     @property
@@ -66,7 +66,7 @@ class Environment:
         return None if count is None else max(count, 1)
 
     def refuse_foreign_code(self) -> None:
-        """Refuse trainers that nnU-Net would import from folders.
+        """Raise if nnU-Net would import trainers from folders.
 
         Raises:
             NnplugError: nnUNet_extTrainer is set.

@@ -1,4 +1,4 @@
-"""Flags that several commands share, each a function that adds them to a parser."""
+"""Flags that several commands share; each function adds some to a parser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDS = ("0", "1", "2", "3", "4")
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """A type for `add_argument`: whole numbers from `least`."""
+    """Return a type for `add_argument`: whole numbers from `least`."""
 
     def number(text: str) -> int:
         if not text.isdigit() or int(text) < least:
@@ -26,14 +26,14 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def fold(text: str) -> str:
-    """A type for `add_argument`: a fold's number, or "all"."""
+    """Return a fold's number or "all" as text; a type for `add_argument`."""
     if text != "all" and not text.isdigit():
         raise ArgumentTypeError(f"{text!r} is neither a fold's number nor 'all'")
     return text
 
 
 def part(text: str) -> float:
-    """A type for `add_argument`: a number above 0 and up to 1."""
+    """Return a number above 0 and up to 1; a type for `add_argument`."""
     try:
         value = float(text)
     except ValueError:
@@ -44,27 +44,27 @@ def part(text: str) -> float:
 
 
 def talk(parser: ArgumentParser) -> None:
-    """`--verbose` and `--no_pbar`."""
-    parser.add_argument("--verbose", action="store_true", help="show where an error came from")
+    """Add `--verbose` and `--no_pbar`."""
+    parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
     parser.add_argument("--no_pbar", dest="quiet", action="store_true", help="no progress; notices stay")
 
 
 def datasets(parser: ArgumentParser) -> None:
-    """`-d`, several."""
+    """Add `-d`, which takes several values."""
     parser.add_argument("-d", nargs="+", required=True, metavar="ID", help="dataset ids or names")
 
 
 def workers(parser: ArgumentParser, flag: str = "-np") -> None:
     """Add the number of cases that are processed at once."""
-    parser.add_argument(flag, type=at_least(1), help="cases in work at once [nnUNet_def_n_proc, else one per core]")
+    parser.add_argument(flag, type=at_least(1), help="cases processed at once [nnUNet_def_n_proc, else one per core]")
 
 
 def extraction(parser: ArgumentParser, *, workers_flag: str) -> None:
     """Add the flags of fingerprint extraction."""
-    parser.add_argument("-fpe", default=EXTRACTOR, choices=[EXTRACTOR], help="who measures")
+    parser.add_argument("-fpe", default=EXTRACTOR, choices=[EXTRACTOR], help="extractor class")
     workers(parser, workers_flag)
-    parser.add_argument("--verify_dataset_integrity", action="store_true", help="first report all faults of the data")
-    parser.add_argument("--clean", action="store_true", help="measure again what is measured")
+    parser.add_argument("--verify_dataset_integrity", action="store_true", help="report all faults of the data first")
+    parser.add_argument("--clean", action="store_true", help="measure again if a fingerprint exists")
 
 
 def planning(parser: ArgumentParser) -> None:
@@ -73,14 +73,14 @@ def planning(parser: ArgumentParser) -> None:
     parser.add_argument("-gpu_memory_target", type=float, help="GB of GPU memory to plan for")
     parser.add_argument("-preprocessor_name", default="DefaultPreprocessor", choices=["DefaultPreprocessor"])
     parser.add_argument("-overwrite_target_spacing", nargs=3, type=float, metavar="MM", help="z y x of 3d_fullres")
-    parser.add_argument("-overwrite_plans_name", metavar="NAME", help="what the plans are called")
+    parser.add_argument("-overwrite_plans_name", metavar="NAME", help="name of the plans")
 
 
 def preprocessing(parser: ArgumentParser) -> None:
     """Add the flags of preprocessing."""
     parser.add_argument("-c", nargs="+", default=list(CONFIGURATIONS), metavar="NAME", help="configurations")
     parser.add_argument(
-        "-np", nargs="+", type=at_least(1), metavar="N", help="cases in work at once: one number, or one for each -c"
+        "-np", nargs="+", type=at_least(1), metavar="N", help="cases processed at once: one number, or one for each -c"
     )
 
 
@@ -91,41 +91,49 @@ def training(parser: ArgumentParser, *, trainer: str = "-tr", plans: str = "-p")
 
 
 def folds(parser: ArgumentParser) -> None:
-    """`-f`, several."""
+    """Add `-f`, which takes several values."""
     parser.add_argument("-f", nargs="+", type=fold, default=list(FOLDS), metavar="FOLD", help="folds [0 1 2 3 4]")
 
 
 def device(parser: ArgumentParser) -> None:
     """Add the device that networks run on."""
     parser.add_argument(
-        "-device", choices=["cuda", "cpu", "mps"], help="where networks run [the first of cuda, mps and cpu]"
+        "-device", choices=["cuda", "cpu", "mps"], help="device of the network [the first of cuda, mps and cpu]"
     )
 
 
 def prediction(parser: ArgumentParser) -> None:
-    """Add the flags of prediction, for models that are named and for models that are given as a folder."""
+    """Add the flags of prediction, for models given by name or by folder."""
     parser.add_argument("-i", type=Path, required=True, help="folder of images CASE_0000, CASE_0001 ..")
     parser.add_argument("-o", type=Path, required=True, help="folder for the label maps")
     folds(parser)
-    parser.add_argument("-step_size", type=part, default=0.5, help="distance of windows as a part of the patch [0.5]")
+    parser.add_argument(
+        "-step_size", type=part, default=0.5, help="distance of windows as a share of the patch size [0.5]"
+    )
     parser.add_argument("--disable_tta", action="store_true", help="no averaging over mirrored images")
-    parser.add_argument("--save_probabilities", action="store_true", help="CASE.npz too, for ensembles")
-    parser.add_argument("--continue_prediction", "--c", action="store_true", help="keep what is predicted already")
+    parser.add_argument("--save_probabilities", action="store_true", help="also write CASE.npz, for ensembles")
+    parser.add_argument("--continue_prediction", "--c", action="store_true", help="skip cases with a prediction")
     parser.add_argument(
         "-chk", default="checkpoint_final.pth", choices=["checkpoint_final.pth", "checkpoint_best.pth"], help="weights"
     )
-    parser.add_argument("-npp", type=at_least(1), help="most images to prepare at once; nnplug prepares one ahead")
-    parser.add_argument("-nps", type=at_least(1), help="most images to export at once; nnplug exports one behind")
+    parser.add_argument(
+        "-npp", type=at_least(1), help="largest number of images prepared at once; nnplug prepares one ahead"
+    )
+    parser.add_argument(
+        "-nps",
+        type=at_least(1),
+        help="largest number of images exported at once; nnplug exports one while it predicts the next",
+    )
     device(parser)
-    parser.add_argument("--verbose", action="store_true", help="show where an error came from")
+    parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
     parser.add_argument("--disable_progress_bar", dest="quiet", action="store_true", help="no progress; notices stay")
     parser.add_argument(
         "-prev_stage_predictions",
         type=Path,
         metavar="FOLDER",
-        help="of a cascade: label maps of the previous stage [it predicts them itself]",
+        help="for a cascade: label maps of the previous stage [predicted first]",
     )
-    parser.add_argument("--not_on_device", action="store_true", help="sum up on the CPU: less memory of the device")
+    parser.add_argument("--not_on_device", action="store_true", help="sum logits on the CPU: needs less device memory")
 
 
 def scoring(parser: ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Model folders TRAINER__PLANS__CONFIGURATION: trained by nnplug, or by nnU-Net v2 before."""
+"""Model folders TRAINER__PLANS__CONFIGURATION that nnplug or nnU-Net v2 has trained."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def find_folder(call: Call, options: Options, *, dataset: str, configuration: str) -> Path:
-    """The model folder that the flags -d, -tr, -p and -c name.
+    """Return the model folder that the flags -d, -tr, -p and -c name.
 
     Raises:
-        NnplugError: it is not there; the message lists what is.
+        NnplugError: the folder does not exist; the message lists the existing ones.
     """
     results, name = call.environment.folder(RESULTS), call.environment.dataset(dataset)
     folder = model_folder(results, name, options.tr, options.p, configuration)
@@ -39,22 +39,22 @@ def is_ours(folder: Path) -> bool:
 
 
 def weights_kind(checkpoint: str) -> WeightsKind:
-    """Return the kind of weights that a name such as checkpoint_best.pth stands for."""
+    """Return the kind of weights in a file such as checkpoint_best.pth."""
     return "best" if checkpoint == "checkpoint_best.pth" else "final"
 
 
 @contextmanager
 def opened(call: Call, folder: Path, *, folds: Sequence[str], weights: WeightsKind) -> Iterator[Models]:
-    """A model folder's model, for the time of the block.
+    """Yield the models of a model folder.
 
     Args:
-        call: where plugins come from.
-        folder: of a training.
-        folds: which; their logits are averaged.
-        weights: those after the last epoch, or the best.
+        call: gives the plugins.
+        folder: a model folder.
+        folds: the folds whose logits are averaged.
+        weights: the weights after the last epoch, or the best.
 
     Raises:
-        NnplugError: folds are missing or not trained to the end, or nnU-Net's model needs what nnplug does not have.
+        NnplugError: folds are missing or not trained to the end, or nnU-Net's model needs a feature that nnplug lacks.
     """
     from nnplug.models.open import open_models
     from nnplug_nnunet.nnunet_models import import_model
@@ -71,7 +71,11 @@ def opened(call: Call, folder: Path, *, folds: Sequence[str], weights: WeightsKi
 
 
 def check_folds(folder: Path, folds: Sequence[str]) -> None:
-    """Raise `NnplugError` where a fold's folder is missing, with those that are there."""
+    """Raise unless all folds exist.
+
+    Raises:
+        NnplugError: a fold's folder is missing; the message lists the existing ones.
+    """
     there = [f.name.removeprefix("fold_") for f in sorted(folder.glob("fold_*")) if f.is_dir()]
     if absent := [fold for fold in folds if fold not in there]:
         remedy = f"Give -f {' '.join(there)}, or train the others." if there else "Train one with nnUNetv2_train."

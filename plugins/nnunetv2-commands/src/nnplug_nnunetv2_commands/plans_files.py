@@ -1,4 +1,4 @@
-"""Plans on disk are nnU-Net's, so that hand-made changes, old folders and other tools keep their meaning."""
+"""Plans in nnU-Net's layout on disk, so that manual changes, old folders and other tools keep their meaning."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from nnplug.registry.components import Registry
 
 RECIPE = "nnunet"
-"""The recipe whose components nnU-Net's commands use, whichever recipe is the default."""
+"""The recipe of nnU-Net's commands, independent of the default recipe."""
 
 
 def write_plans(path: Path, plans: Plans, description: DatasetDescription, *, planner: str) -> None:
     """Write plans in nnU-Net's layout.
 
     Args:
-        path: where.
-        plans: ours.
+        path: the file.
+        plans: nnplug's plans.
         description: the `dataset.json`.
-        planner: nnU-Net's name of who made them.
+        planner: nnU-Net's name of the planner.
 
     Raises:
-        InvalidFile: nnU-Net has no such network or normalizer, as a plugin's planner may choose them.
+        InvalidFile: nnU-Net lacks the network or a normalizer, which can happen with a plugin's planner.
     """
     from nnplug.runtime.files import write_json
     from nnplug_nnunet.nnunet_models import plans_to_nnunet
@@ -37,16 +37,16 @@ def write_plans(path: Path, plans: Plans, description: DatasetDescription, *, pl
 
 
 def configurations(path: Path) -> tuple[str, ...]:
-    """The names of the configurations in a plans file."""
+    """Return the names of the configurations in a plans file."""
     return tuple(_raw(path)["configurations"])
 
 
 def move_plans(source: Path, target: Path, *, dataset: str) -> None:
-    """Write plans under another dataset's name, their prepared cases being that dataset's own.
+    """Write plans under another dataset's name; they then refer to the preprocessed cases of this dataset.
 
     Args:
         source: a plans file.
-        target: the other; its name becomes the plans' name.
+        target: the new file; its name becomes the plans' name.
         dataset: the name of the other dataset.
     """
     from nnplug.runtime.files import write_json
@@ -59,17 +59,17 @@ def move_plans(source: Path, target: Path, *, dataset: str) -> None:
 
 
 def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry: Registry) -> Plans:
-    """Read plans in nnU-Net's layout, whoever wrote them.
+    """Read plans in nnU-Net's layout, written by nnplug or by nnU-Net.
 
     Args:
-        path: of the file.
-        configuration: which must be there and be one that nnplug has everything for.
-        trainer: what trains; its options win over nnU-Net's defaults.
-        registry: where components come from.
+        path: the plans file.
+        configuration: a configuration that must exist and that nnplug supports.
+        trainer: the trainer; its options replace nnU-Net's defaults.
+        registry: the installed components.
 
     Raises:
-        NnplugError: the file or the configuration is not there.
-        InvalidFile: the configuration needs what nnplug does not have; the message names it.
+        NnplugError: the file or the configuration does not exist.
+        InvalidFile: the configuration needs a feature that nnplug lacks; the message names it.
     """
     import msgspec
 

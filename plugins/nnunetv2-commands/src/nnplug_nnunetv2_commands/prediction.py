@@ -1,4 +1,4 @@
-"""Prediction with a model folder, as both prediction commands do it."""
+"""Prediction with a model folder, for both prediction commands."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int] = (0, 1)) -> None:
-    """Predict the images of a folder; nnU-Net's `plans.json` and `dataset.json` go beside the label maps.
+    """Predict the images of a folder, and copy nnU-Net's `plans.json` and `dataset.json` beside the label maps.
 
     Args:
         call: plugins and progress.
-        options: what `flags.prediction` adds.
-        folder: of the model.
-        part: number of this part and how many there are; of the sorted cases it takes every so manieth.
+        options: the flags of `flags.prediction`.
+        folder: a model folder.
+        part: (number, count): predict every count-th of the sorted cases, starting at the number.
 
     Raises:
         NnplugError: the model or the images cannot be used.
@@ -60,7 +60,11 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
 
 
 def _previous(options: Options, model: Model) -> Path | None:
-    """The folder of the previous stage's label maps, where that is given; raises `NnplugError` where it has no use."""
+    """Return the folder of the previous stage's label maps, if it is given.
+
+    Raises:
+        NnplugError: the configuration has no previous stage.
+    """
     folder: Path | None = options.prev_stage_predictions
     if folder is not None and model.plans.configuration(model.configuration).previous_stage is None:
         raise NnplugError(

@@ -1,4 +1,4 @@
-"""From raw data to prepared cases: what four commands are made of."""
+"""The steps from raw data to preprocessed cases, for four commands."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preparation:
-    """One dataset on its way from nnUNet_raw to nnUNet_preprocessed."""
+    """The preparation of one dataset, from nnUNet_raw to nnUNet_preprocessed."""
 
     call: Call
     dataset: Dataset
     workspace: NnunetWorkspace
 
     def extract(self, *, workers: int | None, verify_first: bool, clean: bool) -> None:
-        """Measure the dataset, unless it is measured and `clean` is not asked for."""
+        """Measure the dataset if it has no fingerprint, or if `clean` is set.
+
+        Raises:
+            Problems: `verify_first` is set and the dataset has faults, one line each.
+        """
         from nnplug.preparation.measure import measure
 
         if verify_first:
@@ -43,7 +47,11 @@ class Preparation:
         fingerprint.write(self.workspace.fingerprint)
 
     def plan(self, options: Options) -> str:
-        """Plan as the flags say; gives the name of the plans."""
+        """Plan with the options of the flags; return the name of the plans.
+
+        Raises:
+            NnplugError: there is no fingerprint.
+        """
         from nnplug.plans.fingerprint import Fingerprint
         from nnplug.preparation.make_plans import make_plans
 
@@ -65,7 +73,7 @@ class Preparation:
         return plans.name
 
     def preprocess(self, plans_name: str, asked: Sequence[str], workers: Sequence[int | None]) -> None:
-        """Prepare the cases of the configurations that the plans have, and copy the reference label maps."""
+        """Preprocess the cases of those configurations that the plans have, and copy the reference label maps."""
         from nnplug.preparation.preprocess import preprocess_dataset
 
         path, registry = self.workspace.plans(plans_name), self.call.plugins.registry
@@ -102,7 +110,7 @@ class Preparation:
         write_json(self.workspace.description, dict(self.dataset.description.raw))
 
     def _copy_ground_truth(self) -> None:
-        """As nnU-Net has them, by the names of the cases; training and scripts find them there."""
+        """Copy the references in nnU-Net's layout, by case names, where training and scripts read them."""
         from nnplug.runtime.files import copy_file
 
         ending = self.dataset.description.file_ending
@@ -123,7 +131,7 @@ def prepare(call: Call, reference: str) -> Preparation:
 
 
 def worker_counts(counts: Sequence[int] | None, asked: Sequence[str]) -> list[int | None]:
-    """One number of workers for each configuration; None is the default.
+    """Return one number of workers for each configuration; None is the default.
 
     Raises:
         NnplugError: `-np` has neither one number nor one for each configuration.

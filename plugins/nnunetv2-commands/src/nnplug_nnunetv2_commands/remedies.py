@@ -1,4 +1,4 @@
-"""The words of nnU-Net's commands for remedies: their names and flags."""
+"""The remedies in terms of nnU-Net's commands and flags."""
 
 from __future__ import annotations
 

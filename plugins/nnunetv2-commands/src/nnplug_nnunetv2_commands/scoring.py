@@ -1,4 +1,4 @@
-"""Scores and postprocessing of folders, with the files that nnU-Net leaves there."""
+"""Scores and postprocessing of folders, with nnU-Net's files."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 POSTPROCESSOR = "largest-component"
 RULES = ("postprocessing.pkl", "postprocessing.json")
-"""Both hold JSON, the same: nnU-Net's commands name the first, people read the second."""
+"""Two files with the same JSON: nnU-Net's commands take the first, people read the second."""
 
 _STEP = "remove_all_but_largest_component_from_segmentation"
 
 
 def describe(dataset_json: Path | None, plans_json: Path | None, folder: Path) -> DatasetDescription:
-    """The `dataset.json` that a flag names or that lies in a folder; plans are read for what changes labels.
+    """Return the `dataset.json` that a flag names or that lies in a folder.
 
     Raises:
         NnplugError: a file is missing.
-        InvalidFile: the plans name a label manager of somebody's own.
+        InvalidFile: the plans name a label manager other than nnU-Net's.
     """
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.runtime.files import read_json
@@ -43,7 +43,7 @@ def describe(dataset_json: Path | None, plans_json: Path | None, folder: Path) -
 def score_as_asked(
     call: Call, options: Options, description: DatasetDescription, *, inputs: Sequence[Path] = ()
 ) -> None:
-    """Score the folders that `flags.scoring` names; raises as `score` does."""
+    """Score the folders that the flags of `flags.scoring` name; raises as `score` does."""
     score(
         call,
         options.gt_folder,
@@ -67,7 +67,7 @@ def score(
     partial: bool,
     inputs: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """Write and give the summary of a folder.
+    """Write the summary of a folder and return it.
 
     Raises:
         Problems: `output` is a label map, one of `inputs` or the `dataset.json` of a dataset, or cases do not match.
@@ -87,7 +87,7 @@ def score(
 
 
 def write_rule(folder: Path, rule: Mapping[str, Any]) -> None:
-    """Write a rule of `largest-component` in nnU-Net's layout, under both its names."""
+    """Write a rule of `largest-component` in nnU-Net's layout, in both files of `RULES`."""
     from nnplug.runtime.files import write_json
 
     steps = [step if len(step) > 1 else step[0] for step in rule["keep_largest"]]
@@ -97,10 +97,11 @@ def write_rule(folder: Path, rule: Mapping[str, Any]) -> None:
 
 
 def read_rule(path: Path, description: DatasetDescription, call: Call) -> FittedRule:
-    """Read what `write_rule` wrote, or the `postprocessing.json` that nnU-Net wrote.
+    """Read a rule that `write_rule` or nnU-Net wrote.
 
     Raises:
-        InvalidFile: it is a pickle, or asks for what nnplug does not have.
+        NnplugError: the file does not exist.
+        InvalidFile: the file is a pickle, or names a step that nnplug lacks.
     """
     from nnplug.evaluation.postprocess import FittedRule, RuleRecord
     from nnplug.registry.provenance import Provider

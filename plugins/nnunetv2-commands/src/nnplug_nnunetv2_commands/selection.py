@@ -1,4 +1,4 @@
-"""Write the results of `nnUNetv2_find_best_configuration`: the winner's predictions, its rule and its commands."""
+"""The results of `nnUNetv2_find_best_configuration`: the winner's predictions, its rule and its commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INFORMATION, INSTRUCTIONS = "inference_information.json", "inference_instruction
 
 
 def write_results(request: SelectRequest, selection: Selection) -> Path:
-    """Put the winner where nnU-Net has it, and the two files that say how to predict with it.
+    """Write the winner's predictions to nnU-Net's folder, and two files that describe how to predict with it.
 
     Returns:
         the winner's `postprocessing.pkl`, which holds JSON.
@@ -37,7 +37,7 @@ def write_results(request: SelectRequest, selection: Selection) -> Path:
 
 
 def instructions(request: SelectRequest, selection: Selection, rule: Path) -> Iterator[str]:
-    """The commands that predict with the winner: nnU-Net's three, and the one that does the same."""
+    """Yield the commands that predict with the winner: nnU-Net's commands, and the equivalent one of nnplug."""
     best = next(entry for entry in selection.entries if entry.name == selection.best)
     folds, dataset = " ".join(selection.folds), selection.dataset
     outputs = [f"OUTPUT_{name.replace(':', '_')}" for name in best.members]
@@ -84,7 +84,7 @@ def _place(request: SelectRequest, members: tuple[str, ...]) -> Path:
 
 
 def _members(request: SelectRequest, members: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Plans and configuration of each member; with plans of one name, members are called by their configuration."""
+    """Return plans and configuration of each member; a member's name lacks the plans if all members share them."""
     parts = [name.rpartition(":") for name in members]
     return [(plans or request.plans[0], name) for plans, _, name in parts]
 

@@ -1,4 +1,4 @@
-"""One fold as nnU-Net's users find it: trained from nnUNet_preprocessed alone, beside nnU-Net's own files."""
+"""Training of one fold from nnUNet_preprocessed alone, in nnU-Net's folders."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ FILES = ("checkpoint_final.pth", "checkpoint_best.pth", "checkpoint_latest.pth")
 def open_job(
     call: Call, workspace: NnunetWorkspace, trainer: TrainerChoice, *, plans: str, configuration: str, fold: str
 ) -> TrainingJob:
-    """Return the training job, from what lies in nnUNet_preprocessed.
+    """Return the training job from the files in nnUNet_preprocessed.
 
     Raises:
-        NnplugError: plans or prepared cases are missing; the message names the command that makes them.
+        NnplugError: plans or preprocessed cases are missing; the message names the command that makes them.
     """
     from nnplug.training.job import TrainingJob
 
@@ -46,7 +46,7 @@ def open_job(
 
 
 def preprocessed_dataset(workspace: NnunetWorkspace) -> Dataset:
-    """The training cases as nnUNet_preprocessed has them: names and label maps, no images.
+    """Return the training cases of nnUNet_preprocessed: names and label maps, no images.
 
     Raises:
         NnplugError: the dataset is not preprocessed.
@@ -63,18 +63,18 @@ def preprocessed_dataset(workspace: NnunetWorkspace) -> Dataset:
 
 
 def with_pretrained(call: Call, job: TrainingJob, checkpoint: Path | None, *, go_on: bool) -> TrainingJob:
-    """The job beginning with the weights of a checkpoint, of nnplug or nnU-Net.
+    """Return the job with the weights of a checkpoint, of nnplug or nnU-Net, as its start.
 
-    They are kept as a bundle beside the fold, for `--c` goes on with a training that has begun with the same.
+    The weights are stored as a bundle beside the fold, because `--c` needs the same start.
 
     Args:
-        call: where plugins come from.
-        job: what is trained.
-        checkpoint: `checkpoint_final.pth` or `checkpoint_best.pth` in a model folder; None to begin at random.
+        call: gives the plugins.
+        job: the training.
+        checkpoint: `checkpoint_final.pth` or `checkpoint_best.pth` in a model folder; None for random weights.
         go_on: whether `--c` is given.
 
     Raises:
-        NnplugError: both are given, or the file is not in a model folder, or it needs what nnplug does not have.
+        NnplugError: both are given, or the file is not in a model folder, or it needs a feature that nnplug lacks.
     """
     from nnplug.training.train import discard_folder
     from nnplug_nnunet.nnunet_models import import_model
@@ -100,10 +100,10 @@ def with_pretrained(call: Call, job: TrainingJob, checkpoint: Path | None, *, go
 
 
 def begin_anew(run: RunFolder, progress: Progress) -> None:
-    """Without `--c` a fold is trained from the start, as nnU-Net does.
+    """Remove an earlier training of the fold; without `--c`, training begins from the start, as in nnU-Net.
 
     Raises:
-        NnplugError: nnU-Net itself trained into the folder; weeks of its work are not removed.
+        NnplugError: the folder holds a training of nnU-Net itself, which may be weeks of work and is not removed.
     """
     from nnplug.training.train import discard
 
@@ -118,7 +118,7 @@ def begin_anew(run: RunFolder, progress: Progress) -> None:
 
 
 def write_model_files(workspace: NnunetWorkspace, plans: str, configuration: str) -> None:
-    """Put plans, dataset.json and fingerprint where nnU-Net has them, beside the folds."""
+    """Copy plans, dataset.json and fingerprint beside the folds, as in nnU-Net."""
     from nnplug.runtime.files import copy_file
 
     folder = workspace.model_folder(plans, configuration)
@@ -133,7 +133,7 @@ def write_model_files(workspace: NnunetWorkspace, plans: str, configuration: str
 
 
 def write_checkpoints(job: TrainingJob) -> None:
-    """Write a trained fold's weights as nnU-Net's checkpoints too: scripts look for them, and nnU-Net reads them."""
+    """Write a trained fold's weights also as nnU-Net's checkpoints, which scripts and nnU-Net read."""
     from nnplug.contracts import read_log
     from nnplug.workspace.run_record import RunRecord
     from nnplug_nnunet.nnunet_models import export_checkpoint
@@ -154,7 +154,7 @@ def write_checkpoints(job: TrainingJob) -> None:
 
 
 def write_npz(folder: Path, plugins: Plugins) -> None:
-    """Turn the logits that validation keeps into nnU-Net's CASE.npz."""
+    """Convert the logits that validation saved to nnU-Net's CASE.npz."""
     from nnplug.inference.averaging import mean_volumes
     from nnplug.inference.logits import ENDING, read_logits
     from nnplug.inference.probabilities import write_probabilities
@@ -178,7 +178,11 @@ def _check_prepared(job: TrainingJob) -> None:
 
 
 def _check_previous(job: TrainingJob, trainer: str) -> None:
-    """A cascade learns from what every fold of the stage before has predicted unseen."""
+    """Raise unless all folds of the previous stage are validated; a cascade trains on their predictions.
+
+    Raises:
+        Problems: folds are not validated, one line each.
+    """
     from nnplug.preparation.make_splits import ensure_splits
     from nnplug.runtime.progress import Silent
 

@@ -1,4 +1,4 @@
-"""nnU-Net's three folders as a workspace of nnplug: where stages read and write is said here and nowhere else."""
+"""nnU-Net's three folders as a workspace of nnplug; this module alone defines the paths."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class NnunetRun(RunFolder):
     """A fold in nnUNet_results."""
 
     def validation_with(self, weights: str) -> Path:  # noqa: ARG002
-        """`validation`, whichever weights predict, as nnU-Net has it."""
+        """Return `validation` for any weights, as in nnU-Net."""
         return self.validation
 
 
 @dataclass(frozen=True)
 class NnunetWorkspace(Workspace):
-    """The workspace of a dataset whose root is nnUNet_preprocessed.
+    """The workspace of a dataset in nnUNet_preprocessed.
 
     Attributes:
-        results: nnUNet_results; only `run` and `model_folder` need it.
-        trainer: the trainer's name as it was typed, a part of the names of result folders.
+        results: nnUNet_results; only `run`, `crossval` and `model_folder` need it.
+        trainer: the trainer's name on the command line, a part of the names of result folders.
     """
 
     results: Path | None = None
@@ -34,52 +34,52 @@ class NnunetWorkspace(Workspace):
 
     @property
     def fingerprint(self) -> Path:
-        """As nnU-Net calls it; the keys are the same."""
+        """The fingerprint, with nnU-Net's file name and keys."""
         return self.folder / "dataset_fingerprint.json"
 
     @property
     def splits(self) -> Path:
-        """As nnU-Net calls it; the layout is the same."""
+        """The splits, with nnU-Net's file name and layout."""
         return self.folder / "splits_final.json"
 
     @property
     def description(self) -> Path:
-        """A copy of the `dataset.json`: training needs no raw data."""
+        """A copy of the `dataset.json`, because training reads no raw data."""
         return self.folder / "dataset.json"
 
     @property
     def ground_truth(self) -> Path:
-        """Copies of the reference label maps, CASE with the file ending."""
+        """The folder of copies of the reference label maps, CASE with the file ending."""
         return self.folder / GROUND_TRUTH
 
     def plans(self, name: str) -> Path:
-        """A plans file in nnU-Net's layout, which users edit and nnU-Net reads."""
+        """Return a plans file in nnU-Net's layout, which users edit and nnU-Net reads."""
         return self.folder / f"{name}.json"
 
     def preprocessed(self, plans: str, configuration: str) -> Path:
-        """The case store of a configuration."""
+        """Return the folder of the case store of a configuration."""
         return self.folder / f"{plans}_{configuration}"
 
     def previous(self, plans: str, configuration: str) -> Path:
-        """The folder of the label maps that the previous stage predicted for a configuration."""
+        """Return the folder of the previous stage's label maps for a configuration."""
         return self.folder / f"{plans}_{configuration}_previous"
 
     def run(self, plans: str, configuration: str, fold: int | str) -> RunFolder:
-        """A run's folder; `fold` is a number or "all"."""
+        """Return a run's folder; `fold` is a number or "all"."""
         return NnunetRun(self.model_folder(plans, configuration) / f"fold_{fold}")
 
     @property
     def crossval(self) -> Path:
-        """The folder of the results of comparing configurations, beside the models."""
+        """The folder for the comparison of configurations, beside the models."""
         assert self.results is not None, "whoever asks for runs gives the results folder"
         return self.results / self.dataset / f"crossval_{self.trainer}"
 
     def model_folder(self, plans: str, configuration: str) -> Path:
-        """The folder of all folds of a training."""
+        """Return the folder of all folds of a training."""
         assert self.results is not None, "whoever asks for runs gives the results folder"
         return model_folder(self.results, self.dataset, self.trainer, plans, configuration)
 
 
 def model_folder(results: Path, dataset: str, trainer: str, plans: str, configuration: str) -> Path:
-    """The folder of the folds of a training, in nnU-Net's layout."""
+    """Return the folder of the folds of a training, in nnU-Net's layout."""
     return results / dataset / f"{trainer}__{plans}__{configuration}"

@@ -1,4 +1,4 @@
-"""nnU-Net's planner classes, and what their plans are called."""
+"""nnU-Net's planner classes, and the names of their plans."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nnplug.errors import UnknownComponent
 
 @dataclass(frozen=True)
 class PlannerChoice:
-    """A planner component, and the name that its plans get.
+    """A planner component, and the name of its plans.
 
     Attributes:
         component: its name in nnplug.
-        plans: what its plans are called unless the user says otherwise.
+        plans: name of its plans unless the user gives one.
     """
 
     component: str
@@ -31,10 +31,10 @@ DEFAULT = "ExperimentPlanner"
 
 
 def find_planner(name: str, plugged: Sequence[str]) -> PlannerChoice:
-    """The planner that `-pl` names: a class of nnU-Net, or a planner that a plugin offers.
+    """Return the planner that `-pl` names: a class of nnU-Net, or a planner of a plugin.
 
     Raises:
-        UnknownComponent: it is neither; the message lists what there is.
+        UnknownComponent: it is neither; the message lists the planners.
     """
     if name in CLASSES:
         return CLASSES[name]

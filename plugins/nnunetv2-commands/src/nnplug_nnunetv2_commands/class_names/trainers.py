@@ -1,4 +1,4 @@
-"""Translate the names of nnU-Net's trainer classes into options."""
+"""nnU-Net's trainer classes as options of nnplug's trainer."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from typing import Any
 
 from nnplug.errors import UnknownComponent
 
-_SILENT = (
+_PROBABILITIES = (
     *("p_rotation", "p_scaling", "p_noise", "p_blur", "p_brightness", "p_contrast", "p_low_resolution"),
     *("p_gamma_inverted", "p_gamma"),
 )
-_NO_AUGMENTATION = {**dict.fromkeys(_SILENT, 0.0), "rotation": 0.0, "rotation_in_plane": 0.0, "rotation_elongated": 0.0}
+_NO_AUGMENTATION = {
+    **dict.fromkeys(_PROBABILITIES, 0.0),
+    "rotation": 0.0,
+    "rotation_in_plane": 0.0,
+    "rotation_elongated": 0.0,
+}
 
 Options = Mapping[str, Mapping[str, Any]]
 
@@ -29,18 +34,18 @@ CLASSES: Mapping[str, Options] = {
     "nnUNetTrainerCosAnneal": {"trainer": {"schedule": "cosine"}},
     "nnUNetTrainerBN": {"architecture": {"norm": "batch"}},
 }
-"""nnU-Net's class -> kind of component -> options. Each may be followed by _Nepochs and _NoMirroring."""
+"""nnU-Net's class -> kind of component -> options. A name can end with _Nepochs and _NoMirroring."""
 
-_NAME = re.compile(r"(?P<base>nnUNetTrainer[A-Za-z0-9]*)(_(?P<epochs>[0-9]+)epochs?)?(?P<still>_NoMirroring)?")
+_NAME = re.compile(r"(?P<base>nnUNetTrainer[A-Za-z0-9]*)(_(?P<epochs>[0-9]+)epochs?)?(?P<no_mirroring>_NoMirroring)?")
 
 
 @dataclass(frozen=True)
 class TrainerChoice:
-    """A trainer component and what its name in nnU-Net means.
+    """A trainer component, and the options that its name in nnU-Net stands for.
 
     Attributes:
         component: its name in nnplug.
-        options: kind -> option -> value, of the trainer, the augmenter and the architecture.
+        options: kind -> option -> value, for the trainer, the augmenter and the architecture.
     """
 
     component: str = "nnunet"
@@ -48,14 +53,14 @@ class TrainerChoice:
 
 
 def find_trainer(name: str, plugged: Sequence[str]) -> TrainerChoice:
-    """The trainer that `-tr` names: a class of nnU-Net, or a trainer that a plugin offers.
+    """Return the trainer that `-tr` names: a class of nnU-Net, or a trainer of a plugin.
 
     Args:
-        name: as typed.
-        plugged: names of the trainers that are installed.
+        name: the name on the command line.
+        plugged: names of the installed trainers.
 
     Raises:
-        UnknownComponent: it is neither; the message lists what there is.
+        UnknownComponent: it is neither; the message lists the trainers.
     """
     if name in plugged:
         return TrainerChoice(name)
@@ -69,6 +74,6 @@ def find_trainer(name: str, plugged: Sequence[str]) -> TrainerChoice:
     training = options.setdefault("trainer", {})
     if match["epochs"]:
         training["epochs"] = int(match["epochs"])
-    if match["still"]:
+    if match["no_mirroring"]:
         training["mirroring"] = False
     return TrainerChoice(options=options)

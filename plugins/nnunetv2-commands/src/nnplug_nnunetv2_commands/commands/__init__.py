@@ -1,1 +1,1 @@
-"""A module per command, each with the `main` that its console script calls."""
+"""One module per command; its `main` is the entry of the console script."""

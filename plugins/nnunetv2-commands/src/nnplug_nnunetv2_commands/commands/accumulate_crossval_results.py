@@ -1,4 +1,4 @@
-"""`nnUNetv2_accumulate_crossval_results`: the predictions of all folds in one folder, scored."""
+"""The command `nnUNetv2_accumulate_crossval_results`: the predictions of all folds in one folder, with scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nnplug_nnunetv2_commands.workspace import GROUND_TRUTH
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser(
         "nnUNetv2_accumulate_crossval_results", description="Gather and score the predictions of cross-validation."
     )
@@ -45,8 +45,8 @@ def gather(folder: Path, folds: Iterable[str], target: Path) -> None:
     """Copy the validation predictions of a model's folds to one folder, with its plans and dataset.json.
 
     Raises:
-        NnplugError: a fold is not validated, or two folds predicted one case.
-        Problems: files would be lost, see `nnplug.runtime.outputs.Outputs.check`.
+        NnplugError: a fold is not validated, or two folds predicted the same case.
+        Problems: a copy would replace other files; see `nnplug.runtime.outputs.Outputs.check`.
     """
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.evaluation.evaluate import label_files

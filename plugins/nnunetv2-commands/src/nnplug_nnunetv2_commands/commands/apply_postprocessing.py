@@ -1,4 +1,4 @@
-"""`nnUNetv2_apply_postprocessing`: apply a fitted rule to a folder."""
+"""The command `nnUNetv2_apply_postprocessing`: apply a fitted rule to a folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnplug_nnunetv2_commands.scoring import describe, read_rule
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_apply_postprocessing", description="Apply postprocessing to label maps.")
     parser.add_argument("-i", type=Path, required=True, help="folder of label maps")
     parser.add_argument("-o", type=Path, required=True, help="folder for the results")

@@ -1,4 +1,4 @@
-"""`nnUNetv2_convert_MSD_dataset`: a task of the Medical Segmentation Decathlon."""
+"""The command `nnUNetv2_convert_MSD_dataset`: convert a task of the Medical Segmentation Decathlon."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nnplug_nnunetv2_commands.conversion import convert
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser(
         "nnUNetv2_convert_MSD_dataset", description="Convert a task of the Medical Segmentation Decathlon."
     )

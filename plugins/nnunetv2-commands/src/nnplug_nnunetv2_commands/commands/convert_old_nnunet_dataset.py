@@ -1,4 +1,4 @@
-"""`nnUNetv2_convert_old_nnUNet_dataset`: a task of nnU-Net v1."""
+"""The command `nnUNetv2_convert_old_nnUNet_dataset`: convert a task of nnU-Net v1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnplug_nnunetv2_commands.conversion import convert
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_convert_old_nnUNet_dataset", description="Convert a task of nnU-Net v1.")
     parser.add_argument("input_folder", type=Path, help="the task's folder, with imagesTr and labelsTr")
     parser.add_argument("output_dataset_name", help="DatasetXXX_NAME, in nnUNet_raw")

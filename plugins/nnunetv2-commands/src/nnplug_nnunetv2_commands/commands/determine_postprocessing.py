@@ -1,4 +1,4 @@
-"""`nnUNetv2_determine_postprocessing`: fit the removal of small components."""
+"""The command `nnUNetv2_determine_postprocessing`: fit the removal of small components."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_determine_postprocessing", description="Fit postprocessing to predictions.")
     parser.add_argument("-i", type=Path, required=True, help="folder of predictions")
     parser.add_argument("-ref", type=Path, required=True, help="folder of references")
     flags.label_files(parser)
     flags.workers(parser)
-    parser.add_argument("--remove_postprocessed", action="store_true", help="keep no postprocessed label maps")
+    parser.add_argument("--remove_postprocessed", action="store_true", help="do not keep the postprocessed label maps")
     run(parser, _determine)
 
 
@@ -51,7 +51,7 @@ def _determine(call: Call, options: Options) -> None:
 
 
 def _check_places(options: Options) -> None:
-    """Refuse to remove or replace what is read: the folder `postprocessed` is made anew, and rules are written."""
+    """Raise unless the files to write differ from the inputs: `postprocessed` is made again, and rules are written."""
     from nnplug.dataset.sidecars import images_in
     from nnplug.runtime.outputs import Outputs, check_folder
 
@@ -61,7 +61,7 @@ def _check_places(options: Options) -> None:
 
 
 def _postprocess(call: Call, options: Options, description: DatasetDescription) -> None:
-    """Leave the postprocessed label maps and their scores, as nnU-Net does."""
+    """Write the postprocessed label maps and their scores, as nnU-Net does."""
     from nnplug.evaluation import postprocess
 
     target = options.i / "postprocessed"

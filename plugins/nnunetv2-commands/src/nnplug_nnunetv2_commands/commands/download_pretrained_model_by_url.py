@@ -1,4 +1,4 @@
-"""`nnUNetv2_download_pretrained_model_by_url`: models from the web into nnUNet_results."""
+"""The command `nnUNetv2_download_pretrained_model_by_url`: download models into nnUNet_results."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _INSTALL = "nnUNetv2_install_pretrained_model_from_zip"
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser(
         "nnUNetv2_download_pretrained_model_by_url", description="Download a zip of models and install it."
     )
-    parser.add_argument("url", help="of a zip that nnUNetv2_export_model_to_zip wrote")
+    parser.add_argument("url", help="address of a zip that nnUNetv2_export_model_to_zip wrote")
     run(parser, _download)
 
 

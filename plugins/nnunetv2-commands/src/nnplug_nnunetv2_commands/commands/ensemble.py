@@ -1,4 +1,4 @@
-"""`nnUNetv2_ensemble`: the mean of several models' probabilities."""
+"""The command `nnUNetv2_ensemble`: average the probabilities of several models."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nnplug_nnunetv2_commands.command import Call, Options, run
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_ensemble", description="Average predictions made with --save_probabilities.")
     parser.add_argument("-i", nargs="+", type=Path, required=True, metavar="FOLDER", help="folders of predictions")
     parser.add_argument("-o", type=Path, required=True, help="folder for the results")
     flags.workers(parser)
-    parser.add_argument("--save_npz", action="store_true", help="CASE.npz of the mean too")
+    parser.add_argument("--save_npz", action="store_true", help="also write CASE.npz of the mean")
     run(parser, _ensemble)
 
 

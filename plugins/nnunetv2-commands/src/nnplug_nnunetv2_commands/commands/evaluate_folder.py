@@ -1,4 +1,4 @@
-"""`nnUNetv2_evaluate_folder`: score a folder by its dataset.json."""
+"""The command `nnUNetv2_evaluate_folder`: score a folder with the labels of its dataset.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnplug_nnunetv2_commands.scoring import describe, score_as_asked
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_evaluate_folder", description="Score label maps against references.")
     flags.scoring(parser)
     parser.add_argument("-djfile", type=Path, required=True, help="dataset.json")

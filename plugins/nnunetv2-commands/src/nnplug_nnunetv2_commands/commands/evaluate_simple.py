@@ -1,4 +1,4 @@
-"""`nnUNetv2_evaluate_simple`: score a folder by a list of labels."""
+"""The command `nnUNetv2_evaluate_simple`: score a folder with a list of labels."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_evaluate_simple", description="Score label maps against references, by labels.")
     flags.scoring(parser)
     parser.add_argument("-l", type=flags.at_least(1), nargs="+", required=True, metavar="LABEL", help="label values")
-    parser.add_argument("-il", type=flags.at_least(1), metavar="LABEL", help="reference label that does not count")
+    parser.add_argument("-il", type=flags.at_least(1), metavar="LABEL", help="label of the references to ignore")
     run(parser, _evaluate)
 
 
@@ -33,7 +33,7 @@ def _evaluate(call: Call, options: Options) -> None:
 
 
 def _describe(references: Path, values: Sequence[int], ignore: int | None) -> DatasetDescription:
-    """Return the labels to score, and the file ending of the references."""
+    """Return a description with the labels to score and the file ending of the references."""
     from nnplug.dataset.dataset import FILE_ENDINGS, DatasetDescription
     from nnplug.dataset.labels import BACKGROUND, Labels
     from nnplug.evaluation.evaluate import label_files

@@ -1,4 +1,4 @@
-"""`nnUNetv2_export_model_to_zip`: trained models in a zip that nnU-Net installs too."""
+"""The command `nnUNetv2_export_model_to_zip`: write trained models into a zip that nnU-Net can install."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFIGURATIONS = ("3d_lowres", "3d_fullres", "2d", "3d_cascade_fullres")
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_export_model_to_zip", description="Write trained models into a zip.")
     parser.add_argument("-d", required=True, help="dataset id or name")
     parser.add_argument("-o", type=Path, required=True, help="the zip")
@@ -27,8 +27,8 @@ def main() -> None:
     parser.add_argument(
         "-chk", nargs="+", default=["checkpoint_final.pth"], metavar="FILE", help="checkpoints [checkpoint_final.pth]"
     )
-    parser.add_argument("--not_strict", action="store_true", help="leave out configurations and folds that are missing")
-    parser.add_argument("--exp_cv_preds", action="store_true", help="with the predictions of cross-validation")
+    parser.add_argument("--not_strict", action="store_true", help="skip missing configurations and folds")
+    parser.add_argument("--exp_cv_preds", action="store_true", help="include the predictions of cross-validation")
     run(parser, _export)
 
 

@@ -1,4 +1,4 @@
-"""`nnUNetv2_extract_fingerprint`: measure datasets."""
+"""The command `nnUNetv2_extract_fingerprint`: measure datasets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnplug_nnunetv2_commands.preparation import prepare
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_extract_fingerprint", description="Measure datasets of nnUNet_raw.")
     flags.datasets(parser)
     flags.extraction(parser, workers_flag="-np")

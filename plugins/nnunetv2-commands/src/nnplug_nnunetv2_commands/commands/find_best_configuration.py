@@ -1,4 +1,4 @@
-"""`nnUNetv2_find_best_configuration`: the best configuration or ensemble of two in cross-validation."""
+"""The command `nnUNetv2_find_best_configuration`: find the best configuration or ensemble in cross-validation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFIGURATIONS = ("2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres")
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser(
         "nnUNetv2_find_best_configuration", description="Find the best configuration or ensemble, and postprocessing."
     )
@@ -35,7 +35,7 @@ def main() -> None:
     flags.folds(parser)
     parser.add_argument("--disable_ensembling", action="store_true", help="compare single configurations only")
     parser.add_argument(
-        "--no_overwrite", action="store_true", help="keep what is there; nnplug computes only what has changed anyway"
+        "--no_overwrite", action="store_true", help="keep existing results; nnplug always recomputes only changed ones"
     )
     run(parser, _find)
 
@@ -61,7 +61,7 @@ def _request(call: Call, options: Options) -> SelectRequest:
     if len(options.tr) > 1:
         raise NnplugError(f"-tr {' '.join(options.tr)}: the configurations of one trainer are compared; give one")
     if "all" in options.f:
-        raise NnplugError("-f all: fold all is validated on what it has learned from; give folds of the split")
+        raise NnplugError("-f all: fold all is validated on its own training cases; give folds of the split")
     call.environment.refuse_foreign_code()
     preprocessed, results = call.environment.folder(PREPROCESSED), call.environment.folder(RESULTS)
     dataset = call.environment.dataset(options.dataset_name_or_id)
@@ -78,7 +78,7 @@ def _request(call: Call, options: Options) -> SelectRequest:
 
 
 def _trained(call: Call, workspace: NnunetWorkspace, plans: list[str], asked: list[str]) -> tuple[str, ...]:
-    """The configurations that the plans have and somebody has trained; the others are told."""
+    """Return the configurations that are planned and trained; a notice names each planned one that is not trained."""
     found = []
     for name in asked:
         places = [workspace.model_folder(one, name) for one in plans if name in configurations(workspace.plans(one))]

@@ -1,4 +1,4 @@
-"""`nnUNetv2_install_pretrained_model_from_zip`: models from a zip into nnUNet_results."""
+"""The command `nnUNetv2_install_pretrained_model_from_zip`: install models from a zip into nnUNet_results."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nnplug_nnunetv2_commands.environment import RESULTS
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser(
         "nnUNetv2_install_pretrained_model_from_zip", description="Install models from a zip into nnUNet_results."
     )
-    parser.add_argument("zip", type=Path, help="a zip that nnUNetv2_export_model_to_zip wrote, of nnU-Net or nnplug")
+    parser.add_argument("zip", type=Path, help="a zip that nnUNetv2_export_model_to_zip of nnU-Net or nnplug wrote")
     run(parser, _install)
 
 

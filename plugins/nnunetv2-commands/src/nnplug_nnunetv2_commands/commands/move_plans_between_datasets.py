@@ -1,4 +1,4 @@
-"""`nnUNetv2_move_plans_between_datasets`: the plans of one dataset for another."""
+"""The command `nnUNetv2_move_plans_between_datasets`: use the plans of one dataset for another."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_move_plans_between_datasets", description="Use one dataset's plans for another.")
     parser.add_argument("-s", required=True, help="id or name of the dataset that has the plans")
-    parser.add_argument("-t", required=True, help="id or name of the dataset that gets them")
+    parser.add_argument("-t", required=True, help="id or name of the dataset that gets the plans")
     parser.add_argument("-sp", required=True, help="name of the plans, such as nnUNetPlans")
-    parser.add_argument("-tp", help="their name in the other dataset [the same]")
+    parser.add_argument("-tp", help="name of the plans in the other dataset [the same]")
     run(parser, _move)
 
 

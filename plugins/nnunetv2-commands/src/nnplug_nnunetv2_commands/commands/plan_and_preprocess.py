@@ -1,4 +1,4 @@
-"""`nnUNetv2_plan_and_preprocess`: measure, plan and prepare datasets."""
+"""The command `nnUNetv2_plan_and_preprocess`: measure, plan and preprocess datasets."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nnplug_nnunetv2_commands.preparation import prepare, worker_counts
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_plan_and_preprocess", description="Measure, plan and prepare datasets.")
     flags.datasets(parser)
     flags.extraction(parser, workers_flag="-npfp")
     flags.planning(parser)
-    parser.add_argument("--no_pp", action="store_true", help="end after planning")
+    parser.add_argument("--no_pp", action="store_true", help="stop after planning")
     flags.preprocessing(parser)
     flags.talk(parser)
     run(parser, _plan_and_preprocess)

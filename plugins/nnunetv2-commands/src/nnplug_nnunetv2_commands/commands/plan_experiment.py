@@ -1,4 +1,4 @@
-"""`nnUNetv2_plan_experiment`: plan measured datasets."""
+"""The command `nnUNetv2_plan_experiment`: plan measured datasets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnplug_nnunetv2_commands.preparation import prepare
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_plan_experiment", description="Plan datasets that are measured.")
     flags.datasets(parser)
     flags.planning(parser)

@@ -1,4 +1,4 @@
-"""`nnUNetv2_plot_overlay_pngs`: a picture per training case, its reference over it."""
+"""The command `nnUNetv2_plot_overlay_pngs`: draw a picture of each training case with its reference."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser(
         "nnUNetv2_plot_overlay_pngs", description="Draw the slice with most foreground of every training case."
     )
     parser.add_argument("-d", required=True, help="dataset id or name")
     parser.add_argument("-o", type=Path, required=True, help="folder for the pictures, CASE.png")
     flags.workers(parser)
-    parser.add_argument("-channel_idx", type=flags.at_least(0), default=0, help="the channel that is shown [0]")
+    parser.add_argument("-channel_idx", type=flags.at_least(0), default=0, help="the channel to draw [0]")
     parser.add_argument("--use_raw", action="store_true", help="draw the raw images, not the prepared ones")
     parser.add_argument("-p", default=PLANS, help="the plans whose prepared cases are drawn [nnUNetPlans]")
-    parser.add_argument("-c", help="their configuration [3d_fullres, else 2d]")
-    parser.add_argument("-overlay_intensity", type=flags.part, default=0.6, help="how opaque labels are, up to 1 [0.6]")
+    parser.add_argument("-c", help="the configuration of these cases [3d_fullres, else 2d]")
+    parser.add_argument(
+        "-overlay_intensity", type=flags.part, default=0.6, help="opacity of the labels, above 0 and up to 1 [0.6]"
+    )
     run(parser, _draw)
 
 

@@ -1,4 +1,4 @@
-"""`nnUNetv2_predict`: segment images with a model of nnUNet_results."""
+"""The command `nnUNetv2_predict`: segment images with a model of nnUNet_results."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from nnplug_nnunetv2_commands.prediction import predict
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_predict", description="Segment images with a model of nnUNet_results.")
     parser.add_argument("-d", required=True, help="dataset id or name")
     parser.add_argument("-c", required=True, help="configuration, such as 3d_fullres")
     flags.training(parser)
     flags.prediction(parser)
-    parser.add_argument("-num_parts", type=flags.at_least(1), default=1, help="jobs that share the images [1]")
-    parser.add_argument("-part_id", type=flags.at_least(0), default=0, help="which of them this is, from 0")
+    parser.add_argument(
+        "-num_parts", type=flags.at_least(1), default=1, help="number of jobs that share the images [1]"
+    )
+    parser.add_argument("-part_id", type=flags.at_least(0), default=0, help="number of this job, from 0")
     run(parser, _predict)
 
 

@@ -1,4 +1,4 @@
-"""`nnUNetv2_predict_from_modelfolder`: segment images with a model folder."""
+"""The command `nnUNetv2_predict_from_modelfolder`: segment images with a model folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnplug_nnunetv2_commands.prediction import predict
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_predict_from_modelfolder", description="Segment images with a model folder.")
     parser.add_argument("-m", type=Path, required=True, help="folder with plans.json, dataset.json and fold_*")
     flags.prediction(parser)

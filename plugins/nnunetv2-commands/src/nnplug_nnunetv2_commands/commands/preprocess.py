@@ -1,4 +1,4 @@
-"""`nnUNetv2_preprocess`: prepare the cases of planned datasets."""
+"""The command `nnUNetv2_preprocess`: preprocess the cases of planned datasets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnplug_nnunetv2_commands.workspace import PLANS
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_preprocess", description="Prepare the training cases of planned datasets.")
     flags.datasets(parser)
     parser.add_argument("-plans_name", default=PLANS, help="the plans [nnUNetPlans]")

@@ -1,4 +1,4 @@
-"""`nnUNetv2_train`: train and validate one fold."""
+"""The command `nnUNetv2_train`: train and validate one fold."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Parse and do."""
+    """Run the command."""
     parser = ArgumentParser("nnUNetv2_train", description="Train and validate one fold of a configuration.")
     parser.add_argument("dataset_name_or_id", help="dataset id or name")
-    parser.add_argument("configuration", help="such as 3d_fullres")
+    parser.add_argument("configuration", help="configuration, such as 3d_fullres")
     parser.add_argument("fold", type=flags.fold, help="a fold's number, or all")
     flags.training(parser)
-    parser.add_argument("--c", dest="go_on", action="store_true", help="go on with a training that was stopped")
-    parser.add_argument("--val", action="store_true", help="validate a finished training, again")
+    parser.add_argument("--c", dest="go_on", action="store_true", help="continue a training that was stopped")
+    parser.add_argument("--val", action="store_true", help="only validate a finished training (again)")
     flags.device(parser)
     parser.add_argument("-num_gpus", type=flags.at_least(1), default=1, help="GPUs that train the fold together [1]")
     parser.add_argument(
         "-pretrained_weights",
         type=Path,
         metavar="FILE",
-        help="checkpoint_final.pth in a fold of a model folder, to begin with; not with --c",
+        help="initial weights: checkpoint_final.pth in a fold of a model folder; not with --c",
     )
-    parser.add_argument("--npz", action="store_true", help="keep CASE.npz of the validation, for ensembles")
-    parser.add_argument("--val_best", action="store_true", help="validate the best weights, into the same folder")
+    parser.add_argument("--npz", action="store_true", help="write CASE.npz in validation, for ensembles")
+    parser.add_argument("--val_best", action="store_true", help="validate with the best weights, in the same folder")
     parser.add_argument(
-        "--disable_checkpointing", action=Refused, nargs=0, because="a training keeps the state that --c goes on from"
+        "--disable_checkpointing", action=Refused, nargs=0, because="--c continues from the saved state of a training"
     )
     run(parser, _train)
 
@@ -56,7 +56,7 @@ def _train(call: Call, options: Options) -> None:
     dataset = call.environment.dataset(options.dataset_name_or_id)
     workspace = NnunetWorkspace(preprocessed, dataset, results=results, trainer=options.tr)
     runtime = call.runtime_with(call.threads(), device=options.device or "auto", workers=call.environment.loaders)
-    runtime.torch_device()  # a device that is not there is refused before anything is removed
+    runtime.torch_device()  # a missing device is refused before anything is removed
     job = open_job(call, workspace, trainer, plans=options.p, configuration=options.configuration, fold=options.fold)
     if options.val:
         shutil.rmtree(job.run.validation, ignore_errors=True)
@@ -108,5 +108,5 @@ def _validate(job: TrainingJob, runtime: Runtime, options: Options) -> dict[str,
 
 
 def _report(summary: dict[str, Any]) -> None:
-    """The line that scripts look for."""
+    """Print the line that scripts search for."""
     click.echo(f"Mean Validation Dice:  {summary['foreground_mean']['Dice']}")
