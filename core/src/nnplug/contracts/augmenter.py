@@ -21,7 +21,7 @@ class AugmentationContext:
     Attributes:
         patch_size: of the network's input, voxels, 2 or 3 axes.
         mirror_axes: the spatial axes that may be mirrored.
-        masked_channels: channels that are 0 outside the nonzero mask (label -1) and must stay so.
+        masked_channels: channels that are 0 where the preprocessor marks the label with -1, and must stay so.
         labels: classes or regions.
         previous_labels: values of the previous stage's label map that become channels; empty without a cascade.
     """
@@ -53,7 +53,7 @@ class Augmentation(Protocol):
 
         Args:
             image: (C, *source_patch_size) float32.
-            label: (*source_patch_size) int16; -1 outside the nonzero mask and outside the image.
+            label: (*source_patch_size) int16; -1 outside the image and where the preprocessor puts it.
             rng: the only source of randomness.
 
         Returns:
@@ -96,7 +96,7 @@ class DrawnSamples:
     Attributes:
         places: the indices of the N patches in their batch.
         image: (N, C, *size) float32, on the device.
-        label: (N, *size) int16, on the device; -1 outside the nonzero mask and outside the image.
+        label: (N, *size) int16, on the device; -1 outside the image and where the preprocessor puts it.
         draws: the result of `BatchAugmentation.draw` for each patch.
     """
 

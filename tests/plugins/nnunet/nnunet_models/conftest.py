@@ -26,7 +26,8 @@ def registry():
     normalizers = (
         NormalizerComponent(n, "nnplug_nnunet.normalizers:Named", "a name") for n in ("zscore", "ct", "none")
     )
-    networks = [entry for entry in Plugins().registry if entry.kind is Kind.ARCHITECTURE]
+    used = (Kind.ARCHITECTURE, Kind.PREPROCESSOR)
+    networks = [entry for entry in Plugins().registry if entry.kind in used]
     return Registry([*networks, *(Entry(c, source) for c in normalizers)])
 
 

@@ -67,7 +67,8 @@ def test_real_models_are_imported(shared, bring, name, configuration, fold):
     assert set(bundle.plans.configurations) == set(theirs["configurations"])
     assert bundle.record.mirror_axes == tuple(range(bundle.plans.configuration(configuration).dimensions))
     assert bundle.record.record[fold]["trainer"].startswith("nnUNetTrainer")
-    assert {p.name for p in bundle.record.providers} <= {"plain-conv-unet", "zscore", "ct"}
+    assert {p.name for p in bundle.record.providers if p.kind != "preprocessor"} <= {"plain-conv-unet", "zscore", "ct"}
+    assert bundle.plans.choices["preprocessor"].name == "nnunet"
 
 
 @pytest.mark.parametrize("network", ["plain-conv-unet", "residual-encoder-unet"])
