@@ -55,7 +55,7 @@ def test_the_selected_model_predicts_with_one_command(trained, nnplug, phantom, 
 def test_fold_all_is_no_part_of_a_cross_validation(trained, nnplug, phantom):
     done = nnplug("select", phantom, "-w", trained, "--name", "low", "-f", "all")
     assert done.returncode == 2
-    assert "it is validated on what it learned from" in done.stderr
+    assert "it is validated on its training cases" in done.stderr
 
 
 def test_validating_only_trains_nothing_and_keeps_the_best_apart(trained, nnplug, phantom, tmp_path):

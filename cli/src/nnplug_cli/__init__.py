@@ -1,1 +1,1 @@
-"""The `nnplug` command: parsing and rendering around calls of the core's stages."""
+"""The command `nnplug`: it parses options, calls the core's stages and prints their results."""

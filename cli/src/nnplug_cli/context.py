@@ -1,4 +1,4 @@
-"""The context of every command, `ctx.obj`: plugins, progress and folders, each made when it is first used."""
+"""The context of every command, `ctx.obj`: plugins, progress and folders, each created at its first use."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Context:
     """One call of the command.
 
     Attributes:
-        block: names of plugins or distributions that are not to be loaded.
-        verbose: whether expected errors also show where they came from.
+        block: names of plugins or distributions that must not be loaded.
+        verbose: whether expected errors also show their traceback.
     """
 
     block: tuple[str, ...] = ()
@@ -43,10 +43,10 @@ class Context:
 
     @cached_property
     def plugins(self) -> Plugins:
-        """The installed plugins; those that fail to load or are slow are reported once, here."""
+        """The installed plugins; those that fail to load or are slow are reported once."""
         from nnplug.registry.loader import Plugins, Status
 
-        with redirect_stdout(sys.stderr):  # what a plugin prints must not end up among the results
+        with redirect_stdout(sys.stderr):  # a plugin's prints must not mix with the results
             plugins = Plugins(block=self.block)
         for plugin in plugins:
             if plugin.status is Status.FAILED:
@@ -57,7 +57,7 @@ class Context:
 
     @cached_property
     def progress(self) -> Progress:
-        """Bars on a terminal, lines otherwise; on stderr, so that stdout holds results only."""
+        """Bars on a terminal, lines otherwise; on stderr, so that stdout has only results."""
         from nnplug_cli.progress import Bars, Lines
 
         return Bars(self.remedies) if sys.stderr.isatty() else Lines(self.remedies)
@@ -69,15 +69,15 @@ class Context:
 
     @cached_property
     def console(self) -> Console:
-        """Rich output of results on stdout, for what no table or line can show."""
+        """A rich console on stdout, for results that no table or line can show."""
         from rich.console import Console
 
         return Console()
 
     def runtime(self, options: RuntimeOptions) -> Runtime:
-        """Return what stages work with; its executor is closed when the command ends.
+        """Return the runtime of stages; its executor is closed at the end of the command.
 
-        With the executor `local`, `--workers N` is a shorter `--set executor.workers=N`.
+        With the executor `local`, `--workers N` is short for `--set executor.workers=N`.
         """
         name, workers = options.executor, options.workers
         own = {"workers": workers} if name == "local" and workers else {}
@@ -87,7 +87,11 @@ class Context:
         return self.runtime_with(executor, device=options.device, workers=workers)
 
     def case_runtime(self, options: RuntimeOptions) -> Runtime:
-        """Return `runtime` for commands that train nothing, where only the executor `local` uses `--workers`."""
+        """Return the runtime for commands that do not train; only the executor `local` uses `--workers`.
+
+        Raises:
+            click.UsageError: `--workers` is given with another executor.
+        """
         if options.workers and options.executor != "local":
             raise click.UsageError(
                 f"--workers {options.workers} counts threads of this machine; of executor {options.executor!r} set an "
@@ -96,18 +100,25 @@ class Context:
         return self.runtime(options)
 
     def runtime_with(self, executor: Executor, *, device: str = "auto", workers: int | None = None) -> Runtime:
-        """Return what stages work with, on an executor that is there already."""
+        """Return the runtime of stages on an existing executor."""
         from nnplug.registry.runtime import Runtime
 
         return Runtime(self.plugins, executor, device, workers, self.progress)
 
     def workspace_root(self, option: Path | None) -> Path:
-        """The workspace: `-w`, else NNPLUG_WORKSPACE, else ./nnplug-work; absolute, since jobs run elsewhere."""
+        """Return the workspace: `-w`, else NNPLUG_WORKSPACE, else ./nnplug-work.
+
+        The path is absolute, because jobs on a cluster run in other folders.
+        """
         return (option or Path(os.environ.get("NNPLUG_WORKSPACE") or "nnplug-work")).absolute()
 
 
 def blocked(texts: Iterable[str]) -> tuple[str, ...]:
-    """The names in texts such as "no:a no:b", of `-p` and of NNPLUG_PLUGINS; raises `ValueError` for other words."""
+    """Return the names in texts such as "no:a no:b", of `-p` and of NNPLUG_PLUGINS.
+
+    Raises:
+        ValueError: a text has other words.
+    """
     words = [word for text in texts for word in re.split(r"[\s,]+", text) if word]
     for word in words:
         if not word.startswith("no:") or word == "no:":

@@ -28,7 +28,7 @@ from nnplug.workspace.layout import Workspace
 
 CONFIGURATION = "3d_fullres"
 DATASET = "Dataset999_Phantom"
-# A plan narrowed for two cores and a few minutes; a GPU trains the full one in the same time.
+# A smaller network for two cores and a few minutes; a GPU trains the full one in the same time.
 PLAN = {"base_features": 12, "max_features": 96}
 FIELDS = {"patch_size": [40, 48, 40], "batch_size": 2}
 TRAINING = TrainingLength(iterations=250, validation_iterations=40, log_lines=10)
@@ -42,7 +42,7 @@ class DemoResult:
     Attributes:
         dataset: the phantom training data.
         model: the bundle.
-        predictions: label maps of images that training never saw.
+        predictions: folder of label maps of images that training does not use.
         picture: these predictions beside their references.
         summary: their scores in nnU-Net's layout.
     """
@@ -64,13 +64,13 @@ def demo(
     """Make phantom data, train on it, predict unseen images, score and draw them.
 
     Args:
-        folder: where everything goes; a demo that was stopped goes on.
+        folder: the output folder; a stopped demo continues there.
         runtime: plugins, executor, device, threads and progress.
-        options: what differs from the demo's own plan and budget, as `--set` gives it.
-        replace: whether files may be replaced that nnplug did not write, or that have changed since.
+        options: changes of the demo's plan and budget, as `--set` gives them.
+        replace: whether to replace files that nnplug did not write, or that have changed since.
 
     Raises:
-        Problems: files would be lost, see `nnplug.runtime.outputs.Outputs.check`.
+        Problems: files would be lost; see `nnplug.runtime.outputs.Outputs.check`.
     """
     raw, predictions, picture = folder / "raw" / DATASET, folder / "predictions", folder / "overlay.png"
     begun = (raw / "dataset.json").exists()
@@ -108,7 +108,7 @@ def _request(dataset: Dataset, folder: Path, plugins: Plugins, options: Mapping[
 
 
 def _short_training(plugins: Plugins) -> Mapping[str, Any]:
-    """Return the options that the trainer of the default recipe gives for the demo's length."""
+    """Return the options with which the default recipe's trainer has the demo's length."""
     choices, _ = choose(plugins.registry, None, {}, {})
     choice = choices[Kind.TRAINER]
     trainer: Trainer = plugins.registry.create(Kind.TRAINER, choice.name, choice.options)

@@ -1,4 +1,4 @@
-"""Print errors that users can mend as one line each on stderr; any other error is a bug and prints its traceback."""
+"""Errors of users as one line each on stderr; any other error is a bug and prints its traceback."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from nnplug.remedies import Action
 from nnplug_cli.signals import Stopped, stoppable
 
 INTERRUPTED = 130
-"""What shells give for a command that was stopped by Ctrl-C."""
+"""The exit code of shells for a command that Ctrl-C stopped."""
 
 
 @contextmanager
 def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool]) -> Iterator[None]:
-    """Print expected errors of the block as lines and leave with exit code 1, or 128 and more after a signal.
+    """Print expected errors of the block as lines; exit with code 1, or 128 plus the number of a signal.
 
     Args:
         table: the words of the command line for remedies.
-        verbose: asked when something failed: whether to show where it came from.
+        verbose: called after an error; returns whether to show the traceback.
     """
     try:
         with stoppable():
@@ -44,7 +44,7 @@ def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool])
 
 
 def _reader_is_gone() -> bool:
-    """Return whether the reader of this command's output is gone; other broken pipes are reported."""
+    """Return whether the reader of this command's output has ended; other broken pipes are reported."""
     try:
         sys.stdout.flush()
     except OSError:

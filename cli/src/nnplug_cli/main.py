@@ -1,7 +1,7 @@
-"""The root of the `nnplug` command: global options, lazily imported commands, errors as lines.
+"""The root of the command `nnplug`: global options, commands that are imported when used, errors as lines.
 
-A command is a module of `nnplug_cli.commands` whose click command is called `command`. It is imported when
-somebody asks for it, so that `nnplug --help` costs nothing.
+A command is a module of `nnplug_cli.commands` with a click command named `command`. Only the used command is imported,
+so that `nnplug --help` is fast.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from nnplug_cli.failures import reported_errors
 from nnplug_cli.remedies import REMEDIES
 
 COMMANDS = {
-    "demo": "Run the whole pipeline on phantom data that it makes itself.",
+    "demo": "Run the whole pipeline on phantom data.",
     "run": "Turn a dataset into a trained, validated model.",
-    "dataset": "Make datasets of folders of other layouts.",
+    "dataset": "Convert folders in other layouts to datasets.",
     "verify": "Report every problem of a dataset.",
     "fingerprint": "Measure a dataset.",
     "plan": "Decide configurations from a fingerprint.",
@@ -37,10 +37,10 @@ COMMANDS = {
     "postprocess": "Fit a postprocessing rule, or apply one.",
     "model": "Export, import and show trained models.",
     "plugins": "List, check and write plugins.",
-    "components": "List what the plugins offer.",
+    "components": "List the components of the plugins.",
     "show": "Describe a component, its options and its origin.",
-    "doctor": "Say what limits this machine.",
-    "bench": "Show where the time of a training goes.",
+    "doctor": "Report the limits of this machine.",
+    "bench": "Measure the parts of a training iteration.",
 }
 """Every command with its one-line help, in the order of a project; a test compares them with the modules."""
 
@@ -49,7 +49,7 @@ class Commands(click.Group):
     """The commands, imported by name; expected errors become lines on stderr and exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The names, without importing anything."""
+        """Return the names, without any import."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -73,13 +73,13 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; errors that users can mend are one line, any other error is a bug and prints its traceback."""
+        """Run a command; an error of the user becomes one line, any other error is a bug and prints its traceback."""
         with reported_errors(REMEDIES, verbose=lambda: isinstance(ctx.obj, Context) and ctx.obj.verbose):
             return super().invoke(ctx)
 
 
 def _blocked(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """The plugins that -p and the environment block, both."""
+    """Return the plugins that -p and the environment block."""
     try:
         return blocked((os.environ.get("NNPLUG_PLUGINS", ""), *values))
     except ValueError as error:
@@ -95,13 +95,13 @@ def _blocked(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     metavar="no:NAME",
     help="Do not load this plugin or distribution (also: NNPLUG_PLUGINS='no:a no:b').",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show where an error came from.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="nnplug", message="%(prog)s %(version)s")
 @click.pass_context
 def main(ctx: click.Context, *, block: tuple[str, ...], verbose: bool) -> None:
     """Self-configuring medical image segmentation whose every part is a plugin's named component."""
     ctx.obj = Context(block, verbose=verbose)
-    if block:  # a misspelt name must not be found out only by the commands that use plugins
+    if block:  # so that every command refuses a misspelt name, not only those that use plugins
         _ = ctx.obj.plugins
 
 

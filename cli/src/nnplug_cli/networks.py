@@ -1,4 +1,4 @@
-"""A network's summary, for people and for programs."""
+"""Printing of network summaries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nnplug.preparation.network_summary import NetworkSummary
 
 BYTES = 4
-"""Of a float32."""
+"""Bytes of a float32."""
 
 
 def print_network(network: NetworkSummary) -> None:
@@ -35,7 +35,7 @@ def print_network(network: NetworkSummary) -> None:
 
 
 def network_data(network: NetworkSummary) -> dict[str, Any]:
-    """The summary as JSON values."""
+    """Return the summary as JSON values."""
     return {**asdict(network), "elements": network.elements}
 
 

@@ -1,12 +1,12 @@
 """Options that several commands share, each a decorator.
 
-| decorator | the command gets |
+| decorator | argument of the command |
 |---|---|
-| `dataset_argument` | `dataset: Path`, an id or name being looked up in nnUNet_raw |
+| `dataset_argument` | `dataset: Path`; an id or name is looked up in nnUNet_raw |
 | `workspace_option` | `workspace: Path or None`, for `Context.workspace_root` |
 | `json_option` | `as_json: bool` |
 | `set_option` | `overrides: dict[str, dict[str, Any]]`, see `nnplug.plans.overrides` |
-| `set_option_of(KIND, ..)` | the same, other kinds being refused |
+| `set_option_of(KIND, ..)` | the same; other kinds are refused |
 | `executor_option` | `executor: str` |
 | `runtime_options(OPTION, ..)` | `runtime: RuntimeOptions`, for `Context.runtime` or `Context.case_runtime` |
 | `compared_options(OPTION)` | `compared: Compared` |
@@ -49,7 +49,7 @@ PLAN_KINDS = (
     Kind.TRAINER,
     Kind.POSTPROCESSOR,
 )
-"""The kinds that are chosen by name once per plan; normalizers are chosen by the planner, per channel."""
+"""The kinds that plans name once; normalizers are chosen by the planner, per channel."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Choices:
 
     Attributes:
         recipe: a recipe's name.
-        components: kind -> component's name, for those that were named.
+        components: kind -> component's name, for the kinds that the user names.
         memory_gb: target of GPU memory, in GB.
-        name: what the plans are called.
+        name: name of the plans.
     """
 
     recipe: str | None
@@ -70,7 +70,7 @@ class Choices:
 
 
 def component_options(command: Command) -> Command:
-    """`--recipe`, an option per kind, `--memory-gb` and `--name`, as one `choices`."""
+    """Add `--recipe`, an option per kind, `--memory-gb` and `--name`, as one `choices`."""
 
     @functools.wraps(command)
     def packed(*args: Any, recipe: str | None, memory_gb: float | None, plans_name: str | None, **others: Any) -> Any:
@@ -80,16 +80,14 @@ def component_options(command: Command) -> Command:
 
     decorators = [
         click.option(
-            "--recipe", metavar="NAME", help="A plugin's choice of all components [default: the default recipe]."
+            "--recipe", metavar="NAME", help="A named choice of all components [default: the default recipe]."
         ),
         *(
             click.option(f"--{kind}", metavar="NAME", help=f"The {kind}, instead of the recipe's.")
             for kind in PLAN_KINDS
         ),
         click.option("--memory-gb", type=click.FloatRange(min=0, min_open=True), help="GPU memory to plan for."),
-        click.option(
-            "--name", "plans_name", metavar="NAME", help="What to call the plans [default: the planner's name]."
-        ),
+        click.option("--name", "plans_name", metavar="NAME", help="Name of the plans [default: the planner's name]."),
     ]
     return _apply(packed, decorators)  # type: ignore[return-value] # the same command with packed options
 
@@ -99,10 +97,10 @@ class RuntimeOptions:
     """The choices for the machine, in any command; see `nnplug.registry.runtime.Runtime`.
 
     Attributes:
-        executor: its name.
-        overrides: kind -> option -> value, as `--set` gives them, the executor's among them.
-        device: where networks compute.
-        workers: cases or samples in work at once; None means one per core.
+        executor: name of the executor.
+        overrides: kind -> option -> value, as `--set` gives them, including the executor's.
+        device: device of the networks.
+        workers: number of cases or samples at once; None for one per core.
     """
 
     executor: str = "local"
@@ -112,13 +110,13 @@ class RuntimeOptions:
 
     @property
     def settings(self) -> dict[str, Mapping[str, Any]]:
-        """The `--set` values of all other kinds than the executor, kind -> option -> value."""
+        """The `--set` values of all kinds except the executor, kind -> option -> value."""
         return {kind: values for kind, values in self.overrides.items() if kind != Kind.EXECUTOR}
 
 
 @dataclass(frozen=True)
 class FoldSelection:
-    """The trainings that a command is for.
+    """The trainings that a command works on.
 
     Attributes:
         configurations: names; empty means all.
@@ -131,12 +129,12 @@ class FoldSelection:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two folders of label maps of the same names.
+    """Two folders of label maps with the same names.
 
     Attributes:
-        references: one.
-        predictions: the other.
-        dataset_json: labels, regions and ignore label; None where the command can do without.
+        references: the folder of references.
+        predictions: the folder of predictions.
+        dataset_json: file with labels, regions and ignore label; None if the command does not need it.
     """
 
     references: Path
@@ -153,13 +151,13 @@ class Written:
 
 
 def gathered(name: str, group: Callable[..., Any], *options: Callable[..., Any]) -> Callable[[Command], Command]:
-    """Add options to a command, which gets the values that `group` takes as one object.
+    """Return a decorator that adds options to a command and passes the fields of `group` as one object.
 
-    Other values stay arguments of their own, so that the help may list options in any order.
+    Other values stay separate arguments, so that the help can list options in any order.
 
     Args:
-        name: of the command's argument.
-        group: a data class whose fields have the names of values.
+        name: name of the command's argument.
+        group: a data class; its fields have the names of values.
         options: decorators of click, in the order of the help.
     """
     taken = signature(group).parameters.keys()
@@ -176,12 +174,12 @@ def gathered(name: str, group: Callable[..., Any], *options: Callable[..., Any])
 
 
 def runtime_options(*options: Callable[..., Any]) -> Callable[[Command], Command]:
-    """Add those options of `--device`, `--executor`, `--set` and `--workers` that a command has, as one `runtime`."""
+    """Return a decorator that adds some of `--device`, `--executor`, `--set`, `--workers` .. as one `runtime`."""
     return gathered("runtime", RuntimeOptions, *options)
 
 
 def compared_options(dataset_json: Callable[..., Any]) -> Callable[[Command], Command]:
-    """Add `--references`, `--predictions` and an option for `dataset.json`, as one `compared`."""
+    """Return a decorator that adds `--references`, `--predictions` and `dataset.json`, as one `compared`."""
     path = click.Path(path_type=Path)
     return gathered(
         "compared",
@@ -199,7 +197,11 @@ def _apply(command: Callable[..., Any], decorators: list[Callable[..., Any]]) ->
 
 
 def dataset_folder(reference: str) -> Path:
-    """The folder that a path names, or an id or name in nnUNet_raw; raises as `nnplug.dataset.dataset.find_dataset`."""
+    """Return the folder that a path names, or the folder of an id or name in nnUNet_raw.
+
+    Raises:
+        NnplugError: there is none; see `nnplug.dataset.dataset.find_dataset`.
+    """
     from nnplug.dataset.dataset import find_dataset
 
     raw = os.environ.get("nnUNet_raw")  # noqa: SIM112 - nnU-Net's own spelling
@@ -215,7 +217,7 @@ def _overrides(ctx: click.Context, param: click.Parameter, values: tuple[str, ..
 
 
 def set_option_of(*kinds: Kind) -> Callable[[Command], Command]:
-    """`--set` for a command that has a use for options of some kinds only."""
+    """Return `--set` for a command that uses options of some kinds only."""
 
     def read(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         found = _overrides(ctx, param, values)
@@ -241,7 +243,7 @@ workspace_option = click.option(
     "-w",
     "--workspace",
     type=click.Path(path_type=Path),
-    help="Where everything is kept [default: NNPLUG_WORKSPACE, else ./nnplug-work].",
+    help="Folder for all results [default: NNPLUG_WORKSPACE, else ./nnplug-work].",
 )
 json_option = click.option("--json", "as_json", is_flag=True, callback=json_alone, help="Print JSON.")
 set_option = click.option(
@@ -254,7 +256,11 @@ set_option = click.option(
     "repeatable.",
 )
 executor_option = click.option(
-    "--executor", default="local", show_default=True, metavar="NAME", help="Where jobs run: this machine or a cluster."
+    "--executor",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="Executor of the jobs: this machine or a cluster.",
 )
 configuration_option = click.option(
     "-c", "--configuration", "configurations", multiple=True, metavar="NAME", help="A configuration; repeatable."
@@ -267,16 +273,16 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),
     default="auto",
     show_default=True,
-    help="Where networks run.",
+    help="Device of the networks.",
 )
 devices_option = click.option(
     "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Devices that train one fold together."
 )
 seed_option = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of every random draw."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random draw."
 )
 selection_options = gathered("selection", FoldSelection, configuration_option, fold_option)
 workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), help="Cases or samples in work at once [default: one per core]."
+    "--workers", type=click.IntRange(min=1), help="Cases or samples processed at once [default: one per core]."
 )
 replace_option = click.option("--replace", is_flag=True, help="Replace files that nnplug did not write.")

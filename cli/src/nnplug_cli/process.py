@@ -1,4 +1,4 @@
-"""The process belongs to the command: it is adapted to the command's work once, when that starts."""
+"""Preparation of the process for the work of a command, once at its start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 def prepares_process(work: Work) -> Callable[[Callable[Words, Result]], Callable[Words, Result]]:
-    """Return a decorator of a command's function; `--help` and wrong usage end before it does anything."""
+    """Return a decorator of a command's function; `--help` and wrong usage end before it has an effect."""
 
     def decorate(function: Callable[Words, Result]) -> Callable[Words, Result]:
         @wraps(function)

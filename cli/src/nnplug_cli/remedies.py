@@ -1,4 +1,4 @@
-"""The words of the command `nnplug` for remedies: its commands and options."""
+"""The remedies in terms of the commands and options of `nnplug`."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _STDOUT = f"{__name__}.stdout"
 
 
 def json_alone(ctx: click.Context, param: click.Parameter, value: bool) -> bool:  # noqa: ARG001, FBT001 - click's
-    """Leave stdout to `print_json` while the command runs: what plugins and libraries print goes to stderr."""
+    """Send prints of plugins and libraries to stderr, so that stdout has only the JSON of `print_json`."""
     if value:
         ctx.meta[_STDOUT] = sys.stdout
         ctx.with_resource(redirect_stdout(sys.stderr))
@@ -22,13 +22,13 @@ def json_alone(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
 
 
 def print_json(data: Any) -> None:
-    """Print JSON; floats that JSON does not know come as NaN and Infinity, as Python reads them."""
+    """Print JSON; NaN and infinite values become NaN and Infinity, which Python's json module reads."""
     ctx = click.get_current_context(silent=True)
     click.echo(json.dumps(data, indent=2), file=ctx.meta.get(_STDOUT) if ctx else None)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table that folds its cells on a terminal; elsewhere a line per row, neither cut nor wrapped."""
+    """Print a table that wraps its cells on a terminal; elsewhere one line per row, neither cut nor wrapped."""
     if sys.stdout.isatty():
         _rich_table(columns, rows)
     else:
@@ -37,7 +37,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The header and a line per row, columns aligned and two blanks apart."""
+    """Return the header and one line per row; columns are aligned and two blanks apart."""
     lines = [tuple(columns), *(tuple(" ".join(cell.splitlines()) for cell in row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]

@@ -1,4 +1,4 @@
-"""Print the findings of verifying, a line each."""
+"""Printing of the findings of verification, one line each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def print_report(report: Report) -> None:
-    """One line per finding, never wrapped, so that they can be searched and counted."""
+    """Print one line per finding, never wrapped, so that findings can be searched and counted."""
     for kind, lines in (("problem", report.problems), ("warning", report.warnings), ("notice", report.notices)):
         for line in lines:
             click.echo(f"{kind}: {' '.join(line.splitlines())}")

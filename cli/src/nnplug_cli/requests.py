@@ -1,4 +1,4 @@
-"""Make the planning request that several commands share, from their options."""
+"""Planning requests from the options of commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def plan_request(
     choices: Choices, overrides: Mapping[str, Mapping[str, Any]], configurations: tuple[str, ...]
 ) -> PlanRequest:
-    """Put names, `--set` values and `--memory-gb` together."""
+    """Return the request from names, `--set` values and `--memory-gb`."""
     from nnplug.pipeline.request import PlanRequest
 
     return PlanRequest(
@@ -27,7 +27,7 @@ def plan_request(
 
 
 def plan_options(choices: Choices, overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The `--set` values with `--memory-gb` among the planner's."""
+    """Return the `--set` values, with `--memory-gb` as an option of the planner."""
     options = {kind: dict(values) for kind, values in overrides.items()}
     if choices.memory_gb is not None:
         options.setdefault("planner", {})["memory_gb"] = choices.memory_gb

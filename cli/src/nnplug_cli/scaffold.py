@@ -1,4 +1,4 @@
-"""A package for a new plugin, copied from the template that this distribution carries."""
+"""A package for a new plugin, copied from the template in this distribution."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def write_plugin(name: str, folder: Path) -> None:
     """Write an installable package `nnplug-NAME`.
 
     Args:
-        name: of the plugin; lower-case words joined by hyphens.
-        folder: to make.
+        name: name of the plugin; lower-case words joined by hyphens.
+        folder: the new folder.
 
     Raises:
-        NnplugError: the name cannot be used, or the folder exists or cannot be written; nothing is left behind.
+        NnplugError: the name cannot be used, or the folder exists or cannot be written; no partial folder is left.
     """
     from nnplug.runtime.files import atomic_folder
 
@@ -40,10 +40,10 @@ def write_plugin(name: str, folder: Path) -> None:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that could not be typed, imported or installed beside what is there.
+    """Raise unless the name can be typed, imported and installed.
 
     Raises:
-        NnplugError: the message gives a name that suits, or asks for another.
+        NnplugError: the message gives a name that fits, or asks for another.
     """
     if not _NAME.fullmatch(name) or name.startswith("nnplug-"):
         words = re.findall(r"[a-z0-9]+", name.lower())
@@ -59,12 +59,12 @@ def check_name(name: str) -> None:
 
 
 def template() -> Iterator[tuple[PurePosixPath, str]]:
-    """The template's files: path inside it, and text."""
+    """Yield the template's files: path inside the template, and text."""
     yield from _files(files("nnplug_cli") / "template", PurePosixPath())
 
 
 def fill(text: str, name: str) -> str:
-    """Put a plugin's name in the place of the stand-in; modules have underscores for hyphens."""
+    """Replace the stand-in by a plugin's name; modules have underscores for hyphens."""
     module = f"nnplug_{name.replace('-', '_')}"
     return text.replace(f"nnplug_{STAND_IN}", module).replace(STAND_IN, name)
 

@@ -1,4 +1,4 @@
-"""Summaries as a table of Dice per class."""
+"""Tables of Dice per class."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def print_scores(labels: Labels, summaries: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def scores_data(summaries: Mapping[tuple[str, int | str], Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The summaries of folds as JSON, without their cases."""
+    """Return the summaries of folds as JSON values, without their cases."""
     return [
         {"configuration": c, "fold": f, "foreground_mean": s["foreground_mean"], "mean": s["mean"]}
         for (c, f), s in summaries.items()
@@ -39,7 +39,7 @@ def scores_data(summaries: Mapping[tuple[str, int | str], Mapping[str, Any]]) ->
 
 
 def print_selection(labels: Labels, selection: Selection) -> None:
-    """Print a row per candidate of a selection, and what postprocessing makes of the best."""
+    """Print a row per candidate of a selection, and the Dice of the best before and after postprocessing."""
     rows = [
         (
             entry.name,
@@ -57,7 +57,7 @@ def print_selection(labels: Labels, selection: Selection) -> None:
 
 
 def predicting(model: object) -> str:
-    """The line that says where a model is, and how to predict with it."""
+    """Return the line with the path of a model and the command that predicts with it."""
     return f"model: {model}  (nnplug predict -i IMAGES -o PREDICTIONS -m {model})"
 
 

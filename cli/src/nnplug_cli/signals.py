@@ -1,4 +1,4 @@
-"""Signals that end a command: as Ctrl-C does, with what is being written put right and a line that says why."""
+"""Signals that end a command like Ctrl-C: unfinished files are cleaned up, and a line gives the reason."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from types import FrameType
 from typing import NoReturn
 
 NAMES = ("SIGTERM", "SIGHUP")
-"""What batch systems send at a time limit, and what a terminal sends that goes away; not every platform has both."""
+"""The signals of a batch system's time limit and of a closed terminal; some platforms lack one of them."""
 
 
 class Stopped(BaseException):
-    """The process is asked to end. No `Exception`: only what handles Ctrl-C may handle it."""
+    """A signal to end the process. It is no `Exception`, so that only handlers of Ctrl-C catch it."""
 
     def __init__(self, number: int) -> None:
-        """Keep the signal."""
+        """Store the signal."""
         super().__init__(number)
         self.signal = signal.Signals(number)
 
     @property
     def exit_code(self) -> int:
-        """Return the exit code that shells give for a command that a signal ended."""
+        """The exit code of shells for a command that this signal ended."""
         return 128 + self.signal
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Raise `Stopped` in the block for signals that would end the process without a word; `nohup` is left alone."""
+    """Raise `Stopped` in the block for signals that would end the process silently; `nohup` keeps its effect."""
     ours = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     ours = [number for number in ours if signal.getsignal(number) is signal.SIG_DFL]
     if threading.current_thread() is not threading.main_thread():

@@ -72,7 +72,7 @@ def test_single_configurations_alone_are_compared_and_what_is_there_is_kept(comp
     ("words", "line"),
     [
         (("-tr", "short", "nnUNetTrainer"), "-tr short nnUNetTrainer: the configurations of one trainer are compared"),
-        (("-tr", "short", "-f", "all"), "-f all: fold all is validated on what it has learned from"),
+        (("-tr", "short", "-f", "all"), "-f all: fold all is validated on its own training cases"),
         (("-tr", "nnUNetTrainer"), "no such model; train with nnUNetv2_train"),
         (("-tr", "short", "-p", "other"), "other.json: no such plans"),
     ],

@@ -1,1 +1,1 @@
-"""A module per command of `nnplug`."""
+"""One module per command of `nnplug`."""

@@ -1,4 +1,4 @@
-"""`nnplug bench RUN`: where the time of a training goes."""
+"""The command `nnplug bench RUN`: measure the parts of a training iteration."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from nnplug.profiling.report import EpochProfile
 
 
-@click.command(short_help="Show where the time of a training goes.")
+@click.command(short_help="Measure the parts of a training iteration.")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--iterations", type=click.IntRange(min=1), default=20, show_default=True, help="How many to measure.")
+@click.option("--iterations", type=click.IntRange(min=1), default=20, show_default=True, help="Iterations to measure.")
 @runtime_options(set_option, device_option, workers_option)
 @json_option
 @click.pass_obj
 @prepares_process(Work.COMPUTE)
 def command(context: Context, *, run: Path, iterations: int, runtime: RuntimeOptions, as_json: bool) -> None:
-    """Show where an epoch of RUN goes: wait, transfer, augmentation on a GPU, forward, loss, backward, optimiser.
+    """Measure the parts of an iteration of RUN: wait, transfer, augment on a GPU, forward, loss, backward, optimise.
 
-    Beside them, what the threads load and augment.
+    The threads' loading and augmentation are shown too, and the time of an epoch.
 
     RUN is a run's folder in its workspace (WORKSPACE/DATASET/runs/PLANS/CONFIGURATION/fold_K), finished or not. A few
-    iterations are trained from the start in a temporary folder; the run stays as it is.
+    iterations are trained from the start in a temporary folder; the run does not change.
     """
     from nnplug.profiling.profile_run import profile_run
 

@@ -1,4 +1,4 @@
-"""`nnplug components [KIND]`: what the plugins offer."""
+"""The command `nnplug components [KIND]`: list the components of the plugins."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ RECIPE = "recipe"
 KINDS = [*map(str, Kind), RECIPE]
 
 
-@click.command(short_help="List what the plugins offer.")
+@click.command(short_help="List the components of the plugins.")
 @click.argument("kind", required=False, type=click.Choice(KINDS))
 @json_option
 @click.pass_obj
 def command(context: Context, *, kind: str | None, as_json: bool) -> None:
-    """List the components and recipes that the plugins offer, all or of one KIND.
+    """List the components and recipes of the plugins, all or of one KIND.
 
-    Nothing is imported for it. A name that two distributions offer is listed for both.
+    No component is imported. If two distributions offer the same name, both are listed.
     """
     offers = [offer for offer in _offers(context.plugins.registry) if kind in (None, offer.kind)]
     if as_json:
@@ -34,7 +34,7 @@ def command(context: Context, *, kind: str | None, as_json: bool) -> None:
 
 @dataclass(frozen=True)
 class _Offer:
-    """A line of the listing; a recipe has no target."""
+    """A line of the list; a recipe has no target."""
 
     kind: str
     name: str

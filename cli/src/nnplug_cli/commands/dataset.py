@@ -1,4 +1,4 @@
-"""`nnplug dataset convert`: folders of other layouts become datasets."""
+"""The command `nnplug dataset`: convert folders in other layouts to datasets, and labels back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _path = click.Path(path_type=Path)
 
 @click.group()
 def command() -> None:
-    """Make datasets of folders of other layouts."""
+    """Convert folders in other layouts to datasets."""
 
 
 @command.command()
@@ -32,7 +32,7 @@ def command() -> None:
 @click.argument("source", type=_path)
 @click.argument("destination", type=_path)
 @set_option_of(Kind.CONVERTER)
-@click.option("--dry-run", is_flag=True, help="Show which files would make which case, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="List the files of each case, and write nothing.")
 @workers_option
 @json_option
 @click.pass_context
@@ -48,10 +48,10 @@ def convert(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Turn the folder SOURCE, of another layout, into the dataset DESTINATION, then verify it.
+    """Convert the folder SOURCE, in another layout, to the dataset DESTINATION, then verify it.
 
-    KIND is a converter: msd, nnunet-v1, pairs, or one of another plugin (`nnplug components converter`). The source
-    is only read. Exit code 1 where verifying finds problems: they were in the source.
+    KIND is a converter: msd, nnunet-v1, pairs, or one of another plugin (`nnplug components converter`). The source is
+    not changed. The exit code is 1 if verification finds problems, which then are in the source too.
     """
     from nnplug.conversion import convert as stage
     from nnplug.runtime.executor import LocalExecutor
@@ -75,7 +75,9 @@ def convert(
 @command.command()
 @click.argument("predictions", type=_path)
 @click.argument("output", type=_path)
-@click.option("--dataset-json", type=_path, help="Of the converted dataset [default: the one beside the predictions].")
+@click.option(
+    "--dataset-json", type=_path, help="The dataset.json of the dataset [default: the one beside the predictions]."
+)
 @replace_option
 @workers_option
 @click.pass_obj
@@ -89,9 +91,9 @@ def restore(
     replace: bool,
     workers: int | None,
 ) -> None:
-    """Write the label maps of PREDICTIONS to OUTPUT with the values of the folder that their dataset was made of.
+    """Write the label maps of PREDICTIONS to OUTPUT with the label values of the folder that was converted.
 
-    For challenges: values are those that the converter put into dataset.json as "source_labels", names stay.
+    Challenges need these values. The converter stored them in dataset.json as "source_labels"; file names stay.
     """
     from nnplug.conversion.restore import restore as write
     from nnplug.conversion.restore import source_labels

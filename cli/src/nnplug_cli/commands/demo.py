@@ -1,4 +1,4 @@
-"""`nnplug demo`: the whole pipeline on phantom data that it makes itself."""
+"""The command `nnplug demo`: run the whole pipeline on phantom data."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from nnplug_cli.render import print_json
 from nnplug_cli.scores import print_scores
 
 
-@click.command(short_help="Run the whole pipeline on phantom data that it makes itself.")
+@click.command(short_help="Run the whole pipeline on phantom data.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("nnplug-demo"),
     show_default=True,
-    help="Where everything goes.",
+    help="Output folder.",
 )
 @replace_option
 @runtime_options(set_option, device_option, workers_option)
@@ -37,7 +37,7 @@ from nnplug_cli.scores import print_scores
 @click.pass_obj
 @prepares_process(Work.COMPUTE)
 def command(context: Context, *, output: Path, replace: bool, runtime: RuntimeOptions, as_json: bool) -> None:
-    """Make phantom images, train on them, predict unseen ones, score them and draw them: minutes on a CPU."""
+    """Make phantom images, train on them, then predict, score and draw unseen ones; it takes minutes on a CPU."""
     from nnplug_cli.demo import demo
 
     result = demo(output, context.runtime(runtime), options=runtime.overrides, replace=replace)

@@ -1,4 +1,4 @@
-"""`nnplug doctor`: what limits this machine."""
+"""The command `nnplug doctor`: report the limits of this machine."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nnplug_cli.remedies import REMEDIES
 from nnplug_cli.render import print_json
 
 
-@click.command(short_help="Say what limits this machine.")
+@click.command(short_help="Report the limits of this machine.")
 @workspace_option
 @json_option
 @click.pass_obj
 def command(context: Context, *, workspace: Path | None, as_json: bool) -> None:
-    """Say what limits this machine: plugins, cores, memory, /dev/shm, GPU, bfloat16 and the disk of the workspace.
+    """Report the limits of this machine: plugins, cores, memory, /dev/shm, GPU, bfloat16 and the workspace's disk.
 
-    Nothing is measured and nothing written; `nnplug bench RUN` measures a training.
+    It measures and writes nothing; `nnplug bench RUN` measures a training.
     """
     from nnplug.profiling.doctor import diagnose
 

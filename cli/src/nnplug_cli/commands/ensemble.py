@@ -1,4 +1,4 @@
-"""`nnplug ensemble -i A -i B -o C`: average stored probabilities."""
+"""The command `nnplug ensemble -i A -i B -o C`: average stored probabilities."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _path = click.Path(path_type=Path)
 @gathered(
     "written",
     Written,
-    click.option("-o", "--output", required=True, type=_path, metavar="FOLDER", help="Where label maps go."),
+    click.option("-o", "--output", required=True, type=_path, metavar="FOLDER", help="Folder for the label maps."),
 )
 @click.option("--dataset-json", type=_path, help="Labels and regions [default: the one of the first folder].")
 @click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with the mean probabilities.")
@@ -45,7 +45,7 @@ def command(
 ) -> None:
     """Average the probabilities of the same cases, `-i A B` or `-i A -i B`, and write label maps.
 
-    Each folder holds what `nnplug predict --save-logits` or `--save-probabilities`, or nnU-Net, has written.
+    Each folder is an output of `nnplug predict` with `--save-logits` or `--save-probabilities`, or of nnU-Net.
     """
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.inference.averaging import ensemble_folders

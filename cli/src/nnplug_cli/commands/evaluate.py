@@ -1,4 +1,4 @@
-"""`nnplug evaluate`: label maps scored against references."""
+"""The command `nnplug evaluate`: score label maps against references."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from nnplug_cli.render import print_json, print_table
 _path = click.Path(path_type=Path)
 
 IN_THE_FILE_ONLY = ("TN", "n_pred", "n_ref")
-"""Figures that follow from the others, or say little."""
+"""Scores that follow from the others and are not printed."""
 COUNTS = 100
-"""Figures from here on are shown with one decimal."""
+"""Scores from this value on are printed with one decimal."""
 
 
 @click.command(short_help="Score predictions against references.")
@@ -50,9 +50,9 @@ COUNTS = 100
     metavar="NAME",
     default=["overlap"],
     show_default=True,
-    help="What to measure (nnplug components metric lists them); repeatable.",
+    help="A metric (nnplug components metric lists them); repeatable.",
 )
-@click.option("--partial", is_flag=True, help="Leave out references that have no prediction.")
+@click.option("--partial", is_flag=True, help="Leave out references without a prediction.")
 @replace_option
 @set_option_of(Kind.METRIC)
 @workers_option
@@ -72,7 +72,7 @@ def command(
 ) -> None:
     """Score predictions against references, per case, class and region.
 
-    By default that is Dice, IoU and voxel counts. --set metric.KEY=VALUE sets an option of a metric, such as
+    The default scores are Dice, IoU and voxel counts. --set metric.KEY=VALUE sets an option of a metric, such as
     metric.tolerance=2. Without a dataset.json every label value that occurs is a class.
     """
     from nnplug.dataset.sidecars import images_in
@@ -107,7 +107,7 @@ def command(
 
 
 def _print(summary: dict[str, Any], names: dict[str, str]) -> None:
-    """A line per class and one for the mean; means over the cases."""
+    """Print a line per class and one for the mean; values are means over the cases."""
     columns = [figure for figure in summary["foreground_mean"] if figure not in IN_THE_FILE_ONLY]
     rows = [*((names.get(key, key), figures) for key, figures in summary["mean"].items())]
     cells = [
@@ -118,7 +118,7 @@ def _print(summary: dict[str, Any], names: dict[str, str]) -> None:
 
 
 def _cell(value: float | None) -> str:
-    """Shares and distances with four decimals, counts with one."""
+    """Return the text of a value: shares and distances with four decimals, counts with one."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:.4f}" if abs(value) < COUNTS else f"{value:.1f}"

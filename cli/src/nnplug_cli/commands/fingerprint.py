@@ -1,4 +1,4 @@
-"""`nnplug fingerprint`: measure a dataset."""
+"""The command `nnplug fingerprint`: measure a dataset."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Measure a dataset: shapes, spacings, intensities.")
 @dataset_argument
 @workspace_option
-@click.option("--extractor", metavar="NAME", help="What measures [default: the default recipe's].")
+@click.option("--extractor", metavar="NAME", help="The extractor [default: the default recipe's].")
 @runtime_options(executor_option, set_option_of(Kind.EXTRACTOR, Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_obj
@@ -44,7 +44,7 @@ def command(
     runtime: RuntimeOptions,
     as_json: bool,
 ) -> None:
-    """Measure DATASET and write WORKSPACE/DATASET/fingerprint.json, from which `nnplug plan` plans.
+    """Measure DATASET and write WORKSPACE/DATASET/fingerprint.json, which `nnplug plan` reads.
 
     DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw.
     """

@@ -1,4 +1,4 @@
-"""`nnplug model`: bundles made, checked, described, and exchanged with nnU-Net v2."""
+"""The command `nnplug model`: make, check and describe bundles, and exchange models with nnU-Net v2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nnplug.models.bundle import Bundle
 
 NNUNET = "nnplug_nnunet.nnunet_models"
-"""By name, as everything that plugins give: the command imports no plugin."""
+"""The module is imported by name, like all components, because the command imports no plugin."""
 
 _path = click.Path(path_type=Path)
 _weights = click.Choice(["final", "best"])
@@ -31,9 +31,9 @@ def command() -> None:
 @command.command()
 @click.argument("runs", nargs=-1, required=True, type=_path)
 @click.option("-o", "--output", required=True, type=_path, help="A folder, or a file that ends in .zip.")
-@click.option("--weights", type=_weights, default="final", show_default=True, help="Which of each run's weights.")
-@click.option("--rule", type=_path, help="A postprocessing rule to go with the model.")
-@click.option("--licence", help="Under which the model may be used [default: that of dataset.json].")
+@click.option("--weights", type=_weights, default="final", show_default=True, help="The weights of each run.")
+@click.option("--rule", type=_path, help="A postprocessing rule to include.")
+@click.option("--licence", help="The licence of the model [default: that of dataset.json].")
 @replace_option
 def export(
     *, runs: tuple[Path, ...], output: Path, weights: Any, rule: Path | None, licence: str | None, replace: bool
@@ -65,11 +65,14 @@ def import_(*, bundle: Path, output: Path, replace: bool) -> None:
 @command.command()
 @click.argument("bundle", type=_path)
 @click.option(
-    "--requirements", "only_requirements", is_flag=True, help="Print what to install, a line per distribution, for pip."
+    "--requirements",
+    "only_requirements",
+    is_flag=True,
+    help="Print the requirements for pip, one line per distribution.",
 )
 @json_option
 def show(*, bundle: Path, only_requirements: bool, as_json: bool) -> None:
-    """Verify BUNDLE and say what it is and what it needs."""
+    """Verify BUNDLE, and print its contents and requirements."""
     from nnplug.models.ensemble_bundle import members_of, requirements, unpacked_any
 
     with unpacked_any(bundle) as opened:
@@ -106,8 +109,8 @@ def summary(context: Context, *, model: Path, as_json: bool) -> None:
 @click.argument("model", type=_path)
 @click.option("-o", "--output", required=True, type=_path, help="The bundle: a folder, or a file that ends in .zip.")
 @click.option("-f", "--fold", "folds", multiple=True, metavar="N|all", help="A fold; repeatable [default: all].")
-@click.option("--checkpoint", type=_weights, default="final", show_default=True, help="Which checkpoint of each fold.")
-@click.option("--previous", type=_path, help="Of a cascade: the previous stage's folder [default: beside MODEL].")
+@click.option("--checkpoint", type=_weights, default="final", show_default=True, help="The checkpoint of each fold.")
+@click.option("--previous", type=_path, help="For a cascade: the previous stage's folder [default: beside MODEL].")
 @replace_option
 @click.pass_obj
 def import_nnunet(
@@ -138,7 +141,7 @@ def import_nnunet(
 @click.argument("bundle", type=_path)
 @click.option("-o", "--output", required=True, type=_path, help="The folder to write.")
 def export_nnunet(*, bundle: Path, output: Path) -> None:
-    """Write BUNDLE as a folder with which nnU-Net v2 predicts."""
+    """Write BUNDLE as a folder that nnU-Net v2 can predict with."""
     pkgutil.resolve_name(f"{NNUNET}:export_model")(bundle, output)
     click.echo(str(output))
 

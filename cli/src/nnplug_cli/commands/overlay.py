@@ -1,4 +1,4 @@
-"""`nnplug overlay`: a picture per case, label maps over images."""
+"""The command `nnplug overlay`: draw a picture per case, with label maps over the image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _path = click.Path(path_type=Path)
 
 
 @click.command(short_help="Draw label maps over their images.")
-@click.option("-i", "--images", required=True, type=_path, help="A folder of images CASE_0000, as imagesTr.")
+@click.option("-i", "--images", required=True, type=_path, help="A folder of images CASE_0000, such as imagesTr.")
 @click.option(
     "-l",
     "--labels",
@@ -24,8 +24,8 @@ _path = click.Path(path_type=Path)
     type=_path,
     help="A folder of label maps CASE; repeatable, as for references and predictions.",
 )
-@click.option("-o", "--output", required=True, type=_path, help="Where the pictures go, CASE.png.")
-@click.option("--channel", type=click.IntRange(min=0), default=0, show_default=True, help="Which channel is shown.")
+@click.option("-o", "--output", required=True, type=_path, help="Folder for the pictures, CASE.png.")
+@click.option("--channel", type=click.IntRange(min=0), default=0, show_default=True, help="The channel to draw.")
 @replace_option
 @workers_option
 @click.pass_obj
@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """Draw a PNG per case: the image, and beside it each folder's label map over it.
 
-    The slice with most foreground in the first folder is shown, a colour per label.
+    It shows the slice with most foreground in the first folder, with one colour per label.
     """
     from nnplug.evaluation.overlay_folder import draw_overlay_folder
     from nnplug.runtime.executor import LocalExecutor

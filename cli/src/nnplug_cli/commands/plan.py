@@ -1,4 +1,4 @@
-"""`nnplug plan`: from a fingerprint to plans, in a workspace or as a pure function of two files."""
+"""The command `nnplug plan`: make plans from a fingerprint, in a workspace or as a pure function of two files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Places:
 
     Attributes:
         dataset: the dataset's name.
-        fingerprint: what was measured; None where the plans are taken from another dataset.
+        fingerprint: the fingerprint file; None if the plans come from another dataset.
         description: `dataset.json`.
         output: the plans file, or the workspace's folder of plans.
     """
@@ -52,13 +52,13 @@ class Places:
     output: Path
 
     def plans(self, name: str) -> Path:
-        """The file for plans of that name."""
+        """Return the file for plans of this name."""
         return self.output if self.output.suffix == ".json" else self.output / f"{name}.json"
 
 
 @dataclass(frozen=True)
 class _Given:
-    """The dataset in a workspace or the files that stand for it, and whether other files may be replaced."""
+    """The dataset in a workspace or the files instead of it, and whether to replace other files."""
 
     dataset: str | None
     workspace: Path | None
@@ -75,8 +75,8 @@ class _Given:
     click.argument("dataset", required=False),
     workspace_option,
     click.option("--fingerprint", type=FILE, metavar="FILE", help="Plan from this fingerprint, without a workspace."),
-    click.option("--dataset-json", type=FILE, metavar="FILE", help="The dataset.json that belongs to it."),
-    click.option("-o", "--output", type=FILE, metavar="FILE", help="Where the plans go, a .json file."),
+    click.option("--dataset-json", type=FILE, metavar="FILE", help="The dataset.json of the fingerprint."),
+    click.option("-o", "--output", type=FILE, metavar="FILE", help="The plans file, .json."),
 )
 @click.option(
     "--from",
@@ -86,7 +86,7 @@ class _Given:
     help="Take the plans of another dataset (a plans file, run or bundle), for its pretrained weights.",
 )
 @replace_option
-@click.option("--summary", is_flag=True, help="Show each network too: stages, shapes, parameters, feature maps.")
+@click.option("--summary", is_flag=True, help="Also show each network: stages, shapes, parameters, feature maps.")
 @configuration_option
 @component_options
 @set_option
@@ -103,10 +103,10 @@ def command(
     overrides: dict[str, dict[str, Any]],
     as_json: bool,
 ) -> None:
-    """Plan DATASET, whose fingerprint is in the workspace, or FILES: then no image and no workspace is needed.
+    """Plan DATASET from its fingerprint in the workspace, or plan from files, without images and workspace.
 
-    `--set plan.KEY=VALUE` overrides a field of the configurations given with -c, or of all that it suits;
-    `--set planner.KEY=VALUE` changes how they are planned (`nnplug show planner nnunet` lists what there is).
+    `--set plan.KEY=VALUE` overrides a field of the configurations given with -c, or of all configurations with that
+    field; `--set planner.KEY=VALUE` sets an option of the planner (`nnplug show planner nnunet` lists them).
     """
     from nnplug.dataset.dataset import DatasetDescription
 
@@ -141,7 +141,7 @@ def _in_form_of_older(plans: Plans, path: Path, context: Context) -> Plans:
 
 
 def _check_output(places: Places, source: Path | None, *, replace: bool) -> None:
-    """Refuse a plans file that would replace what is read or what nnplug did not write; plans in a workspace it did."""
+    """Raise if the plans file would replace an input or a file that nnplug did not write."""
     from nnplug.models.model_files import model_inputs
     from nnplug.runtime.outputs import Outputs
 

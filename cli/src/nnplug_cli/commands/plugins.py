@@ -1,4 +1,4 @@
-"""`nnplug plugins`: what is installed, whether it keeps its contracts, and a start for one's own."""
+"""The command `nnplug plugins`: list installed plugins, check their contracts, and start a new one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def command() -> None:
 @json_option
 @click.pass_obj
 def list_plugins(context: Context, *, as_json: bool) -> None:
-    """List installed plugins and what became of each."""
+    """List installed plugins and their status."""
     plugins = list(context.plugins)
     if as_json:
         print_json([{**asdict(p.source), **_state(p)} for p in plugins])
@@ -56,10 +56,10 @@ def _note(plugin: Plugin) -> str:
 @click.pass_context
 @prepares_process(Work.COMPUTE)
 def check(ctx: click.Context, *, name: str, as_json: bool) -> None:
-    """Check the plugin (or distribution) NAME, and everything that it offers against the contract of its kind.
+    """Check the plugin (or distribution) NAME, and all of its components against the contracts of their kinds.
 
-    Components are built with their default options and run on tiny synthetic data. A check that could not be tried is
-    skipped, and the reason is given. The exit code is 1 if a check fails.
+    Components are built with their default options and run on small synthetic data. A check that cannot be tried is
+    skipped with the reason. The exit code is 1 if a check fails.
     """
     verdicts = list(_verdicts(ctx.obj, name))
     states = [verdict["state"] for verdict in verdicts]
@@ -82,7 +82,7 @@ def _row(verdict: dict[str, str | None]) -> tuple[str, str, str]:
 
 
 def _verdicts(context: Context, name: str) -> Iterator[dict[str, str | None]]:
-    """Run all checks; each line has the component, the check, its state, and what is wrong or why it was skipped."""
+    """Run all checks; yield the component, the check, its state, and the problem or the reason of a skip."""
     from nnplug.testing import State, checks_of
 
     todo = checks_of(context.plugins, name)
@@ -110,9 +110,9 @@ def _verdicts(context: Context, name: str) -> Iterator[dict[str, str | None]]:
 )
 @json_option
 def new(*, name: str, output: Path | None, as_json: bool) -> None:
-    """Write a package for a plugin NAME: a planner, an architecture and a trainer to start from, each line explained.
+    """Write a package for a plugin NAME with a planner, an architecture and a trainer as a start; comments explain it.
 
-    NAME is lower-case words joined by hyphens; the package is called nnplug-NAME.
+    NAME is lower-case words joined by hyphens; the package's name is nnplug-NAME.
     """
     from nnplug_cli.scaffold import write_plugin
 

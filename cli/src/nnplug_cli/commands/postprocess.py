@@ -1,4 +1,4 @@
-"""`nnplug postprocess`: rules fitted on validation predictions and applied to label maps."""
+"""The command `nnplug postprocess`: fit rules on validation predictions, and apply them to label maps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def command() -> None:
 @command.command()
 @compared_options(click.option("--dataset-json", required=True, type=_path, help="Labels, regions and ignore label."))
 @click.option("-o", "--output", required=True, type=_path, help="The rule, a JSON file.")
-@click.option("--postprocessor", metavar="NAME", help="What to fit [default: the default recipe's].")
+@click.option("--postprocessor", metavar="NAME", help="The postprocessor [default: the default recipe's].")
 @replace_option
 @set_option_of(Kind.POSTPROCESSOR)
 @workers_option
@@ -43,7 +43,7 @@ def fit(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Fit a rule on validation predictions, best those of a whole cross-validation."""
+    """Fit a rule on validation predictions, preferably those of a whole cross-validation."""
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.dataset.sidecars import images_in
     from nnplug.evaluation import postprocess
@@ -74,7 +74,7 @@ def fit(
 
 @command.command()
 @click.option("-i", "--input", "folder", required=True, type=_path, help="A folder of label maps.")
-@click.option("-o", "--output", required=True, type=_path, help="Where the results go, under the same names.")
+@click.option("-o", "--output", required=True, type=_path, help="Folder for the results, under the same names.")
 @click.option("--rule", required=True, type=_path, help="A rule that `fit` wrote.")
 @replace_option
 @workers_option

@@ -1,4 +1,4 @@
-"""`nnplug predict -i IMAGES -o FOLDER -m MODEL`: segment new images."""
+"""The command `nnplug predict -i IMAGES -o FOLDER -m MODEL`: segment new images."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class _Part:
     "written",
     _Written,
     click.option(
-        "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="Where label maps go."
+        "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="The output folder."
     ),
 )
 @gathered(
@@ -92,7 +92,7 @@ class _Part:
         type=click.Choice(["final", "best"]),
         default="final",
         show_default=True,
-        help="Of runs: which weights.",
+        help="The weights to read from a run.",
     ),
     click.option("--no-mirroring", is_flag=True, help="Do not average over mirrored images: faster, a little worse."),
     click.option(
@@ -100,12 +100,12 @@ class _Part:
         type=click.FloatRange(0, 1, min_open=True),
         default=0.5,
         show_default=True,
-        help="Distance of neighbouring windows as a part of the patch.",
+        help="Distance of neighbouring windows as a share of the patch size.",
     ),
 )
 @runtime_options(device_option, executor_option, set_option_of(Kind.EXECUTOR))
 @click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with probabilities (C, z, y, x).")
-@click.option("--save-logits", is_flag=True, help="Also write CASE.logits.zip, small, for nnplug ensemble.")
+@click.option("--save-logits", is_flag=True, help="Also write CASE.logits.zip, a small file for nnplug ensemble.")
 @gathered(
     "part",
     _Part,
@@ -115,13 +115,15 @@ class _Part:
         default=0,
         show_default=True,
         metavar="I",
-        help="Predict the cases I, I + N, I + 2 N ..: a job each for I from 0.",
+        help="Predict the cases I, I + N, I + 2 N ..; start one job for each I from 0 to N - 1.",
     ),
     click.option(
-        "--parts", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="How many jobs."
+        "--parts", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Number of jobs."
     ),
 )
-@click.option("--continue", "resume", is_flag=True, help="Keep what an earlier call has finished of the same inputs.")
+@click.option(
+    "--continue", "resume", is_flag=True, help="Skip cases that an earlier call finished with the same inputs."
+)
 @replace_option
 @json_option
 @click.pass_obj
@@ -138,7 +140,7 @@ def command(
 ) -> None:
     """Segment images; label maps have the geometry and the file type of the images.
 
-    Images that cannot be predicted are all told at the end, and the others are predicted.
+    If some images cannot be predicted, the others are, and all errors are listed at the end.
     """
     from nnplug.inference.inputs import find_cases
     from nnplug.inference.jobs import FolderPrediction, predict_cases
@@ -167,5 +169,5 @@ def command(
 
 
 def _absolute(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Jobs on a cluster run in other folders."""
+    """Return absolute paths, because jobs on a cluster run in other folders."""
     return tuple(path.absolute() for path in paths)

@@ -1,4 +1,4 @@
-"""`nnplug preprocess`: prepare the training cases of a planned dataset."""
+"""The command `nnplug preprocess`: preprocess the training cases of a planned dataset."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from nnplug_cli.render import print_json
 @dataset_argument
 @workspace_option
 @configuration_option
-@click.option("--name", metavar="NAME", help="Which plans [default: those of the default recipe].")
+@click.option("--name", metavar="NAME", help="Name of the plans [default: those of the default recipe].")
 @runtime_options(executor_option, set_option_of(Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_obj
@@ -44,9 +44,10 @@ def command(
     runtime: RuntimeOptions,
     as_json: bool,
 ) -> None:
-    """Bring the training cases of DATASET to the grid and intensities that the plans decide.
+    """Bring the training cases of DATASET to the grid and intensities of the plans.
 
-    Without -c every configuration of the plans. Cases that are stored already and have not changed are left out.
+    Without -c, all configurations of the plans are preprocessed. Cases that are stored and have not changed are
+    skipped.
     """
     from nnplug.dataset.dataset import Dataset
     from nnplug.plans.plans import read_plans

@@ -1,4 +1,4 @@
-"""`nnplug rank`: submissions against each other, case by case."""
+"""The command `nnplug rank`: rank submissions against each other, case by case."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nnplug_cli.render import print_json, print_table
     metavar="NAME",
     default=["overlap"],
     show_default=True,
-    help="The metrics that the summaries were made with, which say what wins; repeatable.",
+    help="A metric of the summaries, which defines the better direction of its scores; repeatable.",
 )
 @click.option("--samples", type=click.IntRange(min=1), default=1000, show_default=True, help="Bootstrap samples.")
 @click.option(
@@ -29,7 +29,7 @@ from nnplug_cli.render import print_json, print_table
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.95,
     show_default=True,
-    help="What the intervals cover.",
+    help="Coverage of the intervals.",
 )
 @seed_option
 @json_option
@@ -44,10 +44,10 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Rank submissions, each a summary that `nnplug evaluate` wrote for the same cases.
+    """Rank submissions; each is a summary that `nnplug evaluate` wrote for the same cases.
 
-    They are ranked for every case, class or region and figure (Dice for overlap, Dice and HD95 for brats), equal ones
-    sharing the best rank; the mean of all ranks decides. Intervals come from drawing cases again with replacement.
+    They are ranked for every case, class or region and score (Dice for overlap, Dice and HD95 for brats); ties share
+    the best rank. The order is that of the mean of all ranks. Intervals come from drawing cases with replacement.
     """
     from nnplug.evaluation.metrics import make_metrics
     from nnplug.evaluation.rank import rank_submissions

@@ -1,4 +1,4 @@
-"""`nnplug run DATASET`: from a dataset to a model that predicts."""
+"""The command `nnplug run DATASET`: from a dataset to a model."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _Training:
     _Training,
     click.option("--until", type=click.Choice(STAGES), default="bundle", show_default=True, help="The last step."),
     click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster."),
-    click.option("--fresh", is_flag=True, help="Train again what was begun with other values."),
+    click.option("--fresh", is_flag=True, help="Train again if a training was begun with other values."),
 )
 @json_option
 @click.pass_obj
@@ -78,12 +78,12 @@ def command(
     training: _Training,
     as_json: bool,
 ) -> None:
-    """Verify, fingerprint, plan, preprocess, train and validate DATASET, and make the one model that predicts.
+    """Verify, fingerprint, plan, preprocess, train and validate DATASET, and make one model for prediction.
 
-    DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw. Without -c every configuration of
-    the plan is trained, without -f every fold; then the best one, or ensemble of two, is selected as nnplug select
-    does. With some folds only, each configuration becomes a model. What is done is skipped: run the same command again
-    after a kill.
+    DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw. Without -c every configuration of the
+    plan is trained, without -f every fold; then the best one, or ensemble of two, is selected as in nnplug select. With
+    some folds only, each configuration becomes a model. Finished steps are skipped: run the same command again after a
+    kill.
     """
     from nnplug.dataset.dataset import Dataset
     from nnplug.pipeline.request import RunRequest, Stage

@@ -1,4 +1,4 @@
-"""`nnplug select DATASET`: the best configuration or ensemble, as a model that predicts."""
+"""The command `nnplug select DATASET`: select the best configuration or ensemble as a model."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ _comparison_options = gathered(
         "plans",
         multiple=True,
         metavar="NAME",
-        help="Which plans; repeatable [default: those of the default recipe].",
+        help="Name of plans; repeatable [default: those of the default recipe].",
     ),
     click.option(
         "--weights",
         type=click.Choice(["final", "best"]),
         default="final",
         show_default=True,
-        help="Which weights of each training.",
+        help="The weights of each training.",
     ),
     click.option("--no-ensembles", is_flag=True, help="Compare single configurations only."),
-    click.option("--keep-logits", is_flag=True, help="Keep probabilities that had to be computed again."),
+    click.option("--keep-logits", is_flag=True, help="Keep probabilities that are computed again."),
     click.option(
         "-o",
         "--output",
@@ -93,8 +93,9 @@ def command(
 ) -> None:
     """Compare the cross-validated configurations of DATASET and all ensembles of two by their mean foreground Dice.
 
-    Postprocessing is fitted on the winner, and one bundle predicts with all of it. Without -c every configuration
-    takes part whose folds are all trained. The interval of a difference is a bootstrap over cases, at 95 %.
+    Postprocessing is fitted on the winner, and one bundle holds the winner and its postprocessing. Without -c all
+    configurations whose folds are all trained are compared. The interval of a difference is a bootstrap over cases, at
+    95 %.
     """
     from nnplug.dataset.dataset import Dataset
     from nnplug.selection.request import SelectRequest
@@ -104,7 +105,7 @@ def command(
 
     numbers = tuple(fold for fold in selection.folds if isinstance(fold, int))
     if len(numbers) < len(selection.folds):
-        raise click.UsageError("fold 'all' is no part of a cross-validation: it is validated on what it learned from")
+        raise click.UsageError("fold 'all' is no part of a cross-validation: it is validated on its training cases")
     opened = Dataset.open(dataset)
     space = Workspace(context.workspace_root(workspace), opened.name)
     request = SelectRequest(

@@ -1,4 +1,4 @@
-"""`nnplug show KIND NAME`: one component or recipe in full."""
+"""The command `nnplug show KIND NAME`: describe one component or recipe."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nnplug_cli.render import plain_table, print_json
 @json_option
 @click.pass_obj
 def command(context: Context, *, kind: str, name: str, as_json: bool) -> None:
-    """Describe a component or recipe: what it is, where it comes from, which options `--set` takes.
+    """Describe a component or recipe: its purpose, its origin, and its options for `--set`.
 
     The component is imported to read its options.
     """

@@ -1,4 +1,4 @@
-"""`nnplug split DATASET`: the folds of cross-validation."""
+"""The command `nnplug split DATASET`: choose the folds of cross-validation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _path = click.Path(path_type=Path)
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The folds that are asked for; see `nnplug.preparation.make_splits.SplitRequest`."""
+    """The requested folds; see `nnplug.preparation.make_splits.SplitRequest`."""
 
     folds: int | None
     groups: Path | None
@@ -34,12 +34,12 @@ class _Wanted:
 @gathered(
     "wanted",
     _Wanted,
-    click.option("--folds", type=int, metavar="K", help="How many folds [default: 5]."),
+    click.option("--folds", type=int, metavar="K", help="Number of folds [default: 5]."),
     click.option("--groups", type=_path, metavar="TABLE", help="CSV with the columns case and group: patients, sites."),
     click.option("--leave-one-group-out", is_flag=True, help="A fold per group, validated on that group alone."),
     click.option("--file", type=_path, metavar="JSON", help="Hand-written folds, as in nnU-Net's splits_final.json."),
 )
-@click.option("--replace", is_flag=True, help="Replace other folds that were chosen before.")
+@click.option("--replace", is_flag=True, help="Replace folds that were chosen before.")
 @json_option
 @click.pass_obj
 def command(
@@ -53,8 +53,8 @@ def command(
 ) -> None:
     """Divide the cases of DATASET into folds and write WORKSPACE/DATASET/splits.json, which every training reads.
 
-    Without options: show the folds there are, which are nnU-Net's five where nothing else was chosen. With --groups
-    no group is on both sides of a fold.
+    Without options it shows the current folds; by default they are nnU-Net's five. With --groups no group is on both
+    sides of a fold.
     """
     from nnplug.dataset.dataset import Dataset
     from nnplug.preparation.make_splits import SplitRequest, ensure_splits, make_folds, store_folds

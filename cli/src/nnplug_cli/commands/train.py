@@ -1,4 +1,4 @@
-"""`nnplug train DATASET`: folds of a planned and preprocessed dataset, on this machine or a cluster."""
+"""The command `nnplug train DATASET`: train folds of a preprocessed dataset, on this machine or a cluster."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _Training:
 @dataset_argument
 @workspace_option
 @selection_options
-@click.option("--name", metavar="NAME", help="Which plans [default: those of the default recipe].")
+@click.option("--name", metavar="NAME", help="Name of the plans [default: those of the default recipe].")
 @runtime_options(executor_option, set_option, device_option, devices_option, seed_option, workers_option)
 @gathered(
     "training",
@@ -69,7 +69,7 @@ class _Training:
         "--pretrained",
         type=click.Path(path_type=Path),
         metavar="MODEL",
-        help="Begin with the weights of this run or bundle, all but the segmentation heads.",
+        help="Initial weights: those of this run or bundle, except the segmentation heads.",
     ),
     click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster."),
     click.option("--fresh", is_flag=True, help="Train again from the start."),
@@ -79,7 +79,7 @@ class _Training:
         type=click.Choice(["final", "best"]),
         default="final",
         show_default=True,
-        help="Which weights are validated; the best go to validation_best.",
+        help="The weights to validate; results of the best are in validation_best.",
     ),
     click.option(
         "--save-logits", is_flag=True, help="Keep CASE.logits.zip of the validation cases, for nnplug select."
@@ -101,10 +101,10 @@ def command(
 ) -> None:
     """Train folds of a planned and preprocessed DATASET, then score their validation cases.
 
-    Without -c every configuration of the plans, without -f every fold. What is finished is left as it is, and a fold
-    that was stopped goes on where it was; folds may be trained in any order, by several calls.
-    `--set trainer.KEY=VALUE` changes these runs alone, not the plans; a finished fold that is to be
-    trained for longer goes on from its final weights.
+    Without -c every configuration of the plans is trained, without -f every fold. Finished folds are skipped, and a
+    stopped fold continues from its last saved state; folds may be trained in any order, by several calls. `--set
+    trainer.KEY=VALUE` changes these runs only, not the plans; a finished fold that is set to train longer continues
+    from its final weights.
     """
     from nnplug.runtime.progress import Silent
     from nnplug.training.folds import train_folds
@@ -138,7 +138,7 @@ def command(
 def _jobs(
     runtime: Runtime, folder: Path, root: Path, name: str | None, selection: FoldSelection, settings: Mapping[str, Any]
 ) -> list[TrainingJob]:
-    """The folds that are asked for, of plans whose options `--set` may change for these trainings alone."""
+    """Return the jobs of the requested folds; `--set` may change options of the plans for these trainings only."""
     from nnplug.dataset.dataset import Dataset
     from nnplug.plans.plans import read_plans
     from nnplug.preparation.make_plans import with_options
@@ -163,7 +163,7 @@ def _jobs(
 
 
 def _absolute(path: Path | None) -> Path | None:
-    """Jobs on a cluster run in other folders."""
+    """Return an absolute path, because jobs on a cluster run in other folders."""
     return path and path.absolute()
 
 

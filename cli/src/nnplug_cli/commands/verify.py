@@ -1,4 +1,4 @@
-"""`nnplug verify`: every problem of a dataset, a line each."""
+"""The command `nnplug verify`: report every problem of a dataset, one line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show the progress of stages: bars on a terminal, lines elsewhere, always on stderr."""
+"""The progress of stages: bars on a terminal, lines elsewhere, always on stderr."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nnplug.runtime.progress import Advance
 
 LINE_EVERY = 10.0
-"""Seconds between two lines of one task where there is no terminal."""
+"""Seconds between two lines of one task without a terminal."""
 
 
 def _left(pace: Pace) -> str:
@@ -32,20 +32,20 @@ class Lines:
     """Progress without a terminal: a line per task every few seconds, and one at its end."""
 
     def __init__(self, remedies: Mapping[Action, str], clock: Callable[[], float] = time.monotonic) -> None:
-        """Word remedies by the table of a command line; read the time from `clock`."""
+        """Take the words for remedies of a command line, and a clock in seconds."""
         self._remedies, self._clock = remedies, clock
 
     @contextmanager
     def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
         """See `nnplug.runtime.progress.Progress.task`."""
         pace = Pace(total, done, self._clock)
-        told = self._clock()
+        printed = self._clock()
 
         def advance(latest: str) -> None:
-            nonlocal told
+            nonlocal printed
             pace.advance()
-            if self._clock() - told >= LINE_EVERY and pace.done < total:
-                told = self._clock()
+            if self._clock() - printed >= LINE_EVERY and pace.done < total:
+                printed = self._clock()
                 _line(", ".join(filter(None, (f"{title}: {pace.done}/{total}", latest, _left(pace)))))
 
         yield advance
@@ -53,24 +53,24 @@ class Lines:
             _line(f"{title}: {pace.done}/{total} after {duration(pace.elapsed)}")
 
     def notice(self, message: str) -> None:
-        """Print it as one line."""
+        """Print a notice as one line."""
         _line(f"notice: {worded(message, self._remedies)}")
 
     def warning(self, message: str) -> None:
-        """Print it as one line."""
+        """Print a warning as one line."""
         _line(f"warning: {worded(message, self._remedies)}")
 
 
 def _line(text: str) -> None:
-    with suppress(OSError):  # a training of days must not end because nobody reads how far it is
+    with suppress(OSError):  # a training of days must not end because its terminal is closed
         click.echo(" ".join(text.splitlines()), err=True)
 
 
 class Bars:
-    """Progress on a terminal: a bar per task that takes over a second, gone when the task is done."""
+    """Progress on a terminal: a bar per task of more than a second; the bar disappears at the end of the task."""
 
     def __init__(self, remedies: Mapping[Action, str]) -> None:
-        """Word remedies by the table of a command line."""
+        """Take the words for remedies of a command line."""
         self._remedies = remedies
 
     @cached_property
@@ -109,11 +109,11 @@ class Bars:
             self._print(f"{title}: {task.completed:g}/{total} after {duration(elapsed)}", style="dim")
 
     def notice(self, message: str) -> None:
-        """Print it as one line above the bars."""
+        """Print a notice as one line above the bars."""
         self._print(f"notice: {worded(message, self._remedies)}", style="cyan")
 
     def warning(self, message: str) -> None:
-        """Print it as one line above the bars."""
+        """Print a warning as one line above the bars."""
         self._print(f"warning: {worded(message, self._remedies)}", style="yellow")
 
     def _print(self, text: str, *, style: str) -> None:

@@ -1,4 +1,4 @@
-"""The rich half of `nnplug_cli.progress`, imported when the first bar is drawn."""
+"""The bars of `nnplug_cli.progress` with rich, imported when the first bar is drawn."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from nnplug_cli.progress.pace import SHOWN_AFTER, duration
 
 
 class _Remaining(ProgressColumn):
-    """The remaining time as `duration` words it; rich has "0:03:20"."""
+    """The remaining time in the words of `duration`; rich shows "0:03:20"."""
 
     def render(self, task: Task) -> Text:
         return Text("" if task.time_remaining is None else f"{duration(task.time_remaining)} left", style="cyan")
 
 
 class _Bars(Progress):
-    """Shows only what has taken over a second."""
+    """A display of the tasks that have taken over a second."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield self.make_tasks_table([task for task in self.tasks if (task.elapsed or 0) >= SHOWN_AFTER])
 
 
 def bars(console: Console) -> Progress:
-    """An empty display on a console; stdout stays the command's own."""
+    """Return an empty display on a console; stdout is not redirected."""
     return _Bars(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -37,5 +37,5 @@ def bars(console: Console) -> Progress:
         console=console,
         redirect_stdout=False,
         transient=True,
-        speed_estimate_period=inf,  # rich looks back 30 s by default, less than one epoch
+        speed_estimate_period=inf,  # rich's default of 30 s is shorter than one epoch
     )

@@ -1,4 +1,4 @@
-"""The pace of a task that shows lines: how far it is, and the time that is left. Bars have rich's estimate."""
+"""The pace of a task that prints lines: its progress and remaining time. Bars use rich's estimate."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 SHOWN_AFTER = 1.0
-"""Seconds: what takes less shows nothing."""
+"""Seconds; shorter tasks show nothing."""
 
 
 @dataclass
 class Pace:
-    """The progress of a task and the time that is left at the speed of this start.
+    """The progress of a task, and the remaining time at the speed since this start.
 
     Attributes:
         total: items of the task.
-        done: items finished, those of earlier starts included.
-        clock: gives the time in seconds.
+        done: finished items, including those of earlier starts.
+        clock: returns the time in seconds.
     """
 
     total: int
@@ -28,7 +28,7 @@ class Pace:
     _latest: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start now; what an earlier start did says nothing about the speed of this one."""
+        """Start the clock; items of earlier starts do not count for the speed."""
         self._already = self.done
         self._started = self._latest = self.clock()
 
@@ -53,7 +53,7 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """A duration as people say it: "48 s", "3 min 20 s", "2 h 05 min"."""
+    """Return a duration in words: "48 s", "3 min 20 s", "2 h 05 min"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -42,7 +42,7 @@ class Network:
 
     @property
     def takes_topology(self) -> bool:
-        """Whether the planner decides the network's stages; otherwise the network derives them from the patch."""
+        """Return whether the planner decides the network's stages; if not, the network derives them from the patch."""
         return self.entry.component.takes_topology
 
     def choice(self, topology: Topology | None, patch_size: Size) -> Choice:

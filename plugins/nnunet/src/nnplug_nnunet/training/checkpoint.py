@@ -43,7 +43,7 @@ class TrainingProgress:
 
     @property
     def is_best(self) -> bool:
-        """Whether the smoothed Dice is higher than ever before."""
+        """Return whether the smoothed Dice is higher than ever before."""
         return self.smoothed_dice is not None and (self.best_dice is None or self.smoothed_dice > self.best_dice)
 
 

@@ -105,7 +105,7 @@ class Training:
 
     @property
     def _is_stuck(self) -> bool:
-        """Whether the Dice has not risen for `patience` epochs."""
+        """Return whether the Dice has not risen for `patience` epochs."""
         patience = self.options.patience
         return patience is not None and self.position.epoch - self.position.best_epoch >= patience
 

@@ -22,7 +22,7 @@ class Throttle:
 
     @property
     def is_due(self) -> bool:
-        """Whether enough time has passed since the work was last done."""
+        """Return whether enough time has passed since the work was last done."""
         return time.monotonic() - self._done_at >= self._seconds / self._share
 
     @contextmanager
