@@ -143,7 +143,8 @@ def foreign(request, tmp_path_factory) -> Foreign:
     installed: Installed = request.param(folder)
     dataset = write_phantom(folder / "Dataset999_Phantom", cases=4, unseen=2, shape=(20, 24, 22)).folder
     where = (dataset, "-w", folder / "w")
-    assert "4 cases read, 0 problems, 0 warnings" in installed.nnplug("verify", dataset)
+    report = json.loads(installed.nnplug("verify", dataset, "--json"))
+    assert (report["cases"], report["problems"], report["warnings"], report["notices"]) == (4, [], [], [])
     installed.nnplug("split", *where, "--folds", 2)
     printed = installed.nnplug("run", *where, *FOLDS, "--no-mirroring", *CPU, *SMALL, "--json")
     return Foreign(installed, dataset, folder / "w", json.loads(printed))

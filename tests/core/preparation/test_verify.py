@@ -267,16 +267,6 @@ def test_bad_splits_are_a_problem(folder):
     assert "splits_final.json: fold 0: 'val' names 'q', which is no training case" in only_problem(folder)
 
 
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [("CTT", "Did you mean 'CT'?"), ("z_score", "Did you mean 'zscore'?"), ("MRI", "Other rules: CT, noNorm, zscore")],
-)
-def test_a_channel_that_names_no_normalisation_is_a_notice(name, hint, folder):
-    describe(folder, channel_names={"0": name, "1": "nonorm"})
-    (line,) = check(folder).notices
-    assert line.startswith(f"channel 0 is called {name!r}, so it is normalised by z-score. {hint}")
-
-
 def test_listed_files_need_no_layout(folder):
     files = {"x": {"images": ["imagesTr/a_0000.nii.gz", "gone.nii.gz"], "label": "labelsTr/a.nii.gz"}}
     describe(folder, dataset=files, numTraining=1)

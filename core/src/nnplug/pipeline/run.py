@@ -124,6 +124,7 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
         components=request.plan.components,
         options=request.plan.options,
         configurations=request.plan.configurations,
+        progress=runtime.progress,
     )
     path = request.workspace.plans(plans.name)
     earlier = read_plans(path) if path.exists() else plans

@@ -10,14 +10,11 @@ from pathlib import Path
 
 from nnplug.dataset.dataset import CaseFiles, Dataset, group_channels
 from nnplug.dataset.splits import read_splits
-from nnplug.errors import NnplugError, nearest
+from nnplug.errors import NnplugError
 from nnplug.preparation.verify_case import CaseFindings, check_case
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 from nnplug.runtime.records import Record
-
-NORMALISED_BY_NAME = ("CT", "noNorm", "zscore", "rescale_to_0_1", "rgb_to_0_1")
-"""Channel names, upper or lower case, that choose a normalisation in nnU-Net; all others mean z-score."""
 
 SIDECARS = (".json", ".raw", ".zraw")
 """What may lie beside images: spacings of tif, voxels of mhd."""
@@ -69,7 +66,7 @@ def _report(dataset: Dataset, found: Sequence[CaseFindings], problems: Iterable[
         cases=len(found),
         problems=(*problems, *(line for case in found for line in case.problems)),
         warnings=(*(line for case in found for line in case.warnings), *_duplicates(found), *_absent(dataset, found)),
-        notices=(*_channel_notices(dataset), *(line for case in found for line in case.notices)),
+        notices=tuple(line for case in found for line in case.notices),
     )
 
 
@@ -133,12 +130,3 @@ def _absent(dataset: Dataset, found: Sequence[CaseFindings]) -> Iterable[str]:
         if seen and not seen.intersection(values):
             numbers = ", ".join(map(str, values))
             yield f"label {name!r} ({numbers}) occurs in no case; a network cannot learn it. Remove it or add cases."
-
-
-def _channel_notices(dataset: Dataset) -> Iterable[str]:
-    known = {name.casefold(): name for name in NORMALISED_BY_NAME}
-    for channel, name in enumerate(dataset.description.channel_names):
-        if name.casefold() not in known:
-            close = nearest(name.casefold(), known)
-            hint = f" Did you mean {known[close]!r}?" if close else f" Other rules: {', '.join(NORMALISED_BY_NAME)}."
-            yield f"channel {channel} is called {name!r}, so it is normalised by z-score.{hint}"

@@ -80,12 +80,19 @@ def test_normalizers_by_channel_name_whatever_the_case(plan, fingerprint, descri
     assert heard.notices == []
 
 
-def test_an_unknown_channel_name_is_z_scored_and_said(plan, fingerprint, description, heard):
-    plans = plan(fingerprint(channels=2), description("CTT", "ct"))
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("CTT", "Did you mean 'CT'?"),
+        ("z_score", "Did you mean 'zscore'?"),
+        ("MRI", "Names that do: CT, noNorm, zscore"),
+    ],
+)
+def test_an_unknown_channel_name_is_z_scored_and_said(plan, fingerprint, description, heard, name, hint):
+    plans = plan(fingerprint(channels=2), description(name, "ct"))
     assert [n.name for n in plans.configurations["2d"].normalization] == ["zscore", "ct"]
-    assert len(heard.notices) == 1
-    assert "'CTT'" in heard.notices[0]
-    assert "zscore is used" in heard.notices[0]
+    (notice,) = heard.notices
+    assert notice.startswith(f"channel name {name!r} names no normalisation, so zscore is used. {hint}")
 
 
 @pytest.mark.parametrize(("relative_size", "masked"), [(0.74, True), (0.75, False)])

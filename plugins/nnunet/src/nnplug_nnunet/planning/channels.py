@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnplug.errors import nearest
 from nnplug.plans.plans import Choice, Normalization
 from nnplug.registry.components import Kind, Registry
 
@@ -20,9 +21,18 @@ MASK_BELOW = 0.75
 """The normalisation uses the nonzero mask if cropping to it leaves less than this share of the image."""
 
 
-def is_known(channel: str) -> bool:
-    """Return whether nnU-Net derives a normalisation from this channel name."""
-    return channel.casefold() in NORMALIZERS
+NAMES = ("CT", "noNorm", "zscore", "rescale_to_0_1", "rgb_to_0_1")
+"""The channel names as nnU-Net writes them, which are the keys of `NORMALIZERS` in lower case."""
+
+
+def unknown_channel(channel: str) -> str | None:
+    """Return a notice about a channel name from which nnU-Net derives no normalisation; None for the other names."""
+    if channel.casefold() in NORMALIZERS:
+        return None
+    known = {name.casefold(): name for name in NAMES}
+    close = nearest(channel.casefold(), known)
+    hint = f"Did you mean {known[close]!r}?" if close else f"Names that do: {', '.join(NAMES)}."
+    return f"channel name {channel!r} names no normalisation, so {OTHERWISE} is used. {hint}"
 
 
 def normalization(

@@ -15,7 +15,7 @@ from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Configuration, Normalization, Plans, Resampling
 from nnplug.registry.components import Kind
 from nnplug_nnunet.planning.cascade import low_resolution
-from nnplug_nnunet.planning.channels import OTHERWISE, is_known, normalization
+from nnplug_nnunet.planning.channels import normalization, unknown_channel
 from nnplug_nnunet.planning.fit import MIN_BATCH_SIZE, Fit, Fitter
 from nnplug_nnunet.planning.network import Network
 from nnplug_nnunet.planning.presets import PLAIN, RESENC_L, RESENC_M, RESENC_XL, Budget, Preset
@@ -169,11 +169,8 @@ def _normalizations(
     """Return one normalisation per channel: by the channel's name, unless the user names a normalizer for all."""
     wanted = context.choices.get(Kind.NORMALIZER)
     for channel in description.channel_names:
-        if wanted is None and not is_known(channel):
-            context.progress.notice(
-                f"channel name {channel!r} names no normalisation, so {OTHERWISE} is used (names that do: CT, "
-                "zscore, noNorm, rescale_to_0_1, rgb_to_0_1)"
-            )
+        if wanted is None and (notice := unknown_channel(channel)):
+            context.progress.notice(notice)
     size = fingerprint.median_relative_size_after_cropping
     return tuple(normalization(c, size, context.registry, normalizer=wanted) for c in description.channel_names)
 
