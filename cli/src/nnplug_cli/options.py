@@ -217,7 +217,7 @@ def _overrides(ctx: click.Context, param: click.Parameter, values: tuple[str, ..
 
 
 def set_option_of(*kinds: Kind) -> Callable[[Command], Command]:
-    """Return `--set` for a command that uses options of some kinds only."""
+    """Return `--set` for a command that uses options of some kinds only; other kinds raise `click.UsageError`."""
 
     def read(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         found = _overrides(ctx, param, values)

@@ -167,7 +167,7 @@ def test_a_rule_is_read_as_it_was_written(call, description, tmp_path):
     [
         (pickle.dumps([print]), "is a pickle, which could run code and is not read. Give the postprocessing.json"),
         (b"{}", "no postprocessing of nnU-Net"),
-        (b'{"functions": ["mine"], "arguments": [{}]}', "asks for 'mine'; nnplug has remove_all_but"),
+        (b'{"functions": ["mine"], "arguments": [{}]}', "has the step 'mine'; nnplug has remove_all_but"),
         (
             b'{"functions": ["remove_all_but_largest_component_from_segmentation"], "arguments": [{"x": 1}]}',
             "expected labels_or_regions",

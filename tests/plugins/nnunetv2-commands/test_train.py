@@ -51,7 +51,7 @@ def test_c_leaves_a_finished_fold_and_without_it_training_begins_anew(copied):
     copied.expect(*words, "--c")
     assert weights.stat().st_mtime_ns == before
     again = copied.expect(*words)
-    assert "what was trained before is removed; --c would go on with it" in again.stderr
+    assert "the earlier training is removed; --c would continue it" in again.stderr
     assert weights.stat().st_mtime_ns > before
     assert weights.read_bytes() == content
 

@@ -70,7 +70,12 @@ class BratsConverter(Converter):
     """
 
     def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:  # noqa: ARG002
-        """See `nnplug.contracts.Converter`."""
+        """Return the cases and `dataset.json`; see `nnplug.contracts.Converter`.
+
+        Raises:
+            InvalidFile: there are no BraTS cases, or cases with the names of both periods.
+            Problems: cases lack an image or files belong to no case, one line each.
+        """
         found = {naming: _cases(source, naming) for naming in (UNTIL_2022, SINCE_2023)}
         namings = [naming for naming, cases in found.items() if cases]
         if not namings:

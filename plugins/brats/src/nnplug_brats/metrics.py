@@ -71,7 +71,7 @@ def region_masks(
 
 
 def dice(reference: Mask, prediction: Mask) -> float:
-    """Return Dice of two masks by the challenge's rule: 1 if both are empty."""
+    """Return Dice of two masks (z, y, x) by the challenge's rule: 1 if both are empty."""
     size = int(np.count_nonzero(reference)) + int(np.count_nonzero(prediction))
     return 2 * int(np.count_nonzero(reference & prediction)) / size if size else 1.0
 

@@ -163,7 +163,7 @@ def volume(label_map: LabelMap, label: int, unit: Unit, spacing: Sequence[float]
 
 
 def relabelled(label_map: LabelMap, label: int, becomes: int) -> LabelMap:
-    """Return a copy in which one label has become another."""
+    """Return a copy of a label map (z, y, x) in which one label has become another."""
     result = label_map.copy()
     result[label_map == label] = becomes
     return result

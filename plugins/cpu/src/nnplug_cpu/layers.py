@@ -53,7 +53,7 @@ class WinogradJoinedConv3d(JoinedConv3d):
     largest_tile: int
 
     def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
-        """Return the convolution of the joined images; see `JoinedConv3d`."""
+        """Return the convolution (batch, out, z, y, x) of the joined images; see `JoinedConv3d`."""
         tiling = Tiling.best(images[0].shape[2], self.largest_tile)
         if tiling is None or torch.is_grad_enabled():
             return super().forward(images)
@@ -73,7 +73,7 @@ class WinogradJoinedConv2d(JoinedConv2d):
     largest_tile: int
 
     def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
-        """Return the convolution of the joined images; see `JoinedConv2d`."""
+        """Return the convolution (batch, out, y, x) of the joined images; see `JoinedConv2d`."""
         tiling = Tiling.best(images[0].shape[2], self.largest_tile)
         if tiling is None or torch.is_grad_enabled():
             return super().forward(images)

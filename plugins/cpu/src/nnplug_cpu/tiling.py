@@ -98,7 +98,10 @@ class Tiling:
         return self._from_points(points, points.new_tensor(_matrices(self.outputs).outputs), part, out)
 
     def points_to_inputs(self, points: Tensor) -> Tensor:
-        """Apply the transpose of `inputs_to_points`: contributions of overlapping tiles to one input are added."""
+        """Transform (point, outer, tile, inner) to (outer, extent, inner): the transpose of `inputs_to_points`.
+
+        Contributions of overlapping tiles to one input are added.
+        """
         matrix = _matrices(self.outputs).inputs
         # The first and the last input of a tile belong to its neighbours, and touch one point each.
         x = self._from_points(points, points.new_tensor(matrix).T[1:-1])
@@ -112,7 +115,7 @@ class Tiling:
         return (weight.new_tensor(_matrices(self.outputs).weights) @ weight).transpose(0, 1).contiguous()
 
     def points_to_weights(self, points: Tensor) -> Tensor:
-        """Apply the transpose of `weights_to_points`."""
+        """Transform (point, outer, inner) to (outer, 3, inner): the transpose of `weights_to_points`."""
         return points.new_tensor(_matrices(self.outputs).weights).T @ points.transpose(0, 1)
 
     def _tiles(self) -> list[_Tile]:

@@ -1,4 +1,7 @@
-"""nnU-Net's preprocessing: transpose, crop to nonzero, normalise, resample; and the way back. No torch at the top."""
+"""nnU-Net's preprocessing: transpose, crop to nonzero, normalise, resample; and its inverse.
+
+The module does not import torch at its top level.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,11 @@ class NnunetPreprocessor(Preprocessor):
         return NnunetPreprocessing.of(context)
 
     def read_inverse(self, data: Mapping[str, Any]) -> CropInverse:
-        """See `nnplug.contracts.Preprocessor`."""
+        """Return the inverse from its stored values; see `nnplug.contracts.Preprocessor`.
+
+        Raises:
+            InvalidFile: a value is missing or wrong.
+        """
         if not isinstance(axis := data.get("axis"), int | None):
             raise InvalidFile(f"the inverse of a case: 'axis' is {axis!r}; expected 0, 1, 2 or null")
         return CropInverse(_crop_info(data.get("frame")), axis)
@@ -59,12 +66,12 @@ class NnunetPreprocessor(Preprocessor):
 
 @dataclass(frozen=True)
 class NnunetPreprocessing(CascadePreprocessing):
-    """Prepares images for the network of a configuration, in training and in prediction alike.
+    """The preprocessing of images for the network of a configuration, in training and in prediction.
 
     Attributes:
-        transpose_forward: the order in which the axes of an image are taken.
-        spacing: target spacing in mm of the transposed axes; in 2d (y, x), and slices keep their distance.
-        channels: in the order of the image's channels.
+        transpose_forward: the order that the image's (z, y, x) axes are brought into.
+        spacing: target spacing in mm of the transposed axes; (y, x) in 2d, where slices keep their distance.
+        channels: normalisations in the order of the image's channels.
         resampling: spline orders.
         labels: classes or regions.
     """
@@ -77,7 +84,11 @@ class NnunetPreprocessing(CascadePreprocessing):
 
     @classmethod
     def of(cls, context: PreprocessingContext) -> Self:
-        """Return the preprocessing of a configuration; raises `NnplugError` for a resampling that is not supported."""
+        """Return the preprocessing of a configuration.
+
+        Raises:
+            NnplugError: a resampling is not supported.
+        """
         resampling = context.resampling
         if order := resampling.image.order_z or resampling.label.order_z:
             raise NnplugError(
@@ -93,7 +104,10 @@ class NnunetPreprocessing(CascadePreprocessing):
         return cls(context.transpose_forward, context.spacing, context.channels, resampling, context.labels)
 
     def prepare(self, image: Image, spacing: Spacing, label: LabelMap | None = None) -> Prepared:
-        """See `nnplug.contracts.Preprocessing`. Background outside the nonzero mask gets the label -1."""
+        """Preprocess a case; see `nnplug.contracts.Preprocessing`.
+
+        Background outside the nonzero mask gets the label -1.
+        """
         cropped, mask, crop_info = self._crop(image, spacing)
         if label is None:
             return Prepared(self._image(cropped, mask, crop_info), None, crop_info.data())
@@ -101,9 +115,10 @@ class NnunetPreprocessing(CascadePreprocessing):
         return Prepared(prepared, resampled, crop_info.data())
 
     def prepare_refining(self, image: Image, spacing: Spacing, previous: LabelMap) -> Prepared:
-        """See `nnplug.contracts.CascadePreprocessing`; the last channel is -1 outside the nonzero mask.
+        """Preprocess a case with the previous stage's label map as last channel, -1 outside the nonzero mask.
 
-        nnU-Net reads the previous stage's prediction as it reads labels, so that its voxels count as inside the mask.
+        See `nnplug.contracts.CascadePreprocessing`. nnU-Net reads the previous stage's prediction like labels, so its
+        voxels count as inside the mask.
         """
         cropped, mask, crop_info = self._crop(image, spacing)
         prepared, resampled = self._with_label(cropped, previous, mask, crop_info)
@@ -124,9 +139,9 @@ class NnunetPreprocessing(CascadePreprocessing):
         return resampled_shape(crop_info.cropped_shape, old, (*old[: 3 - len(self.spacing)], *self.spacing))
 
     def label_map_on(self, logits: torch.Tensor, info: Mapping[str, Any], shape: Shape) -> LabelMap:
-        """See `nnplug.contracts.CascadePreprocessing`.
+        """Return the label map on the grid of another configuration; see `nnplug.contracts.CascadePreprocessing`.
 
-        Whether slices are resampled one by one is decided by the spacing of the logits alone, as nnU-Net does here.
+        The spacing of the logits alone decides whether slices are resampled one by one, as in nnU-Net.
         """
         from nnplug.ops.export import label_map
 
@@ -135,7 +150,7 @@ class NnunetPreprocessing(CascadePreprocessing):
         return label_map(logits, shape, axis=axis, regions_class_order=self.labels.regions_class_order)
 
     def _crop(self, image: Image, spacing: Spacing) -> tuple[Image, Mask, CropInfo]:
-        """Return the transposed image and its nonzero mask in their bounding box, and where that lies."""
+        """Return the transposed image and its nonzero mask, both cropped to their bounding box, and the crop info."""
         forward = self.transpose_forward
         transposed = image.transpose(0, *(axis + 1 for axis in forward))
         mask = nonzero_mask(transposed)
@@ -156,7 +171,7 @@ class NnunetPreprocessing(CascadePreprocessing):
     def _with_label(
         self, cropped: Image, label: LabelMap, mask: Mask, crop_info: CropInfo
     ) -> tuple[Image, npt.NDArray[np.int16]]:
-        """Return image and label on the new grid; labelled voxels count as inside the mask for normalising."""
+        """Return image and label on the new grid; normalisation counts labelled voxels as inside the mask."""
         marked = _mark_outside(label.transpose(self.transpose_forward)[slices(crop_info.bounding_box)], mask)
         return self._image(cropped, marked >= 0, crop_info), _resample_label(marked, crop_info, self.resampling.label)
 
@@ -167,7 +182,7 @@ class NnunetPreprocessing(CascadePreprocessing):
         return (a, b, c), (z, y, x)
 
     def _image(self, image: Image, mask: Mask, crop_info: CropInfo) -> Image:
-        """Normalise and resample channel by channel: normalising after resampling would blur the mask's border."""
+        """Normalise and resample channel by channel; normalising after resampling would blur the mask's border."""
         result = np.empty((len(image), *crop_info.shape), np.float32)
         resampler = self.resampling.image
         axis = _axis(crop_info, resampler)

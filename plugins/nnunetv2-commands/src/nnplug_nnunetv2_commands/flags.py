@@ -15,7 +15,7 @@ FOLDS = ("0", "1", "2", "3", "4")
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """Return a type for `add_argument`: whole numbers from `least`."""
+    """Return a type for `add_argument`: whole numbers from `least`, else `ArgumentTypeError`."""
 
     def number(text: str) -> int:
         if not text.isdigit() or int(text) < least:
@@ -26,14 +26,14 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def fold(text: str) -> str:
-    """Return a fold's number or "all" as text; a type for `add_argument`."""
+    """Return a fold's number or "all" as text; a type for `add_argument` that raises `ArgumentTypeError`."""
     if text != "all" and not text.isdigit():
         raise ArgumentTypeError(f"{text!r} is neither a fold's number nor 'all'")
     return text
 
 
 def part(text: str) -> float:
-    """Return a number above 0 and up to 1; a type for `add_argument`."""
+    """Return a number above 0 and up to 1; a type for `add_argument` that raises `ArgumentTypeError`."""
     try:
         value = float(text)
     except ValueError:

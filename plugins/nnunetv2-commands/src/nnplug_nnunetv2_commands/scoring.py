@@ -129,14 +129,14 @@ def _steps(path: Path) -> list[list[int]]:
     if is_pickle(path):
         raise InvalidFile(
             f"{path}: is a pickle, which could run code and is not read. Give the postprocessing.json beside it, which "
-            "says the same, or run nnUNetv2_determine_postprocessing again."
+            "has the same rule, or run nnUNetv2_determine_postprocessing again."
         )
     data = read_json(path)
     names, arguments = (data.get(key) if isinstance(data, dict) else None for key in ("functions", "arguments"))
     if not isinstance(names, list) or not isinstance(arguments, list) or len(names) != len(arguments):
         raise InvalidFile(f"{path}: no postprocessing of nnU-Net ('functions' with their 'arguments' are missing)")
     if other := [name for name in names if name != _STEP]:
-        raise InvalidFile(f"{path}: asks for {other[0]!r}; nnplug has {_STEP}")
+        raise InvalidFile(f"{path}: has the step {other[0]!r}; nnplug has {_STEP}")
     return [_region(one, path) for one in arguments]
 
 

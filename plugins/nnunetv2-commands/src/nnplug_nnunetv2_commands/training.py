@@ -108,7 +108,7 @@ def begin_anew(run: RunFolder, progress: Progress) -> None:
     from nnplug.training.train import discard
 
     if run.record.exists():
-        progress.notice(f"{run.path}: what was trained before is removed; --c would go on with it")
+        progress.notice(f"{run.path}: the earlier training is removed; --c would continue it")
     elif any((run.path / name).exists() for name in FILES):
         raise NnplugError(
             f"{run.path}: holds a training of nnU-Net v2. Predict with it, move it away, or set nnUNet_results to "

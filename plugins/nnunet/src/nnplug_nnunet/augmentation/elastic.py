@@ -55,7 +55,7 @@ class Elastic:
 
 
 def smooth(noise: npt.NDArray[np.float32], sigmas: Sequence[float], magnitude: float) -> npt.NDArray[np.float32]:
-    """Smooth noise periodically, scale its largest value to the magnitude, and subtract its mean."""
+    """Smooth noise (*size) float32 periodically, scale its largest value to the magnitude, and subtract its mean."""
     spectrum = ndimage.fourier_gaussian(fft.rfftn(noise), sigmas, n=noise.shape[-1])
     smoothed: npt.NDArray[np.float32] = fft.irfftn(spectrum, noise.shape).astype(np.float32, copy=False)
     smoothed *= magnitude / np.abs(smoothed).max()

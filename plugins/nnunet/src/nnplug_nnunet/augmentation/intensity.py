@@ -49,7 +49,7 @@ class GaussianNoise(ChannelTransform[Noise]):
         return {channel: Noise(sigma, int(rng.integers(2**63))) for channel in range(channels)}
 
     def change(self, volumes: torch.Tensor, values: Sequence[Noise]) -> None:
-        """Add the noise; CPU and GPU draw different numbers."""
+        """Add noise to (N, *size) volumes in place; CPU and GPU draw different numbers."""
         for volume, noise in zip(volumes, values, strict=True):
             source = torch.Generator(volumes.device).manual_seed(noise.seed)
             volume.add_(torch.randn(volume.shape, generator=source, device=volumes.device), alpha=noise.sigma)

@@ -136,7 +136,7 @@ def _around(mask: Mask, margin: int) -> tuple[slice, ...]:
 
 
 def morph(mask: Mask, operator: Operator, element: Mask) -> Mask:
-    """Apply an operator to a mask; for erosion, voxels outside the array count as set."""
+    """Apply an operator to a mask (*size); for erosion, voxels outside the array count as set."""
     if operator == "dilate":
         return _dilate(mask, element)
     if operator == "erode":

@@ -59,7 +59,7 @@ def displaced(
 
 
 def is_separable(affine: npt.NDArray[np.float64]) -> bool:
-    """Return whether the matrix is diagonal, so that one operation per axis is enough."""
+    """Return whether the matrix (axes, axes) is diagonal, so that one operation per axis is enough."""
     return not (affine - np.diag(np.diag(affine))).any()
 
 

@@ -39,7 +39,7 @@ class Sample:
 
     @classmethod
     def of(cls, image: torch.Tensor, label_maps: torch.Tensor) -> Self:
-        """Return a sample of an image and its `label_maps`."""
+        """Return a sample of an image (C, *size) and its `label_maps`."""
         return cls(image, *label_maps)
 
 

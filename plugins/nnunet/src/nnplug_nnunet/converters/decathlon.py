@@ -25,7 +25,11 @@ class Decathlon(Converter):
     """A converter for 4D images of several channels; `dataset.json` lists the files of training and test cases."""
 
     def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:  # noqa: ARG002
-        """See `nnplug.contracts.Converter`."""
+        """Return the cases and `dataset.json`; see `nnplug.contracts.Converter`.
+
+        Raises:
+            InvalidFile: `dataset.json` is missing, or it does not list the files of each case.
+        """
         raw = read_task(source)
         listed = raw.get("training"), raw.get("test", [])
         if not isinstance(listed[0], list) or not listed[0] or not isinstance(listed[1], list):

@@ -26,7 +26,11 @@ class NnunetV1(Converter):
     """A converter for version 1: folders are as in version 2, `dataset.json` has "modality", and labels by value."""
 
     def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:  # noqa: ARG002
-        """See `nnplug.contracts.Converter`."""
+        """Return the cases and `dataset.json`; see `nnplug.contracts.Converter`.
+
+        Raises:
+            InvalidFile: `dataset.json` is missing or wrong, or imagesTr has no CASE_0000.nii.gz.
+        """
         raw = read_task(source)
         training = [
             CaseFiles(case.name, case.images, source / "labelsTr" / f"{case.name}{ENDING}")

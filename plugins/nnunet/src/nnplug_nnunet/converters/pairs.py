@@ -49,7 +49,13 @@ class Pairs(Converter):
             raise InvalidOptions(f"converter option file_ending is {self.file_ending!r}; it must be one of {known}")
 
     def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:
-        """See `nnplug.contracts.Converter`."""
+        """Return the cases and `dataset.json`; see `nnplug.contracts.Converter`.
+
+        Raises:
+            InvalidFile: a folder or pattern matches no file.
+            InvalidOptions: `channels` has another number of names than there are channels.
+            Problems: label maps have no image, or two files have the same name, one line each.
+        """
         patterns = [self.images] if isinstance(self.images, str) else list(self.images)
         images = [find_files(source, pattern, "images") for pattern in patterns]
         paired = _pair(images, find_files(source, self.labels, "labels"))

@@ -90,7 +90,8 @@ class Decoder(nn.Module):
         """Return the logits as `UNet.forward` does.
 
         Args:
-            maps: outputs of the encoder, from fine to coarse; the list is empty or shorter afterwards.
+            maps: outputs (B, features, *size) of the encoder, from fine to coarse; the list is shorter or empty
+                afterwards.
         """
         if not self.training:
             logits: torch.Tensor = self.head(self.features(maps))
@@ -102,7 +103,7 @@ class Decoder(nn.Module):
         return levels[::-1]
 
     def features(self, maps: list[torch.Tensor]) -> torch.Tensor:
-        """Return the input of the last head, at full resolution; it removes all entries of `maps`."""
+        """Return the input (B, features, *patch) of the last head; the list `maps` is empty afterwards."""
         for stage in range(len(self.stages)):
             self._decode_stage(stage, maps)
         return maps.pop()

@@ -36,7 +36,7 @@ def _masks(logits: Tensor, target: Tensor, labels: Labels) -> tuple[Tensor, Tens
 
 
 def dice(counts: Tensor) -> list[float]:
-    """Return the Dice per class from summed `confusion` counts; NaN if a class occurs in neither map."""
+    """Return the Dice per class from summed `confusion` counts (3, classes); NaN if a class occurs in neither map."""
     hits, wrong, missed = counts.double().cpu()
     return [float(2 * h / d) if (d := 2 * h + w + m) else math.nan for h, w, m in zip(hits, wrong, missed, strict=True)]
 
