@@ -15,9 +15,10 @@ from safetensors.torch import save_file
 
 from nnplug.contracts import Topology
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
-from nnplug.inference.loaded_model import LoadedModel
+from nnplug.inference.member import LoadedMember
+from nnplug.inference.options import PredictOptions
 from nnplug.models.bundle import Contents, pack
-from nnplug.models.open import Model
+from nnplug.models.open import Member
 from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
@@ -118,7 +119,7 @@ def plugins():
 
 @pytest.fixture
 def make_model(plans, plugins, tmp_path):
-    """`make_model(folds=2)` gives a model with weights from seeds; keywords change its labels, files or plans."""
+    """`make_model(folds=2)` gives a member with weights from seeds; keywords change its labels, files or plans."""
 
     def make(folds=1, labels=LABELS, channels=1, seed=0, ending=".nii.gz", configuration=None, **plan_fields):
         registry = plugins.registry
@@ -150,7 +151,7 @@ def make_model(plans, plugins, tmp_path):
             files.append(tmp_path / f"fold_{seed + fold}.safetensors")
             save_file(network.state_dict(), files[-1])
         entries = [registry.get(Kind.ARCHITECTURE, "plain-conv-unet"), registry.get(Kind.NORMALIZER, "zscore")]
-        return Model(own, description, "3d_fullres", tuple(files), (0, 2), record(entries))
+        return Member(own, description, "3d_fullres", tuple(files), (0, 2), record(entries))
 
     return make
 
@@ -158,9 +159,8 @@ def make_model(plans, plugins, tmp_path):
 @pytest.fixture
 def make_predictor(make_model, plugins):
     def make(model=None, progress=None, **options):
-        return LoadedModel(
-            model or make_model(), Runtime(plugins, device="cpu", progress=progress or Silent()), **options
-        )
+        runtime = Runtime(plugins, device="cpu", progress=progress or Silent())
+        return LoadedMember(model or make_model(), runtime, PredictOptions(**options))
 
     return make
 

@@ -12,9 +12,8 @@ from nnplug.dataset.dataset import Dataset, image_cases
 from nnplug.dataset.phantom import write_phantom
 from nnplug.evaluation.evaluate import evaluate
 from nnplug.evaluation.overlay import OverlayCase, draw_overlays
-from nnplug.inference.ensemble import Ensemble
-from nnplug.inference.folder import predict_folder
-from nnplug.models.open import open_models
+from nnplug.inference.jobs import predict_cases
+from nnplug.inference.options import PredictOptions
 from nnplug.pipeline.request import PlanRequest, RunRequest
 from nnplug.pipeline.run import run
 from nnplug.preparation.make_plans import choose
@@ -80,8 +79,7 @@ def demo(
     outcome = run(request, runtime)
     model = outcome.bundles[CONFIGURATION]
     cases = image_cases(raw / "imagesTs", dataset.description.file_ending)
-    ensemble = Ensemble.load(open_models([model]), runtime)
-    predict_folder(ensemble, cases, predictions, resume=True, replace=replace, progress=runtime.progress)
+    predict_cases(cases, predictions, PredictOptions(models=(model,), resume=True, replace=replace), runtime)
     references = raw / "labelsTs"
     summary = evaluate(
         references, predictions, dataset.description, executor=runtime.executor, progress=runtime.progress

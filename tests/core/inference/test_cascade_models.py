@@ -15,10 +15,11 @@ from safetensors.torch import load_file, save_file
 from nnplug.contracts import Topology
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError
-from nnplug.inference.loaded_model import LoadedModel
+from nnplug.inference.member import LoadedMember
+from nnplug.inference.options import PredictOptions
 from nnplug.io.images import Geometry, Image
 from nnplug.models.bundle import read_bundle, write_bundle
-from nnplug.models.open import Model, open_model, open_stage
+from nnplug.models.open import Member, open_member, open_model, open_stage
 from nnplug.ops.one_hot import one_hot
 from nnplug.plans.plans import Choice
 from nnplug.registry.components import Kind
@@ -63,7 +64,7 @@ def values(model):
 
 
 def test_the_stage_before_comes_with_its_final_weights_of_all_folds(make_runs):
-    model = open_model(make_runs(lowres=(0, 1, 2, "all")), folds=["1"], weights="best")
+    (model,) = open_model(make_runs(lowres=(0, 1, 2, "all")), folds=["1"], weights="best").members
     assert (model.configuration, values(model)) == (CASCADE, [1.5])
     assert (model.previous.configuration, values(model.previous)) == ("3d_lowres", [0.0, 1.0, 2.0])
     assert [stage.configuration for stage in model.stages] == [CASCADE, "3d_lowres"]
@@ -71,8 +72,8 @@ def test_the_stage_before_comes_with_its_final_weights_of_all_folds(make_runs):
 
 def test_a_stage_opens_alone_and_the_first_stage_as_any_model(make_runs):
     folder = make_runs()
-    assert open_stage(folder / "fold_1").previous is None
-    assert open_model(folder.parent / "3d_lowres").previous is None
+    assert open_stage(folder / "fold_1").members[0].previous is None
+    assert open_member(folder.parent / "3d_lowres").previous is None
 
 
 def test_runs_without_those_of_the_stage_before_are_refused(make_runs, tmp_path):
@@ -92,7 +93,7 @@ def test_a_bundle_holds_both_stages_and_needs_nothing_else(make_runs, tmp_path, 
     folder = make_runs(lowres=(0, 1, 2))
     write_bundle([RunFolder(folder / "fold_0"), RunFolder(folder / "fold_1")], tmp_path / name, weights="best")
     shutil.rmtree(folder.parent)
-    model = open_model(tmp_path / name, weights="best")
+    (model,) = open_model(tmp_path / name, weights="best").members
     assert (model.configuration, values(model)) == (CASCADE, [0.5, 1.5])
     assert (model.previous.configuration, values(model.previous)) == ("3d_lowres", [0.0, 1.0, 2.0])
 
@@ -139,12 +140,12 @@ def cascade(cascade_plans, tmp_path):
         network = registry.create(Kind.ARCHITECTURE, choice.name, choice.options).build(channels=channels, outputs=3)
         save_file(network.state_dict(), tmp_path / f"{name}.safetensors")
         weights = (tmp_path / f"{name}.safetensors",)
-        model = Model(own, description, name, weights, (0, 2), providers, previous=model)
+        model = Member(own, description, name, weights, (0, 2), providers, previous=model)
     return model
 
 
 def predictor(model):
-    return LoadedModel(model, Runtime(Plugins(), device="cpu"))
+    return LoadedMember(model, Runtime(Plugins(), device="cpu"), PredictOptions())
 
 
 def image(seed=0):

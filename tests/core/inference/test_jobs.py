@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from nnplug.errors import NnplugError, Problems
-from nnplug.inference.jobs import FolderPrediction, predict_cases
+from nnplug.inference.jobs import predict_cases
+from nnplug.inference.options import PredictOptions
 from nnplug.io.images import read_label
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
@@ -65,19 +66,19 @@ def runtime(plugins):
 
 @pytest.fixture
 def prediction(bundle, tmp_path):
-    """`prediction("out")` predicts into that folder with a model that is a zip."""
+    """`prediction("out")` gives that folder and options of a model that is a zip."""
     model = bundle("model.zip", folds=2)
 
     def make(name, **options):
-        return FolderPrediction((model,), tmp_path / name, mirroring=False, **options)
+        return tmp_path / name, PredictOptions(models=(model,), mirroring=False, **options)
 
     return make
 
 
 def test_jobs_of_a_cluster_predict_what_one_machine_does(prediction, images, runtime, tmp_path):
-    predict_cases(prediction("here"), images, runtime)
+    predict_cases(images, *prediction("here"), runtime)
     cluster, heard = PicklingExecutor(), Heard()
-    predict_cases(prediction("there"), images, replace(runtime, executor=cluster, progress=heard))
+    predict_cases(images, *prediction("there"), replace(runtime, executor=cluster, progress=heard))
     assert len(cluster.titles) == 8
     assert set(cluster.titles) == {"2 images", *(f"case_{k:02d}" for k in range(2, 8))}
     assert heard.done == [(1, 2), (1, 2), *[(1, 1)] * 6]  # what the killed job had finished is kept
@@ -89,22 +90,22 @@ def test_jobs_of_a_cluster_predict_what_one_machine_does(prediction, images, run
 
 
 def test_only_a_call_that_resumes_keeps_what_is_there(prediction, images, runtime, tmp_path):
-    predict_cases(prediction("out"), images[:2], runtime)
+    predict_cases(images[:2], *prediction("out"), runtime)
     file = tmp_path / "out" / "case_00.nii.gz"
     written = file.stat().st_mtime_ns
-    predict_cases(prediction("out"), images[:3], runtime, resume=True)
+    predict_cases(images[:3], *prediction("out", resume=True), runtime)
     assert file.stat().st_mtime_ns == written
-    predict_cases(prediction("out"), images[:1], runtime)
+    predict_cases(images[:1], *prediction("out"), runtime)
     assert file.stat().st_mtime_ns > written
 
 
 def test_what_is_wrong_with_model_or_images_is_told_as_without_jobs(prediction, images, runtime, tmp_path):
     with pytest.raises(NnplugError, match="has no fold '7'"):
-        predict_cases(prediction("out", folds=("7",)), images, runtime)
+        predict_cases(images, *prediction("out", folds=("7",)), runtime)
     assert not (tmp_path / "out").exists()
     images[1].images[0].write_bytes(b"torn")
     with pytest.raises(Problems) as problems:
-        predict_cases(prediction("out"), images[:3], runtime)
+        predict_cases(images[:3], *prediction("out"), runtime)
     (line,) = problems.value.lines
     assert line.startswith("case_01: ")
     assert (tmp_path / "out" / "case_02.nii.gz").is_file()

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnplug.inference.ensemble import Ensemble
 from nnplug.inference.folder import predict_folder
 from nnplug.inference.inputs import find_cases
-from nnplug.inference.loaded_model import LoadedModel
+from nnplug.inference.loaded import LoadedModel
+from nnplug.inference.options import PredictOptions
 from nnplug.io.images import read_label
 from nnplug.models.open import open_model
 from nnplug.registry.loader import Plugins
@@ -34,12 +34,11 @@ def test_models_of_nnunet_predict_the_same(shared, tmp_path, name):
     import_model(reference / "model", tmp_path / "bundle", registry=plugins.registry, progress=Silent())
     model = open_model(tmp_path / "bundle")
     mirroring = not name.endswith("nomirror")
-    predictor = LoadedModel(model, Runtime(plugins, device="cpu"), mirroring=mirroring)
-    cases = find_cases([reference / "images"], model.description.file_ending)
     with_probabilities = any((reference / "predictions").glob("*.npz"))
-    predict_folder(
-        Ensemble((predictor,)), cases, tmp_path / "out", save_probabilities=with_probabilities, progress=Silent()
-    )
+    options = PredictOptions(mirroring=mirroring, save_probabilities=with_probabilities)
+    loaded = LoadedModel.load(model, Runtime(plugins, device="cpu"), options)
+    cases = find_cases([reference / "images"], model.description.file_ending)
+    predict_folder(loaded, cases, tmp_path / "out", options, progress=Silent())
     assert cases
     for case in cases:
         label_file = f"{case.name}{model.description.file_ending}"

@@ -10,9 +10,10 @@ import pytest
 
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.errors import NnplugError, Problems
-from nnplug.inference.ensemble import Ensemble
 from nnplug.inference.folder import predict_folder
-from nnplug.inference.jobs import FolderPrediction, predict_cases
+from nnplug.inference.jobs import predict_cases
+from nnplug.inference.loaded import LoadedModel
+from nnplug.inference.options import PredictOptions
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.output_log import LOG
@@ -30,13 +31,12 @@ def images(write_image):
 
 @pytest.fixture
 def predict(bundle, plugins, tmp_path):
-    """`predict(output, cases)` predicts; keywords are those of `FolderPrediction` and of `predict_cases`."""
+    """`predict(output, cases)` predicts; keywords are those of `PredictOptions` and of `predict_cases`."""
     model = bundle("model")
 
-    def run(output, cases, *, resume=False, beside=(), **options):
-        models = options.pop("models", (model,))
-        prediction = FolderPrediction(models, output, mirroring=False, **options)
-        predict_cases(prediction, cases, Runtime(plugins, LocalExecutor(1), "cpu"), resume=resume, beside=beside)
+    def run(output, cases, *, beside=(), **options):
+        chosen = PredictOptions(**{"models": (model,), "mirroring": False, **options})
+        predict_cases(cases, output, chosen, Runtime(plugins, LocalExecutor(1), "cpu"), beside=beside)
 
     run.model = model
     return run
@@ -152,9 +152,13 @@ def test_label_maps_of_the_previous_stage_are_read_too(make_predictor, write_ima
     case = write_image("a", volume())
     (tmp_path / "before").mkdir()
     (tmp_path / "before" / "a.nii.gz").write_bytes(b"label map")
-    ensemble = Ensemble((make_predictor(),))
+    ensemble = LoadedModel((make_predictor(),))
     with pytest.raises(Problems, match=r"a\.nii\.gz: is read here"):
         predict_folder(
-            ensemble, [case], tmp_path / "before", previous=tmp_path / "before", replace=True, progress=Silent()
+            ensemble,
+            [case],
+            tmp_path / "before",
+            PredictOptions(previous=tmp_path / "before", replace=True),
+            progress=Silent(),
         )
     assert [file.name for file in (tmp_path / "before").iterdir()] == ["a.nii.gz"]

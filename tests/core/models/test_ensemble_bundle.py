@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.models.bundle import contents_of, read_bundle
 from nnplug.models.ensemble_bundle import EnsembleBundle, import_bundle, pack_ensemble, read_any, requirements
-from nnplug.models.open import open_model, open_models
+from nnplug.models.open import open_member, open_model
 from nnplug.workspace.runs import open_run
 
 RULE = {
@@ -43,23 +43,23 @@ def folder(packed, tmp_path):
 
 
 def test_members_and_rule_open_together_and_each_alone(packed, folder):
-    models = open_models([packed])
+    models = open_model(packed)
     assert [load_file(model.weights[0])["w"][0].item() for model in models.members] == [0.0, 1.0]
     assert models.postprocessing == RULE
-    assert open_models([folder / "members" / "two"]).members == (open_model(folder / "members" / "two"),)
+    assert open_model(folder / "members" / "two").members == (open_member(folder / "members" / "two"),)
     assert read_any(folder).record.licence == "CC0"
     assert read_any(folder).record.record == {"dice": 0.5}
 
 
 def test_files_of_a_zip_live_as_long_as_one_of_its_models(packed):
-    models = open_models([packed])
+    models = open_model(packed)
     last, rest = models.members[1], models
     del models, rest
     assert last.weights[0].is_file()
 
 
 def test_an_ensemble_and_another_model_are_averaged_without_their_rules(packed, make_run):
-    models = open_models([packed, make_run(2).path])
+    models = open_model(packed, make_run(2).path)
     assert len(models.members) == 3
     assert models.postprocessing is None
 
@@ -71,7 +71,7 @@ def test_what_to_install_holds_the_rules_distribution_and_not_the_trainers(folde
 
 def test_where_one_model_is_wanted_an_ensemble_is_refused(folder):
     with pytest.raises(NnplugError, match="is an ensemble of 2 models; give one of its members/"):
-        open_model(folder)
+        open_member(folder)
     with pytest.raises(InvalidFile, match="an ensemble of one, two; give one of its members/"):
         read_bundle(folder)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nnplug.models.model_components import components_of
-from nnplug.models.network import LoadedNetwork
+from nnplug.models.network import FoldNetwork
 from nnplug.runtime.progress import Silent
 
 CPU = torch.device("cpu")
@@ -18,7 +18,7 @@ MANY = {"background": 0, **{f"organ {value}": value for value in range(1, FEATUR
 def load(make_model, plugins):
     def make(**fields):
         model = make_model(**fields)
-        return model, LoadedNetwork(model, components_of(model, plugins, Silent()), CPU, Silent())
+        return model, FoldNetwork(model, components_of(model, plugins, Silent()), CPU, Silent())
 
     return make
 
@@ -26,7 +26,7 @@ def load(make_model, plugins):
 @torch.no_grad()
 def test_of_more_classes_than_features_the_features_are_averaged(load):
     model, network = load(labels=MANY)
-    averaged = network.averaged(model.weights)
+    averaged = network.averages(model.weights)
     assert averaged.channels == FEATURES
     windows = torch.randn(2, 1, 8, 8, 8)
     (features,) = (compute(windows) for compute in averaged.networks)
@@ -39,7 +39,7 @@ def test_of_more_classes_than_features_the_features_are_averaged(load):
 @pytest.mark.parametrize("fields", [{}, {"labels": MANY, "folds": 2}])
 def test_of_few_classes_or_several_folds_the_logits_are_averaged(load, fields):
     model, network = load(**fields)
-    averaged = network.averaged(model.weights)
+    averaged = network.averages(model.weights)
     assert averaged.channels == model.description.labels.outputs
     windows = torch.randn(1, 1, 8, 8, 8)
     for weights, compute in zip(model.weights, averaged.networks, strict=True):

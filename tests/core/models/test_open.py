@@ -9,14 +9,16 @@ from nnplug.models.open import open_model
 
 
 def values(model):
-    return [load_file(file)["w"][0].item() for file in model.weights]
+    (member,) = model.members
+    return [load_file(file)["w"][0].item() for file in member.weights]
 
 
 def test_a_run_opens(make_run, plans, provider):
     model = open_model(make_run(0).path)
     assert values(model) == [0.0]
-    assert (model.configuration, model.mirror_axes) == ("3d_fullres", (0, 1, 2))
-    assert (model.plans, model.providers, model.postprocessing) == (plans, (provider,), None)
+    (member,) = model.members
+    assert (member.configuration, member.mirror_axes) == ("3d_fullres", (0, 1, 2))
+    assert (model.plans, member.providers, model.postprocessing) == (plans, (provider,), None)
 
 
 def test_the_folds_of_a_configuration_open_by_number(make_run):
@@ -45,7 +47,7 @@ def test_a_bundle_opens(make_run, tmp_path, name):
 def test_the_files_of_a_zip_go_with_the_model(make_run, tmp_path):
     write_bundle([make_run(0)], tmp_path / "b.zip")
     model = open_model(tmp_path / "b.zip")
-    (file,) = model.weights
+    (file,) = model.members[0].weights
     del model
     gc.collect()
     assert not file.exists()

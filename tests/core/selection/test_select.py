@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from nnplug.dataset.dataset import Dataset
 from nnplug.errors import NnplugError, Problems
 from nnplug.models.ensemble_bundle import EnsembleBundle, read_any
-from nnplug.models.open import open_models
+from nnplug.models.open import open_model
 from nnplug.plans.plans import Choice
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
@@ -111,7 +111,7 @@ def test_scores_decision_and_postprocessing_are_nnunets(construct, name):
     assert selection.dice_postprocessed == pytest.approx(expected["postprocessed"], rel=1e-9)
     bundle = read_any(request.workspace.model / "selected")
     assert isinstance(bundle, EnsembleBundle) == (len(expected["best"]) == 2)
-    models = open_models([request.workspace.model / "selected"])
+    models = open_model(request.workspace.model / "selected")
     assert [model.configuration for model in models.members] == expected["best"]
     assert [len(model.weights) for model in models.members] == [len(FOLDS)] * len(expected["best"])
     assert models.postprocessing == selection.rule.data()

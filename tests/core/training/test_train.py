@@ -13,6 +13,9 @@ from nnplug.contracts import CaseIndex
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import InvalidOptions, NnplugError
+from nnplug.inference.logits import read_logits
+from nnplug.inference.member import LoadedMember
+from nnplug.io.images import read_label
 from nnplug.pipeline.request import PlanRequest, RunRequest, Stage
 from nnplug.pipeline.run import run
 from nnplug.plans.differences import decisions
@@ -25,7 +28,7 @@ from nnplug.runtime.lock import locked
 from nnplug.runtime.progress import Silent
 from nnplug.training.extend import begin_extension
 from nnplug.training.job import TrainingJob
-from nnplug.training.train import discard, train
+from nnplug.training.train import discard, discard_folder, train
 from nnplug.training.validate import validate
 from nnplug.workspace import run_lock
 from nnplug.workspace.layout import Workspace
@@ -260,3 +263,21 @@ def test_cases_preprocessed_for_another_trainer_are_indexed_when_training_starts
     start(job)
     assert {tuple(case.index.arrays) for case in job.cases.values()} == {("voxels",)}
     assert all(torch.equal(expected[name], now) for name, now in load_file(job.run.final_weights).items())
+
+
+def test_validation_holds_whole_logits_only_where_they_are_stored(job, monkeypatch, tmp_path):
+    start(job)
+    whole = []
+    logits = LoadedMember.logits
+    monkeypatch.setattr(LoadedMember, "logits", lambda *a, **k: (whole.append(1), logits(*a, **k))[1])
+    summary = check(job)
+    cases = RunRecord.read(job.run.record).validation
+    assert (len(cases), whole) == (1, [])
+    slabs = read_label(job.run.validation / f"{cases[0]}.nii.gz").array
+    discard_folder(job.run.validation)
+    assert validate(job, RUNTIME, mirroring=False, save_logits=True) == summary
+    assert whole == [1]
+    np.testing.assert_array_equal(read_label(job.run.validation / f"{cases[0]}.nii.gz").array, slabs)
+    assert slabs.any()
+    stored = read_logits(job.run.validation / f"{cases[0]}.logits.zip", tmp_path, PLUGINS)
+    assert stored.shape[1:] == slabs.shape

@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from nnplug import Plugins
 from nnplug.dataset.dataset import image_cases
 from nnplug.dataset.phantom import write_phantom
-from nnplug.inference.jobs import FolderPrediction, predict_cases
+from nnplug.inference.jobs import predict_cases
+from nnplug.inference.options import PredictOptions
 from nnplug.io.images import read_label
 from nnplug.models.bundle import Contents, pack
 from nnplug.preparation.make_plans import make_plans
@@ -53,8 +54,8 @@ def model(tmp_path):
 
 def test_predictions_equal_those_of_this_machine_though_a_worker_dies(mortal_cluster, model, tmp_path):
     bundle, images = model
-    here, there = (FolderPrediction((bundle,), tmp_path / name) for name in ("here", "there"))
-    predict_cases(here, images, Runtime(Plugins(), LocalExecutor(1), "cpu"))
+    options = PredictOptions(models=(bundle,))
+    predict_cases(images, tmp_path / "here", options, Runtime(Plugins(), LocalExecutor(1), "cpu"))
     worker = mortal_cluster.processes[1]
 
     def kill():
@@ -67,7 +68,7 @@ def test_predictions_equal_those_of_this_machine_though_a_worker_dies(mortal_clu
     options = {"address": mortal_cluster.address, "resources": {"GPU": 1}}
     with closing(Plugins().registry.create(Kind.EXECUTOR, "dask", options)) as executor:
         assert executor.slots == 2
-        predict_cases(there, images, Runtime(Plugins(), executor, "cpu"))
+        predict_cases(images, tmp_path / "there", options, Runtime(Plugins(), executor, "cpu"))
     killer.join()
     for case in images:
         ours, theirs = (read_label(tmp_path / f / f"{case.name}.nii.gz").array for f in ("here", "there"))

@@ -143,25 +143,26 @@ def command(
     If some images cannot be predicted, the others are, and all errors are listed at the end.
     """
     from nnplug.inference.inputs import find_cases
-    from nnplug.inference.jobs import FolderPrediction, predict_cases
+    from nnplug.inference.jobs import predict_cases
+    from nnplug.inference.options import PredictOptions
 
     if part.part >= part.parts:
         raise click.UsageError(f"--part {part.part} of --parts {part.parts}: parts count from 0 to {part.parts - 1}")
-    job = FolderPrediction(
+    options = PredictOptions(
         models=_absolute(prediction.models),
-        output=written.output.absolute(),
         folds=prediction.folds or None,
         weights=prediction.weights,
         mirroring=not prediction.no_mirroring,
         step=prediction.step_size,
         save_probabilities=written.save_probabilities,
         save_logits=written.save_logits,
+        resume=written.resume,
         replace=written.replace,
     )
     made = context.runtime(runtime)
-    found = find_cases(_absolute(inputs), job.opened.members[0].description.file_ending)
+    found = find_cases(_absolute(inputs), options.model.description.file_ending)
     cases = found[part.part :: part.parts]
-    predict_cases(job, cases, made, resume=written.resume, beside=found)
+    predict_cases(cases, written.output.absolute(), options, made, beside=found)
     if as_json:
         print_json({"output": str(written.output), "cases": [case.name for case in cases]})
     else:

@@ -1,17 +1,14 @@
-"""Prediction of many images: the next is read while the network works on one and the last is exported."""
+"""Prediction of many images into a folder."""
 
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
-from itertools import islice
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,61 +18,41 @@ from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.sidecars import read_with
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.inference import resume_log
-from nnplug.inference.ensemble import Ensemble
 from nnplug.inference.inputs import check_channel_numbers, check_image
-from nnplug.inference.loaded_model import LoadedModel
+from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits, background, write_logits
+from nnplug.inference.member import LoadedMember
+from nnplug.inference.options import PredictOptions
 from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs
 from nnplug.inference.probabilities import write_probabilities
+from nnplug.inference.stream import Predicted, ReadCase, predict_stream
 from nnplug.io.images import Geometry, read_image, read_label, write_label
 from nnplug.models.model_files import refuse_model
-from nnplug.models.open import Model, Models
+from nnplug.models.open import Member, Model
 from nnplug.runtime.digests import sha256, state_digest
 from nnplug.runtime.outputs import write_document
-from nnplug.runtime.progress import Advance, Progress
-from nnplug.runtime.threads import single_core_threads
-from nnplug.workspace.case_store import Prepared
-
-_READ_AHEAD = 1
-_EXPORT_BEHIND = 1  # the logits of one case are exported while the network works on the next
-
-
-class _Read(NamedTuple):
-    geometry: Geometry
-    prepared: Prepared | None  # None where the image is zero everywhere
-
-
-_Said = list[Logits] | npt.NDArray[np.integer[Any]]
-"""Of a case the logits of each model, or at once the label map of the only one."""
+from nnplug.runtime.progress import Progress
 
 
 def predict_folder(
-    ensemble: Ensemble,
+    model: LoadedModel,
     cases: Sequence[CaseFiles],
     output: Path,
+    options: PredictOptions,
     *,
-    resume: bool = False,
-    save_probabilities: bool = False,
-    save_logits: bool = False,
-    previous: Path | None = None,
     inputs: Sequence[Path] = (),
-    replace: bool = False,
     progress: Progress,
 ) -> None:
-    """Predict cases into a folder: CASE with the input's ending, plans.json (of the first model) and dataset.json.
+    """Predict cases into a folder: CASE with the input's ending, plans.json (of the first member) and dataset.json.
 
     An image that is zero everywhere gives background and a notice.
 
     Args:
-        ensemble: one model or several.
+        model: one member or several.
         cases: see `find_cases`.
         output: is made where it is missing; what nnplug wrote there is replaced.
-        resume: keep what an earlier call with the same model, settings and unchanged inputs has finished.
-        save_probabilities: write CASE.npz too, see `write_probabilities`.
-        save_logits: write CASE.logits.zip too, see `nnplug.inference.logits`.
-        previous: a folder of label maps that the previous stage of a cascade gave; None to have it predict here.
+        options: those the model was loaded with.
         inputs: what else must not be overwritten, besides images, weights and label maps of the previous stage.
-        replace: whether files in `output` may be replaced that nnplug did not write, or that have changed since.
         progress: where to report.
 
     Raises:
@@ -83,63 +60,36 @@ def predict_folder(
         Problems: files would be lost, see `nnplug.runtime.outputs.Outputs.check`; nothing is written.
         Problems: some cases failed, a line each with case and cause; the others are predicted.
     """
-    check_outputs(ensemble, save_logits=save_logits)
-    job = _Job(ensemble, output, progress, save_probabilities, save_logits, previous)
+    check_outputs(model, options)
+    job = _Job(model, output, options)
     refuse_model(output)
-    finished = job.finished(cases) if resume else set()
+    finished = job.finished(cases) if options.resume else set()
     missing = [case for case in cases if case.name not in finished]
-    plans, dataset = ensemble.members[0].model.plans.data(), dict(ensemble.description.raw)
+    plans, dataset = model.members[0].member.plans.data(), dict(model.description.raw)
     read = (*job.inputs(cases), *inputs)
-    job.files.outputs(missing, read, plans=plans, dataset=dataset).claim(replace=replace)
+    job.files.outputs(missing, read, plans=plans, dataset=dataset).claim(replace=options.replace)
     write_document(output / "plans.json", plans)
     write_document(output / "dataset.json", dataset)
     with progress.task("predict", len(cases), done=len(finished)) as advance:
-        job.run(missing, advance)
+        predict_stream(model, missing, job, scratch=output, logits_behind=True, progress=progress, advance=advance)
     if job.failures:
         raise Problems(job.failures)
 
 
-def check_outputs(models: Models | Ensemble, *, save_logits: bool) -> None:
+def check_outputs(model: Model | LoadedModel, options: PredictOptions) -> None:
     """Raise `NnplugError` where logits of an ensemble are asked for, which has none."""
-    if save_logits and len(models.members) > 1:
+    if options.save_logits and len(model.members) > 1:
         raise NnplugError("an ensemble averages probabilities and has no logits; save those of each model by itself")
 
 
 @dataclass
 class _Job:
-    """One call of `predict_folder`: a thread that reads, this one that predicts, and a thread that exports."""
+    """One call of `predict_folder`: reads images and exports into the folder; a `CaseWork`."""
 
-    ensemble: Ensemble
+    model: LoadedModel
     output: Path
-    progress: Progress
-    save_probabilities: bool
-    save_logits: bool
-    previous: Path | None
+    options: PredictOptions
     failures: list[str] = field(default_factory=list)
-
-    def run(self, cases: Sequence[CaseFiles], advance: Advance) -> None:
-        exports: deque[tuple[CaseFiles, Callable[[], None]]] = deque()
-        with ThreadPoolExecutor(1) as reader, self._writer() as writer:
-            reads = _ahead(reader, self._read, [(case, member) for case in cases for member in self.ensemble.members])
-            try:
-                for case in cases:
-                    with self._noted(case):
-                        export = partial(self._export, case, *self._predict(case, reads))
-                        behind = case is not cases[-1]  # this thread has nothing else to do in the end
-                        exports.append((case, writer.submit(export).result if behind else export))
-                    while len(exports) > _EXPORT_BEHIND:
-                        self._finish(*exports.popleft(), advance)
-                while exports:
-                    self._finish(*exports.popleft(), advance)
-            except BaseException:  # Ctrl-C: what waits is not begun
-                reader.shutdown(wait=False, cancel_futures=True)
-                writer.shutdown(wait=False, cancel_futures=True)
-                raise
-
-    def _writer(self) -> ThreadPoolExecutor:
-        """A thread that exports; beside a network on the CPU, it computes on one core."""
-        on_cpu = self.ensemble.members[0].device.type == "cpu"
-        return single_core_threads(1, "export") if on_cpu else ThreadPoolExecutor(1)
 
     def finished(self, cases: Sequence[CaseFiles]) -> set[str]:
         """Names of the cases whose outputs are there and depend on what they would depend on now."""
@@ -151,84 +101,49 @@ class _Job:
             and all(path.is_file() for path in self._outputs(case).values())
         }
 
-    def _read(self, case: CaseFiles, member: LoadedModel) -> _Read:
+    def read(self, case: CaseFiles, member: LoadedMember) -> ReadCase:
+        """Read and preprocess an image, see `CaseWork`."""
         check_channel_numbers(case)
         image = read_image(case.images)
-        check_image(image, member.model.description.channel_names)
+        check_image(image, member.member.description.channel_names)
         check_numbers(case, image.array)
         if not image.array.any():
-            return _Read(image.geometry, None)
-        return _Read(image.geometry, member.prepare(image, previous=self._previous(case, image.geometry)))
+            return ReadCase(image.geometry, None)
+        return ReadCase(image.geometry, member.prepare(image, previous=self._previous(case, image.geometry)))
 
     def _previous(self, case: CaseFiles, geometry: Geometry) -> npt.NDArray[np.integer[Any]] | None:
-        if self.previous is None:
-            return None
-        file = self.previous / self._outputs(case)["labels"].name
-        label = read_label(file)
-        if label.geometry.shape != geometry.shape:
-            raise InvalidFile(f"{file}: has shape {label.geometry.shape}, its image {geometry.shape} (z, y, x)")
-        return label.array
+        for file in self._previous_files([case]):
+            label = read_label(file)
+            if label.geometry.shape != geometry.shape:
+                raise InvalidFile(f"{file}: has shape {label.geometry.shape}, its image {geometry.shape} (z, y, x)")
+            return label.array
+        return None
 
-    def _predict(self, case: CaseFiles, reads: Iterator[Future[_Read]]) -> tuple[Geometry, _Said]:
-        """What each model says of a case, one after the other; nothing where the image is zero everywhere."""
-        own = islice(reads, len(self.ensemble.members))
-        outputs: list[Logits] = []
-        try:
-            for member, read in zip(self.ensemble.members, own, strict=True):
-                geometry, prepared = read.result()
-                if prepared is not None and self._needs_logits:
-                    outputs.append(self._logits(case, member, prepared))
-                elif prepared is not None:
-                    return geometry, self._labels(case, member, prepared)
-        finally:
-            deque(own, maxlen=0)  # what is left of a case that failed
-        if not outputs:
-            self.progress.notice(f"{case.name}: the image is zero everywhere; its label map is all background")
-        return geometry, outputs
+    def needs_logits(self, case: CaseFiles) -> bool:  # noqa: ARG002
+        """Return whether probabilities or logits are stored, see `CaseWork`."""
+        return self.options.save_probabilities or self.options.save_logits
 
-    @property
-    def _needs_logits(self) -> bool:
-        """Whether more is made of them than the label map of one model."""
-        return len(self.ensemble.members) > 1 or self.save_probabilities or self.save_logits
-
-    def _labels(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> npt.NDArray[np.integer[Any]]:
-        with self._task(case, member, prepared) as advance:
-            return member.label_map(prepared.image, prepared.info, report=lambda: advance(""))
-
-    def _task(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> AbstractContextManager[Advance]:
-        return self.progress.task(f"predict {case.name}", member.passes(prepared.image.shape[1:]))
-
-    def _logits(self, case: CaseFiles, member: LoadedModel, prepared: Prepared) -> Logits:
-        with self._task(case, member, prepared) as advance:
-            logits = member.logits(prepared.image, report=lambda: advance(""))
-        output = member.output(logits, prepared.info)
-        return output if len(self.ensemble.members) == 1 else output.memmapped(self.output)
-
-    def _export(self, case: CaseFiles, geometry: Geometry, said: _Said) -> None:
+    def export(self, case: CaseFiles, geometry: Geometry, predicted: Predicted) -> None:
+        """Write what is asked for, and note that the case is finished; see `CaseWork`."""
         files = self._outputs(case)
-        if isinstance(said, np.ndarray):
-            write_label(files["labels"], self.ensemble.postprocessed(said, geometry), geometry)
+        if isinstance(predicted, np.ndarray):
+            write_label(files["labels"], self.model.postprocessed(predicted, geometry), geometry)
         else:
-            self._export_logits(case, geometry, said)
+            self._export_logits(case, geometry, predicted)
         resume_log.note(self.output, case, depends_on=self._depends_on(case))
 
     def _export_logits(self, case: CaseFiles, geometry: Geometry, outputs: Sequence[Logits]) -> None:
         files = self._outputs(case)
-        write_label(files["labels"], self.ensemble.label_map(outputs, geometry), geometry)
+        write_label(files["labels"], self.model.label_map(outputs, geometry), geometry)
         if "probabilities" in files:
-            shape = (self.ensemble.description.labels.outputs, *geometry.shape)
-            volumes = self.ensemble.probabilities(outputs, geometry, self.output)
+            shape = (self.model.description.labels.outputs, *geometry.shape)
+            volumes = self.model.probabilities(outputs, geometry, self.output)
             write_probabilities(files["probabilities"], volumes, shape)
         if "logits" in files:
-            write_logits(files["logits"], *(outputs or [background(geometry, self.ensemble.description.labels)]))
-
-    def _finish(self, case: CaseFiles, export: Callable[[], None], advance: Advance) -> None:
-        with self._noted(case):
-            export()
-            advance(case.name)
+            write_logits(files["logits"], *(outputs or [background(geometry, self.model.description.labels)]))
 
     @contextmanager
-    def _noted(self, case: CaseFiles) -> Iterator[None]:
+    def attempt(self, case: CaseFiles) -> Iterator[None]:
         """Keep what users can cause for the report at the end, so that one bad case does not lose the others."""
         try:
             yield
@@ -239,15 +154,19 @@ class _Job:
 
     def inputs(self, cases: Sequence[CaseFiles]) -> tuple[Path, ...]:
         """Return every file that is read: images, label maps of the previous stage and weights."""
-        models = [model for member in self.ensemble.members for model in member.model.stages]
-        weights = [file for model in models for file in model.weights]
-        before = [] if self.previous is None else [self.previous / self._outputs(c)["labels"].name for c in cases]
-        return (*image_inputs(cases), *read_with(before), *weights)
+        stages = [stage for member in self.model.members for stage in member.member.stages]
+        weights = [file for stage in stages for file in stage.weights]
+        return (*image_inputs(cases), *read_with(self._previous_files(cases)), *weights)
+
+    def _previous_files(self, cases: Sequence[CaseFiles]) -> list[Path]:
+        """Return the label maps of the previous stage, where they are given."""
+        folder = self.options.previous
+        return [] if folder is None else [folder / self._outputs(case)["labels"].name for case in cases]
 
     @property
     def files(self) -> PredictionFiles:
         """The names of what is written."""
-        return PredictionFiles(self.output, self.save_probabilities, self.save_logits)
+        return PredictionFiles(self.output, self.options.save_probabilities, self.options.save_logits)
 
     def _outputs(self, case: CaseFiles) -> dict[str, Path]:
         """What is to be written of a case."""
@@ -255,33 +174,16 @@ class _Job:
 
     def _depends_on(self, case: CaseFiles) -> str:
         """A hash over the inputs and all that decides the outputs."""
-        files = [*case.images]
-        if self.previous is not None:
-            files.append(self.previous / self._outputs(case)["labels"].name)
-        return state_digest(files, self._settings)
+        return state_digest([*case.images, *self._previous_files([case])], self._settings)
 
     @cached_property
     def _settings(self) -> str:
         """Models and settings."""
-        members = [([*map(_identity, m.model.stages)], m.mirror_axes, m.step) for m in self.ensemble.members]
-        rule = None if self.ensemble.rule is None else self.ensemble.rule.record.data()
-        return json.dumps([members, rule, self.save_probabilities, self.save_logits], sort_keys=True)
+        members = [([*map(_identity, m.member.stages)], m.mirror_axes, m.step) for m in self.model.members]
+        rule = None if self.model.rule is None else self.model.rule.record.data()
+        return json.dumps([members, rule, self.options.save_probabilities, self.options.save_logits], sort_keys=True)
 
 
-def _ahead(
-    pool: ThreadPoolExecutor,
-    function: Callable[[CaseFiles, LoadedModel], _Read],
-    items: Sequence[tuple[CaseFiles, LoadedModel]],
-) -> Iterator[Future[_Read]]:
-    waiting: deque[Future[_Read]] = deque()
-    for item in items:
-        waiting.append(pool.submit(function, *item))
-        if len(waiting) > _READ_AHEAD:
-            yield waiting.popleft()
-    while waiting:
-        yield waiting.popleft()
-
-
-def _identity(model: Model) -> list[Any]:
-    """What a model is; weights count by content, as each call unpacks those of a zip anew."""
-    return [model.plans.digest(), model.configuration, model.postprocessing, [*map(sha256, model.weights)]]
+def _identity(member: Member) -> list[Any]:
+    """Return what decides the logits of a member; weights by content, as each call unpacks a zip anew."""
+    return [member.plans.digest(), member.configuration, [*map(sha256, member.weights)]]

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.errors import NnplugError
-from nnplug.inference.ensemble import Ensemble
-from nnplug.inference.inputs import check_image
+from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits
+from nnplug.inference.options import PredictOptions
 from nnplug.io.images import Geometry, Image, LabelMap, read_image
-from nnplug.models.open import open_models
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress, Silent
@@ -55,23 +54,26 @@ class Predictor:
             NnplugError: there is no such model, or it cannot be used here; the message holds the remedy.
             MissingProvider: a component of the model is not installed; the message is the line for pip.
         """
-        self._ensemble = Ensemble.load(
-            open_models([Path(model) for model in models], folds=folds, weights=weights),
-            Runtime(plugins or Plugins(), device=device, progress=progress or Silent()),
+        options = PredictOptions(
+            models=tuple(Path(model) for model in models),
+            folds=None if folds is None else tuple(folds),
+            weights=weights,
             mirroring=mirroring,
             step=step_size,
         )
+        runtime = Runtime(plugins or Plugins(), device=device, progress=progress or Silent())
+        self._model = LoadedModel.load(options.model, runtime, options)
         self._lock = Lock()
 
     @property
     def channels(self) -> tuple[str, ...]:
         """The names of the channels that an image must have, in their order."""
-        return self._ensemble.description.channel_names
+        return self._model.description.channel_names
 
     @property
     def labels(self) -> Mapping[str, tuple[int, ...]]:
         """Name -> label values of each class or region, background included, in the order of `dataset.json`."""
-        return self._ensemble.description.labels.values
+        return self._model.description.labels.values
 
     def predict(self, image: npt.NDArray[Any], spacing: Sequence[float]) -> npt.NDArray[np.integer[Any]]:
         """The postprocessed label map of an image.
@@ -98,7 +100,7 @@ class Predictor:
             (K, z, y, x) float32, or (K, y, x) of a 2D image.
         """
         whole = _image(image, spacing)
-        mean = self._ensemble.mean(self._outputs(whole), whole.geometry)
+        mean = self._model.mean(self._logits(whole), whole.geometry)
         volume = np.stack([plane.cpu().numpy() for plane in mean.planes()], axis=1)
         return volume.reshape(len(volume), *image.shape[1:])
 
@@ -113,14 +115,11 @@ class Predictor:
         return LabelMap(self._label_map(image).astype(np.int16, copy=False), image.geometry)
 
     def _label_map(self, image: Image) -> npt.NDArray[np.integer[Any]]:
-        return self._ensemble.label_map(self._outputs(image), image.geometry)
+        return self._model.label_map(self._logits(image), image.geometry)
 
-    def _outputs(self, image: Image) -> list[Logits]:
-        check_image(image, self.channels)
-        if not image.array.any():
-            return []
+    def _logits(self, image: Image) -> list[Logits]:
         with self._lock:
-            return [member.predict_logits(image) for member in self._ensemble.members]
+            return self._model.logits(image)
 
 
 def _image(array: npt.NDArray[Any], spacing: Sequence[float]) -> Image:

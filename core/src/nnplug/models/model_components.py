@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnplug.models.acceleration import accelerators
 from nnplug.models.bundle import PREDICTION_KINDS
-from nnplug.models.open import Model
+from nnplug.models.open import Member, Model
 from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.loader import Plugins
@@ -12,11 +12,11 @@ from nnplug.registry.provenance import resolve
 from nnplug.runtime.progress import Progress, Silent
 
 
-def components_of(model: Model, plugins: Plugins, progress: Progress) -> Registry:
-    """The components that the model was made with, and no others of the same names; and all accelerators.
+def components_of(member: Member, plugins: Plugins, progress: Progress) -> Registry:
+    """The components that a member was made with, and no others of the same names; and all accelerators.
 
     Args:
-        model: the model; a previous stage's are apart.
+        member: of a model; a previous stage's are apart.
         plugins: what is installed.
         progress: told of components whose distribution has another version than in training.
 
@@ -24,11 +24,11 @@ def components_of(model: Model, plugins: Plugins, progress: Progress) -> Registr
         MissingProvider: a component is not installed; the message holds the remedy.
         UnknownComponent: a model of an older nnplug, and the preprocessor that it means is not installed.
     """
-    entries, notes = resolve(model.providers, plugins, what="this model", kinds=PREDICTION_KINDS)
+    entries, notes = resolve(member.providers, plugins, what="this model", kinds=PREDICTION_KINDS)
     for note in notes:
         progress.notice(note)
     if not any(kind is Kind.PREPROCESSOR for kind, _ in entries):  # a model of an older nnplug
-        preprocessor, _ = planned_preprocessor(model.plans, plugins.registry)
+        preprocessor, _ = planned_preprocessor(member.plans, plugins.registry)
         entries[preprocessor.kind, preprocessor.name] = preprocessor
     return Registry([*entries.values(), *accelerators(plugins.registry)])
 
@@ -39,6 +39,6 @@ def require_components(model: Model, plugins: Plugins) -> None:
     Raises:
         MissingProvider: what the model or a previous stage predicts with is not installed.
     """
-    if model.previous is not None:
-        require_components(model.previous, plugins)
-    components_of(model, plugins, Silent())
+    for member in model.members:
+        for stage in reversed(member.stages):
+            components_of(stage, plugins, Silent())

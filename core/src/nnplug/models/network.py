@@ -1,12 +1,11 @@
-"""A model's network on its device, which takes the weights of one fold after the other."""
+"""A member's network on its device, which takes the weights of one fold after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 
@@ -16,7 +15,7 @@ from nnplug.contracts.capabilities import headed
 from nnplug.contracts.kinds import ARCHITECTURE
 from nnplug.errors import InvalidFile
 from nnplug.models.acceleration import accelerated, accelerators
-from nnplug.models.open import Model
+from nnplug.models.open import Member
 from nnplug.models.weights import WeightFiles
 from nnplug.ops.one_hot import expand_last_channel
 from nnplug.ops.sliding_window import Network
@@ -26,13 +25,12 @@ from nnplug.runtime.device import autocast, autocast_dtype, memory_format
 from nnplug.runtime.progress import Progress
 
 
-@dataclass(frozen=True)
-class Averaged:
-    """What is averaged over windows, and how logits follow from the mean.
+class _Averages(NamedTuple):
+    """The networks whose outputs are averaged over windows, and the way from the mean to logits.
 
     Attributes:
         networks: (B, C, *patch) -> (B, channels, *patch); their mean is meant.
-        channels: that each gives.
+        channels: of their outputs.
         to_logits: the mean of one slice (channels, y, x) float32 -> (K, y, x) float32.
     """
 
@@ -41,25 +39,25 @@ class Averaged:
     to_logits: Callable[[torch.Tensor], torch.Tensor]
 
 
-class LoadedNetwork:
-    """A network that is built once; called with a fold's weights, it computes with these.
+class FoldNetwork:
+    """The network of a loaded member: it is built once; called with a fold's weights, it computes with these.
 
     In float32, on CUDA in half precision. In a cascade the last channel of its input is the previous stage's label map,
     which it makes one-hot.
     """
 
-    def __init__(self, model: Model, registry: Registry, device: torch.device, progress: Progress) -> None:
+    def __init__(self, member: Member, registry: Registry, device: torch.device, progress: Progress) -> None:
         """Build it on the device, in the form that an accelerator gives it; `progress` is told of those that fail."""
         self._device = device
-        self._states = WeightFiles(model.weights)
+        self._states = WeightFiles(member.weights)
         self._loaded: Path | None = None
-        configuration, labels = model.plans.configuration(model.configuration), model.description.labels
+        configuration, labels = member.plans.configuration(member.configuration), member.description.labels
         self._outputs = labels.outputs
         self._previous_labels = configuration.previous_labels(labels)
         choice = configuration.architecture
         self._entry = registry.get(ARCHITECTURE, choice.name)
         self._architecture = self._entry.create(choice.options)
-        channels = configuration.input_channels(model.description)
+        channels = configuration.input_channels(member.description)
         module = build_network(self._architecture, channels=channels, outputs=labels.outputs)
         order = memory_format(device, configuration.dimensions)
         module.eval().to(device, memory_format=order)  # type: ignore[call-overload]
@@ -76,8 +74,8 @@ class LoadedNetwork:
         """
         return self._compute(self.module, weights, windows)
 
-    def averaged(self, weights: Sequence[Path]) -> Averaged:
-        """What to average for the mean logits of those folds: logits, or what the last layer makes them of.
+    def averages(self, weights: Sequence[Path]) -> _Averages:
+        """Return what to average for the mean logits of those folds: logits, or the inputs of the last layer.
 
         The mean over windows of what a linear layer gives is what it makes of the mean of its inputs. They are taken
         where they are fewer; with several folds, each with a layer of its own, they would not be.
@@ -93,8 +91,8 @@ class LoadedNetwork:
             head = cast("torch.nn.Conv3d", last)  # or of 2 axes: a convolution, as the contract says
             if head.weight.shape[1] < self._outputs:
                 network = partial(self._compute, features, weights[0])
-                return Averaged((network,), head.weight.shape[1], partial(_mix, head.weight, head.bias))
-        return Averaged(tuple(partial(self, file) for file in weights), self._outputs, _unchanged)
+                return _Averages((network,), head.weight.shape[1], partial(_mix, head.weight, head.bias))
+        return _Averages(tuple(partial(self, file) for file in weights), self._outputs, _unchanged)
 
     def _compute(self, network: Network, weights: Path, windows: torch.Tensor) -> torch.Tensor:
         self._load(weights)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nnplug.contracts import Architecture
 from nnplug.contracts.attributed import build_network
 from nnplug.errors import NnplugError
-from nnplug.models.open import open_model
+from nnplug.models.open import open_member
 from nnplug.remedies import Action
 from nnplug.runtime.digests import sha256
 from nnplug.workspace.run_record import Pretrained
@@ -22,9 +22,9 @@ SHOWN = 3
 
 
 def describe_pretrained(path: Path) -> Pretrained:
-    """Return the record of the model that a run began with; raises as `open_model` does."""
-    model = open_model(path)
-    return Pretrained(model=str(path), sha256=sha256(model.weights[0]))
+    """Return the record of the model that a run began with; raises as `open_member` does."""
+    member = open_member(path)
+    return Pretrained(model=str(path), sha256=sha256(member.weights[0]))
 
 
 def load_pretrained(
@@ -49,8 +49,8 @@ def load_pretrained(
     """
     from safetensors.torch import load_file
 
-    model = open_model(path)
-    found, own = load_file(model.weights[0]), network.state_dict()
+    member = open_member(path)
+    found, own = load_file(member.weights[0]), network.state_dict()
     heads = head_names(architecture, channels=channels, outputs=outputs)
     if problems := list(_mismatches(own, found, heads)):
         more = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.evaluation.evaluate import evaluate_cases
-from nnplug.inference.loaded_model import LoadedModel
+from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import ENDING, write_logits
-from nnplug.io.images import read_geometry, write_label
+from nnplug.inference.member import LoadedMember
+from nnplug.inference.options import PredictOptions
+from nnplug.inference.stream import Predicted, ReadCase, predict_stream
+from nnplug.io.images import Geometry, read_geometry, write_label
 from nnplug.models.open import open_stage
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.registry.runtime import Runtime
@@ -20,6 +26,7 @@ from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
 from nnplug.training.previous_stage import PreviousStageWriter
 from nnplug.training.train import discard_folder
+from nnplug.workspace.case_store import CaseStore, Prepared
 from nnplug.workspace.run_lock import alone_in
 from nnplug.workspace.run_record import RunRecord
 from nnplug.workspace.runs import WeightsKind, open_run
@@ -118,28 +125,56 @@ class _Work:
         missing = [case for case in cases if self._is_due(case) or (writer and writer.is_due(case.name))]
         if not missing:
             return
-        model = open_stage(job.run.path, weights=self.weights)
-        predictor = LoadedModel(model, runtime, mirroring=self.mirroring)
-        store = job.cases
-        with runtime.progress.task(f"validate {job.title}", len(cases), done=len(cases) - len(missing)) as advance:
-            for case in missing:
-                prepared = store[case.name]
-                logits = predictor.logits(prepared.channels())
-                if self.save_logits:
-                    write_logits(self.logits(case), predictor.output(logits, prepared.info))
-                if self._lacks_label_map(case):
-                    label_map = predictor.labels(logits, prepared.info)
-                    write_label(self.label_map(case), label_map, read_geometry(_label(case)))
-                if writer:
-                    writer.write(case.name, logits)
-                advance(case.name)
+        options = PredictOptions(mirroring=self.mirroring)
+        model = LoadedModel.load(open_stage(job.run.path, weights=self.weights), runtime, options)
+        work, progress = _Cases(self, model, job.cases, writer), runtime.progress
+        with progress.task(f"validate {job.title}", len(cases), done=len(cases) - len(missing)) as advance:
+            predict_stream(
+                model, missing, work, scratch=self.folder, logits_behind=False, progress=progress, advance=advance
+            )
 
     def _is_due(self, case: CaseFiles) -> bool:
-        return self._lacks_label_map(case) or (self.save_logits and not self.logits(case).exists())
+        return self.lacks_label_map(case) or (self.save_logits and not self.logits(case).exists())
 
-    def _lacks_label_map(self, case: CaseFiles) -> bool:
+    def lacks_label_map(self, case: CaseFiles) -> bool:
         """Whether a case is still to be predicted; what is scored need not be kept."""
         return not ((self.folder / SUMMARY).exists() or self.label_map(case).exists())
+
+
+@dataclass(frozen=True)
+class _Cases:
+    """Reads prepared cases from the store and exports predictions of them; a `CaseWork`."""
+
+    work: _Work
+    model: LoadedModel
+    store: CaseStore
+    writer: PreviousStageWriter | None
+
+    def read(self, case: CaseFiles, member: LoadedMember) -> ReadCase:  # noqa: ARG002
+        """Read a prepared case, see `CaseWork`."""
+        stored = self.store[case.name]
+        return ReadCase(read_geometry(_label(case)), Prepared(stored.channels(), None, stored.info))
+
+    def needs_logits(self, case: CaseFiles) -> bool:
+        """Return whether logits are stored or go to the next stage, see `CaseWork`."""
+        return self.work.save_logits or (self.writer is not None and self.writer.is_due(case.name))
+
+    def export(self, case: CaseFiles, geometry: Geometry, predicted: Predicted) -> None:
+        """Write the label map, and what else is made of the logits; see `CaseWork`."""
+        if isinstance(predicted, np.ndarray):
+            write_label(self.work.label_map(case), predicted, geometry)
+            return
+        (logits,) = predicted
+        if self.work.save_logits:
+            write_logits(self.work.logits(case), logits)
+        if self.work.lacks_label_map(case):
+            write_label(self.work.label_map(case), self.model.label_map(predicted, geometry), geometry)
+        if self.writer is not None:
+            self.writer.write(case.name, logits.values)
+
+    def attempt(self, case: CaseFiles) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Let the first error end the validation, see `CaseWork`."""
+        return nullcontext()
 
 
 def _label(case: CaseFiles) -> Path:

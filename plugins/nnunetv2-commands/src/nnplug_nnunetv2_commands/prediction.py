@@ -10,7 +10,7 @@ from nnplug_nnunetv2_commands.command import Call, Options
 from nnplug_nnunetv2_commands.models import opened, weights_kind
 
 if TYPE_CHECKING:
-    from nnplug.models.open import Model
+    from nnplug.models.open import Member
 
 
 def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int] = (0, 1)) -> None:
@@ -25,9 +25,10 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     Raises:
         NnplugError: the model or the images cannot be used.
     """
-    from nnplug.inference.ensemble import Ensemble
     from nnplug.inference.folder import predict_folder
     from nnplug.inference.inputs import find_cases
+    from nnplug.inference.loaded import LoadedModel
+    from nnplug.inference.options import PredictOptions
     from nnplug.inference.prediction_outputs import image_inputs
     from nnplug.models.model_files import model_inputs
     from nnplug.runtime.files import copy_file
@@ -35,39 +36,38 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     if not options.i.is_dir():
         raise NnplugError(f"{options.i}: no such folder; -i is a folder of images CASE_0000, CASE_0001 ..")
     runtime = call.runtime_with(call.threads(), device=options.device or "auto")
-    with opened(call, folder, folds=options.f, weights=weights_kind(options.chk)) as models:
-        cases = find_cases([options.i], models.members[0].description.file_ending)
-        ensemble = Ensemble.load(
-            models,
-            runtime,
+    with opened(call, folder, folds=options.f, weights=weights_kind(options.chk)) as model:
+        cases = find_cases([options.i], model.description.file_ending)
+        chosen = PredictOptions(
             mirroring=not options.disable_tta,
             step=options.step_size,
             sums_on_device=not options.not_on_device,
+            save_probabilities=options.save_probabilities,
+            previous=_previous(options, model.members[0]),
+            resume=options.continue_prediction,
+            replace=True,
         )
         number, count = part
         predict_folder(
-            ensemble,
+            LoadedModel.load(model, runtime, chosen),
             cases[number::count],
             options.o,
-            resume=options.continue_prediction,
-            save_probabilities=options.save_probabilities,
-            previous=_previous(options, models.members[0]),
+            chosen,
             inputs=(*image_inputs(cases), *model_inputs([folder])),
-            replace=True,
             progress=call.progress,
         )
     copy_file(folder / "plans.json", options.o / "plans.json")
 
 
-def _previous(options: Options, model: Model) -> Path | None:
+def _previous(options: Options, member: Member) -> Path | None:
     """Return the folder of the previous stage's label maps, if it is given.
 
     Raises:
         NnplugError: the configuration has no previous stage.
     """
     folder: Path | None = options.prev_stage_predictions
-    if folder is not None and model.plans.configuration(model.configuration).previous_stage is None:
+    if folder is not None and member.plans.configuration(member.configuration).previous_stage is None:
         raise NnplugError(
-            f"-prev_stage_predictions {folder}: {model.configuration} refines no other configuration; leave it out"
+            f"-prev_stage_predictions {folder}: {member.configuration} refines no other configuration; leave it out"
         )
     return folder

@@ -18,10 +18,11 @@ from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
 from nnplug.errors import InvalidFile, NnplugError
-from nnplug.inference.loaded_model import LoadedModel
+from nnplug.inference.member import LoadedMember
+from nnplug.inference.options import PredictOptions
 from nnplug.io.images import read_image
 from nnplug.models.bundle import Contents, pack, read_bundle
-from nnplug.models.open import open_model
+from nnplug.models.open import open_member
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
@@ -145,7 +146,9 @@ def test_nnunet_by_hand_predicts_what_the_bundle_does(results, bring, tmp_path):
     low = run(LOW)
     theirs = run(CASCADE, "-prev_stage_predictions", LOW)
     bring(trained(results, CASCADE))
-    predictor = LoadedModel(open_model(tmp_path / "imported"), Runtime(Plugins(), device="cpu"), mirroring=False)
+    predictor = LoadedMember(
+        open_member(tmp_path / "imported"), Runtime(Plugins(), device="cpu"), PredictOptions(mirroring=False)
+    )
     ours = predictor.predict(read_image((tmp_path / "in" / "a_0000.nii.gz",)))
     assert 0.1 < low.mean() < 0.9
     assert 0.1 < theirs.mean() < 0.9

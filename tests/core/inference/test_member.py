@@ -14,9 +14,10 @@ from safetensors.torch import save_file
 
 from nnplug.contracts import Topology
 from nnplug.errors import InvalidFile, MissingProvider, NnplugError, Problems
-from nnplug.inference.ensemble import Ensemble
 from nnplug.inference.folder import predict_folder
 from nnplug.inference.inputs import find_cases
+from nnplug.inference.loaded import LoadedModel
+from nnplug.inference.options import PredictOptions
 from nnplug.inference.resume_log import LOG
 from nnplug.io.images import read_geometry, read_image, read_label
 from nnplug.plans.plans import Choice, Resampler, Resampling
@@ -207,7 +208,9 @@ def test_an_image_that_the_model_cannot_take_is_refused(make_predictor, write_im
 def test_a_folder_gets_label_maps_of_the_inputs_geometry(make_predictor, write_image, tmp_path):
     predictor, progress = make_predictor(), Listener()
     cases = [write_image(name, volume(seed)) for seed, name in enumerate(["a", "b", "c", "d"])]
-    predict_folder(Ensemble((predictor,)), cases, tmp_path / "out", save_probabilities=True, progress=progress)
+    predict_folder(
+        LoadedModel((predictor,)), cases, tmp_path / "out", PredictOptions(save_probabilities=True), progress=progress
+    )
     for case in cases:
         file = tmp_path / "out" / f"{case.name}.nii.gz"
         label = read_label(file)
@@ -231,7 +234,9 @@ def test_2d_files_give_2d_files(make_model, make_predictor, write_image, tmp_pat
     identity = {"transpose_forward": (0, 1, 2), "transpose_backward": (0, 1, 2)}
     model = replace(make_model(ending=".png", configuration=flat, **identity), mirror_axes=(0, 1))
     case = write_image("a", np.random.default_rng(0).integers(1, 255, (20, 23)).astype(np.uint8), ending=".png")
-    predict_folder(Ensemble((make_predictor(model),)), [case], tmp_path / "out", progress=Listener())
+    predict_folder(
+        LoadedModel((make_predictor(model),)), [case], tmp_path / "out", PredictOptions(), progress=Listener()
+    )
     label = read_label(tmp_path / "out" / "a.png")
     assert label.geometry == read_geometry(case.images[0])
     assert label.geometry.dimensions == 2
@@ -255,7 +260,7 @@ def test_bad_cases_are_all_told_and_the_others_predicted(make_model, make_predic
     torn.write_bytes(torn.read_bytes()[:200])
     progress = Listener()
     with pytest.raises(Problems) as problems:
-        predict_folder(Ensemble((predictor,)), cases, tmp_path / "out", progress=progress)
+        predict_folder(LoadedModel((predictor,)), cases, tmp_path / "out", PredictOptions(), progress=progress)
     few, nans, torn_line, gap_line = problems.value.lines
     assert few.startswith("few: the image has 1 channels, expected 2 (MR0, MR1). Give a file per channel")
     assert nans.startswith(f"nan: {cases[1].images[1]}: 1 voxels are NaN or infinite; replace them by numbers.")
@@ -269,7 +274,11 @@ def test_bad_cases_are_all_told_and_the_others_predicted(make_model, make_predic
 def test_empty_images_have_probabilities_too(make_predictor, write_image, tmp_path):
     case = write_image("zero", np.zeros((3, 4, 5), np.float32))
     predict_folder(
-        Ensemble((make_predictor(),)), [case], tmp_path / "out", save_probabilities=True, progress=Listener()
+        LoadedModel((make_predictor(),)),
+        [case],
+        tmp_path / "out",
+        PredictOptions(save_probabilities=True),
+        progress=Listener(),
     )
     with np.load(tmp_path / "out" / "zero.npz") as stored:
         assert stored["probabilities"].shape == (3, 3, 4, 5)
@@ -286,11 +295,13 @@ def test_continuing_keeps_what_is_finished_of_the_same_inputs_and_settings(
 ):
     out, model = tmp_path / "out", make_model()
     cases = [write_image("a", volume(0)), write_image("b", volume(1)), write_image("c", volume(2))]
-    predict_folder(Ensemble((make_predictor(model),)), cases, out, progress=Listener())
+    predict_folder(LoadedModel((make_predictor(model),)), cases, out, PredictOptions(), progress=Listener())
 
     def again(**options):
         progress = Listener()
-        predict_folder(Ensemble((make_predictor(model, **options),)), cases, out, resume=True, progress=progress)
+        predict_folder(
+            LoadedModel((make_predictor(model, **options),)), cases, out, PredictOptions(resume=True), progress=progress
+        )
         return predicted(progress)
 
     assert again() == []
@@ -306,7 +317,7 @@ def test_continuing_keeps_what_is_finished_of_the_same_inputs_and_settings(
 def test_without_continuing_everything_is_predicted_again(make_predictor, write_image, tmp_path):
     cases, progress = [write_image("a", volume())], Listener()
     for _ in range(2):
-        predict_folder(Ensemble((make_predictor(),)), cases, tmp_path / "out", progress=progress)
+        predict_folder(LoadedModel((make_predictor(),)), cases, tmp_path / "out", PredictOptions(), progress=progress)
     assert predicted(progress) == ["a", "a"]
 
 
@@ -314,7 +325,11 @@ def test_a_file_where_the_output_folder_should_be(make_predictor, write_image, t
     (tmp_path / "out").write_text("x")
     with pytest.raises(NnplugError, match="A file is where a folder should be"):
         predict_folder(
-            Ensemble((make_predictor(),)), [write_image("a", volume())], tmp_path / "out", progress=Listener()
+            LoadedModel((make_predictor(),)),
+            [write_image("a", volume())],
+            tmp_path / "out",
+            PredictOptions(),
+            progress=Listener(),
         )
 
 

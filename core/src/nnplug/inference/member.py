@@ -1,4 +1,4 @@
-"""Prediction with a trained model: from an image to a label map in the image's geometry."""
+"""Prediction with one member of a model: from an image to a label map in the image's geometry."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from nnplug.contracts import CropInverse
 from nnplug.errors import NnplugError
 from nnplug.inference.inputs import check_image
 from nnplug.inference.logits import Logits, UsedPreprocessor
+from nnplug.inference.options import PredictOptions
 from nnplug.io.images import Image
 from nnplug.models.model_components import components_of
-from nnplug.models.network import LoadedNetwork
-from nnplug.models.open import Model
+from nnplug.models.network import FoldNetwork
+from nnplug.models.open import Member
 from nnplug.ops.slabs import predict_slabs
 from nnplug.ops.sliding_window import Network, predict_windows, window_batches
 from nnplug.preparation.preprocessing import bind_preprocessor, planned_preprocessor
@@ -32,55 +33,41 @@ from nnplug.workspace.stored_array import StoredArray
 CPU_VOXELS = 1 << 20  # per pass: more at once is no faster and takes more memory
 
 
-class LoadedModel:
-    """A model, ready to predict one image after the other.
+class LoadedMember:
+    """A member of a `LoadedModel`: its preprocessing, its network on the device, and the way back to the image.
 
-    The network is built once; with several folds, their logits are averaged. One thread at a time may call `logits`,
-    and one `prepare`, which in a cascade predicts with the previous stage.
+    The network is built once; with several folds, their logits are averaged. One thread at a time may call `logits`
+    and `label_map`, and one `prepare`, which in a cascade predicts with the previous stage.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        runtime: Runtime,
-        *,
-        mirroring: bool = True,
-        step: float = 0.5,
-        sums_on_device: bool = True,
-    ) -> None:
-        """Find the components that the model was made with, and build its network.
+    def __init__(self, member: Member, runtime: Runtime, options: PredictOptions) -> None:
+        """Find the components that the member was made with, and build its network.
 
         Args:
-            model: plans and weights.
+            member: plans and weights.
             runtime: plugins, and the device where the network computes: float32, on CUDA in half precision with
                 float32 sums. Its progress is told of components whose distribution has another version than in
                 training.
-            mirroring: whether to average over mirror images along the axes that were mirrored in training.
-            step: largest distance of neighbouring windows as a part of the patch.
-            sums_on_device: whether logits are summed up there while that has room; on the CPU otherwise.
+            options: mirroring, step and the place of sums; the others are not read.
 
         Raises:
-            MissingProvider: a component of the model is not installed; the message holds the remedy.
-            NnplugError: the model cannot be used for prediction here.
+            MissingProvider: a component of the member is not installed; the message holds the remedy.
+            NnplugError: the member cannot be used for prediction here.
         """
-        self.model = model
+        self.member = member
         self.device = runtime.torch_device()
-        self.mirror_axes = model.mirror_axes if mirroring else ()
-        self.step = step
-        self.sums_on_device = sums_on_device
-        self.configuration = model.plans.configuration(model.configuration)
+        self.mirror_axes = member.mirror_axes if options.mirroring else ()
+        self.step = options.step
+        self._sums_on_device = options.sums_on_device
+        self.configuration = member.plans.configuration(member.configuration)
         self._progress = runtime.progress
-        registry = components_of(model, runtime.plugins, self._progress)
-        labels = model.description.labels
-        self._previous_labels = self.configuration.previous_labels(model.description.labels)
-        self._previous: LoadedModel | None = None
-        if model.previous is not None:
-            self._previous = LoadedModel(
-                model.previous, runtime, mirroring=mirroring, step=step, sums_on_device=sums_on_device
-            )
-        self._preprocessing = bind_preprocessor(model.plans, model.configuration, labels, registry)
-        self._used_preprocessor = _used_preprocessor(model, registry)
-        self._network = LoadedNetwork(model, registry, self.device, self._progress)
+        registry = components_of(member, runtime.plugins, self._progress)
+        labels = member.description.labels
+        self._previous_labels = self.configuration.previous_labels(labels)
+        self._previous = None if member.previous is None else LoadedMember(member.previous, runtime, options)
+        self._preprocessing = bind_preprocessor(member.plans, member.configuration, labels, registry)
+        self._used_preprocessor = _used_preprocessor(member, registry)
+        self._network = FoldNetwork(member, registry, self.device, self._progress)
 
     def prepare(self, image: Image, *, previous: npt.NDArray[np.integer[Any]] | None = None) -> Prepared:
         """Preprocess an image as in training.
@@ -89,10 +76,10 @@ class LoadedModel:
         a label map (z, y, x) in the image's geometry.
 
         Raises:
-            NnplugError: the image has other channels than the model, holds NaN or infinity; a previous stage is
-                needed and the model does not hold it.
+            NnplugError: the image has other channels than the member, holds NaN or infinity; a previous stage is
+                needed and the member does not hold it.
         """
-        check_image(image, self.model.description.channel_names)
+        check_image(image, self.member.description.channel_names)
         spacing = image.geometry.spacing
         if not self._previous_labels:
             return self._preprocessing.prepare(image.array, spacing)
@@ -117,11 +104,11 @@ class LoadedModel:
         """
         array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
         total: torch.Tensor | None = None
-        for weights in self.model.weights:
+        for weights in self.member.weights:
             logits = self._predict(partial(self._network, weights), array, report)
             total = logits if total is None else total.add_(logits)
         assert total is not None  # a model has weights
-        return _finite(total.div_(len(self.model.weights)))
+        return _finite(total.div_(len(self.member.weights)))
 
     def label_map(
         self,
@@ -146,7 +133,7 @@ class LoadedModel:
         if self.configuration.dimensions == 2:  # windows of many slices share a batch
             return self.labels(self.logits(image, report=report), info)
         array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
-        averaged = self._network.averaged(self.model.weights)
+        averaged = self._network.averages(self.member.weights)
         slabs = predict_slabs(
             averaged.networks,
             array,
@@ -166,7 +153,7 @@ class LoadedModel:
         patch = self.configuration.patch_size
         leading = len(shape) - len(patch)
         padded = [*shape[:leading], *map(max, shape[leading:], patch)]
-        return len(window_batches(padded, patch, self.step, self._batch_size)) * len(self.model.weights)
+        return len(window_batches(padded, patch, self.step, self._batch_size)) * len(self.member.weights)
 
     def labels(self, logits: torch.Tensor, info: Mapping[str, Any]) -> npt.NDArray[np.integer[Any]]:
         """The label map (z, y, x) of an image, in its own geometry; memory holds a few slices of all classes."""
@@ -175,17 +162,17 @@ class LoadedModel:
     def _label_map(
         self, planes: Iterable[torch.Tensor], count: int, info: Mapping[str, Any]
     ) -> npt.NDArray[np.integer[Any]]:
-        order = self.model.description.labels.regions_class_order
+        order = self.member.description.labels.regions_class_order
         return self._preprocessing.inverse(info).label_map(planes, count, regions_class_order=order)
 
     def probabilities(self, logits: torch.Tensor, info: Mapping[str, Any]) -> Iterator[npt.NDArray[np.float32]]:
         """The probability of each class or region in turn, (z, y, x) float32 in the image's own geometry."""
-        regions = self.model.description.labels.has_regions
+        regions = self.member.description.labels.has_regions
         return self._preprocessing.inverse(info).probabilities(logits, regions=regions)
 
     def output(self, logits: torch.Tensor, info: Mapping[str, Any]) -> Logits:
         """Logits (K, z, y, x) with all that is needed to average them with other models', or to store them."""
-        made, regions = self._preprocessing.inverse(info), self.model.description.labels.has_regions
+        made, regions = self._preprocessing.inverse(info), self.member.description.labels.has_regions
         if isinstance(made.inverse, CropInverse):
             return Logits(logits, made.inverse, regions)
         return Logits(logits, made, regions, self._used_preprocessor)
@@ -200,7 +187,7 @@ class LoadedModel:
 
         An image that is zero everywhere gives background and a notice.
         """
-        check_image(image, self.model.description.channel_names)
+        check_image(image, self.member.description.channel_names)
         if not image.array.any():
             self._progress.notice("the image is zero everywhere; its label map is all background")
             return np.zeros(image.geometry.shape, np.uint8)
@@ -210,7 +197,7 @@ class LoadedModel:
     def _predict_previous(self, image: Image) -> npt.NDArray[np.integer[Any]]:
         if self._previous is None:
             raise NnplugError(
-                f"{self.model.configuration!r} refines predictions of {self.configuration.previous_stage!r}, which "
+                f"{self.member.configuration!r} refines predictions of {self.configuration.previous_stage!r}, which "
                 "this model does not hold; open the bundle of the cascade"
             )
         return self._previous.predict(image)
@@ -224,7 +211,7 @@ class LoadedModel:
             step=self.step,
             batch_size=self._batch_size,
             device=self.device,
-            accumulate_on=self._room_for(image, self.model.description.labels.outputs, image.shape[1]),
+            accumulate_on=self._room_for(image, self.member.description.labels.outputs, image.shape[1]),
             report=None if report is None else lambda *_: report(),
         )
 
@@ -238,7 +225,7 @@ class LoadedModel:
     def _room_for(self, image: torch.Tensor, channels: int, rows: int) -> torch.device:
         """The device if sums of so many channels, of two folds, take less than half of what is free; else the CPU."""
         free = free_memory(self.device)
-        if free is None or not self.sums_on_device:
+        if free is None or not self._sums_on_device:
             return torch.device("cpu")
         sums = (2 * channels + 1) * rows
         numbers = (len(image) * image.shape[1] + sums) * math.prod(image.shape[2:])
@@ -246,8 +233,8 @@ class LoadedModel:
         return self.device if needed < free // 2 else torch.device("cpu")
 
 
-def _used_preprocessor(model: Model, registry: Registry) -> UsedPreprocessor:
-    entry, choice = planned_preprocessor(model.plans, registry)
+def _used_preprocessor(member: Member, registry: Registry) -> UsedPreprocessor:
+    entry, choice = planned_preprocessor(member.plans, registry)
     return UsedPreprocessor(provider=Provider.of(entry), options=choice.options)
 
 

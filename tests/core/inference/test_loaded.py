@@ -11,10 +11,11 @@ import torch
 from nnplug import Plugins
 from nnplug.errors import NnplugError, Problems
 from nnplug.inference.averaging import ensemble_folders
-from nnplug.inference.ensemble import Ensemble
 from nnplug.inference.folder import predict_folder
+from nnplug.inference.loaded import LoadedModel
+from nnplug.inference.options import PredictOptions
 from nnplug.io.images import read_geometry, read_image, read_label
-from nnplug.models.open import Models, _check_comparable
+from nnplug.models.open import Model, _check_comparable
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
@@ -46,10 +47,12 @@ def cases(write_image):
 @pytest.mark.parametrize("stored", ["save_probabilities", "save_logits"])
 def test_predicting_together_equals_ensembling_what_was_stored(members, write_image, tmp_path, stored):
     images = cases(write_image)
-    together = Ensemble(members)
-    predict_folder(together, images, tmp_path / "together", save_probabilities=True, progress=Silent())
+    together = LoadedModel(members)
+    predict_folder(together, images, tmp_path / "together", PredictOptions(save_probabilities=True), progress=Silent())
     for name, member in zip("AB", members, strict=True):
-        predict_folder(Ensemble((member,)), images, tmp_path / name, progress=Silent(), **{stored: True})
+        predict_folder(
+            LoadedModel((member,)), images, tmp_path / name, PredictOptions(**{stored: True}), progress=Silent()
+        )
     run = {"runtime": Runtime(Plugins(), LocalExecutor(1))}
     ensemble_folders([tmp_path / "A", tmp_path / "B"], tmp_path / "C", save_probabilities=True, **run)
     for case in images:
@@ -65,7 +68,9 @@ def test_predicting_together_equals_ensembling_what_was_stored(members, write_im
 
 
 def test_nothing_but_results_is_left_in_the_folder(members, write_image, tmp_path):
-    predict_folder(Ensemble(members), [write_image("a", volume(0))], tmp_path / "out", progress=Silent())
+    predict_folder(
+        LoadedModel(members), [write_image("a", volume(0))], tmp_path / "out", PredictOptions(), progress=Silent()
+    )
     left = {file.name for file in (tmp_path / "out").glob("[!.]*")}
     assert left == {"a.nii.gz", "plans.json", "dataset.json", "predictions.jsonl"}
 
@@ -73,7 +78,7 @@ def test_nothing_but_results_is_left_in_the_folder(members, write_image, tmp_pat
 def test_a_bad_case_is_told_once_and_the_next_predicted(members, write_image, tmp_path):
     bad, good = write_image("bad", volume(0), volume(0)), write_image("good", volume(1))
     with pytest.raises(Problems) as problems:
-        predict_folder(Ensemble(members), [bad, good], tmp_path / "out", progress=Silent())
+        predict_folder(LoadedModel(members), [bad, good], tmp_path / "out", PredictOptions(), progress=Silent())
     (line,) = problems.value.lines
     assert line.startswith("bad: the image has 2 channels")
     assert (tmp_path / "out" / "good.nii.gz").is_file()
@@ -81,18 +86,24 @@ def test_a_bad_case_is_told_once_and_the_next_predicted(members, write_image, tm
 
 def test_an_ensemble_has_no_logits_to_store(members, write_image, tmp_path):
     with pytest.raises(NnplugError, match="has no logits; save those of each model by itself"):
-        predict_folder(Ensemble(members), cases(write_image), tmp_path / "out", save_logits=True, progress=Silent())
+        predict_folder(
+            LoadedModel(members),
+            cases(write_image),
+            tmp_path / "out",
+            PredictOptions(save_logits=True),
+            progress=Silent(),
+        )
     assert not (tmp_path / "out").exists()
 
 
 def test_continuing_sees_another_member(make_model, make_predictor, write_image, tmp_path):
     one, two, three = (make_predictor(make_model(seed=seed)) for seed in (1, 2, 3))
     case, out = write_image("a", volume(0)), tmp_path / "out"
-    predict_folder(Ensemble((one, two)), [case], out, progress=Silent())
+    predict_folder(LoadedModel((one, two)), [case], out, PredictOptions(), progress=Silent())
 
     def written(*members):
         before = (out / "a.nii.gz").stat().st_mtime_ns
-        predict_folder(Ensemble(members), [case], out, resume=True, progress=Silent())
+        predict_folder(LoadedModel(members), [case], out, PredictOptions(resume=True), progress=Silent())
         return (out / "a.nii.gz").stat().st_mtime_ns != before
 
     assert not written(one, two)
@@ -101,7 +112,7 @@ def test_continuing_sees_another_member(make_model, make_predictor, write_image,
 
 def test_one_member_labels_as_it_does_alone(make_model, plugins, write_image):
     model = make_model()
-    ensemble = Ensemble.load(Models((model,)), Runtime(plugins, device="cpu"))
+    ensemble = LoadedModel.load(Model((model,)), Runtime(plugins, device="cpu"), PredictOptions())
     image = read_image(write_image("a", volume(0)).images)
     (member,) = ensemble.members
     prepared = member.prepare(image)

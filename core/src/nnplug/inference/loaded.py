@@ -1,4 +1,4 @@
-"""Prediction with one model or several, whose probabilities are averaged."""
+"""A loaded model of one member or several, whose probabilities are averaged."""
 
 from __future__ import annotations
 
@@ -13,56 +13,58 @@ import numpy.typing as npt
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.evaluation.postprocess import FittedRule
 from nnplug.inference.averaging import Mean, label_map, mean_volumes
-from nnplug.inference.loaded_model import LoadedModel
+from nnplug.inference.inputs import check_image
 from nnplug.inference.logits import Logits, background
-from nnplug.io.images import Geometry
-from nnplug.models.open import Models
+from nnplug.inference.member import LoadedMember
+from nnplug.inference.options import PredictOptions
+from nnplug.io.images import Geometry, Image
+from nnplug.models.open import Model
 from nnplug.registry.runtime import Runtime
 
 
 @dataclass(frozen=True)
-class Ensemble:
-    """Models ready to predict, and the postprocessing of what they say together.
+class LoadedModel:
+    """A model whose networks are on the device: from an image to logits, probabilities and the label map.
+
+    The probabilities of several members are averaged. One thread at a time may predict.
 
     Attributes:
-        members: one model or several of the same labels and channels.
-        rule: applied to label maps, or None.
+        members: one or several of the same labels and channels.
+        rule: the postprocessing of label maps, or None.
     """
 
-    members: tuple[LoadedModel, ...]
+    members: tuple[LoadedMember, ...]
     rule: FittedRule | None = None
 
     @classmethod
-    def load(
-        cls,
-        models: Models,
-        runtime: Runtime,
-        *,
-        mirroring: bool = True,
-        step: float = 0.5,
-        sums_on_device: bool = True,
-    ) -> Self:
-        """Build the networks; arguments and errors are those of `LoadedModel`."""
-        rule = models.postprocessing
-        members = [
-            LoadedModel(model, runtime, mirroring=mirroring, step=step, sums_on_device=sums_on_device)
-            for model in models.members
-        ]
+    def load(cls, model: Model, runtime: Runtime, options: PredictOptions) -> Self:
+        """Build the networks of a model; arguments and errors are those of `LoadedMember`."""
+        members = tuple(LoadedMember(member, runtime, options) for member in model.members)
+        rule = model.postprocessing
         if rule is None:
-            return cls(tuple(members))
+            return cls(members)
         where, progress = "this model's postprocessing", runtime.progress
-        return cls(tuple(members), FittedRule.load(rule, runtime.plugins, where=where, progress=progress))
+        return cls(members, FittedRule.load(rule, runtime.plugins, where=where, progress=progress))
 
     @property
     def description(self) -> DatasetDescription:
         """Labels, channels and file ending, those of the first member."""
-        return self.members[0].model.description
+        return self.members[0].member.description
+
+    def logits(self, image: Image) -> list[Logits]:
+        """Return the logits of each member; none where the image is zero everywhere.
+
+        Raises:
+            NnplugError: as `LoadedMember.prepare` and `LoadedMember.logits`.
+        """
+        check_image(image, self.description.channel_names)
+        return [member.predict_logits(image) for member in self.members] if image.array.any() else []
 
     def label_map(self, outputs: Sequence[Logits], geometry: Geometry) -> npt.NDArray[np.integer[Any]]:
-        """The postprocessed label map (z, y, x) of an image.
+        """Return the postprocessed label map (z, y, x) of an image.
 
         Args:
-            outputs: what each member says, in their order; none where the image is zero everywhere.
+            outputs: the logits of each member, in their order; none where the image is zero everywhere.
             geometry: of the image.
         """
         if len(outputs) == 1:
@@ -72,13 +74,13 @@ class Ensemble:
         return self.postprocessed(labels, geometry)
 
     def postprocessed(self, labels: npt.NDArray[np.integer[Any]], geometry: Geometry) -> npt.NDArray[np.integer[Any]]:
-        """A label map (z, y, x) after the rule, if there is one."""
+        """Return a label map (z, y, x) after the rule, if there is one."""
         return labels if self.rule is None else self.rule(labels, geometry.spacing)
 
     def probabilities(
         self, outputs: Sequence[Logits], geometry: Geometry, scratch: Path
     ) -> Iterator[npt.NDArray[np.float32]]:
-        """The mean probability of each class or region in turn, (z, y, x) float32.
+        """Return the mean probability of each class or region in turn, (z, y, x) float32.
 
         Args:
             outputs: as in `label_map`.
@@ -90,5 +92,5 @@ class Ensemble:
         return mean_volumes(self.mean(outputs, geometry), scratch)
 
     def mean(self, outputs: Sequence[Logits], geometry: Geometry) -> Mean:
-        """The mean of what the members say, slice by slice; arguments as in `label_map`."""
+        """Return the mean probabilities of the members, slice by slice; arguments as in `label_map`."""
         return Mean(outputs or [background(geometry, self.description.labels)])

@@ -1,0 +1,118 @@
+"""The stream of cases: what is held for the whole image, what is exported by which thread, and where errors go."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from threading import current_thread
+
+import numpy as np
+import pytest
+
+from nnplug.dataset.dataset import CaseFiles
+from nnplug.inference.loaded import LoadedModel
+from nnplug.inference.member import LoadedMember
+from nnplug.inference.stream import ReadCase, predict_stream
+from nnplug.io.images import read_image
+from nnplug.runtime.progress import Silent
+
+CASES = tuple(CaseFiles(name, ()) for name in "abc")
+
+
+class Work:
+    """Gives one prepared image under three names, and remembers what it exports and in which thread."""
+
+    def __init__(self, member, image, *, logits):
+        self.case = ReadCase(image.geometry, member.prepare(image))
+        self.logits = logits
+        self.exported = {}
+        self.threads = []
+
+    def read(self, case, member):
+        return self.case
+
+    def needs_logits(self, case):
+        return case.name in self.logits
+
+    def export(self, case, geometry, predicted):
+        assert geometry == self.case.geometry
+        self.exported[case.name] = predicted
+        self.threads.append(current_thread().name)
+
+    def attempt(self, case):
+        return nullcontext()
+
+
+@pytest.fixture
+def member(make_predictor):
+    return make_predictor()
+
+
+@pytest.fixture
+def work(member, write_image):
+    """`work(logits="ab")` needs the logits of those cases."""
+    array = np.random.default_rng(0).normal(50, 20, (20, 9, 8)).astype(np.float32)
+    image = read_image(write_image("x", array).images)
+    return lambda logits="": Work(member, image, logits=logits)
+
+
+def stream(member, work, tmp_path, *, logits_behind=True):
+    names = []
+    predict_stream(
+        LoadedModel((member,)),
+        CASES,
+        work,
+        scratch=tmp_path,
+        logits_behind=logits_behind,
+        progress=Silent(),
+        advance=names.append,
+    )
+    return names
+
+
+def test_logits_of_a_whole_image_exist_only_for_cases_that_need_them(member, work, tmp_path, monkeypatch):
+    whole = []
+    logits = LoadedMember.logits
+    monkeypatch.setattr(LoadedMember, "logits", lambda *a, **k: (whole.append(1), logits(*a, **k))[1])
+    mixed = work(logits="b")
+    assert stream(member, mixed, tmp_path) == ["a", "b", "c"]
+    assert len(whole) == 1
+    (found,) = mixed.exported["b"]
+    for name in "ac":
+        np.testing.assert_array_equal(mixed.exported[name], member.labels(found.values, mixed.case.prepared.info))
+
+
+def test_the_last_case_and_logits_that_must_not_wait_are_exported_by_the_caller(member, work, tmp_path):
+    own = current_thread().name
+    behind, at_once = work(logits="ab"), work(logits="ab")
+    stream(member, behind, tmp_path)
+    stream(member, at_once, tmp_path, logits_behind=False)
+    assert [name == own for name in behind.threads] == [False, False, True]
+    assert [name == own for name in at_once.threads] == [True, True, True]
+
+
+@pytest.mark.parametrize("logits_behind", [False, True])
+def test_an_export_that_fails_ends_the_stream_or_leaves_out_its_case(member, work, tmp_path, logits_behind):
+    failing = work(logits="a")
+    export = failing.export
+
+    def fail(case, geometry, predicted):
+        if case.name == "a":
+            raise OSError("full")
+        export(case, geometry, predicted)
+
+    failing.export = fail
+    with pytest.raises(OSError, match="full"):
+        stream(member, failing, tmp_path, logits_behind=logits_behind)
+
+    failures = []
+
+    @contextmanager
+    def attempt(case):
+        try:
+            yield
+        except OSError:
+            failures.append(case.name)
+
+    failing.attempt = attempt
+    assert stream(member, failing, tmp_path, logits_behind=logits_behind) == ["b", "c"]
+    assert failures == ["a"]
