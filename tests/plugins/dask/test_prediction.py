@@ -54,8 +54,8 @@ def model(tmp_path):
 
 def test_predictions_equal_those_of_this_machine_though_a_worker_dies(mortal_cluster, model, tmp_path):
     bundle, images = model
-    options = PredictOptions(models=(bundle,))
-    predict_cases(images, tmp_path / "here", options, Runtime(Plugins(), LocalExecutor(1), "cpu"))
+    chosen = PredictOptions(models=(bundle,))
+    predict_cases(images, tmp_path / "here", chosen, Runtime(Plugins(), LocalExecutor(1), "cpu"))
     worker = mortal_cluster.processes[1]
 
     def kill():
@@ -68,7 +68,7 @@ def test_predictions_equal_those_of_this_machine_though_a_worker_dies(mortal_clu
     options = {"address": mortal_cluster.address, "resources": {"GPU": 1}}
     with closing(Plugins().registry.create(Kind.EXECUTOR, "dask", options)) as executor:
         assert executor.slots == 2
-        predict_cases(images, tmp_path / "there", options, Runtime(Plugins(), executor, "cpu"))
+        predict_cases(images, tmp_path / "there", chosen, Runtime(Plugins(), executor, "cpu"))
     killer.join()
     for case in images:
         ours, theirs = (read_label(tmp_path / f / f"{case.name}.nii.gz").array for f in ("here", "there"))
