@@ -1,1 +1,1 @@
-"""Turn folders of other layouts into datasets, and label maps back into their values."""
+"""Turn folders of other layouts into datasets, and restore the original label values of predictions."""

@@ -1,4 +1,4 @@
-"""Folders of other layouts become datasets: case by case, verified, and the source is only read."""
+"""Turn folders of other layouts into datasets, case by case, and verify the result. The source is only read."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Conversion:
     """The cases to convert and the `dataset.json` to write.
 
     Attributes:
-        scan: of the source, checked.
-        description: `dataset.json` of the result.
+        scan: the checked scan of the source.
+        description: the content of `dataset.json` of the result.
     """
 
     scan: SourceScan
     description: DatasetDescription
 
     def targets(self, folder: Path) -> Iterator[tuple[CaseFiles, CaseFiles]]:
-        """Each case of the source and its files in the dataset at `folder`."""
+        """Yield each case of the source with its files in the dataset at `folder`."""
         for part, cases in (("Tr", self.scan.training), ("Ts", self.scan.unseen)):
             for case in cases:
                 yield case, self._target(case, folder, part)
@@ -47,11 +47,11 @@ class Conversion:
 
 
 def plan_conversion(converter: Converter, source: Path, *, executor: Executor, progress: Progress) -> Conversion:
-    """Find out what `convert` would do; nothing is written.
+    """Return the cases that `convert` would write. Nothing is written.
 
     Raises:
-        InvalidFile: the folder is none that this converter knows.
-        Problems: files are missing or fit no case, or two cases have one name.
+        InvalidFile: the folder does not have the layout of this converter.
+        Problems: files are missing or belong to no case, or two cases have one name.
     """
     if not source.is_dir():
         raise InvalidFile(f"{source}: no such folder; give the folder to convert")
@@ -69,14 +69,14 @@ def convert(
 ) -> tuple[Dataset, Report]:
     """Turn a folder into a dataset, one case at a time per worker, and verify the result.
 
-    The dataset appears whole or not at all. What verifying finds wrong with it was wrong with the source.
+    The dataset is written atomically. Faults that the verification finds were already in the source.
 
     Returns:
-        the dataset, and what verifying it found.
+        The dataset, and the report of its verification.
 
     Raises:
-        NnplugError: `destination` exists or lies in `source`, or see `plan_conversion`.
-        Problems: cases that could not be converted, a line each.
+        NnplugError: `destination` exists or is inside `source`, or as in `plan_conversion`.
+        Problems: cases could not be converted; a line each.
     """
     _check_place(source, destination)
     conversion = plan_conversion(converter, source, executor=executor, progress=progress)
@@ -107,7 +107,7 @@ def _name(pair: tuple[CaseFiles, CaseFiles]) -> str:
 
 
 def _check_place(source: Path, destination: Path) -> None:
-    if os.path.lexists(destination):  # a link that leads nowhere counts too
+    if os.path.lexists(destination):  # a broken link counts too
         raise NnplugError(f"{destination}: exists already; give the new dataset's folder, such as Dataset123_Liver")
     if destination.resolve().is_relative_to(source.resolve()):
         raise NnplugError(f"{destination}: lies inside {source}, which must stay as it is; choose another place")

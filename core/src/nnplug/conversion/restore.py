@@ -1,4 +1,4 @@
-"""Predictions with the label values of the folder that a dataset was converted from."""
+"""Write predictions with the label values of the folder that a dataset was converted from."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from nnplug.runtime.outputs import Outputs
 from nnplug.runtime.progress import Progress
 
 KEY = "source_labels"
-"""In `dataset.json`: label value of the dataset -> of the source it was converted from."""
+"""The key in `dataset.json` of the mapping from label values of the dataset to those of its source."""
 
 
 def source_labels(description: DatasetDescription, where: Path) -> dict[int, int]:
-    """Return the label values of the source, as the converter wrote them into `dataset.json`.
+    """Return label value -> label value of the source, as the converter wrote it into `dataset.json`.
 
     Raises:
-        InvalidFile: there is nothing of that kind, or it does not fit the labels.
+        InvalidFile: the key is missing, or is not a mapping of label values.
     """
     raw = description.raw.get(KEY)
     if not isinstance(raw, Mapping) or not all(isinstance(v, int) and str(k).isdigit() for k, v in raw.items()):
@@ -48,19 +48,19 @@ def restore(
     executor: Executor,
     progress: Progress,
 ) -> None:
-    """Write every label map of a folder with other values, under the same name.
+    """Write every label map of a folder with other label values, under the same name.
 
     Args:
-        folder: label maps in any format that nnplug reads.
-        target: where the results go.
-        values: label value -> what is written for it.
-        replace: whether files may be replaced that nnplug did not write, or that have changed since.
-        executor: works on cases in parallel.
-        progress: where to report.
+        folder: a folder of label maps in any format that nnplug reads.
+        target: the folder for the results.
+        values: label value -> label value of the result.
+        replace: whether to replace files that nnplug did not write, or that have changed since it wrote them.
+        executor: processes cases in parallel.
+        progress: receives the progress.
 
     Raises:
-        Problems: files would be lost, see `nnplug.runtime.outputs.Outputs.check`; or label maps hold values that
-            `values` lacks, or cannot be read, a line each.
+        Problems: files would be lost (see `nnplug.runtime.outputs.Outputs.check`), or label maps cannot be read or have
+            values that are not in `values`; a line each.
     """
     files = list(label_files(folder, FILE_ENDINGS).values())
     written = tuple(place for file in files for place in written_with(target / file.name))

@@ -1,4 +1,4 @@
-"""Files of other layouts brought into a dataset's: a file per channel, label values renamed, everything read back."""
+"""Write a case in the layout of a dataset: a file per channel, with other label values, and read every file again."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from nnplug.errors import InvalidFile, NnplugError
 from nnplug.io.images import Geometry, read_label, read_voxels, write_image, write_label, write_sidecar
 
 DETACHED = (".mhd", ".nhdr")
-"""Headers whose voxels lie in another file, which a copy would lose."""
+"""Endings of header files. Their voxels are in another file, which a copy of the header would not include."""
 
 
 def write_case(case: CaseFiles, target: CaseFiles, values: Mapping[int, int]) -> None:
-    """Write a case's channels and label map, and read each file again.
+    """Write the channels and the label map of a case, and read each file again to check it.
 
-    A file that holds one channel in the target's format is copied byte for byte; any other is decoded and its
-    channels are written one by one, in their own type of number.
+    A file with one channel in the target's format is copied byte for byte. Any other file is decoded, and its channels
+    are written one by one in their dtype.
 
     Args:
-        case: the source: files of one or several channels (4D, vector or RGB pixels).
-        target: a file per channel, and the label map where the source has one.
-        values: label value in the source -> in the target; empty where they stay as they are.
+        case: the source: files with one or several channels (4D, vector or RGB pixels).
+        target: one file per channel, and the label map if the source has one.
+        values: label value in the source -> label value in the target; empty if no value changes.
 
     Raises:
-        InvalidFile: a file cannot be read, has another number of channels, or holds a value that `values` lacks.
-        NnplugError: a file cannot be written, or came out other than it was.
+        InvalidFile: a file cannot be read, has another number of channels, or has a value that is not in `values`.
+        NnplugError: a file cannot be written, or the written file differs from the source.
     """
     written = 0
     for source in case.images:
@@ -45,7 +45,7 @@ def write_case(case: CaseFiles, target: CaseFiles, values: Mapping[int, int]) ->
 
 
 def _write_channels(source: Path, targets: Sequence[Path]) -> int:
-    """Write what one file holds; gives the number of channels."""
+    """Write the channels of one file and return their number."""
     array, geometry = read_voxels(source)
     if len(array) > len(targets):
         raise InvalidFile(f"{source}: has {len(array)} channels; there is room for {len(targets)} in 'channel_names'")
@@ -71,8 +71,8 @@ def _write_label(source: Path, target: Path, values: Mapping[int, int]) -> None:
 
 
 def _renamed(array: npt.NDArray[np.int16], values: Mapping[int, int], source: Path) -> npt.NDArray[np.int16]:
-    """The label map (z, y, x) with other values."""
-    table = np.full(1 << 16, -1, np.int16)  # by the value's bits: one look per voxel
+    """Return the label map (z, y, x) with other values."""
+    table = np.full(1 << 16, -1, np.int16)  # indexed by the bits of a value: one lookup per voxel
     table[np.array(list(values), np.int16).view(np.uint16)] = list(values.values())
     renamed: npt.NDArray[np.int16] = table[array.view(np.uint16)]
     if renamed.min() < 0:

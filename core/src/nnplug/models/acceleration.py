@@ -1,4 +1,4 @@
-"""The fastest form of a network that the installed accelerators have for a device."""
+"""Make a network faster with the installed accelerators."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 def accelerated(
     network: torch.nn.Module, workload: Workload, *, registry: Registry, progress: Progress
 ) -> torch.nn.Module:
-    """Return what the first accelerator, in the order of names, makes of a network; else the network itself.
+    """Return the faster network of the first accelerator, in the order of names, that has one; else the network itself.
 
-    An accelerator that cannot be imported, or that fails, costs a notice, and the next one is tried.
+    If an accelerator cannot be imported or fails, there is a notice, and the next one is tried.
 
     Args:
-        network: on the device of the workload.
-        workload: what the network will compute.
-        registry: which accelerators there are.
-        progress: told of accelerators that fail.
+        network: a network on the device of the workload.
+        workload: the computation that follows.
+        registry: the registry with the accelerators.
+        progress: receives a notice for each accelerator that fails.
 
     Raises:
         InvalidPlugin: an accelerator replaced parameters of the network or changed names in its state dict.
@@ -49,7 +49,7 @@ def accelerated(
 
 
 def accelerators(registry: Registry) -> list[AnyEntry]:
-    """Return all accelerators: no plans name them, so that none is resolved by its record."""
+    """Return all accelerators. They are not resolved from a record, because plans do not name them."""
     return [entry for entry in registry if entry.kind is Kind.ACCELERATOR]
 
 
@@ -65,7 +65,7 @@ def _accelerate(entry: AcceleratorEntry, network: torch.nn.Module, workload: Wor
 def _check_kept(
     entry: AcceleratorEntry, network: torch.nn.Module, parameters: Mapping[str, torch.nn.Parameter], names: set[str]
 ) -> None:
-    """Refuse a network that would not train the parameters, or not load the weights, that the plans' network has."""
+    """Raise `InvalidPlugin` unless a network has the same parameter objects and names as the original network."""
     now = dict(network.named_parameters())
     changed = {name for name in now.keys() | parameters.keys() if now.get(name) is not parameters.get(name)}
     changed |= names ^ set(network.state_dict())

@@ -1,6 +1,6 @@
-"""A model to keep and to give away: a folder or zip of safetensors and JSON, every file with its hash.
+"""A bundle: a model to keep and to share, as a folder or zip file of safetensors and JSON, with the hash of every file.
 
-Nothing in a bundle can run: no pickle, no code, no links. What is read is exactly what `bundle.json` lists.
+Nothing in a bundle can run: it has no pickle, no code and no links. Only files that `bundle.json` lists are read.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ PLANS = "plans.json"
 DATASET = "dataset.json"
 POSTPROCESSING = "postprocessing.json"
 PREVIOUS = "previous"
-"""In the bundle of a cascade: the bundle of the stage before."""
+"""The folder in the bundle of a cascade with the bundle of the previous stage."""
 
 
 class BundleRecord(Record, frozen=True, kw_only=True):
-    """`bundle.json`.
+    """The content of `bundle.json`.
 
     Attributes:
         schema: version of this layout.
         configuration: the configuration that was trained.
-        folds: names of the folds, in the order in which their weights are given.
-        weights: "final" or "best" weights of the trainings.
-        mirror_axes: spatial axes mirrored in training, and so in prediction.
-        providers: which component of which distribution each name meant.
-        licence: under which the model may be used, None where nobody said.
-        record: fold -> what made it, such as the run's `run.json`.
-        sha256: file relative to the bundle, with "/" -> hash; every file except `bundle.json`.
+        folds: names of the folds, in the order of their weights.
+        weights: "final" or "best" weights of the runs.
+        mirror_axes: the spatial axes that are mirrored in training and in prediction.
+        providers: the component and distribution that each name meant.
+        licence: the licence of the model; None if it is unknown.
+        record: fold -> the record of its training, such as the run's `run.json`.
+        sha256: path in the bundle, with "/" -> SHA-256; every file except `bundle.json`.
     """
 
     schema: int = SCHEMA
@@ -66,14 +66,18 @@ class BundleRecord(Record, frozen=True, kw_only=True):
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:
-        """Build from JSON; raises `InvalidFile` for a newer schema and for what does not belong there."""
+        """Return the record made from JSON data.
+
+        Raises:
+            InvalidFile: the schema is newer, or a key is unknown, missing or ill-typed.
+        """
         check_schema(data, SCHEMA, where, what="bundle")
         return super().from_data(data, where)
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle's folder, verified."""
+    """The verified folder of a bundle."""
 
     folder: Path
     record: BundleRecord
@@ -90,16 +94,16 @@ class Bundle:
 
     @property
     def postprocessing(self) -> Mapping[str, Any] | None:
-        """The fitted rule, as `nnplug.evaluation.postprocess` writes it, or None."""
+        """The fitted rule in the format of `nnplug.evaluation.postprocess`, or None."""
         listed = POSTPROCESSING in self.record.sha256
         return dict(read_json(self.folder / POSTPROCESSING)) if listed else None
 
     @property
     def previous(self) -> Bundle | None:
-        """The bundle of the stage before, in a cascade.
+        """The bundle of the previous stage of a cascade, or None.
 
         Raises:
-            InvalidFile: the plans want one and it is not there.
+            InvalidFile: the plans have a previous stage, but the bundle does not.
         """
         inner = self.folder / PREVIOUS
         if f"{PREVIOUS}/{INDEX}" in self.record.sha256:
@@ -110,12 +114,16 @@ class Bundle:
 
     @property
     def stages(self) -> tuple[Bundle, ...]:
-        """This bundle and those of the stages before, the one that predicts last first; raises as `previous` does."""
+        """This bundle and those of the previous stages; the stage that predicts last comes first.
+
+        Raises:
+            InvalidFile: as in `previous`.
+        """
         inner = self.previous
         return (self, *(inner.stages if inner else ()))
 
     def weights(self, fold: str) -> Path:
-        """The safetensors file of a fold."""
+        """Return the safetensors file of a fold."""
         return self.folder / _weights(fold)
 
 
@@ -125,16 +133,16 @@ class Contents:
 
     Attributes:
         plans: the plans of the training.
-        description: its `dataset.json`.
+        description: the `dataset.json` of the training.
         configuration: the trained configuration.
-        folds: fold -> a function that writes its weights as safetensors to the path it is given.
-        mirror_axes: spatial axes mirrored in training.
-        providers: which component of which distribution each name meant.
-        record: fold -> what made it, as JSON.
+        folds: fold -> a function that writes its weights as safetensors to a path.
+        mirror_axes: the spatial axes that are mirrored in training.
+        providers: the component and distribution that each name meant.
+        record: fold -> the record of its training, as JSON data.
         weights: "final" or "best".
         postprocessing: the fitted rule, or None.
-        licence: under which the model may be used; the `licence` or `license` of `dataset.json` where None.
-        previous: in a cascade, the stage before.
+        licence: the licence of the model; None for `licence` or `license` of `dataset.json`.
+        previous: the contents of the previous stage of a cascade.
     """
 
     plans: Plans
@@ -159,19 +167,21 @@ def write_bundle(
     licence: str | None = None,
     replace: bool = False,
 ) -> None:
-    """Make a bundle of the runs of one training, a fold each, and in a cascade of the previous stage's final weights.
+    """Write the bundle of the runs of one configuration, one run per fold.
+
+    In a cascade it also has the final weights of the previous stage.
 
     Args:
         runs: run folders with equal plans and configuration.
         target: a folder, or a file that ends in ".zip"; an older bundle there is replaced.
-        weights: which of each run's weights.
-        postprocessing: the fitted rule, as `nnplug.evaluation.postprocess` writes it.
-        licence: under which the model may be used; that of `dataset.json` where None.
+        weights: "final" or "best" weights of each run.
+        postprocessing: the fitted rule in the format of `nnplug.evaluation.postprocess`.
+        licence: the licence of the model; None for that of `dataset.json`.
         replace: see `nnplug.models.bundle_files.check_free`.
 
     Raises:
-        NnplugError: a training is not finished, the runs do not belong together, those of a previous stage are not
-            beside them, or `target` is something else or holds a run.
+        NnplugError: a training is not finished, the runs cannot be averaged, the runs of a previous stage are missing,
+            or `target` must not be replaced or contains a run.
     """
     check_folder(target, [run.path for run in runs])
     contents = contents_of([open_run(run.path) for run in runs], weights)
@@ -179,7 +189,11 @@ def write_bundle(
 
 
 def contents_of(trained: Sequence[TrainedRun], weights: WeightsKind) -> Contents:
-    """Return the contents of the bundle of one training's runs; raises as `write_bundle` does."""
+    """Return the contents of the bundle of runs.
+
+    Raises:
+        NnplugError: as in `write_bundle`.
+    """
     check_alike(trained)
     first = trained[0]
     inner = previous_runs(first)
@@ -197,20 +211,20 @@ def contents_of(trained: Sequence[TrainedRun], weights: WeightsKind) -> Contents
 
 
 def pack(contents: Contents, target: Path, *, replace: bool = False) -> None:
-    """Write a bundle as a folder, or as a zip where the name ends in ".zip"; whole or not at all.
+    """Write a bundle atomically, as a folder, or as a zip file if the name ends in ".zip".
 
     Raises:
-        NnplugError: `target` is something else, see `nnplug.models.bundle_files.check_free`.
+        NnplugError: `target` must not be replaced, see `nnplug.models.bundle_files.check_free`.
     """
     write_packed(target, lambda folder: fill(folder, contents), replace=replace)
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Open a bundle's folder and verify every file. A zip is opened through `unpacked`.
+    """Return the bundle in a folder, with every file verified. For a zip file use `unpacked`.
 
     Raises:
-        InvalidFile: no bundle, a newer schema, or a damaged or unsafe file list.
-        Problems: files are missing, changed, unexpected or links; one line each.
+        InvalidFile: the folder is not a bundle, or has a newer schema, or a damaged or unsafe list of files.
+        Problems: files are missing, changed, unexpected or links; a line each.
     """
     index = path / INDEX
     if not index.is_file():
@@ -227,11 +241,11 @@ def read_bundle(path: Path) -> Bundle:
 
 
 def check_files(folder: Path, listed: Mapping[str, str], needed: Sequence[str]) -> None:
-    """Refuse a bundle whose list is unsafe or incomplete, or whose files are not those listed (name -> SHA-256).
+    """Raise unless the list of a bundle's files (name -> SHA-256) is safe and complete and the files agree with it.
 
     Raises:
-        InvalidFile: a listed name leads out of the bundle or is of a wrong kind, or a needed one is not listed.
-        Problems: files are missing, changed, unexpected or links; one line each.
+        InvalidFile: a listed name leads out of the bundle or has a wrong ending, or a needed file is not listed.
+        Problems: files are missing, changed, unexpected or links; a line each.
     """
     index = folder / INDEX
     for name in listed:
@@ -244,7 +258,11 @@ def check_files(folder: Path, listed: Mapping[str, str], needed: Sequence[str]) 
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Bundle]:
-    """A verified bundle, from its folder or, for the time of the block, from a zip; raises as `read_bundle` does."""
+    """Yield a verified bundle from its folder, or from a zip file that is unpacked while the block runs.
+
+    Raises:
+        NnplugError: as in `read_bundle` and `nnplug.models.bundle_files.unzip`.
+    """
     with unpacked_folder(path) as folder:
         yield read_bundle(folder)
 
@@ -274,7 +292,7 @@ def fill(folder: Path, contents: Contents) -> None:
 
 
 def licence_of(description: DatasetDescription) -> str | None:
-    """Return the licence that `dataset.json` states, in either spelling of the key."""
+    """Return the licence in `dataset.json`, with either spelling of the key, or None."""
     licence = description.raw.get("licence") or description.raw.get("license")
     return None if licence is None else str(licence)
 

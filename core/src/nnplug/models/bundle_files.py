@@ -1,4 +1,4 @@
-"""The files of a bundle: nothing in it can run or lead out of it, and every byte is accounted for."""
+"""The files of a bundle: none can run or lead out of the bundle, and the hash of each is checked."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SUFFIXES = (".json", ".safetensors")
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Relative name, with "/", -> SHA-256 of every file in a folder, sorted."""
+    """Return relative path, with "/" -> SHA-256 of every file in a folder, sorted."""
     return {file.relative_to(folder).as_posix(): sha256(file) for file in _files(folder)}
 
 
 def problems(folder: Path, listed: Mapping[str, str]) -> Iterator[str]:
-    """A line for each file that is missing, changed, a link, or not in `listed` (name -> SHA-256).
+    """Yield a line for each file that is missing, changed, a link, or not in `listed` (name -> SHA-256).
 
-    What file managers leave hidden (".DS_Store") may stay: only listed files are ever read.
+    Hidden files of file managers (".DS_Store") are ignored, because only listed files are read.
     """
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()
@@ -45,10 +45,10 @@ def problems(folder: Path, listed: Mapping[str, str]) -> Iterator[str]:
 
 
 def check_name(name: str, where: Path) -> None:
-    """Refuse a name that leads out of the bundle, or a kind of file that a bundle does not have.
+    """Raise unless a name stays inside the bundle and has an ending that a bundle may have.
 
     Raises:
-        InvalidFile: as said; the message names `where` it was found.
+        InvalidFile: it does not; the message names `where` (the file that has the name).
     """
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
@@ -58,7 +58,10 @@ def check_name(name: str, where: Path) -> None:
 
 
 def zip_folder(folder: Path, archive: Path) -> None:
-    """Write a zip; stored, as weights hardly shrink, and with fixed times, so that equal models give equal files."""
+    """Write a zip file of a folder.
+
+    Files are not compressed, because weights hardly shrink. Times are fixed, so that equal models give equal files.
+    """
     with zipfile.ZipFile(archive, "w") as zipped:
         for file in _files(folder):
             member = zipfile.ZipInfo(file.relative_to(folder).as_posix())
@@ -68,10 +71,10 @@ def zip_folder(folder: Path, archive: Path) -> None:
 
 
 def unzip(archive: Path, folder: Path) -> None:
-    """Take the files out of a zip, none executable; verifying them is `problems`' affair.
+    """Extract the files of a zip file, none executable. Their hashes are not checked here; see `problems`.
 
     Raises:
-        InvalidFile: it is no zip, is damaged, or holds a link or a name that `check_name` refuses.
+        InvalidFile: it is not a zip file, is damaged, or has a link or a name that `check_name` refuses.
     """
     try:
         with zipfile.ZipFile(archive) as zipped:
@@ -94,7 +97,11 @@ def _files(folder: Path) -> list[Path]:
 
 
 def write_packed(target: Path, write: Callable[[Path], object], *, replace: bool = False) -> None:
-    """Let `write` fill a folder that becomes `target`, or the zip of that name; raises as `check_free` does."""
+    """Call `write` with a folder to fill, which becomes the folder or zip file `target`, atomically.
+
+    Raises:
+        NnplugError: as in `check_free`.
+    """
     check_free(target, replace=replace)
     if target.suffix == ".zip":
         with atomic_file(target) as archive, tempfile.TemporaryDirectory(dir=target.parent) as folder:
@@ -107,7 +114,11 @@ def write_packed(target: Path, write: Callable[[Path], object], *, replace: bool
 
 @contextmanager
 def unpacked_folder(path: Path) -> Iterator[Path]:
-    """The folder of a bundle, unpacked for the time of the block where `path` is a zip; raises as `unzip` does."""
+    """Yield the folder of a bundle; a zip file is unpacked while the block runs.
+
+    Raises:
+        InvalidFile: as in `unzip`.
+    """
     if not path.is_file():
         yield path
         return
@@ -117,15 +128,15 @@ def unpacked_folder(path: Path) -> Iterator[Path]:
 
 
 def check_free(target: Path, *, replace: bool = False) -> None:
-    """Refuse to replace anything but a bundle: a slip of the finger must not cost a folder of data.
+    """Raise if writing to `target` would replace anything but a bundle: a typing error must not delete data.
 
     Args:
         target: a folder, or a file that ends in ".zip".
-        replace: whether a zip of something else, and a bundle that holds more or other files than it lists, may be
-            replaced too. A folder of something else never is.
+        replace: whether to replace also a zip file of something else, and a bundle with added or changed files. A
+            folder of something else is never replaced.
 
     Raises:
-        NnplugError: as said; or `target` lies inside a bundle, which would be damaged.
+        NnplugError: `target` must not be replaced, or is inside a bundle, which would be damaged.
     """
     refuse_inside_bundle(target.parent)
     if target.suffix == ".zip":
@@ -142,7 +153,7 @@ def check_free(target: Path, *, replace: bool = False) -> None:
 
 
 def listed_files(folder: Path) -> Mapping[str, str] | None:
-    """Return what the `bundle.json` of a folder lists, name -> SHA-256; None where the folder is no bundle."""
+    """Return name -> SHA-256 of the files in a folder's `bundle.json`, or None if the folder is not a bundle."""
     try:
         data = read_json(folder / INDEX)
     except InvalidFile:
@@ -152,10 +163,10 @@ def listed_files(folder: Path) -> Mapping[str, str] | None:
 
 
 def refuse_inside_bundle(folder: Path) -> None:
-    """Refuse to write into a bundle: it holds the files that it lists and no others.
+    """Raise if a folder is in a bundle, because a bundle has only the files that it lists.
 
     Raises:
-        NnplugError: the folder is a bundle or lies in one, through links too.
+        NnplugError: the folder is a bundle or is inside one, also through links.
     """
     own = folder.resolve()
     for place in (own, *own.parents):
@@ -165,7 +176,7 @@ def refuse_inside_bundle(folder: Path) -> None:
 
 
 def _added(folder: Path, listed: Mapping[str, str]) -> Iterator[Path]:
-    """Yield the files of a bundle's folder that somebody has added or changed; hidden ones are file managers'."""
+    """Yield the files of a bundle's folder that were added or changed; hidden files of file managers are left out."""
     for file in _files(folder):
         name = file.relative_to(folder).as_posix()
         if name != INDEX and not file.name.startswith(".") and (name not in listed or sha256(file) != listed[name]):
@@ -180,7 +191,7 @@ def _check_free_zip(target: Path, *, replace: bool) -> None:
 
 
 def _is_bundle_zip(archive: Path) -> bool:
-    """Return whether a zip holds a bundle and nothing else."""
+    """Return whether a zip file has a bundle and nothing else."""
     try:
         with zipfile.ZipFile(archive) as zipped:
             listed = json.loads(zipped.read(INDEX))["sha256"]

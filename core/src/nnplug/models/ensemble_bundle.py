@@ -1,6 +1,6 @@
-"""The bundle of an ensemble: bundles of its members inside one, with the postprocessing of what they say together.
+"""The bundle of an ensemble: it contains the bundles of its members, and the postprocessing of their mean.
 
-`members/NAME/` are whole bundles, each usable alone; `bundle.json` lists every file of all of them with its hash.
+Each `members/NAME/` is a whole bundle that can be used alone. `bundle.json` lists the files of all members with hashes.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ MEMBERS = "members"
 
 
 class EnsembleRecord(Record, frozen=True, kw_only=True):
-    """`bundle.json` of an ensemble.
+    """The content of `bundle.json` of an ensemble.
 
     Attributes:
-        schema: version of this layout, that of single bundles.
+        schema: version of this layout, the same as for single bundles.
         members: names of the members, folders in `members/`, in the order in which they are averaged.
-        licence: under which the ensemble may be used, None where nobody said.
-        record: what it was chosen by.
-        sha256: file relative to the bundle, with "/" -> hash; every file except `bundle.json`.
+        licence: the licence of the ensemble; None if it is unknown.
+        record: the scores by which it was selected.
+        sha256: path in the bundle, with "/" -> SHA-256; every file except `bundle.json`.
     """
 
     schema: int = SCHEMA
@@ -55,19 +55,23 @@ class EnsembleRecord(Record, frozen=True, kw_only=True):
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:
-        """Build from JSON; raises `InvalidFile` for a newer schema and for what does not belong there."""
+        """Return the record made from JSON data.
+
+        Raises:
+            InvalidFile: the schema is newer, or a key is unknown, missing or ill-typed.
+        """
         check_schema(data, SCHEMA, where, what="bundle")
         return super().from_data(data, where)
 
 
 @dataclass(frozen=True)
 class EnsembleBundle:
-    """An ensemble's folder, verified.
+    """The verified folder of an ensemble.
 
     Attributes:
-        folder: of the bundle.
-        record: its `bundle.json`.
-        members: the bundles inside.
+        folder: the folder of the bundle.
+        record: the content of its `bundle.json`.
+        members: the bundles of the members.
     """
 
     folder: Path
@@ -76,7 +80,7 @@ class EnsembleBundle:
 
     @property
     def postprocessing(self) -> Mapping[str, Any] | None:
-        """The fitted rule, as `nnplug.evaluation.postprocess` writes it, or None."""
+        """The fitted rule in the format of `nnplug.evaluation.postprocess`, or None."""
         listed = POSTPROCESSING in self.record.sha256
         return dict(read_json(self.folder / POSTPROCESSING)) if listed else None
 
@@ -93,18 +97,18 @@ def pack_ensemble(
     record: Mapping[str, Any] | None = None,
     replace: bool = False,
 ) -> None:
-    """Write the bundle of an ensemble as a folder, or as a zip where the name ends in ".zip"; whole or not at all.
+    """Write the bundle of an ensemble atomically, as a folder, or as a zip file if the name ends in ".zip".
 
     Args:
-        members: name -> what goes into its bundle, at least two, of the same labels.
-        target: where to write; an older bundle there is replaced.
+        members: name -> contents of its bundle; at least two, with the same labels.
+        target: the folder or zip file; an older bundle there is replaced.
         postprocessing: the fitted rule for the mean of all members.
-        licence: under which the ensemble may be used; that of the first member's `dataset.json` where None.
-        record: what it was chosen by.
+        licence: the licence of the ensemble; None for that of the first member's `dataset.json`.
+        record: the scores by which it was selected.
         replace: see `nnplug.models.bundle_files.check_free`.
 
     Raises:
-        NnplugError: `target` is something else, see `nnplug.models.bundle_files.check_free`.
+        NnplugError: `target` must not be replaced, see `nnplug.models.bundle_files.check_free`.
     """
     first = next(iter(members.values())).description
 
@@ -125,7 +129,11 @@ def pack_ensemble(
 
 
 def read_any(path: Path) -> AnyBundle:
-    """Open the folder of a bundle or of an ensemble's, and verify every file; raises as `read_bundle` does."""
+    """Return the bundle of a model or an ensemble in a folder, with every file verified.
+
+    Raises:
+        InvalidFile, Problems: as in `nnplug.models.bundle.read_bundle`.
+    """
     index = path / INDEX
     data = read_json(index) if index.is_file() else None
     if not (isinstance(data, dict) and "members" in data):
@@ -138,16 +146,21 @@ def read_any(path: Path) -> AnyBundle:
 
 @contextmanager
 def unpacked_any(path: Path) -> Iterator[AnyBundle]:
-    """A verified bundle of any sort, from its folder or, for the time of the block, from a zip."""
+    """Yield a verified bundle of a model or an ensemble; a zip file is unpacked while the block runs.
+
+    Raises:
+        NnplugError: as in `read_any` and `nnplug.models.bundle_files.unzip`.
+    """
     with unpacked_folder(path) as folder:
         yield read_any(folder)
 
 
 def import_bundle(source: Path, target: Path, *, replace: bool = False) -> AnyBundle:
-    """Verify a bundle (folder or zip) and copy its listed files to a folder; whole or not at all.
+    """Verify a bundle (folder or zip file), copy its listed files to a folder, atomically, and return the copy.
 
     Raises:
-        NnplugError: `target` is something else (`nnplug.models.bundle_files.check_free`), or is or holds `source`.
+        NnplugError: `target` must not be replaced (`nnplug.models.bundle_files.check_free`), or is or contains
+            `source`; or as in `read_any`.
     """
     check_folder(target, [source])
     check_free(target, replace=replace)
@@ -159,15 +172,15 @@ def import_bundle(source: Path, target: Path, *, replace: bool = False) -> AnyBu
 
 
 def members_of(bundle: AnyBundle) -> tuple[Bundle, ...]:
-    """The models that are averaged; a bundle of one model has itself."""
+    """Return the models that are averaged; for the bundle of one model, only itself."""
     return bundle.members if isinstance(bundle, EnsembleBundle) else (bundle,)
 
 
 def requirements(bundle: AnyBundle) -> list[str]:
-    """Return the distributions that prediction needs, a line for pip each, sorted.
+    """Return the distributions that prediction needs, sorted, with one line for pip each.
 
-    Only architectures, preprocessors, normalizers and postprocessors count: what planned and trained the model need not
-    be there.
+    These are the distributions of architectures, preprocessors, normalizers and postprocessors. Planners, trainers and
+    other kinds are not needed.
     """
     stages = [stage for member in members_of(bundle) for stage in member.stages]
     providers = [provider for stage in stages for provider in stage.record.providers]

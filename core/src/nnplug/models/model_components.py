@@ -1,4 +1,4 @@
-"""The components that a model predicts with, as they are installed here."""
+"""Find the installed components that a model predicts with."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from nnplug.runtime.progress import Progress, Silent
 
 
 def components_of(member: Member, plugins: Plugins, progress: Progress) -> Registry:
-    """The components that a member was made with, and no others of the same names; and all accelerators.
+    """Return the components that a member was made with, without others of the same names, and all accelerators.
 
     Args:
-        member: of a model; a previous stage's are apart.
-        plugins: what is installed.
-        progress: told of components whose distribution has another version than in training.
+        member: a member of a model; its previous stage has components of its own.
+        plugins: the installed plugins.
+        progress: receives a notice for each component whose distribution had another version in training.
 
     Raises:
-        MissingProvider: a component is not installed; the message holds the remedy.
-        UnknownComponent: a model of an older nnplug, and the preprocessor that it means is not installed.
+        MissingProvider: a component is not installed; the message has the remedy.
+        UnknownComponent: the model is from an older nnplug, and its preprocessor is not installed.
     """
     entries, notes = resolve(member.providers, plugins, what="this model", kinds=PREDICTION_KINDS)
     for note in notes:
@@ -34,10 +34,10 @@ def components_of(member: Member, plugins: Plugins, progress: Progress) -> Regis
 
 
 def require_components(model: Model, plugins: Plugins) -> None:
-    """Refuse a model before any image is touched, once for all of them.
+    """Raise, before any image is read, unless all components of a model are installed.
 
     Raises:
-        MissingProvider: what the model or a previous stage predicts with is not installed.
+        MissingProvider: a component of the model or of a previous stage is not installed.
     """
     for member in model.members:
         for stage in reversed(member.stages):

@@ -1,4 +1,4 @@
-"""The files of models, which no command may overwrite."""
+"""The files of models. No command may overwrite them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnplug.remedies import Action
 
 
 def model_inputs(models: Sequence[Path]) -> tuple[Path, ...]:
-    """Return the files of models: zips, and what lies in the folders of bundles, runs, their folds and nnU-Net's."""
+    """Return the files of models: zip files, and files in the folders of bundles, runs, folds and nnU-Net's models."""
     return tuple(
         file
         for model in models
@@ -21,10 +21,10 @@ def model_inputs(models: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def refuse_model(output: Path) -> None:
-    """Refuse to predict into the folder of a model: its plans and `dataset.json` would be replaced.
+    """Raise if an output folder is a model's, because predictions would replace its plans and `dataset.json`.
 
     Raises:
-        NnplugError: it is a run, the folder of a configuration's runs (nnplug's or nnU-Net's), or part of a bundle.
+        NnplugError: it is a run, a configuration's folder of runs (nnplug's or nnU-Net's), or part of a bundle.
     """
     signs: Mapping[str, str] = {
         "run.json": "is the folder of a training",

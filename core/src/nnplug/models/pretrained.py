@@ -1,4 +1,4 @@
-"""Training that begins with the weights of another model: all but the segmentation heads."""
+"""Start a training from the weights of another model, except for the segmentation heads."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     import torch
 
 SHOWN = 3
-"""How many parameters that do not fit a message names."""
+"""The largest number of mismatched parameters that a message names."""
 
 
 def describe_pretrained(path: Path) -> Pretrained:
-    """Return the record of the model that a run began with; raises as `open_member` does."""
+    """Return the record of the model that a run starts from.
+
+    Raises:
+        NnplugError: as in `open_member`.
+    """
     member = open_member(path)
     return Pretrained(model=str(path), sha256=sha256(member.weights[0]))
 
@@ -30,22 +34,22 @@ def describe_pretrained(path: Path) -> Pretrained:
 def load_pretrained(
     network: torch.nn.Module, architecture: Architecture, path: Path, *, channels: int, outputs: int
 ) -> tuple[str, ...]:
-    """Give a network the weights of a trained model, those of its first fold; the heads keep what they have.
+    """Load the weights of a trained model's first fold into a network; the heads keep their weights.
 
     Heads are the parameters whose shape depends on the number of outputs.
 
     Args:
-        network: what `architecture` has built; changed in place.
-        architecture: tells the heads apart.
+        network: the network that `architecture` has built; changed in place.
+        architecture: the architecture, by which the heads are found.
         path: a run, a configuration's folder of runs, or a bundle.
-        channels: of the network's input.
-        outputs: of the network.
+        channels: the number of input channels of the network.
+        outputs: the number of output channels of the network.
 
     Returns:
-        the names of the parameters that were left as they are.
+        The names of the parameters that keep their weights.
 
     Raises:
-        NnplugError: there is no model, or its network is another one; the message names what does not fit.
+        NnplugError: there is no model, or its network is a different one; the message names the mismatches.
     """
     from safetensors.torch import load_file
 
@@ -63,7 +67,7 @@ def load_pretrained(
 
 
 def head_names(architecture: Architecture, *, channels: int, outputs: int) -> frozenset[str]:
-    """The parameters whose shape depends on the number of outputs; nothing is allocated to find out."""
+    """Return the names of the parameters whose shape depends on the number of outputs. No memory is allocated."""
     import torch
 
     with torch.random.fork_rng(devices=[]), torch.device("meta"):

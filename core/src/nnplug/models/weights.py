@@ -1,4 +1,4 @@
-"""The weights of a model's folds, read when they are needed."""
+"""Read the weights of a model's folds on demand."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from safetensors.torch import load_file
 from nnplug.errors import InvalidFile
 
 RESIDENT_BYTES = 1 << 30
-"""Weights of several folds up to this size are kept in memory; larger ones are read again for each image."""
+"""Bytes up to which the weights of several folds are kept in memory. Larger ones are read again for each image."""
 
 
 class WeightFiles:
-    """State dicts by file, kept in memory where there are several and all of them are small.
+    """State dicts by file. They are kept in memory if there are several and their total size is small.
 
-    Those of one fold are in its network, and need no second place.
+    The weights of a single fold are not kept, because its network has them.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
-        """Look at the sizes, and read nothing yet."""
+        """Read the sizes of the files only."""
         self._keep = len(files) > 1 and sum(file.stat().st_size for file in files) <= RESIDENT_BYTES
         self._kept: dict[Path, Mapping[str, torch.Tensor]] = {}
 
     def __getitem__(self, file: Path) -> Mapping[str, torch.Tensor]:
-        """The state dict of a file.
+        """Return the state dict in a file.
 
         Raises:
-            InvalidFile: it is missing or damaged.
+            InvalidFile: the file is missing or damaged.
         """
         if file in self._kept:
             return self._kept[file]

@@ -1,1 +1,1 @@
-"""Run every stage from a dataset to a bundle."""
+"""Run every step from a dataset to a bundle."""

@@ -1,4 +1,4 @@
-"""Finish a run: select one model where every configuration is cross-validated, else bundle each."""
+"""Finish a run: select one model if every configuration is cross-validated, else bundle each configuration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nnplug.training.job import TrainingJob
 def is_selected(request: RunRequest, jobs: Sequence[TrainingJob]) -> bool:
     """Return whether the run ends with selection: it has every fold, and each case is validated once.
 
-    Postprocessing is fitted then too, so that one configuration is no exception.
+    This is also true for a single configuration, because postprocessing is fitted in the selection.
     """
     splits = ensure_splits(request.dataset, request.workspace, progress=Silent())
     validated = [case for fold in splits for case in fold.val]
@@ -34,10 +34,10 @@ def select_best(
     jobs: Sequence[TrainingJob],
     runtime: Runtime,
 ) -> tuple[dict[str, Path], Selection]:
-    """Select among the configurations that were asked for; arguments and errors are those of `select`.
+    """Select among the requested configurations; see `nnplug.selection.select.select`.
 
     Returns:
-        the selected model by its name, and the comparison.
+        Name -> path of the selected model, and the selection.
     """
     asked = SelectRequest(
         dataset=request.dataset,
@@ -51,7 +51,7 @@ def select_best(
 
 
 def bundle_each(request: RunRequest, jobs: Sequence[TrainingJob]) -> dict[str, Path]:
-    """A bundle of the trained folds of each configuration that was asked for, by its name."""
+    """Bundle the trained folds of each requested configuration, and return configuration -> path of the bundle."""
     runs: dict[str, list[TrainingJob]] = {}
     for job in jobs:
         if job.configuration in asked_configurations(request, job.plans):

@@ -1,4 +1,4 @@
-"""The folds that a run trains: those that are asked for, after the folds that a cascade needs first."""
+"""The folds that a run trains: the requested ones, after the folds of previous stages that a cascade needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nnplug.training.train import check_resumable, discard
 
 
 def make_jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[TrainingJob]:
-    """Every fold that is asked for, after every fold of the configurations that it refines."""
+    """Return a job per requested fold, after jobs for every fold of the previous stages."""
     every = tuple(range(len(ensure_splits(request.dataset, request.workspace, progress=progress))))
     asked = asked_configurations(request, plans)
     names = tuple(dict.fromkeys(stage for name in asked for stage in plans.chain(name)))
@@ -31,15 +31,15 @@ def make_jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[Tra
 
 
 def discard_changed(request: RunRequest, jobs: Sequence[TrainingJob], progress: Progress) -> None:
-    """Remove the runs that were begun with other values, cases or previous stages, and those that refine a removed one.
+    """Remove runs that started with other values, cases or previous stages, and runs whose previous stage is removed.
 
     Args:
-        request: names the dataset and its workspace, whose folds the runs must have.
-        jobs: what is to be trained, each after those that it refines.
-        progress: where to report.
+        request: the dataset and the workspace with the folds.
+        jobs: the folds to train, each after its previous stages.
+        progress: receives notices.
 
     Raises:
-        NnplugError: another process is at a run that is to be removed.
+        NnplugError: another process works on a run that would be removed.
     """
     splits = ensure_splits(request.dataset, request.workspace, progress=progress)
     removed: set[str] = set()
@@ -53,18 +53,18 @@ def discard_changed(request: RunRequest, jobs: Sequence[TrainingJob], progress: 
 def _is_resumable(job: TrainingJob, splits: Sequence[Fold]) -> bool:
     try:
         check_resumable(job, splits)
-    except NnplugError:  # a record that cannot be read counts too
+    except NnplugError:  # also for a record that cannot be read
         return False
     return True
 
 
 def asked_configurations(request: RunRequest, plans: Plans) -> tuple[str, ...]:
-    """The configurations that the user named, or all."""
+    """Return the configurations that the user named, or all configurations of the plans."""
     return request.plan.configurations or tuple(plans.configurations)
 
 
 def tell_pulled_in(request: RunRequest, jobs: Sequence[TrainingJob], progress: Progress) -> None:
-    """Say which folds nobody asked for: a cascade learns from the predictions of all folds before it."""
+    """Report the folds that a cascade trains in addition to those requested."""
     more: dict[str, list[str]] = {}
     for job in jobs:
         named = job.configuration in asked_configurations(request, job.plans)

@@ -1,4 +1,4 @@
-"""The request for a whole run, its stages and its result."""
+"""The request for a whole run, its steps and its result."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """The choices of the user for planning; the recipe decides the rest.
+    """The user's choices for planning; the recipe decides the rest.
 
     Attributes:
-        recipe: a named choice of components; None for the default one.
-        name: of the plans; None lets the planner name them.
-        components: kind -> name, winning over the recipe.
-        options: "plan" or kind -> option -> value, as `--set` gives them.
-        configurations: those to plan overrides for and to run; empty means all.
+        recipe: the name of a recipe; None for the default.
+        name: the name of the plans; None for the planner's name.
+        components: kind -> name; it overrides the recipe.
+        options: "plan" or kind -> option -> value, as in `--set`.
+        configurations: the configurations to run and to apply overrides to; empty for all.
     """
 
     recipe: str | None = None
@@ -52,19 +52,19 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A whole run.
+    """The request for a whole run.
 
     Attributes:
-        dataset: what to learn.
-        workspace: where to write.
-        plan: how to plan.
-        folds: numbers or "all"; empty means every fold.
+        dataset: the dataset to learn from.
+        workspace: the workspace to write into.
+        plan: the choices for planning.
+        folds: numbers or "all"; empty for every fold.
         until: the last step.
-        seed: of every random draw.
+        seed: the seed that every random draw derives from.
         mirroring: whether validation averages over mirrored images.
-        fresh: train again what was begun with other values.
-        command: what the user typed, for the record.
-        devices: how many train one fold together.
+        fresh: whether to discard runs that started with other values, and train them again.
+        command: the words of the user's command line, for the record.
+        devices: the number of devices that train one fold together.
     """
 
     dataset: Dataset
@@ -85,8 +85,8 @@ class RunResult:
 
     Attributes:
         scores: (configuration, fold) -> the summary of its validation.
-        bundles: configuration -> the model that predicts; "selected" alone where cross-validation is whole.
-        selection: how that was chosen, None where folds are missing.
+        bundles: configuration -> its bundle; only "selected" -> bundle if the cross-validation is complete.
+        selection: the comparison; None if folds are missing.
     """
 
     scores: Mapping[tuple[str, int | str], Mapping[str, Any]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""From a dataset to a bundle in one call: each step skips what is done, so that a killed run goes on."""
+"""Run all steps from a dataset to a bundle. Each step skips finished work, so that a killed run resumes."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from nnplug.training.train import check_unchanged
 
 
 def run(request: RunRequest, runtime: Runtime) -> RunResult:
-    """Verify, fingerprint, plan, preprocess, train, validate, select and bundle.
+    """Verify, fingerprint, plan, preprocess, train, validate, select and bundle; return the result.
 
-    With every fold of what is asked for, the best configuration or ensemble is selected, with its postprocessing, and
-    becomes the one model; with some of the folds, each configuration becomes a model.
+    If every fold of the requested configurations is trained, the best configuration or ensemble is selected, with its
+    postprocessing, and becomes the only model. If folds are missing, each configuration becomes a model.
 
     Args:
-        request: what to do.
-        runtime: plugins, the executor that works on cases and trains folds, and the device and threads of each process
-            that trains.
+        request: the request for the run.
+        runtime: the plugins, the executor that processes cases and trains folds, and the device and threads of each
+            process that trains.
 
     Raises:
         Problems: the dataset has faults, one line each.
-        NnplugError: values differ from those of an earlier start; the message says which and what to do.
+        NnplugError: values differ from those of an earlier start; the message has the values and the remedy.
     """
     ensure_verified(request, runtime)
     if not Stage.FINGERPRINT.reached(request.until):
@@ -77,7 +77,11 @@ def _train(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: 
 
 
 def ensure_verified(request: RunRequest, runtime: Runtime) -> None:
-    """Check the dataset, unless these very files were found faultless before."""
+    """Verify the dataset, unless the same files have passed before.
+
+    Raises:
+        Problems: the dataset has faults; a line each.
+    """
     if _done(request, Stage.VERIFY):
         return
     report = verify(request.dataset, executor=runtime.executor, progress=runtime.progress)
@@ -91,7 +95,7 @@ def ensure_verified(request: RunRequest, runtime: Runtime) -> None:
 
 
 def ensure_fingerprint(request: RunRequest, runtime: Runtime) -> Fingerprint:
-    """Measure the dataset, unless these very files were measured before."""
+    """Return the fingerprint of the dataset, measured unless the same files were measured before."""
     path = request.workspace.fingerprint
     if path.exists() and _done(request, Stage.FINGERPRINT):
         return Fingerprint.read(path)
@@ -109,10 +113,10 @@ def _extractor(request: RunRequest, plugins: Plugins) -> str:
 
 
 def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime) -> Plans:
-    """Plan, and write the plans where they are new or changed.
+    """Return the plans, and write them if they are new or changed.
 
     Raises:
-        NnplugError: folds that were asked for were begun with other plans, and `fresh` was not asked for.
+        NnplugError: requested folds started with other plans, and the request is not `fresh`.
     """
     plans = make_plans(
         fingerprint,
@@ -131,7 +135,7 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
     plans = in_form_of(plans, earlier, runtime.registry)
     changed = list(differences(earlier.decisions(), plans.decisions()))
     unchanged = path.exists() and not changed
-    if request.fresh:  # also with unchanged plans: seed, cases and the previous stage are no part of them
+    if request.fresh:  # also with unchanged plans: seed, cases and the previous stage are not part of them
         discard_changed(request, make_jobs(request, plans, runtime.progress), runtime.progress)
     if unchanged:
         return plans

@@ -1,1 +1,1 @@
-"""Measure where the time of a training goes, and what limits a machine."""
+"""Measure the time that each part of a training takes, and report what limits a machine."""

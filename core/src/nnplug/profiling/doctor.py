@@ -1,4 +1,4 @@
-"""Report what limits this machine, in the order in which a training meets it."""
+"""Report the limits of this machine, in the order in which a training reaches them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnplug.runtime.records import Record
 
 GB = 1_000_000_000
 
-# Round figures: below them users of nnU-Net report workers that die, full disks and GPUs that wait.
+# Round figures. Below them, users of nnU-Net report killed workers, full disks and idle GPUs.
 LOW_MEMORY = 8 * GB
 LOW_DISK = 20 * GB
 LOW_SHARED_MEMORY = 1 * GB
@@ -23,12 +23,12 @@ _SHARED = "/dev/shm"  # noqa: S108 - its name
 
 
 class Finding(Record, frozen=True, kw_only=True):
-    """One part of the machine.
+    """The state of one part of the machine.
 
     Attributes:
         what: "cores", "memory", ..
-        found: what is there, for people.
-        limit: what it limits and the remedy; None where nothing is the matter.
+        found: the state, as text for the user.
+        limit: the limitation and its remedy; None if there is none.
     """
 
     what: str
@@ -37,25 +37,25 @@ class Finding(Record, frozen=True, kw_only=True):
 
 
 class Diagnosis(Record, frozen=True, kw_only=True):
-    """All findings, and the figures that they come from (bytes and counts, as `nnplug.runtime.machine` has them)."""
+    """All findings, and the figures behind them (bytes and counts, as in `nnplug.runtime.machine`)."""
 
     findings: tuple[Finding, ...]
     machine: Machine
 
 
 def diagnose(workspace: Path, plugins: Iterable[Plugin] = ()) -> Diagnosis:
-    """Look at this machine.
+    """Return the diagnosis of this machine.
 
     Args:
-        workspace: says which disk is meant and need not exist.
-        plugins: what is installed.
+        workspace: selects the disk; the folder need not exist.
+        plugins: the installed plugins.
     """
     machine = inspect_machine(workspace)
     return Diagnosis(findings=(*judge(machine, workspace), _plugins(list(plugins))), machine=machine)
 
 
 def judge(machine: Machine, workspace: Path) -> Iterator[Finding]:
-    """One property of the machine, and what it limits."""
+    """Yield a finding for each part of the machine."""
     software = f"Python {machine.python}, PyTorch {machine.torch}, {machine.system}"
     yield Finding(what="software", found=software)
     for part in _PARTS:

@@ -1,4 +1,4 @@
-"""Profile a short training of a run's plans on its cases; nothing of the run is changed."""
+"""Profile a short training with the plans and cases of a run. The run itself is not changed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nnplug.contracts import TrainingTask
 
 ITERATIONS = 20
-_WARM_UP = 5  # first iterations choose algorithms and find batches that were made before the clock ran
+_WARM_UP = 5  # the first iterations choose algorithms and take batches that were made before the measurement
 _VALIDATION = 5
 
 
@@ -45,17 +45,17 @@ def profile_run(
     iterations: int = ITERATIONS,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> EpochProfile:
-    """Train a few iterations of a run from the start, in a temporary folder, and see where the time goes.
+    """Train a few iterations of a run from the start, in a temporary folder, and return the time of each part.
 
     Args:
-        run: a run's folder, finished or not, in its workspace: the preprocessed cases are looked for there.
-        runtime: plugins, the device to train on, and the threads that load and augment.
-        iterations: to measure, after a few to warm up.
-        options: kind -> option -> value, as `--set` gives them, winning over the run's.
+        run: the folder of a run, finished or not, inside its workspace, which must have the preprocessed cases.
+        runtime: the plugins, the device to train on, and the threads that load and augment.
+        iterations: the number of measured iterations, after a few to warm up.
+        options: kind -> option -> value, as in `--set`; they override those of the run.
 
     Raises:
-        NnplugError: there is no run, its cases are not preprocessed, or its trainer took too few steps to judge.
-        MissingProvider: a component of the run is not to be had.
+        NnplugError: there is no run, its cases are not preprocessed, or its trainer made too few steps.
+        MissingProvider: a component of the run is not available.
     """
     trained = open_run(run)
     plans = with_options(read_plans(trained.folder.plans), options or {}, registry=runtime.registry)
@@ -96,7 +96,7 @@ def _trainer(plans: Plans, components: Registry) -> Trainer:
 
 
 def _shortened(plans: Plans, components: Registry, trainer: Trainer, length: TrainingLength) -> Plans:
-    """Return the plans with the options that make their trainer's training this long."""
+    """Return the plans with the trainer's options for a training of this length."""
     entry = components.get(TRAINER, plans.choice(Kind.TRAINER).name)
     with attributed(trainer):
         options = trainer.options_for(length)
@@ -104,7 +104,7 @@ def _shortened(plans: Plans, components: Registry, trainer: Trainer, length: Tra
 
 
 def _job(trained: TrainedRun, plans: Plans, folder: Path) -> TrainingJob:
-    """The run's training, into another folder."""
+    """Return the training of the run, written to another folder."""
     record = trained.record
     dataset = Dataset(folder / record.dataset, DatasetDescription.read(trained.folder.description))
     workspace = Workspace(folder, record.dataset)
@@ -112,7 +112,7 @@ def _job(trained: TrainedRun, plans: Plans, folder: Path) -> TrainingJob:
 
 
 def _cases(trained: TrainedRun) -> CaseStore:
-    """The cases that the run learned from, beside it in its workspace."""
+    """Return the preprocessed cases of the run, in its workspace."""
     record, path = trained.record, trained.folder.path.resolve()
     root = path.parents[3] if len(path.parents) > 3 else path
     workspace = Workspace(root.parent, root.name)

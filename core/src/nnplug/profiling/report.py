@@ -1,4 +1,4 @@
-"""Report a profiled training: the means of its iterations, and what limits it."""
+"""Report a profiled training: the mean times of its iterations, and its limit."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _WAIT_THAT_MATTERS = 0.05
 
 
 class Parts(Record, frozen=True, kw_only=True):
-    """Seconds of one iteration, one after the other.
+    """The consecutive parts of one iteration, in seconds.
 
     Attributes:
-        wait: for the next batch, and the trainer's own bookkeeping.
-        transfer: of the batch to the device, measured apart; 0 on a CPU, which copies nothing.
-        augmentation: of the batch on the device; 0 where the threads augment.
-        forward: through the network.
-        loss: and its gradient.
-        backward: through the network.
-        optimiser: clipping and the change of the weights.
+        wait: the wait for the next batch, and the trainer's own bookkeeping.
+        transfer: the copy of the batch to the device, measured separately; 0 on a CPU, where nothing is copied.
+        augmentation: the augmentation of the batch on the device; 0 if the threads augment.
+        forward: the forward pass through the network.
+        loss: the loss and its gradient.
+        backward: the backward pass through the network.
+        optimiser: gradient clipping and the update of the weights.
     """
 
     wait: float
@@ -43,23 +43,24 @@ class Parts(Record, frozen=True, kw_only=True):
 
     @property
     def total(self) -> float:
-        """Seconds of the iteration."""
+        """The duration of the iteration in seconds."""
         return float(sum(self.data().values()))
 
 
 class EpochProfile(Record, frozen=True, kw_only=True):
-    """The share of the time that each part of a training takes.
+    """The time that each part of a training takes.
 
     Attributes:
-        run: its folder.
-        device: where the network computed.
-        workers: threads that load and augment.
+        run: the folder of the run.
+        device: the name of the device of the network.
+        workers: the number of threads that load and augment.
         batch: shape of a batch of images, (B, C, *patch).
-        iterations: how many were measured.
-        parts: of a mean iteration.
-        load: seconds of the threads per batch, reading; the parts run beside them.
-        augment: seconds of the threads per batch, augmenting; where the device does it, drawing alone.
-        validation: seconds of the network per validation batch; None if the trainer made no such pass.
+        iterations: the number of measured iterations.
+        parts: the mean over iterations.
+        load: seconds per batch in which threads read, summed over threads; they run in parallel with `parts`.
+        augment: seconds per batch in which threads augment, summed over threads; if the device augments, only the
+            random draws.
+        validation: seconds of the network per validation batch; None without a validation batch.
         epoch: estimated seconds of an epoch of the run, validation included.
         verdict: what limits the training, and the remedy.
     """
@@ -82,10 +83,10 @@ class Timer:
     """The counters and timers of a training.
 
     Attributes:
-        steps: of the network.
-        load: reading of the threads.
-        augment: of the threads.
-        made: load and augment when the weights were last changed: what validation reads later does not count.
+        steps: the timer of the passes through the network.
+        load: the time in which threads read.
+        augment: the time in which threads augment.
+        made: seconds of load and augment at the last update of the weights; later reads are for validation.
     """
 
     steps: StepTimer
@@ -95,7 +96,7 @@ class Timer:
 
     @classmethod
     def on(cls, device: torch.device) -> Timer:
-        """A watch that has counted nothing."""
+        """Return a timer for a device, with all counters at 0."""
         watch = cls(StepTimer(device), Counter(), Counter())
         watch.steps.on_step = watch._note
         return watch
@@ -105,17 +106,17 @@ class Timer:
 
 
 def conclude(trained: TrainedRun, watch: Timer, length: TrainingLength, workers: int, wanted: int) -> EpochProfile:
-    """Average the last `wanted` iterations that follow one another.
+    """Return the profile over the last `wanted` consecutive iterations.
 
     Args:
         trained: the run.
-        watch: what was counted in its shortened training.
-        length: of its whole training.
-        workers: threads that loaded and augmented.
-        wanted: iterations.
+        watch: the counters and timers of its shortened training.
+        length: the length of its whole training.
+        workers: the number of threads that loaded and augmented.
+        wanted: the number of iterations.
 
     Raises:
-        NnplugError: there are none.
+        NnplugError: there are no two consecutive iterations.
     """
     steps = watch.steps
     pairs = [pair for pair in pairwise(steps.iterations) if all(iteration.is_whole for iteration in pair)][-wanted:]
@@ -156,12 +157,12 @@ def conclude(trained: TrainedRun, watch: Timer, length: TrainingLength, workers:
 
 
 def _parts(steps: StepTimer, before: Any, marks: tuple[Any, ...]) -> list[float]:
-    """Waiting, forward, loss, backward and optimiser of one iteration."""
+    """Return the seconds of wait, forward pass, loss, backward pass and optimiser in one iteration."""
     return [steps.seconds(begin, end) for begin, end in pairwise((before, *marks))]
 
 
 def _transfer_seconds(steps: StepTimer) -> float:
-    """Copying one batch, image and label, to the device."""
+    """Return the seconds that the copy of one batch, image and label, to the device takes."""
     if steps.device.type == "cpu":
         return 0.0
     pinned = steps.device.type == "cuda"
@@ -179,7 +180,7 @@ def _transfer_seconds(steps: StepTimer) -> float:
 
 
 def _augmentation_seconds(steps: StepTimer, wanted: int) -> float:
-    """Transforms of a batch on the device, the mean of the latest."""
+    """Return the mean seconds that transforms of the latest batches take on the device."""
     seconds = [steps.seconds(begin, end) for begin, end in steps.augmented[-wanted:]]
     return fmean(seconds) if seconds else 0.0
 
@@ -190,7 +191,7 @@ def _epoch(length: TrainingLength, parts: Parts, validation: float) -> float:
 
 
 def verdict(parts: Parts, busy: float, workers: int) -> str:
-    """Return the verdict on a training whose threads are `busy` seconds per batch."""
+    """Return a line on the limit of a training; `busy` is the work of its threads in seconds per batch."""
     share = parts.wait / parts.total
     if share <= _WAIT_THAT_MATTERS:
         return f"the network limits: it waits for data {share:.1%} of the time"

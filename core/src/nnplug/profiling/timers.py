@@ -1,4 +1,4 @@
-"""Time a training from outside: any trainer and any network, without changes to either."""
+"""Measure the times of a training with any trainer and any network, without changes to them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from nnplug.workspace.case_store import CaseStore, StoredCase
 from nnplug.workspace.stored_array import StoredArray
 
 Timestamp = Any
-"""An instant: seconds on the CPU and MPS, an event in the stream of a CUDA device."""
+"""A time stamp: seconds on the CPU and MPS, an event in the stream of a CUDA device."""
 
 
 @dataclass
 class Counter:
-    """Seconds that threads spent on something, summed over the threads."""
+    """The seconds that threads spend in a piece of work, summed over the threads."""
 
     seconds: float = 0.0
     _lock: Lock = field(default_factory=Lock)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Add what the block takes."""
+        """Add the duration of the block."""
         started = time.perf_counter()
         try:
             yield
@@ -43,31 +43,31 @@ class Counter:
 
 @dataclass(frozen=True)
 class TimedArray(StoredArray):
-    """A stored array whose reads are counted."""
+    """A stored array whose reads are timed."""
 
     counter: Counter = field(default_factory=Counter)
 
     @classmethod
     def of(cls, array: StoredArray, counter: Counter) -> TimedArray:
-        """The same array, watched."""
+        """Return the array with a counter for its reads."""
         return cls(array.path, array.shape, array.dtype, array.offset, counter)
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
-        """Read a part, as `StoredArray` does."""
+        """Return a copy of a part, as `StoredArray` does."""
         with self.counter.timed():
             return super().__getitem__(key)
 
 
 class TimedStore(CaseStore):
-    """A case store whose reads are counted."""
+    """A case store whose reads are timed."""
 
     def __init__(self, store: CaseStore, counter: Counter) -> None:
-        """Watch the folder of another store."""
+        """Open the folder of another store and time its reads."""
         super().__init__(store.folder, previous=store.previous)
         self._counter = counter
 
     def __getitem__(self, name: str) -> StoredCase:
-        """The case with that name, as `CaseStore` gives it."""
+        """Return the case with that name, as `CaseStore` does."""
         with self._counter.timed():
             case = super().__getitem__(name)
         return dataclasses.replace(
@@ -77,7 +77,7 @@ class TimedStore(CaseStore):
 
 @dataclass
 class Iteration:
-    """The instants of one iteration of a training."""
+    """The time stamps of one iteration of a training."""
 
     began: Timestamp
     forward_done: Timestamp = None
@@ -87,23 +87,23 @@ class Iteration:
 
     @property
     def marks(self) -> tuple[Timestamp, ...]:
-        """In their order."""
+        """The time stamps in their order."""
         return (self.began, self.forward_done, self.backward_began, self.backward_done, self.stepped)
 
     @property
     def is_whole(self) -> bool:
-        """Return whether the weights were changed: a gradient that overflows half precision is dropped."""
+        """Return whether the weights were updated: if a gradient overflows half precision, the update is left out."""
         return all(mark is not None for mark in self.marks)
 
 
 @dataclass
 class StepTimer:
-    """Marks when passes through a network begin and end, while `watching`.
+    """A timer that marks begin and end of each pass through a network while `watching`.
 
     Attributes:
-        device: where the network computes. On CUDA marks are events in its stream: nothing waits for them.
-        on_step: called after each change of the weights.
-        iterations: of the training, in order.
+        device: the device of the network. On CUDA marks are events in its stream, so that the host does not wait.
+        on_step: called after each update of the weights.
+        iterations: the iterations of the training, in order.
         validation: begin and end of each pass without gradients.
         augmented: begin and end of the transforms of each batch that the device augments.
         inputs: the shape of the last batch.
@@ -118,7 +118,7 @@ class StepTimer:
 
     @contextmanager
     def watching(self, network: torch.nn.Module) -> Iterator[None]:
-        """Watch a network and all optimisers of this process."""
+        """Time a network and all optimisers of this process while the block runs."""
         hooks = [
             network.register_forward_pre_hook(self._forward_begins),
             network.register_forward_hook(self._forward_ends),
@@ -131,14 +131,14 @@ class StepTimer:
                 hook.remove()
 
     def seconds(self, begin: Timestamp, end: Timestamp) -> float:
-        """The time between two marks; on CUDA waits until the device has come to them."""
+        """Return the seconds between two marks; on CUDA, block until the device has reached them."""
         if self.device.type != "cuda":
             return float(end - begin)
         torch.cuda.synchronize(self.device)
         return float(begin.elapsed_time(end)) / 1000
 
     def mark(self) -> Timestamp:
-        """This instant."""
+        """Return a time stamp."""
         if self.device.type != "cuda":
             if self.device.type == "mps":
                 torch.mps.synchronize()
@@ -164,7 +164,7 @@ class StepTimer:
                 logits.register_hook(self._backward_begins)
 
     def _backward_begins(self, _gradient: torch.Tensor) -> None:
-        """The loss has its gradient; the engine tells when all others are there."""
+        """Mark the end of the loss; the autograd engine calls `_backward_ends` after all other gradients."""
         iteration = self.iterations[-1]
         if iteration.backward_began is None:
             iteration.backward_began = self.mark()
@@ -182,18 +182,18 @@ class StepTimer:
 
 @dataclass(frozen=True)
 class TimedAugmenter:
-    """An augmenter whose transforms are counted: those of threads by a counter, those of the device between marks."""
+    """An augmenter whose transforms are timed: in threads by a counter, on the device by marks."""
 
     augmenter: BatchAugmenter
     counter: Counter
     steps: StepTimer
 
     def bind(self, context: AugmentationContext) -> Augmentation:
-        """Bind the watched augmenter."""
+        """Return the timed augmentation of the wrapped augmenter."""
         return _TimedAugmentation(self.augmenter.bind(context), self.counter)
 
     def bind_batches(self, context: AugmentationContext) -> BatchAugmentation | None:
-        """Bind the watched augmenter for batches."""
+        """Return the timed augmentation of batches of the wrapped augmenter."""
         batches = self.augmenter.bind_batches(context)
         return None if batches is None else _TimedBatches(batches, self.counter, self.steps)
 

@@ -1,4 +1,4 @@
-"""The cross-validation of a configuration as a whole: what its folds have predicted, in one folder, scored together."""
+"""Collect the validation predictions of all folds of a configuration in one folder, and score them together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nnplug.workspace.layout import Workspace, run_folders
 from nnplug.workspace.runs import TrainedRun, WeightsKind, check_alike, open_run
 
 ORDER = ("2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres")
-"""In which nnU-Net compares configurations: of equal ones the first wins. Others come after, as in their plans."""
+"""The order in which nnU-Net compares configurations; on a tie the first wins. Other configurations come after."""
 
 _SOURCES = "sources.json"
 
@@ -35,9 +35,9 @@ class Candidate:
     """A configuration with its trained folds.
 
     Attributes:
-        name: how tables and folders call it.
-        runs: a run per fold.
-        weights: those that predicted.
+        name: the name in tables and folders.
+        runs: one run per fold.
+        weights: the weights that predicted, "final" or "best".
     """
 
     name: str
@@ -46,7 +46,7 @@ class Candidate:
 
     @property
     def cases(self) -> tuple[str, ...]:
-        """The cases that its folds were validated on, sorted."""
+        """The sorted names of the validation cases of all folds."""
         return tuple(sorted(case for run in self.runs for case in run.record.validation))
 
     def folder_of(self, case: str) -> Path:
@@ -55,7 +55,7 @@ class Candidate:
         return self.folder(run)
 
     def folder(self, run: TrainedRun) -> Path:
-        """The validation folder of one of its runs."""
+        """Return the validation folder of a run."""
         return run.folder.validation_with(self.weights)
 
 
@@ -69,19 +69,19 @@ def find_candidates(
     weights: WeightsKind = "final",
     progress: Progress,
 ) -> tuple[Candidate, ...]:
-    """The configurations all of whose folds are trained, in nnU-Net's order.
+    """Return the configurations with all folds trained, in nnU-Net's order.
 
     Args:
-        workspace: where the runs are.
+        workspace: the workspace of the runs.
         dataset: the raw dataset.
-        plans: names of plans whose configurations take part.
-        configurations: those that take part; empty for all that were trained.
-        folds: the folds that count; empty for all of `splits.json`.
-        weights: which weights must be there.
-        progress: told which configurations are left out because folds are missing.
+        plans: the names of the plans.
+        configurations: the configurations to compare; empty for all that were trained.
+        folds: the folds to compare; empty for all of `splits.json`.
+        weights: the weights that must exist.
+        progress: receives a warning for each configuration that is left out because folds are missing.
 
     Raises:
-        Problems: a configuration that was asked for lacks folds, or none is there; or they cannot be compared.
+        Problems: a requested configuration lacks folds, no configuration is complete, or they cannot be compared.
     """
     folds = folds or range(len(read_splits(workspace.splits, [case.name for case in dataset.training_cases()])))
     found: list[Candidate] = []
@@ -108,17 +108,17 @@ def find_candidates(
 def accumulate(
     candidate: Candidate, dataset: Dataset, target: Path, *, executor: Executor, progress: Progress
 ) -> Summary:
-    """Copy the validation predictions of all folds into one folder and score them together, as nnU-Net does.
+    """Copy the validation predictions of all folds into one folder, as nnU-Net does, and return their summary.
 
     Args:
         candidate: a configuration with its folds.
-        dataset: where the references are.
-        target: where label maps, `summary.json`, `plans.json` and `dataset.json` go.
+        dataset: the dataset with the references.
+        target: the folder for label maps, `summary.json`, `plans.json` and `dataset.json`.
         executor: scores cases in parallel.
-        progress: where to report.
+        progress: receives the progress.
 
     Raises:
-        Problems: a fold is not validated; a line per fold with the remedy.
+        Problems: folds are not validated; a line each with the remedy.
     """
     ending = dataset.description.file_ending
     lines = []
@@ -138,7 +138,10 @@ def accumulate(
 
 
 def score(cases: Sequence[str], dataset: Dataset, folder: Path, *, executor: Executor, progress: Progress) -> Summary:
-    """Score a folder of label maps against the training labels; `summary.json` and `dataset.json` go beside them."""
+    """Return the summary of a folder of label maps against the training labels.
+
+    `summary.json` and `dataset.json` are written into the folder.
+    """
     labels = references(dataset)
     ending = dataset.description.file_ending
     pairs = [(folder / f"{case}{ending}", labels[case]) for case in cases]
@@ -149,7 +152,7 @@ def score(cases: Sequence[str], dataset: Dataset, folder: Path, *, executor: Exe
 
 
 def references(dataset: Dataset) -> Mapping[str, Path]:
-    """Case -> label map of the training cases."""
+    """Return case -> file of the label map, for the training cases."""
     return {case.name: case.label for case in dataset.training_cases() if case.label is not None}
 
 
@@ -160,9 +163,9 @@ def average(
     target: Path,
     runtime: Runtime,
 ) -> None:
-    """Write the label maps of an ensemble of candidates for some cases, from what their folds have stored.
+    """Write the label maps of an ensemble for some cases, from the stored probabilities of its members.
 
-    Cases whose members' predictions are those of an earlier call are left as they are.
+    A case is left out if its members' predictions have not changed since an earlier call.
 
     Raises:
         Problems: stored probabilities are missing or damaged; a line per case.
@@ -202,7 +205,7 @@ class _Average:
         return there and self._noted().get(case) == self._sources(case)
 
     def note(self, cases: Sequence[str]) -> None:
-        """Remember what the label maps were made of."""
+        """Record the digests of the members' predictions that the label maps were made from."""
         write_json(self.target / _SOURCES, {**self._noted(), **{case: self._sources(case) for case in cases}})
 
     def _noted(self) -> dict[str, Any]:
@@ -210,7 +213,7 @@ class _Average:
         return dict(read_json(path)) if path.is_file() else {}
 
     def _sources(self, case: str) -> list[str]:
-        """Hashes of the members' own label maps: other probabilities give other ones."""
+        """Return the hashes of the members' label maps, which change with their probabilities."""
         file = f"{case}{self.dataset.description.file_ending}"
         return [sha256(member.folder_of(case) / file) for member in self.members]
 
@@ -227,7 +230,7 @@ def _trained(workspace: Workspace, plans: str, configurations: Sequence[str]) ->
 
 
 def _check_comparable(candidates: Sequence[Candidate]) -> None:
-    """Refuse candidates that were validated on other cases, or on a case twice."""
+    """Raise `Problems` if candidates were validated on different cases, or on a case twice."""
     lines = []
     for candidate in candidates:
         check_alike(candidate.runs)

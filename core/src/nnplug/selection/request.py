@@ -1,4 +1,4 @@
-"""The request for selection, a row per candidate, and the result, `selection.json`."""
+"""The request of a selection, a row of its comparison, and its result, `selection.json`."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class SelectRequest:
 
     Attributes:
         dataset: the raw dataset.
-        workspace: where its runs are.
-        plans: names of plans whose configurations take part.
-        configurations: those that take part; empty for all whose folds are all trained.
-        folds: the folds that count; empty for all of `splits.json`.
-        weights: of each training.
-        ensembles: whether ensembles of two take part.
-        keep_logits: whether probabilities that had to be computed again are kept for another time.
-        target: the bundle, a folder or a zip; `model/selected` of the workspace where None.
-        replace: whether a target may be replaced that nnplug did not write, or that has changed since.
+        workspace: the workspace of the runs.
+        plans: the names of the plans.
+        configurations: the configurations to compare; empty for all with every fold trained.
+        folds: the folds to compare; empty for all of `splits.json`.
+        weights: "final" or "best" weights of each run.
+        ensembles: whether ensembles of two are compared too.
+        keep_logits: whether to keep probabilities that had to be computed again.
+        target: the bundle, a folder or a zip file; None for `model/selected` of the workspace.
+        replace: whether to replace a target that nnplug did not write, or that has changed since it wrote it.
     """
 
     dataset: Dataset
@@ -50,13 +50,13 @@ class Entry(Record, frozen=True, kw_only=True):
     """A row of the comparison.
 
     Attributes:
-        name: of the configuration, or of the ensemble.
-        members: names of the configurations that are averaged, one or two.
+        name: the name of the configuration or ensemble.
+        members: the names of the one or two configurations that are averaged.
         dice: the mean foreground Dice.
-        dice_per_class: class or region, as `summary.json` calls it -> mean Dice.
-        difference: `dice` less that of the best.
+        dice_per_class: class or region, as in `summary.json` -> mean Dice.
+        difference: `dice` minus the Dice of the best.
         interval: the bootstrap interval of the difference, paired over cases.
-        folder: where its label maps and `summary.json` are.
+        folder: the folder of its label maps and `summary.json`.
     """
 
     name: str
@@ -69,20 +69,20 @@ class Entry(Record, frozen=True, kw_only=True):
 
 
 class Selection(Record, frozen=True, kw_only=True):
-    """`selection.json`.
+    """The content of `selection.json`.
 
     Attributes:
         schema: version of this layout.
-        dataset: its name.
-        folds: those that counted.
-        weights: "final" or "best" weights of the trainings.
-        cases: how many cases were compared.
-        level: of the intervals.
-        samples: draws of the bootstrap.
-        entries: in the order of comparison.
+        dataset: the name of the dataset.
+        folds: the compared folds.
+        weights: "final" or "best" weights of the runs.
+        cases: the number of compared cases.
+        level: the share of draws within the intervals.
+        samples: the number of draws of the bootstrap.
+        entries: the rows, in the order of comparison.
         best: the name of the winner.
-        rule: its postprocessing.
-        dice_postprocessed: the mean foreground Dice after postprocessing, on the cases that it was fitted on.
+        rule: the postprocessing rule of the winner.
+        dice_postprocessed: the mean foreground Dice after postprocessing, on the cases that the rule was fitted on.
         bundle: the model that predicts with the winner.
     """
 

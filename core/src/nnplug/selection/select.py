@@ -1,7 +1,7 @@
 """Select the best configuration or ensemble of two by cross-validation, and bundle it.
 
-The rule is nnU-Net's: the highest mean foreground Dice of all configurations and all ensembles of two, of equal ones
-the first, then postprocessing fitted on the winner's predictions.
+The rule is nnU-Net's: the highest mean foreground Dice of all configurations and all ensembles of two wins, on a tie
+the first. Then postprocessing is fitted on the winner's predictions.
 """
 
 from __future__ import annotations
@@ -62,25 +62,25 @@ class _Scored:
         return " + ".join(member.name for member in self.members)
 
     def dice(self, keys: Sequence[str]) -> npt.NDArray[np.float64]:
-        """(cases, classes), cases in one order for all."""
+        """Return the Dice (cases, classes) float64; all candidates have the same order of cases."""
         return _dice(self.summary, keys)
 
 
 def select(request: SelectRequest, runtime: Runtime) -> Selection:
-    """Compare, choose, fit postprocessing on the winner, and write `selection.json` and the bundle.
+    """Return the selection of the best candidate, with its postprocessing; write `selection.json` and the bundle.
 
-    Label maps and scores go to the workspace's `crossval/`. Ensembles need the members' probabilities: those that
-    validation has stored, else they are predicted again, fold by fold, and removed after use. A second call computes
-    only what has changed.
+    Label maps and scores are written to `crossval/` of the workspace. Ensembles need the members' probabilities. If
+    validation has not stored them, they are predicted again, fold by fold, and removed after use. A second call
+    computes only what has changed.
 
     Args:
-        request: what is compared.
-        runtime: plugins, the executor that scores and averages cases, and the device that predicts again where
-            probabilities are missing. Its progress is told where several are equally good.
+        request: the candidates and the target.
+        runtime: the plugins, the executor that scores and averages cases, and the device that predicts missing
+            probabilities again. Its progress receives a warning if several candidates are equally good.
 
     Raises:
         Problems: folds are not trained or not validated, or configurations cannot be compared; a line each.
-        NnplugError: the target is something else, see `nnplug.models.bundle_files.check_free`.
+        NnplugError: the target must not be replaced, see `nnplug.models.bundle_files.check_free`.
     """
     candidates = find_candidates(
         request.workspace,
@@ -93,7 +93,7 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
     )
     target = request.target or request.workspace.model / SELECTED
     replace = request.replace or request.target is None  # the workspace is nnplug's own
-    check_free(target, replace=replace)  # before hours of work, not after
+    check_free(target, replace=replace)  # at the start, since the comparison can take hours
     work = _Work(request, runtime)
     scored = [work.single(candidate) for candidate in candidates]
     if request.ensembles:
@@ -130,7 +130,7 @@ class _Work:
         return _Scored((candidate,), folder, summary)
 
     def ensembles(self, pairs: Sequence[tuple[Candidate, ...]]) -> list[_Scored]:
-        """Average fold by fold, so that no more than one fold's probabilities need be there at once."""
+        """Average fold by fold, so that only the probabilities of one fold are stored at a time."""
         for fold in range(len(pairs[0][0].runs)) if pairs else ():
             cases = pairs[0][0].runs[fold].record.validation
             due = [
@@ -145,7 +145,7 @@ class _Work:
         return [_Scored(pair, self._folder(pair), self._score(pair)) for pair in pairs]
 
     def postprocess(self, best: _Scored) -> tuple[postprocess.RuleRecord, Summary]:
-        """Fit the rule of the winner's plans, and score what it makes of its predictions."""
+        """Fit the postprocessor of the winner's plans; return its rule and the summary of its results."""
         dataset, ending = self.request.dataset, self.request.dataset.description.file_ending
         labels = references(dataset)
         names = best.members[0].cases
@@ -168,7 +168,7 @@ class _Work:
 
     @contextmanager
     def _probabilities(self, members: Sequence[Candidate], cases: Sequence[str]) -> Iterator[None]:
-        """See to it that the members have stored their probabilities of these cases, for the time of the block."""
+        """Make the members store their probabilities of these cases while the block runs."""
         made: list[Path] = []
         for member in members:
             absent = [case for case in cases if not has_output(member.folder_of(case), case)]
@@ -210,7 +210,7 @@ def _dice(summary: Summary, keys: Sequence[str]) -> npt.NDArray[np.float64]:
 
 
 def _comparable_classes(scored: Sequence[_Scored], dataset: Dataset, progress: Progress) -> list[str]:
-    """The classes that every candidate has a score for: all but those that occur in no reference."""
+    """Return the classes for which every candidate has a Dice; other classes are in no reference."""
     names = dict(zip(dataset.description.labels.keys, dataset.description.labels.foreground_names, strict=True))
     unknown = [key for key in names if any(np.isnan(entry.summary["mean"][key]["Dice"]) for entry in scored)]
     for key in unknown:
@@ -219,7 +219,7 @@ def _comparable_classes(scored: Sequence[_Scored], dataset: Dataset, progress: P
 
 
 def _best(scored: Sequence[_Scored], keys: Sequence[str], progress: Progress) -> _Scored:
-    """The highest mean Dice; of equal ones the first, as in nnU-Net, and that is said."""
+    """Return the candidate with the highest mean Dice; on a tie warn and return the first, as nnU-Net does."""
     dice = [mean_score(entry.dice(keys)) for entry in scored]
     first = int(np.argmax(dice))
     if len(equal := [entry.name for entry, own in zip(scored, dice, strict=True) if own == dice[first]]) > 1:

@@ -1,1 +1,1 @@
-"""Train and validate folds."""
+"""Functions that train and validate folds."""

@@ -1,4 +1,4 @@
-"""A finished run that goes on: what may change, and how its folder becomes one that was stopped."""
+"""Extend a finished run: check the changes of its plans, and turn its folder into that of a stopped run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nnplug.workspace.run_record import RunRecord
 
 
 def is_extension(job: TrainingJob, plugins: Plugins) -> bool:
-    """Return whether a job only lengthens a finished run, which the trainer itself decides."""
+    """Return whether a job only extends a finished run; its trainer decides this."""
     run = job.run
     if not (run.record.exists() and run.final_weights.exists()):
         return False
@@ -40,12 +40,12 @@ def is_extension(job: TrainingJob, plugins: Plugins) -> bool:
 
 
 def begin_extension(job: TrainingJob, progress: Progress) -> None:
-    """Turn a finished run into a stopped one with the new plans; killed at any instant, it can be called again.
+    """Turn a finished run into a stopped one with the new plans. After a kill at any moment it can be called again.
 
-    The final weights stay until the longer training has new ones; the validation, which was theirs, goes.
+    The final weights stay until the longer training writes new ones. Their validation is removed.
 
     Raises:
-        NnplugError: the run kept no state to go on from.
+        NnplugError: the run has no state to continue from.
     """
     run = job.run
     if not (run.final_state.exists() or run.state.exists()):

@@ -1,4 +1,4 @@
-"""Many folds of one or several configurations: each trained and validated as a job of an executor."""
+"""Train and validate folds of one or several configurations, each as a job of an executor."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ Summaries = dict[tuple[str, int | str], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class FoldTraining:
-    """Trains and validates a fold, in whatever process it is called; a training that was killed goes on.
+    """The training and validation of a fold, in any process. A killed training resumes.
 
     Attributes:
-        devices: how many train one fold together.
+        devices: the number of devices that train one fold together.
         mirroring: whether validation averages over mirrored images.
         validating: whether the fold is validated.
-        training: whether the fold is trained, or what is there is validated alone.
-        weights: which weights are validated.
-        save_logits: whether validation keeps what the network says, for ensembles.
-        world: the processes that call this together.
+        training: whether the fold is trained; if not, the existing weights are validated.
+        weights: the weights that are validated, "final" or "best".
+        save_logits: whether validation stores the logits, for ensembles.
+        world: the processes that call `run` together.
     """
 
     devices: int = 1
@@ -47,12 +47,12 @@ class FoldTraining:
     world: World = SINGLE_PROCESS
 
     def run(self, job: TrainingJob, progress: Progress, *, runtime: Runtime) -> Mapping[str, Any] | None:
-        """Train, and give the summary of the validation where there is one.
+        """Train and validate a fold; return the summary of the validation, or None without one.
 
         Args:
             job: the fold.
-            progress: where this job reports.
-            runtime: plugins, device and threads; another process loads plugins and chooses the device for itself.
+            progress: receives the progress of this job.
+            runtime: plugins, device and threads; another process loads its plugins and chooses its device.
         """
         own = runtime.in_job(progress)
         if self.training:
@@ -79,7 +79,7 @@ def fold_jobs(
     folds: Sequence[int | str] = (),
     progress: Progress,
 ) -> list[TrainingJob]:
-    """The folds that are asked for; by default all of every configuration."""
+    """Return a job per requested fold; by default every fold of every configuration."""
     every = range(len(ensure_splits(dataset, workspace, progress=progress)))
     return [
         TrainingJob(workspace, dataset, plans, name, fold)
@@ -89,18 +89,18 @@ def fold_jobs(
 
 
 def train_folds(jobs: Sequence[TrainingJob], training: FoldTraining, runtime: Runtime) -> Summaries:
-    """Train and validate folds: one after the other on this machine, at once on a cluster.
+    """Train and validate folds, one after the other on this machine or in parallel on a cluster; return the summaries.
 
-    What is finished is left as it is, so that any of them may be done by other calls, in any order. A configuration
-    that refines another waits for it.
+    Finished folds are not changed, so that other calls may train some of the folds, in any order. A configuration is
+    trained after its previous stage.
 
     Args:
         jobs: the folds.
-        training: how to train them.
+        training: the settings of training and validation.
         runtime: plugins, executor, device, threads and progress.
 
     Raises:
-        Problems: some folds failed, a line each; the others are finished.
+        Problems: some folds failed; a line each. The other folds are finished.
     """
     summaries: Summaries = {}
     for stage in in_stages(jobs):
@@ -115,7 +115,7 @@ def train_folds(jobs: Sequence[TrainingJob], training: FoldTraining, runtime: Ru
 def _train(jobs: Sequence[TrainingJob], training: FoldTraining, runtime: Runtime) -> Summaries:
     summaries: Summaries = {}
     run, progress = partial(training.run, runtime=runtime), runtime.progress
-    if training.world.size > 1:  # the first that fails ends this process, and torchrun ends the others
+    if training.world.size > 1:  # the first failure ends this process, and torchrun ends the others
         results: Iterator[Mapping[str, Any] | None] = (run(job, progress) for job in jobs)
     else:
         results = runtime.executor.map_on_device(run, jobs, stage="train", name=_title, progress=progress)

@@ -1,4 +1,4 @@
-"""One fold to train: its plans, its cases and the folder that it is trained into."""
+"""The job to train one fold: its plans, its cases and its run folder."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from nnplug.workspace.previous_labels import PreviousLabels
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One fold to train.
+    """The job to train one fold.
 
     Attributes:
-        workspace: where the dataset's preprocessed cases and runs live.
+        workspace: the workspace of the preprocessed cases and runs.
         dataset: the raw dataset.
-        plans: every decision, including the trainer's options.
-        configuration: its name in the plans.
+        plans: all decisions, with the options of the trainer.
+        configuration: the name of the configuration.
         fold: a number, or "all".
-        seed: of every random draw.
-        command: what the user typed, for the record.
-        pretrained: a run or bundle whose weights the training begins with, but for the segmentation heads.
-        prepared: the configuration whose preprocessed cases are taken, where the plans are those of a run, which do not
-            hold all that share them; None where the plans say it.
+        seed: the seed that every random draw derives from.
+        command: the words of the user's command line, for the record.
+        pretrained: a run or bundle; the training starts from its weights, except for the segmentation heads.
+        prepared: the configuration that the preprocessed cases are stored under. It is needed for the plans of a run,
+            which do not have all configurations with the same cases; None if the plans decide it.
     """
 
     workspace: Workspace
@@ -41,17 +41,17 @@ class TrainingJob:
 
     @property
     def description(self) -> DatasetDescription:
-        """`dataset.json`."""
+        """The content of `dataset.json`."""
         return self.dataset.description
 
     @property
     def training_description(self) -> DatasetDescription:
-        """`dataset.json` as the plans have it learnt: with regions, or with the classes in them."""
+        """The content of `dataset.json` with the labels that the network learns: regions, or classes instead."""
         return self.plans.training_description(self.description)
 
     @property
     def run(self) -> RunFolder:
-        """The folder that the fold is trained into."""
+        """The run folder of the fold."""
         return self.workspace.run(self.plans.name, self.configuration, self.fold)
 
     @property
@@ -61,7 +61,7 @@ class TrainingJob:
 
     @property
     def cases(self) -> CaseStore:
-        """The preprocessed cases, in a cascade with what the previous stage predicted for them."""
+        """The preprocessed cases; in a cascade with the label maps of the previous stage."""
         refining = self.plans.configuration(self.configuration).previous_stage is not None
         return CaseStore(self.prepared_folder, previous=self.previous_labels if refining else None)
 
@@ -72,7 +72,7 @@ class TrainingJob:
 
     @property
     def store_name(self) -> str:
-        """The configuration that they were prepared for, which may be another one with the same cases."""
+        """The configuration that the preprocessed cases are stored under; another one may have the same cases."""
         return self.prepared or self.plans.store_name(self.configuration)
 
     @property
@@ -82,5 +82,5 @@ class TrainingJob:
 
     @property
     def run_plans(self) -> Plans:
-        """The plans with this configuration and those that lead to it: what the run is a function of."""
+        """The plans with only this configuration and its previous stages; the run depends on no others."""
         return self.plans.only(self.configuration)

@@ -1,4 +1,4 @@
-"""Check the run log of a trainer as soon as its first line is there, not after hours of training."""
+"""Check the run log of a trainer after its first line, instead of after hours of training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def check_log(log: Path, trainer: object) -> bool:
     """Return whether the log has a line.
 
     Raises:
-        InvalidPlugin: a line is no `nnplug.contracts.LogLine`; the message names the trainer.
+        InvalidPlugin: a line is not a `nnplug.contracts.LogLine`; the message names the trainer.
     """
     try:
         return bool(read_log(log))
@@ -30,12 +30,12 @@ def check_log(log: Path, trainer: object) -> bool:
 
 @dataclass(frozen=True)
 class LogCheckingProgress(Progress):
-    """A progress that checks the log of a trainer at each step until the first line is there.
+    """A progress that checks the log of a trainer at each step until the log has a line.
 
     Attributes:
-        progress: where to report.
-        log: the run's `log.jsonl`.
-        trainer: the component that writes it.
+        progress: receives the progress.
+        log: the `log.jsonl` of the run.
+        trainer: the trainer that writes the log.
     """
 
     progress: Progress
@@ -44,7 +44,7 @@ class LogCheckingProgress(Progress):
 
     @contextmanager
     def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
-        """See `Progress.task`; the returned function raises as `check_log`."""
+        """See `Progress.task`. The yielded function raises `InvalidPlugin` as `check_log` does."""
         is_checked = False
 
         def checked(latest: str) -> None:

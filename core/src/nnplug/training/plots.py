@@ -1,4 +1,4 @@
-"""A run's curves as a picture: losses, Dice, learning rate and seconds per epoch."""
+"""Draw the curves of a run: losses, Dice, learning rate and seconds per epoch."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from nnplug.runtime.files import atomic_file
 
 
 def draw_curves(log: Path, picture: Path) -> None:
-    """Draw `progress.png` from `log.jsonl`; needs no screen. Does nothing before the first epoch.
+    """Draw `progress.png` from `log.jsonl`, without a screen. Before the first epoch, do nothing.
 
     Raises:
-        InvalidFile: a line of the log is no `LogLine`.
+        InvalidFile: a line of the log is not a `LogLine`.
     """
     from matplotlib.figure import Figure
 
     lines = read_log(log)
     if not lines:
         return
-    figure = Figure(figsize=(9, 10))  # a layout that measures its texts would take as long as all the rest
+    figure = Figure(figsize=(9, 10))  # an automatic layout measures its texts and takes as long as all the rest
     losses, seconds, rate = figure.subplots(3, 1, sharex=True)
     figure.subplots_adjust(left=0.08, right=0.92, bottom=0.06, top=0.96, hspace=0.16)
     _curves(losses, lines, {"train_loss": "training loss", "val_loss": "validation loss"})

@@ -1,7 +1,7 @@
-"""What the stages of a cascade hand on: label maps of the training cases, each predicted by a fold that never saw it.
+"""Pass label maps between the stages of a cascade; a fold predicts only cases that it did not train on.
 
-nnU-Net's rule: the logits of the validation cases go straight from the grid of their stage to that of the next, where
-the label is taken; not by way of the label maps in the images' own geometry.
+As in nnU-Net, the logits of the validation cases are resampled directly from the grid of their stage to that of the
+next, and decoded there. The label maps on the images' grid are not used.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 
 def predicting_folds(splits: Sequence[Fold]) -> dict[str, int]:
-    """Case -> the fold that predicts it for the next stage: the first that is validated on it."""
+    """Return case -> the fold that predicts it for the next stage: the first fold with this validation case."""
     return {case: number for number, fold in reversed(list(enumerate(splits))) for case in fold.val}
 
 
 class PreviousStageWriter:
-    """What a trained fold owes to the configurations that refine its predictions; nothing where there are none."""
+    """A writer of a fold's predictions for the next stages of a cascade; without a next stage it writes nothing."""
 
     def __init__(self, job: TrainingJob, splits: Sequence[Fold], registry: Registry) -> None:
-        """Look at the plans.
+        """Find the next stages in the plans.
 
         Args:
             job: the fold.
-            splits: of the dataset.
-            registry: where the preprocessor comes from.
+            splits: the folds of the dataset.
+            registry: the registry with the preprocessor.
         """
         self._job = job
         self._next = [replace(job, configuration=name) for name in job.plans.next_stages(job.configuration)]
@@ -50,15 +50,15 @@ class PreviousStageWriter:
         self._registry = registry
 
     def is_due(self, case: str) -> bool:
-        """Whether a configuration waits for the case's label map."""
+        """Return whether a next stage lacks the label map of a case."""
         return any(self._due(case))
 
     def write(self, case: str, logits: torch.Tensor) -> None:
-        """Store what is due of a case.
+        """Store the label maps of a case that next stages lack.
 
         Args:
-            case: its name.
-            logits: (K, z, y, x), on the grid of the job's configuration.
+            case: the name of the case.
+            logits: (K, z, y, x) float32, on the grid of the job's configuration.
         """
         info = self._cases[case].info
         for job in self._due(case):
@@ -81,14 +81,14 @@ class PreviousStageWriter:
 
 
 def source_of(run: RunFolder) -> str:
-    """The digest of a finished run's weights."""
+    """Return the digest of a finished run's weights."""
     return sha256(run.final_weights)[:16]
 
 
 def check_takes_previous_stage(
     job: TrainingJob, *chosen: AugmenterComponent | TrainerComponent | PreprocessorComponent
 ) -> None:
-    """Refuse components that would not give the network the prediction of the previous stage.
+    """Raise unless components support the previous stage of a cascade, if the job has one.
 
     Raises:
         Problems: a line each.
@@ -106,11 +106,11 @@ def check_takes_previous_stage(
 
 
 def check_predictions_complete(job: TrainingJob, fold: Fold, splits: Sequence[Fold]) -> None:
-    """Refuse to train on cases that the previous stage has not predicted.
+    """Raise if the previous stage has not predicted all cases of a fold.
 
     Raises:
-        Problems: a line per fold of the previous stage that is missing, with the command that makes it, and per case
-            that no fold predicts; and why a fold "all" is no help.
+        Problems: a line per missing fold of the previous stage, with the command to train it, and per case that no fold
+            predicts; and the reason why a fold "all" does not help.
     """
     names, by = sorted({*fold.train, *fold.val}), predicting_folds(splits)
     lines = [
@@ -130,7 +130,7 @@ def check_predictions_complete(job: TrainingJob, fold: Fold, splits: Sequence[Fo
 
 
 def previous_sources(job: TrainingJob, fold: Fold, splits: Sequence[Fold]) -> dict[str, str] | None:
-    """Fold of the previous stage -> digest of its weights, of all whose predictions a fold learns from."""
+    """Return fold of the previous stage -> digest of its weights, for all folds whose predictions are an input."""
     if job.plans.configuration(job.configuration).previous_stage is None:
         return None
     by = predicting_folds(splits)
@@ -139,11 +139,11 @@ def previous_sources(job: TrainingJob, fold: Fold, splits: Sequence[Fold]) -> di
 
 
 def check_previous_unchanged(job: TrainingJob, remedy: str) -> None:
-    """Refuse to go on with a fold that learned from predictions of weights that have been replaced since.
+    """Raise if a fold learned from predictions of weights that have been replaced since.
 
     Args:
-        job: a fold, begun or not.
-        remedy: what the message says to do.
+        job: a fold, started or not.
+        remedy: the remedy in the message.
 
     Raises:
         NnplugError: the message names the fold of the previous stage.
@@ -160,7 +160,7 @@ def _previous(job: TrainingJob, fold: int | str) -> TrainingJob:
 
 
 def _missing(job: TrainingJob, number: int, names: Sequence[str]) -> list[str]:
-    """A line if a fold of the previous stage has not handed these cases on."""
+    """Return a line if a fold of the previous stage has not stored its label maps of these cases."""
     stage = _previous(job, number)
     trained = stage.run.final_weights.exists()
     if trained and all(_is_handed_on(job, name, source_of(stage.run)) for name in names):

@@ -8,7 +8,7 @@ from nnplug.training.job import TrainingJob
 
 
 def in_stages(jobs: Sequence[TrainingJob]) -> list[list[TrainingJob]]:
-    """The jobs by their place in a chain: each stage needs those before to be trained and validated."""
+    """Return the jobs by their stage in a cascade. Each stage needs the stages before to be trained and validated."""
     stages: dict[int, list[TrainingJob]] = {}
     for job in jobs:
         stages.setdefault(len(job.plans.chain(job.configuration)), []).append(job)
@@ -16,5 +16,5 @@ def in_stages(jobs: Sequence[TrainingJob]) -> list[list[TrainingJob]]:
 
 
 def is_refined(job: TrainingJob, jobs: Sequence[TrainingJob]) -> bool:
-    """Return whether one of the jobs takes the predictions of the first as input."""
+    """Return whether the predictions of `job` are an input of one of `jobs`."""
     return any(other.plans.configuration(other.configuration).previous_stage == job.configuration for other in jobs)

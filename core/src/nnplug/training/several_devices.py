@@ -1,4 +1,4 @@
-"""Train on several devices: a process each, which computes its share of every batch."""
+"""Train on several devices, with one process per device. Each process computes its part of every batch."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from nnplug.training.train import train
 from nnplug.workspace.layout import RunFolder
 
 PATIENCE = timedelta(days=1)
-"""How long a process waits for the others, which may be validating a fold."""
+"""The time that a process waits for the others, which may validate a fold."""
 
-_GRACE = 2.0  # seconds in which the process that failed first may be known after another has failed because of it
+_GRACE = 2.0  # seconds to find the process that failed first, after another failed because of it
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class _Rank:
     """The arguments of one process.
 
     Attributes:
-        world: which process it is.
-        rendezvous: the file by which the processes find each other.
+        world: the rank of the process and the number of processes.
+        rendezvous: the file through which the processes find each other.
         job: the fold.
-        runtime: with "cuda" or "cpu" as its device, and the threads of this process alone.
+        runtime: with "cuda" or "cpu" as its device, and the threads of this process.
     """
 
     world: World
@@ -55,15 +55,15 @@ class _Rank:
 
 
 def train_together(job: TrainingJob, runtime: Runtime, *, devices: int) -> RunFolder:
-    """Train a fold on several devices of this machine; like `nnplug.training.train.train` in all else.
+    """Train a fold on several devices of this machine; otherwise equal to `nnplug.training.train.train`.
 
     Args:
-        job: what to train.
-        runtime: plugins, the type of the devices, and the threads that load and augment, of all processes together.
-        devices: how many.
+        job: the fold.
+        runtime: plugins, the type of the devices, and the number of threads of all processes together.
+        devices: the number of devices.
 
     Raises:
-        NnplugError: as `train` does; there are not so many devices; or a process was killed.
+        NnplugError: as in `train`; there are too few devices; or a process was killed.
     """
     device = runtime.torch_device()
     check_devices(device, devices)
@@ -88,10 +88,10 @@ def train_together(job: TrainingJob, runtime: Runtime, *, devices: int) -> RunFo
 
 
 def check_devices(device: torch.device, devices: int) -> None:
-    """Refuse more devices than there are.
+    """Raise unless this machine has enough devices.
 
     Raises:
-        NnplugError: as said.
+        NnplugError: there are fewer than `devices`.
     """
     there = {"cuda": torch.cuda.device_count(), "cpu": devices}.get(device.type, 1)
     if devices > there:
@@ -99,16 +99,16 @@ def check_devices(device: torch.device, devices: int) -> None:
 
 
 def start_devices(environment: Mapping[str, str], device: str, devices: int, *, here: bool) -> World:
-    """Check the devices before anything is begun, and join the processes of `torchrun` if it started this one.
+    """Check the devices before any work, and return the world: that of `torchrun` if it started this process.
 
     Args:
-        environment: of this process.
-        device: as `--device` names it.
-        devices: as `--devices` counts them.
-        here: whether folds are trained on this machine; elsewhere workers choose their devices.
+        environment: the environment variables of this process.
+        device: the value of `--device`.
+        devices: the value of `--devices`.
+        here: whether folds are trained on this machine; if not, workers elsewhere choose their devices.
 
     Raises:
-        NnplugError: there are no such devices, or several are asked for where each process has one.
+        NnplugError: there are too few devices, or several are requested although each process has one.
     """
     started = int(environment.get("WORLD_SIZE", "1")) > 1
     if devices > 1 and (started or not here):
@@ -124,11 +124,12 @@ def start_devices(environment: Mapping[str, str], device: str, devices: int, *, 
 
 
 def join_world(environment: Mapping[str, str], device: torch.device) -> World:
-    """The processes that `torchrun` started this one with; alone where it was not started so.
+    """Return the world of the processes that `torchrun` started, or of a single process without `torchrun`.
 
     Args:
-        environment: of this process; torchrun writes RANK, LOCAL_RANK, WORLD_SIZE and LOCAL_WORLD_SIZE.
-        device: the type of device to train on, of which this process takes that of its LOCAL_RANK as current.
+        environment: the environment variables of this process; torchrun sets RANK, LOCAL_RANK, WORLD_SIZE and
+            LOCAL_WORLD_SIZE.
+        device: the type of the devices. The device with the number LOCAL_RANK becomes the current one.
     """
     size = int(environment.get("WORLD_SIZE", "1"))
     if size == 1:
@@ -140,7 +141,7 @@ def join_world(environment: Mapping[str, str], device: torch.device) -> World:
 
 
 def leave_world(world: World) -> None:
-    """End what `join_world` began."""
+    """End the process group that `join_world` started."""
     if world.size > 1:
         dist.destroy_process_group()
 
@@ -148,7 +149,7 @@ def leave_world(world: World) -> None:
 def _follow(
     processes: Sequence[SpawnProcess], pipes: Sequence[Connection], job: TrainingJob, progress: Progress
 ) -> None:
-    """Tell what the processes report until all have ended well."""
+    """Pass on the reports of the processes until all have ended without an error."""
     receiver, problems = Receiver(progress), _Problems()
     running, open_pipes = list(processes), list(pipes)
     try:
@@ -176,7 +177,7 @@ class _Problems:
 
 
 def _receive(pipe: Connection, receiver: Receiver, problems: _Problems) -> bool:
-    """Take one message; whether there may be more."""
+    """Receive one message; return whether there may be more."""
     try:
         event = pipe.recv()
     except EOFError:
@@ -197,14 +198,14 @@ def _explain(
     receiver: Receiver,
     job: TrainingJob,
 ) -> None:
-    """Raise what went wrong first: when one process ends, the others fail for want of it."""
+    """Raise the first error: when one process ends, the others fail because of it."""
     for process in processes:
         process.join(_GRACE)
     for pipe in pipes:
         while pipe.poll() and _receive(pipe, receiver, problems):
             pass
     killed = [process for process in processes if (process.exitcode or 0) < 0]
-    if killed:  # before what the others said, which miss it
+    if killed:  # before the errors of the others, which follow from it
         name = signal.Signals(-(killed[0].exitcode or 0)).name
         raise NnplugError(
             f"{job.run.path}: the process of {killed[0].name} was killed ({name}). Too little memory is the usual "
@@ -216,7 +217,7 @@ def _explain(
 
 
 def _run(rank: _Rank, pipe: Connection) -> None:
-    """In a process of its own: train, report, and never outlive the process that started this one."""
+    """Train and report in a process of its own, which ends with the process that started it."""
     prepare_process(Work.COMPUTE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     sys.stdout = sys.stderr  # results are the parent's, and what plugins print here must not end up among them
@@ -237,7 +238,7 @@ def _run(rank: _Rank, pipe: Connection) -> None:
     except NnplugError as error:
         pipe.send(("failed", list(error.lines)))
         sys.exit(1)
-    except Exception:  # noqa: BLE001 - a bug, or another rank that is gone: the parent finds out which
+    except Exception:  # noqa: BLE001 - a bug, or another rank has ended: the parent finds out which
         pipe.send(("bug", traceback.format_exc()))
         sys.exit(1)
     dist.destroy_process_group()

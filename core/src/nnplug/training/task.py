@@ -1,4 +1,4 @@
-"""All that a trainer is given: network, data, augmenter and the rest, made of what the plans name."""
+"""Make the task of a trainer, with network, cases, augmenter and the rest, from the plans."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER)
 def index_cases(
     job: TrainingJob, entry: Entry[TrainerComponent, Trainer], cases: CaseStore, fold: Fold, runtime: Runtime
 ) -> None:
-    """Complete the index that the trainer wants beside each case of the fold, as `preparation.case_index` says.
+    """Complete the index of each case of the fold that the trainer needs; see `nnplug.preparation.case_index`.
 
-    Cases lack it where they were preprocessed for another trainer, or by an older version of nnplug.
+    Cases lack it if they were preprocessed for another trainer or by an older version of nnplug.
     """
     indexing = indexing_of(entry, job.training_description.labels)
     if indexing is not None:
         names = sorted({*fold.train, *fold.val})
-        threads = LocalExecutor(runtime.workers)  # in this process, wherever jobs run
+        threads = LocalExecutor(runtime.workers)  # threads of this process, also if jobs run elsewhere
         complete_index(cases, names, indexing, executor=threads, progress=runtime.progress)
 
 
@@ -52,7 +52,7 @@ def make_task(
     fold: Fold,
     runtime: Runtime,
 ) -> TrainingTask:
-    """All that the trainer of a job gets, the network with initial weights included; accelerators are components."""
+    """Return the task of a job's trainer, with the initial network; `components` includes the accelerators."""
     configuration = job.plans.configuration(job.configuration)
     return TrainingTask(
         network=_network(job, components, configuration, runtime.progress),
@@ -82,7 +82,7 @@ def _augmenter(plans: Plans, components: Registry) -> BatchAugmenter:
 def _network(
     job: TrainingJob, components: Registry, configuration: Configuration, progress: Progress
 ) -> torch.nn.Module:
-    """The network with initial weights that depend on the seed, and on the pretrained model where there is one."""
+    """Return the network with initial weights from the seed, and from the pretrained model if there is one."""
     import torch
 
     choice = configuration.architecture
@@ -98,11 +98,11 @@ def _network(
 
 
 def check_pretrained(job: TrainingJob, plugins: Plugins) -> None:
-    """Refuse weights that the training cannot begin with, before anything is removed for it.
+    """Raise unless the training can start from the pretrained weights, before any run is removed for it.
 
     Raises:
-        NnplugError: as `load_pretrained` does.
-        MissingProvider: the architecture is not to be had.
+        NnplugError: as in `load_pretrained`.
+        MissingProvider: the architecture is not available.
     """
     if job.pretrained is not None:
         kinds = (Kind.ARCHITECTURE,)

@@ -1,4 +1,4 @@
-"""Train one fold of a configuration: resumable, and equal to an uninterrupted run."""
+"""Train one fold of a configuration. A stopped training resumes, with the results of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -46,23 +46,22 @@ REMEDY = "Give the same values to go on, --fresh to train it again from the star
 
 
 def train(job: TrainingJob, runtime: Runtime, *, world: World = SINGLE_PROCESS) -> RunFolder:
-    """Train a fold to the end, going on where an earlier start was stopped.
+    """Train a fold to the end and return its run folder. A stopped training resumes.
 
-    A finished fold is left as it is, unless the plans ask for a longer training than it had: then it goes on from its
-    final weights.
+    A finished fold is not changed, unless the plans have a longer training: then it continues from its final weights.
 
     Args:
-        job: what to train.
+        job: the fold.
         runtime: plugins that offer the components of the plans, the device to train on, and the threads that load and
-            augment, whose count changes no number.
-        world: the processes that call this together; the first of them writes.
+            augment; their number does not change the results.
+        world: the processes that call this function together; only the main process writes.
 
     Raises:
-        NnplugError: the fold was begun with other plans, another seed or other cases, its cases are not preprocessed,
-            a chosen component knows nothing of cascades or of several devices where it should, or another process is
-            at the fold.
-        Problems: folds of the configuration that it refines are missing; a line each with the command to make it.
-        MissingProvider: a component that the plans name is not to be had.
+        NnplugError: the fold was started with other plans, another seed or other cases; its cases are not preprocessed;
+            a chosen component does not support cascades or several devices, although they are used; or another process
+            works on the fold.
+        Problems: folds of the previous stage are missing; a line each with the command to train it.
+        MissingProvider: a component that the plans name is not available.
     """
     with alone_in(job.run, runtime.progress) if world.is_main else nullcontext():
         if is_extension(job, runtime.plugins) and world.is_main:
@@ -109,45 +108,53 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
 
 
 def discard(run: RunFolder) -> None:
-    """Remove a run, so that it is trained again from the start (`--fresh`); raises as `alone_in` does."""
+    """Remove a run, so that it is trained again from the start (`--fresh`).
+
+    Raises:
+        NnplugError: another process works on the run, or its folder cannot be removed.
+    """
     if run.path.exists():
         with alone_in(run):
             discard_folder(run.path)
 
 
 def discard_folder(folder: Path) -> None:
-    """Remove a folder if it is there; raises `NnplugError` where it cannot be removed."""
+    """Remove a folder if it exists.
+
+    Raises:
+        NnplugError: it cannot be removed.
+    """
     if folder.exists():
         with explained(folder):
             shutil.rmtree(folder)
 
 
 def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:
-    """Refuse to go on with a fold that was begun with other plans or another seed.
+    """Raise if a fold was started with other plans or another seed.
 
     Args:
-        job: what is to be gone on with.
-        remedy: what the message says to do, for commands that call things otherwise.
+        job: the fold.
+        remedy: the remedy in the message; commands have different ones.
 
     Raises:
-        NnplugError: the message lists what differs, and the remedy.
+        NnplugError: values differ; the message has the differences and the remedy.
     """
     if not job.run.record.exists():
         return
     record = RunRecord.read(job.run.record)
     old = {**decisions(read_plans(job.run.plans)), "seed": record.seed, "pretrained": record.pretrained}
     new = {**decisions(job.run_plans), "seed": job.seed, "pretrained": _pretrained(job)}
-    for values in (old, new):  # where the model lies means nothing
+    for values in (old, new):  # the path of the model does not matter
         values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
     if changed := list(differences(old, new)):
         raise NnplugError(f"{job.run.path}: was begun with other values ({'; '.join(changed)}). {remedy}")
 
 
 def check_resumable(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
-    """Return the cases of the fold, unless it was begun with other values, cases or previous stages.
+    """Return the cases of the fold; raise if it was started with other values, cases or previous stages.
 
     Raises:
-        NnplugError: the message lists what differs, and the remedy.
+        NnplugError: values differ; the message has the differences and the remedy.
     """
     check_unchanged(job)
     check_previous_unchanged(job, REMEDY)
@@ -155,7 +162,7 @@ def check_resumable(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
 
 
 def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
-    """The cases of the fold, which must be those that the run was begun with."""
+    """Return the cases of the fold; raise `NnplugError` if the run was started with other cases."""
     names = tuple(case.name for case in job.dataset.training_cases())
     fold = choose_fold(splits, names, job.fold)
     record = RunRecord.read(job.run.record) if job.run.record.exists() else None
@@ -187,7 +194,7 @@ def _pretrained(job: TrainingJob) -> Pretrained | None:
 
 
 def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], splits: Sequence[Fold]) -> None:
-    """Write what makes the run folder self-contained; `run.json` last, since its presence says that all is there."""
+    """Write the files that make the run folder self-contained, `run.json` last: if it exists, all are complete."""
     run = job.run
     if run.record.exists():
         return

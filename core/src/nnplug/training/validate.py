@@ -1,4 +1,4 @@
-"""Score a trained fold on its validation cases, whole images at their original geometry."""
+"""Score a trained fold on its validation cases, as whole images with their original geometry."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from nnplug.workspace.runs import WeightsKind, open_run
 
 SUMMARY = "summary.json"
 SETTINGS = "settings.json"
-"""What the predictions of a validation folder depend on."""
+"""The file with the settings that the predictions of a validation folder depend on."""
 
 
 def validate(
@@ -44,24 +44,24 @@ def validate(
     weights: WeightsKind = "final",
     save_logits: bool = False,
 ) -> dict[str, Any]:
-    """Predict a fold's validation cases and score them against their labels.
+    """Predict the validation cases of a fold, score them and return the summary.
 
-    Predictions and `summary.json` go to the run's `validation/`, those with the best weights to `validation_best/`.
-    What is there from an earlier start with the same weights and mirroring is kept. Where other configurations refine
-    this one, they get the predictions with the final weights too (`nnplug.training.previous_stage`).
+    Predictions and `summary.json` are written to `validation/` of the run; those of the best weights to
+    `validation_best/`. Predictions of an earlier start with the same weights and mirroring are kept. Predictions of the
+    final weights are also written for next stages of a cascade (`nnplug.training.previous_stage`).
 
     Args:
         job: the trained fold.
         runtime: plugins, the device that predicts, and the executor that scores cases in parallel.
-        mirroring: whether to average over mirrored images where training mirrored.
-        weights: those after the last epoch, or the best so far; these may be validated before the training has ended.
-        save_logits: keep what the network says, in small files, for ensembles.
+        mirroring: whether to average over images mirrored along the axes that training mirrors.
+        weights: "final" or "best"; the best weights so far may be validated before the training has ended.
+        save_logits: whether to store the logits, in small files, for ensembles.
 
     Returns:
-        The summary in nnU-Net's layout.
+        The summary in the format of nnU-Net's `summary.json`.
 
     Raises:
-        NnplugError: the training has not come as far as these weights, or another process is at the fold.
+        NnplugError: the training has not written these weights yet, or another process works on the fold.
     """
     work = _Work(job, weights, mirroring=mirroring, save_logits=save_logits)
     with alone_in(job.run, runtime.progress):
@@ -77,14 +77,14 @@ def validate(
 
 
 def was_mirrored(folder: Path) -> bool:
-    """Whether the predictions of a validation folder are averages over mirrored images."""
+    """Return whether the predictions of a validation folder are averages over mirrored images."""
     file = folder / SETTINGS
     return not file.exists() or bool(read_json(file)["mirroring"])
 
 
 @dataclass(frozen=True)
 class _Work:
-    """The validation of a fold with some weights."""
+    """The validation of a fold with final or best weights."""
 
     job: TrainingJob
     weights: WeightsKind
@@ -107,7 +107,7 @@ class _Work:
         return self.folder / f"{case.name}{ENDING}"
 
     def discard_outdated(self, progress: Progress) -> None:
-        """Remove predictions with other weights or other mirroring than asked for."""
+        """Remove predictions that were made with other weights or other mirroring."""
         weights = open_run(self.job.run.path).weights(self.weights)
         settings = {"weights": sha256(weights), "mirroring": self.mirroring}
         file = self.folder / SETTINGS
@@ -137,7 +137,7 @@ class _Work:
         return self.lacks_label_map(case) or (self.save_logits and not self.logits(case).exists())
 
     def lacks_label_map(self, case: CaseFiles) -> bool:
-        """Whether a case is still to be predicted; what is scored need not be kept."""
+        """Return whether a case lacks its prediction; after the case is scored, the prediction need not exist."""
         return not ((self.folder / SUMMARY).exists() or self.label_map(case).exists())
 
 
