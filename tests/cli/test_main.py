@@ -147,7 +147,7 @@ def test_a_signal_ends_a_command_with_a_line(name):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 128 + getattr(signal, name)
-    assert done.stderr == f"stopped by {name}; what is finished is kept, run the same command again\n"
+    assert done.stderr == f"stopped by {name}; finished work is kept; run the same command again\n"
 
 
 def test_signals_that_nohup_ignores_stay_ignored():

@@ -158,4 +158,4 @@ def test_sigterm_ends_a_run_with_a_line(phantom, tiny, tmp_path):
     process.terminate()
     _, told = process.communicate()
     assert process.returncode == 128 + 15
-    assert told.splitlines()[-1] == "stopped by SIGTERM; what is finished is kept, run the same command again"
+    assert told.splitlines()[-1] == "stopped by SIGTERM; finished work is kept; run the same command again"

@@ -63,7 +63,9 @@ def test_a_network_without_deep_supervision_is_trained_without_it_and_that_is_sa
     install("nnplug-flat", "flat", FLAT)
     done = run("--architecture", "flat")
     assert done.exit_code == 0, done.stderr
-    assert done.stderr.count("the network gives logits at one resolution; it is trained without deep supervision") == 1
+    assert (
+        done.stderr.count("the network returns logits at one resolution; it is trained without deep supervision") == 1
+    )
     plans = json.loads((tmp_path / "work/Dataset900_Tiny/plans/nnunet.json").read_text())
     assert plans["configurations"]["3d_fullres"]["architecture"]["name"] == "flat"
     assert "nnplug-flat" in {provider["distribution"] for provider in plans["providers"]}

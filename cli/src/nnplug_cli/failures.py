@@ -35,7 +35,7 @@ def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool])
         click.echo(f"interrupted {worded(error.args[0], table) if error.args else ''}".rstrip(), err=True)
         sys.exit(INTERRUPTED)
     except Stopped as stop:
-        click.echo(f"stopped by {stop.signal.name}; what is finished is kept, run the same command again", err=True)
+        click.echo(f"stopped by {stop.signal.name}; finished work is kept; run the same command again", err=True)
         sys.exit(stop.exit_code)
     except OSError as error:
         if error.errno == errno.EPIPE and _reader_is_gone():  # click leaves quietly

@@ -90,7 +90,7 @@ def test_a_job_whose_worker_dies_is_done_by_the_other(mortal_cluster, jobs, tmp_
     alive = [process.pid for process in mortal_cluster.processes[1:] if process.poll() is None]
     assert alive == [pid]
     (warning,) = heard.warnings
-    assert warning.startswith("train of fold 0: its worker died; it goes on at tcp://127.0.0.1:")
+    assert warning.startswith("train of fold 0: its worker died; it continues at tcp://127.0.0.1:")
 
 
 def test_a_job_that_kills_every_worker_is_given_up_with_its_name(tmp_path, jobs, monkeypatch):
@@ -98,7 +98,7 @@ def test_a_job_that_kills_every_worker_is_given_up_with_its_name(tmp_path, jobs,
     with (
         closing(create(workers=1)) as executor,
         pytest.raises(
-            Problems, match=r"test of 7: 4 workers died over it, the last of them tcp://.*; look into its log"
+            Problems, match=r"test of 7: 4 workers died during it, the last of them tcp://.*; look into its log"
         ),
     ):
         list(executor.map(jobs.die_always, [7], stage="test"))

@@ -75,7 +75,7 @@ def test_folds_equal_those_of_this_machine_though_a_worker_dies(mortal_cluster, 
         found = train_folds(folds("there"), training, replace(runtime, executor=executor, progress=heard))
     killer.join()
     (warning,) = heard.warnings
-    assert "its worker died; it goes on at tcp://" in warning
+    assert "its worker died; it continues at tcp://" in warning
     assert {fold: summary["mean"] for fold, summary in found.items()} == {
         fold: summary["mean"] for fold, summary in expected.items()
     }

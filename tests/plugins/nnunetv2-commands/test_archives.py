@@ -100,9 +100,9 @@ def test_pickled_rules_become_the_json_beside_them(call, tmp_path):
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("Dataset001_A/../../evil.json", "leads out of nnUNet_results"),
-        ("/etc/evil.json", "leads out of nnUNet_results"),
-        ("Dataset001_A/T__P__C/run.py", "which no model has"),
+        ("Dataset001_A/../../evil.json", "a path outside nnUNet_results"),
+        ("/etc/evil.json", "a path outside nnUNet_results"),
+        ("Dataset001_A/T__P__C/run.py", "which is no file of a model"),
         ("model/plans.json", "a zip of models has DATASET/TRAINER__PLANS__CONFIGURATION"),
     ],
 )

@@ -118,7 +118,7 @@ class DaskExecutor(DaskOptions, Executor):
             if values[0] != "start":
                 receiver.receive(source, values)
             elif source in begun:
-                progress.warning(f"{source}: its worker died; it goes on at {values[1]}")
+                progress.warning(f"{source}: its worker died; it continues at {values[1]}")
             begun.add(source)
 
         client = self._session.client
@@ -157,6 +157,6 @@ def _outcome(future: Future[Any], what: str) -> Any:
     except KilledWorker as error:
         died, last = error.allowed_failures + 1, error.last_worker.address
         hint = "look into its log; memory is the usual cause"
-        return Failure((f"{what}: {died} workers died over it, the last of them {last}; {hint}",))
+        return Failure((f"{what}: {died} workers died during it, the last of them {last}; {hint}",))
     except CancelledError as error:
-        raise NnplugError(f"{what}: the Dask scheduler is gone. Run the same command again, which goes on.") from error
+        raise NnplugError(f"{what}: the Dask scheduler is gone. Run the same command again; it continues.") from error

@@ -110,9 +110,9 @@ def _unpack(archive: Path, folder: Path) -> list[str]:
 def _check(member: zipfile.ZipInfo, archive: Path) -> None:
     name, path = member.filename, PurePosixPath(member.filename)
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
-        raise InvalidFile(f"{archive}: holds {name!r}, which leads out of nnUNet_results; do not trust it")
+        raise InvalidFile(f"{archive}: holds {name!r}, a path outside nnUNet_results; do not trust it")
     if stat.S_ISLNK(member.external_attr >> 16) or not name.endswith(SUFFIXES):
-        raise InvalidFile(f"{archive}: holds {name!r}, which no model has; do not trust it")
+        raise InvalidFile(f"{archive}: holds {name!r}, which is no file of a model; do not trust it")
     if not path.parts[0].startswith("Dataset") or len(path.parts) < 2:
         raise InvalidFile(f"{archive}: holds {name!r}; a zip of models has DATASET/TRAINER__PLANS__CONFIGURATION/..")
 

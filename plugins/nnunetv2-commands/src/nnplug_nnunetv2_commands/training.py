@@ -83,7 +83,7 @@ def with_pretrained(call: Call, job: TrainingJob, checkpoint: Path | None, *, go
     place = job.run.path.with_name(f"pretrained_{job.run.path.name}")
     if go_on:
         if checkpoint is not None:
-            raise NnplugError("-pretrained_weights begins a training and --c goes on with one; give one of them")
+            raise NnplugError("-pretrained_weights starts a training and --c continues one; give one of them")
         return replace(job, pretrained=place) if place.is_dir() else job
     if checkpoint is None:
         discard_folder(place)
@@ -91,8 +91,8 @@ def with_pretrained(call: Call, job: TrainingJob, checkpoint: Path | None, *, go
     model, fold = checkpoint.parent.parent, checkpoint.parent.name.removeprefix("fold_")
     if checkpoint.name not in FILES[:2] or not checkpoint.is_file() or not (model / "plans.json").is_file():
         raise NnplugError(
-            f"{checkpoint}: give {' or '.join(FILES[:2])} in a fold of a model folder, whose plans.json says what "
-            "network it belongs to"
+            f"{checkpoint}: give {' or '.join(FILES[:2])} in a fold of a model folder; its plans.json "
+            "describes the network"
         )
     kind = weights_kind(checkpoint.name)
     import_model(model, place, registry=call.plugins.registry, progress=call.progress, folds=[fold], checkpoint=kind)

@@ -60,4 +60,4 @@ def test_where_the_compiler_fails_the_network_computes_as_it_is(network, monkeyp
     monkeypatch.setattr(compiling.torch, "compile", fail if when == "compiling" else lambda _: fail)
     said = []
     assert compiled(network, SHAPE, dtype=None, notice=said.append) is network
-    assert said == ["torch.compile does not work here (no triton); the training goes on without it"]
+    assert said == ["torch.compile does not work here (no triton); the training continues without it"]

@@ -166,7 +166,7 @@ def _check_reader(raw: Mapping[str, Any], where: str) -> None:
     reader = need(raw, "image_reader_writer", where)
     if reader not in READERS:
         raise InvalidFile(
-            f"{where}: image_reader_writer is {reader!r}, which gives axes in another order than nnplug's reader; "
+            f"{where}: image_reader_writer is {reader!r}, which returns axes in another order than nnplug's reader; "
             f"nnplug reads as {', '.join(READERS)} do"
         )
 

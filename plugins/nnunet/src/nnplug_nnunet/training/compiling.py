@@ -40,7 +40,7 @@ def compiled(
         _try(fast, network, shape, dtype)
     except Exception as error:  # noqa: BLE001 - compilers raise many types
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        notice(f"torch.compile does not work here ({reason}); the training goes on without it")
+        notice(f"torch.compile does not work here ({reason}); the training continues without it")
         return network
     finally:
         for name, buffer in network.named_buffers():

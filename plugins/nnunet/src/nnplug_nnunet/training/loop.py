@@ -196,7 +196,7 @@ class Training:
             outputs = self._compute(image)
         scales: Sequence[Tensor] = [outputs] if isinstance(outputs, Tensor) else outputs
         if self.network.training and len(scales) == 1:
-            self._notice_once("the network gives logits at one resolution; it is trained without deep supervision")
+            self._notice_once("the network returns logits at one resolution; it is trained without deep supervision")
         used = scales if self.options.deep_supervision else scales[:1]
         return supervised_loss(self.loss, [logits.float() for logits in used], target), scales[0], target
 
@@ -309,5 +309,5 @@ class Training:
         epochs = self.world.sum(torch.tensor(self.position.epoch, device=self.task.device))
         if int(epochs) != size * self.position.epoch:
             raise NnplugError(
-                f"{self.task.run.state}: the processes found different states there; all must see the same files"
+                f"{self.task.run.state}: the processes read different states; all must use the same files"
             )

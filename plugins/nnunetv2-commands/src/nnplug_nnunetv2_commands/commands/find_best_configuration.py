@@ -83,7 +83,7 @@ def _trained(call: Call, workspace: NnunetWorkspace, plans: list[str], asked: li
     for name in asked:
         places = [workspace.model_folder(one, name) for one in plans if name in configurations(workspace.plans(one))]
         if absent := [place for place in places if not place.is_dir()]:
-            call.progress.notice(f"{name} is left out: {absent[0]} is not there")
+            call.progress.notice(f"{name} is left out: {absent[0]} does not exist")
         elif places:
             found.append(name)
     if not found:
