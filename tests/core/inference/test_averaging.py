@@ -83,7 +83,7 @@ def test_folders_that_do_not_fit_together_are_all_told(write_member, tmp_path):
     assert other.startswith(f"{b}/dataset.json: has the labels background, b, not background, a")
     assert z == f"{a}: has no z.nii.gz, another folder has; predict the same images with all models"
     assert y.startswith(f"{b}: has no y.nii.gz")
-    assert x == f"{b}: x has neither x.npz nor x.logits.zip; predict it with --save-logits"
+    assert x == f"{b}: x has neither x.npz nor x.logits.zip; predict it with save_logits=True"
     assert not (tmp_path / "out").exists()
 
 

@@ -233,7 +233,7 @@ def test_names_and_options_are_checked_when_planning(plan, arguments, error, mes
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"spacings": []}, r"0 spacings and 20 shapes. Run nnplug fingerprint again"),
+        ({"spacings": []}, r"0 spacings and 20 shapes. Measure the dataset again"),
         ({"spacings": [], "shapes_after_crop": []}, "0 spacings and 0 shapes"),
         ({"foreground_intensity_properties_per_channel": {}}, r"intensities of 0 channels, dataset.json names 1"),
         ({"spacings": [[1.0, 0.0, 1.0]] * 20}, r"spacings hold \[1.0, 0.0, 1.0\]; every number must be above 0"),
@@ -335,7 +335,7 @@ def test_options_for_one_training(plan, plugins):
         ({"trainer": {"epoch": 9}}, "trainer 'tiny' has no option 'epoch'"),
         (
             {"plan": {"batch_size": 9}},
-            r"plan.batch_size is decided when planning. Give it to nnplug plan or nnplug run",
+            r"plan.batch_size is decided when planning. Set it when the dataset is planned",
         ),
         ({"architecture": {"norm": "batch"}}, "architecture.norm is decided when planning"),
     ],

@@ -79,7 +79,7 @@ def test_names_of_one_patient_on_both_sides_are_warned_of_once(make_dataset):
     ensure_splits(dataset, workspace, progress=progress)
     (warning,) = progress.warnings
     assert "look like one patient" in warning
-    assert "run nnplug split with --groups TABLE" in warning
+    assert "If they are, make folds of groups of cases." in warning
     ensure_splits(dataset, workspace, progress=progress)
     assert len(progress.warnings) == 1
 
@@ -102,7 +102,7 @@ def test_other_folds_are_replaced_only_when_asked_for(make_dataset):
     dataset, workspace = make_dataset(6)
     ensure_splits(dataset, workspace, progress=Silent())
     folds = make_folds(dataset, SplitRequest(folds=2), progress=Silent())
-    with pytest.raises(NnplugError, match=r"splits.json: holds other folds. Give --replace"):
+    with pytest.raises(NnplugError, match=r"splits.json: holds other folds. Write these with replace=True"):
         store_folds(folds, dataset, workspace)
     store_folds(folds, dataset, workspace, replace=True)
     assert ensure_splits(dataset, workspace, progress=Silent()) == folds

@@ -40,5 +40,5 @@ def test_what_the_extractor_measures_is_given(dataset):
 
 
 def test_an_extractor_that_leaves_cases_out_is_refused(dataset):
-    with pytest.raises(InvalidPlugin, match=r"Forgetful measured 1 of 2 cases of .* --extractor"):
+    with pytest.raises(InvalidPlugin, match=r"Forgetful measured 1 of 2 cases of .*Choose another extractor"):
         measure(dataset, Forgetful(1), executor=LocalExecutor(), progress=Silent())

@@ -34,7 +34,7 @@ def test_who_names_every_kind_needs_no_default():
     assert preset(registry(FULL), "full").choices == FULL.choices
     by_hand = preset(registry(PART), None, REQUIRED)
     assert (by_hand.recipe, by_hand.is_default, by_hand.choices) == ("", True, {})
-    assert preset(registry(PART), "part", [Kind.EXTRACTOR, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR])
+    assert preset(registry(PART), "part", [k for k in REQUIRED if k is not Kind.PLANNER])
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_who_names_every_kind_needs_no_default():
             (PART,),
             "part",
             (
-                "no extractor, augmenter, postprocessor is chosen: recipe 'part' names none and no plugin offers a "
-                "default recipe. Name a component of each kind (extractor, augmenter, postprocessor), or a recipe "
-                "(installed: part)."
+                "no extractor, preprocessor, augmenter, postprocessor is chosen: recipe 'part' names none and no "
+                "plugin offers a default recipe. Name a component of each kind (extractor, preprocessor, augmenter, "
+                "postprocessor), or a recipe (installed: part)."
             ),
         ),
         (
@@ -62,8 +62,8 @@ def test_who_names_every_kind_needs_no_default():
             (Recipe("thin", {"planner": "a", "augmenter": "a", "postprocessor": "a"}, "", default=True),),
             None,
             (
-                "no extractor is chosen: the default recipe 'thin' names none. Name a component of each kind "
-                "(extractor), or a recipe (installed: thin)."
+                "no extractor, preprocessor is chosen: the default recipe 'thin' names none. Name a component of each "
+                "kind (extractor, preprocessor), or a recipe (installed: thin)."
             ),
         ),
     ],

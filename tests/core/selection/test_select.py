@@ -157,17 +157,19 @@ def test_missing_folds_are_left_out_or_told(construct):
     run_folder.final_weights.unlink()
     assert [entry.name for entry in run(request, progress).entries] == ["2d", "3d_fullres", "2d + 3d_fullres"]
     (line,) = progress.warnings
-    assert line.startswith(f"left out: {run_folder.path}: is not trained to the end; nnplug train .. -c 3d_lowres -f 2")
+    assert line.startswith(
+        f"left out: {run_folder.path}: is not trained to the end; train fold 2 of configuration 3d_lowres"
+    )
     with pytest.raises(Problems, match="is not trained to the end"):
         run(replace(request, configurations=("3d_lowres",)))
-    with pytest.raises(NnplugError, match="holds no runs of plans other; nnplug train first"):
+    with pytest.raises(NnplugError, match="holds no runs of plans other; train a configuration first"):
         run(replace(request, plans=("other",)))
 
 
 def test_a_fold_without_predictions_is_told_with_the_remedy(construct):
     request = construct("pair")
     (request.workspace.run("nnunet", "2d", 0).validation / "a.nii.gz").unlink()
-    with pytest.raises(Problems, match=r"has no prediction of a; nnplug train .. -c 2d -f 0 --validate-only"):
+    with pytest.raises(Problems, match=r"has no prediction of a; validate fold 0 of configuration 2d again"):
         run(request)
 
 

@@ -74,13 +74,11 @@ def lines(job):
     return problems.value.lines
 
 
-def test_missing_folds_of_the_first_stage_are_named_with_their_commands(job):
+def test_missing_folds_of_the_first_stage_are_named_with_their_remedies(job):
     first, second = lines(job)
-    place = f"{job.dataset.folder} -w {job.workspace.root} --name nnunet -c 3d_lowres"
-    assert first == (
-        f"3d_lowres fold 0 is not trained, and {CASCADE} fold 0 refines it. Run: nnplug train {place} -f 0"
-    )
-    assert second.endswith(f"{place} -f 1")
+    place = f"of configuration 3d_lowres of plans nnunet for {job.dataset.folder} in workspace {job.workspace.root}."
+    assert first == f"3d_lowres fold 0 is not trained, and {CASCADE} fold 0 refines it. Train fold 0 {place}"
+    assert second.endswith(f"Train fold 1 {place}")
     hand_on(finish(job, 0), "a")
     finish(job, 1)
     (line,) = lines(job)

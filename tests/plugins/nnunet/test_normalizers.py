@@ -68,7 +68,7 @@ def test_ct_clips_to_percentiles_then_scales_by_the_dataset(normalize):
 
 
 def test_ct_needs_statistics(normalize):
-    with pytest.raises(NnplugError, match=r"'ct' needs the dataset's foreground intensities, .* nnplug plan again"):
+    with pytest.raises(NnplugError, match=r"'ct' needs the dataset's foreground intensities, .*Measure and plan"):
         normalize("ct", [[[1]]], intensity=None)
 
 

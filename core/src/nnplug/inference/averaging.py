@@ -14,7 +14,7 @@ import torch
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.dataset.sidecars import written_with
-from nnplug.errors import InvalidFile, Problems
+from nnplug.errors import InvalidFile, Line, Problems
 from nnplug.evaluation.evaluate import label_files
 from nnplug.inference.logits import ENDING, read_logits
 from nnplug.inference.probabilities import read_probabilities, write_probabilities
@@ -22,6 +22,7 @@ from nnplug.io.images import read_geometry, write_label
 from nnplug.ops.export import decode
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
+from nnplug.remedies import Action
 from nnplug.runtime.files import read_json
 from nnplug.runtime.memmap import memmapped
 from nnplug.runtime.outputs import Outputs, write_document
@@ -195,7 +196,7 @@ def _common_cases(folders: Sequence[Path], description: DatasetDescription) -> t
             for case in sorted(every - own)
         ]
         lines += [
-            f"{folder}: {case} has neither {case}.npz nor {case}{ENDING}; predict it with --save-logits"
+            Line(f"{folder}: {case} has neither {case}.npz nor {case}{ENDING}", Action.SAVE_LOGITS())
             for case in sorted(own)
             if not has_output(folder, case)
         ]

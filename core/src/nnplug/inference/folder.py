@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nnplug.dataset.cases import check_numbers
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.sidecars import read_with
-from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.errors import InvalidFile, NnplugError, Problems, within
 from nnplug.inference import resume_log
 from nnplug.inference.inputs import check_channel_numbers, check_image
 from nnplug.inference.loaded import LoadedModel
@@ -148,7 +148,7 @@ class _Job:
         try:
             yield
         except NnplugError as error:
-            self.failures.append(f"{case.name}: {error}")
+            self.failures += [within(f"{case.name}: ", line) for line in error.lines]
         except (OSError, MemoryError, ValueError, RuntimeError) as error:
             self.failures.append(f"{case.name}: {type(error).__name__}: {' '.join(str(error).splitlines()[:1])}")
 

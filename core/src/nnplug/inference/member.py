@@ -26,6 +26,7 @@ from nnplug.preparation.preprocessing import bind_preprocessor, planned_preproce
 from nnplug.registry.components import Registry
 from nnplug.registry.provenance import Provider
 from nnplug.registry.runtime import Runtime
+from nnplug.remedies import Action
 from nnplug.runtime.device import free_memory
 from nnplug.workspace.case_store import Prepared
 from nnplug.workspace.stored_array import StoredArray
@@ -241,8 +242,5 @@ def _used_preprocessor(member: Member, registry: Registry) -> UsedPreprocessor:
 def _finite(logits: torch.Tensor) -> torch.Tensor:
     low, high = torch.aminmax(logits)
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise NnplugError(
-            "the network gave values that are not finite; predict with --device cpu, in full precision, or check the "
-            "weights"
-        )
+        raise NnplugError("the network gave values that are not finite", Action.PREDICT_PRECISELY())
     return logits

@@ -20,6 +20,7 @@ from nnplug.registry.components import AnyEntry, Kind, Registry
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import record
 from nnplug.registry.recipes import preset
+from nnplug.remedies import Action
 from nnplug.runtime.progress import Progress, Silent
 
 AFTER_PLANNING = (Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
@@ -151,7 +152,7 @@ def with_options(plans: Plans, options: Options, *, registry: Registry) -> Plans
     for word, values in options.items():
         if word not in AFTER_PLANNING:
             option = ".".join((word, *list(values)[:1]))
-            raise InvalidOptions(f"{option} is decided when planning. Give it to nnplug plan or nnplug run.")
+            raise InvalidOptions(f"{option} is decided when planning", Action.SET_WHEN_PLANNING())
         was = plans.choice(Kind(word))
         choices[word] = Choice(name=was.name, options={**was.options, **values})
         _check_options(Kind(word), choices[word], registry)
@@ -183,8 +184,8 @@ def choose(
         _check_options(kind, choice, registry)
     for option in options[Kind.NORMALIZER] if Kind.NORMALIZER not in choices else ():
         raise InvalidOptions(
-            f"{Kind.NORMALIZER}.{option}: the planner names a normalizer per channel. Give its options there: "
-            '--set plan.normalization=[{"name": "NAME", "use_mask": false, "options": {..}}]'
+            f"{Kind.NORMALIZER}.{option}: the planner names a normalizer per channel. Give its options there.",
+            Action.SET_OPTION(assignment='plan.normalization=[{"name": "NAME", "use_mask": false, "options": {..}}]'),
         )
     return choices, options[Kind.ARCHITECTURE]
 
@@ -199,12 +200,12 @@ def _check_options(kind: Kind, choice: Choice, registry: Registry) -> None:
 def _check_fingerprint(fingerprint: Fingerprint, description: DatasetDescription) -> None:
     cases, shapes = len(fingerprint.spacings), len(fingerprint.shapes_after_crop)
     if cases != shapes or not cases:
-        raise NnplugError(f"the fingerprint has {cases} spacings and {shapes} shapes. Run nnplug fingerprint again.")
+        raise NnplugError(f"the fingerprint has {cases} spacings and {shapes} shapes", Action.MEASURE())
     channels, stats = len(description.channel_names), len(fingerprint.foreground_intensity_properties_per_channel)
     if channels != stats:
         raise NnplugError(
-            f"the fingerprint has intensities of {stats} channels, dataset.json names {channels}. "
-            "Run nnplug fingerprint again."
+            f"the fingerprint has intensities of {stats} channels, dataset.json names {channels}",
+            Action.MEASURE(),
         )
     for what, values in (("spacings", fingerprint.spacings), ("shapes_after_crop", fingerprint.shapes_after_crop)):
         if wrong := [list(v) for v in values if not min(v) > 0]:

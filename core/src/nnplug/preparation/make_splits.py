@@ -9,7 +9,8 @@ from pathlib import Path
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.groups import crossing, group_folds, leave_one_group_out, read_groups, suspected_groups
 from nnplug.dataset.splits import Fold, make_splits, read_splits, write_splits
-from nnplug.errors import NnplugError
+from nnplug.errors import Line, NnplugError
+from nnplug.remedies import Action
 from nnplug.runtime.progress import Progress
 from nnplug.workspace.layout import Workspace
 
@@ -93,10 +94,7 @@ def store_folds(folds: Sequence[Fold], dataset: Dataset, workspace: Workspace, *
     """
     path = workspace.splits
     if path.exists() and not replace and read_splits(path, _names(dataset)) != tuple(folds):
-        raise NnplugError(
-            f"{path}: holds other folds. Give --replace to write these; trainings that were begun with the others are "
-            "then refused until they are done again with --fresh."
-        )
+        raise NnplugError(f"{path}: holds other folds", Action.REPLACE_FOLDS())
     write_splits(path, folds)
 
 
@@ -108,7 +106,8 @@ def _warn_of_patients(folds: Sequence[Fold], names: Sequence[str], progress: Pro
     if found := crossing(folds, suspected_groups(names)):
         a, b = next(iter(found.values()))
         others = f", and so for {len(found) - 1} more" if len(found) > 1 else ""
-        progress.warning(
+        text = (
             f"cases {a!r} and {b!r} look like one patient, but a fold trains on one and is validated on the other"
-            f"{others}: scores would be too good. If they are, run nnplug split with --groups TABLE."
+            f"{others}: scores would be too good"
         )
+        progress.warning(Line(text, Action.SPLIT_BY_GROUPS()))

@@ -8,6 +8,7 @@ from nnplug.dataset.dataset import Dataset
 from nnplug.errors import InvalidPlugin
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.registry.attribution import attributed, expect, name_of
+from nnplug.remedies import Action
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 
@@ -26,7 +27,7 @@ def measure(dataset: Dataset, extractor: Extractor, *, executor: Executor, progr
     measured, cases = len(fingerprint.spacings), len(dataset.training_cases())
     if measured != cases or len(fingerprint.shapes_after_crop) != cases:
         raise InvalidPlugin(
-            f"{name_of(extractor)} measured {measured} of {cases} cases of {dataset.folder}. "
-            "Choose another with --extractor."
+            f"{name_of(extractor)} measured {measured} of {cases} cases of {dataset.folder}",
+            Action.CHOOSE_EXTRACTOR(),
         )
     return fingerprint

@@ -11,12 +11,13 @@ from typing import Any
 
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.splits import read_splits
-from nnplug.errors import NnplugError, Problems
+from nnplug.errors import Line, NnplugError, Problems, within
 from nnplug.evaluation.evaluate import Summary, evaluate_cases
 from nnplug.inference.averaging import Mean, label_map, open_output
 from nnplug.io.images import read_geometry, write_label
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
+from nnplug.remedies import Action
 from nnplug.runtime.digests import sha256
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import explained, read_json, write_json
@@ -91,16 +92,19 @@ def find_candidates(
             runs = [workspace.run(plan, name, fold) for fold in folds]
             if absent := [run for run in runs if not run.final_weights.is_file()]:
                 number = absent[0].path.name.removeprefix("fold_")
-                lines.append(f"{absent[0].path}: is not trained to the end; nnplug train .. -c {name} -f {number}")
+                remedy = Action.TRAIN_FOLD(configuration=name, fold=number)
+                lines.append(Line(f"{absent[0].path}: is not trained to the end", remedy))
                 continue
             title = name if len(plans) == 1 else f"{plan}:{name}"
             found.append(Candidate(title, tuple(open_run(run.path) for run in runs), weights))
     if lines and (configurations or not found):
         raise Problems(lines)
     for line in lines:
-        progress.warning(f"left out: {line}")
+        progress.warning(within("left out: ", line))
     if not found:
-        raise NnplugError(f"{workspace.folder / 'runs'}: holds no runs of plans {', '.join(plans)}; nnplug train first")
+        raise NnplugError(
+            f"{workspace.folder / 'runs'}: holds no runs of plans {', '.join(plans)}", Action.TRAIN_FIRST()
+        )
     _check_comparable(found)
     return tuple(found)
 
@@ -125,8 +129,8 @@ def accumulate(
     for run in candidate.runs:
         missing = [c for c in run.record.validation if not (candidate.folder(run) / f"{c}{ending}").is_file()]
         if missing:
-            again = f"nnplug train .. -c {run.record.configuration} -f {run.fold} --validate-only"
-            lines.append(f"{candidate.folder(run)}: has no prediction of {missing[0]}; {again}")
+            remedy = Action.VALIDATE_FOLD(configuration=run.record.configuration, fold=run.fold)
+            lines.append(Line(f"{candidate.folder(run)}: has no prediction of {missing[0]}", remedy))
     if lines:
         raise Problems(lines)
     with explained(target):

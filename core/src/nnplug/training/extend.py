@@ -14,6 +14,7 @@ from nnplug.plans.plans import Choice, Plans, read_plans
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
+from nnplug.remedies import Action
 from nnplug.runtime.files import explained
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
@@ -50,8 +51,8 @@ def begin_extension(job: TrainingJob, progress: Progress) -> None:
     run = job.run
     if not (run.final_state.exists() or run.state.exists()):
         raise NnplugError(
-            f"{run.path}: kept no {run.final_state.name} at its end, so it cannot go on. "
-            "Train it again from the start with --fresh."
+            f"{run.path}: kept no {run.final_state.name} at its end, so it cannot go on",
+            Action.TRAIN_ANEW(),
         )
     lines = tuple(differences(decisions(read_plans(run.plans)), decisions(job.run_plans)))
     progress.notice(f"{job.title} was finished and goes on ({'; '.join(lines)}); its schedule is planned anew")

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
 from nnplug.dataset.splits import Fold
-from nnplug.errors import NnplugError, Problems
+from nnplug.errors import Line, NnplugError, Problems
 from nnplug.preparation.preprocessing import bind_preprocessor
 from nnplug.registry.components import Registry
 from nnplug.registry.entries import AugmenterComponent, PreprocessorComponent, TrainerComponent
+from nnplug.remedies import Action
 from nnplug.runtime.digests import sha256
 from nnplug.training.job import TrainingJob
 from nnplug.workspace.case_store import CaseStore
@@ -138,12 +139,11 @@ def previous_sources(job: TrainingJob, fold: Fold, splits: Sequence[Fold]) -> di
     return {str(number): source_of(_previous(job, number).run) for number in numbers}
 
 
-def check_previous_unchanged(job: TrainingJob, remedy: str) -> None:
+def check_previous_unchanged(job: TrainingJob) -> None:
     """Raise if a fold learned from predictions of weights that have been replaced since.
 
     Args:
         job: a fold, started or not.
-        remedy: the remedy in the message.
 
     Raises:
         NnplugError: the message names the fold of the previous stage.
@@ -152,7 +152,9 @@ def check_previous_unchanged(job: TrainingJob, remedy: str) -> None:
     for number, source in (learned or {}).items():
         previous = _previous(job, int(number))
         if previous.run.final_weights.exists() and source_of(previous.run) != source:
-            raise NnplugError(f"{job.run.path}: learned from another {previous.title} than is there now. {remedy}")
+            raise NnplugError(
+                f"{job.run.path}: learned from another {previous.title} than is there now", Action.RESTORE_VALUES()
+            )
 
 
 def _previous(job: TrainingJob, fold: int | str) -> TrainingJob:
@@ -166,8 +168,14 @@ def _missing(job: TrainingJob, number: int, names: Sequence[str]) -> list[str]:
     if trained and all(_is_handed_on(job, name, source_of(stage.run)) for name in names):
         return []
     why = "has not predicted all its validation cases" if trained else "is not trained"
-    command = f"nnplug train {job.dataset.folder} -w {job.workspace.root} --name {job.plans.name}"
-    return [f"{stage.title} {why}, and {job.title} refines it. Run: {command} -c {stage.configuration} -f {number}"]
+    remedy = Action.TRAIN_PREVIOUS_STAGE(
+        dataset=job.dataset.folder,
+        workspace=job.workspace.root,
+        plans=job.plans.name,
+        configuration=stage.configuration,
+        fold=number,
+    )
+    return [Line(f"{stage.title} {why}, and {job.title} refines it", remedy)]
 
 
 def _is_handed_on(job: TrainingJob, case: str, source: str) -> bool:

@@ -23,6 +23,7 @@ from nnplug.registry.components import Kind, Registry
 from nnplug.registry.entries import TrainerComponent
 from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
+from nnplug.remedies import Action
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.seeds import keep_random_state
@@ -41,8 +42,6 @@ from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_lock import alone_in
 from nnplug.workspace.run_record import Pretrained, RunRecord, installed_versions
-
-REMEDY = "Give the same values to go on, --fresh to train it again from the start, or --name NAME to keep both."
 
 
 def train(job: TrainingJob, runtime: Runtime, *, world: World = SINGLE_PROCESS) -> RunFolder:
@@ -129,12 +128,8 @@ def discard_folder(folder: Path) -> None:
             shutil.rmtree(folder)
 
 
-def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:
+def check_unchanged(job: TrainingJob) -> None:
     """Raise if a fold was started with other plans or another seed.
-
-    Args:
-        job: the fold.
-        remedy: the remedy in the message; commands have different ones.
 
     Raises:
         NnplugError: values differ; the message has the differences and the remedy.
@@ -147,7 +142,9 @@ def check_unchanged(job: TrainingJob, *, remedy: str = REMEDY) -> None:
     for values in (old, new):  # the path of the model does not matter
         values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
     if changed := list(differences(old, new)):
-        raise NnplugError(f"{job.run.path}: was begun with other values ({'; '.join(changed)}). {remedy}")
+        raise NnplugError(
+            f"{job.run.path}: was begun with other values ({'; '.join(changed)})", Action.RESTORE_VALUES()
+        )
 
 
 def check_resumable(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
@@ -157,7 +154,7 @@ def check_resumable(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
         NnplugError: values differ; the message has the differences and the remedy.
     """
     check_unchanged(job)
-    check_previous_unchanged(job, REMEDY)
+    check_previous_unchanged(job)
     return _fold(job, splits)
 
 
@@ -169,23 +166,22 @@ def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
     if record and (moved := {*record.training} ^ {*fold.train} or {*record.validation} ^ {*fold.val}):
         raise NnplugError(
             f"{job.run.path}: was begun with other cases than {job.workspace.splits} has now for fold {job.fold} "
-            f"({min(moved)!r} among {len(moved)}). Put the old folds back, or give --fresh to train it again."
+            f"({min(moved)!r} among {len(moved)})",
+            Action.RESTORE_FOLDS(),
         )
     return fold
 
 
 def _check_devices(trainer: TrainerComponent, world: World) -> None:
     if world.size > 1 and not trainer.takes_several_devices:
-        raise NnplugError(
-            f"trainer {trainer.name!r} trains on one device; leave out --devices {world.size}, or do not use torchrun"
-        )
+        raise NnplugError(f"trainer {trainer.name!r} trains on one device", Action.USE_ONE_DEVICE(devices=world.size))
 
 
 def _check_preprocessed(job: TrainingJob, fold: Fold, cases: CaseStore) -> None:
     if missing := sorted({*fold.train, *fold.val} - set(cases)):
         raise NnplugError(
-            f"{cases.folder}: {len(missing)} cases are not preprocessed ({missing[0]}, ..). "
-            f"Run: nnplug preprocess {job.dataset.folder} -c {job.configuration}"
+            f"{cases.folder}: {len(missing)} cases are not preprocessed ({missing[0]}, ..)",
+            Action.PREPROCESS(dataset=job.dataset.folder, plans=job.plans.name, configuration=job.configuration),
         )
 
 

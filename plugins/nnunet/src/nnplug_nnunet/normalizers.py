@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nnplug import NnplugError
 from nnplug.contracts import Normalizer
 from nnplug.plans.fingerprint import IntensityStats
+from nnplug.remedies import Action
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -53,8 +54,8 @@ class CT(Normalizer):
         """
         if intensity is None:
             raise NnplugError(
-                "normalizer 'ct' needs the dataset's foreground intensities, which the plans do not have. "
-                "Run nnplug fingerprint and nnplug plan again."
+                "normalizer 'ct' needs the dataset's foreground intensities, which the plans do not have",
+                Action.MEASURE_AND_PLAN(),
             )
         np.clip(image, intensity.percentile_00_5, intensity.percentile_99_5, out=image)
         image -= intensity.mean

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from nnplug.workspace.layout import RunFolder
 
 
-REMEDY = "Give the same values, or leave out --c, which trains the fold again from the start."
 FILES = ("checkpoint_final.pth", "checkpoint_best.pth", "checkpoint_latest.pth")
 
 

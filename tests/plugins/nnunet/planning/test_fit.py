@@ -59,7 +59,7 @@ def test_a_batch_holds_no_more_than_its_share_of_the_dataset_but_at_least_two():
 
 
 def test_a_budget_for_no_patch_says_so():
-    with pytest.raises(NnplugError, match=r"memory target is too small for any patch .*Raise it with --memory-gb"):
+    with pytest.raises(NnplugError, match=r"memory target is too small for any patch .*Plan for a larger GPU memory"):
         fitter(budget=1).fit((1, 1, 1), (64, 64, 64), 1e12)
 
 

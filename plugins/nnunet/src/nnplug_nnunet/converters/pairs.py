@@ -12,9 +12,10 @@ from nnplug.contracts import Converter, SourceScan
 from nnplug.conversion.write_case import write_case
 from nnplug.dataset.dataset import FILE_ENDINGS, CaseFiles
 from nnplug.dataset.file_names import file_ending
-from nnplug.errors import InvalidOptions, Problems
+from nnplug.errors import InvalidOptions, Line, Problems
 from nnplug.io.images import WITHOUT_SPACING, read_label, read_voxels, write_image, write_label
 from nnplug.preparation.verify_case import label_values
+from nnplug.remedies import Action
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 from nnplug_nnunet.converters.examples import GEOMETRY, volumes
@@ -135,9 +136,10 @@ def _pair(images: Sequence[Files], labels: Files) -> _Paired:
 def _alone(labels: Files, found: Mapping[str, Match], images: Files) -> Iterator[str]:
     for name, path in labels.items():
         if name not in found:
-            yield (
+            yield Line(
                 f"{path}: none of {len(images)} images has a name like it alone. Rename it, or give the images' names "
-                "as a pattern: --set 'converter.images=images/{case}_t1.nii.gz'"
+                "as a pattern.",
+                Action.SET_OPTION(assignment="'converter.images=images/{case}_t1.nii.gz'"),
             )
 
 

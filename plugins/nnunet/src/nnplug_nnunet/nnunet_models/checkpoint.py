@@ -14,6 +14,7 @@ from numpy._core import multiarray
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from nnplug.errors import InvalidFile
+from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file
 from nnplug_nnunet.nnunet_models.vocabulary import need
 
@@ -94,7 +95,7 @@ def write_checkpoint(
 
 def _load(path: Path) -> Any:
     if not path.is_file():
-        raise InvalidFile(f"{path}: no such file; choose final or best with --checkpoint")
+        raise InvalidFile(f"{path}: no such file", Action.CHOOSE_CHECKPOINT())
     try:
         with safe_globals(list(ALLOWED)):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)

@@ -20,6 +20,7 @@ from nnplug.plans.plans import Plans
 from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.provenance import record
+from nnplug.remedies import Action
 from nnplug.runtime.files import read_json
 from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.progress import Progress
@@ -72,7 +73,8 @@ def _previous(model: Path, stage: str, given: Path | None) -> Path:
     beside = model.resolve().parent / f"{model.resolve().name.rpartition('__')[0]}__{stage}"
     if given is None and not beside.is_dir():
         raise NnplugError(
-            f"{model}: refines predictions of {stage!r}, whose folder {beside} is not there; give it with --previous"
+            f"{model}: refines predictions of {stage!r}, whose folder {beside} is not there",
+            Action.GIVE_PREVIOUS_STAGE(),
         )
     return given or beside
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnplug.contracts import Topology
 from nnplug.errors import NnplugError
+from nnplug.remedies import Action
 from nnplug_nnunet.planning.topology import Pyramid, Size
 
 MIN_BATCH_SIZE = 2
@@ -137,8 +138,8 @@ def _axis_to_shorten(patch: Size, median_shape: Sequence[float]) -> int:
 
 def _too_small(patch: Size) -> NnplugError:
     return NnplugError(
-        f"the memory target is too small for any patch (the last had {' x '.join(map(str, patch))} voxels). "
-        "Raise it with --memory-gb."
+        f"the memory target is too small for any patch (the last had {' x '.join(map(str, patch))} voxels)",
+        Action.PLAN_WITH_MORE_MEMORY(),
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from nnplug.errors import InvalidFile
+from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file
 
 _SMOOTHING = 0.9
@@ -85,5 +86,5 @@ def load_state(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # a damaged file fails in many ways
-        raise InvalidFile(f"{path}: damaged, no training state. Train this fold again with --fresh.") from error
+        raise InvalidFile(f"{path}: damaged, no training state", Action.TRAIN_ANEW()) from error
     return state

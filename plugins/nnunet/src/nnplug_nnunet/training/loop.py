@@ -24,6 +24,7 @@ from nnplug.contracts import (
 )
 from nnplug.errors import NnplugError
 from nnplug.preparation.case_index import Indexing, complete_index
+from nnplug.remedies import Action
 from nnplug.runtime.device import autocast, autocast_dtype, memory_format
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Advance
@@ -210,7 +211,8 @@ class Training:
         if not math.isfinite(mean):
             raise NnplugError(
                 f"{self.task.run.path}: the {what} loss of epoch {self.position.epoch} is {mean} at learning rate "
-                f"{self._rate:g}. Train again with a lower one or with --set trainer.precision=float32."
+                f"{self._rate:g}. Train again with a lower one or in full precision.",
+                Action.SET_OPTION(assignment="trainer.precision=float32"),
             )
         return mean
 
@@ -303,8 +305,9 @@ class Training:
         batch, size = self.task.configuration.batch_size, self.world.size
         if batch < size:
             raise NnplugError(
-                f"{self.task.run.path}: a batch of {batch} cannot be shared by {size} devices. Use at most {batch}, or "
-                f"plan with --set plan.batch_size={size}."
+                f"{self.task.run.path}: a batch of {batch} cannot be shared by {size} devices. Use at most {batch}, "
+                "or a larger batch.",
+                Action.PLAN_WITH(assignment=f"plan.batch_size={size}"),
             )
         epochs = self.world.sum(torch.tensor(self.position.epoch, device=self.task.device))
         if int(epochs) != size * self.position.epoch:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nnplug.contracts import CaseIndex, CaseIndexer
 from nnplug.errors import NnplugError
+from nnplug.remedies import Action
 from nnplug_nnunet.training.sampling import Candidates
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def stored_voxels(case: StoredCase) -> tuple[Mapping[str, StoredArray], StoredAr
     """
     arrays, values = case.index.arrays, case.index.values
     if "voxels" not in arrays or "foreground" not in values:
-        raise NnplugError(f"case {case.name!r} is stored without patch centres. Run nnplug preprocess again.")
+        raise NnplugError(f"case {case.name!r} is stored without patch centres", Action.PREPROCESS_AGAIN())
     voxels, start = arrays["voxels"], 0
     foreground = {}
     for key, count in values["foreground"].items():

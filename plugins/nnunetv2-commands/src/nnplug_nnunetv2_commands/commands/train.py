@@ -69,7 +69,6 @@ def _learn(call: Call, job: TrainingJob, workspace: NnunetWorkspace, runtime: Ru
     from nnplug.training.task import check_pretrained
     from nnplug.training.train import check_unchanged
     from nnplug_nnunetv2_commands.training import (
-        REMEDY,
         begin_anew,
         with_pretrained,
         write_checkpoints,
@@ -80,7 +79,7 @@ def _learn(call: Call, job: TrainingJob, workspace: NnunetWorkspace, runtime: Ru
     if not options.go_on:
         check_pretrained(job, call.plugins)
         begin_anew(job.run, call.progress)
-    check_unchanged(job, remedy=REMEDY)
+    check_unchanged(job)
     write_model_files(workspace, job.plans.name, job.configuration)
     _fit(job, runtime, devices=options.num_gpus)
     write_checkpoints(job)
