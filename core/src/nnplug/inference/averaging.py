@@ -1,4 +1,4 @@
-"""Ensembles: the mean of several models' probabilities on the image's grid, as nnU-Net takes it."""
+"""Ensembles: the mean of several models' probabilities on the image's grid, as in nnU-Net."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ LabelArray = npt.NDArray[np.integer[Any]]
 
 
 class Output(Protocol):
-    """What a member says of an image: its probabilities, slice by slice."""
+    """The probabilities of a member for an image, slice by slice."""
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Outputs, and (z, y, x) of the image."""
+        """The shape (K, z, y, x): the number of outputs, and the shape of the image."""
         ...
 
     def planes(self) -> Iterator[torch.Tensor]:
-        """(K, y, x) float32 for each z of the image; a slice need not outlive the next."""
+        """Yield (K, y, x) float32 for each z of the image. Each is valid until the next one is read."""
         ...
 
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of members, summed in float32 in their order, as nnU-Net does; a few slices are in memory."""
+    """The mean of members, summed in float32 in their order as in nnU-Net. Only a few slices are in memory."""
 
     members: Sequence[Output]
 
@@ -65,13 +65,16 @@ class Mean:
 
 
 def label_map(output: Output, labels: Labels) -> LabelArray:
-    """The label of each voxel (z, y, x): the class of largest probability, or regions above 0.5 in their order."""
+    """Return the label map (z, y, x): the class of largest probability, or regions above 0.5 in their order."""
     decoded = (decode(plane, labels.regions_class_order, threshold=0.5) for plane in output.planes())
     return np.stack([plane.numpy() for plane in decoded])
 
 
 def mean_volumes(output: Output, scratch: Path) -> Iterator[npt.NDArray[np.float32]]:
-    """Probabilities class by class, (z, y, x) each; they come slice by slice and wait on the disk of `scratch`."""
+    """Yield the probabilities (z, y, x) float32 of one class after the other.
+
+    They are computed slice by slice and memory-mapped on the disk of `scratch`.
+    """
     volumes = memmapped(output.shape, scratch)
     for z, plane in enumerate(output.planes()):
         volumes[:, z] = plane
@@ -91,20 +94,20 @@ def ensemble_folders(
     """Average the stored probabilities of every case and write the label maps.
 
     Args:
-        folders: predictions of different models for the same images. Each holds, for every case, its label map and
-            CASE.npz (nnU-Net's layout) or CASE.logits.zip (`nnplug predict --save-logits`).
-        target: where label maps, `dataset.json` and `plans.json` go; what nnplug wrote there is replaced.
-        description: labels and file ending; the `dataset.json` of the first folder where None.
-        save_probabilities: write CASE.npz of the mean too.
-        replace: whether files may be replaced that nnplug did not write, or that have changed since.
-        runtime: the executor works on cases in parallel; each holds a few slices of all classes in memory.
+        folders: predictions of different models for the same images. Each has, for every case, its label map and
+            CASE.npz (nnU-Net's format) or CASE.logits.zip (`nnplug predict --save-logits`).
+        target: the folder for label maps, `dataset.json` and `plans.json`; files that nnplug wrote there are replaced.
+        description: labels and file ending; None for the `dataset.json` of the first folder.
+        save_probabilities: whether to write CASE.npz of the mean too.
+        replace: whether to replace files that nnplug did not write, or that have changed since it wrote them.
+        runtime: its executor processes cases in parallel; each has a few slices of all classes in memory.
 
     Returns:
         The names of the cases.
 
     Raises:
-        Problems: folders hold other cases or labels, cases lack their probabilities, or shapes differ; a line each. Or
-            files would be lost, see `nnplug.runtime.outputs.Outputs.check`.
+        Problems: folders differ in cases or labels, cases lack their probabilities, shapes differ, or files would be
+            lost (see `nnplug.runtime.outputs.Outputs.check`); a line each.
     """
     description = description or DatasetDescription.read(folders[0] / "dataset.json")
     names = _common_cases(folders, description)
@@ -134,17 +137,17 @@ def _outputs(job: _Job, names: Sequence[str], documents: Mapping[Path, Any]) -> 
 
 
 def open_output(folder: Path, case: str, scratch: Path, plugins: Plugins) -> Output:
-    """The stored probabilities of a case, from nnU-Net's layout where they are there, else from logits.
+    """Return the stored probabilities of a case, from CASE.npz if it exists, else from logits.
 
     Args:
-        folder: where they lie.
-        case: its name.
-        scratch: on whose disk they may wait, see `nnplug.runtime.memmap`.
-        plugins: where the preprocessor of stored logits comes from.
+        folder: the folder of the probabilities.
+        case: the name of the case.
+        scratch: a folder on the disk for memory-mapped values, see `nnplug.runtime.memmap`.
+        plugins: the plugins that offer the preprocessor of stored logits.
 
     Raises:
         InvalidFile: the file is damaged or missing.
-        MissingProvider: as `read_logits`.
+        MissingProvider: as in `read_logits`.
     """
     npz = folder / f"{case}.npz"
     if npz.is_file():
@@ -153,13 +156,13 @@ def open_output(folder: Path, case: str, scratch: Path, plugins: Plugins) -> Out
 
 
 def has_output(folder: Path, case: str) -> bool:
-    """Whether probabilities of a case are stored, in either layout."""
+    """Return whether probabilities of a case are stored, in either format."""
     return any((folder / f"{case}{ending}").is_file() for ending in (".npz", ENDING))
 
 
 @dataclass(frozen=True)
 class _Job:
-    """Averages one case of several folders."""
+    """The job that averages one case of several folders."""
 
     folders: tuple[Path, ...]
     target: Path
@@ -185,7 +188,7 @@ class _Job:
 
 
 def _common_cases(folders: Sequence[Path], description: DatasetDescription) -> tuple[str, ...]:
-    """The cases of the first folder; raises `Problems` unless all folders can give them."""
+    """Return the cases of the first folder; raise `Problems` unless all folders have them."""
     ending = description.file_ending
     cases = {folder: set(label_files(folder, (ending,))) for folder in folders}
     every = set().union(*cases.values())

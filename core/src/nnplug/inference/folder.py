@@ -1,4 +1,4 @@
-"""Prediction of many images into a folder."""
+"""Predict many images into a folder."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ def predict_folder(
 ) -> None:
     """Predict cases into a folder: CASE with the input's ending, plans.json (of the first member) and dataset.json.
 
-    An image that is zero everywhere gives background and a notice.
+    For an image that is zero everywhere the result is background, with a notice.
 
     Args:
-        model: one member or several.
-        cases: see `find_cases`.
-        output: is made where it is missing; what nnplug wrote there is replaced.
-        options: those the model was loaded with.
-        inputs: what else must not be overwritten, besides images, weights and label maps of the previous stage.
-        progress: where to report.
+        model: a loaded model with one member or several.
+        cases: the cases, see `find_cases`.
+        output: the folder; it is created if it is missing. Files that nnplug wrote there are replaced.
+        options: the options that the model was loaded with.
+        inputs: files that must not be overwritten, besides images, weights and label maps of the previous stage.
+        progress: receives the progress.
 
     Raises:
-        NnplugError: logits of an ensemble are asked for, which has none; or `output` is the folder of a model.
-        Problems: files would be lost, see `nnplug.runtime.outputs.Outputs.check`; nothing is written.
-        Problems: some cases failed, a line each with case and cause; the others are predicted.
+        NnplugError: logits of an ensemble are requested, which has none; or `output` is the folder of a model.
+        Problems: files would be lost (see `nnplug.runtime.outputs.Outputs.check`), and nothing is written; or some
+            cases failed, a line each with case and cause, and the others are predicted.
     """
     check_outputs(model, options)
     job = _Job(model, output, options)
@@ -77,14 +77,14 @@ def predict_folder(
 
 
 def check_outputs(model: Model | LoadedModel, options: PredictOptions) -> None:
-    """Raise `NnplugError` where logits of an ensemble are asked for, which has none."""
+    """Raise `NnplugError` if logits of an ensemble are requested, which has none."""
     if options.save_logits and len(model.members) > 1:
         raise NnplugError("an ensemble averages probabilities and has no logits; save those of each model by itself")
 
 
 @dataclass
 class _Job:
-    """One call of `predict_folder`: reads images and exports into the folder; a `CaseWork`."""
+    """The work of one call of `predict_folder`, a `CaseWork`: it reads images and writes into the folder."""
 
     model: LoadedModel
     output: Path
@@ -92,7 +92,7 @@ class _Job:
     failures: list[str] = field(default_factory=list)
 
     def finished(self, cases: Sequence[CaseFiles]) -> set[str]:
-        """Names of the cases whose outputs are there and depend on what they would depend on now."""
+        """Return the names of the cases whose outputs exist and depend on the present inputs and settings."""
         log = resume_log.read(self.output)
         return {
             case.name
@@ -102,7 +102,7 @@ class _Job:
         }
 
     def read(self, case: CaseFiles, member: LoadedMember) -> ReadCase:
-        """Read and preprocess an image, see `CaseWork`."""
+        """Return a preprocessed image, see `CaseWork`."""
         check_channel_numbers(case)
         image = read_image(case.images)
         check_image(image, member.member.description.channel_names)
@@ -124,7 +124,7 @@ class _Job:
         return self.options.save_probabilities or self.options.save_logits
 
     def export(self, case: CaseFiles, geometry: Geometry, predicted: Predicted) -> None:
-        """Write what is asked for, and note that the case is finished; see `CaseWork`."""
+        """Write the requested files, and note that the case is finished; see `CaseWork`."""
         files = self._outputs(case)
         if isinstance(predicted, np.ndarray):
             write_label(files["labels"], self.model.postprocessed(predicted, geometry), geometry)
@@ -144,7 +144,7 @@ class _Job:
 
     @contextmanager
     def attempt(self, case: CaseFiles) -> Iterator[None]:
-        """Keep what users can cause for the report at the end, so that one bad case does not lose the others."""
+        """Collect errors that users can cause for the report at the end, so that the other cases are predicted."""
         try:
             yield
         except NnplugError as error:
@@ -159,31 +159,31 @@ class _Job:
         return (*image_inputs(cases), *read_with(self._previous_files(cases)), *weights)
 
     def _previous_files(self, cases: Sequence[CaseFiles]) -> list[Path]:
-        """Return the label maps of the previous stage, where they are given."""
+        """Return the given label maps of the previous stage."""
         folder = self.options.previous
         return [] if folder is None else [folder / self._outputs(case)["labels"].name for case in cases]
 
     @property
     def files(self) -> PredictionFiles:
-        """The names of what is written."""
+        """The names of the files to write."""
         return PredictionFiles(self.output, self.options.save_probabilities, self.options.save_logits)
 
     def _outputs(self, case: CaseFiles) -> dict[str, Path]:
-        """What is to be written of a case."""
+        """Return the files to write for a case."""
         return self.files.of(case)
 
     def _depends_on(self, case: CaseFiles) -> str:
-        """A hash over the inputs and all that decides the outputs."""
+        """Return a hash of the inputs and of everything else that the outputs depend on."""
         return state_digest([*case.images, *self._previous_files([case])], self._settings)
 
     @cached_property
     def _settings(self) -> str:
-        """Models and settings."""
+        """Return the models and settings as text."""
         members = [([*map(_identity, m.member.stages)], m.mirror_axes, m.step) for m in self.model.members]
         rule = None if self.model.rule is None else self.model.rule.record.data()
         return json.dumps([members, rule, self.options.save_probabilities, self.options.save_logits], sort_keys=True)
 
 
 def _identity(member: Member) -> list[Any]:
-    """Return what decides the logits of a member; weights by content, as each call unpacks a zip anew."""
+    """Return everything that the logits of a member depend on; weights by content, since each call unpacks a zip."""
     return [member.plans.digest(), member.configuration, [*map(sha256, member.weights)]]

@@ -1,4 +1,4 @@
-"""The images that a prediction is asked for: folders and files, and what is wrong with them."""
+"""Find the images of a prediction in folders and files, and check them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from nnplug.io.integrity import count_nonfinite
 
 
 def find_cases(inputs: Sequence[Path], ending: str) -> tuple[CaseFiles, ...]:
-    """The cases of folders and files.
+    """Return the cases in folders and files.
 
     Args:
-        inputs: folders with CASE_0000, CASE_0001 .. of that ending; or image files of any type that nnplug reads, of
-            which those without a channel number are a case each.
-        ending: of the model's training images.
+        inputs: folders with CASE_0000, CASE_0001 .. and the ending; or image files of any format that nnplug reads.
+            A file without a channel number is a case.
+        ending: the file ending of the model's training images.
 
     Raises:
-        Problems: a path is missing or no image, a folder has no images, or two cases have one name; a line each.
+        Problems: a path is missing or not an image, a folder has no images, or two cases have one name; a line each.
     """
     failures: list[str] = []
     files: dict[str, list[Path]] = {}
@@ -49,10 +49,10 @@ def find_cases(inputs: Sequence[Path], ending: str) -> tuple[CaseFiles, ...]:
 
 
 def check_channel_numbers(case: CaseFiles) -> None:
-    """Refuse files whose numbers leave a gap: a later channel would be taken for a missing one.
+    """Raise if the channel numbers of files have a gap: a later channel would replace a missing one.
 
     Raises:
-        InvalidFile: as said.
+        InvalidFile: they have a gap; the message names the missing file.
     """
     ending = image_ending(case.images[0]) or ""
     numbers = [channel_number(file, ending) for file in case.images]
@@ -68,7 +68,7 @@ def _no_image(path: Path) -> str:
 
 
 def check_image(image: Image, channel_names: Sequence[str]) -> None:
-    """Refuse an image that the model cannot take.
+    """Raise unless the model can take an image.
 
     Raises:
         NnplugError: the number of channels differs, or a voxel is NaN or infinite.
@@ -81,5 +81,5 @@ def check_image(image: Image, channel_names: Sequence[str]) -> None:
 
 
 def image_ending(path: Path) -> str | None:
-    """The ending of an image's name, ".nii.gz" and the like; None for files that nnplug does not read."""
+    """Return the ending of an image's name, such as ".nii.gz", or None for files that nnplug does not read."""
     return next((ending for ending in FILE_ENDINGS if path.name.endswith(ending)), None)

@@ -1,4 +1,4 @@
-"""Prediction of many images as jobs of an executor: on one machine one after the other, on a cluster at once."""
+"""Predict many images as jobs of an executor: one after the other on one machine, in parallel on a cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress
 
 JOBS_PER_SLOT = 4
-"""On a cluster: so many that no worker idles for long at the end, so few that loading the model is little of each."""
+"""The number of jobs per worker of a cluster. More jobs keep all workers busy; fewer load the model less often."""
 
 
 def predict_cases(
@@ -31,19 +31,19 @@ def predict_cases(
     *,
     beside: Sequence[CaseFiles] = (),
 ) -> None:
-    """Predict cases into a folder, shared among as many jobs as the executor has use for.
+    """Predict cases into a folder, divided into jobs of the executor.
 
-    What a killed job has finished is kept when the executor repeats it.
+    When the executor repeats a killed job, its finished cases are kept.
 
     Args:
-        cases: see `find_cases`.
+        cases: the cases, see `find_cases`.
         output: the folder.
         options: models and settings; jobs on other machines open the models again.
-        runtime: plugins, device, and the executor, whose workers see models, images and output under the same paths.
-        beside: cases that other calls predict from the same images: they must not be overwritten either.
+        runtime: plugins, device and executor; its workers have models, images and output under the same paths.
+        beside: cases that other calls predict from the same images; they must not be overwritten either.
 
     Raises:
-        NnplugError: the models cannot be opened, have no logits to save, or are what the output folder holds.
+        NnplugError: the models cannot be opened, have no logits to save, or are in the output folder.
         MissingProvider: a component of a model is not installed.
         Problems: files would be lost, a line each, and nothing is written; or some cases failed, a line each with case
             and cause, and the others are predicted.
@@ -62,7 +62,7 @@ def predict_cases(
 def _predict_job(
     cases: Sequence[CaseFiles], progress: Progress, *, output: Path, options: PredictOptions, runtime: Runtime
 ) -> None:
-    """Predict what is not finished yet, in whatever process this runs; raises as `predict_folder` does."""
+    """Predict the cases that are not finished yet, in the process of the job; see `predict_folder`."""
     model = LoadedModel.load(options.model, runtime.in_job(progress), options)
     again = replace(options, resume=True)
     predict_folder(model, cases, output, again, inputs=model_inputs(options.models), progress=progress)
@@ -71,7 +71,7 @@ def _predict_job(
 def _check_files(
     cases: Sequence[CaseFiles], output: Path, options: PredictOptions, beside: Sequence[CaseFiles]
 ) -> None:
-    """Check what will be written before any job starts; jobs check what they do not keep of an earlier call."""
+    """Check the files to write before any job starts; jobs check the files that they do not keep from earlier calls."""
     refuse_model(output)
     log = resume_log.read(output) if options.resume else {}
     PredictionFiles(output, options.save_probabilities, options.save_logits).outputs(
@@ -83,7 +83,7 @@ def _check_files(
 
 
 def _shared(cases: Sequence[CaseFiles], slots: int) -> list[Sequence[CaseFiles]]:
-    """One job for one slot, which reads ahead and exports behind; else some cases for each job."""
+    """Return one job for one slot, which reads ahead and exports in parallel; else jobs of several cases."""
     jobs = 1 if slots == 1 else min(len(cases), JOBS_PER_SLOT * slots)
     return [cases[first::jobs] for first in range(max(jobs, 1))]
 

@@ -24,7 +24,7 @@ from nnplug.registry.runtime import Runtime
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model whose networks are on the device: from an image to logits, probabilities and the label map.
+    """A model whose networks are on the device. It computes logits, probabilities and the label map of an image.
 
     The probabilities of several members are averaged. One thread at a time may predict.
 
@@ -38,7 +38,7 @@ class LoadedModel:
 
     @classmethod
     def load(cls, model: Model, runtime: Runtime, options: PredictOptions) -> Self:
-        """Build the networks of a model; arguments and errors are those of `LoadedMember`."""
+        """Return a model with its networks built; arguments and errors are those of `LoadedMember`."""
         members = tuple(LoadedMember(member, runtime, options) for member in model.members)
         rule = model.postprocessing
         if rule is None:
@@ -48,14 +48,14 @@ class LoadedModel:
 
     @property
     def description(self) -> DatasetDescription:
-        """Labels, channels and file ending, those of the first member."""
+        """The labels, channels and file ending of the first member."""
         return self.members[0].member.description
 
     def logits(self, image: Image) -> list[Logits]:
-        """Return the logits of each member; none where the image is zero everywhere.
+        """Return the logits of each member; none if the image is zero everywhere.
 
         Raises:
-            NnplugError: as `LoadedMember.prepare` and `LoadedMember.logits`.
+            NnplugError: as in `LoadedMember.prepare` and `LoadedMember.logits`.
         """
         check_image(image, self.description.channel_names)
         return [member.predict_logits(image) for member in self.members] if image.array.any() else []
@@ -64,8 +64,8 @@ class LoadedModel:
         """Return the postprocessed label map (z, y, x) of an image.
 
         Args:
-            outputs: the logits of each member, in their order; none where the image is zero everywhere.
-            geometry: of the image.
+            outputs: the logits of each member, in their order; none if the image is zero everywhere.
+            geometry: the geometry of the image.
         """
         if len(outputs) == 1:
             labels = outputs[0].label_map(self.description.labels)
@@ -84,8 +84,8 @@ class LoadedModel:
 
         Args:
             outputs: as in `label_map`.
-            geometry: of the image.
-            scratch: on whose disk the means of several members wait, see `nnplug.runtime.memmap`.
+            geometry: the geometry of the image.
+            scratch: a folder on the disk for the memory-mapped means of several members, see `nnplug.runtime.memmap`.
         """
         if len(outputs) == 1:
             return outputs[0].volumes()

@@ -1,13 +1,13 @@
-"""What a network says of one image, on its own grid: to be averaged with what others say, or kept in a small file.
+"""The logits of a network for one image, on the network's grid: to be averaged, or stored in a small file.
 
-Ensembles average probabilities on the image's grid, as nnU-Net does, which stores them there in 4 bytes per voxel and
-class. Here logits are stored on the network's grid, to a precision that moves no probability there by more than 0.001
-and the label of no voxel there:
+Ensembles average probabilities on the image's grid, as nnU-Net does; nnU-Net stores them there with 4 bytes per voxel
+and class. Here logits are stored on the network's grid. Their precision changes no probability on this grid by more
+than 0.001, and no label:
 
 * Softmax and linear interpolation do not change when the same volume is added to all classes, so the largest logit of
-  each voxel becomes 0. What competes near a border is then close to 0, where floating point numbers are finest.
-* Of float16's 10 digits 8 are kept; the rest is 0 and costs nothing when compressed.
-* The high bytes of all numbers come before the low ones, so that neighbours that are alike stand together.
+  each voxel becomes 0. Classes with similar logits are then close to 0, where floating point numbers are finest.
+* 8 of float16's 10 binary digits are kept; the others are 0 and need no space after compression.
+* The high bytes of all numbers come before the low bytes, so that similar bytes are neighbours.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ _FAST = 1  # zlib's level; the slower 6 saves 5 %
 
 
 class UsedPreprocessor(Record, frozen=True, kw_only=True):
-    """The preprocessor whose inverse takes stored logits back.
+    """The preprocessor with the inverse for stored logits.
 
     Attributes:
-        provider: the component.
-        options: of the component.
+        provider: the provider of the component.
+        options: the options of the component.
     """
 
     provider: Provider
@@ -60,13 +60,13 @@ class UsedPreprocessor(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Logits:
-    """The logits of a model for one image, on the prepared grid.
+    """The logits of a model for one image, on the preprocessed grid.
 
     Attributes:
         values: (K, z, y, x) float32 on the network's grid.
-        inverse: the way back to the image.
+        inverse: the mapping back to the image.
         regions: whether outputs are independent (sigmoid) rather than exclusive (softmax).
-        preprocessor: made the inverse; None where the inverse is a `CropInverse`, which needs no plugin.
+        preprocessor: the preprocessor that made the inverse; None for a `CropInverse`, which needs no plugin.
     """
 
     values: torch.Tensor
@@ -76,11 +76,11 @@ class Logits:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Outputs, and (z, y, x) of the image."""
+        """The shape (K, z, y, x): the number of outputs, and the shape of the image."""
         return len(self.values), *self.inverse.shape
 
     def planes(self) -> Iterator[torch.Tensor]:
-        """Yield probabilities (K, y, x) float32 of one slice of the image after the other, valid until the next."""
+        """Yield probabilities (K, y, x) float32 for each z of the image. Each is valid until the next one is read."""
         return self.inverse.probability_planes(self.values, regions=self.regions)
 
     def label_map(self, labels: Labels) -> npt.NDArray[np.integer[Any]]:
@@ -93,14 +93,14 @@ class Logits:
         return self.inverse.probabilities(self.values, regions=self.regions)
 
     def memmapped(self, folder: Path) -> Logits:
-        """The same with its values in a nameless file on the folder's disk instead of in memory."""
+        """Return the logits with memory-mapped values, in a nameless file on the folder's disk."""
         values = memmapped(self.values.shape, folder)
         values.copy_(self.values)
         return replace(self, values=values)
 
 
 def background(geometry: Geometry, labels: Labels) -> Logits:
-    """What is said of an image that is zero everywhere: nothing of it is left after cropping."""
+    """Return the logits of background for an image that is zero everywhere, since cropping leaves no voxel of it."""
     nothing = (0, 0)
     crop_info = CropInfo(
         original_shape=geometry.shape,
@@ -114,7 +114,7 @@ def background(geometry: Geometry, labels: Labels) -> Logits:
 
 
 class _CropRecord(Record, frozen=True, kw_only=True):
-    """`logits.json` of the zip, beside a file per output, called "0", "1" ..; schema 1: with a `CropInverse`."""
+    """The content of `logits.json` in schema 1, with a `CropInverse`. The zip file has one more file per output."""
 
     schema: int = 1
     shape: tuple[int, int, int, int]
@@ -127,7 +127,7 @@ class _CropRecord(Record, frozen=True, kw_only=True):
 
 
 class _InverseRecord(Record, frozen=True, kw_only=True):
-    """The same of schema 2: with an inverse that a preprocessor reads."""
+    """The content of `logits.json` in schema 2, with an inverse that a preprocessor reads."""
 
     schema: int = 2
     shape: tuple[int, int, int, int]
@@ -159,10 +159,10 @@ def _read_record(data: Any, where: str) -> _CropRecord | _InverseRecord:
 
 
 def write_logits(path: Path, logits: Logits) -> None:
-    """Write a zip of JSON and compressed float16, atomically; one output is held in memory at a time.
+    """Write a zip file of JSON and compressed float16, atomically. One output is in memory at a time.
 
     Raises:
-        NnplugError: the disk is full or the place cannot be written.
+        NnplugError: the disk is full or the folder cannot be written.
     """
     values = logits.values
     highest = None if logits.regions else values.amax(0)
@@ -177,16 +177,16 @@ def write_logits(path: Path, logits: Logits) -> None:
 
 
 def read_logits(path: Path, folder: Path, plugins: Plugins) -> Logits:
-    """Read what `write_logits` wrote.
+    """Return the logits in a file that `write_logits` wrote.
 
     Args:
-        path: of the file.
-        folder: on whose disk the values may wait, see `nnplug.runtime.memmap`.
-        plugins: where the preprocessor comes from, which logits of nnU-Net's preprocessing do not need.
+        path: the file.
+        folder: a folder on the disk for memory-mapped values, see `nnplug.runtime.memmap`.
+        plugins: the plugins that offer the preprocessor; logits of nnU-Net's preprocessing do not need it.
 
     Raises:
         InvalidFile: the file is missing, damaged or of a newer nnplug.
-        MissingProvider: the preprocessor that made the logits is not installed; the message holds the remedy.
+        MissingProvider: the preprocessor that made the logits is not installed; the message has the remedy.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -200,7 +200,7 @@ def read_logits(path: Path, folder: Path, plugins: Plugins) -> Logits:
 
 
 def _packed(volume: torch.Tensor) -> bytes:
-    """Float16 to `10 - _DROPPED_DIGITS` binary digits, all high bytes first."""
+    """Return float16 bytes with `10 - _DROPPED_DIGITS` binary digits, all high bytes first."""
     limit = float(np.finfo(np.float16).max) / 2  # rounding up must not reach infinity
     bits = volume.clamp(-limit, limit).cpu().numpy().astype("<f2").view("<u2")
     half = 1 << (_DROPPED_DIGITS - 1)

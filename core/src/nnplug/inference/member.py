@@ -1,4 +1,4 @@
-"""Prediction with one member of a model: from an image to a label map in the image's geometry."""
+"""Predict with one member of a model: from an image to a label map on the image's grid."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from nnplug.runtime.device import free_memory
 from nnplug.workspace.case_store import Prepared
 from nnplug.workspace.stored_array import StoredArray
 
-CPU_VOXELS = 1 << 20  # per pass: more at once is no faster and takes more memory
+CPU_VOXELS = 1 << 20  # per pass: more voxels are not faster and take more memory
 
 
 class LoadedMember:
-    """A member of a `LoadedModel`: its preprocessing, its network on the device, and the way back to the image.
+    """A member of a `LoadedModel`: its preprocessing, its network on the device, and the mapping back to the image.
 
     The network is built once; with several folds, their logits are averaged. One thread at a time may call `logits`
     and `label_map`, and one `prepare`, which in a cascade predicts with the previous stage.
@@ -46,13 +46,13 @@ class LoadedMember:
 
         Args:
             member: plans and weights.
-            runtime: plugins, and the device where the network computes: float32, on CUDA in half precision with
-                float32 sums. Its progress is told of components whose distribution has another version than in
-                training.
-            options: mirroring, step and the place of sums; the others are not read.
+            runtime: plugins, and the device of the network, which computes in float32, on CUDA in half precision with
+                float32 sums. Its progress receives a notice for each component whose distribution had another version
+                in training.
+            options: mirroring, step and device of the sums; the other options are not read.
 
         Raises:
-            MissingProvider: a component of the member is not installed; the message holds the remedy.
+            MissingProvider: a component of the member is not installed; the message has the remedy.
             NnplugError: the member cannot be used for prediction here.
         """
         self.member = member
@@ -71,14 +71,14 @@ class LoadedMember:
         self._network = FoldNetwork(member, registry, self.device, self._progress)
 
     def prepare(self, image: Image, *, previous: npt.NDArray[np.integer[Any]] | None = None) -> Prepared:
-        """Preprocess an image as in training.
+        """Return an image preprocessed as in training.
 
-        In a cascade the previous stages predict it first, and their label map is the last channel; or `previous` is,
-        a label map (z, y, x) in the image's geometry.
+        In a cascade its last channel is `previous`, a label map (z, y, x) on the image's grid; if `previous` is None,
+        the previous stages predict it first.
 
         Raises:
-            NnplugError: the image has other channels than the member, holds NaN or infinity; a previous stage is
-                needed and the member does not hold it.
+            NnplugError: the image has other channels than the member, or has NaN or infinite voxels; or the member
+                lacks a previous stage that it needs.
         """
         check_image(image, self.member.description.channel_names)
         spacing = image.geometry.spacing
@@ -91,17 +91,17 @@ class LoadedMember:
     def logits(
         self, image: npt.NDArray[np.float32] | StoredArray, *, report: Callable[[], None] | None = None
     ) -> torch.Tensor:
-        """Predict a prepared image.
+        """Return the logits of a preprocessed image.
 
         Args:
-            image: (C, z, y, x) float32; in a cascade with the previous stage's label map as one channel more.
+            image: (C, z, y, x) float32; in a cascade its last channel is the previous stage's label map.
             report: called `passes` times.
 
         Returns:
-            (K, z, y, x) float32, the mean over folds; on the device where that has room, else on the CPU.
+            (K, z, y, x) float32, the mean over folds; on the device if it has room, else on the CPU.
 
         Raises:
-            NnplugError: the network gives values that are not finite.
+            NnplugError: the network returns values that are not finite.
         """
         array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
         total: torch.Tensor | None = None
@@ -118,18 +118,18 @@ class LoadedMember:
         *,
         report: Callable[[], None] | None = None,
     ) -> npt.NDArray[np.integer[Any]]:
-        """What `labels` makes of `logits`, but memory never holds the logits of the whole image.
+        """Return the label map of a preprocessed image without all of its logits in memory.
 
         Args:
             image: as in `logits`.
-            info: of the prepared image, see `Prepared.info`.
+            info: the `Prepared.info` of the image.
             report: called `passes` times.
 
         Returns:
-            as `labels`.
+            As in `labels`.
 
         Raises:
-            NnplugError: as `logits`.
+            NnplugError: as in `logits`.
         """
         if self.configuration.dimensions == 2:  # windows of many slices share a batch
             return self.labels(self.logits(image, report=report), info)
@@ -150,14 +150,14 @@ class LoadedMember:
         return self._label_map(planes, array.shape[1], info)
 
     def passes(self, shape: Sequence[int]) -> int:
-        """How often `logits` and `label_map` report for a prepared image of that (z, y, x) shape: after each batch."""
+        """Return the number of batches, and so of reports, for a preprocessed image of this shape (z, y, x)."""
         patch = self.configuration.patch_size
         leading = len(shape) - len(patch)
         padded = [*shape[:leading], *map(max, shape[leading:], patch)]
         return len(window_batches(padded, patch, self.step, self._batch_size)) * len(self.member.weights)
 
     def labels(self, logits: torch.Tensor, info: Mapping[str, Any]) -> npt.NDArray[np.integer[Any]]:
-        """The label map (z, y, x) of an image, in its own geometry; memory holds a few slices of all classes."""
+        """Return the label map (z, y, x) on the image's grid; a few slices of all classes are in memory."""
         return self._label_map(logits.unbind(1), logits.shape[1], info)
 
     def _label_map(
@@ -167,26 +167,33 @@ class LoadedMember:
         return self._preprocessing.inverse(info).label_map(planes, count, regions_class_order=order)
 
     def probabilities(self, logits: torch.Tensor, info: Mapping[str, Any]) -> Iterator[npt.NDArray[np.float32]]:
-        """The probability of each class or region in turn, (z, y, x) float32 in the image's own geometry."""
+        """Yield the probability (z, y, x) float32 of one class or region after the other, on the image's grid."""
         regions = self.member.description.labels.has_regions
         return self._preprocessing.inverse(info).probabilities(logits, regions=regions)
 
     def output(self, logits: torch.Tensor, info: Mapping[str, Any]) -> Logits:
-        """Logits (K, z, y, x) with all that is needed to average them with other models', or to store them."""
+        """Return logits (K, z, y, x) with everything that averaging with other models, or storing them, needs."""
         made, regions = self._preprocessing.inverse(info), self.member.description.labels.has_regions
         if isinstance(made.inverse, CropInverse):
             return Logits(logits, made.inverse, regions)
         return Logits(logits, made, regions, self._used_preprocessor)
 
     def predict_logits(self, image: Image) -> Logits:
-        """What the model says of an image that is not zero everywhere; raises as `prepare` and `logits` do."""
+        """Return the logits of an image that is not zero everywhere.
+
+        Raises:
+            NnplugError: as in `prepare` and `logits`.
+        """
         prepared = self.prepare(image)
         return self.output(self.logits(prepared.image), prepared.info)
 
     def predict(self, image: Image) -> npt.NDArray[np.integer[Any]]:
-        """The label map (z, y, x) of an image, before postprocessing; raises as `prepare` and `logits` do.
+        """Return the label map (z, y, x) of an image, before postprocessing.
 
-        An image that is zero everywhere gives background and a notice.
+        For an image that is zero everywhere the result is background, with a notice.
+
+        Raises:
+            NnplugError: as in `prepare` and `logits`.
         """
         check_image(image, self.member.description.channel_names)
         if not image.array.any():
@@ -224,7 +231,7 @@ class LoadedMember:
         return max(1, min(planned, CPU_VOXELS // math.prod(self.configuration.patch_size)))
 
     def _room_for(self, image: torch.Tensor, channels: int, rows: int) -> torch.device:
-        """The device if sums of so many channels, of two folds, take less than half of what is free; else the CPU."""
+        """Return the device if the sums of two folds take less than half of its free memory, else the CPU."""
         free = free_memory(self.device)
         if free is None or not self._sums_on_device:
             return torch.device("cpu")

@@ -13,21 +13,21 @@ from nnplug.workspace.runs import WeightsKind
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """Which models predict, how, and what is written. `dataclasses.replace` changes a field.
+    """The models of a prediction, its settings and its outputs. To change a field, use `dataclasses.replace`.
 
     Attributes:
-        models: runs, configurations' folders and bundles; the probabilities of several are averaged. Empty where the
+        models: runs, configurations' folders and bundles; the probabilities of several are averaged. Empty if the
             caller opens a model itself.
-        folds: of each model; all where None.
-        weights: of runs: those after the last epoch, or the best.
+        folds: the folds of each model; None for all.
+        weights: the weights to read from a run: "final" or "best".
         mirroring: whether to average over mirror images along the axes that were mirrored in training.
-        step: largest distance of neighbouring windows as a part of the patch, above 0 and at most 1.
-        sums_on_device: whether logits are summed up on the device while that has room; on the CPU otherwise.
-        save_probabilities: write CASE.npz too, see `nnplug.inference.probabilities.write_probabilities`.
-        save_logits: write CASE.logits.zip too, see `nnplug.inference.logits`.
-        previous: a folder of label maps that the previous stage of a cascade gave; None to have it predict here.
-        resume: keep what an earlier call with the same model, settings and unchanged inputs has finished.
-        replace: whether files may be replaced that nnplug did not write, or that have changed since.
+        step: the largest distance of neighbouring windows as a share of the patch, above 0 and at most 1.
+        sums_on_device: whether logits are summed on the device if it has room; if not, on the CPU.
+        save_probabilities: whether to write CASE.npz, see `nnplug.inference.probabilities.write_probabilities`.
+        save_logits: whether to write CASE.logits.zip, see `nnplug.inference.logits`.
+        previous: a folder of label maps of the previous stage of a cascade; None: the previous stage predicts them.
+        resume: whether to keep finished cases of an earlier call with the same model, settings and unchanged inputs.
+        replace: whether to replace files that nnplug did not write, or that have changed since it wrote them.
     """
 
     models: tuple[Path, ...] = ()
@@ -48,5 +48,5 @@ class PredictOptions:
         return open_model(*self.models, folds=self.folds, weights=self.weights)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is opened: another machine unpacks a zip for itself."""
+        """Return the state without the opened model: another machine unpacks a zip file itself."""
         return {name: value for name, value in self.__dict__.items() if name != "model"}

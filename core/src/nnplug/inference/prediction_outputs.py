@@ -1,4 +1,4 @@
-"""What a prediction writes and reads, file by file."""
+"""The files that a prediction writes and reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nnplug.runtime.outputs import Outputs
 
 @dataclass(frozen=True)
 class PredictionFiles:
-    """Names what is written of each case.
+    """The names of the files that are written for each case.
 
     Attributes:
         output: the folder.
@@ -30,7 +30,7 @@ class PredictionFiles:
     logits: bool = False
 
     def of(self, case: CaseFiles) -> dict[str, Path]:
-        """Return "labels", "probabilities" and "logits" with their files, as far as they are written."""
+        """Return "labels" -> its file; and "probabilities" and "logits" -> their files, if they are written."""
         files = {"labels": f"{case.name}{image_ending(case.images[0]) or ''}"}
         if self.probabilities:
             files["probabilities"] = f"{case.name}.npz"
@@ -39,11 +39,11 @@ class PredictionFiles:
         return {what: self.output / name for what, name in files.items()}
 
     def outputs(self, cases: Iterable[CaseFiles], inputs: Iterable[Path], *, plans: Any, dataset: Any) -> Outputs:
-        """Return all that a prediction writes.
+        """Return all files that a prediction writes.
 
         Args:
-            cases: which are predicted.
-            inputs: what is read, see `image_inputs`.
+            cases: the cases.
+            inputs: the files that are read, see `image_inputs`.
             plans: the content of `plans.json`.
             dataset: the content of `dataset.json`.
         """
@@ -61,5 +61,5 @@ class PredictionFiles:
 
 
 def image_inputs(cases: Iterable[CaseFiles]) -> tuple[Path, ...]:
-    """Return every file that is read of cases."""
+    """Return every file that is read for the images of cases."""
     return read_with(file for case in cases for file in case.images)

@@ -1,4 +1,4 @@
-"""Prediction from Python: a model that stays in memory and takes arrays."""
+"""Predict from Python, with a model that stays in memory and takes arrays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nnplug.workspace.runs import WeightsKind
 class Predictor:
     """A trained model, or an ensemble, whose networks stay in memory between images.
 
-    Several threads may share one; images go through the networks one after the other.
+    Threads can share it; images go through the networks one after the other.
     """
 
     def __init__(
@@ -42,17 +42,17 @@ class Predictor:
 
         Args:
             models: bundles, runs or folders of runs; several are averaged.
-            folds: the folds of each to use; all where None.
-            weights: "final" or "best", of runs.
+            folds: the folds of each model; None for all.
+            weights: the weights to read from a run: "final" or "best".
             device: "auto", "cpu", "cuda" or "mps".
-            mirroring: whether to average over mirror images, where training mirrored.
-            step_size: largest distance of neighbouring windows as a part of the patch.
-            plugins: where components come from; those that are installed where None.
-            progress: told of what a user should know.
+            mirroring: whether to average over mirror images along the axes that were mirrored in training.
+            step_size: the largest distance of neighbouring windows as a share of the patch, above 0 and at most 1.
+            plugins: the plugins that offer the components; None for the installed ones.
+            progress: receives notices and warnings.
 
         Raises:
-            NnplugError: there is no such model, or it cannot be used here; the message holds the remedy.
-            MissingProvider: a component of the model is not installed; the message is the line for pip.
+            NnplugError: there is no such model, or it cannot be used here; the message has the remedy.
+            MissingProvider: a component of the model is not installed; the message has the command for pip.
         """
         options = PredictOptions(
             models=tuple(Path(model) for model in models),
@@ -67,37 +67,37 @@ class Predictor:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The names of the channels that an image must have, in their order."""
+        """The names of the channels that an image must have, in order."""
         return self._model.description.channel_names
 
     @property
     def labels(self) -> Mapping[str, tuple[int, ...]]:
-        """Name -> label values of each class or region, background included, in the order of `dataset.json`."""
+        """The mapping from name to label values of each class or region, with background, as in `dataset.json`."""
         return self._model.description.labels.values
 
     def predict(self, image: npt.NDArray[Any], spacing: Sequence[float]) -> npt.NDArray[np.integer[Any]]:
-        """The postprocessed label map of an image.
+        """Return the postprocessed label map of an image.
 
         Args:
-            image: intensities (C, z, y, x), or (C, y, x) of a 2D image, in the units of the training images.
-            spacing: distance of voxels in mm, in the order of the array's axes: (z, y, x) or (y, x).
+            image: intensities (C, z, y, x), or (C, y, x) for a 2D image, in the units of the training images.
+            spacing: mm per axis of the array: (z, y, x) or (y, x).
 
         Returns:
-            Label values of the image's shape without channels; an image of zeros gives background.
+            Label values (z, y, x) or (y, x); background for an image of zeros.
 
         Raises:
-            NnplugError: image and spacing do not fit together, channels are missing, or a voxel is no number.
+            NnplugError: image and spacing do not match, channels are missing, or a voxel is NaN or infinite.
         """
         whole = _image(image, spacing)
         return self._label_map(whole).reshape(image.shape[1:])
 
     def probabilities(self, image: npt.NDArray[Any], spacing: Sequence[float]) -> npt.NDArray[np.float32]:
-        """The probability of each class, or of each region where `labels` has regions, before postprocessing.
+        """Return the probability of each class, or of each region if `labels` has regions, before postprocessing.
 
         Arguments and errors are those of `predict`.
 
         Returns:
-            (K, z, y, x) float32, or (K, y, x) of a 2D image.
+            (K, z, y, x) float32, or (K, y, x) for a 2D image.
         """
         whole = _image(image, spacing)
         mean = self._model.mean(self._logits(whole), whole.geometry)
@@ -105,11 +105,11 @@ class Predictor:
         return volume.reshape(len(volume), *image.shape[1:])
 
     def predict_files(self, *files: str | Path) -> LabelMap:
-        """The label map of the image in these files, one per channel, with its geometry.
+        """Return the label map of an image in files, one per channel, with its geometry.
 
         Raises:
             InvalidFile: a file cannot be read.
-            NnplugError: as `predict`.
+            NnplugError: as in `predict`.
         """
         image = read_image([Path(file) for file in files])
         return LabelMap(self._label_map(image).astype(np.int16, copy=False), image.geometry)
@@ -131,7 +131,7 @@ def _image(array: npt.NDArray[Any], spacing: Sequence[float]) -> Image:
         )
     z, y, x = ([1] * (3 - axes) + [*array.shape[1:]])[:3]
     lengths = tuple(float(s) for s in spacing)
-    first = lengths[0] if axes == 3 else 999 * max(lengths)  # as 2D files are read
+    first = lengths[0] if axes == 3 else 999 * max(lengths)  # the rule for 2D files, see `Geometry`
     geometry = Geometry(
         shape=(z, y, x),
         spacing=(first, lengths[-2], lengths[-1]),

@@ -1,4 +1,4 @@
-"""Probability maps in nnU-Net's file layout: CASE.npz with `probabilities` (C, z, y, x), float32."""
+"""Probability maps in nnU-Net's file format: CASE.npz with `probabilities` (K, z, y, x), float32."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from nnplug.runtime.files import atomic_file
 from nnplug.runtime.memmap import memmapped
 
 KEY = "probabilities"
-_FAST = 1  # zlib's level: probabilities hardly become smaller with more effort
+_FAST = 1  # zlib's level; higher levels hardly reduce the size of probabilities
 
 
 def write_probabilities(path: Path, volumes: Iterable[npt.NDArray[np.float32]], shape: tuple[int, ...]) -> None:
-    """Write volumes one after the other into one array of an npz file, atomically; one is held at a time.
+    """Write volumes one after the other into one array of an npz file, atomically. One is in memory at a time.
 
     Args:
-        path: ending in .npz.
-        volumes: C times (z, y, x) float32.
-        shape: (C, z, y, x).
+        path: the file; its name ends in .npz.
+        volumes: K arrays (z, y, x) float32.
+        shape: (K, z, y, x).
 
     Raises:
-        NnplugError: the disk is full or the place cannot be written.
+        NnplugError: the disk is full or the folder cannot be written.
     """
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype("<f4")), "fortran_order": False, "shape": shape}
     with (

@@ -1,4 +1,4 @@
-"""Make the index that a trainer wants beside each preprocessed case, and complete stored cases that lack it."""
+"""Make the index of each preprocessed case that a trainer needs, and complete stored cases that lack it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from nnplug.workspace.case_store import CaseStore
 
 @dataclass(frozen=True)
 class Indexing:
-    """An index rule with the labels of a dataset; can be sent to other processes.
+    """An index rule with the labels of a dataset; picklable.
 
     Attributes:
         indexer: the rule.
@@ -39,7 +39,7 @@ class Indexing:
 
     @property
     def key(self) -> str:
-        """Return a digest of the rule, its version and the labels: an index with another key is made again."""
+        """Return a digest of the rule, its version and the labels. An index with another key is made again."""
         made, labels = type(self.indexer), self.labels
         decided = [labels.keys, labels.foreground, labels.all_values, labels.ignore]
         rule = [made.__module__, made.__qualname__, self.indexer.version, decided]
@@ -56,7 +56,7 @@ class Indexing:
 
 
 def indexing_of(entry: Entry[TrainerComponent, Trainer], labels: Labels) -> Indexing | None:
-    """Return the index rule that the entry of a trainer names, None where it names none.
+    """Return the index rule that the entry of a trainer names, or None.
 
     Raises:
         InvalidPlugin: the rule cannot be imported.
@@ -68,10 +68,10 @@ def indexing_of(entry: Entry[TrainerComponent, Trainer], labels: Labels) -> Inde
 def planned_indexing(plans: Plans, registry: Registry, labels: Labels) -> Indexing | None:
     """Return the index rule of the trainer that the plans name.
 
-    None where it has no rule or is not installed here: the index is then made when training starts.
+    None if it has no rule or is not installed here. Then the index is made when training starts.
 
     Raises:
-        InvalidPlugin: as `indexing_of`.
+        InvalidPlugin: as in `indexing_of`.
     """
     choice = plans.choices.get(Kind.TRAINER)
     if choice is None or len(registry.find(Kind.TRAINER, choice.name)) != 1:
@@ -82,14 +82,14 @@ def planned_indexing(plans: Plans, registry: Registry, labels: Labels) -> Indexi
 def complete_index(
     store: CaseStore, names: Iterable[str], indexing: Indexing, *, executor: Executor, progress: Progress
 ) -> None:
-    """Make the index of the stored cases that lack it, or have another trainer's; the others are left as they are.
+    """Make the index of stored cases that lack it or have that of another rule. Other cases are not changed.
 
     Args:
         store: the preprocessed cases.
-        names: of the cases that need an index.
+        names: the names of the cases that need an index.
         indexing: the rule.
         executor: runs cases in parallel.
-        progress: where to report; nothing is reported where nothing lacks.
+        progress: receives the progress; nothing is reported if all indices are complete.
 
     Raises:
         Problems: some cases failed, a line each.
@@ -108,6 +108,6 @@ def complete_index(
 def _complete(name: str, *, folder: Path, indexing: Indexing) -> str:
     store = CaseStore(folder)
     case = store[name]
-    if case.index.key != indexing.key:  # another fold may have been faster
+    if case.index.key != indexing.key:  # another fold may have made it in the meantime
         store.write_index(name, indexing.index(case.label[...]), indexing.key)
     return name

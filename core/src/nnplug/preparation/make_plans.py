@@ -1,4 +1,4 @@
-"""Planning: names become components, components make plans, and what the user sets is checked and written down."""
+"""Make plans: find the components, let the planner plan, check the user's options and add them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from nnplug.remedies import Action
 from nnplug.runtime.progress import Progress, Silent
 
 AFTER_PLANNING = (Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
-"""The kinds whose options can change without planning or preprocessing again."""
+"""The kinds whose options can change without new planning or preprocessing."""
 
 Options = Mapping[str, Mapping[str, Any]]
-"""Kind -> option -> value, as `nnplug.plans.overrides.parse` gives them."""
+"""Kind -> option -> value, as returned by `nnplug.plans.overrides.parse`."""
 
 
 def make_plans(
@@ -43,24 +43,24 @@ def make_plans(
     configurations: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Plans:
-    """Plan a dataset. A pure function: no file is read or written, no network built.
+    """Return the plans of a dataset. A pure function: no file is read or written, and no network is built.
 
     Args:
-        fingerprint: what was measured.
-        description: `dataset.json`.
-        dataset: the dataset's name.
-        plugins: where components come from.
-        recipe: a named choice of components; None for the default one, from which kinds that it leaves out are taken.
-        name: of the plans; by default the recipe's, and for the default recipe the planner's.
-        components: kind -> name, winning over the recipe.
-        options: kind -> option -> value; under "plan", fields of the configurations instead of the planner's.
-        configurations: those that the "plan" options are for; empty means all that they suit.
-        progress: where notices go.
+        fingerprint: the fingerprint of the dataset.
+        description: the content of `dataset.json`.
+        dataset: the name of the dataset.
+        plugins: the plugins that offer the components.
+        recipe: the name of a recipe; None for the default. The default recipe fills the kinds that a recipe leaves out.
+        name: the name of the plans; by default that of the recipe, and for the default recipe that of the planner.
+        components: kind -> name; it overrides the recipe.
+        options: kind -> option -> value; under "plan", fields of the configurations that override the planner.
+        configurations: the configurations that get the "plan" options; empty for all that can have them.
+        progress: receives notices.
 
     Raises:
-        UnknownComponent, AmbiguousComponent: a name is offered by nobody, or by several distributions.
-        NnplugError: nobody names a component of a kind, see `nnplug.registry.recipes.preset`.
-        InvalidOptions: an option is unknown or its value does not suit; all components' are checked here.
+        UnknownComponent, AmbiguousComponent: no distribution offers a name, or several do.
+        NnplugError: a kind has no component, see `nnplug.registry.recipes.preset`.
+        InvalidOptions: an option is unknown or its value is invalid. The options of all components are checked here.
         NnplugError: fingerprint and `dataset.json` contradict each other, or no plan is possible.
     """
     _check_fingerprint(fingerprint, description)
@@ -86,7 +86,11 @@ def make_plans(
 
 
 def with_providers(plans: Plans, registry: Registry) -> Plans:
-    """The plans with today's provider of every component that they name; raises as `Registry.get` does."""
+    """Return the plans with the present provider of every component that they name.
+
+    Raises:
+        UnknownComponent, AmbiguousComponent: as in `Registry.get`.
+    """
     return msgspec.structs.replace(plans, providers=record(_entries(plans, registry)))
 
 
@@ -100,23 +104,23 @@ def transfer_plans(
     options: Options | None = None,
     configurations: Sequence[str] = (),
 ) -> Plans:
-    """The plans of another dataset for this one, so that one network fits both: for pretrained weights.
+    """Return the plans of another dataset for this one, so that both have the same network, for pretrained weights.
 
-    Spacing, patch, batch, network, normalisation and the intensity statistics that it uses stay those of the source,
-    as when nnU-Net moves plans between datasets. What follows from the labels, the outputs, is this dataset's own.
-    Kinds that the source names no component of, as models of nnU-Net do not, get those of the default recipe.
+    Spacing, patch, batch, network, normalisation and its intensity statistics stay those of the source, as when nnU-Net
+    moves plans between datasets. The outputs follow the labels of this dataset. Kinds without a component in the source
+    (as in models of nnU-Net) get that of the default recipe.
 
     Args:
-        source: the other dataset's plans.
-        description: `dataset.json` of this one.
-        dataset: its name.
-        plugins: where components come from.
-        name: of the new plans; by default the source's.
-        options: "plan" or kind -> option -> value, as in `make_plans`, of what is used after planning.
-        configurations: those that the "plan" options are for; empty means all that they suit.
+        source: the plans of the other dataset.
+        description: the content of this dataset's `dataset.json`.
+        dataset: the name of this dataset.
+        plugins: the plugins that offer the components.
+        name: the name of the new plans; by default that of the source.
+        options: "plan" or kind -> option -> value, as in `make_plans`, for components that are used after planning.
+        configurations: the configurations that get the "plan" options; empty for all that can have them.
 
     Raises:
-        InvalidOptions: an option is unknown, does not suit, or was decided when the source was planned.
+        InvalidOptions: an option is unknown, its value is invalid, or planning of the source has decided it.
         NnplugError: the datasets have different numbers of channels.
     """
     there, here = len(source.intensity), len(description.channel_names)
@@ -138,15 +142,15 @@ def transfer_plans(
 
 
 def with_options(plans: Plans, options: Options, *, registry: Registry) -> Plans:
-    """The plans with other options of components that are used after preprocessing: for one training.
+    """Return the plans with other options, for one training, of components that are used after preprocessing.
 
     Args:
-        plans: as planned.
-        options: kind -> option -> value, over those in the plans.
-        registry: where the options are checked.
+        plans: the plans.
+        options: kind -> option -> value; they override those in the plans.
+        registry: the registry with the components, which check their options.
 
     Raises:
-        InvalidOptions: an option is unknown, its value does not suit, or it can only be set when planning.
+        InvalidOptions: an option is unknown, its value is invalid, or it can only be set in planning.
     """
     choices = dict(plans.choices)
     for word, values in options.items():
@@ -162,13 +166,13 @@ def with_options(plans: Plans, options: Options, *, registry: Registry) -> Plans
 def choose(
     registry: Registry, recipe: str | None, components: Mapping[Kind, str], given: Options
 ) -> tuple[dict[Kind, Choice], dict[str, Any]]:
-    """Expand a recipe into components with their options, the user's names and values winning.
+    """Expand a recipe into components with their options. The user's names and values override the recipe.
 
     Returns:
-        a choice per kind that somebody names, and the options for the architecture, which nobody need name.
+        A choice per kind that the user or a recipe names, and the options for the architecture, also without a name.
 
     Raises:
-        UnknownComponent, AmbiguousComponent, InvalidOptions: see `make_plans`.
+        UnknownComponent, AmbiguousComponent, InvalidOptions: as in `make_plans`.
     """
     for word, values in given.items():
         if word != PLAN and not Kind(word).planned:
@@ -176,7 +180,7 @@ def choose(
             raise InvalidOptions(f"{option}: plans name no {word}. Give it to the command that uses it.")
     own = preset(registry, recipe, components)
     names = {**own.choices, **{str(kind): name for kind, name in components.items()}}
-    # a recipe's options are for its own component, not for another that the user puts in its place
+    # a recipe's options are for its own component, not for a component that the user chooses instead
     kept = {kind: options for kind, options in own.options.items() if names.get(kind) == own.choices.get(kind)}
     options = {kind: {**kept.get(kind, {}), **given.get(kind, {})} for kind in Kind}
     choices = {kind: Choice(name=names[kind], options=options[kind]) for kind in Kind if kind in names}
@@ -191,9 +195,9 @@ def choose(
 
 
 def _check_options(kind: Kind, choice: Choice, registry: Registry) -> None:
-    """Fail now, not after hours of preprocessing; what has no options is not imported for it."""
+    """Raise `InvalidOptions` now, not after hours of preprocessing; without options nothing is imported."""
     entry = registry.get(kind, choice.name)
-    if choice.options and kind is not Kind.ARCHITECTURE:  # its options are complete only with the planner's
+    if choice.options and kind is not Kind.ARCHITECTURE:  # the planner adds options of the architecture
         entry.create(choice.options)
 
 
@@ -213,7 +217,7 @@ def _check_fingerprint(fingerprint: Fingerprint, description: DatasetDescription
 
 
 def _entries(plans: Plans, registry: Registry) -> Iterator[AnyEntry]:
-    """Every component that the plans name."""
+    """Yield the entry of every component that the plans name."""
     for kind, choice in plans.choices.items():
         yield registry.get(Kind(kind), choice.name)
     yield planned_preprocessor(plans, registry)[0]

@@ -1,4 +1,4 @@
-"""Make the splits once, then read them, so that hand-written ones are kept."""
+"""Make the splits of a dataset once. Later calls read them, so that hand-written ones are kept."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class SplitRequest:
     """The way to divide the cases of a dataset.
 
     Attributes:
-        folds: how many; None means five, or one for each group that is left out.
-        groups: a table with the columns `case` and `group`; no group is on both sides of a fold.
-        leave_one_group_out: validate each fold on one group alone.
-        file: hand-written folds, in the layout of nnU-Net's `splits_final.json`.
+        folds: the number of folds; None for five, or for one per group with `leave_one_group_out`.
+        groups: a table with the columns `case` and `group`; no group is in both parts of a fold.
+        leave_one_group_out: whether each fold is validated on exactly one group.
+        file: hand-written folds, in the format of nnU-Net's `splits_final.json`.
     """
 
     folds: int | None = None
@@ -34,7 +34,7 @@ class SplitRequest:
     file: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant together."""
+        """Raise `NnplugError` if the fields contradict each other."""
         if self.file is not None and (self.folds or self.groups or self.leave_one_group_out):
             raise NnplugError(f"{self.file}: holds the folds; give it without a number of folds and without groups")
         if self.leave_one_group_out and self.groups is None:
@@ -46,11 +46,11 @@ class SplitRequest:
 
 
 def ensure_splits(dataset: Dataset, workspace: Workspace, *, progress: Progress) -> tuple[Fold, ...]:
-    """The folds of a dataset: those in the workspace, else those that the dataset brings, else nnU-Net's five.
+    """Return the folds in the workspace, or else those in the dataset's folder, or else nnU-Net's five.
 
-    A `splits_final.json` or `splits.json` in the dataset's folder is copied to the workspace. With fewer cases
-    than folds there are as many folds as cases, and a notice; where names suggest that a patient is on both sides of
-    a fold, a warning when the folds are made.
+    A `splits_final.json` or `splits.json` in the dataset's folder is copied to the workspace. With fewer cases than
+    folds there is one fold per case, and a notice. If names suggest that a patient is in both parts of a fold, there is
+    a warning when the folds are made.
     """
     names = _names(dataset)
     if workspace.splits.exists():
@@ -65,10 +65,10 @@ def ensure_splits(dataset: Dataset, workspace: Workspace, *, progress: Progress)
 
 
 def make_folds(dataset: Dataset, request: SplitRequest, *, progress: Progress) -> tuple[Fold, ...]:
-    """The folds that are asked for; nothing is written.
+    """Return the requested folds. Nothing is written.
 
     Raises:
-        NnplugError: there are too few cases or groups, or a file does not suit the dataset.
+        NnplugError: there are too few cases or groups, or a file does not match the dataset.
     """
     names = _names(dataset)
     if request.groups is not None:
@@ -87,7 +87,7 @@ def make_folds(dataset: Dataset, request: SplitRequest, *, progress: Progress) -
 
 
 def store_folds(folds: Sequence[Fold], dataset: Dataset, workspace: Workspace, *, replace: bool = False) -> None:
-    """Write the folds for all trainings to come.
+    """Write the folds for all later trainings.
 
     Raises:
         NnplugError: the workspace has other folds, and `replace` is not set.

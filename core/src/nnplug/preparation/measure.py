@@ -1,4 +1,4 @@
-"""Measure a dataset: all that planning knows about its images."""
+"""Measure the fingerprint of a dataset."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from nnplug.runtime.progress import Progress
 
 
 def measure(dataset: Dataset, extractor: Extractor, *, executor: Executor, progress: Progress) -> Fingerprint:
-    """Read every training case and sum them up; writing the result is the caller's.
+    """Return the fingerprint of all training cases. Nothing is written.
 
     Raises:
-        Problems: some cases cannot be used, a line each.
+        Problems: some cases cannot be used; a line each.
         NnplugError: the dataset has no training case, or none with a foreground voxel.
-        InvalidPlugin: the extractor gave something that does not describe this dataset.
+        InvalidPlugin: the extractor returned a fingerprint that does not match the dataset.
     """
     with attributed(extractor):
         given = extractor.extract(dataset, executor=AttributingExecutor(executor, extractor), progress=progress)

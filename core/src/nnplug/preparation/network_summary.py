@@ -1,4 +1,4 @@
-"""A network in a table: its stages, their shapes, parameters and feature maps, found without computing anything."""
+"""Describe a network in a table: its stages with shapes, parameters and feature maps. Nothing is computed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 MATRIX = 2
-"""Axes from which a parameter counts as weights of a layer that writes a feature map."""
+"""The least number of axes of a parameter that counts as the weights of a layer with a feature map."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class StageSummary:
     """One stage of a network.
 
     Attributes:
-        name: of the modules, up to and with their first number, as "encoder.stages.2".
-        shape: (C, *size) of the last feature map that it writes, for one sample.
-        layers: convolutions, and other layers with weights.
-        parameters: numbers that training changes.
-        elements: of all feature maps that its layers write, for one sample.
+        name: the name of its modules up to the first number, such as "encoder.stages.2".
+        shape: (C, *size) of its last feature map, for one patch.
+        layers: the number of convolutions and other layers with weights.
+        parameters: the number of trainable values.
+        elements: the number of elements in the feature maps of its layers, for one patch.
     """
 
     name: str
@@ -44,15 +44,15 @@ class NetworkSummary:
     """A network and its stages.
 
     Attributes:
-        configuration: its name in the plans.
-        architecture: the component's name.
-        patch_size: (z, y, x) or (y, x).
-        batch_size: samples per batch.
-        channels: of the input.
-        outputs: channels of the logits.
-        stages: in the order in which they compute.
-        parameters: numbers that training changes, of the whole network.
-        planned_elements: feature-map elements of one sample as the planner counts them.
+        configuration: the name of the configuration.
+        architecture: the name of the architecture.
+        patch_size: (z, y, x) or (y, x), voxels.
+        batch_size: patches per batch.
+        channels: the number of channels of the input.
+        outputs: the number of channels of the logits.
+        stages: the stages in the order of computation.
+        parameters: the number of trainable values of the whole network.
+        planned_elements: the number of feature-map elements for one patch, as the planner counts them.
     """
 
     configuration: str
@@ -67,15 +67,15 @@ class NetworkSummary:
 
     @property
     def elements(self) -> int:
-        """The memory of all feature maps of one sample."""
+        """The number of elements in all feature maps for one patch."""
         return sum(stage.elements for stage in self.stages)
 
 
 def summarize(plans: Plans, name: str, description: DatasetDescription, registry: Registry) -> NetworkSummary:
-    """Describe the network of a configuration; no memory is allocated for it.
+    """Return the summary of a configuration's network. No memory is allocated for the network.
 
     Raises:
-        NnplugError: the plans have no such configuration, or nobody offers the architecture.
+        NnplugError: the plans have no such configuration, or no plugin offers the architecture.
     """
     import torch
 
@@ -103,7 +103,7 @@ def summarize(plans: Plans, name: str, description: DatasetDescription, registry
 
 
 def _trace(network: torch.nn.Module, image: torch.Tensor) -> list[tuple[str, tuple[int, ...]]]:
-    """The name of each layer with weights and the shape (C, *size) that it writes, in the order of computing."""
+    """Return name and output shape (C, *size) of each layer with weights, in the order of computation."""
     import torch
 
     written: list[tuple[str, tuple[int, ...]]] = []
@@ -134,7 +134,7 @@ def _stages(network: torch.nn.Module, written: list[tuple[str, tuple[int, ...]]]
 
 
 def _stage(name: str) -> str:
-    """The part of a module's or parameter's name up to and with its first number."""
+    """Return the name of a module or parameter up to and with its first number."""
     parts = name.split(".")
     end = next((index for index, part in enumerate(parts) if part.isdigit()), 0)
     return ".".join(parts[: end + 1])

@@ -1,4 +1,4 @@
-"""`--set plan.KEY=VALUE`: fields of the configurations that the user decides instead of the planner."""
+"""Apply `--set plan.KEY=VALUE`: the user's values for fields of the configurations."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from nnplug.registry.components import Kind, Registry
 from nnplug.registry.options import build
 
 PER_AXIS = ("spacing", "patch_size")
-"""Fields with an entry per axis; they suit only configurations of as many axes."""
+"""Fields with one entry per axis; only configurations with the same number of axes can have them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFields:
     """The fields of `nnplug.plans.plans.Configuration` that users can set; None leaves a field to the planner.
 
-    `spacing` moves a finished configuration to another grid, its patch staying as it is; the planner's option of the
-    same name plans everything for that spacing.
+    `spacing` changes the grid of a finished configuration and keeps its patch. The planner's option with the same name
+    plans the whole configuration for the spacing.
     """
 
     spacing: tuple[float, ...] | None = None
@@ -36,7 +36,7 @@ class PlanFields:
     resampling: Resampling | None = None
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no configuration can have."""
+        """Raise `ValueError` for numbers that no configuration can have."""
         for name in PER_AXIS:
             value = getattr(self, name)
             if value is not None and not (len(value) in (2, 3) and min(value) > 0):
@@ -45,22 +45,22 @@ class PlanFields:
             raise ValueError(f"batch_size is {self.batch_size}; expected at least 1")
 
     def given(self) -> dict[str, Any]:
-        """The fields that are set."""
+        """Return the fields that are set."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
 
 def override(plans: Plans, values: Mapping[str, Any], configurations: Sequence[str], registry: Registry) -> Plans:
-    """Set fields of the configurations.
+    """Return plans with other values for fields of the configurations.
 
     Args:
-        plans: as the planner made them.
+        plans: the plans from the planner.
         values: field -> value.
-        configurations: which; empty means all.
-        registry: where normalizers are looked up.
+        configurations: the names of the configurations; empty for all.
+        registry: the registry with the normalizers.
 
     Raises:
-        InvalidOptions: a field does not exist, or a value has the wrong type or suits no configuration.
+        InvalidOptions: a field does not exist, or a value has the wrong type or is invalid for all configurations.
         NnplugError: the plans have no such configuration.
     """
     given = build(PlanFields, values, what=PLAN).given()
@@ -78,10 +78,10 @@ def override(plans: Plans, values: Mapping[str, Any], configurations: Sequence[s
 
 
 def check_patches(plans: Plans, registry: Registry) -> None:
-    """Ask each architecture whether it takes the configuration's patch.
+    """Raise unless the architecture of each configuration can take its patch.
 
     Raises:
-        NnplugError: it does not; the message names the configuration and a patch size that fits.
+        NnplugError: it cannot; the message names the configuration and a possible patch size.
     """
     for name, configuration in plans.configurations.items():
         choice = configuration.architecture

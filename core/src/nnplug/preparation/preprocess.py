@@ -1,4 +1,4 @@
-"""Prepare the training cases of a configuration with the preprocessor of the plans, and store them."""
+"""Preprocess the training cases of a configuration with the preprocessor of the plans, and store them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import state_digest
 from nnplug.workspace.case_store import CaseStore
 
-_VERSION = 1  # of what preprocessing does: raised, it makes every stored case stale
+_VERSION = 1  # of the preprocessing; a new number makes every stored case outdated
 
 
 def preprocess_dataset(
@@ -29,14 +29,14 @@ def preprocess_dataset(
     store_folder: Path,
     runtime: Runtime,
 ) -> CaseStore:
-    """Prepare and store every training case that is not yet stored as it should be.
+    """Preprocess and store every training case whose stored form is missing or outdated; return the store.
 
-    A stored case is kept while its files have the same sizes and times and the plans decide the same for it. Cases
-    that the dataset no longer has are removed. Killed at any instant, the next call goes on. Where the entry of the
-    plans' trainer names a `case_index`, each case gets that index.
+    A stored case is kept while the sizes and times of its files and the decisions of the plans for it are unchanged.
+    Cases that the dataset no longer has are removed. After a kill at any moment the next call resumes. If the entry of
+    the plans' trainer names a `case_index`, each case gets this index.
 
     Raises:
-        Problems: some cases failed, a line each; the others are stored.
+        Problems: some cases failed; a line each. The other cases are stored.
     """
     labels = plans.training_description(dataset.description).labels
     preprocessing = bind_preprocessor(plans, configuration_name, labels, runtime.registry)
@@ -89,7 +89,7 @@ def _job_name(job: tuple[CaseFiles, str]) -> str:
 
 
 def _decisions(plans: Plans, configuration_name: str, dataset: Dataset, registry: Registry) -> str:
-    """Return everything besides the files that a prepared case depends on; a changed batch size is no part of it."""
+    """Return everything, besides its files, that a preprocessed case depends on; the batch size is not part of it."""
     configuration = plans.configuration(configuration_name).data()
     keys = ("spacing", "normalization", "resampling")
     data = plans.data()
@@ -100,7 +100,7 @@ def _decisions(plans: Plans, configuration_name: str, dataset: Dataset, registry
 
 
 def _named(plans: Plans, registry: Registry) -> list[Any]:
-    """Return the preprocessor's part; empty for the implied one, so that stores of an older nnplug stay valid."""
+    """Return the preprocessor's part; empty for the implied preprocessor: stores of an older nnplug stay valid."""
     entry, choice = planned_preprocessor(plans, registry)
     one = entry.component
     if one.implied and one.state_version == 1 and not choice.options:
@@ -116,7 +116,7 @@ def _source(files: CaseFiles, decisions: str) -> str:
 def _is_stored(store: CaseStore, name: str, source: str) -> bool:
     try:
         return store[name].source == source
-    except NnplugError:  # absent or damaged: made again
+    except NnplugError:  # missing or damaged: it is made again
         return False
 
 

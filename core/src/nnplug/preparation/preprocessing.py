@@ -1,4 +1,4 @@
-"""The preprocessor that plans name, ready for one of their configurations."""
+"""Find the preprocessor that plans name, and bind it to a configuration."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from nnplug.registry.entries import PreprocessorComponent
 
 
 def implied_preprocessor(registry: Registry) -> PreprocessorEntry:
-    """Return the preprocessor of plans that name none: those that nnplug made before preprocessors were components.
+    """Return the preprocessor of plans that name none, made before preprocessors were components.
 
     Raises:
-        UnknownComponent: no installed plugin says `implied=True` of a preprocessor.
+        UnknownComponent: no installed plugin has a preprocessor with `implied=True`.
         AmbiguousComponent: several distributions offer it.
     """
     for entry in registry:
@@ -32,7 +32,11 @@ def implied_preprocessor(registry: Registry) -> PreprocessorEntry:
 
 
 def planned_preprocessor(plans: Plans, registry: Registry) -> tuple[PreprocessorEntry, Choice]:
-    """Return the preprocessor of plans and its choice; raises as `Registry.get` and `implied_preprocessor` do."""
+    """Return the preprocessor of plans and its choice.
+
+    Raises:
+        UnknownComponent, AmbiguousComponent: as in `Registry.get` and `implied_preprocessor`.
+    """
     choice = plans.choices.get(Kind.PREPROCESSOR)
     if choice is None:
         entry = implied_preprocessor(registry)
@@ -46,13 +50,13 @@ def bind_preprocessor(
     """Return the preprocessing of a configuration.
 
     Args:
-        plans: they name the preprocessor and, per channel, the normalizer.
+        plans: the plans, which name the preprocessor and, per channel, the normalizer.
         configuration_name: a configuration of the plans.
         labels: classes or regions, as networks learn them.
-        registry: where components come from.
+        registry: the registry with the components.
 
     Raises:
-        NnplugError: there is no such configuration or component, an option does not suit, or the preprocessor refuses
+        NnplugError: there is no such configuration or component, an option is invalid, or the preprocessor cannot use
             the decisions.
     """
     configuration = plans.configuration(configuration_name)
@@ -76,14 +80,14 @@ def bind_preprocessor(
 
 
 def in_form_of(plans: Plans, earlier: Plans, registry: Registry) -> Plans:
-    """Return new plans without the name of the preprocessor where the earlier plans mean the same one without a name.
+    """Return new plans without the name of the preprocessor, if the earlier plans imply the same one without a name.
 
-    So plans that an older nnplug began to train with stay equal, and so do their digests.
+    So plans of runs that an older nnplug started stay equal, and so do their digests.
 
     Args:
-        plans: planned now.
-        earlier: the plans of that name on disk.
-        registry: where components come from.
+        plans: the new plans.
+        earlier: the plans with the same name on disk.
+        registry: the registry with the components.
     """
     choice = plans.choices.get(Kind.PREPROCESSOR)
     if choice is None or choice.options or Kind.PREPROCESSOR in earlier.choices:

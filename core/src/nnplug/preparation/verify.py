@@ -1,4 +1,4 @@
-"""Find every problem of a dataset in one pass, before hours of training find them one by one."""
+"""Find all problems of a dataset in one pass, before a training finds them one by one."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from nnplug.runtime.progress import Progress
 from nnplug.runtime.records import Record
 
 SIDECARS = (".json", ".raw", ".zraw")
-"""What may lie beside images: spacings of tif, voxels of mhd."""
+"""Endings of files that may be in a folder of images: spacings of tif, voxels of mhd."""
 
 
 class Report(Record, frozen=True, kw_only=True):
-    """The findings of `verify`, a line each, which names the file and the remedy.
+    """The findings of `verify`. Each is a line with the file and the remedy.
 
     Attributes:
-        dataset: its name.
-        cases: how many training cases were read.
-        problems: what must be mended before training.
-        warnings: what is suspicious, and left as it is.
-        notices: what will be done with the data that may surprise.
+        dataset: the name of the dataset.
+        cases: the number of training cases.
+        problems: faults that must be corrected before training.
+        warnings: suspicious facts; nothing is changed.
+        notices: processing of the data that may be unexpected.
     """
 
     dataset: str
@@ -39,12 +39,12 @@ class Report(Record, frozen=True, kw_only=True):
 
 
 def verify(dataset: Dataset, *, executor: Executor, progress: Progress) -> Report:
-    """Read every training case and collect everything that is wrong with the dataset.
+    """Read every training case and return all findings.
 
     Args:
-        dataset: an opened dataset; that `dataset.json` itself is sound was found out by opening it.
+        dataset: an opened dataset, so its `dataset.json` is already checked.
         executor: reads the cases in parallel.
-        progress: where to report.
+        progress: receives the progress.
     """
     names = _name_problems(dataset)
     try:
@@ -71,7 +71,10 @@ def _report(dataset: Dataset, found: Sequence[CaseFindings], problems: Iterable[
 
 
 def _name_problems(dataset: Dataset) -> list[str]:
-    """Files of imagesTr and labelsTr that belong to no case; a dataset that lists its files may hold others."""
+    """Return a line per file of imagesTr and labelsTr that belongs to no case.
+
+    A dataset that lists its files may have other files there.
+    """
     if dataset.description.files is not None:
         return []
     ending = dataset.description.file_ending
@@ -89,7 +92,7 @@ def _name_problems(dataset: Dataset) -> list[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Its files, in order, without hidden ones and what lies beside images."""
+    """Return the sorted files of a folder without hidden files and sidecars."""
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     return [p for p in found if p.is_file() and not p.name.startswith(".") and p.suffix not in SIDECARS]
 

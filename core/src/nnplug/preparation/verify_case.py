@@ -1,4 +1,4 @@
-"""Everything that can be wrong with one training case."""
+"""Check one training case for all possible faults."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from nnplug.io.integrity import count_nonfinite
 Read = TypeVar("Read")
 
 ORIGIN_TOLERANCE = 1e-3
-"""mm."""
+"""The largest difference of origins, in mm."""
 
 DIRECTION_TOLERANCE = 1e-4
 
 
 @dataclass
 class CaseFindings:
-    """The findings for one case, a line each.
+    """The findings for one case; each is a line.
 
     Attributes:
-        name: of the case.
-        values: label values that occur.
-        digest: the same for cases whose images are identical; None where an image could not be read.
+        name: the name of the case.
+        values: the label values in its label map.
+        digest: a hash that is equal for cases with identical images; None if an image could not be read.
     """
 
     name: str
@@ -42,7 +42,7 @@ class CaseFindings:
     digest: str | None = None
 
     def attempt(self, read: Callable[[Path], Read], path: Path) -> Read | None:
-        """Read a file, or note why not."""
+        """Return the content of a file; or add the reason why it cannot be read, and return None."""
         if not path.is_file():
             self.problems.append(f"{path}: is missing; add it, or remove the other files of case {self.name!r}")
             return None
@@ -54,7 +54,7 @@ class CaseFindings:
 
 
 def check_case(case: CaseFiles, description: DatasetDescription) -> CaseFindings:
-    """Read one case's files and compare them with each other and with `dataset.json`."""
+    """Return the findings for one case: its files are compared with each other and with `dataset.json`."""
     found = CaseFindings(case.name)
     read = [(path, found.attempt(lambda p: read_image([p]), path)) for path in case.images]
     images = [(path, image) for path, image in read if image is not None]
@@ -103,7 +103,7 @@ def _check_intensities(path: Path, image: Image, found: CaseFindings) -> None:
 
 
 def _check_numbers(path: Path, array: npt.NDArray[Any], found: CaseFindings) -> int:
-    """Note how many voxels are no numbers; what SimpleITK has read as 0 is counted in the file itself."""
+    """Add a finding for NaN and infinite voxels and return their number, counted in the file: SimpleITK reads 0."""
     count = count_nonfinite(array, path)
     if count:
         found.problems.append(f"{path}: {count} voxels are NaN or infinite, which readers may take for 0; replace them")
@@ -126,7 +126,7 @@ def _check_values(path: Path, label: LabelMap, description: DatasetDescription, 
 
 
 def label_values(array: npt.NDArray[np.int16]) -> tuple[int, ...]:
-    """The values that occur in a label map (z, y, x), ascending; many times faster than sorting all voxels."""
+    """Return the sorted values in a label map (z, y, x), many times faster than by sorting all voxels."""
     seen = np.zeros(1 << 16, dtype=np.bool_)
     for plane in array:
         seen[plane.view(np.uint16)] = True
@@ -134,7 +134,7 @@ def label_values(array: npt.NDArray[np.int16]) -> tuple[int, ...]:
 
 
 def _check_geometries(geometries: Sequence[tuple[Path, Geometry]], found: CaseFindings) -> None:
-    """Every file against the first: shape and spacing must agree, origin and direction should."""
+    """Compare every file with the first: shape and spacing must agree, origin and direction should agree."""
     for path, geometry in geometries:
         if min(geometry.shape[1:]) < 2:
             found.problems.append(

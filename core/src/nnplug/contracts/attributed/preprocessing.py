@@ -1,4 +1,4 @@
-"""A preprocessing whose errors name its component, and whose arguments and results are checked."""
+"""A preprocessing that attributes errors to its component, and checks arguments and results."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class AttributedPreprocessing(CascadePreprocessing):
             raise NnplugError(f"the image has shape {image.shape[1:]}, its label map {label.shape} (z, y, x)")
 
     def _checked(self, prepared: Any, channels: int, *, labelled: bool) -> Prepared:
-        """Return a prepared case whose arrays are as the contract says; raises `InvalidPlugin`."""
+        """Return a preprocessed case; raise `InvalidPlugin` if its arrays break the contract."""
         case, who = expect(self.preprocessor, prepared, Prepared), name_of(self.preprocessor)
         image: Image = expect(self.preprocessor, case.image, np.ndarray)
         if image.ndim != 4 or len(image) != channels or image.dtype != np.float32:

@@ -1,4 +1,4 @@
-"""The contract of preprocessors: from an image to the network's grid and intensities, and back."""
+"""Preprocessors: bring images to the network's grid and intensities, and predictions back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Channel:
     Attributes:
         normalizer: the component.
         use_mask: whether the normalizer gets the nonzero mask.
-        intensity: the dataset's foreground statistics of the channel, None where there are none.
+        intensity: the foreground statistics of the channel over the dataset; None if there are none.
     """
 
     normalizer: Normalizer
@@ -39,11 +39,11 @@ class Channel:
         """Return the normalised channel (z, y, x); `image` may be changed in place.
 
         Args:
-            image: (z, y, x), in the file's own units.
-            mask: (z, y, x), the voxels that count where `use_mask` is True.
+            image: (z, y, x) float32, in the units of the file.
+            mask: (z, y, x) bool, the voxels that the normalizer uses if `use_mask` is True.
 
         Raises:
-            NnplugError: the values do not suit the normalizer.
+            NnplugError: the normalizer cannot use the values.
             ComponentFailed, InvalidPlugin: the normalizer breaks its contract.
         """
         import numpy as np
@@ -63,9 +63,9 @@ class PreprocessingContext:
     Attributes:
         plans: the name of the plans, for messages.
         configuration: the name of the configuration, for messages.
-        transpose_forward: the order in which the axes (z, y, x) of an image are taken.
+        transpose_forward: transposed axis i is axis `transpose_forward[i]` of the image (z, y, x).
         spacing: target spacing in mm of the transposed axes; (y, x) in 2d configurations.
-        channels: in the order of the image's channels.
+        channels: the normalisations, in the order of the image's channels.
         resampling: spline orders.
         labels: classes or regions.
     """
@@ -80,10 +80,10 @@ class PreprocessingContext:
 
 
 class Inverse(Protocol):
-    """The way of one case from the prepared grid back to its image.
+    """The mapping of one case from the preprocessed grid back to its image.
 
-    Numbers stream: full-resolution logits or probabilities of all classes need never exist at once. `nnplug.ops.export`
-    has the arithmetic.
+    Values are processed plane by plane, so that full-resolution logits or probabilities of all classes need not exist
+    at once. `nnplug.ops.export` has functions for it.
     """
 
     @property
@@ -97,19 +97,19 @@ class Inverse(Protocol):
         """Return the label map (z, y, x) of the image, uint8 or int16.
 
         Args:
-            planes: logits (K, y, x) float32 in order along the first axis of the prepared grid, each valid until the
-                next is asked for; on any device.
+            planes: logits (K, y, x) float32 on any device, in order along the first axis of the preprocessed grid. Each
+                is valid until the next one is read.
             count: the number of planes.
-            regions_class_order: the value painted where a region's logit is above 0, later over earlier; None for
-                classes, where the largest logit wins.
+            regions_class_order: one label value per region; a voxel gets the value of the last region with a logit
+                above 0. None for classes, where the largest logit wins.
         """
         ...
 
     def probability_planes(self, logits: torch.Tensor, *, regions: bool) -> Iterator[torch.Tensor]:
-        """Yield probabilities (K, y, x) float32 for each z of the image; a plane need not outlive the next.
+        """Yield probabilities (K, y, x) float32 for each z of the image. Each is valid until the next one is read.
 
         Args:
-            logits: (K, z, y, x) float32 on the prepared grid, on any device.
+            logits: (K, z, y, x) float32 on the preprocessed grid, on any device.
             regions: whether outputs are independent (sigmoid) rather than exclusive (softmax).
         """
         ...
@@ -124,12 +124,12 @@ class Inverse(Protocol):
         ...
 
     def data(self) -> Mapping[str, Any]:
-        """Return JSON from which `Preprocessor.read_inverse` makes the same inverse; it is stored with logits."""
+        """Return JSON values from which `Preprocessor.read_inverse` makes the same inverse; logits store them."""
         ...
 
 
 class Preprocessing(Protocol):
-    """A preprocessor with the decisions for one configuration. It is pickled and sent to other processes."""
+    """A preprocessor with the decisions for one configuration. It is pickled for other processes."""
 
     def prepare(
         self,
@@ -137,22 +137,22 @@ class Preprocessing(Protocol):
         spacing: tuple[float, float, float],
         label: npt.NDArray[np.integer[Any]] | None = None,
     ) -> Prepared:
-        """Return the prepared case; the arguments stay as they are. Training and prediction call it alike.
+        """Return the preprocessed case. Do not change the arguments. Training and prediction call it in the same way.
 
-        The core has checked the number of channels and that image and label map have one shape.
+        The core has checked the number of channels, and that image and label map have the same shape.
 
         Args:
-            image: (C, z, y, x) float32 as read, in the file's own units.
+            image: (C, z, y, x) float32 as read, in the units of the file.
             spacing: (z, y, x) in mm.
-            label: (z, y, x) as read; None in prediction.
+            label: (z, y, x) as read, any integer dtype; None in prediction.
 
         Raises:
-            NnplugError: the values do not suit; the message names the remedy.
+            NnplugError: the values cannot be used; the message has the remedy.
         """
         ...
 
     def inverse(self, info: Mapping[str, Any]) -> Inverse:
-        """Return the way back of a case.
+        """Return the inverse of a case.
 
         Args:
             info: `Prepared.info` of the case, as JSON stores it.
@@ -164,7 +164,7 @@ class Preprocessing(Protocol):
 
 
 class CascadePreprocessing(Preprocessing, Protocol):
-    """A preprocessing that takes part in cascades: its entry says `takes_previous_stage`."""
+    """A preprocessing for cascades; the entry has `takes_previous_stage=True`."""
 
     def prepare_refining(
         self,
@@ -172,12 +172,12 @@ class CascadePreprocessing(Preprocessing, Protocol):
         spacing: tuple[float, float, float],
         previous: npt.NDArray[np.integer[Any]],
     ) -> Prepared:
-        """Return the prepared case whose last channel is the previous stage's label map on the case's grid.
+        """Return the preprocessed case with the previous stage's label map as its last channel, on the case's grid.
 
         Args:
             image: as in `prepare`.
             spacing: as in `prepare`.
-            previous: the label map (z, y, x) of the previous stage, in the image's geometry.
+            previous: the label map (z, y, x) of the previous stage, on the image's grid.
         """
         ...
 
@@ -192,7 +192,7 @@ class CascadePreprocessing(Preprocessing, Protocol):
     def label_map_on(
         self, logits: torch.Tensor, info: Mapping[str, Any], shape: tuple[int, int, int]
     ) -> npt.NDArray[np.integer[Any]]:
-        """Return the label map of logits on the grid of the next stage, without the way over the image.
+        """Return the label map of logits directly on the grid of the next stage.
 
         Args:
             logits: (K, z, y, x) float32, on the grid of this configuration.
@@ -203,18 +203,18 @@ class CascadePreprocessing(Preprocessing, Protocol):
 
 
 class Preprocessor(Protocol):
-    """Brings images to the grid and intensities that networks take, and logits back to images."""
+    """A component that brings images to the grid and intensities of networks, and logits back to images."""
 
     def bind(self, context: PreprocessingContext) -> Preprocessing:
         """Return the preprocessing of one configuration.
 
         Raises:
-            NnplugError: the decisions do not suit this preprocessor; the message names the remedy.
+            NnplugError: the preprocessor cannot use the decisions; the message has the remedy.
         """
         ...
 
     def read_inverse(self, data: Mapping[str, Any]) -> Inverse:
-        """Return the inverse whose `data` is given: logits were stored with it and are averaged without a model.
+        """Return the inverse made from its `data`. Stored logits have the data, and are averaged without a model.
 
         Raises:
             InvalidFile: the data are damaged.

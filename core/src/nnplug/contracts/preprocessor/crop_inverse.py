@@ -1,4 +1,4 @@
-"""An inverse for preprocessors that transpose, crop and resample: their way back is the arithmetic of `ops.export`."""
+"""The inverse of preprocessors that transpose, crop and resample. It uses the functions of `ops.export`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CropInverse(Inverse):
-    """Undo resampling, crop and transposition. Outside the crop everything is background.
+    """The inverse of resampling, crop and transposition. Voxels outside the crop are background.
 
-    Logits with this inverse are read without any plugin: the data say all.
+    Logits with this inverse are read without any plugin, since the data are complete.
 
     Attributes:
-        crop_info: of the prepared case.
-        axis: the transposed axis across which slices are taken one by one, see `nnplug.ops.resample.separated_axis`.
+        crop_info: the crop info of the preprocessed case.
+        axis: the transposed axis across which slices are resampled one by one, see
+            `nnplug.ops.resample.separated_axis`.
     """
 
     crop_info: CropInfo
@@ -48,7 +49,7 @@ class CropInverse(Inverse):
     def probability_planes(self, logits: torch.Tensor, *, regions: bool) -> Iterator[torch.Tensor]:
         """See `nnplug.contracts.Inverse`.
 
-        Outside the crop the background has probability 1 and all else 0, as in nnU-Net's files.
+        Outside the crop the background has probability 1 and all other classes 0, as in nnU-Net's files.
         """
         import numpy as np
         import torch
