@@ -23,6 +23,7 @@ from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.files import write_json
 from nnplug.runtime.progress import Silent
 from nnplug.selection.request import Selection, SelectRequest
 from nnplug.selection.select import select
@@ -212,14 +213,24 @@ def test_a_class_that_nobody_has_is_left_out_with_a_warning(construct):
     assert progress.warnings == ["'b' occurs in no reference of the cross-validation; it is left out of the means"]
 
 
-def test_of_equal_ones_the_first_in_nnunets_order_is_taken_and_that_is_said(construct):
+@pytest.mark.parametrize(
+    ("planned", "asked", "best"),
+    [
+        (("2d", "3d_fullres", "3d_lowres"), (), "2d"),
+        (("3d_lowres", "2d", "3d_fullres"), (), "3d_lowres"),
+        (("3d_lowres", "2d", "3d_fullres"), ("3d_fullres", "2d", "3d_lowres"), "3d_fullres"),
+    ],
+)
+def test_of_equal_ones_the_first_asked_for_or_planned_is_taken_and_that_is_said(construct, planned, asked, best):
     request, progress = construct("pair"), Listener()
+    write_json(request.workspace.plans("nnunet"), {"configurations": {name: {} for name in planned}})
     for configuration in CONFIGURATIONS:
         for fold, cases in FOLDS.items():
             for case in cases:  # as of networks that have learned nothing
                 file = request.workspace.run("nnunet", configuration, fold).validation / f"{case}.nii.gz"
                 SimpleITK.WriteImage(SimpleITK.ReadImage(str(file)) * 0, str(file))
-    selection = run(replace(request, ensembles=False), progress)
-    assert selection.best == CONFIGURATIONS[0] == "2d"
+    selection = run(replace(request, ensembles=False, configurations=asked), progress)
+    assert selection.best == best
     (line,) = progress.warnings
-    assert line.startswith("2d, 3d_fullres, 3d_lowres have the same mean Dice, 0.0000; 2d is taken, the first in nnU-")
+    equal = ", ".join(asked or planned)
+    assert line.startswith(f"{equal} have the same mean Dice, 0.0000; {best} is taken, the first in the order that you")

@@ -25,9 +25,6 @@ from nnplug.runtime.progress import Progress
 from nnplug.workspace.layout import Workspace, run_folders
 from nnplug.workspace.runs import TrainedRun, WeightsKind, check_alike, open_run
 
-ORDER = ("2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres")
-"""The order in which nnU-Net compares configurations; on a tie the first wins. Other configurations come after."""
-
 _SOURCES = "sources.json"
 
 
@@ -70,7 +67,7 @@ def find_candidates(
     weights: WeightsKind = "final",
     progress: Progress,
 ) -> tuple[Candidate, ...]:
-    """Return the configurations with all folds trained, in nnU-Net's order.
+    """Return the configurations with all folds trained, in the order of the request, or else of the plans.
 
     Args:
         workspace: the workspace of the runs.
@@ -229,8 +226,17 @@ def _write_mean(case: str, *, job: _Average, plugins: Plugins) -> None:
 def _trained(workspace: Workspace, plans: str, configurations: Sequence[str]) -> list[str]:
     folder = workspace.runs(plans)
     there = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    names = configurations or [name for name in there if run_folders(folder / name)]
-    return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+    if configurations:
+        return list(dict.fromkeys(configurations))
+    planned = _planned(workspace.plans(plans))
+    trained = [name for name in there if run_folders(folder / name)]
+    return sorted(trained, key=lambda name: planned.index(name) if name in planned else len(planned))
+
+
+def _planned(plans: Path) -> list[str]:
+    """Return the configurations of a plans file in their order; none where there is no file."""
+    data = read_json(plans) if plans.is_file() else {}
+    return list(data["configurations"]) if isinstance(data, dict) and "configurations" in data else []
 
 
 def _check_comparable(candidates: Sequence[Candidate]) -> None:

@@ -25,7 +25,8 @@ class SelectRequest:
         dataset: the raw dataset.
         workspace: the workspace of the runs.
         plans: the names of the plans.
-        configurations: the configurations to compare; empty for all with every fold trained.
+        configurations: the configurations to compare, on a tie the first wins; empty for all with every fold trained,
+            in the order of the plans.
         folds: the folds to compare; empty for all of `splits.json`.
         weights: "final" or "best" weights of each run.
         ensembles: whether ensembles of two are compared too.

@@ -225,7 +225,7 @@ def _best(scored: Sequence[_Scored], keys: Sequence[str], progress: Progress) ->
     if len(equal := [entry.name for entry, own in zip(scored, dice, strict=True) if own == dice[first]]) > 1:
         progress.warning(
             f"{', '.join(equal)} have the same mean Dice, {dice[first]:.4f}; {equal[0]} is taken, the first in "
-            "nnU-Net's order (2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres, then ensembles)"
+            "the order that you gave or that of the plans; ensembles come after single configurations"
         )
     return scored[first]
 
