@@ -9,7 +9,7 @@ import pytest
 
 from nnplug.errors import NnplugError
 from nnplug.remedies import Action, placeholders
-from nnplug_cli.failures import told
+from nnplug_cli.failures import reported_errors
 from nnplug_nnunetv2_commands.command import Call
 from nnplug_nnunetv2_commands.environment import Environment
 from nnplug_nnunetv2_commands.remedies import REMEDIES
@@ -30,7 +30,7 @@ def test_notices_and_errors_have_these_words(capsys):
     call = Call(environment=Environment({}), quiet=True)
     line = NnplugError("a: is empty", Action.TRAIN_ANEW()).lines[0]
     call.progress.notice(line)
-    with pytest.raises(SystemExit), told(call.remedies, verbose=lambda: False):
+    with pytest.raises(SystemExit), reported_errors(call.remedies, verbose=lambda: False):
         raise NnplugError("a: is empty", Action.TRAIN_ANEW())
     expected = "a: is empty. Run nnUNetv2_train without --c, which trains it again from the start."
     assert capsys.readouterr().err.splitlines() == [f"notice: {expected}", f"error: {expected}"]
