@@ -1,4 +1,4 @@
-"""Which images of an output folder are predicted, and what their predictions depend on."""
+"""The log of finished predictions in an output folder, with a digest of everything that each depends on."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from nnplug.dataset.dataset import CaseFiles
 from nnplug.runtime.files import explained
 
 LOG = "predictions.jsonl"
-"""In the output folder: a line per finished case with what its prediction depends on."""
+"""The file in the output folder with a line per finished case."""
 
 
 def read(output: Path) -> Mapping[str, str]:
-    """By case what its prediction depends on; the last line of a case counts."""
+    """Return case -> digest of everything that its prediction depends on, from the last line of the case."""
     path = output / LOG
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return dict(entry for line in lines if (entry := _entry(line)) is not None)
 
 
 def note(output: Path, case: CaseFiles, *, depends_on: str) -> None:
-    """Append a line, whoever else does."""
+    """Append a line for a finished case. Several processes may append to one log."""
     path = output / LOG
     with explained(path), path.open("a", encoding="utf-8") as log:
         log.write(json.dumps({"case": case.name, "depends_on": depends_on}) + "\n")
 
 
 def forget(output: Path, cases: Sequence[CaseFiles]) -> None:
-    """Have cases predicted again by calls that resume; label maps of earlier calls stay until then."""
+    """Mark cases as unfinished, so that a call that resumes predicts them again. Their label maps stay until then."""
     if (output / LOG).is_file():
         for case in cases:
             note(output, case, depends_on="")
 
 
 def _entry(line: str) -> tuple[str, str] | None:
-    """A line of the log; one that a kill cut short does not count."""
+    """Return the case and digest in a line, or None for a line that a kill cut short."""
     try:
         entry = json.loads(line)
         return str(entry["case"]), str(entry["depends_on"])

@@ -1,6 +1,6 @@
-"""Predict cases one after the other: the next is read while the network works on one and the last is exported.
+"""Predict cases one after the other. While the network predicts a case, the next is read and the last is exported.
 
-Prediction of images and validation of a fold both run here; they differ in what they read and write.
+The prediction of images and the validation of a fold both use it; they differ in the files that they read and write.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _READ_AHEAD = 1
 _EXPORT_BEHIND = 1
 
 Predicted = list[Logits] | npt.NDArray[np.integer[Any]]
-"""The logits of each member, none where the image is zero everywhere; or at once the label map of the only member."""
+"""The logits of each member, none if the image is zero everywhere; or directly the label map of the only member."""
 
 
 class ReadCase(NamedTuple):
     """A case ready for the network.
 
     Attributes:
-        geometry: of the image.
-        prepared: for one member; None where the image is zero everywhere.
+        geometry: the geometry of the image.
+        prepared: the image preprocessed for one member; None if it is zero everywhere.
     """
 
     geometry: Geometry
@@ -47,22 +47,22 @@ class ReadCase(NamedTuple):
 
 
 class CaseWork(Protocol):
-    """The task around the network: where cases come from and where predictions go."""
+    """The work around the network: it reads cases and exports predictions."""
 
     def read(self, case: CaseFiles, member: LoadedMember) -> ReadCase:
-        """Return a case for one member; runs in a thread of its own."""
+        """Return a case for one member. It runs in a thread of its own."""
         ...
 
     def needs_logits(self, case: CaseFiles) -> bool:
-        """Return whether more is made of the logits than the label map: they are then held for the whole image."""
+        """Return whether the export needs the logits; they are then in memory for the whole image."""
         ...
 
     def export(self, case: CaseFiles, geometry: Geometry, predicted: Predicted) -> None:
-        """Write a prediction; may run in a thread of its own."""
+        """Write a prediction. It may run in a thread of its own."""
         ...
 
     def attempt(self, case: CaseFiles) -> AbstractContextManager[None]:
-        """Return the context in which a case is predicted and exported; it may keep errors for later."""
+        """Return the context in which a case is predicted and exported; it may store errors for later."""
         ...
 
 
@@ -76,20 +76,20 @@ def predict_stream(
     progress: Progress,
     advance: Advance,
 ) -> None:
-    """Predict cases, with a thread that reads, this one that predicts, and a thread that exports.
+    """Predict cases: one thread reads, this thread predicts, and another thread exports.
 
     Args:
-        model: one member or several.
-        cases: in the order of prediction.
-        work: reads and exports.
-        scratch: on whose disk the logits of several members wait, see `nnplug.runtime.memmap`.
-        logits_behind: whether the logits of one case are exported while the network works on the next, so that those
-            of two cases are in memory; label maps always are.
+        model: a loaded model with one member or several.
+        cases: the cases in the order of prediction.
+        work: reads and exports cases.
+        scratch: a folder on the disk for memory-mapped logits of several members, see `nnplug.runtime.memmap`.
+        logits_behind: whether logits of a case are exported while the network predicts the next case; then the logits
+            of two cases are in memory. Label maps are always exported in this way.
         progress: gets a task per case.
         advance: called with the name of each case that is exported.
 
     Raises:
-        Exception: what reading, predicting or exporting raises, as far as `work.attempt` lets it through.
+        Exception: any error in reading, prediction or export that `work.attempt` does not store.
     """
     stream = _Stream(model, work, scratch, progress, logits_behind)
     exports: deque[tuple[CaseFiles, Callable[[], None]]] = deque()
@@ -106,11 +106,11 @@ def predict_stream(
         try:
             for case in cases:
                 with work.attempt(case):
-                    beside = None if case is cases[-1] else writer  # this thread has nothing else to do in the end
+                    beside = None if case is cases[-1] else writer  # after the last case this thread is free to export
                     exports.append((case, stream.predict(case, reads, beside)))
                 finish(_EXPORT_BEHIND)
             finish(0)
-        except BaseException:  # Ctrl-C: what waits is not begun
+        except BaseException:  # Ctrl-C: waiting work is not started
             reader.shutdown(wait=False, cancel_futures=True)
             writer.shutdown(wait=False, cancel_futures=True)
             raise
@@ -127,7 +127,7 @@ class _Stream:
     def predict(
         self, case: CaseFiles, reads: Iterator[Future[ReadCase]], writer: ThreadPoolExecutor | None
     ) -> Callable[[], None]:
-        """Predict a case; return the function that waits for its export, or that exports where no writer does."""
+        """Predict a case; return a function that waits for its export, or that exports if there is no writer."""
         geometry, predicted = self._predict(case, reads)
         export = partial(self.work.export, case, geometry, predicted)
         if writer is None:
@@ -152,22 +152,22 @@ class _Stream:
                     values = member.logits(prepared.image, report=lambda: advance(""))
                 logits.append(self._kept(member.output(values, prepared.info)))
         finally:
-            deque(own, maxlen=0)  # what is left of a case that failed
+            deque(own, maxlen=0)  # remaining reads of a failed case
         if not logits:
             self.progress.notice(f"{case.name}: the image is zero everywhere; its label map is all background")
         return geometry, logits
 
     def _kept(self, logits: Logits) -> Logits:
-        """Logits that wait for those of other members wait on the disk."""
+        """Return logits; with several members they are memory-mapped until all are computed."""
         return logits if len(self.model.members) == 1 else logits.memmapped(self.scratch)
 
 
 def _nothing() -> None:
-    """An export that is done."""
+    """Do nothing: the export is finished."""
 
 
 def _writer(model: LoadedModel) -> ThreadPoolExecutor:
-    """A thread that exports; beside a network on the CPU, it computes on one core."""
+    """Return a thread that exports. In parallel with a network on the CPU it computes on one core."""
     on_cpu = model.members[0].device.type == "cpu"
     return single_core_threads(1, "export") if on_cpu else ThreadPoolExecutor(1)
 

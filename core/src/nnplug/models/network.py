@@ -1,4 +1,4 @@
-"""A member's network on its device, which takes the weights of one fold after the other."""
+"""The network of a member on its device, used with the weights of one fold after the other."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from nnplug.runtime.progress import Progress
 
 
 class _Averages(NamedTuple):
-    """The networks whose outputs are averaged over windows, and the way from the mean to logits.
+    """The networks whose outputs are averaged over windows, and the function from the mean to logits.
 
     Attributes:
-        networks: (B, C, *patch) -> (B, channels, *patch); their mean is meant.
-        channels: of their outputs.
-        to_logits: the mean of one slice (channels, y, x) float32 -> (K, y, x) float32.
+        networks: (B, C, *patch) -> (B, channels, *patch); their outputs are averaged.
+        channels: the number of channels of their outputs.
+        to_logits: the mean of one slice (channels, y, x) float32 -> its logits (K, y, x) float32.
     """
 
     networks: tuple[Network, ...]
@@ -40,14 +40,14 @@ class _Averages(NamedTuple):
 
 
 class FoldNetwork:
-    """The network of a loaded member: it is built once; called with a fold's weights, it computes with these.
+    """The network of a loaded member. It is built once, and computes with the weights that a call gives.
 
-    In float32, on CUDA in half precision. In a cascade the last channel of its input is the previous stage's label map,
-    which it makes one-hot.
+    It computes in float32, on CUDA in half precision. In a cascade the last channel of its input is the previous
+    stage's label map, which it expands to one-hot channels.
     """
 
     def __init__(self, member: Member, registry: Registry, device: torch.device, progress: Progress) -> None:
-        """Build it on the device, in the form that an accelerator gives it; `progress` is told of those that fail."""
+        """Build the network on the device, accelerated if possible; `progress` gets notices of failed accelerators."""
         self._device = device
         self._states = WeightFiles(member.weights)
         self._loaded: Path | None = None
@@ -67,7 +67,7 @@ class FoldNetwork:
         self.module = accelerated(module, workload, registry=registry, progress=progress)
 
     def __call__(self, weights: Path, windows: torch.Tensor) -> torch.Tensor:
-        """Logits (B, K, *patch) of windows (B, C, *patch).
+        """Return the logits (B, K, *patch) of windows (B, C, *patch) float32.
 
         Raises:
             InvalidFile: the weights are not those of this network.
@@ -75,10 +75,10 @@ class FoldNetwork:
         return self._compute(self.module, weights, windows)
 
     def averages(self, weights: Sequence[Path]) -> _Averages:
-        """Return what to average for the mean logits of those folds: logits, or the inputs of the last layer.
+        """Return the networks to average for the mean logits of folds: whole networks, or all layers but the last.
 
-        The mean over windows of what a linear layer gives is what it makes of the mean of its inputs. They are taken
-        where they are fewer; with several folds, each with a layer of its own, they would not be.
+        A linear layer commutes with the mean: average its inputs over the windows, then apply it once. This is done for
+        a single fold if the last layer has fewer inputs than outputs. With several folds each has its own last layer.
 
         Raises:
             InvalidFile: the weights are not those of this network.
@@ -88,7 +88,7 @@ class FoldNetwork:
             self._load(weights[0])
             with attributed(architecture):
                 features, last = architecture.split_head(self.module)
-            head = cast("torch.nn.Conv3d", last)  # or of 2 axes: a convolution, as the contract says
+            head = cast("torch.nn.Conv3d", last)  # or Conv2d: the contract requires a convolution
             if head.weight.shape[1] < self._outputs:
                 network = partial(self._compute, features, weights[0])
                 return _Averages((network,), head.weight.shape[1], partial(_mix, head.weight, head.bias))
@@ -106,14 +106,14 @@ class FoldNetwork:
             return
         try:
             self.module.load_state_dict(self._states[weights])
-        except RuntimeError as error:  # PyTorch lists every difference; the first tells enough
+        except RuntimeError as error:  # PyTorch lists every difference; the first is enough
             detail = str(error).splitlines()[1:2] or [str(error)]
             raise InvalidFile(f"{weights}: does not fit the network of its plans ({detail[0].strip()})") from error
         self._loaded = weights
 
 
 def _mix(weight: torch.Tensor, bias: torch.Tensor | None, features: torch.Tensor) -> torch.Tensor:
-    """A convolution of kernel size 1, weight (K, F, 1, ..), of features (F, y, x) on any device."""
+    """Return the convolution (K, y, x) with kernel size 1, weight (K, F, 1, ..), of features (F, y, x)."""
     flat = features.flatten(1)
     matrix = weight.detach().flatten(1).to(flat.device)
     constant = flat.new_zeros(()) if bias is None else bias.detach().to(flat.device)[:, None]

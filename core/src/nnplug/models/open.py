@@ -1,4 +1,4 @@
-"""A trained model, wherever it lies: a run, the folds of a configuration, or a bundle."""
+"""Open a trained model: a run, the folds of a configuration, or a bundle."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from nnplug.workspace.runs import (
 
 @dataclass(frozen=True)
 class Member:
-    """Plans and weights of one network: a part of a model, or a previous stage of one.
+    """The plans and weights of one network: a part of a model, or a previous stage.
 
     Attributes:
         plans: the plans of the training.
-        description: its `dataset.json`.
-        configuration: the trained configuration, a name in `plans`.
-        weights: a safetensors file per fold; their logits are averaged.
-        mirror_axes: spatial axes mirrored in training, of the network's input: 0 is z in 3d and y in 2d.
-        providers: which component of which distribution each name meant.
-        previous: in a cascade, the member whose label map this one refines.
-        unpacked: what keeps the files of a model that was opened from a zip.
+        description: the `dataset.json` of the training.
+        configuration: the name of the trained configuration.
+        weights: one safetensors file per fold; the logits of folds are averaged.
+        mirror_axes: the spatial axes of the network's input that are mirrored in training: 0 is z in 3d and y in 2d.
+        providers: the component and distribution that each name meant.
+        previous: in a cascade, the member of the previous stage.
+        unpacked: the temporary folder of a model that was opened from a zip file.
     """
 
     plans: Plans
@@ -56,18 +56,18 @@ class Member:
 
     @property
     def stages(self) -> tuple[Member, ...]:
-        """This member and the previous stages, the one that predicts last first."""
+        """This member and its previous stages; the stage that predicts last comes first."""
         return (self, *(self.previous.stages if self.previous else ()))
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model on disk. One of several members is an ensemble, which averages their probabilities.
+    """A model on disk. A model with several members is an ensemble, which averages their probabilities.
 
     Attributes:
-        members: at least one, all of the same labels and channels.
-        postprocessing: the rule for the label maps of all members together, as `nnplug.evaluation.postprocess` writes
-            it, or None.
+        members: at least one, all with the same labels and channels.
+        postprocessing: the rule for the label maps of all members together, in the format of
+            `nnplug.evaluation.postprocess`, or None.
     """
 
     members: tuple[Member, ...]
@@ -75,29 +75,29 @@ class Model:
 
     @property
     def plans(self) -> Plans:
-        """The plans of the first member, which go beside predictions."""
+        """The plans of the first member, which are written with predictions."""
         return self.members[0].plans
 
     @property
     def description(self) -> DatasetDescription:
-        """Labels, channels and file ending; those of the first member."""
+        """The labels, channels and file ending of the first member."""
         return self.members[0].description
 
 
 def open_model(*paths: Path, folds: Sequence[str] | None = None, weights: WeightsKind = "final") -> Model:
-    """Open a model with its postprocessing, or several to be averaged, without the rules that each has for itself.
+    """Return a model with its postprocessing; or several models as an ensemble, without their postprocessing.
 
-    Previous stages of a cascade come with it, all their folds with the final weights: what it was trained on.
+    Previous stages of a cascade are included, with the final weights of all folds, on whose predictions it was trained.
 
     Args:
-        paths: run folders, configurations' folders with several runs, and bundles (folder or zip), of which one may be
-            the bundle of an ensemble.
-        folds: the folds of each to use; all where None (the numbered ones where a run on "all" lies beside them).
-        weights: those after the last epoch, or those at the best smoothed validation Dice.
+        paths: run folders, configurations' folders with several runs, and bundles (folder or zip file); one of them may
+            be the bundle of an ensemble.
+        folds: the folds of each model; None for all numbered folds, or else the fold "all".
+        weights: "final" (after the last epoch) or "best" (at the best smoothed validation Dice).
 
     Raises:
-        NnplugError: there is no model, a training is not finished, or a fold is not there; the message lists what is.
-            Or the models have other labels or channels.
+        NnplugError: there is no model, a training is not finished, or a fold is missing (the message lists the existing
+            folds); or the models differ in labels or channels.
     """
     opened = [_open_path(path, folds, weights) for path in paths]
     members = [member for model in opened for member in model.members]
@@ -107,10 +107,10 @@ def open_model(*paths: Path, folds: Sequence[str] | None = None, weights: Weight
 
 
 def open_member(path: Path) -> Member:
-    """Open the only member of a model, all its folds with the final weights.
+    """Return the only member of a model, with the final weights of all folds.
 
     Raises:
-        NnplugError: as `open_model`; or it is an ensemble.
+        NnplugError: as in `open_model`; or the model is an ensemble.
     """
     members = open_model(path).members
     if len(members) > 1:
@@ -137,17 +137,21 @@ def _check_comparable(one: DatasetDescription, other: DatasetDescription) -> Non
 
 
 def find_plans(path: Path) -> Plans:
-    """The plans of a plans file, run or bundle; raises as `read_plans` and `open_member` do."""
+    """Return the plans in a plans file, run or bundle.
+
+    Raises:
+        NnplugError: as in `read_plans` and `open_member`.
+    """
     return read_plans(path) if path.suffix == ".json" else open_member(path).plans
 
 
 def open_stage(run: Path, *, weights: WeightsKind = "final") -> Model:
-    """Open a run without the previous stages of a cascade, to predict what they have predicted already."""
+    """Return the model of a run without previous stages, for cases that the previous stages have already predicted."""
     return Model((_member([open_run(run)], weights),))
 
 
 class _Unpacked:
-    """The folder of an unpacked zip, removed with the last member that was opened from it."""
+    """The folder of an unpacked zip file. It is removed with the last member that was opened from it."""
 
     def __init__(self, archive: Path) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="nnplug-"))

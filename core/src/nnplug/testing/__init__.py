@@ -1,8 +1,8 @@
-"""The conformance kit: does a component keep the contract of its kind?
+"""The conformance kit, which checks whether a component keeps the contract of its kind.
 
-`checks(entry, registry)` gives a component's checks, each of which builds the component and exercises it on tiny
-synthetic data within seconds; `checks_of(plugins, name)` those of a whole plugin. `nnplug plugins check NAME` runs
-them; `nnplug.testing.pytest` makes test cases of them. A check that could not be tried is skipped, never passed.
+`checks(entry, registry)` returns the checks of a component. Each check creates the component and tests it on tiny
+synthetic data within seconds. `checks_of(plugins, name)` returns the checks of a whole plugin. `nnplug plugins check
+NAME` runs them; `nnplug.testing.pytest` makes test cases of them. A check that cannot be done is skipped, not passed.
 """
 
 from nnplug.testing.check import Check, ContractBroken, NotChecked, State, Subject, Verdict, require

@@ -1,4 +1,4 @@
-"""A check, and the subject that it is given."""
+"""A check, and the component that it checks."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from nnplug.registry.components import AnyEntry, Registry
 
 
 class ContractBroken(Exception):
-    """A component does what the contract of its kind forbids, or leaves out what it asks."""
+    """The error that a component breaks the contract of its kind."""
 
 
 class NotChecked(Exception):
-    """A check has nothing to try on this component; the message says why. The check counts as skipped."""
+    """The signal that a check does not apply to a component; the message has the reason. The check is skipped."""
 
 
 def require(condition: object, message: str) -> None:
-    """Raise `ContractBroken` with the message unless the condition holds; `python -O` does not switch it off."""
+    """Raise `ContractBroken` with the message unless the condition holds; `python -O` does not disable it."""
     if not condition:
         raise ContractBroken(message)
 
@@ -34,9 +34,9 @@ class Subject:
     """The component that is checked.
 
     Attributes:
-        entry: what its plugin registered.
-        registry: where the component may look up others, as planners do.
-        options: to build it with, over those that the kit needs.
+        entry: the entry of its plugin.
+        registry: the registry in which the component may look up others, as planners do.
+        options: the options of the component; they override those of the kit.
     """
 
     entry: AnyEntry
@@ -44,12 +44,12 @@ class Subject:
     options: Mapping[str, Any]
 
     def create(self, **needed: Any) -> Any:
-        """A fresh component; `needed` are options that the kit sets where the user of the kit does not."""
+        """Return a new component; `needed` are options that the kit sets if the user of the kit does not."""
         return self.entry.create({**needed, **self.options})
 
 
 Checks = Mapping[str, Callable[[Subject], None]]
-"""What a component must do, in words -> the function that raises where it does not."""
+"""A requirement in words -> the function that raises if a component does not satisfy it."""
 
 
 class State(StrEnum):
@@ -65,8 +65,8 @@ class Verdict:
     """The result of one check.
 
     Attributes:
-        state: passed, failed, or skipped where the kit could not try the component.
-        reason: one line on what is wrong, or why the check was skipped; empty where it passed.
+        state: passed, failed, or skipped (the kit could not check the component).
+        reason: one line with the fault, or with the reason for the skip; empty if the check passed.
     """
 
     state: State
@@ -75,31 +75,31 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a component must do.
+    """One requirement of a component.
 
     Attributes:
         name: a few words that complete "the component ..".
-        run: raises whatever it likes where the component does not, `NotChecked` where it could not be tried.
+        run: raises any exception if the component does not satisfy it, and `NotChecked` if it cannot be checked.
     """
 
     name: str
     run: Callable[[], None]
 
     def verdict(self) -> Verdict:
-        """Run the check and return its result; nothing that the component raises comes through but an interrupt."""
+        """Run the check and return its result. Exceptions of the component are caught, except for an interrupt."""
         try:
             self.run()
         except NotChecked as skipped:
             return Verdict(State.SKIPPED, " ".join(str(skipped).split()))
         except (ContractBroken, NnplugError) as error:
             return Verdict(State.FAILED, " ".join(str(error).split()))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the component is somebody else's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the component is foreign code
             message = f"{type(error).__name__}: {' '.join(str(error).split())} ({_place(error)})"
             return Verdict(State.FAILED, message)
         return Verdict(State.PASSED)
 
     def problem(self) -> str | None:
-        """Run the check; return one line that says what is wrong, None where it passed or was skipped."""
+        """Run the check; return one line with the fault, or None if it passed or was skipped."""
         verdict = self.verdict()
         return verdict.reason if verdict.state is State.FAILED else None
 
@@ -110,12 +110,12 @@ def _place(error: BaseException) -> str:
 
 
 def imports_no_torch(subject: Subject) -> None:
-    """Import the target in a fresh interpreter: what planning and listings import must not take seconds."""
+    """Raise unless the target imports without torch in a new interpreter: planning and listings must start fast."""
     loads_no_torch(subject.entry.component.target)
 
 
 def loads_no_torch(target: str) -> None:
-    """Import "package.module" or "package.module:attribute" in a fresh interpreter; raise where that imports torch."""
+    """Import "package.module" or "package.module:attribute" in a new interpreter; raise if that imports torch."""
     code = (
         "import pkgutil, sys; sys.path[:] = sys.argv[2:]; pkgutil.resolve_name(sys.argv[1]);"
         "sys.exit(3 if 'torch' in sys.modules else 0)"

@@ -1,8 +1,8 @@
-"""Every state of a folder that a killed process could leave behind.
+"""Record every state of a folder that a killed process could leave.
 
-A kill leaves nothing but the files, as they are at that instant. So the kit kills nobody: it lets a training run once,
-keeps each different state of its folder, and starts the next training from there. Nothing depends on what the trainer
-reports, and no `finally` block of its tidies up, as none does after SIGKILL.
+A kill leaves only the files in their present state. So the kit kills no process: it runs a training once, records each
+different state of its folder, and starts a new training from each. This does not depend on the trainer's reports. No
+`finally` block of the trainer has run in these states, as after SIGKILL.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOVED = ("replace", "rename", "renames", "link", "symlink", "unlink", "remove", 
 CALLS = frozenset((*OPENED, *MOVED))
 """Names of C functions and methods that change files; the folder is read before and after each."""
 MOST = 12
-"""The largest number of states that are gone on from."""
+"""The largest number of states from which a training resumes."""
 
 Contents = Mapping[str, bytes]
 """Path inside the folder -> the file's bytes."""
@@ -34,10 +34,10 @@ class _Look:
 
 
 class FolderWatch:
-    """Collects the states of a folder while a block runs, in all threads that the block starts too."""
+    """A recorder of the states of a folder while a block runs, also in threads that the block starts."""
 
     def __init__(self, folder: Path) -> None:
-        """Watch a folder, which exists; `states` fills up inside `watching`."""
+        """Record an existing folder; `states` gets its states inside `watching`."""
         self.folder = folder
         self.states: list[Contents] = []
         self._last = _Look({}, {})
@@ -45,7 +45,7 @@ class FolderWatch:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Collect inside the block; whoever profiles this process is put back afterwards."""
+        """Record states while the block runs. A profile function of this process is restored afterwards."""
         before, before_threads = sys.getprofile(), threading.getprofile()
         threading.setprofile(self._event)
         sys.setprofile(self._event)
@@ -68,7 +68,7 @@ class FolderWatch:
             self._last = now
 
     def _keep(self, found: list[Contents]) -> None:
-        """Keep states that are new; hidden files, in which `atomic_file` writes, make no other state."""
+        """Store new states. Hidden files, which `atomic_file` writes, do not make a state different."""
         for contents in found:
             visible = {name: data for name, data in contents.items() if not Path(name).name.startswith(".")}
             if visible not in self.states:
@@ -101,7 +101,7 @@ def _read(folder: Path) -> _Look:
 
 
 def _torn(last: _Look, now: _Look) -> Iterator[Contents]:
-    """Give the states between two looks: a file that no rename has put in its place is for a while half written."""
+    """Yield the states between two reads of the folder: a file that was not renamed into place is half written."""
     renamed = {(last.inodes[name], data) for name, data in last.contents.items()}
     for name, data in now.contents.items():
         before = last.contents.get(name, b"")

@@ -41,29 +41,29 @@ CHECKS: Mapping[Kind, Checks] = {
     Kind.METRIC: metric.CHECKS,
     Kind.ACCELERATOR: accelerator.CHECKS,
 }
-"""Kind -> what its components must do -> the function that raises where one does not."""
+"""Kind -> requirement in words -> the function that raises if a component does not satisfy it."""
 
 
 def checks(entry: AnyEntry, registry: Registry, *, options: Mapping[str, Any] | None = None) -> list[Check]:
-    """The checks of one component; nothing runs before `Check.problem` or `Check.run` is called.
+    """Return the checks of one component. Nothing runs before `Check.problem` or `Check.run` is called.
 
     Args:
         entry: the component.
-        registry: where it may look up others, as planners look up architectures.
-        options: to build it with, where its defaults are not what is to be checked or an option has none.
+        registry: the registry in which it may look up others, as planners look up architectures.
+        options: the options of the component, for other values than the defaults or for options without a default.
     """
     subject = Subject(entry, registry, options or {})
     return [Check(name, partial(function, subject)) for name, function in CHECKS[entry.kind].items()]
 
 
 def checks_of(plugins: Plugins, name: str) -> list[tuple[str, Check]]:
-    """All checks of the plugin or distribution `name`: of itself, its components and its recipes.
+    """Return all checks of the plugin or distribution `name`: of itself, its components and its recipes.
 
     Returns:
-        what is checked ("planner my-lab"), and the check.
+        The name of the checked thing ("planner my-lab"), and the check.
 
     Raises:
-        NnplugError: there is none of that name, or it is blocked.
+        NnplugError: no plugin or distribution has this name, or it is blocked.
     """
     found = _named(plugins, name)
     return [pair for one in found for pair in _checks_of(one, plugins)]
@@ -80,10 +80,10 @@ def _checks_of(installed: Plugin, plugins: Plugins) -> Iterator[tuple[str, Check
 
 
 def entries_of(plugins: Plugins, name: str) -> list[AnyEntry]:
-    """The components of the plugin or distribution `name`.
+    """Return the components of the plugin or distribution `name`.
 
     Raises:
-        NnplugError: there is none of that name, or it is blocked or failed to load.
+        NnplugError: no plugin or distribution has this name, or it is blocked or failed to load.
     """
     found = _named(plugins, name)
     for one in found:

@@ -1,6 +1,6 @@
 """The conformance kit as test cases; needs pytest, which `nnplug-core[testing]` brings.
 
-A plugin's whole test of its contracts::
+This is the whole test of a plugin's contracts::
 
     from nnplug import Plugins
     from nnplug.testing.pytest import parametrize_components
@@ -9,7 +9,7 @@ A plugin's whole test of its contracts::
     def test_contract(check):
         check.run()
 
-A check that could not be tried skips the test with the reason.
+A check that cannot be done skips the test with the reason.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def parametrize_components(plugins: Plugins, name: str | None = None) -> pytest.
 
     Args:
         plugins: the installed plugins.
-        name: of one plugin or distribution; without it, every component that is installed.
+        name: the name of a plugin or distribution; None for all installed components.
 
     Raises:
         NnplugError: no plugin has that name, or it is blocked or failed to load.

@@ -1,4 +1,4 @@
-"""Tiny synthetic data that components are tried on."""
+"""Tiny synthetic data for the checks of components."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nnplug.workspace.previous_labels import PreviousLabels
 CHANNELS = 2
 SHAPE = (12, 16, 14)
 BLOCK = 2
-"""Edge of a block of one class in `separable`, in voxels."""
+"""The edge of a block of one class in `separable`, in voxels."""
 SCALE = 100
 """The divisor that stands for normalisation."""
 DESCRIPTION = DatasetDescription.from_data(
@@ -39,7 +39,7 @@ Label = npt.NDArray[np.int16]
 
 
 def fingerprint(spacing: tuple[float, float, float], shape: tuple[int, int, int]) -> Fingerprint:
-    """A fingerprint of three cases whose sizes differ a little in plane."""
+    """Return the fingerprint of three cases whose sizes differ a little in plane."""
     z, y, x = shape
     return Fingerprint(
         spacings=(spacing,) * 3,
@@ -50,7 +50,10 @@ def fingerprint(spacing: tuple[float, float, float], shape: tuple[int, int, int]
 
 
 def volume(seed: int, shape: tuple[int, ...] = SHAPE) -> tuple[Image, Label]:
-    """An image (C, *shape) of whole numbers and a label map of two boxes; the border is -1, and 0 in the image."""
+    """Return an image (C, *shape) float32 of whole numbers and a label map (*shape) int16 of two boxes.
+
+    The border is -1 in the label map and 0 in the image.
+    """
     rng = np.random.default_rng(seed)
     label = np.zeros(shape, np.int16)
     label[tuple(slice(n // 4, n // 2) for n in shape)] = 1
@@ -64,9 +67,9 @@ def volume(seed: int, shape: tuple[int, ...] = SHAPE) -> tuple[Image, Label]:
 
 
 def separable(seed: int) -> tuple[Image, Label]:
-    """Return a volume of blocks of all classes, equally frequent; any single voxel tells its class.
+    """Return a volume of blocks of all classes, equally frequent; the class follows from the voxel's intensity.
 
-    So each loss in use falls when a network learns: no class is so rare that learning to leave it out would pay.
+    So every common loss falls when a network learns: no class is so rare that ignoring it would reduce the loss.
     """
     rng = np.random.default_rng(seed)
     blocks = rng.integers(0, CHANNELS + 1, [-(-n // BLOCK) for n in SHAPE])
@@ -86,11 +89,11 @@ def write_cases(
     """Write preprocessed cases and return their store.
 
     Args:
-        folder: of the store.
-        previous: where to write what a previous stage predicted; None for no previous stage.
+        folder: the folder of the store.
+        previous: the folder for the label maps of a previous stage; None without a previous stage.
         make: seed of a case -> its image (C, z, y, x) and label map (z, y, x).
-        make_previous: seed of a case, counted from 1 -> a pair whose label map is what the previous stage predicted.
-        names: of the cases, a letter each.
+        make_previous: seed of a case, counted from 1 -> a pair whose label map is that of the previous stage.
+        names: the names of the cases, one letter each.
     """
     labels = None if previous is None else PreviousLabels(previous)
     store = CaseStore(folder, previous=labels)

@@ -1,4 +1,4 @@
-"""The smallest network and augmenter that keep their contracts, for trainers to work with."""
+"""The smallest network and augmenter that keep their contracts, for the checks of trainers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FEATURES = 4
 
 
 class TinyNetwork(nn.Module):
-    """Two resolutions of one convolution each; logits at both while training."""
+    """A network with two resolutions of one convolution each; in training mode it returns logits at both."""
 
     def __init__(self, axes: int, *, channels: int, outputs: int) -> None:
-        """Build for (B, channels, *patch) inputs with patches of 2 or 3 axes."""
+        """Build the network for inputs (B, channels, *patch), with patches of 2 or 3 axes."""
         super().__init__()
         conv = nn.Conv2d if axes == 2 else nn.Conv3d
         self.fine = conv(channels, FEATURES, 3, padding=1)
@@ -27,7 +27,7 @@ class TinyNetwork(nn.Module):
         self.heads = nn.ModuleList([conv(FEATURES, outputs, 1) for _ in range(2)])
 
     def forward(self, image: Tensor) -> list[Tensor] | Tensor:
-        """Logits from fine to coarse, or the fine ones alone in evaluation mode."""
+        """Return logits (B, outputs, *size) from fine to coarse; in evaluation mode only the fine ones."""
         fine = torch.relu(self.fine(image))
         logits: Tensor = self.heads[0](fine)
         return [logits, self.heads[1](torch.relu(self.coarse(fine)))] if self.training else logits
@@ -35,11 +35,11 @@ class TinyNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Crop(BatchAugmenter):
-    """Cuts the patch from the middle of a slightly larger one and adds noise.
+    """An augmenter that cuts the patch from the middle of a slightly larger one and adds noise.
 
     Attributes:
-        noise: standard deviation of the noise.
-        contexts: gets the context of every call of `bind`.
+        noise: the standard deviation of the noise.
+        contexts: the contexts of all calls of `bind`.
     """
 
     noise: float = 0.1
@@ -51,7 +51,7 @@ class Crop(BatchAugmenter):
         return _Crop(context.patch_size, context.previous_labels, self.noise)
 
     def bind_batches(self, context: AugmentationContext) -> None:
-        """See `nnplug.contracts.BatchAugmenter`: samples are augmented one by one."""
+        """See `nnplug.contracts.BatchAugmenter`. It returns None: patches are augmented one by one."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Tiny trainings for the checks of trainers.
 
-The network and the augmenter are the kit's own stand-ins, so that no other component is to blame for a trainer.
+The network and the augmenter are the kit's own, so that faults are the trainer's.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from nnplug.workspace.case_store import CaseStore, StoredCase
 from nnplug.workspace.layout import RunFolder
 
 SHORT = TrainingLength(iterations=4, validation_iterations=2, log_lines=2)
-"""The length that a trainer is asked to shorten itself to."""
+"""The length of most trainings of the kit."""
 LEARNING = TrainingLength(iterations=20, validation_iterations=2, log_lines=2)
-"""The same for a training that is to learn something."""
+"""The length of a training that must reduce the loss."""
 PATCH = 8
 BATCH = 2
 NAMES = "abcd"
-"""The cases in the store: two to learn from, one to watch, one that belongs to nobody."""
+"""The names of the cases in the store: two for training, one for validation, one that is not used."""
 
 Weights = Mapping[str, torch.Tensor]
 Make = Callable[[int], tuple[Image, Label]]
@@ -42,15 +42,15 @@ Make = Callable[[int], tuple[Image, Label]]
 
 @dataclass(frozen=True)
 class Setting:
-    """The ways in which trainings of the kit differ.
+    """The settings of a training of the kit.
 
     Attributes:
-        axes: of the network.
-        workers: of the task.
+        axes: the number of spatial axes of the network.
+        workers: the number of workers of the task.
         previous: whether it is the second stage of a cascade.
         make: the volumes of the cases.
         make_previous: the label maps of the previous stage.
-        augmenter: of the task.
+        augmenter: the augmenter of the task.
     """
 
     axes: int = 2
@@ -62,10 +62,10 @@ class Setting:
 
 
 class RecordingStore(CaseStore):
-    """A store of cases that remembers which were opened."""
+    """A case store that records the names of opened cases."""
 
     def __init__(self, store: CaseStore) -> None:
-        """Read the cases of another store."""
+        """Use the cases of another store."""
         super().__init__(store.folder, previous=store.previous)
         self.opened: set[str] = set()
 
@@ -76,7 +76,7 @@ class RecordingStore(CaseStore):
 
 
 def make_trainer(subject: Subject, length: TrainingLength = SHORT) -> Trainer:
-    """Return the trainer with the options that make its training that long."""
+    """Return the trainer with the options for a training of this length."""
     whole: Trainer = subject.create()
     trainer: Trainer = subject.create(**whole.options_for(length))
     return trainer
@@ -97,12 +97,12 @@ def are_equal(a: Weights, b: Weights) -> bool:
 
 
 def make_task(folder: Path, setting: Setting, subject: Subject | None = None) -> TrainingTask:
-    """Return a training of two cases, the run's folder being empty.
+    """Return a task with two training cases and an empty run folder.
 
     Args:
-        folder: where cases and run are.
-        setting: how it differs from other trainings.
-        subject: the trainer: the cases get the index that its entry names. None for cases without an index.
+        folder: the folder for cases and run.
+        setting: the settings of the training.
+        subject: the trainer; the cases get the index that its entry names. None for cases without an index.
     """
     configuration = _configuration(setting.axes, previous="low" if setting.previous else None)
     more = configuration.previous_labels(samples.LABELS)

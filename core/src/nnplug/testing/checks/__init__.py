@@ -1,1 +1,1 @@
-"""The conformance checks, a module per kind of component."""
+"""The conformance checks, with one module per kind of component."""

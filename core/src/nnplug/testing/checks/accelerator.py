@@ -18,17 +18,17 @@ from nnplug.testing.check import Checks, Subject, require
 FEATURES, OUTPUTS = 4, 3
 SIZE = 16
 ROUNDING = 1e-4
-"""The largest difference of logits and gradients that passes as equal, as a part of the largest."""
+"""The largest accepted difference of logits and gradients, as a share of the largest value."""
 
 
 class SmallUNet(nn.Module):
-    """A U-Net of two resolutions with the layers that accelerators know, and two that they may easily get wrong.
+    """A U-Net of two resolutions with common layers, and with two cases that accelerators easily get wrong.
 
     A convolution is used twice, and the input of a norm is used again after it.
     """
 
     def __init__(self, axes: int) -> None:
-        """Build for (B, channels, *patch) inputs with patches of 2 or 3 axes."""
+        """Build the network for inputs (B, channels, *patch), with patches of 2 or 3 axes."""
         super().__init__()
         conv, joined = (nn.Conv2d, JoinedConv2d) if axes == 2 else (nn.Conv3d, JoinedConv3d)
         up, norm = (nn.ConvTranspose2d, nn.InstanceNorm2d) if axes == 2 else (nn.ConvTranspose3d, nn.InstanceNorm3d)
@@ -41,7 +41,7 @@ class SmallUNet(nn.Module):
         self.heads = nn.ModuleList([conv(FEATURES, OUTPUTS, 1) for _ in range(2)])
 
     def forward(self, image: Tensor) -> list[Tensor] | Tensor:
-        """Return logits (B, outputs, *size) from fine to coarse, or the fine ones alone in evaluation mode."""
+        """Return logits (B, outputs, *size) from fine to coarse; in evaluation mode only the fine ones."""
         fine = torch.relu(self.fine(image))
         coarse = self.twice(torch.relu(self.twice(self.coarse(fine))))
         coarse = coarse + self.norm(coarse)
@@ -50,7 +50,7 @@ class SmallUNet(nn.Module):
 
 
 def _predicts_the_same(subject: Subject, axes: int) -> None:
-    """The weights are loaded into the network after it was made faster, as prediction does."""
+    """Raise unless the logits stay equal. Weights are loaded after the acceleration, as in prediction."""
     plain, other = _network(axes, seed=0).eval(), _network(axes, seed=1).eval()
     faster = _accelerate(subject, other, "prediction")
     with torch.inference_mode():

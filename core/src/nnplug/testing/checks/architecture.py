@@ -22,9 +22,9 @@ SIZE = 16
 ODD = 17
 """A size that no stride divides."""
 TRIES = 3
-"""Passes forward and backward, since a layer that is dropped at random is met in some of them only."""
+"""The number of forward and backward passes: a layer that is dropped at random is in only some of them."""
 ROUNDING = 1e-4
-"""The largest difference of logits that pass as equal, as a part of the largest logit."""
+"""The largest accepted difference of logits, as a share of the largest logit."""
 
 
 def _builds(subject: Subject, axes: int) -> None:
@@ -58,7 +58,7 @@ def _check_evaluation(network: torch.nn.Module, patch: tuple[int, ...]) -> None:
 
 
 def _splits(subject: Subject) -> None:
-    """`split_head`, where it is offered, gives what the network computes, in two steps."""
+    """Raise unless the two parts from `split_head` compute the same as the whole network."""
     import torch
 
     if not _component(subject).has_linear_head:
@@ -67,7 +67,7 @@ def _splits(subject: Subject) -> None:
     network = _build(architecture).eval()
     image = torch.randn(1, samples.CHANNELS, *(SIZE,) * 3, generator=torch.Generator().manual_seed(0))
     features, last = architecture.split_head(network)
-    head = cast("torch.nn.Conv3d", last)  # of the wrong kernel size it is refused below
+    head = cast("torch.nn.Conv3d", last)  # a wrong kernel size is refused below
     shape = tuple(head.weight.shape)
     require(shape[:1] == (OUTPUTS,) and set(shape[2:]) == {1}, f"the weight of split_head's layer has shape {shape}")
     with torch.no_grad():
@@ -77,7 +77,7 @@ def _splits(subject: Subject) -> None:
 
 
 def _learns_everywhere(subject: Subject, axes: int) -> None:
-    """Send gradients of all outputs backwards; what has none is never learnt, or is never looked at."""
+    """Raise unless gradients of all outputs reach all parameters; a parameter without a gradient is never trained."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -99,7 +99,7 @@ def _learns_everywhere(subject: Subject, axes: int) -> None:
 
 
 def _move(network: torch.nn.Module) -> None:
-    """Move all parameters a little: a layer that starts at 0 lets no gradient through, and soon does."""
+    """Change all parameters a little, because a layer that starts at 0 passes no gradient."""
     import torch
 
     with torch.no_grad():
@@ -108,7 +108,7 @@ def _move(network: torch.nn.Module) -> None:
 
 
 def _reaches(gradient: torch.Tensor) -> bool:
-    """Say whether a gradient arrives; that of a bias before a norm is 0, so that vectors only need to be connected."""
+    """Return whether a gradient arrives. For vectors it may be 0, as for a bias before a norm."""
     return gradient.ndim < 2 or bool(gradient.any())
 
 
@@ -138,7 +138,7 @@ def _counts(subject: Subject) -> None:
 
 
 def _refuses(subject: Subject) -> None:
-    """A patch either fits, and then the network takes it, or is refused."""
+    """Raise unless `check_patch` accepts a patch that fits, and refuses patches that the network cannot take."""
     architecture = _architecture(subject, 3)
     architecture.check_patch((SIZE,) * 3)
     require(_is_refused(architecture, (SIZE,) * 2), "check_patch lets a patch of 2 axes into a 3D network")

@@ -22,17 +22,18 @@ from nnplug.testing.check import Checks, NotChecked, Subject, require
 PATCHES = {2: (16, 14), 3: (12, 16, 14)}
 MASKED = 1
 DRAWS = 8
-"""Samples per check: transforms that are drawn with a probability of 0.2 are met with one of 0.8."""
+"""Patches per check. A transform with a probability of 0.2 is drawn at least once with a probability of 0.8."""
 
 TOGETHER, MOSTLY_TOGETHER = 0.9, 0.97
-"""The least agreement (area under the ROC curve) of a label with an image that shows it, after augmentation: of every
-sample, and of half of the samples."""
+"""The least agreement (area under the ROC curve) of a label with an image that shows it, after augmentation: for every
+patch, and for half of the patches."""
 PREVIOUS_TOGETHER, PREVIOUS_SHARE = 0.75, 0.75
-"""The same of what a previous stage found, which augmenters distort too, and the share of samples to have it."""
+"""The least agreement of the previous stage's labels, which augmenters also distort, and the share of patches that
+must have it."""
 ROUNDING = 1e-3
-"""Of the range: what a sample of a batch may differ from the same sample alone."""
+"""The largest accepted difference of a patch in a batch from the same patch alone, as a share of the range."""
 TIES = 0.02
-"""Share of voxels in which two labels may weigh the same, so that rounding decides."""
+"""The share of voxels in which two labels may have equal weight, so that rounding decides."""
 
 Sample = tuple[samples.Image, samples.Label]
 
@@ -60,7 +61,7 @@ def _check(sample: Sample, patch: tuple[int, ...]) -> None:
 
 
 def _is_deterministic(subject: Subject) -> None:
-    """Draw the samples again in another order: neither earlier calls nor other generators may matter."""
+    """Raise unless patches are equal in another order: they must not depend on earlier calls or other generators."""
     augmentation = _bind(subject, 3)
 
     def sample(draw: int) -> Sample:
@@ -78,7 +79,7 @@ def _is_deterministic(subject: Subject) -> None:
 
 @contextmanager
 def _global_generators() -> Iterator[Callable[[], list[str]]]:
-    """Give a function that names the global generators that were drawn from in the block; put them back at its end."""
+    """Yield a function that names the global generators used in the block; their states are restored at its end."""
     before = _states()
     try:
         yield lambda: [name for name, state in _states().items() if state != before[name]]
@@ -111,7 +112,7 @@ def _varies(subject: Subject) -> None:
 
 
 def _moves_together(subject: Subject, axes: int) -> None:
-    """Show the label in the image: whatever the intensities become, one must still tell where the other is."""
+    """Raise unless image and label are transformed together: the image shows the label, also after augmentation."""
     augmentation = _bind(subject, axes)
     found = []
     for draw in range(4 * DRAWS):
@@ -147,7 +148,7 @@ def _agreement(image: samples.Image, inside: npt.NDArray[np.bool_]) -> float:
 
 
 def _keeps_masked(subject: Subject) -> None:
-    """A patch from outside the mask alone: its masked channel is 0 and must stay so."""
+    """Raise unless the masked channel of a patch outside the mask stays 0."""
     augmentation = _bind(subject, 3)
     for draw in range(DRAWS):
         image, label = samples.volume(draw, augmentation.source_patch_size)
@@ -206,7 +207,7 @@ def _augments_batches(subject: Subject, axes: int) -> None:
 
 
 def _drawn(augmentation: Augmentation, batched: BatchAugmentation, place: int) -> DrawnSamples:
-    """A sample of a batch, cut as the loader would cut it."""
+    """Return a patch of a batch, cut as by the loader."""
     drawn = batched.draw(generator(0, place), samples.CHANNELS)
     source = augmentation.source_patch_size
     size = tuple(batched.cut_size(drawn))

@@ -48,7 +48,7 @@ def _is_deterministic(subject: Subject) -> None:
 
 
 def _reads_files(subject: Subject) -> None:
-    """Cut an image and a label map of the source short: both must be missed."""
+    """Raise unless a truncated image and a truncated label map of the source are both refused."""
     for what in ("image", "label map"):
         with TemporaryDirectory() as folder:
             source = _example(subject, Path(folder))

@@ -1,4 +1,4 @@
-"""The checks of `nnplug.contracts.Executor`, and an executor that checks what others are given."""
+"""The checks of `nnplug.contracts.Executor`, and an executor that checks that jobs are picklable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BAD = 5
 
 
 class PicklingExecutor(LocalExecutor):
-    """Threads that get functions, items and their names as another process would: pickled and unpickled."""
+    """An executor with threads that get pickled copies of functions, items and names, as another process does."""
 
     def map(
         self,
@@ -43,7 +43,7 @@ class PicklingExecutor(LocalExecutor):
         name: Callable[[Item], str] = str,
         progress: Progress,
     ) -> Iterator[Result]:
-        """See `Executor.map_on_device`; the progress stays in this process."""
+        """See `Executor.map_on_device`. The progress is not pickled."""
         return super().map_on_device(
             pickled(function), pickled(items), stage=stage, name=pickled(name), progress=progress
         )
@@ -56,7 +56,7 @@ def pickled(value: Result) -> Result:
         ContractBroken: it cannot be pickled.
     """
     try:
-        copy: Result = pickle.loads(pickle.dumps(value))  # noqa: S301 - our own bytes
+        copy: Result = pickle.loads(pickle.dumps(value))  # noqa: S301 - pickled in the same line
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ContractBroken(
             f"a function given to executor.map cannot go to another process ({error}); give a function of a module, "
@@ -66,7 +66,7 @@ def pickled(value: Result) -> Result:
 
 
 class _Heard(Silent):
-    """Remembers what is reported."""
+    """A progress that records the reports."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -81,14 +81,14 @@ class _Heard(Silent):
 
 
 def square(item: int) -> int:
-    """A job that succeeds but for one item."""
+    """Return the square of an item; raise for one item."""
     if item == BAD:
         raise NnplugError(f"{item} is bad")
     return item * item
 
 
 def train(item: int, progress: Progress) -> int:
-    """A long job that reports."""
+    """Run a job that reports its progress."""
     with progress.task(f"item {item}", 3, done=1) as advance:
         advance("one")
         advance("two")
@@ -120,7 +120,7 @@ def _names_what_failed(subject: Subject) -> None:
 def _check_failures(what: str, results: Iterator[int]) -> None:
     found: list[int] = []
     try:
-        for result in results:  # extend() would keep nothing where the iterator raises
+        for result in results:  # extend() would store nothing if the iterator raises
             found.append(result)  # noqa: PERF402
     except Problems as problems:
         require(len(found) == len(ITEMS) - 1, f"{what}: one of {len(ITEMS)} items failed, {len(found)} were finished")

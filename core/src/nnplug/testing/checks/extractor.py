@@ -39,7 +39,7 @@ def _check(fingerprint: Fingerprint, dataset: Dataset) -> None:
 
 
 def _reads_every_case(subject: Subject) -> None:
-    """Change one case after the other: intensities of every one must count, and sizes are those of the files."""
+    """Raise unless the intensities of every case change the fingerprint and the sizes are those of the files."""
     with TemporaryDirectory() as folder:
         dataset = _dataset(folder)
         before = _extract(subject, dataset)

@@ -59,7 +59,7 @@ def _ranks_what_is_right_first(subject: Subject) -> None:
 
 
 def _tells_apart(subject: Subject) -> None:
-    """A prediction with an island and a shift is worse than the reference itself, in one class at least."""
+    """Raise unless a prediction with an island and a shift scores worse than the reference in at least one class."""
     reference, prediction = _maps()
     metric = subject.create()
     right, wrong = (_scores(subject, reference, label_map, samples.LABELS) for label_map in (reference, prediction))
@@ -95,7 +95,7 @@ def _scores(subject: Subject, reference: samples.Label, prediction: samples.Labe
 
 
 def _maps() -> tuple[samples.Label, samples.Label]:
-    """A reference, and a prediction with an island too many and a class shifted."""
+    """Return a reference, and a prediction with an additional island and a shifted class."""
     reference = np.maximum(samples.volume(0)[1], 0)
     prediction = np.roll(reference, 1, axis=1)
     prediction[-2:, -2:, -2:] = 1

@@ -33,7 +33,7 @@ def _with_mask(subject: Subject) -> None:
 
 
 def _heeds_mask(subject: Subject) -> None:
-    """Where outside is not looked at, other values there change nothing inside."""
+    """Raise if values outside the mask change the result inside, for a normalizer that zeroes the outside."""
     normalizer = subject.create()
     if not normalizer.zeroes_outside_mask:
         raise NotChecked("zeroes_outside_mask is False, so that it may use or ignore a mask")

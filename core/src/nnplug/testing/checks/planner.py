@@ -18,7 +18,7 @@ SLICES = samples.fingerprint((999.0, 1.0, 1.0), (1, 72, 64))
 LARGE = samples.fingerprint((1.0, 1.0, 1.0), (192, 224, 208))
 COARSE = samples.fingerprint((3.0, 2.0, 2.0), (28, 40, 36))
 BUDGETS = (2.0, 16.0)
-"""GB for the option memory_gb, which `nnplug plan --memory-gb` sets."""
+"""Values in GB for the option memory_gb, which `nnplug plan --memory-gb` sets."""
 KEPT = (Kind.EXTRACTOR, Kind.PLANNER, Kind.PREPROCESSOR, Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
 
 
@@ -59,7 +59,7 @@ def _geometry(plans: Plans) -> dict[str, Any]:
 
 
 def _keeps_budget(subject: Subject) -> None:
-    """With less memory the batches hold fewer voxels, or the network fewer feature maps."""
+    """Raise unless less memory gives smaller batches or a network with fewer feature maps."""
     if "memory_gb" not in {name for name, _, _ in subject.entry.options()} or "memory_gb" in subject.options:
         raise NotChecked("it has no option memory_gb that the kit could set")
     small, large = (_elements(_plan(subject, LARGE, memory_gb=budget), subject) for budget in BUDGETS)
@@ -70,7 +70,7 @@ def _keeps_budget(subject: Subject) -> None:
 
 
 def _elements(plans: Plans, subject: Subject) -> dict[str, int]:
-    """Return the elements of all feature maps of a batch, per configuration."""
+    """Return configuration -> number of elements in all feature maps of a batch."""
     elements = {}
     for name, configuration in plans.configurations.items():
         choice, patch = configuration.architecture, configuration.patch_size
@@ -91,7 +91,7 @@ def _plan(subject: Subject, fingerprint: Fingerprint, **options: Any) -> Plans:
 
 
 def _choices(subject: Subject) -> dict[Kind, Choice]:
-    """What a recipe chooses once per plan; the architecture and the normalizers are left to the planner."""
+    """Return the choices of a recipe; the planner chooses the architecture and the normalizers."""
     names = {kind: subject.registry.names(kind)[:1] for kind in KEPT} | {Kind.PLANNER: [subject.entry.name]}
     return {kind: Choice(name=name) for kind, found in names.items() for name in found}
 
@@ -117,7 +117,7 @@ def _check_numbers(name: str, configuration: Configuration) -> None:
 
 
 def _check_components(name: str, configuration: Configuration, subject: Subject) -> None:
-    """Everything that the configuration names is to be had, and the network takes the patch."""
+    """Raise unless all components of a configuration are installed and the network takes the patch."""
     found = len(configuration.normalization)
     require(found == samples.CHANNELS, f"{name}: {found} normalizations for {samples.CHANNELS} channels")
     for normalization in configuration.normalization:

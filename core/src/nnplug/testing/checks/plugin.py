@@ -1,4 +1,4 @@
-"""The checks of a plugin itself: of the module that every command imports."""
+"""The checks of a plugin itself, the module that every command imports."""
 
 from __future__ import annotations
 

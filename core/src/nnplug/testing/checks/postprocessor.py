@@ -51,7 +51,7 @@ def _applies(subject: Subject) -> None:
 
 
 def _invents_nothing(subject: Subject) -> None:
-    """Where nothing is found, nothing can be corrected."""
+    """Raise if the rule adds labels to a label map of background only."""
     with TemporaryDirectory() as folder:
         rule = json.loads(json.dumps(_fit(subject, _cases(Path(folder)))))
     empty = np.zeros(samples.SHAPE, np.uint8)
@@ -74,7 +74,7 @@ def _fit(subject: Subject, cases: Sequence[LabelledCase], workers: int = 1) -> d
 
 
 def _cases(folder: Path) -> list[LabelledCase]:
-    """Predictions that differ from their references by an island."""
+    """Write predictions that differ from their references by an island, and return the cases."""
     cases = []
     for seed, name in enumerate("abc"):
         case = LabelledCase(name, folder / "predictions" / f"{name}.nii.gz", folder / "references" / f"{name}.nii.gz")

@@ -24,7 +24,7 @@ from nnplug.workspace.case_store import Prepared
 SHAPE = (24, 32, 28)
 SPACING = (1.5, 1.0, 0.75)
 COARSER = (2.0, 1.5, 1.0)
-"""Of the plans, transposed; the image has `SPACING`."""
+"""The spacing of the plans in mm, transposed axes; the image has `SPACING`."""
 SAME_GRID_DICE = 0.9
 OTHER_GRID_DICE = 0.7
 _CERTAIN = 10.0  # a logit
@@ -32,7 +32,7 @@ _CERTAIN = 10.0  # a logit
 
 @dataclass(frozen=True)
 class _Hundredth(Normalizer):
-    """Divide by 100."""
+    """A normalizer that divides by 100."""
 
     zeroes_outside_mask: ClassVar[bool] = True
 
@@ -58,7 +58,7 @@ def _bound(subject: Subject, *, transposed: bool = False) -> AttributedPreproces
 
 
 def _image() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
-    """Return an image (C, z, y, x) as read, and its label map (z, y, x), whose values are 0, 1 and 2."""
+    """Return an image (C, z, y, x) as read, and its label map (z, y, x) with the values 0, 1 and 2."""
     image, label = samples.volume(0, SHAPE)
     return image, np.maximum(label, 0)
 
@@ -151,12 +151,12 @@ def _arguments() -> tuple[npt.NDArray[np.float32], tuple[float, float, float], n
 
 
 def _json(data: Mapping[str, Any]) -> Any:
-    """Return what reading the written JSON gives."""
+    """Return the data after writing and reading them as JSON."""
     return json.loads(json.dumps(data))
 
 
 def _logits(case: Prepared) -> torch.Tensor:
-    """Return logits (K, z, y, x) that are certain of the prepared label map."""
+    """Return logits (K, z, y, x) whose label map is the preprocessed one, with high probabilities."""
     assert case.label is not None, "prepared with one"
     known = np.where(np.isin(case.label, samples.LABELS.all_values), case.label, 0)
     labels = torch.from_numpy(known.astype(np.int64))

@@ -1,4 +1,4 @@
-"""The checks of a recipe: that it can be planned with here."""
+"""The checks of a recipe: whether planning can use it here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnplug.testing.check import require
 
 
 def _can_be_chosen(recipe: Recipe, registry: Registry) -> None:
-    """Every name exists, and every option suits; those of an architecture are complete only with a planner's."""
+    """Raise unless every name exists and every option is valid; the planner adds options of an architecture."""
     choices, given = choose(registry, recipe.name, {}, {})
     if given and Kind.ARCHITECTURE in choices:
         entry = registry.get(Kind.ARCHITECTURE, choices[Kind.ARCHITECTURE].name)

@@ -35,7 +35,7 @@ from nnplug.testing.trainings import (
 from nnplug.workspace.layout import RunFolder
 
 LEARNT = 0.998
-"""The largest share of the first loss that may be left after a short training, slow as a trainer may begin."""
+"""The largest accepted loss after a short training, as a share of the first; a trainer may start slowly."""
 
 
 def _mirrors(subject: Subject) -> None:
@@ -66,7 +66,7 @@ def _read(path: Path, start: Weights) -> Weights:
 
 
 def _shortens(subject: Subject) -> None:
-    """Check that options for a length make a training of that length, and that the log has as many lines."""
+    """Raise unless the options for a length give a training of this length with the right number of log lines."""
     with TemporaryDirectory() as folder:
         task, trainer = make_task(Path(folder), Setting(), subject), make_trainer(subject)
         length = trainer.length(task)
@@ -78,7 +78,7 @@ def _shortens(subject: Subject) -> None:
 
 
 def _lines(run: RunFolder) -> int | None:
-    """Return the number of lines of a log; None where it cannot be read, which another check reports."""
+    """Return the number of lines of a log, or None if it cannot be read, which another check reports."""
     epochs = epochs_of(run)
     return len(epochs) if epochs else None
 
@@ -127,7 +127,7 @@ def _uses_augmenter(subject: Subject) -> None:
 
 
 def _learns(subject: Subject) -> None:
-    """Learn classes that every voxel tells apart, and the same with swapped names: each must know its own best."""
+    """Raise unless a training on separable classes, and one with swapped labels, each fit their own labels best."""
     makes = samples.separable, _swapped
     losses = [_learnt(subject, make, judges=makes) for make in makes]
     for index, (before, after) in enumerate(losses):
@@ -172,7 +172,7 @@ def _is_deterministic(subject: Subject) -> None:
 
 
 def _takes_previous(subject: Subject) -> None:
-    """Of a trainer that says so: the network gets a channel per label of the previous stage more."""
+    """Raise unless the network gets an additional channel per label of the previous stage, if the entry declares it."""
     component = subject.entry.component
     if not (isinstance(component, TrainerComponent) and component.takes_previous_stage):
         raise NotChecked("it does not take a previous stage")

@@ -1,4 +1,4 @@
-"""The check that a killed training goes on with equal results, and the log that it leaves."""
+"""The check that a killed training resumes with equal results, and a reader of its log."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from nnplug.workspace.layout import RunFolder
 
 
 def log_of(run: RunFolder) -> list[LogLine]:
-    """Return the lines of a run's log, read as curves and reports read them.
+    """Return the lines of a run's log, with the reader that curves and reports use.
 
     Raises:
-        ContractBroken: there is no log, or none of its lines is whole.
-        InvalidFile: a line is no `nnplug.contracts.LogLine`.
+        ContractBroken: there is no log, or it has no complete line.
+        InvalidFile: a line is not a `nnplug.contracts.LogLine`.
     """
     require(run.log.is_file(), "train left no log.jsonl")
     lines = read_log(run.log)
@@ -30,7 +30,7 @@ def log_of(run: RunFolder) -> list[LogLine]:
 
 
 def goes_on_after_any_kill(subject: Subject) -> None:
-    """Train once and keep every state of the run's folder, then go on from each as a killed training does."""
+    """Raise unless a training that resumes from any state of the run's folder gives equal results."""
     with TemporaryDirectory() as folder:
         task = make_task(Path(folder), Setting(), subject)
         watch = FolderWatch(task.run.path)
@@ -54,7 +54,7 @@ class _Results:
 
 
 def epochs_of(run: RunFolder) -> list[int] | None:
-    """Return the epochs of the log; None where it cannot be read, which another check reports."""
+    """Return the epochs of the log, or None if it cannot be read, which another check reports."""
     try:
         return [line.epoch for line in read_log(run.log)]
     except InvalidFile:
