@@ -10,13 +10,13 @@ from nnplug.remedies import Action, Remedy
 
 
 class Line(str):
-    """One line to a user: a problem, a notice or a warning, and its remedy.
+    """One line for the user, with its remedy: a problem, a notice or a warning.
 
-    As a string it words the remedy for Python users. A command line words it by its own table, see `worded`.
+    As a string it has the remedy in words for Python users. A command line has words of its own, see `worded`.
 
     Attributes:
         text: the line without the remedy.
-        remedy: what to do.
+        remedy: the remedy.
     """
 
     __slots__ = ("remedy", "text")
@@ -24,18 +24,18 @@ class Line(str):
     remedy: Remedy
 
     def __new__(cls, text: str, remedy: Remedy) -> Self:
-        """Join text and remedy."""
+        """Return the line made of text and remedy."""
         line = super().__new__(cls, _joined(text, str(remedy)))
         line.text, line.remedy = text, remedy
         return line
 
     def __reduce__(self) -> tuple[type[Line], tuple[str, Remedy]]:
-        """Pickle both parts: lines come from other processes too."""
+        """Pickle both parts, because lines also come from other processes."""
         return Line, (self.text, self.remedy)
 
 
 def worded(line: str, table: Mapping[Action, str]) -> str:
-    """Return a line whose remedy, if it has one, is worded by the table of a command line."""
+    """Return a line with its remedy, if any, in the words of a command line's table."""
     return _joined(line.text, line.remedy.words(table)) if isinstance(line, Line) else line
 
 
@@ -45,14 +45,14 @@ def without_remedy(line: str) -> str:
 
 
 def within(before: str, line: str, after: str = "") -> str:
-    """Return a line with text before and after it; its remedy stays, at the end."""
+    """Return a line with text before and after it; its remedy stays at the end."""
     if isinstance(line, Line):
         return Line(f"{before}{line.text}{after}", line.remedy)
     return f"{before}{line}{after}"
 
 
 def _joined(text: str, remedy: str) -> str:
-    """Return a sentence after a full stop, any other remedy after a semicolon."""
+    """Return text and remedy, joined by a full stop if the remedy is a sentence, else by a semicolon."""
     ended = text.endswith((".", "?", "!"))
     return f"{text} {remedy}" if ended else f"{text}{'. ' if remedy[:1].isupper() else '; '}{remedy}"
 

@@ -1,4 +1,4 @@
-"""Remedies: actions that mend a problem, without the words of any command line.
+"""Remedies: actions of the user that solve a problem, without the words of any command line.
 
 An error of the library carries an `Action` with its arguments. Its own words suit Python users; each command line has a
 table that words every action as its own command or option.
@@ -14,7 +14,7 @@ from string import Formatter
 
 @unique
 class Action(StrEnum):
-    """Something that a user can do. The value words it for Python users; the names in braces are its arguments."""
+    """An action of the user. Its value is the words for Python users; the names in braces are its arguments."""
 
     MEASURE = "Measure the dataset again."
     MEASURE_AND_PLAN = "Measure and plan the dataset again."
@@ -72,7 +72,11 @@ class Action(StrEnum):
     CHOOSE_KINDS = "Name a component of each kind ({kinds:, }), or a recipe (installed: {known})."
 
     def __call__(self, **arguments: object) -> Remedy:
-        """Return the remedy with these arguments; raises `TypeError` unless they are those of the action."""
+        """Return the remedy with these arguments.
+
+        Raises:
+            TypeError: the action has other arguments.
+        """
         return Remedy(self, arguments)
 
 
@@ -81,15 +85,15 @@ class Remedy:
     """An action with its arguments.
 
     Attributes:
-        action: what to do.
-        arguments: name -> value, as the action's words have them.
+        action: the action.
+        arguments: name -> value, for the names in the action's words.
     """
 
     action: Action
     arguments: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse arguments that the action does not have, and missing ones."""
+        """Raise `TypeError` for unknown or missing arguments."""
         if (wanted := placeholders(self.action.value)) != set(self.arguments):
             raise TypeError(f"{self.action.name} takes {sorted(wanted)}, not {sorted(self.arguments)}")
 
@@ -101,8 +105,7 @@ class Remedy:
         """Return the words of a command line.
 
         Args:
-            table: action -> words with the arguments in braces. Actions that it leaves out have the words for Python
-                users.
+            table: action -> words with the arguments in braces. Missing actions get the words for Python users.
         """
         return table.get(self.action, self.action.value).format_map(self.arguments)
 

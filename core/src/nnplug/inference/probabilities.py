@@ -56,24 +56,24 @@ class Probabilities:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Outputs, and (z, y, x) of the image."""
+        """The shape (K, z, y, x): the number of outputs, and the shape of the image."""
         k, z, y, x = self.values.shape
         return k, z, y, x
 
     def planes(self) -> Iterator[torch.Tensor]:
-        """(K, y, x) float32 for each z."""
+        """Yield (K, y, x) float32 for each z of the image."""
         yield from self.values.unbind(1)
 
 
 def read_probabilities(path: Path, folder: Path) -> Probabilities:
-    """Read an npz of nnplug or nnU-Net; one class is held in memory at a time.
+    """Return the probabilities in an npz file of nnplug or nnU-Net; one class is in memory at a time.
 
     Args:
-        path: ending in .npz.
-        folder: on whose disk the values may wait, see `nnplug.runtime.memmap`.
+        path: the file; its name ends in .npz.
+        folder: a folder on the disk for memory-mapped values, see `nnplug.runtime.memmap`.
 
     Raises:
-        InvalidFile: the file is missing, damaged, or holds no `probabilities` (C, z, y, x) of floating point numbers.
+        InvalidFile: the file is missing or damaged, or has no `probabilities` (K, z, y, x) of floating point numbers.
     """
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{KEY}.npy") as member:

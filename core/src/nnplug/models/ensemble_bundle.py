@@ -1,6 +1,6 @@
 """The bundle of an ensemble: it contains the bundles of its members, and the postprocessing of their mean.
 
-Each `members/NAME/` is a whole bundle that can be used alone. `bundle.json` lists the files of all members with hashes.
+Each `members/NAME/` is a complete bundle. `bundle.json` lists the files of all members with their hashes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Attribution of errors: what a component raises becomes one line that names it and its distribution."""
+"""Attribute errors: turn an exception of a component into one line with its name and distribution."""
 
 from __future__ import annotations
 

@@ -128,10 +128,10 @@ class PreprocessorComponent(Component):
     """An entry of `nnplug_preprocessors`.
 
     Attributes:
-        takes_previous_stage: `bind` returns a `nnplug.contracts.CascadePreprocessing`. Without it the preprocessor is
-            refused for configurations that refine the prediction of another.
-        implied: plans that name no preprocessor mean this one. Plans of nnplug before preprocessors were components
-            do not name one; no other plugin than that of the only preprocessor of then says it.
+        takes_previous_stage: whether `bind` returns a `nnplug.contracts.CascadePreprocessing`. If not, the preprocessor
+            is refused for configurations with a previous stage.
+        implied: whether plans without the name of a preprocessor mean this one. Plans have no name if nnplug made them
+            before preprocessors were components. Only the preprocessor of that time has True.
     """
 
     kind = Kind.PREPROCESSOR

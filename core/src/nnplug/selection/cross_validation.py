@@ -234,7 +234,7 @@ def _trained(workspace: Workspace, plans: str, configurations: Sequence[str]) ->
 
 
 def _planned(plans: Path) -> list[str]:
-    """Return the configurations of a plans file in their order; none where there is no file."""
+    """Return the configurations of a plans file in their order; none if the file is missing."""
     data = read_json(plans) if plans.is_file() else {}
     return list(data["configurations"]) if isinstance(data, dict) and "configurations" in data else []
 

@@ -220,7 +220,7 @@ def _run(rank: _Rank, pipe: Connection) -> None:
     """Train and report in a process of its own, which ends with the process that started it."""
     prepare_process(Work.COMPUTE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
-    sys.stdout = sys.stderr  # results are the parent's, and what plugins print here must not end up among them
+    sys.stdout = sys.stderr  # the parent prints the results; text that plugins print here must not mix with them
     threading.Thread(target=_end_with_parent, daemon=True).start()
     device = _own_device(rank.runtime.device, rank.world.rank)
     if device.type == "cpu":

@@ -143,7 +143,7 @@ class _Work:
 
 @dataclass(frozen=True)
 class _Cases:
-    """Reads prepared cases from the store and exports predictions of them; a `CaseWork`."""
+    """The work of validation, a `CaseWork`: it reads preprocessed cases from the store and exports predictions."""
 
     work: _Work
     model: LoadedModel
@@ -151,16 +151,16 @@ class _Cases:
     writer: PreviousStageWriter | None
 
     def read(self, case: CaseFiles, member: LoadedMember) -> ReadCase:  # noqa: ARG002
-        """Read a prepared case, see `CaseWork`."""
+        """Return a preprocessed case, see `CaseWork`."""
         stored = self.store[case.name]
         return ReadCase(read_geometry(_label(case)), Prepared(stored.channels(), None, stored.info))
 
     def needs_logits(self, case: CaseFiles) -> bool:
-        """Return whether logits are stored or go to the next stage, see `CaseWork`."""
+        """Return whether logits are stored or passed to the next stage, see `CaseWork`."""
         return self.work.save_logits or (self.writer is not None and self.writer.is_due(case.name))
 
     def export(self, case: CaseFiles, geometry: Geometry, predicted: Predicted) -> None:
-        """Write the label map, and what else is made of the logits; see `CaseWork`."""
+        """Write the label map, the logits and the input of the next stage, as far as needed; see `CaseWork`."""
         if isinstance(predicted, np.ndarray):
             write_label(self.work.label_map(case), predicted, geometry)
             return
@@ -173,7 +173,7 @@ class _Cases:
             self.writer.write(case.name, logits.values)
 
     def attempt(self, case: CaseFiles) -> AbstractContextManager[None]:  # noqa: ARG002
-        """Let the first error end the validation, see `CaseWork`."""
+        """Return a context in which the first error ends the validation, see `CaseWork`."""
         return nullcontext()
 
 

@@ -92,7 +92,7 @@ def default_folds(there: Sequence[str]) -> Sequence[str]:
 
 
 def previous_runs(run: TrainedRun) -> tuple[TrainedRun, ...]:
-    """Return the runs of a run's previous stage, from the folder beside its own; empty without a previous stage.
+    """Return the runs of a run's previous stage, in the folder next to its own; empty without a previous stage.
 
     Raises:
         NnplugError: there are no such runs.

@@ -75,7 +75,7 @@ class AttributedPreprocessing(CascadePreprocessing):
 
     @property
     def _cascade(self) -> CascadePreprocessing:
-        return cast("CascadePreprocessing", self.preprocessing)  # as its entry says: `check_takes_previous_stage`
+        return cast("CascadePreprocessing", self.preprocessing)  # see `check_takes_previous_stage`
 
     def _check_arguments(self, image: Image, label: LabelMap | None) -> None:
         if len(image) != self.channels:
