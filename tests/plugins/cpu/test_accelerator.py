@@ -12,7 +12,7 @@ from nnplug import Plugins
 from nnplug.contracts import Workload
 from nnplug.models.acceleration import accelerated, accelerators
 from nnplug.runtime.progress import Silent
-from nnplug.testing.checks.trainer import _task
+from nnplug.testing.trainings import Setting, make_task
 from nnplug_cpu.layers import WinogradConv3d
 from nnplug_nnunet.training.loop import Training
 from nnplug_nnunet.training.trainer import NnUNetTrainer
@@ -74,5 +74,5 @@ def test_the_trainer_asks_with_its_device_and_precision(tmp_path: Path, precisio
         workloads.append(workload)
         return network
 
-    Training(NnUNetTrainer(precision=precision), replace(_task(tmp_path), accelerate=accelerate))
+    Training(NnUNetTrainer(precision=precision), replace(make_task(tmp_path, Setting(axes=3)), accelerate=accelerate))
     assert workloads == [Workload(CPU, "training", asked)]

@@ -121,7 +121,10 @@ def network(key, value):
         (lambda d: tiny(d).update(resampling_fn_data="resample_torch_fornnunet"), "'resample_torch_fornnunet'"),
         (lambda d: tiny(d).update(normalization_schemes=["MyNormalization"]), "'MyNormalization', which nnplug"),
         (lambda d: tiny(d)["resampling_fn_seg_kwargs"].update(order_z=1), "resamples across slices to the nearest"),
-        (lambda d: d.update(image_reader_writer="NibabelIOWithReorient"), "'NibabelIOWithReorient', which gives axes"),
+        (
+            lambda d: d.update(image_reader_writer="NibabelIOWithReorient"),
+            "'NibabelIOWithReorient', which returns axes",
+        ),
         (lambda d: tiny(d).pop("patch_size"), "configuration 'tiny': 'patch_size' is missing"),
         (network("conv_op", "torch.nn.Conv1d"), "conv_op is 'torch.nn.Conv1d'"),
         (network("norm_op", "torch.nn.GroupNorm"), "norm_op is 'torch.nn.GroupNorm'"),
