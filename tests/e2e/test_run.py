@@ -145,7 +145,7 @@ def test_a_second_start_on_a_fold_is_told_and_a_killed_one_blocks_nobody(start, 
     process.kill()
     process.wait()
     third = nnplug("train", phantom, *words, "--set", "trainer.epochs=1")
-    assert f"notice: {run}: process {process.pid} on " in third.stderr
+    assert f"notice: {run}: process {process.pid} of user " in third.stderr
     assert "was begun with other values (choices.trainer.options.epochs: 1 instead of 5000)" in third.stderr
 
 

@@ -59,5 +59,5 @@ def test_rules_that_cannot_be_applied_are_named(shared):
         load({**data, "schema": 9})
     with pytest.raises(MissingProvider, match="this postprocessing rule needs postprocessor 'largest-component'"):
         load(data, block=["nnunet"])
-    with pytest.raises(InvalidFile, match="none of largest-component; fit it again"):
+    with pytest.raises(InvalidFile, match="is no rule of largest-component; fit it again"):
         load({**data, "rule": {"other": 1}})(np.zeros((1, 2, 2), np.int16), (1, 1, 1))

@@ -141,7 +141,8 @@ def test_a_rank_that_is_killed_ends_the_others_with_one_line(job):
 def test_what_a_user_can_mend_is_told_once(job):
     with pytest.raises(NnplugError) as error:
         together(job, devices=5)
-    expected = "a batch of 4 cannot be shared by 5 devices. Use at most 4, or plan with --set plan.batch_size=5."
+    remedy = "Use at most 4, or a larger batch. Plan with plan.batch_size=5."
+    expected = f"a batch of 4 cannot be shared by 5 devices. {remedy}"
     assert str(error.value) == f"{job.run.path}: {expected}"
 
 
