@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import bootstrap
 
 Scores = npt.NDArray[np.float64]
 
@@ -42,6 +41,8 @@ def paired_interval(
         The lower and the upper end. Draws without any score are left out. With a single case both ends are the
         difference itself; if a or b has no scores, both ends are NaN.
     """
+    from scipy.stats import bootstrap  # here, because its import takes longer than preprocessing a small dataset
+
     difference = mean_score(a) - mean_score(b)
     if len(a) < 2 or np.isnan(difference):
         return difference, difference
