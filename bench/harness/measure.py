@@ -22,7 +22,7 @@ DISTURBED = 0.05
 
 
 class Result(Record, frozen=True, kw_only=True):
-    """What a case came to.
+    """The result of a case.
 
     Attributes:
         date: when it began, ISO 8601.
@@ -50,17 +50,17 @@ class Result(Record, frozen=True, kw_only=True):
 
     @property
     def is_disturbed(self) -> bool:
-        """Whether others computed so much that the figures say nothing."""
+        """Return whether other processes computed too much for the figures to count."""
         return self.disturbance > DISTURBED
 
     @property
     def counts(self) -> bool:
-        """Whether there are figures that say something."""
+        """Return whether there are figures that count."""
         return self.unmeasured is None and not self.pending and not self.is_disturbed
 
     @property
     def is_whole(self) -> bool:
-        """Whether every side that was asked for ran."""
+        """Return whether every requested side ran."""
         return self.unmeasured is None and self.peer_absent is None and not self.pending
 
     def figure(self, quantity: str) -> float | None:
@@ -81,7 +81,7 @@ class Result(Record, frozen=True, kw_only=True):
 
 @dataclass
 class Load:
-    """What other processes use while a block runs."""
+    """The use of the cores by other processes while a block runs."""
 
     others: float | None = None
 
@@ -210,7 +210,7 @@ def _median(samples: tuple[dict[str, Any], ...], quantity: str) -> float | None:
 
 
 def _busy_seconds() -> float | None:
-    """What all cores of this machine have computed since it started; None where the system does not say."""
+    """Return the seconds that all cores have computed since the machine started, None if unknown."""
     try:
         ticks = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     except (OSError, ValueError, IndexError):
@@ -220,6 +220,6 @@ def _busy_seconds() -> float | None:
 
 
 def _own_seconds() -> float:
-    """What this process and its ended children have computed."""
+    """Return the seconds that this process and its ended children have computed."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)

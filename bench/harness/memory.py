@@ -25,7 +25,7 @@ def peak() -> int:
 
 
 def tree_bytes(root: int) -> int:
-    """What a process and its descendants hold now; memory that they share, as forks do, counts once."""
+    """Return the memory of a process and its descendants; memory that forks share counts once."""
     return sum(_proportional(process) for process in _tree(root))
 
 

@@ -29,7 +29,7 @@ class Picture:
 
 
 def pictures(rows: Mapping[str, Row], machines: Sequence[Results]) -> list[Picture]:
-    """What there is to draw."""
+    """The figures to draw."""
     found = []
     for results in machines:
         title, slug = results.machine.title, results.machine.slug

@@ -21,7 +21,7 @@ _ASK = "from importlib.metadata import version\nfor name in {names!r}: print(nam
 
 
 class MachineFacts(Record, frozen=True, kw_only=True):
-    """What figures depend on besides the code."""
+    """The facts besides the code that figures depend on."""
 
     processor: str
     cores: int
@@ -106,7 +106,7 @@ def load_all(folder: Path) -> Iterator[Results]:
 
 
 def own_versions(root: Path) -> dict[str, str]:
-    """Of nnplug, with its commit, and of torch."""
+    """Return the versions of nnplug, with its commit, and of torch."""
     commit = subprocess.run(
         ["git", "-C", str(root), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
     ).stdout.strip()
@@ -114,7 +114,7 @@ def own_versions(root: Path) -> dict[str, str]:
 
 
 def peer_versions(python: Path | None) -> dict[str, str]:
-    """Of what the peer's environment holds."""
+    """Return the versions of the distributions in the peer's environment."""
     if python is None:
         return {}
     lines = output_of([str(python), "-c", _ASK.format(names=_PEER_PACKAGES)]).splitlines()

@@ -21,7 +21,7 @@ class Unmeasurable(Exception):
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how a row is measured.
+    """The place and the settings of a measurement.
 
     Attributes:
         quick: small sizes, one round: to see that a row works.
@@ -61,7 +61,7 @@ class Goal:
     at_least: bool = False
 
     def is_met(self, figure: float) -> bool:
-        """Whether a ratio or figure keeps within the bound."""
+        """Return whether a ratio or figure keeps within the bound."""
         return figure >= self.limit if self.at_least else figure <= self.limit
 
 
@@ -113,7 +113,7 @@ class Case:
     missed: str = ""
 
     def arguments(self, setting: Setting) -> dict[str, Any]:
-        """What the sides get in this setting."""
+        """Return the arguments of both sides in this setting."""
         small = setting.quick or setting.rehearse
         device = {"device": "cpu" if setting.rehearse else "cuda"} if self.gpu else {}
         return {**self.values, **(self.quick if small else {}), **device}

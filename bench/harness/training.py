@@ -19,7 +19,7 @@ CONFIGURATION = "3d_fullres"
 
 @dataclass(frozen=True)
 class Budget:
-    """How long both train.
+    """The length of both trainings.
 
     Attributes:
         iterations: per epoch.

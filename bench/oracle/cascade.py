@@ -1,4 +1,4 @@
-"""What nnunetv2 2.8.1 does with the previous stage's predictions.
+"""Record what nnunetv2 2.8.1 makes of the previous stage's predictions.
 
 Run with a Python that has it: cascade.py AUGMENTATION.npz HANDOVER.npz. The files hold only results: `blobs` and
 `logits` below and their twins in the tests make the input.

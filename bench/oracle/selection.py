@@ -28,14 +28,14 @@ NOISE = {  # noise of each configuration's logits, and how many islands its pred
 
 
 def labels_of(name: str) -> dict[str, Any]:
-    """What `dataset.json` says of labels."""
+    """Return the labels of `dataset.json`."""
     if name == "regions":
         return {"labels": {"background": 0, "whole": [1, 2], "core": 2}, "regions_class_order": [1, 2]}
     return {"labels": {"background": 0, "a": 1, "b": 2}}
 
 
 def reference(case: str) -> np.ndarray:
-    """Two boxes, of which the second lies in the first and is absent from case "e"."""
+    """Return two boxes; the second lies in the first and is absent from case "e"."""
     shift = "abcde".index(case) % 3
     label = np.zeros(SHAPE, np.uint8)
     label[1:4, 1 + shift : 6 + shift, 1:6] = 1
@@ -45,7 +45,7 @@ def reference(case: str) -> np.ndarray:
 
 
 def probabilities(name: str, configuration: str, case: str) -> np.ndarray:
-    """Of a validation case (3 or 2, z, y, x), float32; members of "tie" are all the same."""
+    """Return probabilities of a validation case (3 or 2, z, y, x), float32; members of "tie" are all the same."""
     noises, islands = NOISE[name]
     member = 0 if name == "tie" else CONFIGURATIONS.index(configuration)
     rng = np.random.default_rng([list(NOISE).index(name), member, "abcde".index(case)])

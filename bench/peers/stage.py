@@ -40,7 +40,7 @@ def main(folder: str, root: str, name: str, workers: str) -> None:
 
 
 def ready(index: int) -> int:
-    """What a worker does before the clock starts: it has imported what the stage needs."""
+    """Import what the stage needs, in a worker, before the clock starts."""
     import nnplug.preparation.preprocess  # noqa: F401 - in the worker's process
 
     time.sleep(0.1)  # so that no worker does the others' share

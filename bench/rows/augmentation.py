@@ -82,7 +82,7 @@ def theirs(patch: list[int], source: list[int], degrees: int, channels: int, sam
 
 
 def cpu_seconds(function: Callable[[], object]) -> float:
-    """What a call takes of this process's CPU time."""
+    """Return the CPU seconds of this process that a call takes."""
     started = time.process_time()
     function()
     return time.process_time() - started

@@ -1,4 +1,4 @@
-"""How long the help of a command takes: what users wait for before anything else."""
+"""The time of a command's help, which users wait for before anything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a training of Hippocampus 2d (batch 366) waits for its patches, as `nnplug bench` sees it."""
+"""The time that a training of Hippocampus 2d (batch 366) waits for its patches, by `nnplug bench`."""
 
 from __future__ import annotations
 
