@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
+    from nnplug.arrays import LabelArray
     from nnplug.dataset.labels import Labels
 
 Better = Literal["higher", "lower"]
@@ -31,8 +29,8 @@ class Metric(Protocol):
 
     def measure(
         self,
-        reference: npt.NDArray[np.integer[Any]],
-        prediction: npt.NDArray[np.integer[Any]],
+        reference: LabelArray,
+        prediction: LabelArray,
         labels: Labels,
         *,
         spacing: Sequence[float],

@@ -12,9 +12,7 @@ from nnplug.runtime.progress import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    import numpy.typing as npt
-
+    from nnplug.arrays import LabelArray
     from nnplug.dataset.labels import Labels
 
 
@@ -38,11 +36,11 @@ class Postprocessor(Protocol):
 
     def apply(
         self,
-        label_map: npt.NDArray[np.integer[Any]],
+        label_map: LabelArray,
         rule: Mapping[str, Any],
         *,
         spacing: Sequence[float],
         labels: Labels,
-    ) -> npt.NDArray[np.integer[Any]]:
+    ) -> LabelArray:
         """Return a label map (z, y, x) with a fitted rule applied. Do not change the argument; `spacing` is in mm."""
         ...

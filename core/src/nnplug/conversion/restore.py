@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nnplug.arrays import LabelArray
 from nnplug.dataset.dataset import FILE_ENDINGS, DatasetDescription
 from nnplug.dataset.sidecars import images_in, written_with
 from nnplug.errors import InvalidFile
@@ -76,7 +75,7 @@ def _restore(file: Path, *, target: Path, values: Mapping[int, int]) -> None:
     write_label(target / file.name, _mapped(label_map.array, values, file), label_map.geometry)
 
 
-def _mapped(array: npt.NDArray[np.integer[Any]], values: Mapping[int, int], file: Path) -> npt.NDArray[np.integer[Any]]:
+def _mapped(array: LabelArray, values: Mapping[int, int], file: Path) -> LabelArray:
     present = np.unique(array).tolist()
     if unknown := sorted(set(present) - set(values)):
         raise InvalidFile(f"{file}: holds label {unknown[0]}, the source has no value for it; known: {sorted(values)}")

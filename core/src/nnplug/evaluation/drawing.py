@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnplug.arrays import LabelArray
+
 Colour = tuple[float, float, float]
 """Red, green and blue, 0 to 1."""
 Picture = npt.NDArray[np.uint8]
 """(y, x, 3)."""
 
 
-def shown_slice(label: npt.NDArray[np.integer[Any]]) -> int:
+def shown_slice(label: LabelArray) -> int:
     """Return the index on the first axis of the slice of a label map (z, y, x) with the most foreground voxels."""
     return int(np.argmax((label > 0).sum(axis=(1, 2))))
 
 
 def draw_slice(
     plane: npt.NDArray[Any],
-    label: npt.NDArray[np.integer[Any]] | None,
+    label: LabelArray | None,
     *,
     percentiles: tuple[float, float],
     opacity: float,

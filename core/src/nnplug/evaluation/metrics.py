@@ -12,9 +12,7 @@ from nnplug.ops.metrics import METRICS, confusion, overlap
 from nnplug.registry.components import AnyEntry, Kind, Registry
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
+    from nnplug.arrays import LabelArray
     from nnplug.dataset.labels import Labels
 
 
@@ -27,8 +25,8 @@ class Overlap(Metric):
 
     def measure(
         self,
-        reference: npt.NDArray[np.integer[Any]],
-        prediction: npt.NDArray[np.integer[Any]],
+        reference: LabelArray,
+        prediction: LabelArray,
         labels: Labels,
         *,
         spacing: Sequence[float],  # noqa: ARG002 - counts have none

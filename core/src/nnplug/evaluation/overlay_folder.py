@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
+from nnplug.arrays import LabelArray
 from nnplug.dataset.dataset import CaseFiles, Dataset, channel_number
 from nnplug.dataset.file_names import file_ending, image_files, stem
 from nnplug.dataset.sidecars import images_in, read_with
@@ -187,7 +188,7 @@ def _draw_stored(case: StoredCase, *, output: Path, channel: int, opacity: float
     _write(output / f"{case.name}.png", _picture(case.image[channel], [case.label[...]], opacity))
 
 
-def _picture(volume: npt.NDArray[Any], maps: Sequence[npt.NDArray[np.integer[Any]]], opacity: float) -> Picture:
+def _picture(volume: npt.NDArray[Any], maps: Sequence[LabelArray], opacity: float) -> Picture:
     """Return the slice with the most foreground in the first map: without labels, then with each map."""
     z = shown_slice(maps[0])
     draw = partial(draw_slice, volume[z], percentiles=PERCENTILES, opacity=opacity, colour=_colour)

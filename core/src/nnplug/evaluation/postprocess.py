@@ -33,8 +33,8 @@ from nnplug.workspace.run_record import check_schema
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    import numpy.typing as npt
+    from nnplug.arrays import LabelArray
+
 
 SCHEMA = 1
 
@@ -98,9 +98,7 @@ class FittedRule:
         postprocessor = entries[record.provider.kind, record.provider.name].create(record.options)
         return cls(record, postprocessor, Labels.from_data(record.labels, record.regions_class_order, where))
 
-    def __call__(
-        self, label_map: npt.NDArray[np.integer[Any]], spacing: Sequence[float]
-    ) -> npt.NDArray[np.integer[Any]]:
+    def __call__(self, label_map: LabelArray, spacing: Sequence[float]) -> LabelArray:
         """Return a label map (z, y, x), of any integer dtype, with the rule applied; `spacing` is (z, y, x) in mm.
 
         Raises:

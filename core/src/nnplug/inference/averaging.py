@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nnplug.arrays import LabelArray
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.dataset.sidecars import written_with
@@ -28,7 +29,6 @@ from nnplug.runtime.memmap import memmapped
 from nnplug.runtime.outputs import Outputs, write_document
 
 Shape = tuple[int, int, int]
-LabelArray = npt.NDArray[np.integer[Any]]
 
 
 class Output(Protocol):

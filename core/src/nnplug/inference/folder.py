@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nnplug.arrays import LabelArray
 from nnplug.dataset.cases import check_numbers
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.sidecars import read_with
@@ -111,7 +111,7 @@ class _Job:
             return ReadCase(image.geometry, None)
         return ReadCase(image.geometry, member.prepare(image, previous=self._previous(case, image.geometry)))
 
-    def _previous(self, case: CaseFiles, geometry: Geometry) -> npt.NDArray[np.integer[Any]] | None:
+    def _previous(self, case: CaseFiles, geometry: Geometry) -> LabelArray | None:
         for file in self._previous_files([case]):
             label = read_label(file)
             if label.geometry.shape != geometry.shape:

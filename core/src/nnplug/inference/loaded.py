@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from nnplug.arrays import LabelArray
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.evaluation.postprocess import FittedRule
 from nnplug.inference.averaging import Mean, label_map, mean_volumes
@@ -60,7 +61,7 @@ class LoadedModel:
         check_image(image, self.description.channel_names)
         return [member.predict_logits(image) for member in self.members] if image.array.any() else []
 
-    def label_map(self, outputs: Sequence[Logits], geometry: Geometry) -> npt.NDArray[np.integer[Any]]:
+    def label_map(self, outputs: Sequence[Logits], geometry: Geometry) -> LabelArray:
         """Return the postprocessed label map (z, y, x) of an image.
 
         Args:
@@ -73,7 +74,7 @@ class LoadedModel:
             labels = label_map(self.mean(outputs, geometry), self.description.labels)
         return self.postprocessed(labels, geometry)
 
-    def postprocessed(self, labels: npt.NDArray[np.integer[Any]], geometry: Geometry) -> npt.NDArray[np.integer[Any]]:
+    def postprocessed(self, labels: LabelArray, geometry: Geometry) -> LabelArray:
         """Return a label map (z, y, x) after the rule, if there is one."""
         return labels if self.rule is None else self.rule(labels, geometry.spacing)
 

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nnplug.arrays import LabelArray
 from nnplug.contracts import CropInverse, Inverse, Preprocessor
 from nnplug.contracts.attributed.preprocessing import AttributedInverse
 from nnplug.dataset.labels import Labels
@@ -83,7 +84,7 @@ class Logits:
         """Yield probabilities (K, y, x) float32 for each z of the image. Each is valid until the next one is read."""
         return self.inverse.probability_planes(self.values, regions=self.regions)
 
-    def label_map(self, labels: Labels) -> npt.NDArray[np.integer[Any]]:
+    def label_map(self, labels: Labels) -> LabelArray:
         """Return the label map (z, y, x) of the image: the largest logit is the largest probability."""
         planes = self.values.unbind(1)
         return self.inverse.label_map(planes, len(planes), regions_class_order=labels.regions_class_order)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nnplug.arrays import LabelArray
 from nnplug.contracts import CropInverse
 from nnplug.errors import NnplugError
 from nnplug.inference.inputs import check_image
@@ -70,7 +71,7 @@ class LoadedMember:
         self._used_preprocessor = _used_preprocessor(member, registry)
         self._network = FoldNetwork(member, registry, self.device, self._progress)
 
-    def prepare(self, image: Image, *, previous: npt.NDArray[np.integer[Any]] | None = None) -> Prepared:
+    def prepare(self, image: Image, *, previous: LabelArray | None = None) -> Prepared:
         """Return an image preprocessed as in training.
 
         In a cascade its last channel is `previous`, a label map (z, y, x) on the image's grid; if `previous` is None,
@@ -117,7 +118,7 @@ class LoadedMember:
         info: Mapping[str, Any],
         *,
         report: Callable[[], None] | None = None,
-    ) -> npt.NDArray[np.integer[Any]]:
+    ) -> LabelArray:
         """Return the label map of a preprocessed image without all of its logits in memory.
 
         Args:
@@ -156,13 +157,11 @@ class LoadedMember:
         padded = [*shape[:leading], *map(max, shape[leading:], patch)]
         return len(window_batches(padded, patch, self.step, self._batch_size)) * len(self.member.weights)
 
-    def labels(self, logits: torch.Tensor, info: Mapping[str, Any]) -> npt.NDArray[np.integer[Any]]:
+    def labels(self, logits: torch.Tensor, info: Mapping[str, Any]) -> LabelArray:
         """Return the label map (z, y, x) on the image's grid; a few slices of all classes are in memory."""
         return self._label_map(logits.unbind(1), logits.shape[1], info)
 
-    def _label_map(
-        self, planes: Iterable[torch.Tensor], count: int, info: Mapping[str, Any]
-    ) -> npt.NDArray[np.integer[Any]]:
+    def _label_map(self, planes: Iterable[torch.Tensor], count: int, info: Mapping[str, Any]) -> LabelArray:
         order = self.member.description.labels.regions_class_order
         return self._preprocessing.inverse(info).label_map(planes, count, regions_class_order=order)
 
@@ -187,7 +186,7 @@ class LoadedMember:
         prepared = self.prepare(image)
         return self.output(self.logits(prepared.image), prepared.info)
 
-    def predict(self, image: Image) -> npt.NDArray[np.integer[Any]]:
+    def predict(self, image: Image) -> LabelArray:
         """Return the label map (z, y, x) of an image, before postprocessing.
 
         For an image that is zero everywhere the result is background, with a notice.
@@ -202,7 +201,7 @@ class LoadedMember:
         prepared = self.prepare(image)
         return self.label_map(prepared.image, prepared.info)
 
-    def _predict_previous(self, image: Image) -> npt.NDArray[np.integer[Any]]:
+    def _predict_previous(self, image: Image) -> LabelArray:
         if self._previous is None:
             raise NnplugError(
                 f"{self.member.configuration!r} refines predictions of {self.configuration.previous_stage!r}, which "

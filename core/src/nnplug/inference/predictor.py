@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnplug.arrays import LabelArray
 from nnplug.errors import NnplugError
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits
@@ -75,7 +76,7 @@ class Predictor:
         """The mapping from name to label values of each class or region, with background, as in `dataset.json`."""
         return self._model.description.labels.values
 
-    def predict(self, image: npt.NDArray[Any], spacing: Sequence[float]) -> npt.NDArray[np.integer[Any]]:
+    def predict(self, image: npt.NDArray[Any], spacing: Sequence[float]) -> LabelArray:
         """Return the postprocessed label map of an image.
 
         Args:
@@ -114,7 +115,7 @@ class Predictor:
         image = read_image([Path(file) for file in files])
         return LabelMap(self._label_map(image).astype(np.int16, copy=False), image.geometry)
 
-    def _label_map(self, image: Image) -> npt.NDArray[np.integer[Any]]:
+    def _label_map(self, image: Image) -> LabelArray:
         return self._model.label_map(self._logits(image), image.geometry)
 
     def _logits(self, image: Image) -> list[Logits]:

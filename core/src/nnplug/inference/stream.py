@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from nnplug.arrays import LabelArray
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits
@@ -30,7 +30,7 @@ from nnplug.workspace.case_store import Prepared
 _READ_AHEAD = 1
 _EXPORT_BEHIND = 1
 
-Predicted = list[Logits] | npt.NDArray[np.integer[Any]]
+Predicted = list[Logits] | LabelArray
 """The logits of each member, none if the image is zero everywhere; or directly the label map of the only member."""
 
 

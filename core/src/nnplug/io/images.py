@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
+from nnplug.arrays import LabelArray
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.io.integrity import is_intact
 from nnplug.io.nifti import read_plain
@@ -123,7 +124,7 @@ def read_geometry(path: Path) -> Geometry:
     return _geometry(path, _open(path))
 
 
-def write_label(path: Path, array: npt.NDArray[np.integer[Any]], geometry: Geometry) -> None:
+def write_label(path: Path, array: LabelArray, geometry: Geometry) -> None:
     """Write a label map atomically in the smallest unsigned integer type, with the geometry of its image.
 
     Args:

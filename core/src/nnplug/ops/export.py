@@ -8,13 +8,14 @@ holds two slices at a time. The numbers equal those of nnU-Net, which resizes th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from nnplug.arrays import LabelArray
 from nnplug.ops.resample import nearest
 
 Shape = tuple[int, int, int]
@@ -28,7 +29,7 @@ def label_map(
     *,
     axis: int | None = None,
     regions_class_order: Sequence[int] | None = None,
-) -> npt.NDArray[np.integer[Any]]:
+) -> LabelArray:
     """Resample logits and return the label of each voxel.
 
     Args:
@@ -53,7 +54,7 @@ def streamed_label_map(
     *,
     axis: int | None = None,
     regions_class_order: Sequence[int] | None = None,
-) -> npt.NDArray[np.integer[Any]]:
+) -> LabelArray:
     """Return the label map as `label_map` does, from logits that arrive plane by plane and are never whole in memory.
 
     Args:
@@ -66,7 +67,7 @@ def streamed_label_map(
     Returns:
         (z, y, x) uint8, or int16 if values are above 255.
     """
-    labels: npt.NDArray[np.integer[Any]] | None = None
+    labels: LabelArray | None = None
     for z, plane in enumerate(resampled_planes(planes, count, shape, axis)):
         decoded = decode(plane, regions_class_order).cpu().numpy()
         labels = np.empty(shape, decoded.dtype) if labels is None else labels

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from nnplug.arrays import LabelArray
 
 METRICS = ("Dice", "IoU", "FP", "TP", "FN", "TN", "n_pred", "n_ref")
 """The metrics that `overlap` returns, in nnU-Net's spelling."""
 
 
 def confusion(
-    reference: npt.NDArray[np.integer[Any]],
-    prediction: npt.NDArray[np.integer[Any]],
+    reference: LabelArray,
+    prediction: LabelArray,
     values: Sequence[int],
     *,
     ignore: int | None = None,
@@ -87,7 +88,7 @@ def _mean(values: Sequence[float | int], *, skip_nan: bool) -> float:
     return float(kept.mean()) if kept.size else float("nan")
 
 
-def _indices(labels: npt.NDArray[np.integer[Any]], values: Sequence[int]) -> npt.NDArray[np.intp]:
+def _indices(labels: LabelArray, values: Sequence[int]) -> npt.NDArray[np.intp]:
     """Return the index of each label value in `values`; len(values) for other label values."""
     lowest, highest = min(*values, int(labels.min(initial=0))), max(*values, int(labels.max(initial=0)))
     table = np.full(highest - lowest + 1, len(values), np.intp)

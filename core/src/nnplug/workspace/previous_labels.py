@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nnplug.arrays import LabelArray
 from nnplug.errors import NnplugError
 from nnplug.runtime.files import atomic_folder
 from nnplug.runtime.records import Record
@@ -33,7 +32,7 @@ class PreviousLabels:
 
     folder: Path
 
-    def write(self, case: str, labels: npt.NDArray[np.integer[Any]], *, source: str) -> None:
+    def write(self, case: str, labels: LabelArray, *, source: str) -> None:
         """Store the label map of a case, atomically. An older one is replaced.
 
         Args:

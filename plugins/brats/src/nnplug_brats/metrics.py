@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from nnplug.arrays import LabelArray
 from nnplug.contracts import Better, Figures, Metric
 from nnplug.ops.surface import surface_distances
 
@@ -37,8 +38,8 @@ class BratsMetric(Metric):
 
     def measure(
         self,
-        reference: npt.NDArray[np.integer[Any]],
-        prediction: npt.NDArray[np.integer[Any]],
+        reference: LabelArray,
+        prediction: LabelArray,
         labels: Labels,
         *,
         spacing: Sequence[float],
@@ -61,9 +62,7 @@ class BratsMetric(Metric):
         }
 
 
-def region_masks(
-    reference: npt.NDArray[np.integer[Any]], prediction: npt.NDArray[np.integer[Any]], labels: Labels
-) -> Iterator[tuple[Mask, Mask]]:
+def region_masks(reference: LabelArray, prediction: LabelArray, labels: Labels) -> Iterator[tuple[Mask, Mask]]:
     """Yield reference and prediction of each class or region as masks (z, y, x), without ignored voxels."""
     counted = np.True_ if labels.ignore is None else reference != labels.ignore
     for region in labels.foreground:

@@ -21,10 +21,10 @@ from nnplug_brats.metrics import BratsMetric, dice, hd95, region_masks
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from nnplug.arrays import LabelArray
     from nnplug.runtime.executor import Executor
     from nnplug.runtime.progress import Progress
 
-    LabelMap = npt.NDArray[np.integer[Any]]
     Floats = npt.NDArray[np.float64]
 
 Unit = Literal["voxels", "mm3"]
@@ -85,8 +85,8 @@ class SmallRegion(Postprocessor):
         return {**rule, "below": self._best(trials)}
 
     def apply(
-        self, label_map: LabelMap, rule: Mapping[str, Any], *, spacing: Sequence[float], labels: Labels
-    ) -> LabelMap:
+        self, label_map: LabelArray, rule: Mapping[str, Any], *, spacing: Sequence[float], labels: Labels
+    ) -> LabelArray:
         """Apply the rule to a label map (z, y, x); return a new array.
 
         Raises:
@@ -113,7 +113,7 @@ class SmallRegion(Postprocessor):
         return Trial(size, figures[0], figures[-1])
 
     def _figures(
-        self, reference: LabelMap, prediction: LabelMap, labels: Labels, spacing: Sequence[float]
+        self, reference: LabelArray, prediction: LabelArray, labels: Labels, spacing: Sequence[float]
     ) -> list[float]:
         """Return the scores of all regions; distances only if thresholds are ranked by them."""
         figures = []
@@ -156,13 +156,13 @@ class Trial:
         return self.replaced if self.volume < below else self.kept
 
 
-def volume(label_map: LabelMap, label: int, unit: Unit, spacing: Sequence[float]) -> float:
+def volume(label_map: LabelArray, label: int, unit: Unit, spacing: Sequence[float]) -> float:
     """Return the volume of a label, in voxels or mm3; `spacing` is (z, y, x) in mm."""
     count = int(np.count_nonzero(label_map == label))
     return count * prod(spacing) if unit == "mm3" else count
 
 
-def relabelled(label_map: LabelMap, label: int, becomes: int) -> LabelMap:
+def relabelled(label_map: LabelArray, label: int, becomes: int) -> LabelArray:
     """Return a copy of a label map (z, y, x) in which one label has become another."""
     result = label_map.copy()
     result[label_map == label] = becomes

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from nnplug.arrays import LabelArray
 from nnplug.contracts import Better, Figures, Metric
 from nnplug.evaluation.metrics import Overlap
 from nnplug.ops.surface import surface_distances
@@ -52,8 +53,8 @@ class Surface(Metric):
 
     def measure(
         self,
-        reference: npt.NDArray[np.integer[Any]],
-        prediction: npt.NDArray[np.integer[Any]],
+        reference: LabelArray,
+        prediction: LabelArray,
         labels: Labels,
         *,
         spacing: Sequence[float],

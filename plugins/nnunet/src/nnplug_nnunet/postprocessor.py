@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnplug.arrays import LabelArray
 from nnplug.contracts import LabelledCase
 from nnplug.dataset.labels import BACKGROUND, Labels
 from nnplug.errors import InvalidFile
@@ -61,12 +62,12 @@ class LargestComponent:
 
     def apply(
         self,
-        label_map: npt.NDArray[np.integer[Any]],
+        label_map: LabelArray,
         rule: Mapping[str, Any],
         *,
         spacing: Sequence[float],  # noqa: ARG002 - the rule counts voxels
         labels: Labels,
-    ) -> npt.NDArray[np.integer[Any]]:
+    ) -> LabelArray:
         """Apply the steps of the rule to a label map (z, y, x).
 
         Raises:
@@ -124,20 +125,18 @@ def _counts(
     return counts
 
 
-def _confusion(
-    reference: npt.NDArray[np.integer[Any]], prediction: npt.NDArray[np.integer[Any]], labels: Labels
-) -> npt.NDArray[np.int64]:
+def _confusion(reference: LabelArray, prediction: LabelArray, labels: Labels) -> npt.NDArray[np.int64]:
     return confusion(reference, prediction, labels.all_values, ignore=labels.ignore)
 
 
-def _keep_largest(label_map: npt.NDArray[np.integer[Any]], steps: Sequence[Region]) -> npt.NDArray[np.integer[Any]]:
+def _keep_largest(label_map: LabelArray, steps: Sequence[Region]) -> LabelArray:
     kept = label_map.copy()
     for region in steps:
         kept[_surplus(kept, region)] = 0
     return kept
 
 
-def _surplus(label_map: npt.NDArray[np.integer[Any]], region: Region) -> npt.NDArray[np.bool_]:
+def _surplus(label_map: LabelArray, region: Region) -> npt.NDArray[np.bool_]:
     """Return the mask of the voxels of a region outside its largest component."""
     mask = np.isin(label_map, region)
     return mask & ~largest_component(mask)

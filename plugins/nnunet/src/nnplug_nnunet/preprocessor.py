@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug import NnplugError
+from nnplug.arrays import LabelArray
 from nnplug.contracts import (
     CascadePreprocessing,
     Channel,
@@ -35,7 +36,6 @@ OUTSIDE = -1
 """The label of background outside the nonzero mask."""
 
 Image = npt.NDArray[np.float32]
-LabelMap = npt.NDArray[np.integer[Any]]
 Mask = npt.NDArray[np.bool_]
 Spacing = tuple[float, float, float]
 Shape = tuple[int, int, int]
@@ -103,7 +103,7 @@ class NnunetPreprocessing(CascadePreprocessing):
             )
         return cls(context.transpose_forward, context.spacing, context.channels, resampling, context.labels)
 
-    def prepare(self, image: Image, spacing: Spacing, label: LabelMap | None = None) -> Prepared:
+    def prepare(self, image: Image, spacing: Spacing, label: LabelArray | None = None) -> Prepared:
         """Preprocess a case; see `nnplug.contracts.Preprocessing`.
 
         Background outside the nonzero mask gets the label -1.
@@ -114,7 +114,7 @@ class NnunetPreprocessing(CascadePreprocessing):
         prepared, resampled = self._with_label(cropped, label, mask, crop_info)
         return Prepared(prepared, resampled, crop_info.data())
 
-    def prepare_refining(self, image: Image, spacing: Spacing, previous: LabelMap) -> Prepared:
+    def prepare_refining(self, image: Image, spacing: Spacing, previous: LabelArray) -> Prepared:
         """Preprocess a case with the previous stage's label map as last channel, -1 outside the nonzero mask.
 
         See `nnplug.contracts.CascadePreprocessing`. nnU-Net reads the previous stage's prediction like labels, so its
@@ -138,7 +138,7 @@ class NnunetPreprocessing(CascadePreprocessing):
         old = crop_info.transposed_spacing
         return resampled_shape(crop_info.cropped_shape, old, (*old[: 3 - len(self.spacing)], *self.spacing))
 
-    def label_map_on(self, logits: torch.Tensor, info: Mapping[str, Any], shape: Shape) -> LabelMap:
+    def label_map_on(self, logits: torch.Tensor, info: Mapping[str, Any], shape: Shape) -> LabelArray:
         """Return the label map on the grid of another configuration; see `nnplug.contracts.CascadePreprocessing`.
 
         The spacing of the logits alone decides whether slices are resampled one by one, as in nnU-Net.
@@ -169,7 +169,7 @@ class NnunetPreprocessing(CascadePreprocessing):
         return transposed[:, *slices(box)], mask, crop_info
 
     def _with_label(
-        self, cropped: Image, label: LabelMap, mask: Mask, crop_info: CropInfo
+        self, cropped: Image, label: LabelArray, mask: Mask, crop_info: CropInfo
     ) -> tuple[Image, npt.NDArray[np.int16]]:
         """Return image and label on the new grid; normalisation counts labelled voxels as inside the mask."""
         marked = _mark_outside(label.transpose(self.transpose_forward)[slices(crop_info.bounding_box)], mask)
@@ -197,7 +197,7 @@ def _crop_info(info: Any) -> CropInfo:
     return CropInfo.from_data(info, "the crop info of a case")
 
 
-def _mark_outside(label: LabelMap, mask: Mask) -> npt.NDArray[np.int16]:
+def _mark_outside(label: LabelArray, mask: Mask) -> npt.NDArray[np.int16]:
     marked = label.astype(np.int16)
     marked[(marked == 0) & ~mask] = OUTSIDE
     return marked

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import nan, prod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from nnplug.arrays import LabelArray
 from nnplug.contracts import Better, Figures, Metric
 from nnplug.dataset.labels import Labels
 
@@ -23,8 +23,8 @@ class VolumeError(Metric):
 
     def measure(
         self,
-        reference: npt.NDArray[np.integer[Any]],
-        prediction: npt.NDArray[np.integer[Any]],
+        reference: LabelArray,
+        prediction: LabelArray,
         labels: Labels,
         *,
         spacing: Sequence[float],

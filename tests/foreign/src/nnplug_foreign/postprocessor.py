@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from nnplug.arrays import LabelArray
 from nnplug.contracts import LabelledCase, Postprocessor
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
@@ -56,12 +57,12 @@ class RemoveSpecks(Postprocessor):
 
     def apply(
         self,
-        label_map: npt.NDArray[np.integer[Any]],
+        label_map: LabelArray,
         rule: Mapping[str, Any],
         *,
         spacing: Sequence[float],
         labels: Labels,
-    ) -> npt.NDArray[np.integer[Any]]:
+    ) -> LabelArray:
         """See `nnplug.contracts.Postprocessor`; raises `InvalidFile` where the rule is no rule of this component."""
         limits = rule.get(RULE)
         if not isinstance(limits, dict) or not {*limits} <= {str(value) for value in labels.foreground_values}:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nnplug.arrays import LabelArray
 from nnplug.contracts import Inverse, Preprocessing, PreprocessingContext, Preprocessor
 from nnplug.errors import InvalidFile
 from nnplug.ops.crop import nonzero_mask
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import torch
 
 Image = npt.NDArray[np.float32]
-LabelMap = npt.NDArray[np.integer[Any]]
 Size = tuple[int, int, int]
 Spacing = tuple[float, float, float]
 
@@ -43,7 +43,7 @@ class BoundWholeImage(Preprocessing):
 
     context: PreprocessingContext
 
-    def prepare(self, image: Image, spacing: Spacing, label: LabelMap | None = None) -> Prepared:
+    def prepare(self, image: Image, spacing: Spacing, label: LabelArray | None = None) -> Prepared:
         """See `nnplug.contracts.Preprocessing`."""
         order = self.context.transpose_forward
         z, y, x = image.shape[1:]
@@ -96,7 +96,7 @@ class GridInverse(Inverse):
 
     def label_map(
         self, planes: Iterable[torch.Tensor], count: int, *, regions_class_order: Sequence[int] | None = None
-    ) -> LabelMap:
+    ) -> LabelArray:
         """See `nnplug.contracts.Inverse`."""
         from nnplug.ops import export
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from nnplug.arrays import LabelArray
 from nnplug.contracts.preprocessor import CascadePreprocessing, Inverse, Preprocessing, Preprocessor
 from nnplug.errors import InvalidPlugin, NnplugError
 from nnplug.registry.attribution import attributed, expect, name_of
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import torch
 
 Image = npt.NDArray[np.float32]
-LabelMap = npt.NDArray[np.integer[Any]]
 Spacing = tuple[float, float, float]
 Shape = tuple[int, int, int]
 Item = TypeVar("Item")
@@ -38,7 +38,7 @@ class AttributedPreprocessing(CascadePreprocessing):
     preprocessing: Preprocessing
     channels: int
 
-    def prepare(self, image: Image, spacing: Spacing, label: LabelMap | None = None) -> Prepared:
+    def prepare(self, image: Image, spacing: Spacing, label: LabelArray | None = None) -> Prepared:
         """See `nnplug.contracts.Preprocessing`.
 
         Raises:
@@ -49,7 +49,7 @@ class AttributedPreprocessing(CascadePreprocessing):
             prepared = self.preprocessing.prepare(image, spacing, label)
         return self._checked(prepared, self.channels, labelled=label is not None)
 
-    def prepare_refining(self, image: Image, spacing: Spacing, previous: LabelMap) -> Prepared:
+    def prepare_refining(self, image: Image, spacing: Spacing, previous: LabelArray) -> Prepared:
         """See `nnplug.contracts.CascadePreprocessing`; raises as `prepare`."""
         self._check_arguments(image, previous)
         with attributed(self.preprocessor):
@@ -67,7 +67,7 @@ class AttributedPreprocessing(CascadePreprocessing):
             z, y, x = self._cascade.shape_of(info)
         return z, y, x
 
-    def label_map_on(self, logits: torch.Tensor, info: Mapping[str, Any], shape: Shape) -> LabelMap:
+    def label_map_on(self, logits: torch.Tensor, info: Mapping[str, Any], shape: Shape) -> LabelArray:
         """See `nnplug.contracts.CascadePreprocessing`."""
         with attributed(self.preprocessor):
             labels = self._cascade.label_map_on(logits, info, shape)
@@ -77,7 +77,7 @@ class AttributedPreprocessing(CascadePreprocessing):
     def _cascade(self) -> CascadePreprocessing:
         return cast("CascadePreprocessing", self.preprocessing)  # see `check_takes_previous_stage`
 
-    def _check_arguments(self, image: Image, label: LabelMap | None) -> None:
+    def _check_arguments(self, image: Image, label: LabelArray | None) -> None:
         if len(image) != self.channels:
             raise NnplugError(
                 f"the image has {len(image)} channels, the model expects {self.channels}. "
@@ -95,7 +95,7 @@ class AttributedPreprocessing(CascadePreprocessing):
                 f"{who} gave an image of {image.dtype} and shape {image.shape}; expected float32 ({channels}, z, y, x)"
             )
         if labelled:
-            label: LabelMap = expect(self.preprocessor, case.label, np.ndarray)
+            label: LabelArray = expect(self.preprocessor, case.label, np.ndarray)
             if label.shape != image.shape[1:] or label.dtype != np.int16:
                 raise InvalidPlugin(
                     f"{who} gave a label map of {label.dtype} and shape {label.shape}; expected int16 {image.shape[1:]}"
@@ -124,7 +124,7 @@ class AttributedInverse(Inverse):
 
     def label_map(
         self, planes: Iterable[torch.Tensor], count: int, *, regions_class_order: Sequence[int] | None = None
-    ) -> LabelMap:
+    ) -> LabelArray:
         """See `nnplug.contracts.Inverse`."""
         with attributed(self.preprocessor):
             labels = self.inverse.label_map(planes, count, regions_class_order=regions_class_order)
@@ -153,8 +153,8 @@ class AttributedInverse(Inverse):
             yield cast("Item", item)
 
 
-def _of_shape(preprocessor: Preprocessor, labels: Any, shape: Shape) -> LabelMap:
-    found: LabelMap = expect(preprocessor, labels, np.ndarray)
+def _of_shape(preprocessor: Preprocessor, labels: Any, shape: Shape) -> LabelArray:
+    found: LabelArray = expect(preprocessor, labels, np.ndarray)
     if found.shape != shape:
         raise InvalidPlugin(f"{name_of(preprocessor)} gave a label map of shape {found.shape}; expected {shape}")
     return found

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
+    from nnplug.arrays import LabelArray
     from nnplug.contracts.normalizer import Normalizer
     from nnplug.dataset.labels import Labels
     from nnplug.plans.fingerprint import IntensityStats
@@ -93,7 +94,7 @@ class Inverse(Protocol):
 
     def label_map(
         self, planes: Iterable[torch.Tensor], count: int, *, regions_class_order: Sequence[int] | None = None
-    ) -> npt.NDArray[np.integer[Any]]:
+    ) -> LabelArray:
         """Return the label map (z, y, x) of the image, uint8 or int16.
 
         Args:
@@ -135,7 +136,7 @@ class Preprocessing(Protocol):
         self,
         image: npt.NDArray[np.float32],
         spacing: tuple[float, float, float],
-        label: npt.NDArray[np.integer[Any]] | None = None,
+        label: LabelArray | None = None,
     ) -> Prepared:
         """Return the preprocessed case. Do not change the arguments. Training and prediction call it in the same way.
 
@@ -170,7 +171,7 @@ class CascadePreprocessing(Preprocessing, Protocol):
         self,
         image: npt.NDArray[np.float32],
         spacing: tuple[float, float, float],
-        previous: npt.NDArray[np.integer[Any]],
+        previous: LabelArray,
     ) -> Prepared:
         """Return the preprocessed case with the previous stage's label map as its last channel, on the case's grid.
 
@@ -189,9 +190,7 @@ class CascadePreprocessing(Preprocessing, Protocol):
         """
         ...
 
-    def label_map_on(
-        self, logits: torch.Tensor, info: Mapping[str, Any], shape: tuple[int, int, int]
-    ) -> npt.NDArray[np.integer[Any]]:
+    def label_map_on(self, logits: torch.Tensor, info: Mapping[str, Any], shape: tuple[int, int, int]) -> LabelArray:
         """Return the label map of logits directly on the grid of the next stage.
 
         Args:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nnplug.arrays import LabelArray
 from nnplug.contracts.preprocessor import Inverse
 from nnplug.io.crop_info import CropInfo
 
@@ -37,7 +38,7 @@ class CropInverse(Inverse):
 
     def label_map(
         self, planes: Iterable[torch.Tensor], count: int, *, regions_class_order: Sequence[int] | None = None
-    ) -> npt.NDArray[np.integer[Any]]:
+    ) -> LabelArray:
         """See `nnplug.contracts.Inverse`."""
         from nnplug.ops import export
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnplug.arrays import LabelArray
 from nnplug.contracts import LabelledCase
 from nnplug.io.images import Geometry, write_label
 from nnplug.runtime.executor import LocalExecutor
@@ -41,7 +42,7 @@ def _applies(subject: Subject) -> None:
     with TemporaryDirectory() as folder:
         rule = json.loads(json.dumps(_fit(subject, _cases(Path(folder)))))
     for dtype in TYPES:
-        label_map: npt.NDArray[np.integer[Any]] = _prediction(0).astype(dtype)
+        label_map: LabelArray = _prediction(0).astype(dtype)
         before = label_map.copy()
         result = subject.create().apply(label_map, rule, spacing=SPACING, labels=samples.LABELS)
         require(np.array_equal(label_map, before), "the label map that was given has been changed")
@@ -60,7 +61,7 @@ def _invents_nothing(subject: Subject) -> None:
     require(not found, f"an empty label map came back with the labels {found}")
 
 
-def _check(result: npt.NDArray[np.integer[Any]], before: npt.NDArray[np.integer[Any]]) -> None:
+def _check(result: LabelArray, before: LabelArray) -> None:
     require(result.shape == before.shape, f"a label map of shape {before.shape} came back with shape {result.shape}")
     require(result.dtype == before.dtype, f"a label map of {before.dtype} came back as {result.dtype}")
     unknown = sorted(set(np.unique(result).tolist()) - set(samples.LABELS.all_values))

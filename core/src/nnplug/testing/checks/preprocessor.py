@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nnplug.arrays import LabelArray
 from nnplug.contracts import Channel, Inverse, Normalizer, PreprocessingContext
 from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
 from nnplug.plans.fingerprint import IntensityStats
@@ -163,7 +164,7 @@ def _logits(case: Prepared) -> torch.Tensor:
     return _CERTAIN * torch.nn.functional.one_hot(labels, samples.LABELS.outputs).movedim(-1, 0).float()
 
 
-def _label_map(inverse: Inverse, logits: torch.Tensor) -> npt.NDArray[np.integer[Any]]:
+def _label_map(inverse: Inverse, logits: torch.Tensor) -> LabelArray:
     return inverse.label_map(logits.unbind(1), logits.shape[1])
 
 
