@@ -118,7 +118,28 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
     Raises:
         NnplugError: requested folds started with other plans, and the request is not `fresh`.
     """
-    plans = make_plans(
+    plans = _make_plans(request, fingerprint, runtime)
+    path = request.workspace.plans(plans.name)
+    earlier = read_plans(path) if path.exists() else plans
+    plans = in_form_of(plans, earlier, runtime.registry)
+    changed = list(differences(earlier.decisions(), plans.decisions()))
+    unchanged = path.exists() and not changed
+    if request.fresh:  # also with unchanged plans: seed, cases and the previous stage are not part of them
+        discard_changed(request, make_jobs(request, plans, runtime.progress), runtime.progress)
+    if unchanged:
+        return plans
+    if not request.fresh:
+        _check_runs_unchanged(request, plans, runtime)
+    if changed:
+        runtime.progress.notice(
+            f"plans {plans.name!r} change: {'; '.join(changed)}; what depends on them is done again"
+        )
+    plans.write(path)
+    return plans
+
+
+def _make_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime) -> Plans:
+    return make_plans(
         fingerprint,
         request.dataset.description,
         dataset=request.dataset.name,
@@ -130,24 +151,13 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
         configurations=request.plan.configurations,
         progress=runtime.progress,
     )
-    path = request.workspace.plans(plans.name)
-    earlier = read_plans(path) if path.exists() else plans
-    plans = in_form_of(plans, earlier, runtime.registry)
-    changed = list(differences(earlier.decisions(), plans.decisions()))
-    unchanged = path.exists() and not changed
-    if request.fresh:  # also with unchanged plans: seed, cases and the previous stage are not part of them
-        discard_changed(request, make_jobs(request, plans, runtime.progress), runtime.progress)
-    if unchanged:
-        return plans
-    for job in () if request.fresh else make_jobs(request, plans, runtime.progress):
+
+
+def _check_runs_unchanged(request: RunRequest, plans: Plans, runtime: Runtime) -> None:
+    """Raise `NnplugError` if a requested fold was begun with other values than these plans can continue."""
+    for job in make_jobs(request, plans, runtime.progress):
         if not is_extension(job, runtime.plugins):
             check_unchanged(job)
-    if changed:
-        runtime.progress.notice(
-            f"plans {plans.name!r} change: {'; '.join(changed)}; what depends on them is done again"
-        )
-    plans.write(path)
-    return plans
 
 
 def _preprocess(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: Runtime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,29 +42,37 @@ def preprocess_dataset(
     labels = plans.training_description(dataset.description).labels
     preprocessing = bind_preprocessor(plans, configuration_name, labels, runtime.registry)
     indexing = planned_indexing(plans, runtime.registry, labels)
-    store = CaseStore(store_folder)
     decisions = _decisions(plans, configuration_name, dataset, runtime.registry)
     sources = {files: _source(files, decisions) for files in dataset.training_cases()}
-    missing = [files for files, source in sources.items() if not _is_stored(store, files.name, source)]
-    _tidy(store, {files.name for files in sources})
-    work = partial(
+    _tidy(CaseStore(store_folder), {files.name for files in sources})
+    prepare = partial(
         _prepare_case,
         description=dataset.description,
         preprocessing=preprocessing,
         indexing=indexing,
         folder=store_folder,
     )
-    jobs = [(files, sources[files]) for files in missing]
-    with runtime.progress.task(
-        f"preprocess {configuration_name}", len(sources), done=len(sources) - len(missing)
-    ) as advance:
-        for name in runtime.executor.map(work, jobs, stage="preprocess", name=_job_name):
-            advance(name)
+    _prepare_outdated(sources, prepare, store_folder, f"preprocess {configuration_name}", runtime)
     store = CaseStore(store_folder)
     if indexing is not None:
         names = [files.name for files in sources]
         complete_index(store, names, indexing, executor=runtime.executor, progress=runtime.progress)
     return store
+
+
+def _prepare_outdated(
+    sources: Mapping[CaseFiles, str],
+    prepare: Callable[[tuple[CaseFiles, str]], str],
+    store_folder: Path,
+    title: str,
+    runtime: Runtime,
+) -> None:
+    """Prepare, as jobs of the executor, the cases that are not stored or were stored from other sources."""
+    store = CaseStore(store_folder)
+    jobs = [(files, source) for files, source in sources.items() if not _is_stored(store, files.name, source)]
+    with runtime.progress.task(title, len(sources), done=len(sources) - len(jobs)) as advance:
+        for name in runtime.executor.map(prepare, jobs, stage="preprocess", name=_job_name):
+            advance(name)
 
 
 def _prepare_case(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
@@ -125,18 +126,8 @@ def conclude(trained: TrainedRun, watch: Timer, length: TrainingLength, workers:
             f"{trained.folder.path}: its trainer took no two steps one after the other; there is nothing to measure",
             Action.SET_OPTION(assignment="trainer.KEY=VALUE"),
         )
-    apart = [_parts(steps, before.stepped, now.marks) for before, now in pairs]
-    transfer, augmentation = _transfer_seconds(steps), _augmentation_seconds(steps, wanted)
-    wait, *rest = (fmean(column) for column in zip(*apart, strict=True))
-    forward, loss, backward, optimiser = rest
-    parts = Parts(
-        wait=max(0.0, wait - transfer - augmentation),
-        transfer=transfer,
-        augmentation=augmentation,
-        forward=forward,
-        loss=loss,
-        backward=backward,
-        optimiser=optimiser,
+    parts = _mean_parts(
+        steps, [(before.stepped, *now.marks) for before, now in pairs], _augmentation_seconds(steps, wanted)
     )
     load, augment = (seconds / len(steps.iterations) for seconds in watch.made)
     passes = [steps.seconds(begin, end) for begin, end in steps.validation[1:]]
@@ -156,9 +147,26 @@ def conclude(trained: TrainedRun, watch: Timer, length: TrainingLength, workers:
     )
 
 
-def _parts(steps: StepTimer, before: Any, marks: tuple[Any, ...]) -> list[float]:
-    """Return the seconds of wait, forward pass, loss, backward pass and optimiser in one iteration."""
-    return [steps.seconds(begin, end) for begin, end in pairwise((before, *marks))]
+def _mean_parts(steps: StepTimer, iterations: Sequence[tuple[Any, ...]], augmentation: float) -> Parts:
+    """Return the mean over iterations of the seconds of each part.
+
+    Args:
+        steps: the timer.
+        iterations: the marks of each: its begin, and the ends of wait, forward pass, loss, backward pass and optimiser.
+        augmentation: the seconds of a batch's augmentation on the device, which are within the wait.
+    """
+    seconds = [[steps.seconds(begin, end) for begin, end in pairwise(marks)] for marks in iterations]
+    wait, forward, loss, backward, optimiser = (fmean(column) for column in zip(*seconds, strict=True))
+    transfer = _transfer_seconds(steps)
+    return Parts(
+        wait=max(0.0, wait - transfer - augmentation),
+        transfer=transfer,
+        augmentation=augmentation,
+        forward=forward,
+        loss=loss,
+        backward=backward,
+        optimiser=optimiser,
+    )
 
 
 def _transfer_seconds(steps: StepTimer) -> float:

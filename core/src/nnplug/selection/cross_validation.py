@@ -22,7 +22,8 @@ from nnplug.runtime.digests import sha256
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import explained, read_json, write_json
 from nnplug.runtime.progress import Progress
-from nnplug.workspace.layout import Workspace, run_folders
+from nnplug.selection.request import SelectRequest
+from nnplug.workspace.layout import RunFolder, Workspace, run_folders
 from nnplug.workspace.runs import TrainedRun, WeightsKind, check_alike, open_run
 
 _SOURCES = "sources.json"
@@ -57,44 +58,30 @@ class Candidate:
         return run.folder.validation_with(self.weights)
 
 
-def find_candidates(
-    workspace: Workspace,
-    dataset: Dataset,
-    *,
-    plans: Sequence[str],
-    configurations: Sequence[str] = (),
-    folds: Sequence[int] = (),
-    weights: WeightsKind = "final",
-    progress: Progress,
-) -> tuple[Candidate, ...]:
+def find_candidates(request: SelectRequest, progress: Progress) -> tuple[Candidate, ...]:
     """Return the configurations with all folds trained, in the order of the request, or else of the plans.
 
     Args:
-        workspace: the workspace of the runs.
-        dataset: the raw dataset.
-        plans: the names of the plans.
-        configurations: the configurations to compare; empty for all that were trained.
-        folds: the folds to compare; empty for all of `splits.json`.
-        weights: the weights that must exist.
+        request: the configurations and folds to compare.
         progress: receives a warning for each configuration that is left out because folds are missing.
 
     Raises:
         Problems: a requested configuration lacks folds, no configuration is complete, or they cannot be compared.
     """
-    folds = folds or range(len(read_splits(workspace.splits, [case.name for case in dataset.training_cases()])))
+    workspace, plans = request.workspace, request.plans
+    names = [case.name for case in request.dataset.training_cases()]
+    folds = request.folds or range(len(read_splits(workspace.splits, names)))
     found: list[Candidate] = []
-    lines: list[str] = []
+    lines: list[Line] = []
     for plan in plans:
-        for name in _trained(workspace, plan, configurations):
+        for name in _trained(workspace, plan, request.configurations):
             runs = [workspace.run(plan, name, fold) for fold in folds]
-            if absent := [run for run in runs if not run.final_weights.is_file()]:
-                number = absent[0].path.name.removeprefix("fold_")
-                remedy = Action.TRAIN_FOLD(configuration=name, fold=number)
-                lines.append(Line(f"{absent[0].path}: is not trained to the end", remedy))
+            if line := _unfinished(runs, name):
+                lines.append(line)
                 continue
             title = name if len(plans) == 1 else f"{plan}:{name}"
-            found.append(Candidate(title, tuple(open_run(run.path) for run in runs), weights))
-    if lines and (configurations or not found):
+            found.append(Candidate(title, tuple(open_run(run.path) for run in runs), request.weights))
+    if lines and (request.configurations or not found):
         raise Problems(lines)
     for line in lines:
         progress.warning(within("left out: ", line))
@@ -104,6 +91,17 @@ def find_candidates(
         )
     _check_comparable(found)
     return tuple(found)
+
+
+def _unfinished(runs: Sequence[RunFolder], configuration: str) -> Line | None:
+    """Return a line on the first run that is not trained to the end, with the remedy; None if all are."""
+    absent = next((run for run in runs if not run.final_weights.is_file()), None)
+    if absent is None:
+        return None
+    number = absent.path.name.removeprefix("fold_")
+    return Line(
+        f"{absent.path}: is not trained to the end", Action.TRAIN_FOLD(configuration=configuration, fold=number)
+    )
 
 
 def accumulate(

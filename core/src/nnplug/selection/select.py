@@ -82,22 +82,12 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
         Problems: folds are not trained or not validated, or configurations cannot be compared; a line each.
         NnplugError: the target must not be replaced, see `nnplug.models.bundle_files.check_free`.
     """
-    candidates = find_candidates(
-        request.workspace,
-        request.dataset,
-        plans=request.plans,
-        configurations=request.configurations,
-        folds=request.folds,
-        weights=request.weights,
-        progress=runtime.progress,
-    )
+    candidates = find_candidates(request, runtime.progress)
     target = request.target or request.workspace.model / SELECTED
     replace = request.replace or request.target is None  # the workspace is nnplug's own
     check_free(target, replace=replace)  # at the start, since the comparison can take hours
     work = _Work(request, runtime)
-    scored = [work.single(candidate) for candidate in candidates]
-    if request.ensembles:
-        scored += work.ensembles(list(combinations(candidates, 2)))
+    scored = work.score_all(candidates)
     keys = _comparable_classes(scored, request.dataset, runtime.progress)
     best = _best(scored, keys, runtime.progress)
     rule, after = work.postprocess(best)
@@ -122,6 +112,13 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
 class _Work:
     request: SelectRequest
     runtime: Runtime
+
+    def score_all(self, candidates: Sequence[Candidate]) -> list[_Scored]:
+        """Score each configuration, then, if requested, each ensemble of two."""
+        scored = [self.single(candidate) for candidate in candidates]
+        if self.request.ensembles:
+            scored += self.ensembles(list(combinations(candidates, 2)))
+        return scored
 
     def single(self, candidate: Candidate) -> _Scored:
         folder = self._folder([candidate])

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from nnplug.contracts import TrainingTask
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, TRAINER
 from nnplug.dataset.splits import Fold, choose_fold
 from nnplug.errors import NnplugError
@@ -18,7 +19,7 @@ from nnplug.plans.differences import decisions, differences
 from nnplug.plans.plans import read_plans
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.preparation.preprocessing import planned_preprocessor
-from nnplug.registry.attribution import attributed
+from nnplug.registry.attribution import Origin, attributed
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.entries import TrainerComponent
 from nnplug.registry.provenance import resolve
@@ -75,27 +76,20 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     fold = check_resumable(job, splits)
     if job.run.is_finished:
         return
-    entries, notes = resolve(job.plans.providers, runtime.plugins, what=f"plans {job.plans.name!r}", kinds=USED)
-    for note in notes:
-        runtime.progress.notice(note)
-    components, cases = Registry([*entries.values(), *accelerators(runtime.plugins.registry)]), job.cases
-    _check_preprocessed(job, fold, cases)
+    components = _planned_components(job, runtime)
+    _check_preprocessed(job, fold, job.cases)
     choice = job.plans.choice(Kind.TRAINER)
     entry = components.get(TRAINER, choice.name)
     if world.is_main:
-        index_cases(job, entry, cases, fold, runtime)
+        index_cases(job, entry, job.cases, fold, runtime)
     world.wait()
-    task = make_task(job, components, cases, fold, runtime)
+    task = make_task(job, components, job.cases, fold, runtime)
     trainer = entry.create(choice.options)
     if task.previous_labels:
-        augmenter = components.get(AUGMENTER, job.plans.choice(Kind.AUGMENTER).name)
-        preprocessor, _ = planned_preprocessor(job.plans, runtime.registry)
-        check_takes_previous_stage(job, preprocessor.component, augmenter.component, entry.component)
+        _check_previous_stage(job, components, runtime.registry)
         check_predictions_complete(job, fold, splits)
     _check_devices(entry.component, world)
-    network = components.get(ARCHITECTURE, task.configuration.architecture.name)
-    origins = [network.origin, *(entry.origin for entry in accelerators(components))]
-    with attributed(trainer, *origins), keep_random_state(task.device):
+    with attributed(trainer, *_called_by_trainer(task, components)), keep_random_state(task.device):
         if world.is_main:
             _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
         progress = runtime.progress
@@ -104,6 +98,28 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     if world.is_main:
         check_log(job.run.log, trainer)
         draw_curves(job.run.log, job.run.curves)
+
+
+def _planned_components(job: TrainingJob, runtime: Runtime) -> Registry:
+    """Return the components that the plans name, and the installed accelerators; notices go to the progress."""
+    entries, notes = resolve(job.plans.providers, runtime.plugins, what=f"plans {job.plans.name!r}", kinds=USED)
+    for note in notes:
+        runtime.progress.notice(note)
+    return Registry([*entries.values(), *accelerators(runtime.plugins.registry)])
+
+
+def _check_previous_stage(job: TrainingJob, components: Registry, installed: Registry) -> None:
+    """Raise `NnplugError` unless every component of a cascade's training takes labels of the previous stage."""
+    preprocessor, _ = planned_preprocessor(job.plans, installed)
+    augmenter = components.get(AUGMENTER, job.plans.choice(Kind.AUGMENTER).name)
+    trainer = components.get(TRAINER, job.plans.choice(Kind.TRAINER).name)
+    check_takes_previous_stage(job, preprocessor.component, augmenter.component, trainer.component)
+
+
+def _called_by_trainer(task: TrainingTask, components: Registry) -> list[Origin]:
+    """Return the origins of the components that the trainer calls, so that an error of theirs names them."""
+    network = components.get(ARCHITECTURE, task.configuration.architecture.name)
+    return [network.origin, *(entry.origin for entry in accelerators(components))]
 
 
 def discard(run: RunFolder) -> None:
