@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 from nnplug.errors import NnplugError
 from nnplug.runtime import device as module
-from nnplug.runtime.device import autocast, autocast_dtype, choose_device, free_memory, memory_format
+from nnplug.runtime.device import autocast, autocast_dtype, choose_device, fixed_shapes, free_memory, memory_format
 
 CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda"), torch.device("mps")
 
@@ -83,13 +85,30 @@ def test_autocast_is_off_without_a_dtype():
         assert layer(batch).dtype == torch.bfloat16
 
 
-def test_channels_come_last_on_cuda_only():
-    assert memory_format(CPU, 3) is torch.contiguous_format
-    assert memory_format(CUDA, 2) is torch.channels_last
-    assert memory_format(CUDA, 3) is torch.channels_last_3d
+def test_channels_come_last_in_a_compiled_network_on_cuda_only():
+    assert memory_format(CPU, 3, compiled=True) is torch.contiguous_format
+    assert memory_format(CUDA, 3) is torch.contiguous_format
+    assert memory_format(CUDA, 2, compiled=True) is torch.channels_last
+    assert memory_format(CUDA, 3, compiled=True) is torch.channels_last_3d
 
 
-def test_free_memory_is_known_on_cuda_only(monkeypatch):
+def test_cudnn_measures_its_algorithms_for_fixed_shapes_and_not_after_them(monkeypatch):
+    measured = []
+    monkeypatch.setattr(torch.backends.cudnn, "flags", lambda **given: measured.append(given) or nullcontext())
+    with fixed_shapes(CUDA):
+        assert measured[0]["enabled"]
+        assert measured[0]["benchmark"]
+    with fixed_shapes(CPU):
+        pass
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    with fixed_shapes(CUDA):
+        pass
+    assert len(measured) == 1
+
+
+def test_free_memory_is_known_on_cuda_only_and_counts_the_reserve_of_pytorch(monkeypatch):
     monkeypatch.setattr(module.torch.cuda, "mem_get_info", lambda _: (5, 9))
-    assert free_memory(CUDA) == 5
+    monkeypatch.setattr(module.torch.cuda, "memory_reserved", lambda _: 3)
+    monkeypatch.setattr(module.torch.cuda, "memory_allocated", lambda _: 1)
+    assert free_memory(CUDA) == 7
     assert free_memory(CPU) is None

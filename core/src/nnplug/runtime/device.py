@@ -58,19 +58,38 @@ def autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContext
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
 
 
-def memory_format(device: torch.device, dimensions: int) -> torch.memory_format:
-    """Return the faster memory order of a network's weights on `device`, for 2 or 3 spatial axes.
+def memory_format(device: torch.device, dimensions: int, *, compiled: bool = False) -> torch.memory_format:
+    """Return the memory order of a network's weights on `device`, for 2 or 3 spatial axes.
 
-    CUDA: channels last, the order of its half-precision convolutions. Other devices: contiguous.
+    Contiguous, as in nnU-Net. On CUDA a compiled network has its channels last, the order of half-precision
+    convolutions. Layer by layer it has not: PyTorch's instance norm returns contiguous maps, so every block would copy
+    its maps twice.
     """
-    if device.type != "cuda":
+    if device.type != "cuda" or not compiled:
         return torch.contiguous_format
     return torch.channels_last if dimensions == 2 else torch.channels_last_3d
 
 
+def fixed_shapes(device: torch.device) -> AbstractContextManager[Any]:
+    """Return a context for many batches of one shape, in which cuDNN measures its algorithms and keeps the fastest.
+
+    nnU-Net does so too. It changes nothing where the process asks for deterministic algorithms, or on other devices.
+    """
+    if device.type != "cuda" or torch.are_deterministic_algorithms_enabled():
+        return nullcontext()
+    now = torch.backends.cudnn
+    return now.flags(enabled=now.enabled, benchmark=True, deterministic=now.deterministic, allow_tf32=now.allow_tf32)
+
+
 def free_memory(device: torch.device) -> int | None:
-    """Return the free memory of `device` in bytes, or None for CPU and MPS, where PyTorch does not report it."""
-    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None
+    """Return the bytes that PyTorch can still allocate on `device`, or None for CPU and MPS, where it does not say.
+
+    They are the free memory of the GPU and what PyTorch holds in reserve from tensors that are gone.
+    """
+    if device.type != "cuda":
+        return None
+    reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0]) + int(reserve)
 
 
 def _has_cuda() -> bool:

@@ -1,9 +1,12 @@
+from copy import deepcopy
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from nnplug.errors import InvalidFile
-from nnplug_nnunet.training.checkpoint import TrainingProgress, load_state, save_state, save_weights
+from nnplug_nnunet.training.checkpoint import TrainingProgress, load_optimizer, load_state, save_state, save_weights
+from nnplug_nnunet.training.schedule import make_optimizer
 
 
 def test_dice_is_smoothed_and_the_best_remembered():
@@ -18,7 +21,7 @@ def test_dice_is_smoothed_and_the_best_remembered():
 def test_state_round_trip(tmp_path):
     network = torch.nn.Linear(2, 2)
     save_state(tmp_path / "state.pt", network, {"optimizer": {"lr": 0.1}}, TrainingProgress(3, 0.4, 0.5))
-    state = load_state(tmp_path / "state.pt", torch.device("cpu"))
+    state = load_state(tmp_path / "state.pt")
     assert TrainingProgress(**state["position"]) == TrainingProgress(3, 0.4, 0.5)
     assert torch.equal(state["network"]["weight"], network.weight)
 
@@ -27,7 +30,69 @@ def test_damaged_state_is_named_with_the_remedy(tmp_path):
     path = tmp_path / "state.pt"
     path.write_bytes(b"no state")
     with pytest.raises(InvalidFile, match=r"state.pt: damaged, .*Train it again from the start"):
-        load_state(path, torch.device("cpu"))
+        load_state(path)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), PermissionError(13, "denied"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9")],
+)
+def test_a_state_that_cannot_be_read_now_is_not_called_damaged(tmp_path, monkeypatch, error):
+    save_state(tmp_path / "state.pt", torch.nn.Linear(2, 2), {}, TrainingProgress())
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises((MemoryError, PermissionError)):
+        load_state(tmp_path / "state.pt")
+
+
+def steps(layer, optimizer, count):
+    for number in range(count):
+        for parameter in layer.parameters():
+            gradient = torch.arange(1.0, 1 + parameter.numel()).view(parameter.shape) * (number + 1)
+            parameter.grad = torch.empty_like(parameter).copy_(gradient)  # as backward gives it
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_an_optimizer_goes_on_where_the_weights_have_another_order_of_memory(name):
+    def make(order):
+        torch.manual_seed(0)
+        layer = torch.nn.Conv2d(2, 3, 3).to(memory_format=order)
+        return layer, make_optimizer(name, layer.parameters(), lr=0.01, momentum=0.9, weight_decay=0)
+
+    (whole, optimizer), (other, resumed) = make(torch.contiguous_format), make(torch.channels_last)
+    steps(whole, optimizer, 2)
+    other.load_state_dict(whole.state_dict())
+    load_optimizer(resumed, deepcopy(optimizer.state_dict()))
+    steps(whole, optimizer, 2)
+    steps(other, resumed, 2)
+    assert torch.allclose(other.weight, whole.weight)
+    assert all(a.stride() == other.weight.stride() for a in resumed.state[other.weight].values() if a.ndim)
+
+
+@pytest.fixture
+def poisoned_memory():
+    """Fill new tensors with NaN, as memory of the GPU may be."""
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("poisoned_memory")
+def test_momentum_is_defined_if_the_first_step_is_skipped_because_of_an_overflow():
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = make_optimizer("sgd", [weight], lr=0.1, momentum=0.9, weight_decay=0)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    for gradient in (float("inf"), 1.0):
+        weight.grad = scaler.scale(torch.full((3,), gradient))
+        scaler.unscale_(optimizer)
+        scaler.step(optimizer)
+        scaler.update()
+    assert weight.tolist() == pytest.approx([1 - 0.1 * 1.9] * 3)
 
 
 def test_state_never_runs_code(tmp_path):
@@ -37,7 +102,7 @@ def test_state_never_runs_code(tmp_path):
 
     torch.save({"position": Evil()}, tmp_path / "state.pt")
     with pytest.raises(InvalidFile):
-        load_state(tmp_path / "state.pt", torch.device("cpu"))
+        load_state(tmp_path / "state.pt")
     assert not (tmp_path / "ran").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -12,9 +13,10 @@ import torch
 from safetensors.torch import load_file
 
 from nnplug.contracts import TrainingLength, read_log
-from nnplug.errors import InvalidOptions
+from nnplug.errors import InvalidOptions, NnplugError
 from nnplug.registry.components import Entry, Registry, Source
 from nnplug.registry.entries import TrainerComponent
+from nnplug.runtime.progress import Silent
 from nnplug.testing import checks
 from nnplug.testing.trainings import Setting, make_task
 from nnplug_nnunet.augmentation import NnunetAugmenter
@@ -37,6 +39,14 @@ class WarmAdam(PatchTrainer):
 
     def learning_rate(self, iteration):
         return self.lr * (iteration + 1) / self.iterations
+
+
+class Recorder(Silent):
+    """Progress that keeps its notices."""
+
+    def __init__(self, notices):
+        super().__init__()
+        self.notice = notices.append
 
 
 @pytest.fixture
@@ -102,6 +112,51 @@ def test_a_longer_training_begins_with_the_weights_and_the_momentum_of_the_end(t
     state = training.optimizer.state_dict()["state"]
     assert all(torch.equal(state[i]["momentum_buffer"], a.float()) for i, a in averages.items())
     assert training.position.epoch == 2
+
+
+def test_a_training_in_float32_goes_on_with_a_loss_scaler(tmp_path):
+    NnUNetTrainer(**SHORT, precision="float32").train(task := make_task(tmp_path, Setting(axes=3)))
+    task.run.final_state.rename(task.run.state)
+    training = loop.Training(NnUNetTrainer(**{**SHORT, "epochs": 3}, precision="float16"), task)
+    assert training.scaler.is_enabled()
+    assert training.position.epoch == 2
+
+
+class Overflow(torch.nn.Module):
+    """A network that overflows in the batches of the given numbers, counted from 0."""
+
+    def __init__(self, network, numbers):
+        super().__init__()
+        self.network, self.numbers, self.calls = network, numbers, 0
+
+    def forward(self, image):
+        factor = float("inf") if self.calls in self.numbers else 1.0
+        self.calls += self.training
+        outputs = self.network(image)
+        return [logits * factor for logits in outputs] if self.training else outputs
+
+
+@pytest.mark.parametrize(("numbers", "ends"), [({1}, False), ({0, 1, 2}, True)])
+def test_an_overflow_in_float16_changes_no_weights_and_ends_no_training(tmp_path, numbers, ends):
+    notices = []
+    task = make_task(tmp_path, Setting(axes=3))
+    task = replace(task, network=Overflow(task.network, numbers), progress=Recorder(notices))
+    trainer = NnUNetTrainer(**{**SHORT, "iterations_per_epoch": 4}, precision="float16")
+    if ends:
+        with pytest.raises(NnplugError, match="training loss of 3 of the 4 iterations of epoch 0 is not finite"):
+            trainer.train(task)
+        return
+    trainer.train(task)
+    assert any("the training loss of 1 of 4 iterations is not finite in float16" in notice for notice in notices)
+    assert all(torch.isfinite(value).all() for value in load_file(task.run.final_weights).values())
+    assert all(math.isfinite(line.train_loss) for line in read_log(task.run.log))
+
+
+def test_one_overflow_in_float32_ends_a_training(tmp_path):
+    task = make_task(tmp_path, Setting(axes=3))
+    task = replace(task, network=Overflow(task.network, {1}))
+    with pytest.raises(NnplugError, match="is not finite at learning rate"):
+        NnUNetTrainer(**SHORT, precision="float32").train(task)
 
 
 def test_patience_ends_a_training_that_does_not_get_better(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file
 
 _SMOOTHING = 0.9
+_OUT_OF_MEMORY = "can't allocate memory"  # in the RuntimeError that PyTorch raises for the CPU
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,34 @@ def _halved(value: Any) -> Any:
     return value.to(torch.bfloat16) if is_average else value
 
 
-def load_state(path: Path, device: torch.device) -> dict[str, Any]:
-    """Read the file of `save_state` or `save_final_state`; no code from the file is run.
+def load_state(path: Path) -> dict[str, Any]:
+    """Read the file of `save_state` or `save_final_state` to the CPU; no code from the file is run.
+
+    The CPU because the state is copied to the device anyway, and because a lack of memory there is no damage.
 
     Raises:
         InvalidFile: the file is damaged.
+        OSError: it cannot be read.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, MemoryError):
+        raise
     except Exception as error:  # a damaged file fails in many ways
+        if _OUT_OF_MEMORY in str(error):
+            raise MemoryError(f"{path}: {error}") from error
         raise InvalidFile(f"{path}: damaged, no training state", Action.TRAIN_ANEW()) from error
     return state
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Restore the state of an optimiser, whatever device it was saved on.
+
+    The averages get the memory order of their parameters, which differs between devices and accelerators: fused
+    optimisers combine elements at equal places in memory, not at equal indices.
+    """
+    optimizer.load_state_dict(state)
+    for parameter, averages in optimizer.state.items():
+        for name, average in averages.items():
+            if isinstance(average, torch.Tensor) and average.shape == parameter.shape:
+                averages[name] = torch.empty_like(parameter, dtype=average.dtype, requires_grad=False).copy_(average)

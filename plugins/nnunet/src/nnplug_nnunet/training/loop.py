@@ -25,7 +25,7 @@ from nnplug.contracts import (
 from nnplug.errors import NnplugError
 from nnplug.preparation.case_index import Indexing, complete_index
 from nnplug.remedies import Action
-from nnplug.runtime.device import autocast, autocast_dtype, memory_format
+from nnplug.runtime.device import autocast, autocast_dtype, fixed_shapes, memory_format
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
@@ -33,6 +33,7 @@ from nnplug.training.plots import draw_curves
 from nnplug_nnunet.training.batches import Batch, DrawnBatch
 from nnplug_nnunet.training.checkpoint import (
     TrainingProgress,
+    load_optimizer,
     load_state,
     save_final_state,
     save_state,
@@ -64,14 +65,16 @@ class Training:
     def __init__(self, options: PatchOptions, task: TrainingTask) -> None:
         """Move the network to the device, and restore the state of an interrupted training."""
         self.options, self.task, self.world = options, task, task.world
-        dimensions = task.configuration.dimensions
+        # by all epochs, not by those that are left: a resumed training must compute as one without a break
+        self._compiles = is_wanted(options.compile, task.device, options.iterations)
+        order = memory_format(task.device, task.configuration.dimensions, compiled=self._compiles)
         self.network = task.network.to(task.device)
-        self.network.to(memory_format=memory_format(task.device, dimensions))  # type: ignore[call-overload]
-        self.optimizer = options.make_optimizer(self.network)
+        self.network.to(memory_format=order)  # type: ignore[call-overload]
         self.loss = make_loss(options.loss, task.labels, batch_dice=task.configuration.batch_dice, world=task.world)
         self.dtype = self._precision()
         self.scaler = torch.amp.GradScaler(task.device.type, enabled=self.dtype is torch.float16)
         self.network = task.accelerate(self.network, Workload(task.device, "training", self.dtype))
+        self.optimizer = options.make_optimizer(self.network)  # now the memory order of the parameters is final
         self.position = TrainingProgress()
         self._saving, self._drawing = Throttle(_SAVING), Throttle(_DRAWING, expected=1.0)
         self._noticed: set[str] = set()
@@ -92,6 +95,7 @@ class Training:
             self._loader(Stream.TRAINING, options.iterations_per_epoch) as training,
             self._loader(Stream.VALIDATION, options.val_iterations_per_epoch) as validation,
             task.progress.task(title, options.iterations, done=done) as advance,
+            fixed_shapes(task.device),
         ):
             while self.position.epoch < options.epochs and not self._is_stuck:
                 self._epoch(training, validation, advance)
@@ -207,19 +211,28 @@ class Training:
             self.task.progress.notice(notice)
 
     def _mean(self, losses: list[Tensor], what: str) -> float:
-        mean = float(torch.stack(losses).mean())
-        if not math.isfinite(mean):
+        """Return the mean of an epoch's losses, without those that the scaler of float16 may skip."""
+        values = torch.stack(losses)
+        finite = values[values.isfinite()]
+        lost = len(values) - len(finite)
+        if lost and not (self.scaler.is_enabled() and 2 * lost < len(values)):
             raise NnplugError(
-                f"{self.task.run.path}: the {what} loss of epoch {self.position.epoch} is {mean} at learning rate "
-                f"{self._rate:g}. Train again with a lower one or in full precision.",
+                f"{self.task.run.path}: the {what} loss of {lost} of the {len(values)} iterations of epoch "
+                f"{self.position.epoch} is not finite at learning rate {self._rate:g}. Train again with a lower one or "
+                "in full precision.",
                 Action.SET_OPTION(assignment="trainer.precision=float32"),
             )
-        return mean
+        if lost:
+            self.task.progress.notice(
+                f"{self.task.run.path}: epoch {self.position.epoch}: the {what} loss of {lost} of {len(values)} "
+                "iterations is not finite in float16; they change no weights and are left out of the mean"
+            )
+        return float(finite.mean())
 
     def _compiled(self) -> Forward:
         """Return the network, compiled if that saves time."""
-        task, left = self.task, self.options.epochs - self.position.epoch
-        if not is_wanted(self.options.compile, task.device, left * self.options.iterations_per_epoch):
+        task = self.task
+        if not self._compiles:
             return self.network
         channels = task.cases[task.training[0]].image.shape[0] + len(task.previous_labels)
         samples = len(self.world.share(task.configuration.batch_size))
@@ -285,11 +298,12 @@ class Training:
                 draw_curves(self.task.run.log, self.task.run.curves)
 
     def _restore(self) -> None:
-        state = load_state(self.task.run.state, self.task.device)
+        state = load_state(self.task.run.state)
         is_extension = "network" not in state
         self.network.load_state_dict(load_file(self.task.run.final_weights) if is_extension else state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        load_optimizer(self.optimizer, state["optimizer"])
+        if state["scaler"]:  # empty if the training began without a scaler, on another device or in another precision
+            self.scaler.load_state_dict(state["scaler"])
         self.position = TrainingProgress(**state["position"])
         if is_extension:  # saved at once, because this training replaces the final weights
             self.position = replace(self.position, best_epoch=self.position.epoch)

@@ -22,9 +22,23 @@ def learning_rate(schedule: ScheduleName, initial: float, epoch: int, epochs: in
 def make_optimizer(
     name: OptimizerName, parameters: Iterable[torch.nn.Parameter], *, lr: float, momentum: float, weight_decay: float
 ) -> torch.optim.Optimizer:
-    """Return SGD with Nesterov momentum, or AdamW (`momentum` is not used)."""
+    """Return SGD with Nesterov momentum, or AdamW (`momentum` is not used), for parameters on their device."""
     if name == "adamw":
         return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
-    return torch.optim.SGD(
+    optimizer = torch.optim.SGD(
         parameters, lr=lr, momentum=momentum, nesterov=momentum > 0, weight_decay=weight_decay, fused=True
     )
+    if momentum > 0:
+        _start_momentum_at_zero(optimizer)
+    return optimizer
+
+
+def _start_momentum_at_zero(optimizer: torch.optim.SGD) -> None:
+    """Give every parameter a momentum of zeros.
+
+    Fused SGD allocates it in its first step and fills it there, but not if a `GradScaler` skips that step because of an
+    overflow: the momentum is then whatever was in the memory. The first step from zeros has the same result.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter, requires_grad=False)

@@ -37,7 +37,7 @@ def _masks(logits: Tensor, target: Tensor, labels: Labels) -> tuple[Tensor, Tens
 
 def dice(counts: Tensor) -> list[float]:
     """Return the Dice per class from summed `confusion` counts (3, classes); NaN if a class occurs in neither map."""
-    hits, wrong, missed = counts.double().cpu()
+    hits, wrong, missed = counts.cpu().double()  # MPS has no float64
     return [float(2 * h / d) if (d := 2 * h + w + m) else math.nan for h, w, m in zip(hits, wrong, missed, strict=True)]
 
 
