@@ -95,6 +95,7 @@ def bundle(phantom, tmp_path_factory):
     from nnplug.models.bundle import Contents, pack
     from nnplug.preparation.make_plans import make_plans
     from nnplug.preparation.measure import measure
+    from nnplug.preparation.plan_request import PlanRequest
     from nnplug.registry.provenance import record
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.progress import Silent
@@ -103,7 +104,9 @@ def bundle(phantom, tmp_path_factory):
     extractor = plugins.registry.create(Kind.EXTRACTOR, "nnunet")
     fingerprint = measure(dataset, extractor, executor=LocalExecutor(1), progress=Silent())
     options = {"planner": {"base_features": 4, "max_features": 8}}
-    plans = make_plans(fingerprint, dataset.description, dataset=dataset.name, plugins=plugins, options=options)
+    plans = make_plans(
+        fingerprint, dataset.description, PlanRequest(options=options), dataset=dataset.name, plugins=plugins
+    )
     choice = plans.configuration("3d_fullres").architecture
     torch.manual_seed(0)
     network = plugins.registry.create(Kind.ARCHITECTURE, choice.name, choice.options).build(

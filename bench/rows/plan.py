@@ -47,15 +47,16 @@ def ours(planner: str) -> Work:
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.plans.fingerprint import Fingerprint
     from nnplug.preparation.make_plans import make_plans
+    from nnplug.preparation.plan_request import PlanRequest
 
     data, plugins = asked(planner), Plugins()
     description = DatasetDescription.from_data(data["dataset_json"], "bench")
 
+    request = PlanRequest(components={Kind.PLANNER: OURS[planner]})
+
     def work() -> None:
         fingerprint = Fingerprint.from_data(data["fingerprint"], "bench")
-        plans = make_plans(
-            fingerprint, description, dataset="bench", plugins=plugins, components={Kind.PLANNER: OURS[planner]}
-        )
+        plans = make_plans(fingerprint, description, request, dataset="bench", plugins=plugins)
         assert "3d_cascade_fullres" in plans.configurations
 
     work()  # imports, which the peer has behind it as well

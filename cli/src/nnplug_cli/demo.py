@@ -14,9 +14,10 @@ from nnplug.evaluation.evaluate import evaluate
 from nnplug.evaluation.overlay import OverlayCase, draw_overlays
 from nnplug.inference.jobs import predict_cases
 from nnplug.inference.options import PredictOptions
-from nnplug.pipeline.request import PlanRequest, RunRequest
+from nnplug.pipeline.request import RunRequest
 from nnplug.pipeline.run import run
 from nnplug.preparation.make_plans import choose
+from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins

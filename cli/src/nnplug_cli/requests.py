@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from nnplug_cli.options import Choices
 
 if TYPE_CHECKING:
-    from nnplug.pipeline.request import PlanRequest
+    from nnplug.preparation.plan_request import PlanRequest
 
 
 def plan_request(
     choices: Choices, overrides: Mapping[str, Mapping[str, Any]], configurations: tuple[str, ...]
 ) -> PlanRequest:
     """Return the request from names, `--set` values and `--memory-gb`."""
-    from nnplug.pipeline.request import PlanRequest
+    from nnplug.preparation.plan_request import PlanRequest
 
     return PlanRequest(
         recipe=choices.recipe,

@@ -7,6 +7,7 @@ from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidOptions, NnplugError, UnknownComponent
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.preparation.make_plans import make_plans, with_options
+from nnplug.preparation.plan_request import PlanRequest
 from nnplug.runtime.progress import Silent
 
 STATISTICS = {
@@ -56,10 +57,12 @@ def plugins(install):
 def plan(plugins):
     """`plan(recipe="tiny")` plans the same small dataset."""
 
-    def plan(*, fingerprint=FINGERPRINT, dataset=DATASET, plugins=plugins, **arguments):
+    def plan(*, fingerprint=FINGERPRINT, dataset=DATASET, plugins=plugins, progress=None, **choices):
         measured = Fingerprint.from_data(fingerprint, "fingerprint.json")
         description = DatasetDescription.from_data(dataset, "dataset.json")
-        return make_plans(measured, description, dataset="Dataset001_A", plugins=plugins, **arguments)
+        return make_plans(
+            measured, description, PlanRequest(**choices), dataset="Dataset001_A", plugins=plugins, progress=progress
+        )
 
     return plan
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import matplotlib.figure, numpy as np, SimpleITK, torch
 import nnplug, nnplug.inference.folder, nnplug.pipeline.run, nnplug.training.several_devices
 from nnplug.dataset.phantom import write_phantom
-from nnplug.pipeline.request import PlanRequest, RunRequest
+from nnplug.pipeline.request import RunRequest
+from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor

@@ -16,10 +16,11 @@ from nnplug.errors import InvalidOptions, NnplugError
 from nnplug.inference.logits import read_logits
 from nnplug.inference.member import LoadedMember
 from nnplug.io.images import read_label
-from nnplug.pipeline.request import PlanRequest, RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Stage
 from nnplug.pipeline.run import run
 from nnplug.plans.differences import decisions
 from nnplug.preparation.make_plans import transfer_plans, with_options
+from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime

@@ -9,8 +9,9 @@ import pytest
 
 from nnplug.dataset.phantom import write_phantom
 from nnplug.io.images import read_label, write_label
-from nnplug.pipeline.request import PlanRequest, RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Stage
 from nnplug.pipeline.run import run
+from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor

@@ -11,6 +11,7 @@ from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidOptions
 from nnplug.plans.fingerprint import Fingerprint, IntensityStats
 from nnplug.preparation.make_plans import make_plans
+from nnplug.preparation.plan_request import PlanRequest
 
 PLUGINS = Plugins()
 RECIPES = [
@@ -53,10 +54,9 @@ def plan(shape=(138, 170, 137), recipe="brats", channels=4, **options):
     return make_plans(
         fingerprint(shape, channels),
         describe(channels),
+        PlanRequest(recipe=recipe, options={"planner": options}),
         dataset="Dataset082_BraTS2020",
         plugins=PLUGINS,
-        recipe=recipe,
-        options={"planner": options},
     )
 
 

@@ -20,6 +20,7 @@ from nnplug.io.images import read_label
 from nnplug.models.bundle import Contents, pack
 from nnplug.preparation.make_plans import make_plans
 from nnplug.preparation.measure import measure
+from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.components import Kind
 from nnplug.registry.provenance import record
 from nnplug.registry.runtime import Runtime
@@ -37,7 +38,9 @@ def model(tmp_path):
         dataset, registry.create(Kind.EXTRACTOR, "nnunet"), executor=LocalExecutor(1), progress=Silent()
     )
     options = {"planner": {"base_features": 4, "max_features": 8}}
-    plans = make_plans(fingerprint, dataset.description, dataset=dataset.name, plugins=plugins, options=options)
+    plans = make_plans(
+        fingerprint, dataset.description, PlanRequest(options=options), dataset=dataset.name, plugins=plugins
+    )
     choice = plans.configuration("3d_fullres").architecture
     torch.manual_seed(0)
     network = registry.create(Kind.ARCHITECTURE, choice.name, choice.options).build(

@@ -14,9 +14,10 @@ from safetensors.numpy import load_file
 
 from nnplug import Plugins
 from nnplug.dataset.phantom import write_phantom
-from nnplug.pipeline.request import PlanRequest, RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Stage
 from nnplug.pipeline.run import run
 from nnplug.plans.plans import read_plans
+from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.components import Kind
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor

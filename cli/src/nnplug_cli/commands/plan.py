@@ -24,7 +24,7 @@ from nnplug_cli.options import (
     workspace_option,
 )
 from nnplug_cli.render import print_json, print_table
-from nnplug_cli.requests import plan_options
+from nnplug_cli.requests import plan_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,13 +164,9 @@ def _planned(
     return make_plans(
         Fingerprint.read(places.fingerprint),
         description,
+        plan_request(choices, overrides, configurations),
         dataset=places.dataset,
         plugins=context.plugins,
-        recipe=choices.recipe,
-        name=choices.name,
-        components=choices.components,
-        options=plan_options(choices, overrides),
-        configurations=configurations,
         progress=context.progress,
     )
 

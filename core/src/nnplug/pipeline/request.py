@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.dataset.dataset import Dataset
-from nnplug.registry.components import Kind
+from nnplug.preparation.plan_request import PlanRequest
 from nnplug.selection.request import Selection
 from nnplug.workspace.layout import Workspace
 
@@ -29,25 +29,6 @@ class Stage(StrEnum):
         """Return whether this step is part of a run that ends after `until`."""
         order = list(Stage)
         return order.index(self) <= order.index(until)
-
-
-@dataclass(frozen=True)
-class PlanRequest:
-    """The user's choices for planning; the recipe decides the rest.
-
-    Attributes:
-        recipe: the name of a recipe; None for the default.
-        name: the name of the plans; None for the planner's name.
-        components: kind -> name; it overrides the recipe.
-        options: "plan" or kind -> option -> value, as in `--set`.
-        configurations: the configurations to run and to apply overrides to; empty for all.
-    """
-
-    recipe: str | None = None
-    name: str | None = None
-    components: Mapping[Kind, str] = field(default_factory=dict)
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    configurations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -142,13 +142,9 @@ def _make_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime)
     return make_plans(
         fingerprint,
         request.dataset.description,
+        request.plan,
         dataset=request.dataset.name,
         plugins=runtime.plugins,
-        recipe=request.plan.recipe,
-        name=request.plan.name,
-        components=request.plan.components,
-        options=request.plan.options,
-        configurations=request.plan.configurations,
         progress=runtime.progress,
     )
 

@@ -14,6 +14,7 @@ from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.overrides import PLAN
 from nnplug.plans.plans import Choice, Plans
 from nnplug.preparation.plan_overrides import check_patches, override
+from nnplug.preparation.plan_request import NO_CHOICES, PlanRequest
 from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import AnyEntry, Kind, Registry
@@ -33,14 +34,10 @@ Options = Mapping[str, Mapping[str, Any]]
 def make_plans(
     fingerprint: Fingerprint,
     description: DatasetDescription,
+    request: PlanRequest = NO_CHOICES,
     *,
     dataset: str,
     plugins: Plugins,
-    recipe: str | None = None,
-    name: str | None = None,
-    components: Mapping[Kind, str] | None = None,
-    options: Options | None = None,
-    configurations: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Plans:
     """Return the plans of a dataset. A pure function: no file is read or written, and no network is built.
@@ -48,13 +45,9 @@ def make_plans(
     Args:
         fingerprint: the fingerprint of the dataset.
         description: the content of `dataset.json`.
+        request: the user's choices; the default recipe fills the kinds that they leave out.
         dataset: the name of the dataset.
         plugins: the plugins that offer the components.
-        recipe: the name of a recipe; None for the default. The default recipe fills the kinds that a recipe leaves out.
-        name: the name of the plans; by default that of the recipe, and for the default recipe that of the planner.
-        components: kind -> name; it overrides the recipe.
-        options: kind -> option -> value; under "plan", fields of the configurations that override the planner.
-        configurations: the configurations that get the "plan" options; empty for all that can have them.
         progress: receives notices.
 
     Raises:
@@ -64,13 +57,13 @@ def make_plans(
         NnplugError: fingerprint and `dataset.json` contradict each other, or no plan is possible.
     """
     _check_fingerprint(fingerprint, description)
-    registry, given = plugins.registry, options or {}
-    choices, architecture_options = choose(registry, recipe, components or {}, given)
-    chosen = preset(registry, recipe, components or {})
+    registry, given = plugins.registry, request.options
+    choices, architecture_options = choose(registry, request.recipe, request.components, given)
+    chosen = preset(registry, request.recipe, request.components)
     planner = choices[Kind.PLANNER]
     context = PlanningContext(
         dataset=dataset,
-        name=name or (planner.name if chosen.is_default else chosen.recipe),
+        name=request.name or (planner.name if chosen.is_default else chosen.recipe),
         recipe=chosen.recipe,
         choices=choices,
         registry=registry,
@@ -80,7 +73,7 @@ def make_plans(
     decide: Planner = registry.create(Kind.PLANNER, planner.name, planner.options)
     with attributed(decide):
         plans = expect(decide, decide.plan(fingerprint, description, context), Plans)
-    plans = override(plans, given.get(PLAN, {}), configurations, registry)
+    plans = override(plans, given.get(PLAN, {}), request.configurations, registry)
     check_patches(plans, registry)
     return with_providers(plans, registry)
 

@@ -54,6 +54,7 @@ class Preparation:
         """
         from nnplug.plans.fingerprint import Fingerprint
         from nnplug.preparation.make_plans import make_plans
+        from nnplug.preparation.plan_request import PlanRequest
 
         if not self.workspace.fingerprint.exists():
             raise NnplugError(f"{self.workspace.fingerprint}: no fingerprint. Run nnUNetv2_extract_fingerprint.")
@@ -61,11 +62,13 @@ class Preparation:
         plans = make_plans(
             Fingerprint.read(self.workspace.fingerprint),
             self.dataset.description,
+            PlanRequest(
+                name=options.overwrite_plans_name or planner.plans,
+                components={Kind.PLANNER: planner.component},
+                options={"planner": _planner_options(options)},
+            ),
             dataset=self.dataset.name,
             plugins=self.call.plugins,
-            name=options.overwrite_plans_name or planner.plans,
-            components={Kind.PLANNER: planner.component},
-            options={"planner": _planner_options(options)},
             progress=self.call.progress,
         )
         self._write_description()

@@ -6,6 +6,7 @@ import torch
 from nnplug.errors import InvalidPlugin
 from nnplug.plans.plans import Plans
 from nnplug.preparation.make_plans import make_plans
+from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.testing import samples
@@ -52,10 +53,9 @@ def plan(install):
         plans = make_plans(
             samples.fingerprint((1.0, 1.0, 1.0), (80, 96, 96)),
             samples.DESCRIPTION,
+            PlanRequest(components={Kind.ARCHITECTURE: "tokens"}, options=options),
             dataset="Dataset001_A",
             plugins=plugins,
-            components={Kind.ARCHITECTURE: "tokens"},
-            options=options,
         )
         return plans, plugins
 
