@@ -89,4 +89,4 @@ def test_an_unknown_configuration_is_one_line(prepared):
 def test_several_devices_are_not_for_clusters(prepared):
     result = train(prepared, "--executor", "dask", "--devices", "2")
     assert result.exit_code == 1
-    assert "--devices 2: on a cluster each worker trains on its own device; leave it out" in result.stderr
+    assert "2 devices: on a cluster each worker trains on its own device; leave out --devices 2" in result.stderr

@@ -34,6 +34,7 @@ REMEDIES = {
     Action.TRAIN_ON_OR_USE_BEST: (
         "Run nnplug train again, which goes on where it was, or use the best weights so far."
     ),
+    Action.DELETE_RUN: "Delete {folder} and run the same command again, which trains it from the start.",
     Action.TRAIN_ANEW: "Train it again from the start with --fresh.",
     Action.RESTORE_VALUES: (
         "Give the same values to go on, --fresh to train it again from the start, or --name NAME to keep both."
@@ -41,6 +42,8 @@ REMEDIES = {
     Action.SET_OPTION: "Give --set {assignment}.",
     Action.SHORTEN_TRAINING: ("shorten it with --set trainer.KEY=VALUE (nnplug show trainer NAME lists its options)."),
     Action.USE_ONE_DEVICE: "leave out --devices {devices}, or do not use torchrun",
+    Action.USE_FEWER_DEVICES: "give at most --devices {devices}",
+    Action.USE_OWN_DEVICE: "leave out --devices {devices}",
     Action.USE_ANY_DEVICE: "Use --device auto, or install a PyTorch built for that device.",
     Action.USE_MORE_THREADS: "Give more cores and --workers.",
     Action.USE_ONE_THREAD: "close other programs, or take --workers 1, which holds one case at a time.",

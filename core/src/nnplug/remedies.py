@@ -43,11 +43,14 @@ class Action(StrEnum):
     )
     TRAIN_ON = "Train it again, which goes on where it was."
     TRAIN_ON_OR_USE_BEST = "Train it again, which goes on where it was, or use the best weights so far."
+    DELETE_RUN = "Delete {folder} to train it again from the start."
     TRAIN_ANEW = "Train it again from the start."
     RESTORE_VALUES = "Give the same values to go on, or train it again from the start."
     SET_OPTION = "Set {assignment}."
     SHORTEN_TRAINING = "shorten it by options of its trainer."
     USE_ONE_DEVICE = "use 1 device instead of {devices}"
+    USE_FEWER_DEVICES = "use at most {devices}"
+    USE_OWN_DEVICE = "use 1 device per fold instead of {devices}"
     USE_ANY_DEVICE = 'Use device "auto", or install a PyTorch built for that device.'
     USE_MORE_THREADS = "Give more cores and threads."
     USE_ONE_THREAD = "close other programs, or use 1 worker, which holds one case at a time."

@@ -22,9 +22,10 @@ from safetensors.numpy import load_file
 from nnplug import Plugins
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import NnplugError
-from nnplug.pipeline.request import PlanRequest, RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Stage
 from nnplug.pipeline.run import run
 from nnplug.plans.plans import read_plans
+from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.distributed import World
 from nnplug.runtime.executor import LocalExecutor
@@ -147,7 +148,7 @@ def test_what_a_user_can_mend_is_told_once(job):
 
 
 def test_more_devices_than_there_are_is_refused():
-    with pytest.raises(NnplugError, match="--devices 2: this machine has 1 of type mps; give at most 1"):
+    with pytest.raises(NnplugError, match="^2 devices: this machine has 1 of type mps; use at most 1"):
         check_devices(torch.device("mps"), 2)
     check_devices(CPU, 8)
 
@@ -158,6 +159,8 @@ def test_without_torchrun_a_process_is_alone():
 
 def test_several_devices_and_torchrun_exclude_each_other():
     environment = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2"}
-    with pytest.raises(NnplugError, match="--devices 2: torchrun starts the processes itself; leave it out"):
+    with pytest.raises(
+        NnplugError, match="^2 devices: torchrun starts the processes itself; use 1 device per fold instead of 2"
+    ):
         start_devices(environment, "cpu", 2, here=True)
     assert start_devices({}, "cuda", 1, here=False) == World(0, 1)

@@ -1,4 +1,4 @@
-"""Parse overrides from the command line: `--set KIND.KEY=VALUE`, `--set plan.patch_size=[64,64,64]`."""
+"""Parse overrides such as `trainer.epochs=20` and `plan.patch_size=[64,64,64]`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from nnplug.errors import InvalidOptions, did_you_mean
 from nnplug.registry.components import Kind
+from nnplug.remedies import Action
 
 PLAN = "plan"
 """The first word of an override of a configuration's own fields. Other first words are kinds of components."""
@@ -36,7 +37,9 @@ def _split(assignment: str) -> tuple[str, str, Any]:
     path, equals, value = assignment.partition("=")
     word, _, key = path.strip().partition(".")
     if not (equals and word and key):
-        raise InvalidOptions(f"--set {assignment!r} is not KIND.KEY=VALUE, such as plan.batch_size=2")
+        raise InvalidOptions(
+            f"{assignment!r} sets nothing", Action.SET_OPTION(assignment="KIND.KEY=VALUE, such as plan.batch_size=2")
+        )
     _check_word(word, assignment)
     return word, key, _value(value)
 
@@ -46,7 +49,7 @@ def _check_word(word: str, assignment: str) -> None:
     if word in known:
         return
     hint = did_you_mean(word, known, f"Known: {', '.join(known)}.")
-    raise InvalidOptions(f"--set {assignment!r}: there is no {word!r} to set. {hint}")
+    raise InvalidOptions(f"{assignment!r}: there is no {word!r} to set. {hint}")
 
 
 def _value(text: str) -> Any:

@@ -21,6 +21,7 @@ import torch.distributed as dist
 
 from nnplug.errors import NnplugError, Problems
 from nnplug.registry.runtime import Runtime
+from nnplug.remedies import Action
 from nnplug.runtime.device import choose_device
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.executor import available_cores
@@ -95,7 +96,10 @@ def check_devices(device: torch.device, devices: int) -> None:
     """
     there = {"cuda": torch.cuda.device_count(), "cpu": devices}.get(device.type, 1)
     if devices > there:
-        raise NnplugError(f"--devices {devices}: this machine has {there} of type {device.type}; give at most {there}")
+        raise NnplugError(
+            f"{devices} devices: this machine has {there} of type {device.type}",
+            Action.USE_FEWER_DEVICES(devices=there),
+        )
 
 
 def start_devices(environment: Mapping[str, str], device: str, devices: int, *, here: bool) -> World:
@@ -103,8 +107,8 @@ def start_devices(environment: Mapping[str, str], device: str, devices: int, *, 
 
     Args:
         environment: the environment variables of this process.
-        device: the value of `--device`.
-        devices: the value of `--devices`.
+        device: "auto" or a type of device.
+        devices: the requested number of devices per fold.
         here: whether folds are trained on this machine; if not, workers elsewhere choose their devices.
 
     Raises:
@@ -115,7 +119,7 @@ def start_devices(environment: Mapping[str, str], device: str, devices: int, *, 
         other = (
             "torchrun starts the processes itself" if started else "on a cluster each worker trains on its own device"
         )
-        raise NnplugError(f"--devices {devices}: {other}; leave it out")
+        raise NnplugError(f"{devices} devices: {other}", Action.USE_OWN_DEVICE(devices=devices))
     if not here:
         return SINGLE_PROCESS
     chosen = choose_device(device)

@@ -36,11 +36,14 @@ REMEDIES = {
         "Run nnUNetv2_train again with --c, which goes on where it was, or use the best weights so far: "
         "-chk checkpoint_best.pth"
     ),
+    Action.DELETE_RUN: "Delete {folder} and run the same command again, which trains it from the start.",
     Action.TRAIN_ANEW: "Run nnUNetv2_train without --c, which trains it again from the start.",
     Action.RESTORE_VALUES: "Give the same values, or leave out --c, which trains the fold again from the start.",
     Action.SET_OPTION: "Only nnplug's own commands set it: --set {assignment}.",
     Action.SHORTEN_TRAINING: "shorten it with another trainer, such as -tr nnUNetTrainer_5epochs.",
     Action.USE_ONE_DEVICE: "leave out -num_gpus {devices}",
+    Action.USE_FEWER_DEVICES: "give at most -num_gpus {devices}",
+    Action.USE_OWN_DEVICE: "leave out -num_gpus {devices}",
     Action.USE_ANY_DEVICE: "Leave out -device, or install a PyTorch built for that device.",
     Action.USE_MORE_THREADS: "Give more cores and a larger nnUNet_n_proc_DA.",
     Action.USE_ONE_THREAD: "close other programs, or take -np 1, which holds one case at a time.",

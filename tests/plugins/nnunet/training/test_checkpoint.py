@@ -29,7 +29,7 @@ def test_state_round_trip(tmp_path):
 def test_damaged_state_is_named_with_the_remedy(tmp_path):
     path = tmp_path / "state.pt"
     path.write_bytes(b"no state")
-    with pytest.raises(InvalidFile, match=r"state.pt: damaged, .*Train it again from the start"):
+    with pytest.raises(InvalidFile, match=r"state.pt: damaged, but .* Delete .* to train it again from the start"):
         load_state(path)
 
 

@@ -94,7 +94,9 @@ def load_state(path: Path) -> dict[str, Any]:
     except Exception as error:  # a damaged file fails in many ways
         if _OUT_OF_MEMORY in str(error):
             raise MemoryError(f"{path}: {error}") from error
-        raise InvalidFile(f"{path}: damaged, no training state", Action.TRAIN_ANEW()) from error
+        raise InvalidFile(
+            f"{path}: damaged, but the training resumes from it", Action.DELETE_RUN(folder=path.parent)
+        ) from error
     return state
 
 
