@@ -163,7 +163,7 @@ def test_the_first_stage_predicts_and_the_second_gets_its_label_map(cascade):
     box = prepared.info["bounding_box"]
     inside = label_map.transpose(1, 0, 2)[tuple(slice(*sides) for sides in box)]
     assert np.array_equal(np.maximum(prepared.image[-1], 0), inside)  # both have a spacing of 1 mm
-    refined = both.labels(both.logits(prepared.image), prepared.info)
+    refined = both.logits(prepared).label_map(both.member.description.labels)
     assert np.array_equal(both.predict(image()), refined)
     assert not np.array_equal(refined, label_map)
 
@@ -173,12 +173,13 @@ def test_the_network_gets_the_label_map_one_hot(cascade, monkeypatch):
     seen = []
     forward = both._network.module.forward
     monkeypatch.setattr(both._network.module, "forward", lambda x: (seen.append(x), forward(x))[1])
-    prepared = np.zeros((2, 8, 8, 8), np.float32)
-    prepared[0] = np.random.default_rng(0).normal(size=(8, 8, 8))
-    prepared[1] = np.random.default_rng(1).integers(-1, 3, (8, 8, 8))
-    both.logits(prepared)
-    assert seen[0].shape[1:] == (3, 8, 8, 8)
-    assert torch.equal(seen[0][0, 1:], one_hot(torch.from_numpy(prepared[1]), (1, 2)))
+    patch = both.configuration.patch_size
+    channels = np.zeros((2, *patch), np.float32)
+    channels[0] = np.random.default_rng(0).normal(size=patch)
+    channels[1] = np.random.default_rng(1).integers(-1, 3, patch)
+    both.logits(replace(both.prepare(image()), image=channels))
+    assert seen[0].shape[1:] == (3, *patch)
+    assert torch.equal(seen[0][0, 1:], one_hot(torch.from_numpy(channels[1]), (1, 2)))
 
 
 def test_an_image_of_zeros_needs_no_stage(cascade):

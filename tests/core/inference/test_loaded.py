@@ -115,8 +115,7 @@ def test_one_member_labels_as_it_does_alone(make_model, plugins, write_image):
     ensemble = LoadedModel.load(Model((model,)), Runtime(plugins, device="cpu"), PredictOptions())
     image = read_image(write_image("a", volume(0)).images)
     (member,) = ensemble.members
-    prepared = member.prepare(image)
-    output = member.output(member.logits(prepared.image), prepared.info)
+    output = member.logits(member.prepare(image))
     assert np.array_equal(ensemble.label_map([output], image.geometry), member.predict(image))
 
 

@@ -23,9 +23,11 @@ from nnplug.io.images import read_geometry, read_image, read_label
 from nnplug.plans.plans import Choice, Resampler, Resampling
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
+from nnplug.workspace.case_store import Prepared
 
 CPU = torch.device("cpu")
 REGIONS = {"background": 0, "whole": [1, 2], "core": 2}
+EMPTY = Prepared(np.zeros((1, 8, 8, 8), np.float32), None, {})
 MANY = {"background": 0, **{f"organ {value}": value for value in range(1, 9)}}
 
 
@@ -76,60 +78,62 @@ def test_labels_have_the_images_geometry_and_are_background_outside_the_crop(mak
 def test_labels_are_the_largest_of_the_probabilities(make_predictor, write_image):
     predictor = make_predictor()
     prepared = predictor.prepare(read_image(write_image("a", volume()).images))
-    logits = predictor.logits(prepared.image)
-    probabilities = np.stack(list(predictor.probabilities(logits, prepared.info)))
+    logits = predictor.logits(prepared)
+    probabilities = np.stack(list(logits.volumes()))
     np.testing.assert_allclose(probabilities.sum(0), 1, atol=1e-5)
-    assert np.array_equal(probabilities.argmax(0), predictor.labels(logits, prepared.info))
+    assert np.array_equal(probabilities.argmax(0), logits.label_map(predictor.member.description.labels))
     assert probabilities[0, 0, 0, 0] == 1
 
 
 def test_regions_are_painted_in_order_and_absent_outside_the_crop(make_model, make_predictor, write_image):
     predictor = make_predictor(make_model(labels=REGIONS))
     prepared = predictor.prepare(read_image(write_image("a", volume()).images))
-    logits = predictor.logits(prepared.image)
-    whole, core = probabilities = np.stack(list(predictor.probabilities(logits, prepared.info)))
+    logits = predictor.logits(prepared)
+    whole, core = probabilities = np.stack(list(logits.volumes()))
     assert not probabilities[:, 0].any()
     expected = np.where(core > 0.5, 2, np.where(whole > 0.5, 1, 0))
-    assert np.array_equal(predictor.labels(logits, prepared.info), expected)
+    assert np.array_equal(logits.label_map(predictor.member.description.labels), expected)
 
 
-def test_folds_are_averaged_whether_weights_stay_in_memory_or_not(make_model, make_predictor, monkeypatch):
+def test_folds_are_averaged_whether_weights_stay_in_memory_or_not(make_model, make_predictor, write_image, monkeypatch):
     model = make_model(folds=2)
-    image = np.random.default_rng(0).normal(size=(1, 8, 9, 10)).astype(np.float32)
-    single = [make_predictor(replace(model, weights=(file,))).logits(image) for file in model.weights]
+    image = make_predictor(model).prepare(read_image(write_image("a", volume()).images))
+    single = [make_predictor(replace(model, weights=(file,))).logits(image).values for file in model.weights]
     assert not torch.equal(*single)
     expected = torch.stack(single).mean(0)
     predictor = make_predictor(model)
     for _ in range(2):  # the second image finds the network with the last fold's weights
-        torch.testing.assert_close(predictor.logits(image), expected)
+        torch.testing.assert_close(predictor.logits(image).values, expected)
     monkeypatch.setattr("nnplug.models.weights.RESIDENT_BYTES", 0)
-    torch.testing.assert_close(make_predictor(model).logits(image), expected)
+    torch.testing.assert_close(make_predictor(model).logits(image).values, expected)
 
 
 @pytest.mark.parametrize("fields", [{}, {"labels": REGIONS}, {"folds": 2}, {"labels": MANY}])
 def test_a_label_map_without_the_whole_images_logits_is_the_same(make_model, make_predictor, write_image, fields):
     predictor = make_predictor(make_model(**fields))
     prepared = predictor.prepare(read_image(write_image("a", volume(shape=(27, 12, 11))).images))
-    expected = predictor.labels(predictor.logits(prepared.image), prepared.info)
-    assert np.array_equal(predictor.label_map(prepared.image, prepared.info), expected)
+    expected = predictor.logits(prepared).label_map(predictor.member.description.labels)
+    assert np.array_equal(predictor.label_map(prepared), expected)
     assert len(np.unique(expected)) > 1
 
 
-def test_mirroring_follows_training_and_can_be_left_out(make_predictor):
+def test_mirroring_follows_training_and_can_be_left_out(make_predictor, write_image):
     mirrored, plain = make_predictor(), make_predictor(mirroring=False)
     assert (mirrored.mirror_axes, plain.mirror_axes) == ((0, 2), ())
-    image = np.random.default_rng(0).normal(size=(1, 8, 8, 8)).astype(np.float32)
+    prepared = plain.prepare(read_image(write_image("a", volume()).images))
+    patch = np.random.default_rng(0).normal(size=(1, *plain.configuration.patch_size)).astype(np.float32)
+    image = replace(prepared, image=patch)
     passes = [(), (1,), (3,), (1, 3)]
-    expected = [plain.logits(np.flip(image, axes)).flip(axes) for axes in passes]
-    torch.testing.assert_close(mirrored.logits(image), torch.stack(expected).mean(0), rtol=1e-4, atol=1e-5)
+    expected = [plain.logits(replace(image, image=np.flip(image.image, axes))).values.flip(axes) for axes in passes]
+    torch.testing.assert_close(mirrored.logits(image).values, torch.stack(expected).mean(0), rtol=1e-4, atol=1e-5)
 
 
-def test_passes_are_those_that_are_reported(make_model, make_predictor):
+def test_passes_are_those_that_are_reported(make_model, make_predictor, write_image):
     predictor = make_predictor(make_model(folds=2))
-    image = np.zeros((1, 5, 13, 20), np.float32)
+    prepared = predictor.prepare(read_image(write_image("a", volume(shape=(7, 25, 34))).images))
     reports = []
-    predictor.logits(image, report=lambda: reports.append(1))
-    assert len(reports) == predictor.passes(image.shape[1:]) > 2
+    predictor.logits(prepared, report=lambda: reports.append(1))
+    assert len(reports) == predictor.passes(prepared.image.shape[1:]) > 2
 
 
 def test_a_missing_component_is_told_before_weights_are_read(make_model, make_predictor):
@@ -151,14 +155,14 @@ def test_weights_of_another_network_are_refused(make_model, make_predictor):
     model = make_model()
     save_file({"w": torch.zeros(1)}, model.weights[0])
     with pytest.raises(InvalidFile, match=r"fold_0.safetensors: does not fit the network of its plans \(.+\)"):
-        make_predictor(model).logits(np.zeros((1, 8, 8, 8), np.float32))
+        make_predictor(model).logits(EMPTY)
 
 
 def test_damaged_weights_are_refused(make_model, make_predictor):
     model = make_model()
     model.weights[0].write_bytes(b"no weights")
     with pytest.raises(InvalidFile, match=r"fold_0.safetensors: cannot be read as safetensors"):
-        make_predictor(model).logits(np.zeros((1, 8, 8, 8), np.float32))
+        make_predictor(model).logits(EMPTY)
 
 
 def test_weights_that_give_nan_are_refused(make_model, make_predictor, write_image):
@@ -168,9 +172,9 @@ def test_weights_that_give_nan_are_refused(make_model, make_predictor, write_ima
     save_file({key: torch.full(value.shape, torch.nan) for key, value in state.items()}, model.weights[0])
     prepared = predictor.prepare(read_image(write_image("a", volume()).images))
     with pytest.raises(NnplugError, match="the network gave values that are not finite"):
-        make_predictor(model).logits(prepared.image)
+        make_predictor(model).logits(prepared)
     with pytest.raises(NnplugError, match="the network gave values that are not finite"):
-        make_predictor(model).label_map(prepared.image, prepared.info)
+        make_predictor(model).label_map(prepared)
 
 
 @pytest.mark.parametrize(

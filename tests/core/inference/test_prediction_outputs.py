@@ -14,6 +14,7 @@ from nnplug.inference.folder import predict_folder
 from nnplug.inference.jobs import predict_cases
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.options import PredictOptions
+from nnplug.inference.prediction_outputs import image_inputs
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.output_log import LOG
@@ -36,7 +37,7 @@ def predict(bundle, plugins, tmp_path):
 
     def run(output, cases, *, beside=(), **options):
         chosen = PredictOptions(**{"models": (model,), "mirroring": False, **options})
-        predict_cases(cases, output, chosen, Runtime(plugins, LocalExecutor(1), "cpu"), beside=beside)
+        predict_cases(cases, output, chosen, Runtime(plugins, LocalExecutor(1), "cpu"), inputs=image_inputs(beside))
 
     run.model = model
     return run

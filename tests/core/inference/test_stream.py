@@ -78,7 +78,7 @@ def test_logits_of_a_whole_image_exist_only_for_cases_that_need_them(member, wor
     assert len(whole) == 1
     (found,) = mixed.exported["b"]
     for name in "ac":
-        np.testing.assert_array_equal(mixed.exported[name], member.labels(found.values, mixed.case.prepared.info))
+        np.testing.assert_array_equal(mixed.exported[name], found.label_map(member.member.description.labels))
 
 
 def test_the_last_case_and_logits_that_must_not_wait_are_exported_by_the_caller(member, work, tmp_path):

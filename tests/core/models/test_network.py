@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nnplug.models.model_components import components_of
-from nnplug.models.network import FoldNetwork
+from nnplug.models.network import MemberNetwork
 from nnplug.runtime.progress import Silent
 
 CPU = torch.device("cpu")
@@ -18,7 +18,7 @@ MANY = {"background": 0, **{f"organ {value}": value for value in range(1, FEATUR
 def load(make_model, plugins):
     def make(**fields):
         model = make_model(**fields)
-        return model, FoldNetwork(model, components_of(model, plugins, Silent()), CPU, Silent())
+        return model, MemberNetwork(model, components_of(model, plugins, Silent()), CPU, Silent())
 
     return make
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnplug.ops.slabs import predict_slabs
-from nnplug.ops.sliding_window import predict_windows
+from nnplug.ops.sliding_window import SlidingWindow, predict_windows
 
 CPU = torch.device("cpu")
 
@@ -18,8 +18,8 @@ def shifted(batch):
     return torch.cat([batch.roll(1, dims=-3) + 2 * batch.roll(1, dims=-2), batch.roll(1, dims=-1)], 1)
 
 
-def joined(networks, image, **arguments):
-    return torch.cat([slab.clone() for slab in predict_slabs(networks, image, device=CPU, **arguments)], 1)
+def joined(networks, image, sliding, **arguments):
+    return torch.cat([slab.clone() for slab in predict_slabs(networks, image, sliding, device=CPU, **arguments)], 1)
 
 
 @settings(max_examples=40, deadline=None)
@@ -32,19 +32,17 @@ def joined(networks, image, **arguments):
 )
 def test_slabs_are_what_the_whole_image_gives(shape, patch, step, batch_size, mirrored):
     image = torch.randn(1, *shape)
-    arguments = {"patch_size": patch, "mirror_axes": (0, 2) if mirrored else (), "step": step}
-    whole = predict_windows(shifted, image, device=CPU, batch_size=batch_size, **arguments)
-    slabs = joined([shifted], image, batch_size=batch_size, **arguments)
+    sliding = SlidingWindow(patch, (0, 2) if mirrored else (), step, batch_size)
+    whole = predict_windows(shifted, image, sliding, device=CPU)
+    slabs = joined([shifted], image, sliding)
     assert slabs.shape == whole.shape
     torch.testing.assert_close(slabs, whole, rtol=1e-5, atol=1e-5)
 
 
 def test_networks_are_averaged():
-    image, patch = torch.randn(1, 11, 6, 7), (4, 4, 4)
+    image, sliding = torch.randn(1, 11, 6, 7), SlidingWindow((4, 4, 4))
     networks = [shifted, lambda batch: 3 * shifted(batch)]
-    torch.testing.assert_close(
-        joined(networks, image, patch_size=patch), 2 * joined([shifted], image, patch_size=patch)
-    )
+    torch.testing.assert_close(joined(networks, image, sliding), 2 * joined([shifted], image, sliding))
 
 
 def test_every_batch_of_every_network_is_reported():
@@ -52,8 +50,7 @@ def test_every_batch_of_every_network_is_reported():
     joined(
         [shifted] * 2,
         torch.zeros(1, 8, 4, 12),
-        patch_size=(4, 4, 4),
-        batch_size=2,
+        SlidingWindow((4, 4, 4), batch_size=2),
         report=lambda: reports.append(1),
     )
     assert len(reports) == 2 * 3 * 3  # networks, rows where windows begin, batches of its five windows
@@ -63,11 +60,11 @@ def test_every_batch_of_every_network_is_reported():
 def test_memory_holds_a_patch_of_rows_however_deep_the_image_is(depth):
     pointers = {
         slab.untyped_storage().data_ptr()
-        for slab in predict_slabs([shifted], torch.randn(1, depth, 4, 4), patch_size=(8, 4, 4), device=CPU)
+        for slab in predict_slabs([shifted], torch.randn(1, depth, 4, 4), SlidingWindow((8, 4, 4)), device=CPU)
     }
     sizes = {
         slab.untyped_storage().nbytes()
-        for slab in predict_slabs([shifted], torch.randn(1, depth, 4, 4), patch_size=(8, 4, 4), device=CPU)
+        for slab in predict_slabs([shifted], torch.randn(1, depth, 4, 4), SlidingWindow((8, 4, 4)), device=CPU)
     }
     assert len(pointers) == 1
     assert sizes == {2 * 8 * 4 * 4 * 4}
@@ -80,17 +77,18 @@ def test_sums_of_many_channels_have_the_order_of_memory_of_the_networks_logits()
     def last(batch):
         return first(batch).movedim(1, -1).contiguous().movedim(-1, 1)
 
-    image, patch = torch.randn(1, 11, 6, 7), (4, 4, 4)
+    image, sliding = torch.randn(1, 11, 6, 7), SlidingWindow((4, 4, 4))
     strides = [
-        {slab.stride(0) for slab in predict_slabs([network], image, patch_size=patch, device=CPU)}
-        for network in (first, last)
+        {slab.stride(0) for slab in predict_slabs([network], image, sliding, device=CPU)} for network in (first, last)
     ]
     assert strides == [{4 * 6 * 7}, {1}]
-    assert torch.equal(joined([last], image, patch_size=patch), joined([first], image, patch_size=patch))
+    assert torch.equal(joined([last], image, sliding), joined([first], image, sliding))
 
 
 def test_nothing_is_kept_for_gradients():
     weight = torch.ones((), requires_grad=True)
-    (slab,) = predict_slabs([lambda batch: batch * weight], torch.ones(1, 2, 2, 2), patch_size=(2, 2, 2), device=CPU)
+    (slab,) = predict_slabs(
+        [lambda batch: batch * weight], torch.ones(1, 2, 2, 2), SlidingWindow((2, 2, 2)), device=CPU
+    )
     assert not slab.requires_grad
     assert torch.is_grad_enabled()

@@ -13,7 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnplug.errors import NnplugError
-from nnplug.ops.sliding_window import gaussian, mirrored_mean, pad_to_patch, predict_windows, window_positions
+from nnplug.ops.sliding_window import (
+    SlidingWindow,
+    gaussian,
+    mirrored_mean,
+    pad_to_patch,
+    predict_windows,
+    window_positions,
+)
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "sliding_window.json").read_text())
 CPU = torch.device("cpu")
@@ -81,7 +88,7 @@ def pointwise(batch):
 def test_windows_do_not_show_in_the_result(shape, patch, batch_size, mirrored):
     image = torch.randn(2, *shape)
     axes = tuple(range(len(patch))) if mirrored else ()
-    logits = predict_windows(pointwise, image, patch_size=patch, mirror_axes=axes, batch_size=batch_size, device=CPU)
+    logits = predict_windows(pointwise, image, SlidingWindow(patch, axes, batch_size=batch_size), device=CPU)
     assert logits.dtype == torch.float32
     torch.testing.assert_close(logits, pointwise(image[None])[0], rtol=1e-5, atol=1e-5)
 
@@ -99,7 +106,7 @@ def test_windows_are_averaged_with_gaussian_weights(batch_size):
         window = tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
         total[window] += gaussian(patch) * shifted(image[:, *window][None])[0, 0]
         weights[window] += gaussian(patch)
-    logits = predict_windows(shifted, image, patch_size=patch, batch_size=batch_size, device=CPU)
+    logits = predict_windows(shifted, image, SlidingWindow(patch, batch_size=batch_size), device=CPU)
     torch.testing.assert_close(logits[0], total / weights)
 
 
@@ -113,7 +120,7 @@ def test_mirroring_averages_every_subset_of_the_axes(at_once):
 
 def test_two_axes_go_slice_by_slice():
     image = torch.randn(1, 5, 7, 8)
-    logits = predict_windows(shifted, image, patch_size=(7, 8), mirror_axes=(1,), batch_size=2, device=CPU)
+    logits = predict_windows(shifted, image, SlidingWindow((7, 8), (1,), batch_size=2), device=CPU)
     expected = torch.stack([mirrored_mean(shifted, image[:, z][None], (1,))[0] for z in range(5)], 1)
     torch.testing.assert_close(logits, expected)
 
@@ -125,21 +132,22 @@ def test_passes_have_the_batch_size_and_progress_is_reported():
         sizes.append(len(batch))
         return batch
 
+    sliding = SlidingWindow((4, 4, 4), (0, 1), batch_size=4)
     predict_windows(
         network,
         torch.zeros(1, 4, 4, 12),
-        patch_size=(4, 4, 4),
-        mirror_axes=(0, 1),
-        batch_size=4,
+        sliding,
         device=CPU,
-        report=lambda done, total: reports.append((done, total)),
+        report=lambda: reports.append(1),
     )
     assert sizes == [4, 4, 4, 4, 4]  # four windows, four passes; the fifth window with its four mirror images at once
-    assert reports == [(4, 5), (5, 5)]
+    assert len(reports) == sliding.passes((4, 4, 12)) == 2
 
 
 def test_half_precision_networks_are_summed_in_float32():
-    logits = predict_windows(lambda batch: batch.bfloat16(), torch.ones(1, 4, 4, 4), patch_size=(2, 2, 2), device=CPU)
+    logits = predict_windows(
+        lambda batch: batch.bfloat16(), torch.ones(1, 4, 4, 4), SlidingWindow((2, 2, 2)), device=CPU
+    )
     assert logits.dtype == torch.float32
     torch.testing.assert_close(logits, torch.ones(1, 4, 4, 4))
 
@@ -147,5 +155,5 @@ def test_half_precision_networks_are_summed_in_float32():
 def test_no_gradients_are_kept():
     weight = torch.ones((), requires_grad=True)
     assert not predict_windows(
-        lambda b: b * weight, torch.ones(1, 2, 2, 2), patch_size=(2, 2), device=CPU
+        lambda b: b * weight, torch.ones(1, 2, 2, 2), SlidingWindow((2, 2)), device=CPU
     ).requires_grad

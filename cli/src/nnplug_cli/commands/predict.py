@@ -145,6 +145,7 @@ def command(
     from nnplug.inference.inputs import find_cases
     from nnplug.inference.jobs import predict_cases
     from nnplug.inference.options import PredictOptions
+    from nnplug.inference.prediction_outputs import image_inputs
 
     if part.part >= part.parts:
         raise click.UsageError(f"--part {part.part} of --parts {part.parts}: parts count from 0 to {part.parts - 1}")
@@ -162,7 +163,7 @@ def command(
     made = context.runtime(runtime)
     found = find_cases(_absolute(inputs), options.model.description.file_ending)
     cases = found[part.part :: part.parts]
-    predict_cases(cases, written.output.absolute(), options, made, beside=found)
+    predict_cases(cases, written.output.absolute(), options, made, inputs=image_inputs(found))
     if as_json:
         print_json({"output": str(written.output), "cases": [case.name for case in cases]})
     else:

@@ -29,7 +29,7 @@ def predict_cases(
     options: PredictOptions,
     runtime: Runtime,
     *,
-    beside: Sequence[CaseFiles] = (),
+    inputs: Sequence[Path] = (),
 ) -> None:
     """Predict cases into a folder, divided into jobs of the executor.
 
@@ -40,7 +40,7 @@ def predict_cases(
         output: the folder.
         options: models and settings; jobs on other machines open the models again.
         runtime: plugins, device and executor; its workers have models, images and output under the same paths.
-        beside: cases that other calls predict from the same images; they must not be overwritten either.
+        inputs: files that must not be overwritten, besides the images of the cases and the models.
 
     Raises:
         NnplugError: the models cannot be opened, have no logits to save, or are in the output folder.
@@ -50,7 +50,7 @@ def predict_cases(
     """
     check_outputs(options.model, options)
     require_components(options.model, runtime.plugins)
-    _check_files(cases, output, options, beside)
+    _check_files(cases, output, options, inputs)
     if not options.resume:
         forget(output, cases)
     job, executor = partial(_predict_job, output=output, options=options, runtime=runtime), runtime.executor
@@ -68,15 +68,13 @@ def _predict_job(
     predict_folder(model, cases, output, again, inputs=model_inputs(options.models), progress=progress)
 
 
-def _check_files(
-    cases: Sequence[CaseFiles], output: Path, options: PredictOptions, beside: Sequence[CaseFiles]
-) -> None:
+def _check_files(cases: Sequence[CaseFiles], output: Path, options: PredictOptions, inputs: Sequence[Path]) -> None:
     """Check the files to write before any job starts; jobs check the files that they do not keep from earlier calls."""
     refuse_model(output)
     log = resume_log.read(output) if options.resume else {}
     PredictionFiles(output, options.save_probabilities, options.save_logits).outputs(
         [case for case in cases if not log.get(case.name)],
-        (*image_inputs((*cases, *beside)), *model_inputs(options.models)),
+        (*inputs, *image_inputs(cases), *model_inputs(options.models)),
         plans=options.model.plans.data(),
         dataset=dict(options.model.description.raw),
     ).check(replace=options.replace)

@@ -59,7 +59,7 @@ class LoadedModel:
             NnplugError: as in `LoadedMember.prepare` and `LoadedMember.logits`.
         """
         check_image(image, self.description.channel_names)
-        return [member.predict_logits(image) for member in self.members] if image.array.any() else []
+        return [member.logits(member.prepare(image)) for member in self.members] if image.array.any() else []
 
     def label_map(self, outputs: Sequence[Logits], geometry: Geometry) -> LabelArray:
         """Return the postprocessed label map (z, y, x) of an image.

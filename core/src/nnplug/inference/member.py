@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from nnplug.arrays import LabelArray
@@ -19,10 +17,11 @@ from nnplug.inference.logits import Logits, UsedPreprocessor
 from nnplug.inference.options import PredictOptions
 from nnplug.io.images import Image
 from nnplug.models.model_components import components_of
-from nnplug.models.network import FoldNetwork
+from nnplug.models.network import MemberNetwork
 from nnplug.models.open import Member
 from nnplug.ops.slabs import predict_slabs
-from nnplug.ops.sliding_window import Network, predict_windows, window_batches
+from nnplug.ops.sliding_window import SlidingWindow, predict_windows
+from nnplug.plans.plans import Configuration
 from nnplug.preparation.preprocessing import bind_preprocessor, planned_preprocessor
 from nnplug.registry.components import Registry
 from nnplug.registry.provenance import Provider
@@ -30,7 +29,6 @@ from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
 from nnplug.runtime.device import free_memory
 from nnplug.workspace.case_store import Prepared
-from nnplug.workspace.stored_array import StoredArray
 
 CPU_VOXELS = 1 << 20  # per pass: more voxels are not faster and take more memory
 
@@ -58,10 +56,13 @@ class LoadedMember:
         """
         self.member = member
         self.device = runtime.torch_device()
+        self.configuration = member.plans.configuration(member.configuration)
         self.mirror_axes = member.mirror_axes if options.mirroring else ()
         self.step = options.step
+        self._windows = SlidingWindow(
+            self.configuration.patch_size, self.mirror_axes, self.step, _batch_size(self.configuration, self.device)
+        )
         self._sums_on_device = options.sums_on_device
-        self.configuration = member.plans.configuration(member.configuration)
         self._progress = runtime.progress
         registry = components_of(member, runtime.plugins, self._progress)
         labels = member.description.labels
@@ -69,7 +70,7 @@ class LoadedMember:
         self._previous = None if member.previous is None else LoadedMember(member.previous, runtime, options)
         self._preprocessing = bind_preprocessor(member.plans, member.configuration, labels, registry)
         self._used_preprocessor = _used_preprocessor(member, registry)
-        self._network = FoldNetwork(member, registry, self.device, self._progress)
+        self._network = MemberNetwork(member, registry, self.device, self._progress)
 
     def prepare(self, image: Image, *, previous: LabelArray | None = None) -> Prepared:
         """Return an image preprocessed as in training.
@@ -89,102 +90,63 @@ class LoadedMember:
             previous = self._predict_previous(image)
         return self._preprocessing.prepare_refining(image.array, spacing, previous)
 
-    def logits(
-        self, image: npt.NDArray[np.float32] | StoredArray, *, report: Callable[[], None] | None = None
-    ) -> torch.Tensor:
-        """Return the logits of a preprocessed image.
+    def logits(self, prepared: Prepared, *, report: Callable[[], None] | None = None) -> Logits:
+        """Return the logits of a preprocessed image, the mean over folds.
 
         Args:
-            image: (C, z, y, x) float32; in a cascade its last channel is the previous stage's label map.
+            prepared: an image; in a cascade its last channel is the previous stage's label map.
             report: called `passes` times.
 
         Returns:
-            (K, z, y, x) float32, the mean over folds; on the device if it has room, else on the CPU.
+            Logits with values (K, z, y, x) float32 on the device if it has room, else on the CPU; and with everything
+            that averaging with other models, or storing them, needs.
 
         Raises:
             NnplugError: the network returns values that are not finite.
         """
-        array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
+        image = _tensor(prepared)
+        room = self._room_for(image, self.member.description.labels.outputs, image.shape[1])
         total: torch.Tensor | None = None
         for weights in self.member.weights:
-            logits = self._predict(partial(self._network, weights), array, report)
+            network = partial(self._network, weights)
+            logits = predict_windows(
+                network, image, self._windows, device=self.device, accumulate_on=room, report=report
+            )
             total = logits if total is None else total.add_(logits)
         assert total is not None  # a model has weights
-        return _finite(total.div_(len(self.member.weights)))
+        values = _finite(total.div_(len(self.member.weights)))
+        inverse, regions = self._preprocessing.inverse(prepared.info), self.member.description.labels.has_regions
+        if isinstance(inverse.inverse, CropInverse):
+            return Logits(values, inverse.inverse, regions)
+        return Logits(values, inverse, regions, self._used_preprocessor)
 
-    def label_map(
-        self,
-        image: npt.NDArray[np.float32] | StoredArray,
-        info: Mapping[str, Any],
-        *,
-        report: Callable[[], None] | None = None,
-    ) -> LabelArray:
-        """Return the label map of a preprocessed image without all of its logits in memory.
+    def label_map(self, prepared: Prepared, *, report: Callable[[], None] | None = None) -> LabelArray:
+        """Return the label map (z, y, x) of a preprocessed image, on the image's grid, before postprocessing.
+
+        Not all of the logits are in memory, except in 2D.
 
         Args:
-            image: as in `logits`.
-            info: the `Prepared.info` of the image.
+            prepared: as in `logits`.
             report: called `passes` times.
-
-        Returns:
-            As in `labels`.
 
         Raises:
             NnplugError: as in `logits`.
         """
+        labels = self.member.description.labels
         if self.configuration.dimensions == 2:  # windows of many slices share a batch
-            return self.labels(self.logits(image, report=report), info)
-        array = torch.from_numpy(np.ascontiguousarray(image, np.float32))
-        averaged = self._network.averages(self.member.weights)
+            return self.logits(prepared, report=report).label_map(labels)
+        image, averaged = _tensor(prepared), self._network.averages(self.member.weights)
+        room = self._room_for(image, averaged.channels, self.configuration.patch_size[0])
         slabs = predict_slabs(
-            averaged.networks,
-            array,
-            patch_size=self.configuration.patch_size,
-            mirror_axes=self.mirror_axes,
-            step=self.step,
-            batch_size=self._batch_size,
-            device=self.device,
-            accumulate_on=self._room_for(array, averaged.channels, self.configuration.patch_size[0]),
-            report=report,
+            averaged.networks, image, self._windows, device=self.device, accumulate_on=room, report=report
         )
         planes = (_finite(averaged.to_logits(plane)) for slab in slabs for plane in slab.unbind(1))
-        return self._label_map(planes, array.shape[1], info)
+        inverse = self._preprocessing.inverse(prepared.info)
+        return inverse.label_map(planes, image.shape[1], regions_class_order=labels.regions_class_order)
 
     def passes(self, shape: Sequence[int]) -> int:
         """Return the number of batches, and so of reports, for a preprocessed image of this shape (z, y, x)."""
-        patch = self.configuration.patch_size
-        leading = len(shape) - len(patch)
-        padded = [*shape[:leading], *map(max, shape[leading:], patch)]
-        return len(window_batches(padded, patch, self.step, self._batch_size)) * len(self.member.weights)
-
-    def labels(self, logits: torch.Tensor, info: Mapping[str, Any]) -> LabelArray:
-        """Return the label map (z, y, x) on the image's grid; a few slices of all classes are in memory."""
-        return self._label_map(logits.unbind(1), logits.shape[1], info)
-
-    def _label_map(self, planes: Iterable[torch.Tensor], count: int, info: Mapping[str, Any]) -> LabelArray:
-        order = self.member.description.labels.regions_class_order
-        return self._preprocessing.inverse(info).label_map(planes, count, regions_class_order=order)
-
-    def probabilities(self, logits: torch.Tensor, info: Mapping[str, Any]) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield the probability (z, y, x) float32 of one class or region after the other, on the image's grid."""
-        regions = self.member.description.labels.has_regions
-        return self._preprocessing.inverse(info).probabilities(logits, regions=regions)
-
-    def output(self, logits: torch.Tensor, info: Mapping[str, Any]) -> Logits:
-        """Return logits (K, z, y, x) with everything that averaging with other models, or storing them, needs."""
-        made, regions = self._preprocessing.inverse(info), self.member.description.labels.has_regions
-        if isinstance(made.inverse, CropInverse):
-            return Logits(logits, made.inverse, regions)
-        return Logits(logits, made, regions, self._used_preprocessor)
-
-    def predict_logits(self, image: Image) -> Logits:
-        """Return the logits of an image that is not zero everywhere.
-
-        Raises:
-            NnplugError: as in `prepare` and `logits`.
-        """
-        prepared = self.prepare(image)
-        return self.output(self.logits(prepared.image), prepared.info)
+        return self._windows.passes(shape) * len(self.member.weights)
 
     def predict(self, image: Image) -> LabelArray:
         """Return the label map (z, y, x) of an image, before postprocessing.
@@ -199,7 +161,7 @@ class LoadedMember:
             self._progress.notice("the image is zero everywhere; its label map is all background")
             return np.zeros(image.geometry.shape, np.uint8)
         prepared = self.prepare(image)
-        return self.label_map(prepared.image, prepared.info)
+        return self.label_map(prepared)
 
     def _predict_previous(self, image: Image) -> LabelArray:
         if self._previous is None:
@@ -208,26 +170,6 @@ class LoadedMember:
                 "this model does not hold; open the bundle of the cascade"
             )
         return self._previous.predict(image)
-
-    def _predict(self, network: Network, image: torch.Tensor, report: Callable[[], None] | None) -> torch.Tensor:
-        return predict_windows(
-            network,
-            image,
-            patch_size=self.configuration.patch_size,
-            mirror_axes=self.mirror_axes,
-            step=self.step,
-            batch_size=self._batch_size,
-            device=self.device,
-            accumulate_on=self._room_for(image, self.member.description.labels.outputs, image.shape[1]),
-            report=None if report is None else lambda *_: report(),
-        )
-
-    @property
-    def _batch_size(self) -> int:
-        planned = self.configuration.batch_size
-        if self.device.type != "cpu":
-            return planned
-        return max(1, min(planned, CPU_VOXELS // math.prod(self.configuration.patch_size)))
 
     def _room_for(self, image: torch.Tensor, channels: int, rows: int) -> torch.device:
         """Return the device if the sums of two folds take less than half of its free memory, else the CPU."""
@@ -238,6 +180,17 @@ class LoadedMember:
         numbers = (len(image) * image.shape[1] + sums) * math.prod(image.shape[2:])
         needed = numbers * torch.finfo(torch.float32).bits // 8
         return self.device if needed < free // 2 else torch.device("cpu")
+
+
+def _batch_size(configuration: Configuration, device: torch.device) -> int:
+    """Return the number of windows per pass; on a CPU, fewer than in training if they are large."""
+    if device.type != "cpu":
+        return configuration.batch_size
+    return max(1, min(configuration.batch_size, CPU_VOXELS // math.prod(configuration.patch_size)))
+
+
+def _tensor(prepared: Prepared) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(prepared.image, np.float32))
 
 
 def _used_preprocessor(member: Member, registry: Registry) -> UsedPreprocessor:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -91,25 +91,17 @@ def predict_stream(
     Raises:
         Exception: any error in reading, prediction or export that `work.attempt` does not store.
     """
-    stream = _Stream(model, work, scratch, progress, logits_behind)
-    exports: deque[tuple[CaseFiles, Callable[[], None]]] = deque()
-
-    def finish(left: int) -> None:
-        while len(exports) > left:
-            case, export = exports.popleft()
-            with work.attempt(case):
-                export()
-                advance(case.name)
-
     with ThreadPoolExecutor(1) as reader, _writer(model) as writer:
         reads = _ahead(reader, work.read, [(case, member) for case in cases for member in model.members])
+        stream = _Stream(model, work, reads, scratch, progress)
+        exports = _Exports(work, advance, writer, logits_behind)
         try:
             for case in cases:
                 with work.attempt(case):
-                    beside = None if case is cases[-1] else writer  # after the last case this thread is free to export
-                    exports.append((case, stream.predict(case, reads, beside)))
-                finish(_EXPORT_BEHIND)
-            finish(0)
+                    # no variable for the prediction: it would keep the logits in memory during the next prediction
+                    exports.add(case, *stream.predict(case), is_last=case is cases[-1])
+                exports.finish(_EXPORT_BEHIND)
+            exports.finish(0)
         except BaseException:  # Ctrl-C: waiting work is not started
             reader.shutdown(wait=False, cancel_futures=True)
             writer.shutdown(wait=False, cancel_futures=True)
@@ -118,27 +110,17 @@ def predict_stream(
 
 @dataclass(frozen=True)
 class _Stream:
+    """The cases that are read, in their order, and the model that predicts them."""
+
     model: LoadedModel
     work: CaseWork
+    reads: Iterator[Future[ReadCase]]
     scratch: Path
     progress: Progress
-    logits_behind: bool
 
-    def predict(
-        self, case: CaseFiles, reads: Iterator[Future[ReadCase]], writer: ThreadPoolExecutor | None
-    ) -> Callable[[], None]:
-        """Predict a case; return a function that waits for its export, or that exports if there is no writer."""
-        geometry, predicted = self._predict(case, reads)
-        export = partial(self.work.export, case, geometry, predicted)
-        if writer is None:
-            return export
-        if self.logits_behind or isinstance(predicted, np.ndarray):
-            return writer.submit(export).result
-        export()
-        return _nothing
-
-    def _predict(self, case: CaseFiles, reads: Iterator[Future[ReadCase]]) -> tuple[Geometry, Predicted]:
-        own = islice(reads, len(self.model.members))
+    def predict(self, case: CaseFiles) -> tuple[Geometry, Predicted]:
+        """Return the geometry and the prediction of the next case."""
+        own = islice(self.reads, len(self.model.members))
         whole = len(self.model.members) > 1 or self.work.needs_logits(case)
         logits: list[Logits] = []
         try:
@@ -148,9 +130,8 @@ class _Stream:
                     continue
                 with self.progress.task(f"predict {case.name}", member.passes(prepared.image.shape[1:])) as advance:
                     if not whole:
-                        return geometry, member.label_map(prepared.image, prepared.info, report=lambda: advance(""))
-                    values = member.logits(prepared.image, report=lambda: advance(""))
-                logits.append(self._kept(member.output(values, prepared.info)))
+                        return geometry, member.label_map(prepared, report=lambda: advance(""))
+                    logits.append(self._kept(member.logits(prepared, report=lambda: advance(""))))
         finally:
             deque(own, maxlen=0)  # remaining reads of a failed case
         if not logits:
@@ -160,6 +141,36 @@ class _Stream:
     def _kept(self, logits: Logits) -> Logits:
         """Return logits; with several members they are memory-mapped until all are computed."""
         return logits if len(self.model.members) == 1 else logits.memmapped(self.scratch)
+
+
+@dataclass(frozen=True)
+class _Exports:
+    """The exports of predicted cases, in their order. Some run in a thread while the network predicts."""
+
+    work: CaseWork
+    advance: Advance
+    writer: ThreadPoolExecutor
+    logits_behind: bool
+    waiting: deque[tuple[CaseFiles, Callable[[], None]]] = field(default_factory=deque)
+
+    def add(self, case: CaseFiles, geometry: Geometry, predicted: Predicted, *, is_last: bool) -> None:
+        """Start to export a case; logits that must not wait are exported before the return."""
+        export = partial(self.work.export, case, geometry, predicted)
+        if is_last:  # this thread is free to export
+            self.waiting.append((case, export))
+        elif self.logits_behind or isinstance(predicted, np.ndarray):
+            self.waiting.append((case, self.writer.submit(export).result))
+        else:
+            export()
+            self.waiting.append((case, _nothing))
+
+    def finish(self, left: int) -> None:
+        """Wait for the exports, the oldest first, until this number of them is left."""
+        while len(self.waiting) > left:
+            case, export = self.waiting.popleft()
+            with self.work.attempt(case):
+                export()
+                self.advance(case.name)
 
 
 def _nothing() -> None:

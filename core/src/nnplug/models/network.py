@@ -39,7 +39,7 @@ class _Averages(NamedTuple):
     to_logits: Callable[[torch.Tensor], torch.Tensor]
 
 
-class FoldNetwork:
+class MemberNetwork:
     """The network of a loaded member. It is built once, and computes with the weights that a call gives.
 
     It computes in float32, on CUDA in half precision. In a cascade the last channel of its input is the previous

@@ -12,15 +12,7 @@ from itertools import groupby, product
 
 import torch
 
-from nnplug.ops.sliding_window import (
-    Network,
-    WeightedMean,
-    first_row,
-    gaussian,
-    pad_to_patch,
-    predict_batch,
-    window_batches,
-)
+from nnplug.ops.sliding_window import Network, SlidingWindow, WeightedMean, first_row, gaussian, pad_to_patch
 
 _MANY = 16  # channels: a processor fetches 16 float32 numbers at once
 
@@ -29,11 +21,8 @@ _MANY = 16  # channels: a processor fetches 16 float32 numbers at once
 def predict_slabs(
     networks: Sequence[Network],
     image: torch.Tensor,
+    sliding: SlidingWindow,
     *,
-    patch_size: Sequence[int],
-    mirror_axes: Sequence[int] = (),
-    step: float = 0.5,
-    batch_size: int = 1,
     device: torch.device,
     accumulate_on: torch.device | None = None,
     report: Callable[[], None] | None = None,
@@ -43,10 +32,7 @@ def predict_slabs(
     Args:
         networks: the networks, each as in `predict_windows`; their logits are averaged.
         image: (C, z, y, x) float32, on any device.
-        patch_size: (z, y, x).
-        mirror_axes: as in `predict_windows`.
-        step: as in `predict_windows`.
-        batch_size: as in `predict_windows`; the windows of a batch start at the same row.
+        sliding: the windows, of a patch (z, y, x).
         device: as in `predict_windows`.
         accumulate_on: as in `predict_windows`; the sums take 4 (K + 1) bytes per voxel of a slab as deep as the patch.
         report: called after each batch of each network.
@@ -58,17 +44,17 @@ def predict_slabs(
     Raises:
         NnplugError: the step is out of its range.
     """
-    padded, inside = pad_to_patch(image.to(accumulate_on or device), patch_size)
+    padded, inside = pad_to_patch(image.to(accumulate_on or device), sliding.patch_size)
     rows, *plane = inside
-    weight = gaussian(patch_size).to(device)
-    mean = _RollingMean((patch_size[0], *padded.shape[2:]), weight.to(padded.device))
-    batches = window_batches(padded.shape[1:], patch_size, step, batch_size)
-    groups = [(start, list(own)) for start, own in groupby(batches, key=lambda batch: first_row(batch[0]))]
+    weight = gaussian(sliding.patch_size).to(device)
+    mean = _RollingMean((sliding.patch_size[0], *padded.shape[2:]), weight.to(padded.device))
+    by_start = groupby(sliding.batches(padded.shape[1:]), key=lambda batch: first_row(batch[0]))
+    groups = [(start, list(own)) for start, own in by_start]
     ends = [*(start for start, _ in groups[1:]), padded.shape[1]]
     for (start, own), following in zip(groups, ends, strict=True):
         for network, group in product(networks, own):
             places = [(slice(None), *window[1:]) for window in group]
-            mean.add(places, predict_batch(network, padded, group, mirror_axes, batch_size, device).mul_(weight))
+            mean.add(places, sliding.predict_batch(network, padded, group, device).mul_(weight))
             if report is not None:
                 report()
         finished = slice(max(rows.start, start) - start, min(rows.stop, following) - start)

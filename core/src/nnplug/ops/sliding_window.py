@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations, groupby, product
 from typing import TypeVar
 
@@ -56,35 +57,73 @@ def gaussian(patch_size: Sequence[int], sigma: float = 1 / 8) -> torch.Tensor:
     return torch.where(single > 0, single, single[single > 0].min())
 
 
+@dataclass(frozen=True)
+class SlidingWindow:
+    """The windows that an image is predicted by.
+
+    Attributes:
+        patch_size: (z, y, x), or (y, x), voxels. With a patch of two axes each slice of an image has its own windows.
+        mirror_axes: axes of the patch along which mirror images are predicted too (2^n passes for n axes, averaged).
+        step: the largest distance of neighbouring windows as a share of the patch, above 0 and at most 1.
+        batch_size: arrays per pass: windows, and mirror images of them if there are fewer windows.
+    """
+
+    patch_size: Sequence[int]
+    mirror_axes: Sequence[int] = ()
+    step: float = 0.5
+    batch_size: int = 1
+
+    def batches(self, shape: Sequence[int]) -> list[Sequence[Window]]:
+        """Return the windows of an image (z, y, x), which is at least as large as the patch, grouped into batches.
+
+        For a patch of three axes, the windows of a batch start at the same row.
+
+        Raises:
+            NnplugError: as in `window_positions`.
+        """
+        windows = image_windows(shape, self.patch_size, self.step)
+        if len(self.patch_size) < 3:
+            return list(in_batches(windows, self.batch_size))
+        return [batch for _, own in groupby(windows, key=first_row) for batch in in_batches(list(own), self.batch_size)]
+
+    def passes(self, shape: Sequence[int]) -> int:
+        """Return the number of batches of an image (z, y, x) of any size."""
+        leading = len(shape) - len(self.patch_size)
+        return len(self.batches([*shape[:leading], *map(max, shape[leading:], self.patch_size)]))
+
+    def predict_batch(
+        self, network: Network, image: torch.Tensor, windows: Sequence[Window], device: torch.device
+    ) -> torch.Tensor:
+        """Return the logits (B, K, *patch) of B windows of an image that is at least as large as the patch.
+
+        See `predict_windows` for the arguments.
+        """
+        batch = _to(torch.stack([image[:, *window] for window in windows]), device)
+        return mirrored_mean(network, batch, self.mirror_axes, max(1, self.batch_size // len(windows)))
+
+
 def predict_windows(
     network: Network,
     image: torch.Tensor,
+    sliding: SlidingWindow,
     *,
-    patch_size: Sequence[int],
-    mirror_axes: Sequence[int] = (),
-    step: float = 0.5,
-    batch_size: int = 1,
     device: torch.device,
     accumulate_on: torch.device | None = None,
-    report: Callable[[int, int], None] | None = None,
+    report: Callable[[], None] | None = None,
 ) -> torch.Tensor:
     """Return the logits of an image of any size.
 
-    An image smaller than the patch is padded with zeros on both sides. With a patch of two axes the image is predicted
-    slice by slice along its first axis. Under `torch.autocast` the network computes in half precision; sums stay
-    float32.
+    An image smaller than the patch is padded with zeros on both sides. Under `torch.autocast` the network computes in
+    half precision; sums stay float32.
 
     Args:
         network: (B, C, *patch) float32 -> logits (B, K, *patch), in evaluation mode and on `device`.
         image: (C, z, y, x) float32, on any device.
-        patch_size: (z, y, x), or (y, x), voxels.
-        mirror_axes: axes of the patch along which mirror images are predicted too (2^n passes for n axes, averaged).
-        step: the largest distance of neighbouring windows as a share of the patch, above 0 and at most 1.
-        batch_size: arrays per pass: windows, and mirror images of them if there are fewer windows.
+        sliding: the windows.
         device: the device on which the network computes.
         accumulate_on: the device of the image and the sums, by default `device`. They take 4 (C + K + 1) bytes per
             voxel.
-        report: called after each batch with the number of windows done and the number of all windows.
+        report: called after each batch.
 
     Returns:
         (K, z, y, x) float32 on `accumulate_on`.
@@ -92,36 +131,16 @@ def predict_windows(
     Raises:
         NnplugError: the step is out of its range.
     """
-    padded, inside = pad_to_patch(image.to(accumulate_on or device), patch_size)
-    batches = window_batches(padded.shape[1:], patch_size, step, batch_size)
-    count = sum(map(len, batches))
-    weight = gaussian(patch_size).to(device)
+    padded, inside = pad_to_patch(image.to(accumulate_on or device), sliding.patch_size)
+    weight = gaussian(sliding.patch_size).to(device)
     mean = WeightedMean(padded.shape[1:], weight.to(padded.device))
-    done = 0
     with torch.no_grad():
-        for group in batches:
+        for group in sliding.batches(padded.shape[1:]):
             # no variable for the logits: it would keep them in memory while the next ones are computed
-            mean.add(group, predict_batch(network, padded, group, mirror_axes, batch_size, device).mul_(weight))
-            done += len(group)
+            mean.add(group, sliding.predict_batch(network, padded, group, device).mul_(weight))
             if report is not None:
-                report(done, count)
+                report()
     return mean.result()[:, *inside]
-
-
-def predict_batch(
-    network: Network,
-    image: torch.Tensor,
-    windows: Sequence[Window],
-    mirror_axes: Sequence[int],
-    batch_size: int,
-    device: torch.device,
-) -> torch.Tensor:
-    """Return the logits (B, K, *patch) of B windows of an image that is at least as large as the patch.
-
-    See `predict_windows` for the arguments.
-    """
-    batch = _to(torch.stack([image[:, *window] for window in windows]), device)
-    return mirrored_mean(network, batch, mirror_axes, max(1, batch_size // len(windows)))
 
 
 class WeightedMean:
@@ -181,19 +200,6 @@ def image_windows(shape: Sequence[int], patch_size: Sequence[int], step: float) 
     starts = window_positions(shape[leading:], patch_size, step)
     axes += [[slice(s, s + size) for s in axis] for axis, size in zip(starts, patch_size, strict=True)]
     return list(product(*axes))
-
-
-def window_batches(
-    shape: Sequence[int], patch_size: Sequence[int], step: float, batch_size: int
-) -> list[Sequence[Window]]:
-    """Return the windows of an image (z, y, x), grouped into batches.
-
-    For a patch of three axes, the windows of a batch start at the same row.
-    """
-    windows = image_windows(shape, patch_size, step)
-    if len(patch_size) < 3:
-        return list(in_batches(windows, batch_size))
-    return [batch for _, own in groupby(windows, key=first_row) for batch in in_batches(list(own), batch_size)]
 
 
 def first_row(window: Window) -> int:

@@ -15,7 +15,7 @@ from nnplug_nnunetv2_commands.environment import RESULTS
 from nnplug_nnunetv2_commands.workspace import model_folder
 
 if TYPE_CHECKING:
-    from nnplug.models.open import Model
+    from nnplug.inference.options import PredictOptions
     from nnplug.workspace.runs import WeightsKind
 
 
@@ -44,8 +44,12 @@ def weights_kind(checkpoint: str) -> WeightsKind:
 
 
 @contextmanager
-def opened(call: Call, folder: Path, *, folds: Sequence[str], weights: WeightsKind) -> Iterator[Model]:
-    """Yield the model of a model folder.
+def prediction_model(
+    call: Call, folder: Path, *, folds: Sequence[str], weights: WeightsKind
+) -> Iterator[PredictOptions]:
+    """Yield options that name the model of a model folder; other options have their defaults.
+
+    A model of nnU-Net is a temporary bundle.
 
     Args:
         call: gives the plugins.
@@ -56,18 +60,18 @@ def opened(call: Call, folder: Path, *, folds: Sequence[str], weights: WeightsKi
     Raises:
         NnplugError: folds are missing or not trained to the end, or nnU-Net's model needs a feature that nnplug lacks.
     """
-    from nnplug.models.open import open_model
+    from nnplug.inference.options import PredictOptions
     from nnplug_nnunet.nnunet_models import import_model
 
     check_folds(folder, folds)
     if is_ours(folder):
-        yield open_model(folder, folds=folds, weights=weights)
+        yield PredictOptions(models=(folder,), folds=tuple(folds), weights=weights)
         return
     with tempfile.TemporaryDirectory(prefix="nnplug-") as place:
         bundle = Path(place) / "model"
         registry = call.plugins.registry
         import_model(folder, bundle, registry=registry, progress=call.progress, folds=folds, checkpoint=weights)
-        yield open_model(bundle, weights=weights)
+        yield PredictOptions(models=(bundle,), weights=weights)
 
 
 def check_folds(folder: Path, folds: Sequence[str]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnplug.errors import NnplugError
 from nnplug_nnunetv2_commands.command import Call, Options
-from nnplug_nnunetv2_commands.models import opened, weights_kind
+from nnplug_nnunetv2_commands.models import prediction_model, weights_kind
 
 if TYPE_CHECKING:
+    from nnplug.inference.options import PredictOptions
     from nnplug.models.open import Member
 
 
@@ -25,10 +27,8 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     Raises:
         NnplugError: the model or the images cannot be used.
     """
-    from nnplug.inference.folder import predict_folder
     from nnplug.inference.inputs import find_cases
-    from nnplug.inference.loaded import LoadedModel
-    from nnplug.inference.options import PredictOptions
+    from nnplug.inference.jobs import predict_cases
     from nnplug.inference.prediction_outputs import image_inputs
     from nnplug.models.model_files import model_inputs
     from nnplug.runtime.files import copy_file
@@ -36,38 +36,34 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     if not options.i.is_dir():
         raise NnplugError(f"{options.i}: no such folder; -i is a folder of images CASE_0000, CASE_0001 ..")
     runtime = call.runtime_with(call.threads(), device=options.device or "auto")
-    with opened(call, folder, folds=options.f, weights=weights_kind(options.chk)) as model:
-        cases = find_cases([options.i], model.description.file_ending)
-        chosen = PredictOptions(
-            mirroring=not options.disable_tta,
-            step=options.step_size,
-            sums_on_device=not options.not_on_device,
-            save_probabilities=options.save_probabilities,
-            previous=_previous(options, model.members[0]),
-            resume=options.continue_prediction,
-            replace=True,
-        )
+    with prediction_model(call, folder, folds=options.f, weights=weights_kind(options.chk)) as named:
+        chosen = _with_flags(named, options)
+        _check_previous(options, chosen.model.members[0])
+        cases = find_cases([options.i], chosen.model.description.file_ending)
         number, count = part
-        predict_folder(
-            LoadedModel.load(model, runtime, chosen),
-            cases[number::count],
-            options.o,
-            chosen,
-            inputs=(*image_inputs(cases), *model_inputs([folder])),
-            progress=call.progress,
-        )
+        kept = (*image_inputs(cases), *model_inputs([folder]))
+        predict_cases(cases[number::count], options.o, chosen, runtime, inputs=kept)
     copy_file(folder / "plans.json", options.o / "plans.json")
 
 
-def _previous(options: Options, member: Member) -> Path | None:
-    """Return the folder of the previous stage's label maps, if it is given.
+def _with_flags(named: PredictOptions, options: Options) -> PredictOptions:
+    """Return the options of a prediction with the values of the flags."""
+    return replace(
+        named,
+        mirroring=not options.disable_tta,
+        step=options.step_size,
+        sums_on_device=not options.not_on_device,
+        save_probabilities=options.save_probabilities,
+        previous=options.prev_stage_predictions,
+        resume=options.continue_prediction,
+        replace=True,
+    )
 
-    Raises:
-        NnplugError: the configuration has no previous stage.
-    """
-    folder: Path | None = options.prev_stage_predictions
+
+def _check_previous(options: Options, member: Member) -> None:
+    """Raise `NnplugError` if label maps of a previous stage are given for a configuration that has none."""
+    folder = options.prev_stage_predictions
     if folder is not None and member.plans.configuration(member.configuration).previous_stage is None:
         raise NnplugError(
             f"-prev_stage_predictions {folder}: {member.configuration} refines no other configuration; leave it out"
         )
-    return folder
