@@ -200,7 +200,7 @@ def test_an_image_of_zeros_is_background_with_a_notice(make_predictor, write_ima
 
 @pytest.mark.parametrize(
     ("channels", "bad", "message"),
-    [(2, 0.0, "the image has 2 channels, expected 1"), (1, np.inf, "channel 'MR0' holds inf in 1 voxels")],
+    [(2, 0.0, "the image has 2 channels, expected 1"), (1, np.inf, "channel 'MR0': 1 voxels are NaN or infinite")],
 )
 def test_an_image_that_the_model_cannot_take_is_refused(make_predictor, write_image, channels, bad, message):
     image = read_image(write_image("a", *[volume()] * channels).images)
@@ -267,7 +267,9 @@ def test_bad_cases_are_all_told_and_the_others_predicted(make_model, make_predic
         predict_folder(LoadedModel((predictor,)), cases, tmp_path / "out", PredictOptions(), progress=progress)
     few, nans, torn_line, gap_line = problems.value.lines
     assert few.startswith("few: the image has 1 channels, expected 2 (MR0, MR1). Give a file per channel")
-    assert nans.startswith(f"nan: {cases[1].images[1]}: 1 voxels are NaN or infinite; replace them by numbers.")
+    assert nans.startswith(
+        f"nan: {cases[1].images[1]}: 1 voxels are NaN or infinite, which readers may take for 0; replace them."
+    )
     assert torn_line.startswith(f"torn: {torn}: is ")
     assert gap_line.endswith("gap_0001.nii.gz is missing; add the channel")
     assert sorted(file.name for file in (tmp_path / "out").glob("*.nii.gz")) == ["ok.nii.gz", "zero.nii.gz"]

@@ -108,7 +108,7 @@ def test_several_channels_in_one_file_are_counted(tmp_path):
         WriteImage(voxels, str(tmp_path / "imagesTr" / "a_0000.nrrd"))
         found = check(tmp_path).problems
         assert len(found) == problems
-    assert "a_0000.nrrd: case 'a' has 3 channels, dataset.json names 2 (CT, noNorm); correct" in found[0]
+    assert "a_0000.nrrd: the image has 3 channels, expected 2 (CT, noNorm); correct 'channel_names'" in found[0]
 
 
 def test_an_unreadable_file(folder):
@@ -275,7 +275,7 @@ def test_listed_files_need_no_layout(folder):
 
 def test_listed_files_must_give_every_channel(folder):
     describe(folder, dataset={"x": {"images": ["imagesTr/a_0000.nii.gz"], "label": "labelsTr/a.nii.gz"}}, numTraining=1)
-    assert "case 'x' has 1 channels, dataset.json names 2 (CT, noNorm); correct" in only_problem(folder)
+    assert "the image has 1 channels, expected 2 (CT, noNorm); correct" in only_problem(folder)
 
 
 def test_label_values_of_the_whole_range():

@@ -163,7 +163,7 @@ def test_resampling_that_nnunet_does_not_do_is_refused(resampling, message):
         (
             np.zeros((2, 8, 9, 10), np.float32),
             None,
-            "the image has 2 channels, the model expects 1. Give a file CASE_0",
+            "the image has 2 channels, expected 1. Give a file per channel: CASE_0",
         ),
         (
             np.zeros((1, 8, 9, 10), np.float32),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnplug.dataset.cases import channel_mismatch
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.file_names import file_ending
 from nnplug.errors import InvalidFile, NnplugError
@@ -38,8 +39,8 @@ def write_case(case: CaseFiles, target: CaseFiles, values: Mapping[int, int]) ->
     written = 0
     for source in case.images:
         written += _write_channels(source, target.images[written:])
-    if written != len(target.images):
-        raise InvalidFile(f"{case.images[0]}: case {case.name!r} has {written} channels, expected {len(target.images)}")
+    if problem := channel_mismatch(written, len(target.images)):
+        raise InvalidFile(f"{case.images[0]}: {problem}")
     if case.label is not None and target.label is not None:
         _write_label(case.label, target.label, values)
 

@@ -13,7 +13,7 @@ from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
 from nnplug.io.images import read_image, read_label
-from nnplug.io.integrity import count_nonfinite
+from nnplug.io.integrity import nonfinite_voxels
 from nnplug.remedies import Action
 
 
@@ -64,12 +64,23 @@ def check_channels(image: npt.NDArray[np.float32], names: Sequence[str], *, wher
         names: the names of the expected channels.
         where: the first file of the image, for the message.
     """
-    if len(image) != len(names):
+    if problem := channel_mismatch(len(image), len(names), names):
         place = "" if where is None else f"{where}: "
-        raise InvalidFile(
-            f"{place}the image has {len(image)} channels, expected {len(names)} ({', '.join(names)}). "
-            "Give a file per channel: CASE_0000, CASE_0001 .."
-        )
+        raise InvalidFile(f"{place}{problem}. Give a file per channel: CASE_0000, CASE_0001 ..")
+
+
+def channel_mismatch(found: int, expected: int, names: Sequence[str] = ()) -> str | None:
+    """Return the words of a message about a wrong number of channels, or None if it is right.
+
+    Args:
+        found: the number of channels of an image.
+        expected: the number that it must have.
+        names: the names of the expected channels, if they are known.
+    """
+    if found == expected:
+        return None
+    listed = f" ({', '.join(names)})" if names else ""
+    return f"the image has {found} channels, expected {expected}{listed}"
 
 
 def check_numbers(files: CaseFiles, image: npt.NDArray[np.float32]) -> None:
@@ -78,8 +89,8 @@ def check_numbers(files: CaseFiles, image: npt.NDArray[np.float32]) -> None:
     The bytes of NIfTI files are checked too, because ITK reads their NaN as 0.
     """
     for path, channels in zip(files.images, np.array_split(image, len(files.images)), strict=True):
-        if count := count_nonfinite(channels, path):
-            raise InvalidFile(f"{path}: {count} voxels are NaN or infinite; replace them by numbers.", Action.VERIFY())
+        if problem := nonfinite_voxels(channels, path):
+            raise InvalidFile(f"{path}: {problem}.", Action.VERIFY())
 
 
 def _check_values(label: npt.NDArray[np.int16], labels: Labels, where: str) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from nnplug.dataset.cases import check_channels
 from nnplug.dataset.dataset import FILE_ENDINGS, CaseFiles, channel_number, group_channels, image_cases
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.io.images import Image
-from nnplug.io.integrity import count_nonfinite
+from nnplug.io.integrity import nonfinite_voxels
 
 
 def find_cases(inputs: Sequence[Path], ending: str) -> tuple[CaseFiles, ...]:
@@ -75,9 +73,8 @@ def check_image(image: Image, channel_names: Sequence[str]) -> None:
     """
     check_channels(image.array, channel_names)
     for name, channel in zip(channel_names, image.array, strict=True):
-        if bad := count_nonfinite(channel):
-            value = channel[~np.isfinite(channel)][0]
-            raise NnplugError(f"channel {name!r} holds {value} in {bad} voxels. Replace them by numbers, such as 0.")
+        if problem := nonfinite_voxels(channel):
+            raise NnplugError(f"channel {name!r}: {problem}.")
 
 
 def image_ending(path: Path) -> str | None:

@@ -46,6 +46,15 @@ def count_nonfinite(array: npt.NDArray[Any], path: Path | None = None) -> int:
     return in_file or int(np.count_nonzero(~np.isfinite(array)))
 
 
+def nonfinite_voxels(array: npt.NDArray[Any], path: Path | None = None) -> str | None:
+    """Return the words of a message about voxels that are NaN or infinite, or None if all are finite.
+
+    Arguments and errors are those of `count_nonfinite`.
+    """
+    count = count_nonfinite(array, path)
+    return f"{count} voxels are NaN or infinite, which readers may take for 0; replace them" if count else None
+
+
 def _nifti(path: Path) -> bool:
     return nifti.scan(path).is_whole
 

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from nnplug.dataset.cases import channel_mismatch
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.errors import InvalidFile, without_remedy
 from nnplug.io.images import Geometry, Image, LabelMap, read_image, read_label, same_spacing
-from nnplug.io.integrity import count_nonfinite
+from nnplug.io.integrity import nonfinite_voxels
 
 Read = TypeVar("Read")
 
@@ -78,11 +79,8 @@ def _check_channels(
     expected = range(len(description.channel_names))
     if description.files is not None or any(count > 1 for count in counts.values()):
         total = sum(counts.get(path, 1) for path in case.images)
-        if total != len(expected):
-            found.problems.append(
-                f"{case.images[0]}: case {case.name!r} has {total} channels, dataset.json names {len(expected)} "
-                f"({names}); correct 'channel_names' or the files"
-            )
+        if problem := channel_mismatch(total, len(expected), description.channel_names):
+            found.problems.append(f"{case.images[0]}: {problem}; correct 'channel_names' in dataset.json or the files")
         return
     numbers = {int(path.name.removesuffix(description.file_ending)[-4:]): path for path in case.images}
     for missing in sorted(set(expected) - set(numbers)):
@@ -98,16 +96,15 @@ def _check_channels(
 
 
 def _check_intensities(path: Path, image: Image, found: CaseFindings) -> None:
-    if not _check_numbers(path, image.array, found) and image.array.min() == image.array.max():
+    if _check_numbers(path, image.array, found) and image.array.min() == image.array.max():
         found.warnings.append(f"{path}: every voxel is {image.array.flat[0]:g}; check how it was exported")
 
 
-def _check_numbers(path: Path, array: npt.NDArray[Any], found: CaseFindings) -> int:
-    """Add a finding for NaN and infinite voxels and return their number, counted in the file: SimpleITK reads 0."""
-    count = count_nonfinite(array, path)
-    if count:
-        found.problems.append(f"{path}: {count} voxels are NaN or infinite, which readers may take for 0; replace them")
-    return count
+def _check_numbers(path: Path, array: npt.NDArray[Any], found: CaseFindings) -> bool:
+    """Add a finding for NaN and infinite voxels, and return whether there are none."""
+    if problem := nonfinite_voxels(array, path):
+        found.problems.append(f"{path}: {problem}")
+    return problem is None
 
 
 def _check_values(path: Path, label: LabelMap, description: DatasetDescription, found: CaseFindings) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
 from nnplug.contracts.preprocessor import CascadePreprocessing, Inverse, Preprocessing, Preprocessor
+from nnplug.dataset.cases import channel_mismatch
 from nnplug.errors import InvalidPlugin, NnplugError
 from nnplug.registry.attribution import attributed, expect, name_of
 from nnplug.workspace.case_store import Prepared
@@ -78,11 +79,8 @@ class AttributedPreprocessing(CascadePreprocessing):
         return cast("CascadePreprocessing", self.preprocessing)  # see `check_takes_previous_stage`
 
     def _check_arguments(self, image: Image, label: LabelArray | None) -> None:
-        if len(image) != self.channels:
-            raise NnplugError(
-                f"the image has {len(image)} channels, the model expects {self.channels}. "
-                "Give a file CASE_0000, CASE_0001 .. for each."
-            )
+        if problem := channel_mismatch(len(image), self.channels):
+            raise NnplugError(f"{problem}. Give a file per channel: CASE_0000, CASE_0001 ..")
         if label is not None and label.shape != image.shape[1:]:
             raise NnplugError(f"the image has shape {image.shape[1:]}, its label map {label.shape} (z, y, x)")
 
