@@ -132,6 +132,23 @@ def test_the_example_of_prediction_runs(phantom, bundle):
     exec(compile(example, "docs/predict.md", "exec"), {"__name__": "example", "dataset": phantom, "bundle": bundle})
 
 
+@pytest.mark.parametrize("name", ["steps:PatchSteps", "callbacks:Callback"])
+def test_every_step_and_callback_has_its_exact_signature_on_the_page_of_training(name):
+    module, _, name = name.partition(":")
+    found = getattr(importlib.import_module(f"nnplug_nnunet.training.{module}"), name)
+    text = (DOCS / "train-your-way.md").read_text()
+    methods = [one for one in ast.parse(inspect.getsource(found)).body[0].body if isinstance(one, ast.FunctionDef)]
+    wanted = [f"def {one.name}({ast.unparse(one.args)}) -> {ast.unparse(one.returns)}: ..." for one in methods]
+    assert len(wanted) >= 8
+    assert [signature for signature in wanted if signature not in text] == []
+
+
+def test_the_example_of_training_runs(names):
+    (example,) = blocks((DOCS / "train-your-way.md").read_text(), "python")
+    assert example.count("\nassert ") == 2
+    exec(compile(example, "docs/train-your-way.md", "exec"), names)
+
+
 def test_what_is_said_to_be_stable_exists():
     import nnplug
 

@@ -14,6 +14,7 @@ from nnplug.errors import NnplugError
 from nnplug.workspace.case_index import StoredIndex
 from nnplug_nnunet.training.loading import PatchLoader
 from nnplug_nnunet.training.patches import PatchSource, Stream, cut, cut_previous
+from nnplug_nnunet.training.samplers import ForegroundSampling
 from nnplug_nnunet.training.sampling import PatchBox
 
 
@@ -59,10 +60,9 @@ def source():
     cases = {f"case_{i}": make_case(i) for i in range(5)}
     return PatchSource(
         cases=cases,
-        names=tuple(cases),
+        sampling=ForegroundSampling(cases, tuple(cases), batch_size=3, oversampling=0.33),
         patch_size=(4, 8, 8),
         batch_size=3,
-        oversampling=0.33,
         seed=7,
         stream=Stream.TRAINING,
         augmentation=Noise(),
@@ -143,7 +143,8 @@ def test_without_augmentation_outside_becomes_background(source):
 
 
 def test_forced_samples_are_centred_on_foreground(source):
-    plain = replace(source, augmentation=None, patch_size=(3, 3, 3), oversampling=1.0)
+    forced = replace(source.sampling, oversampling=1.0)
+    plain = replace(source, augmentation=None, patch_size=(3, 3, 3), sampling=forced)
     for batch in batches(plain, 0, product([0], range(10))):
         inside = (batch.label == 1).flatten(1).any(1)
         assert inside.all()
@@ -154,11 +155,11 @@ def test_an_error_in_a_worker_names_the_case_and_the_step(source):
         raise OSError("disk on fire")
 
     for workers in (0, 2):
-        broken = replace(source, cases={name: _Broken() for name in source.names})
+        broken = replace(source, cases={name: _Broken() for name in source.cases})
         with pytest.raises(NnplugError, match=r"case 'case_\d': reading a patch failed \(OSError: disk on fire\)"):
             batches(broken, workers, product([0], range(10)))
     with pytest.raises(NnplugError, match=r"case 'case_\d': augmenting a patch failed \(OSError: disk on fire\)"):
-        batches(replace(source, names=("case_0",), augmentation=_Failing()), 2, product([0], range(10)))
+        batches(replace(source, augmentation=_Failing()), 2, product([0], range(10)))
 
 
 class _Broken(Case):

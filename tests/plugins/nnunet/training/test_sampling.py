@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from nnplug_nnunet.training.sampling import (
     Candidates,
     PatchBox,
-    draw_patch,
+    draw_box,
+    draw_centre,
     is_forced,
     start_bounds,
     with_slice_axis,
@@ -22,6 +23,11 @@ from nnplug_nnunet.training.sampling import (
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "sampling.json").read_text())
 NOWHERE = Candidates(foreground=())
+
+
+def draw_patch(shape, candidates, *, size, network_size, forced, rng):
+    centre = draw_centre(candidates, forced=forced, rng=rng)
+    return draw_box(shape, centre, size=size, network_size=network_size, rng=rng)
 
 
 def draw(candidates, *, forced, seed=0, shape=(20, 20, 20)):

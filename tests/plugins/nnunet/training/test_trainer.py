@@ -22,6 +22,7 @@ from nnplug.testing.trainings import Setting, make_task
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.batch import BatchPipeline
 from nnplug_nnunet.training import loop
+from nnplug_nnunet.training.prepared import ExponentialAverage
 from nnplug_nnunet.training.trainer import NnUNetTrainer, PatchTrainer
 
 
@@ -69,9 +70,18 @@ def test_the_learning_rate_is_asked_for_every_iteration(kit):
     assert WarmAdam.rates == [1e-3 * i / 6 for i in range(1, 7)]
 
 
-def test_a_trainer_with_another_optimizer_keeps_the_contract(kit):
+@dataclass(frozen=True, kw_only=True)
+class Averaged(NnUNetTrainer):
+    """nnU-Net's training, saved with the moving average of its weights."""
+
+    def prepare_weights(self, network):
+        return ExponentialAverage(network, 0.9)
+
+
+@pytest.mark.parametrize("trainer", [WarmAdam, Averaged])
+def test_a_trainer_with_other_steps_keeps_the_contract(kit, trainer):
     """Among them that it goes on after a kill with equal weights."""
-    assert {name: check.problem() for name, check in kit(WarmAdam).items() if check.problem()} == {}
+    assert {name: check.problem() for name, check in kit(trainer).items() if check.problem()} == {}
 
 
 def test_the_default_keeps_its_learning_rate_for_an_epoch():

@@ -62,10 +62,19 @@ def save_state(path: Path, network: torch.nn.Module, states: dict[str, Any], pos
         torch.save({"network": network.state_dict(), "position": asdict(position), **states}, temporary)
 
 
-def save_final_state(path: Path, states: dict[str, Any], position: TrainingProgress) -> None:
-    """Write the state that extends a finished training; optimiser averages become bfloat16, half their size."""
+def save_final_state(
+    path: Path, states: dict[str, Any], position: TrainingProgress, exact: dict[str, Any] | None = None
+) -> None:
+    """Write the state that extends a finished training.
+
+    Args:
+        path: the file.
+        states: of optimiser and scaler; averages become bfloat16, half their size.
+        position: the progress.
+        exact: further states, which are kept as they are.
+    """
     with atomic_file(path) as temporary:
-        torch.save({"position": asdict(position), **_halved(states)}, temporary)
+        torch.save({"position": asdict(position), **_halved(states), **(exact or {})}, temporary)
 
 
 def _halved(value: Any) -> Any:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Literal
-
-import torch
 
 from nnplug.contracts import TrainingLength, TrainingTask
 from nnplug.errors import InvalidOptions
@@ -20,8 +17,8 @@ AugmentOn = Literal["auto", "device", "threads"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PatchOptions(ABC):
-    """The options that the training loop reads, and two methods that define the optimiser and its learning rate.
+class PatchOptions:
+    """The options that the training loop reads.
 
     Attributes:
         epochs: epochs of training.
@@ -59,22 +56,6 @@ class PatchOptions(ABC):
             raise InvalidOptions(f"trainer option patience is {self.patience}; it must be at least 1, or null")
         if not 0 <= self.oversampling <= 1:
             raise InvalidOptions(f"trainer option oversampling is {self.oversampling}; it must be from 0 to 1")
-
-    @abstractmethod
-    def make_optimizer(self, network: torch.nn.Module) -> torch.optim.Optimizer:
-        """Return the optimiser; its saved state dict holds tensors, numbers and strings only.
-
-        Args:
-            network: on its device; all of its parameters are trained.
-        """
-
-    @abstractmethod
-    def learning_rate(self, iteration: int) -> float:
-        """Return the learning rate of all parameter groups; it depends only on the iteration and the options.
-
-        Args:
-            iteration: counted from 0 to `iterations` - 1 over the whole training.
-        """
 
     @property
     def iterations(self) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,8 +20,9 @@ from nnplug.ops.one_hot import one_hot
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.seeds import generator
 from nnplug_nnunet.training.batches import Batch, DrawnBatch, DrawnSample, Image, Label, grouped
-from nnplug_nnunet.training.patch_centres import OUTSIDE, candidates
-from nnplug_nnunet.training.sampling import Candidates, PatchBox, draw_patch, is_forced, with_slice_axis
+from nnplug_nnunet.training.patch_centres import OUTSIDE
+from nnplug_nnunet.training.samplers import PatchPlace, Sampling
+from nnplug_nnunet.training.sampling import PatchBox, draw_box, with_slice_axis
 
 if TYPE_CHECKING:
     from nnplug.workspace.case_store import CaseStore, StoredCase
@@ -75,31 +76,27 @@ class PatchSource:
 
     Attributes:
         cases: the preprocessed cases.
-        names: the cases to draw from.
+        sampling: the rule that chooses case and centre of each patch.
         patch_size: the network's input, (z, y, x) or (y, x), voxels.
         batch_size: samples per batch.
-        oversampling: share of a batch that is centred on foreground.
         seed: the seed of the run.
         stream: training or validation.
         augmentation: random transforms; None only sets labels outside the mask to background.
         batched: the same transforms on the training device instead of in the threads; None for the threads.
         previous_labels: values of the previous stage's label map that become channels.
         world: the processes that share a batch.
-        opened: patch centres of the cases that were already used.
     """
 
     cases: CaseStore
-    names: tuple[str, ...]
+    sampling: Sampling
     patch_size: tuple[int, ...]
     batch_size: int
-    oversampling: float
     seed: int
     stream: Stream
     augmentation: Augmentation | None = None
     batched: BatchAugmentation | None = None
     previous_labels: tuple[int, ...] = ()
     world: World = SINGLE_PROCESS
-    opened: dict[str, Candidates] = field(default_factory=dict, repr=False, compare=False)
 
     def batch(self, place: SampleIndex) -> Batch | DrawnBatch:
         """Return this process's share of a batch; raises as `sample` does."""
@@ -121,13 +118,13 @@ class PatchSource:
         Raises:
             NnplugError: reading or augmenting failed; the message names the case and the step.
         """
-        name, rng = self._begin(place, index)
-        with _explained(name, "reading a patch"):
-            case = self.cases[name]
-            box = self._place(case, index, rng)
+        chosen, rng = self._begin(place, index)
+        with _explained(chosen.case, "reading a patch"):
+            case = self.cases[chosen.case]
+            box = self._box(case, chosen, rng)
             image, label = self._flat(*cut(case, box))
             previous = cut_previous(case, box) if self.previous_labels else None
-        with _explained(name, "augmenting a patch"):
+        with _explained(chosen.case, "augmenting a patch"):
             return self._augment(image, label, None if previous is None else self._flat(previous)[0], rng)
 
     def drawn_sample(self, place: SampleIndex, index: int) -> DrawnSample:
@@ -137,33 +134,22 @@ class PatchSource:
             NnplugError: reading failed; the message names the case.
         """
         assert self.batched is not None  # `batch` checks it
-        name, rng = self._begin(place, index)
-        with _explained(name, "reading a patch"):
-            case = self.cases[name]
-            box = self._place(case, index, rng)
+        chosen, rng = self._begin(place, index)
+        with _explained(chosen.case, "reading a patch"):
+            case = self.cases[chosen.case]
+            box = self._box(case, chosen, rng)
             drawn = self.batched.draw(rng, case.image.shape[0])
             image, label = self._flat(*cut(case, box.centre(with_slice_axis(self.batched.cut_size(drawn)))))
         return DrawnSample(image, label, drawn)
 
-    def _begin(self, place: SampleIndex, index: int) -> tuple[str, np.random.Generator]:
-        """Return the case of a sample, and the generator for the rest of the sample."""
+    def _begin(self, place: SampleIndex, index: int) -> tuple[PatchPlace, np.random.Generator]:
+        """Return the place of a sample, and the generator for the rest of the sample."""
         rng = generator(self.seed, self.stream, *place, index)
-        return self.names[rng.integers(len(self.names))], rng
+        return self.sampling.draw(index, rng), rng
 
-    def _place(self, case: StoredCase, index: int, rng: np.random.Generator) -> PatchBox:
-        return draw_patch(
-            case.label.shape,
-            self._candidates(case),
-            size=self.cut_size,
-            network_size=with_slice_axis(self.patch_size),
-            forced=is_forced(index, batch_size=self.batch_size, oversampling=self.oversampling),
-            rng=rng,
-        )
-
-    def _candidates(self, case: StoredCase) -> Candidates:
-        if case.name not in self.opened:
-            self.opened[case.name] = candidates(case)
-        return self.opened[case.name]
+    def _box(self, case: StoredCase, chosen: PatchPlace, rng: np.random.Generator) -> PatchBox:
+        size, network_size = self.cut_size, with_slice_axis(self.patch_size)
+        return draw_box(case.label.shape, chosen.centre, size=size, network_size=network_size, rng=rng)
 
     def _flat(self, *arrays: Any) -> Any:
         """Return the arrays without the slice axis, the third last, in 2d configurations; else unchanged."""

@@ -93,27 +93,24 @@ def _bounds(shape: int, size: int, network_size: int) -> tuple[int, int]:
     return -outside // 2, shape + outside // 2 + outside % 2 - size
 
 
-def draw_patch(
+def draw_box(
     shape: Sequence[int],
-    candidates: Candidates,
+    centre: Sequence[int] | None,
     *,
     size: Sequence[int],
     network_size: Sequence[int],
-    forced: bool,
     rng: np.random.Generator,
 ) -> PatchBox:
-    """Draw the position of a patch in a case.
+    """Return the box of a patch in a case.
 
     Args:
         shape: shape of the case, (z, y, x).
-        candidates: the case's stored voxels.
+        centre: the voxel (z, y, x) that the patch is centred on; None for any place, drawn uniformly.
         size: size of the patch to cut, (z, y, x).
         network_size: size of the part that the network sees.
-        forced: whether to centre the patch on foreground, if the case has any.
         rng: the only source of randomness.
     """
     bounds = start_bounds(shape, size, network_size)
-    centre = _draw_centre(candidates, forced=forced, rng=rng)
     if centre is None:
         return PatchBox(tuple(int(rng.integers(low, high + 1)) for low, high in bounds), tuple(size))
     # nnU-Net bounds the start from below only: a voxel at the far border stays in the middle of its patch
@@ -121,8 +118,14 @@ def draw_patch(
     return PatchBox(tuple(starts), tuple(size))
 
 
-def _draw_centre(candidates: Candidates, *, forced: bool, rng: np.random.Generator) -> Voxel | None:
-    """Return a stored voxel of a class that is present, else an annotated voxel, else None."""
+def draw_centre(candidates: Candidates, *, forced: bool, rng: np.random.Generator) -> Voxel | None:
+    """Return a stored voxel of a class that is present, else an annotated voxel, else None for any place.
+
+    Args:
+        candidates: the case's stored voxels.
+        forced: whether to choose a voxel of the foreground, if the case has any.
+        rng: the only source of randomness.
+    """
     present: list[Locations] = [voxels for voxels in candidates.foreground if len(voxels)] if forced else []
     if not present and candidates.annotated is not None and len(candidates.annotated):
         present = [candidates.annotated]

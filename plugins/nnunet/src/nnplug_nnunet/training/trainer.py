@@ -8,16 +8,16 @@ import torch
 
 from nnplug.contracts import Trainer, TrainingTask
 from nnplug_nnunet.training.loop import train
-from nnplug_nnunet.training.options import PatchOptions
 from nnplug_nnunet.training.schedule import OptimizerName, ScheduleName, learning_rate, make_optimizer
+from nnplug_nnunet.training.steps import PatchSteps
 
 
 @dataclass(frozen=True, kw_only=True)
-class PatchTrainer(PatchOptions):
+class PatchTrainer(PatchSteps):
     """A trainer on patches as in nnU-Net 2.8.1; a subclass defines the optimiser and its learning rate.
 
     It comes with patches, losses, a pseudo Dice per epoch, checkpoints and exact resuming. A subclass is a frozen data
-    class; it can add options to those of `PatchOptions`.
+    class; it can add options to those of `PatchOptions` and override the steps of `PatchSteps`.
     """
 
     def extends(self, earlier: Trainer) -> bool:

@@ -1,0 +1,105 @@
+"""Set up a training: precision, compiled network, case index, batches and the check of several devices."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import torch
+from torch import nn
+
+from nnplug.contracts import AugmentationContext, BatchAugmentation, TrainingTask
+from nnplug.errors import NnplugError
+from nnplug.preparation.case_index import Indexing, complete_index
+from nnplug.remedies import Action
+from nnplug.runtime.device import autocast_dtype
+from nnplug.runtime.executor import LocalExecutor
+from nnplug_nnunet.training.compiling import Forward, compiled
+from nnplug_nnunet.training.loading import PatchLoader
+from nnplug_nnunet.training.options import PatchOptions
+from nnplug_nnunet.training.patch_centres import PatchCentres
+from nnplug_nnunet.training.patches import PatchSource, Stream
+from nnplug_nnunet.training.steps import PatchSteps
+
+
+def convolution_dtype(options: PatchOptions, device: torch.device) -> torch.dtype | None:
+    """Return the number type of convolutions, None for float32."""
+    if options.precision == "auto":
+        return autocast_dtype(device)
+    return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[options.precision]
+
+
+def index_cases(task: TrainingTask) -> None:
+    """Draw the patch centres of cases that lack them, because a subclass's entry may not name `PatchCentres`."""
+    if task.world.is_main:
+        names, threads = sorted({*task.training, *task.validation}), LocalExecutor(max(task.workers, 1))
+        indexing = Indexing(PatchCentres(), task.labels)
+        complete_index(task.cases, names, indexing, executor=threads, progress=task.progress)
+    task.world.wait()
+
+
+def compile_network(task: TrainingTask, network: nn.Module, dtype: torch.dtype | None) -> Forward:
+    """Return the compiled network; `dtype` is the type of convolutions, None for float32."""
+    channels = task.cases[task.training[0]].image.shape[0] + len(task.previous_labels)
+    samples = len(task.world.share(task.configuration.batch_size))
+    shape = (samples, channels, *task.configuration.patch_size)
+    return compiled(network, shape, dtype=dtype, notice=task.progress.notice)
+
+
+def make_loader(trainer: PatchSteps, task: TrainingTask, stream: Stream, epoch: int) -> PatchLoader:
+    """Return the loader of the batches of all epochs from `epoch` on."""
+    learning = stream is Stream.TRAINING
+    context = AugmentationContext(
+        patch_size=task.configuration.patch_size,
+        mirror_axes=trainer.mirror_axes(task.configuration.dimensions),
+        masked_channels=task.masked_channels,
+        labels=task.labels,
+        previous_labels=task.previous_labels,
+    )
+    source = PatchSource(
+        cases=task.cases,
+        sampling=trainer.make_sampler(task, task.training if learning else task.validation),
+        patch_size=task.configuration.patch_size,
+        batch_size=task.configuration.batch_size,
+        seed=task.seed,
+        stream=stream,
+        augmentation=task.augmenter.bind(context) if learning else None,
+        batched=_batched(trainer, task, context) if learning else None,
+        previous_labels=task.previous_labels,
+        world=task.world,
+    )
+    iterations = trainer.iterations_per_epoch if learning else trainer.val_iterations_per_epoch
+    places = product(range(epoch, trainer.epochs), range(iterations))
+    workers = task.workers if learning else min(task.workers, 1)
+    return PatchLoader(source, places, workers=workers, pin_memory=task.device.type == "cuda")
+
+
+def _batched(options: PatchOptions, task: TrainingTask, context: AugmentationContext) -> BatchAugmentation | None:
+    """Return the augmentation on the device, or None for the threads.
+
+    The device is the default on a GPU, because threads are too slow for it. It is also None if the augmenter has no
+    batches.
+    """
+    chosen = {"auto": task.device.type == "cuda", "device": True, "threads": False}[options.augment_on]
+    return task.augmenter.bind_batches(context) if chosen else None
+
+
+def check_together(task: TrainingTask, epoch: int) -> None:
+    """Raise unless all processes can train together.
+
+    Args:
+        task: the training.
+        epoch: the next epoch of this process.
+
+    Raises:
+        NnplugError: the batch has fewer samples than there are devices, or the processes read different states.
+    """
+    batch, size = task.configuration.batch_size, task.world.size
+    if batch < size:
+        raise NnplugError(
+            f"{task.run.path}: a batch of {batch} cannot be shared by {size} devices. Use at most {batch}, "
+            "or a larger batch.",
+            Action.PLAN_WITH(assignment=f"plan.batch_size={size}"),
+        )
+    epochs = task.world.sum(torch.tensor(epoch, device=task.device))
+    if int(epochs) != size * epoch:
+        raise NnplugError(f"{task.run.state}: the processes read different states; all must use the same files")

@@ -1,0 +1,99 @@
+"""The steps of a training on patches; a subclass of `PatchTrainer` overrides those that it does otherwise."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nnplug.contracts import TrainingTask
+from nnplug_nnunet.training.callbacks import Callback
+from nnplug_nnunet.training.losses import Loss, make_loss
+from nnplug_nnunet.training.options import PatchOptions
+from nnplug_nnunet.training.samplers import ForegroundSampling, Sampling
+from nnplug_nnunet.training.state import PatchBatch, PreparedWeights, Schedule, TrainingState, Validated
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchSteps(PatchOptions, ABC):
+    """The options, and each step of the training as a method with nnU-Net's behaviour.
+
+    A resumed training gives equal results if a step depends only on its arguments, the options, `TrainingState.random`
+    and PyTorch's random state, which the loop seeds at the start of every epoch.
+    """
+
+    @abstractmethod
+    def make_optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        """Return the optimiser; its saved state dict holds tensors, numbers and strings only.
+
+        Args:
+            network: on its device; all of its parameters are trained. A parameter group with a key "lr_scale" has this
+                multiple of the learning rate.
+        """
+
+    def make_schedule(self) -> Schedule:
+        """Return the schedule of the learning rate, by default `learning_rate`.
+
+        It depends only on the iteration and the options, so that it needs no state.
+        """
+        return self.learning_rate
+
+    def learning_rate(self, iteration: int) -> float:
+        """Return the learning rate of an iteration; define it, or `make_schedule`.
+
+        Args:
+            iteration: counted from 0 to `iterations` - 1 over the whole training.
+
+        Raises:
+            NotImplementedError: the trainer defines neither.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines neither learning_rate nor make_schedule")
+
+    def make_loss(self, task: TrainingTask) -> Loss:
+        """Return the loss of one resolution, called with logits (B, K, *size) and a target (B, 1, *size).
+
+        With several devices it returns the loss of the whole batch on each; see `nnplug.runtime.distributed.World`.
+        """
+        return make_loss(self.loss, task.labels, batch_dice=task.configuration.batch_dice, world=task.world)
+
+    def make_sampler(self, task: TrainingTask, names: tuple[str, ...]) -> Sampling:
+        """Return the rule that places patches in the training cases, or in the validation cases.
+
+        Args:
+            task: the training.
+            names: the cases to draw from.
+        """
+        return ForegroundSampling(task.cases, names, task.configuration.batch_size, self.oversampling)
+
+    def prepare_weights(self, network: nn.Module) -> PreparedWeights | None:  # noqa: ARG002 - for subclasses
+        """Return weights to validate, to save and to predict with instead of those in training; None for the same.
+
+        The weights in training go on as they are. Both are in the state of a stopped training.
+
+        Args:
+            network: on its device.
+        """
+        return None
+
+    def callbacks(self) -> Sequence[Callback]:
+        """Return objects that the loop calls at the events of one training, in this order; each training asks anew."""
+        return ()
+
+    def training_step(self, state: TrainingState, batch: PatchBatch) -> Tensor:
+        """Update the weights with one batch; return the loss, a scalar without gradient on the device.
+
+        Do not copy values to the host (`item()`, `float()`): the device would wait for it in every iteration.
+        """
+        state.zero_gradients()
+        loss = state.supervised_loss(state.forward(batch.image), batch.target)
+        state.backward(loss)
+        state.update(self.gradient_clip)
+        return loss.detach()
+
+    def validation_step(self, state: TrainingState, batch: PatchBatch) -> Validated:
+        """Return loss and logits of a validation batch; the network is in evaluation mode and has no gradients."""
+        logits = state.forward(batch.image)
+        return Validated(state.supervised_loss(logits, batch.target), logits[0])
