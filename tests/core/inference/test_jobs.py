@@ -27,8 +27,9 @@ class PicklingExecutor(LocalExecutor):
         self.titles = [name(item) for item in items]
         for item in items:
             first = pickle.loads(pickle.dumps(function))
+            number, cases = item  # the core numbers what it gives to an executor
             with pytest.raises(KeyboardInterrupt):
-                first(item[:1], Killer())
+                first((number, cases[:1]), Killer())
             yield pickle.loads(pickle.dumps(function))(item, progress)
 
 

@@ -146,6 +146,17 @@ def test_a_second_call_averages_only_what_has_changed(construct):
     assert second.entries[0].dice < first.entries[0].dice
 
 
+def test_existing_label_maps_and_scores_are_kept_where_asked(construct):
+    request = construct("pair")
+    first = run(request)
+    changed = request.workspace.run("nnunet", "2d", 1).validation / "c.nii.gz"
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.zeros(CONSTRUCTED["SHAPE"], np.uint8)), str(changed))
+    before = {path: path.stat().st_mtime_ns for path in request.workspace.crossval.glob("*/*.nii.gz")}
+    second = run(replace(request, keep_existing=True))
+    assert second.entries == first.entries
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
 def test_without_ensembles_and_with_chosen_configurations(construct):
     request = construct("pair")
     selection = run(replace(request, ensembles=False, configurations=("3d_fullres", "3d_lowres")))

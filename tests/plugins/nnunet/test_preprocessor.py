@@ -173,7 +173,7 @@ def test_resampling_that_nnunet_does_not_do_is_refused(resampling, message):
     ],
 )
 def test_the_core_refuses_other_channels_and_shapes(image, label, message):
-    own = AttributedPreprocessing(NnunetPreprocessor(), preprocessor(), 1)
+    own = AttributedPreprocessing(NnunetPreprocessor(), preprocessor(), 1, LABELS)
     with pytest.raises(NnplugError, match=message):
         own.prepare(image, (1.0, 1.0, 1.0), label)
 

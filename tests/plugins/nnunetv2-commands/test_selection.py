@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,35 @@ def test_single_configurations_alone_are_compared_and_what_is_there_is_kept(comp
     compared.expect(*words)
     kept = {path: path.stat().st_mtime_ns for path in results.glob("crossval_short/*+*/*.nii.gz")}
     assert len(kept) == 4, "what was averaged over the two models"
-    compared.expect(*words, "--no_overwrite")
+    compared.expect(*words)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_no_overwrite_keeps_label_maps_and_scores_and_adds_what_is_absent(compared):
+    """As nnU-Net 2.8.1: existing label maps and their scores stay even if they are outdated."""
+    words = ("nnUNetv2_find_best_configuration", 999, "-c", "tiny", "-tr", "short", "-f", 0, 1, "-np", 1)
+    compared.expect(*words)
+    folders = (compared.model().parent / "crossval_short" / "tiny", compared.model() / "crossval_results_folds_0_1")
+    first, absent, *_ = sorted(path.name for path in folders[1].glob("*.nii.gz"))
+    times = {}
+    for folder in folders:
+        shutil.copyfile(folder / absent, folder / first)  # an outdated label map
+        times |= {path: path.stat().st_mtime_ns for path in (*folder.glob("*.nii.gz"), folder / "summary.json")}
+
+    compared.expect(*words, "--no_overwrite")
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+    for folder in folders:
+        (folder / absent).unlink()
+    compared.expect(*words, "--no_overwrite")
+    for folder in folders:
+        assert (folder / absent).is_file()
+        assert (folder / first).stat().st_mtime_ns == times[folder / first]
+        assert (folder / "summary.json").stat().st_mtime_ns > times[folder / "summary.json"]
+
+    compared.expect(*words)
+    predicted = next(compared.model().glob(f"fold_*/validation/{first}")).read_bytes()
+    assert {(folder / first).read_bytes() for folder in folders} == {predicted}
 
 
 @pytest.mark.parametrize(

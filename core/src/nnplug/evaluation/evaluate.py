@@ -5,7 +5,7 @@ The metrics decide the figures of a summary; the default figures are nnU-Net's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.evaluation.metrics import DEFAULT_METRICS
 from nnplug.io.images import LabelMap, read_label
 from nnplug.ops.metrics import mean_metrics
-from nnplug.registry.attribution import attributed
+from nnplug.registry.attribution import attributed, broken, expect
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 
@@ -164,9 +164,32 @@ def _measure(pair: Pair, *, labels: Labels, metrics: Sequence[Metric]) -> dict[s
     for metric in metrics:
         with attributed(metric):
             measured = metric.measure(expected.array, predicted.array, labels, spacing=expected.geometry.spacing)
-            for key, values in measured.items():
-                figures[key] = {**figures.get(key, {}), **values}
+        for key, values in _checked(metric, measured, labels).items():
+            figures[key] = {**figures.get(key, {}), **values}
     return figures
+
+
+def _checked(metric: Metric, measured: Any, labels: Labels) -> Mapping[str, Figures]:
+    """Return what a metric measured, if it has all of its figures as numbers for every class or region.
+
+    Raises:
+        InvalidPlugin: it has not.
+    """
+    scores: Mapping[str, Any] = expect(metric, measured, Mapping)  # type: ignore[type-abstract]
+    if set(scores) != set(labels.keys):
+        raise broken(metric, f"gave figures for {_listed(scores)}; expected {_listed(labels.keys)}")
+    for key, values in scores.items():
+        figures: Mapping[str, Any] = expect(metric, values, Mapping)  # type: ignore[type-abstract]
+        if set(figures) != set(metric.figures):
+            raise broken(metric, f"gave {_listed(figures)} for {key}; expected {_listed(metric.figures)}")
+        for name, value in figures.items():
+            if not isinstance(value, int | float):
+                raise broken(metric, f"gave {value!r} as {name} of {key}; expected a number")
+    return scores
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(map(str, names)) or "nothing"
 
 
 def _labels_found(pairs: Sequence[Pair], executor: Executor) -> Labels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,14 +11,15 @@ import msgspec
 
 from nnplug.contracts import LabelledCase, Postprocessor
 from nnplug.contracts.attributed import AttributingExecutor
+from nnplug.contracts.attributed.json_check import check_json
+from nnplug.contracts.attributed.label_map_check import check_label_map, unknown_values
 from nnplug.dataset.dataset import FILE_ENDINGS, DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.dataset.sidecars import images_in, written_with
-from nnplug.errors import InvalidPlugin
 from nnplug.evaluation.evaluate import find_pairs, label_files
 from nnplug.io.images import read_label, write_label
 from nnplug.plans.plans import Choice
-from nnplug.registry.attribution import attributed, expect, name_of
+from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import Provider, resolve
@@ -103,16 +103,12 @@ class FittedRule:
 
         Raises:
             ComponentFailed: the postprocessor failed.
-            InvalidPlugin: the postprocessor returned another shape.
+            InvalidPlugin: the postprocessor returned another shape, no integers, or a new value that the labels lack.
         """
+        shape, before = label_map.shape, unknown_values(label_map, self.labels)
         with attributed(self.postprocessor):
-            result = self.postprocessor.apply(label_map, self.record.rule, spacing=spacing, labels=self.labels)
-            shape = result.shape
-        if shape != label_map.shape:
-            raise InvalidPlugin(
-                f"{name_of(self.postprocessor)} gave a label map of shape {shape} for one of {label_map.shape}"
-            )
-        return result
+            given = self.postprocessor.apply(label_map, self.record.rule, spacing=spacing, labels=self.labels)
+        return check_label_map(self.postprocessor, given, shape, self.labels, tolerated=before)
 
 
 def fit(
@@ -156,13 +152,12 @@ def fit_cases(
     with attributed(postprocessor):
         jobs = AttributingExecutor(runtime.executor, postprocessor)
         rule = postprocessor.fit(cases, description.labels, executor=jobs, progress=runtime.progress)
-    fitted: Mapping[str, Any] = expect(postprocessor, rule, Mapping)  # type: ignore[type-abstract]
     return RuleRecord(
         provider=Provider.of(entry),
         options=choice.options,
         labels=description.raw["labels"],
         regions_class_order=description.raw.get("regions_class_order"),
-        rule=dict(fitted),
+        rule=check_json(postprocessor, rule, "a rule"),
     )
 
 

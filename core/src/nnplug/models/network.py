@@ -11,6 +11,7 @@ import torch
 
 from nnplug.contracts import Workload
 from nnplug.contracts.attributed import build_network
+from nnplug.contracts.attributed.logits_check import check_logits
 from nnplug.contracts.capabilities import headed
 from nnplug.contracts.kinds import ARCHITECTURE
 from nnplug.errors import InvalidFile
@@ -19,12 +20,10 @@ from nnplug.models.open import Member
 from nnplug.models.weights import WeightFiles
 from nnplug.ops.one_hot import expand_last_channel
 from nnplug.ops.sliding_window import Network
-from nnplug.registry.attribution import attributed
+from nnplug.registry.attribution import attributed, broken
 from nnplug.registry.components import Registry
 from nnplug.runtime.device import autocast, autocast_dtype, memory_format
 from nnplug.runtime.progress import Progress
-
-_CONVOLUTIONS = {torch.nn.Conv2d, torch.nn.Conv3d, torch.nn.ConvTranspose2d, torch.nn.ConvTranspose3d}
 
 
 class _Averages(NamedTuple):
@@ -64,8 +63,6 @@ class MemberNetwork:
         order = memory_format(device, configuration.dimensions)
         module.eval().to(device, memory_format=order)  # type: ignore[call-overload]
         self._half = autocast_dtype(device) if device.type == "cuda" else None
-        if self._half is not None:
-            _convert_convolutions(module, self._half)
         workload = Workload(device, "prediction", self._half)
         self._accelerators = [entry.origin for entry in accelerators(registry)]
         self.module = accelerated(module, workload, registry=registry, progress=progress)
@@ -76,7 +73,7 @@ class MemberNetwork:
         Raises:
             InvalidFile: the weights are not those of this network.
         """
-        return self._compute(self.module, weights, windows)
+        return self._compute(self.module, weights, self._outputs, windows)
 
     def averages(self, weights: Sequence[Path]) -> _Averages:
         """Return the networks to average for the mean logits of folds: whole networks, or all layers but the last.
@@ -93,17 +90,23 @@ class MemberNetwork:
             with attributed(architecture):
                 features, last = architecture.split_head(self.module)
             head = cast("torch.nn.Conv3d", last)  # or Conv2d: the contract requires a convolution
+            if len(head.weight) != self._outputs:
+                what = f"split off a last layer of {len(head.weight)} channels; the labels need {self._outputs}"
+                raise broken(architecture, what)
             if head.weight.shape[1] < self._outputs:
-                network = partial(self._compute, features, weights[0])
+                network = partial(self._compute, features, weights[0], head.weight.shape[1])
                 return _Averages((network,), head.weight.shape[1], partial(_mix, head.weight, head.bias))
         return _Averages(tuple(partial(self, file) for file in weights), self._outputs, _unchanged)
 
-    def _compute(self, network: Network, weights: Path, windows: torch.Tensor) -> torch.Tensor:
+    def _compute(self, network: Network, weights: Path, channels: int, windows: torch.Tensor) -> torch.Tensor:
+        """Return what a network, or all layers but its last, gives for windows; it must have these channels."""
         self._load(weights)
         if self._previous_labels:
             windows = expand_last_channel(windows, self._previous_labels)
         with attributed(self._architecture, *self._accelerators), autocast(self._device, self._half):
-            return network(windows)
+            given = network(windows)
+        check_logits(self._architecture, given, channels, tuple(windows.shape[2:]))
+        return given
 
     def _load(self, weights: Path) -> None:
         if weights == self._loaded:
@@ -116,21 +119,11 @@ class MemberNetwork:
         self._loaded = weights
 
 
-def _convert_convolutions(network: torch.nn.Module, dtype: torch.dtype) -> None:
-    """Convert the parameters of PyTorch's own convolutions, which autocast otherwise does anew in every pass.
-
-    The numbers stay those of autocast. Subclasses keep float32, because they may use their weights in other ways.
-    """
-    for layer in network.modules():
-        if type(layer) in _CONVOLUTIONS:
-            layer.to(dtype)
-
-
 def _mix(weight: torch.Tensor, bias: torch.Tensor | None, features: torch.Tensor) -> torch.Tensor:
     """Return the convolution (K, y, x) with kernel size 1, weight (K, F, 1, ..), of features (F, y, x)."""
     flat = features.flatten(1)
-    matrix = weight.detach().flatten(1).to(flat)
-    constant = flat.new_zeros(()) if bias is None else bias.detach().to(flat)[:, None]
+    matrix = weight.detach().flatten(1).to(flat.device)
+    constant = flat.new_zeros(()) if bias is None else bias.detach().to(flat.device)[:, None]
     return torch.addmm(constant, matrix, flat).view(-1, *features.shape[1:])
 
 

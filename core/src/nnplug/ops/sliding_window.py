@@ -54,8 +54,7 @@ def gaussian(patch_size: Sequence[int], sigma: float = 1 / 8) -> torch.Tensor:
     for size in patch_size:
         weight = weight[..., None] * _bell(size, sigma * size)
     single = weight.float()
-    least = single.where(single > 0, torch.inf).min()
-    return single.where(single > 0, least)
+    return torch.where(single > 0, single, single[single > 0].min())
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def bind_preprocessor(
     )
     preprocessor = entry.create(choice.options)
     with attributed(preprocessor):
-        return AttributedPreprocessing(preprocessor, preprocessor.bind(context), len(channels))
+        return AttributedPreprocessing(preprocessor, preprocessor.bind(context), len(channels), labels)
 
 
 def in_form_of(plans: Plans, earlier: Plans, registry: Registry) -> Plans:

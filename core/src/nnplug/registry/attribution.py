@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError
-from nnplug.remedies import Action
+from nnplug.remedies import Action, Remedy
 
 T = TypeVar("T")
 
@@ -79,18 +79,30 @@ def expect(component: object, result: Any, wanted: type[T]) -> T:
         InvalidPlugin: it has another type than the component's contract promises.
     """
     if not isinstance(result, wanted):
-        promised = f"{wanted.__module__}.{wanted.__qualname__}"
-        raise InvalidPlugin(f"{name_of(component)} gave {type(result).__name__} instead of {promised}")
+        promised = f"{wanted.__module__}.{wanted.__qualname__}".removeprefix("builtins.")
+        raise broken(component, f"gave {type(result).__name__} instead of {promised}")
     return result
+
+
+def broken(component: object, fault: str) -> InvalidPlugin:
+    """Return the error that a component breaks its contract, with the command that checks its distribution.
+
+    Args:
+        component: a component made by `Entry.create`.
+        fault: the rest of the sentence after the component's name ("gave a list instead of one tensor").
+    """
+    return InvalidPlugin(f"{name_of(component)} {fault}", _remedy(_origin(component)))
+
+
+def _remedy(origin: Origin | None) -> Remedy | None:
+    return Action.CHECK_PLUGIN(distribution=origin.distribution) if origin else None
 
 
 def _failure(components: Sequence[object], error: BaseException) -> ComponentFailed:
     component, frame, line = _culprit(components, error)
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    origin = _origin(component)
-    remedy = Action.CHECK_PLUGIN(distribution=origin.distribution) if origin else None
     place = f"{Path(frame.f_code.co_filename).name}, line {line}"
-    return ComponentFailed(f"{name_of(component)} failed: {what} ({place})", remedy)
+    return ComponentFailed(f"{name_of(component)} failed: {what} ({place})", _remedy(_origin(component)))
 
 
 def _culprit(components: Sequence[object], error: BaseException) -> tuple[object, FrameType, int]:

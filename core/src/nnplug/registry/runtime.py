@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from nnplug.registry.checked_executor import checked_executor
 from nnplug.registry.components import Registry
 from nnplug.registry.loader import Plugins
 from nnplug.runtime.executor import Executor, LocalExecutor, available_cores
@@ -36,9 +37,10 @@ class Runtime:
     progress: Progress = field(default_factory=Silent)
 
     def __post_init__(self) -> None:
-        """Raise `ValueError` unless there is at least one thread."""
+        """Check the results of an executor of a plugin; raise `ValueError` unless there is at least one thread."""
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers is {self.workers}; expected at least 1")
+        object.__setattr__(self, "executor", checked_executor(self.executor))
 
     @property
     def registry(self) -> Registry:

@@ -105,7 +105,13 @@ def _unfinished(runs: Sequence[RunFolder], configuration: str) -> Line | None:
 
 
 def accumulate(
-    candidate: Candidate, dataset: Dataset, target: Path, *, executor: Executor, progress: Progress
+    candidate: Candidate,
+    dataset: Dataset,
+    target: Path,
+    *,
+    keep_existing: bool = False,
+    executor: Executor,
+    progress: Progress,
 ) -> Summary:
     """Copy the validation predictions of all folds into one folder, as nnU-Net does, and return their summary.
 
@@ -113,13 +119,29 @@ def accumulate(
         candidate: a configuration with its folds.
         dataset: the dataset with the references.
         target: the folder for label maps, `summary.json`, `plans.json` and `dataset.json`.
+        keep_existing: whether label maps that are in the folder stay. If all are there, their `summary.json` is read.
         executor: scores cases in parallel.
         progress: receives the progress.
 
     Raises:
         Problems: folds are not validated; a line each with the remedy.
     """
-    ending = dataset.description.file_ending
+    files = [f"{case}{dataset.description.file_ending}" for case in candidate.cases]
+    _check_validated(candidate, dataset.description.file_ending)
+    due = [file for file in files if not (keep_existing and (target / file).is_file())]
+    if not due and (kept := _summary_of(target, files)):
+        return kept
+    with explained(target):
+        target.mkdir(parents=True, exist_ok=True)
+        for case, file in zip(candidate.cases, files, strict=True):
+            if file in due:
+                shutil.copyfile(candidate.folder_of(case) / file, target / file)
+        shutil.copyfile(candidate.runs[0].folder.plans, target / "plans.json")
+    return score(candidate.cases, dataset, target, executor=executor, progress=progress)
+
+
+def _check_validated(candidate: Candidate, ending: str) -> None:
+    """Raise `Problems` unless each fold has the predictions of its validation cases."""
     lines = []
     for run in candidate.runs:
         missing = [c for c in run.record.validation if not (candidate.folder(run) / f"{c}{ending}").is_file()]
@@ -128,12 +150,16 @@ def accumulate(
             lines.append(Line(f"{candidate.folder(run)}: has no prediction of {missing[0]}", remedy))
     if lines:
         raise Problems(lines)
-    with explained(target):
-        target.mkdir(parents=True, exist_ok=True)
-        for case in candidate.cases:
-            shutil.copyfile(candidate.folder_of(case) / f"{case}{ending}", target / f"{case}{ending}")
-        shutil.copyfile(candidate.runs[0].folder.plans, target / "plans.json")
-    return score(candidate.cases, dataset, target, executor=executor, progress=progress)
+
+
+def _summary_of(folder: Path, files: Sequence[str]) -> Summary | None:
+    """Return the `summary.json` of a folder if it has the scores of exactly these files, else None."""
+    path = folder / "summary.json"
+    if not path.is_file():
+        return None
+    summary: Summary = read_json(path)
+    scored = sorted(Path(case["prediction_file"]).name for case in summary["metric_per_case"])
+    return summary if scored == sorted(files) else None
 
 
 def score(cases: Sequence[str], dataset: Dataset, folder: Path, *, executor: Executor, progress: Progress) -> Summary:
@@ -155,53 +181,34 @@ def references(dataset: Dataset) -> Mapping[str, Path]:
     return {case.name: case.label for case in dataset.training_cases() if case.label is not None}
 
 
-def average(
-    members: Sequence[Candidate],
-    cases: Sequence[str],
-    dataset: Dataset,
-    target: Path,
-    runtime: Runtime,
-) -> None:
-    """Write the label maps of an ensemble for some cases, from the stored probabilities of its members.
-
-    A case is left out if its members' predictions have not changed since an earlier call.
-
-    Raises:
-        Problems: stored probabilities are missing or damaged; a line per case.
-    """
-    job = _Average(tuple(members), dataset, target)
-    with explained(target):
-        target.mkdir(parents=True, exist_ok=True)
-    due = [case for case in cases if not job.is_done(case)]
-    title = f"ensemble {' + '.join(member.name for member in members)}"
-    work = partial(_write_mean, job=job, plugins=runtime.plugins)
-    with runtime.progress.task(title, len(cases), done=len(cases) - len(due)) as advance:
-        for case, _ in zip(due, runtime.executor.map(work, due, stage="ensemble"), strict=True):
-            advance(case)
-    job.note(due)
-
-
-def is_averaged(members: Sequence[Candidate], case: str, dataset: Dataset, target: Path) -> bool:
-    """Return whether the averaged label map of a case exists and is up to date."""
-    return _Average(tuple(members), dataset, target).is_done(case)
-
-
 @dataclass(frozen=True)
-class _Average:
+class Average:
+    """The label maps of an ensemble, made from the stored probabilities of its members.
+
+    Attributes:
+        members: the configurations that are averaged.
+        dataset: the dataset of the cases.
+        target: the folder of the label maps.
+        keep_existing: whether a label map in the folder stays even if its members' predictions have changed since.
+    """
+
     members: tuple[Candidate, ...]
     dataset: Dataset
     target: Path
+    keep_existing: bool = False
+
+    def is_done(self, case: str) -> bool:
+        """Return whether the label map of a case exists and is up to date, or is to be kept."""
+        there = (self.target / f"{case}{self.dataset.description.file_ending}").is_file()
+        return there and (self.keep_existing or self._noted().get(case) == self._sources(case))
 
     def write(self, case: str, plugins: Plugins) -> None:
+        """Average the members' probabilities of a case, and write the label map."""
         file = f"{case}{self.dataset.description.file_ending}"
         folders = [member.folder_of(case) for member in self.members]
         mean = Mean([open_output(folder, case, self.target, plugins) for folder in folders])
         labels = label_map(mean, self.dataset.description.labels)
         write_label(self.target / file, labels, read_geometry(folders[0] / file))
-
-    def is_done(self, case: str) -> bool:
-        there = (self.target / f"{case}{self.dataset.description.file_ending}").is_file()
-        return there and self._noted().get(case) == self._sources(case)
 
     def note(self, cases: Sequence[str]) -> None:
         """Record the digests of the members' predictions that the label maps were made from."""
@@ -217,7 +224,24 @@ class _Average:
         return [sha256(member.folder_of(case) / file) for member in self.members]
 
 
-def _write_mean(case: str, *, job: _Average, plugins: Plugins) -> None:
+def average(job: Average, cases: Sequence[str], runtime: Runtime) -> None:
+    """Write the label maps of an ensemble for some cases, but not of those that are done.
+
+    Raises:
+        Problems: stored probabilities are missing or damaged; a line per case.
+    """
+    with explained(job.target):
+        job.target.mkdir(parents=True, exist_ok=True)
+    due = [case for case in cases if not job.is_done(case)]
+    title = f"ensemble {' + '.join(member.name for member in job.members)}"
+    work = partial(_write_mean, job=job, plugins=runtime.plugins)
+    with runtime.progress.task(title, len(cases), done=len(cases) - len(due)) as advance:
+        for case, _ in zip(due, runtime.executor.map(work, due, stage="ensemble"), strict=True):
+            advance(case)
+    job.note(due)
+
+
+def _write_mean(case: str, *, job: Average, plugins: Plugins) -> None:
     job.write(case, plugins)
 
 

@@ -31,6 +31,8 @@ class SelectRequest:
         weights: "final" or "best" weights of each run.
         ensembles: whether ensembles of two are compared too.
         keep_logits: whether to keep probabilities that had to be computed again.
+        keep_existing: whether to use the label maps and scores of an earlier comparison as they are, even if a run has
+            been trained or validated again since.
         target: the bundle, a folder or a zip file; None for `model/selected` of the workspace.
         replace: whether to replace a target that nnplug did not write, or that has changed since it wrote it.
     """
@@ -43,6 +45,7 @@ class SelectRequest:
     weights: WeightsKind = "final"
     ensembles: bool = True
     keep_logits: bool = False
+    keep_existing: bool = False
     target: Path | None = None
     replace: bool = False
 

@@ -33,11 +33,11 @@ from nnplug.registry.components import Kind
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress
 from nnplug.selection.cross_validation import (
+    Average,
     Candidate,
     accumulate,
     average,
     find_candidates,
-    is_averaged,
     references,
     score,
 )
@@ -71,7 +71,7 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
 
     Label maps and scores are written to `crossval/` of the workspace. Ensembles need the members' probabilities. If
     validation has not stored them, they are predicted again, fold by fold, and removed after use. A second call
-    computes only what has changed.
+    averages only the cases that have changed.
 
     Args:
         request: the candidates and the target.
@@ -121,24 +121,22 @@ class _Work:
         return scored
 
     def single(self, candidate: Candidate) -> _Scored:
-        folder = self._folder([candidate])
+        folder, keep = self._folder([candidate]), self.request.keep_existing
         executor, progress = self.runtime.executor, self.runtime.progress
-        summary = accumulate(candidate, self.request.dataset, folder, executor=executor, progress=progress)
+        summary = accumulate(
+            candidate, self.request.dataset, folder, keep_existing=keep, executor=executor, progress=progress
+        )
         return _Scored((candidate,), folder, summary)
 
     def ensembles(self, pairs: Sequence[tuple[Candidate, ...]]) -> list[_Scored]:
         """Average fold by fold, so that only the probabilities of one fold are stored at a time."""
         for fold in range(len(pairs[0][0].runs)) if pairs else ():
             cases = pairs[0][0].runs[fold].record.validation
-            due = [
-                pair
-                for pair in pairs
-                if not all(is_averaged(pair, case, self.request.dataset, self._folder(pair)) for case in cases)
-            ]
+            due = [pair for pair in pairs if not all(self._average(pair).is_done(case) for case in cases)]
             members = {member.name: member for pair in due for member in pair}
             with self._probabilities(list(members.values()), cases):
                 for pair in due:
-                    average(pair, cases, self.request.dataset, self._folder(pair), self.runtime)
+                    average(self._average(pair), cases, self.runtime)
         return [_Scored(pair, self._folder(pair), self._score(pair)) for pair in pairs]
 
     def postprocess(self, best: _Scored) -> tuple[postprocess.RuleRecord, Summary]:
@@ -158,6 +156,10 @@ class _Work:
 
     def _folder(self, members: Sequence[Candidate]) -> Path:
         return self.request.workspace.crossval / "+".join(m.name.replace(":", "_") for m in members)
+
+    def _average(self, pair: Sequence[Candidate]) -> Average:
+        request = self.request
+        return Average(tuple(pair), request.dataset, self._folder(pair), keep_existing=request.keep_existing)
 
     def _score(self, pair: Sequence[Candidate]) -> Summary:
         folder, executor, progress = self._folder(pair), self.runtime.executor, self.runtime.progress

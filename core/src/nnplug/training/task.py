@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nnplug.contracts import BatchAugmenter, Trainer, TrainingTask
+from nnplug.contracts import BatchAugmenter, Trainer, TrainingLength, TrainingTask
 from nnplug.contracts.attributed import AttributingAugmenter, build_network
+from nnplug.contracts.attributed.logits_check import LogitsCheck
 from nnplug.contracts.capabilities import batching
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER
 from nnplug.dataset.splits import Fold
@@ -14,6 +16,7 @@ from nnplug.models.acceleration import accelerated
 from nnplug.models.pretrained import load_pretrained
 from nnplug.plans.plans import Configuration, Plans
 from nnplug.preparation.case_index import complete_index, indexing_of
+from nnplug.registry.attribution import expect
 from nnplug.registry.components import Entry, Kind, Registry
 from nnplug.registry.entries import TrainerComponent
 from nnplug.registry.loader import Plugins
@@ -72,6 +75,19 @@ def make_task(
     )
 
 
+def checked_each_epoch(task: TrainingTask, trainer: Trainer) -> TrainingTask:
+    """Return a task whose augmenter's batches on the device are checked once per epoch of a trainer.
+
+    Raises:
+        InvalidPlugin: the trainer's `length` gives something else than a `TrainingLength`.
+    """
+    length = expect(trainer, trainer.length(task), TrainingLength)
+    if not isinstance(task.augmenter, AttributingAugmenter):
+        return task
+    batches = max(1, length.iterations // length.log_lines)
+    return replace(task, augmenter=replace(task.augmenter, batches_per_epoch=batches))
+
+
 def _augmenter(plans: Plans, components: Registry) -> BatchAugmenter:
     choice = plans.choice(Kind.AUGMENTER)
     entry = components.get(AUGMENTER, choice.name)
@@ -91,6 +107,7 @@ def _network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
         network = build_network(architecture, channels=channels, outputs=outputs)
+    network.register_forward_hook(LogitsCheck(architecture, outputs))
     if job.pretrained is not None:
         heads = load_pretrained(network, architecture, job.pretrained, channels=channels, outputs=outputs)
         progress.notice(f"{job.title} begins with {job.pretrained}; at random begin {', '.join(heads)}")

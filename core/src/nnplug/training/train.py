@@ -29,6 +29,7 @@ from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.files import explained, write_json
 from nnplug.runtime.seeds import keep_random_state
 from nnplug.training.extend import begin_extension, is_extension
+from nnplug.training.finish_check import check_finished, shapes_of
 from nnplug.training.job import TrainingJob
 from nnplug.training.log_check import LogCheckingProgress, check_log
 from nnplug.training.plots import draw_curves
@@ -38,7 +39,7 @@ from nnplug.training.previous_stage import (
     check_takes_previous_stage,
     previous_sources,
 )
-from nnplug.training.task import USED, index_cases, make_task
+from nnplug.training.task import USED, checked_each_epoch, index_cases, make_task
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_lock import alone_in
@@ -89,14 +90,17 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
         _check_previous_stage(job, components, runtime.registry)
         check_predictions_complete(job, fold, splits)
     _check_devices(entry.component, world)
+    shapes = shapes_of(task.network)
     with attributed(trainer, *_called_by_trainer(task, components)), keep_random_state(task.device):
         if world.is_main:
             _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
         progress = runtime.progress
         watched = LogCheckingProgress(progress, job.run.log, trainer) if world.is_main else progress
+        task = checked_each_epoch(task, trainer)
         trainer.train(replace(task, world=world, progress=watched))
     if world.is_main:
         check_log(job.run.log, trainer)
+        check_finished(job.run, trainer, shapes)
         draw_curves(job.run.log, job.run.curves)
 
 

@@ -19,6 +19,8 @@ INFORMATION, INSTRUCTIONS = "inference_information.json", "inference_instruction
 def write_results(request: SelectRequest, selection: Selection) -> Path:
     """Write the winner's predictions to nnU-Net's folder, and two files that describe how to predict with it.
 
+    Label maps that are in the folder stay if the request keeps existing ones; the rule is always written.
+
     Returns:
         the winner's `postprocessing.pkl`, which holds JSON.
     """
@@ -26,14 +28,28 @@ def write_results(request: SelectRequest, selection: Selection) -> Path:
 
     best = next(entry for entry in selection.entries if entry.name == selection.best)
     folder = _place(request, best.members)
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(best.folder, folder)
+    if not request.keep_existing:
+        shutil.rmtree(folder, ignore_errors=True)
+    _copy_results(Path(best.folder), folder, ending=request.dataset.description.file_ending)
     write_rule(folder, selection.rule.rule)
     results = _results(request)
     rule = folder / "postprocessing.pkl"
     write_json(results / INFORMATION, _information(request, selection, rule))
     write_text(results / INSTRUCTIONS, "\n".join(instructions(request, selection, rule)) + "\n")
     return rule
+
+
+def _copy_results(source: Path, target: Path, *, ending: str) -> None:
+    """Copy a folder of results, but not label maps that the target has; if it has all, its scores stay too."""
+    labels = {path.name for path in source.glob(f"*{ending}")}
+    stay = {name for name in labels if (target / name).is_file()}
+    if stay == labels and (target / "summary.json").is_file():
+        stay.add("summary.json")
+
+    def kept(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if Path(folder) == source and name in stay]
+
+    shutil.copytree(source, target, ignore=kept, dirs_exist_ok=True)
 
 
 def instructions(request: SelectRequest, selection: Selection, rule: Path) -> Iterator[str]:

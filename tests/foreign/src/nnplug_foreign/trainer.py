@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from nnplug.contracts import LogLine, Trainer, TrainingLength, TrainingTask, Workload, append_log, truncate_log
 from nnplug.errors import InvalidFile
+from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file
 from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
@@ -95,7 +96,9 @@ class _Training:
         try:
             state = torch.load(path, map_location=self.task.device, weights_only=True)
         except Exception as error:  # a damaged file fails in many ways
-            raise InvalidFile(f"{path}: damaged, no training state. Train this fold again with --fresh.") from error
+            raise InvalidFile(
+                f"{path}: damaged, but the training resumes from it", Action.DELETE_RUN(folder=path.parent)
+            ) from error
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.done, self.lowest = state["done"], state["lowest"]

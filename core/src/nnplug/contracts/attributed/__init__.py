@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nnplug.contracts import (
@@ -16,8 +17,8 @@ from nnplug.contracts import (
     CascadeAugmentation,
     DrawnSamples,
 )
-from nnplug.errors import InvalidPlugin
-from nnplug.registry.attribution import attributed, expect, name_of
+from nnplug.contracts.attributed.patch_check import PatchCheck
+from nnplug.registry.attribution import attributed, expect
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 
@@ -99,20 +100,23 @@ def build_network(architecture: Architecture, *, channels: int, outputs: int) ->
 
 @dataclass(frozen=True)
 class AttributingAugmenter(BatchAugmenter):
-    """An augmenter that attributes errors of the wrapped augmenter to it, in any thread.
+    """An augmenter that checks patches and attributes errors of the wrapped augmenter to it, in any thread.
 
     Attributes:
         augmenter: the wrapped augmenter.
         batching: the same object if its entry has `augments_batches=True`, else None.
+        batches_per_epoch: the values of every batch with this distance are checked, starting with the first one. They
+            lie on the device, which a check stops; patches on the host are all checked.
     """
 
     augmenter: Augmenter
     batching: BatchAugmenter | None = None
+    batches_per_epoch: int = 1
 
     def bind(self, context: AugmentationContext) -> Augmentation:
         """See `nnplug.contracts.Augmenter`."""
         with attributed(self.augmenter):
-            return _Augmentation(self.augmenter, self.augmenter.bind(context), tuple(context.patch_size))
+            return _Augmentation(self.augmenter, self.augmenter.bind(context), PatchCheck(self.augmenter, context))
 
     def bind_batches(self, context: AugmentationContext) -> BatchAugmentation | None:
         """See `nnplug.contracts.BatchAugmenter`."""
@@ -120,14 +124,15 @@ class AttributingAugmenter(BatchAugmenter):
             return None
         with attributed(self.augmenter):
             batches = self.batching.bind_batches(context)
-        return None if batches is None else _BatchAugmentation(self.augmenter, batches, tuple(context.patch_size))
+        check = PatchCheck(self.augmenter, context)
+        return None if batches is None else _BatchAugmentation(self.augmenter, batches, check, self.batches_per_epoch)
 
 
 @dataclass(frozen=True)
 class _Augmentation(CascadeAugmentation):
     augmenter: Augmenter
     augmentation: Augmentation
-    patch_size: tuple[int, ...]
+    check: PatchCheck
 
     @property
     def source_patch_size(self) -> tuple[int, ...]:
@@ -139,19 +144,20 @@ class _Augmentation(CascadeAugmentation):
     ) -> tuple[Image, Label]:
         with attributed(self.augmenter):
             if previous is None:
-                image, label = self.augmentation(image, label, rng)
+                given = self.augmentation(image, label, rng)
             else:
                 refining = cast("CascadeAugmentation", self.augmentation)
-                image, label = refining(image, label, rng, previous=previous)
-            _check_patch(self.augmenter, tuple(image.shape[1:]), tuple(label.shape), self.patch_size)
-        return image, label
+                given = refining(image, label, rng, previous=previous)
+        return self.check.patch(given, image)
 
 
 @dataclass(frozen=True)
 class _BatchAugmentation(BatchAugmentation):
     augmenter: Augmenter
     augmentation: BatchAugmentation
-    patch_size: tuple[int, ...]
+    check: PatchCheck
+    batches_per_epoch: int
+    batches: Iterator[int] = field(default_factory=count)
 
     def draw(self, rng: np.random.Generator, channels: int) -> Any:
         with attributed(self.augmenter):
@@ -163,15 +169,8 @@ class _BatchAugmentation(BatchAugmentation):
 
     def __call__(self, groups: Sequence[DrawnSamples]) -> tuple[torch.Tensor, torch.Tensor]:
         with attributed(self.augmenter):
-            image, label = self.augmentation(groups)
-            _check_patch(self.augmenter, tuple(image.shape[2:]), tuple(label.shape[1:]), self.patch_size)
+            given = self.augmentation(groups)
+        image, label = self.check.batch(given, groups[0].image.shape[1], groups[0].image.device)
+        if next(self.batches) % self.batches_per_epoch == 0:
+            self.check.values(image, label)
         return image, label
-
-
-def _check_patch(
-    augmenter: Augmenter, image: tuple[int, ...], label: tuple[int, ...], patch_size: tuple[int, ...]
-) -> None:
-    if (image, label) != (patch_size, patch_size):
-        raise InvalidPlugin(
-            f"{name_of(augmenter)} gave an image of {image} voxels and a label of {label} for a patch of {patch_size}"
-        )

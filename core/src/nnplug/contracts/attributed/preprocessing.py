@@ -10,10 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
+from nnplug.contracts.attributed.json_check import check_json
+from nnplug.contracts.attributed.label_map_check import check_label_map
 from nnplug.contracts.preprocessor import CascadePreprocessing, Inverse, Preprocessing, Preprocessor
 from nnplug.dataset.cases import channel_mismatch
-from nnplug.errors import InvalidPlugin, NnplugError
-from nnplug.registry.attribution import attributed, expect, name_of
+from nnplug.dataset.labels import Labels
+from nnplug.errors import NnplugError
+from nnplug.ops.finite import is_finite
+from nnplug.registry.attribution import attributed, broken, expect
 from nnplug.workspace.case_store import Prepared
 
 if TYPE_CHECKING:
@@ -33,11 +37,13 @@ class AttributedPreprocessing(CascadePreprocessing):
         preprocessor: the component, which messages name.
         preprocessing: bound to a configuration.
         channels: the number of channels of an image.
+        labels: classes or regions.
     """
 
     preprocessor: Preprocessor
     preprocessing: Preprocessing
     channels: int
+    labels: Labels
 
     def prepare(self, image: Image, spacing: Spacing, label: LabelArray | None = None) -> Prepared:
         """See `nnplug.contracts.Preprocessing`.
@@ -60,7 +66,7 @@ class AttributedPreprocessing(CascadePreprocessing):
     def inverse(self, info: Mapping[str, Any]) -> AttributedInverse:
         """See `nnplug.contracts.Preprocessing`."""
         with attributed(self.preprocessor):
-            return AttributedInverse(self.preprocessor, self.preprocessing.inverse(info))
+            return AttributedInverse(self.preprocessor, self.preprocessing.inverse(info), self.labels)
 
     def shape_of(self, info: Mapping[str, Any]) -> Shape:
         """See `nnplug.contracts.CascadePreprocessing`."""
@@ -72,7 +78,7 @@ class AttributedPreprocessing(CascadePreprocessing):
         """See `nnplug.contracts.CascadePreprocessing`."""
         with attributed(self.preprocessor):
             labels = self._cascade.label_map_on(logits, info, shape)
-        return _of_shape(self.preprocessor, labels, shape)
+        return check_label_map(self.preprocessor, labels, shape, self.labels)
 
     @property
     def _cascade(self) -> CascadePreprocessing:
@@ -86,18 +92,23 @@ class AttributedPreprocessing(CascadePreprocessing):
 
     def _checked(self, prepared: Any, channels: int, *, labelled: bool) -> Prepared:
         """Return a preprocessed case; raise `InvalidPlugin` if its arrays break the contract."""
-        case, who = expect(self.preprocessor, prepared, Prepared), name_of(self.preprocessor)
+        case = expect(self.preprocessor, prepared, Prepared)
         image: Image = expect(self.preprocessor, case.image, np.ndarray)
         if image.ndim != 4 or len(image) != channels or image.dtype != np.float32:
-            raise InvalidPlugin(
-                f"{who} gave an image of {image.dtype} and shape {image.shape}; expected float32 ({channels}, z, y, x)"
+            raise broken(
+                self.preprocessor,
+                f"gave an image of {image.dtype} and shape {image.shape}; expected float32 ({channels}, z, y, x)",
             )
+        if not is_finite(image):
+            raise broken(self.preprocessor, "gave an image with values that are not finite")
         if labelled:
             label: LabelArray = expect(self.preprocessor, case.label, np.ndarray)
             if label.shape != image.shape[1:] or label.dtype != np.int16:
-                raise InvalidPlugin(
-                    f"{who} gave a label map of {label.dtype} and shape {label.shape}; expected int16 {image.shape[1:]}"
+                raise broken(
+                    self.preprocessor,
+                    f"gave a label map of {label.dtype} and shape {label.shape}; expected int16 {image.shape[1:]}",
                 )
+        check_json(self.preprocessor, case.info, "information about a case")
         return case
 
 
@@ -108,10 +119,12 @@ class AttributedInverse(Inverse):
     Attributes:
         preprocessor: the component, which messages name.
         inverse: its inverse of a case.
+        labels: classes or regions; None for stored logits, which do not have them.
     """
 
     preprocessor: Preprocessor
     inverse: Inverse
+    labels: Labels | None = None
 
     @property
     def shape(self) -> Shape:
@@ -126,7 +139,7 @@ class AttributedInverse(Inverse):
         """See `nnplug.contracts.Inverse`."""
         with attributed(self.preprocessor):
             labels = self.inverse.label_map(planes, count, regions_class_order=regions_class_order)
-        return _of_shape(self.preprocessor, labels, self.shape)
+        return check_label_map(self.preprocessor, labels, self.shape, self.labels)
 
     def probability_planes(self, logits: torch.Tensor, *, regions: bool) -> Iterator[torch.Tensor]:
         """See `nnplug.contracts.Inverse`."""
@@ -139,7 +152,8 @@ class AttributedInverse(Inverse):
     def data(self) -> Mapping[str, Any]:
         """See `nnplug.contracts.Inverse`."""
         with attributed(self.preprocessor):
-            return self.inverse.data()
+            data = self.inverse.data()
+        return check_json(self.preprocessor, data, "data of an inverse")
 
     def _attributed(self, items: Iterator[Item]) -> Iterator[Item]:
         end = object()
@@ -149,10 +163,3 @@ class AttributedInverse(Inverse):
             if item is end:
                 return
             yield cast("Item", item)
-
-
-def _of_shape(preprocessor: Preprocessor, labels: Any, shape: Shape) -> LabelArray:
-    found: LabelArray = expect(preprocessor, labels, np.ndarray)
-    if found.shape != shape:
-        raise InvalidPlugin(f"{name_of(preprocessor)} gave a label map of shape {found.shape}; expected {shape}")
-    return found

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nnplug.errors import InvalidPlugin
-from nnplug.registry.attribution import attributed, expect, name_of
+from nnplug.ops.finite import is_finite
+from nnplug.registry.attribution import attributed, broken, expect
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,11 @@ class Channel:
             given = self.normalizer.normalize(image, mask if self.use_mask else None, self.intensity)
         result: npt.NDArray[np.float32] = expect(self.normalizer, given, np.ndarray)
         if result.shape != mask.shape:
-            raise InvalidPlugin(f"{name_of(self.normalizer)} gave shape {result.shape} for a channel of {mask.shape}")
+            raise broken(self.normalizer, f"gave shape {result.shape} for a channel of {mask.shape}")
+        if not np.issubdtype(result.dtype, np.floating):
+            raise broken(self.normalizer, f"gave a channel of {result.dtype}; expected float32")
+        if not is_finite(result):
+            raise broken(self.normalizer, "gave values that are not finite")
         return result
 
 

@@ -55,7 +55,7 @@ def _bound(subject: Subject, *, transposed: bool = False) -> AttributedPreproces
     order, spacing = ((2, 0, 1), COARSER) if transposed else ((0, 1, 2), SPACING)
     context = PreprocessingContext("kit", "3d_kit", order, spacing, channels, Resampling(), samples.LABELS)
     preprocessor = subject.create()
-    return AttributedPreprocessing(preprocessor, preprocessor.bind(context), samples.CHANNELS)
+    return AttributedPreprocessing(preprocessor, preprocessor.bind(context), samples.CHANNELS, samples.LABELS)
 
 
 def _image() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:

@@ -33,6 +33,7 @@ from nnplug_nnunet.training.compiling import is_wanted
 from nnplug_nnunet.training.loading import PatchLoader
 from nnplug_nnunet.training.patches import Stream
 from nnplug_nnunet.training.prepared import holding
+from nnplug_nnunet.training.schedule import checked_rate
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
 from nnplug_nnunet.training.setup import (
     check_together,
@@ -160,7 +161,7 @@ class Training:
             batch = next(batches)
             waited += time.monotonic() - requested
             self.state = replace(self.state, epoch=epoch, iteration=iteration)
-            self._set_rate(self.schedule(iteration))
+            self._set_rate(checked_rate(self.trainer, self.schedule(iteration), iteration))
             loss = self.trainer.training_step(self.state, PatchBatch(*batch.on(self.task.device)))
             if self.prepared is not None:
                 self.prepared.update()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Literal
+from numbers import Real
+from typing import Any, Literal
 
 import torch
+
+from nnplug.registry.attribution import broken
 
 ScheduleName = Literal["poly", "cosine", "constant"]
 OptimizerName = Literal["sgd", "adamw"]
@@ -42,3 +45,14 @@ def _start_momentum_at_zero(optimizer: torch.optim.SGD) -> None:
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter, requires_grad=False)
+
+
+def checked_rate(trainer: object, rate: Any, iteration: int) -> float:
+    """Return the learning rate that a trainer gave for an iteration, if it is a finite number from 0.
+
+    Raises:
+        InvalidPlugin: it is not; the message names the trainer.
+    """
+    if not isinstance(rate, Real) or not 0 <= float(rate) < math.inf:
+        raise broken(trainer, f"gave the learning rate {rate!r} for iteration {iteration}; expected a float from 0")
+    return float(rate)

@@ -35,7 +35,7 @@ def main() -> None:
     flags.folds(parser)
     parser.add_argument("--disable_ensembling", action="store_true", help="compare single configurations only")
     parser.add_argument(
-        "--no_overwrite", action="store_true", help="keep existing results; nnplug always recomputes only changed ones"
+        "--no_overwrite", action="store_true", help="keep existing label maps and their scores, even outdated ones"
     )
     run(parser, _find)
 
@@ -73,6 +73,7 @@ def _request(call: Call, options: Options) -> SelectRequest:
         configurations=_trained(call, workspace, options.p, options.c),
         folds=tuple(map(int, options.f)),
         ensembles=not options.disable_ensembling,
+        keep_existing=options.no_overwrite,
         target=results / dataset / "selected",
     )
 
