@@ -7,6 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from nnplug.contracts import read_log
 from nnplug.dataset.phantom import write_phantom
 from nnplug_cli.main import main
 
@@ -81,6 +82,7 @@ def planned(tmp_path, name="nnunet"):
         ("planner", "brats", "nnplug-brats"),
         ("architecture", "residual-encoder-unet", "nnplug-nnunet"),
         ("augmenter", "brats", "nnplug-brats"),
+        ("loss", "dice-topk", "nnplug-nnunet"),
         ("trainer", "hasty", "nnplug-hasty"),
         ("postprocessor", "brats-enhancing", "nnplug-brats"),
     ],
@@ -116,7 +118,60 @@ def test_what_was_swapped_is_what_trains_and_the_run_records_it(install, run, tm
     assert used["architecture", "residual-encoder-unet"] == "nnplug-nnunet"
 
 
-@pytest.mark.parametrize("kind", ["planner", "architecture", "augmenter", "trainer", "postprocessor", "extractor"])
+SQUARES = """
+    from nnplug import LossComponent
+    from nnplug.contracts import Loss
+
+    class Squares(Loss):
+        def bind(self, context):
+            return lambda logits, target: (logits.softmax(1)[:, :1] - (target == 0).float()).square().mean()
+
+    @hookimpl
+    def nnplug_losses():
+        return [LossComponent("squares", "fake_nnplug_squares:Squares", "of the background")]
+"""
+
+
+def test_a_named_loss_is_minimised_and_the_run_records_it(install, run, tmp_path):
+    install("nnplug-squares", "squares", SQUARES)
+    done = run("--loss", "squares", "--name", "squared")
+    assert done.exit_code == 0, done.stderr
+    (folder,) = (tmp_path / "work").rglob("squared/**/fold_0")
+    record = json.loads((folder / "run.json").read_text())
+    assert ("loss", "squares", "nnplug-squares") in {
+        (p["kind"], p["name"], p["distribution"]) for p in record["providers"]
+    }
+    (line,) = read_log(folder / "log.jsonl")
+    assert 0 < line.train_loss < 1, "no sum of Dice and entropy"
+
+    assert run("--name", "usual", until="preprocess").exit_code == 0
+    words = ["-w", str(tmp_path / "work"), "-c", "3d_fullres", "-f", "0", "--device", "cpu", "--name", "usual"]
+    dataset = str(tmp_path / "Dataset900_Tiny")
+    refused = CliRunner().invoke(main, ["train", dataset, *words, "--loss", "squares", "--devices", "2"])
+    assert "loss 'squares' trains on one device; leave out --devices 2" in refused.stderr
+    changed = CliRunner().invoke(
+        main, ["train", dataset, *words, "--loss", "topk", "--set", "loss.fraction=0.5", "--set", "trainer.epochs=1"]
+    )
+    assert changed.exit_code == 0, changed.stderr
+    (plans,) = (tmp_path / "work").rglob("usual/**/fold_0/plans.json")
+    assert json.loads(plans.read_text())["choices"]["loss"] == {"name": "topk", "options": {"fraction": 0.5}}
+    assert "loss" not in planned(tmp_path, "usual")["choices"]
+
+
+def test_a_loss_that_the_trainer_does_not_take_is_refused_with_the_option_to_leave_out(install, run, tmp_path):
+    install("nnplug-hasty", "hasty", HASTY)
+    done = run("--trainer", "hasty", "--loss", "dice", until="plan")
+    assert done.exit_code == 1
+    assert (
+        "error: trainer 'hasty' from nnplug-hasty 1.0 uses its own loss, not 'dice': its entry has takes_loss=False. "
+        "Leave out --loss, or give --trainer NAME of one that takes it.\n"
+    ) in done.stderr
+    assert not (tmp_path / "work/Dataset900_Tiny/plans").exists()
+
+
+@pytest.mark.parametrize(
+    "kind", ["planner", "architecture", "augmenter", "loss", "trainer", "postprocessor", "extractor"]
+)
 def test_a_name_that_nobody_offers_is_refused_before_anything_is_planned(run, tmp_path, kind):
     done = run(f"--{kind}", "nnunett", until="plan")
     assert done.exit_code == 1

@@ -46,6 +46,7 @@ PLAN_KINDS = (
     Kind.PREPROCESSOR,
     Kind.ARCHITECTURE,
     Kind.AUGMENTER,
+    Kind.LOSS,
     Kind.TRAINER,
     Kind.POSTPROCESSOR,
 )

@@ -69,6 +69,8 @@ REMEDIES = {
     Action.CHOOSE_DEFAULT_RECIPE: (
         "Choose one with --recipe {recipes: or --recipe }, or block one with -p no:{names: or -p no:}."
     ),
+    Action.NAME_KIND: "Give --{kind} NAME, too.",
+    Action.LEAVE_OUT_KIND: "Leave out --{kind}, or give --trainer NAME of one that takes it.",
     Action.CHOOSE_KINDS: "Name each with --{kinds: NAME --} NAME, or give --recipe NAME (installed: {known}).",
 }
 """Action -> words, with the arguments of the action in braces."""

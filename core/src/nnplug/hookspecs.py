@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         ConverterComponent,
         ExecutorComponent,
         ExtractorComponent,
+        LossComponent,
         MetricComponent,
         NormalizerComponent,
         PlannerComponent,
@@ -120,6 +121,15 @@ def nnplug_augmenters() -> Iterable[AugmenterComponent]:
     """Offer augmenters, the random transforms of training patches.
 
     A target satisfies `nnplug.contracts.Augmenter`. All randomness comes from the generator that it receives.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_losses() -> Iterable[LossComponent]:
+    """Offer losses, which trainers minimise.
+
+    A target satisfies `nnplug.contracts.Loss`. Plans name one if the user does; otherwise the trainer uses its own.
     """
     return ()
 

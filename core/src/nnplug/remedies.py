@@ -72,6 +72,8 @@ class Action(StrEnum):
     BLOCK_ONE_PLUGIN = "Block one of {names:, }."
     UNBLOCK_PLUGIN = "Load the plugins without blocking {name}."
     CHOOSE_DEFAULT_RECIPE = "Choose one of the recipes {recipes:, }, or block one of {names:, }."
+    NAME_KIND = "Name the {kind}, too."
+    LEAVE_OUT_KIND = "Name no {kind}, or a trainer that takes one."
     CHOOSE_KINDS = "Name a component of each kind ({kinds:, }), or a recipe (installed: {known})."
 
     def __call__(self, **arguments: object) -> Remedy:

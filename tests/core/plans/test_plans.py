@@ -79,7 +79,10 @@ def test_configurations_inherit_and_the_child_wins():
         (changed("configurations", "3d_fullres", "batch_size", to="2"), "configuration '3d_fullres': .*batch_size"),
         (changed("configurations", "3d_fullres", to=3), "configuration '3d_fullres': Expected 'object', got 'int'"),
         (changed("configurations", to=3), r"Expected 'object', got 'int' - at '\$.configurations'"),
-        (changed("choices", "loss", to={"name": "x"}), "choices name the unknown kind 'loss'. Kinds are extractor, "),
+        (
+            changed("choices", "schedule", to={"name": "x"}),
+            "choices name the unknown kind 'schedule'. Kinds are extractor, ",
+        ),
         (changed("transpose_backward", to=[2, 0, 1]), r"transpose_backward \[2, 0, 1\] does not undo .* \[2, 0, 1\]"),
         (changed("transpose_forward", to=[2, 0, 7]), "does not undo"),
         (changed("transpose_backward", to=[1, 2, 9]), "does not undo"),

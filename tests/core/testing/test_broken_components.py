@@ -25,6 +25,9 @@ TOGETHER = {f"moves image and label together in {axes}D" for axes in (2, 3)}
 PREVIOUS = {f"takes a previous stage in {axes}D" for axes in (2, 3)}
 THERE_AND_BACK, NEXT_STAGE = "takes a label map there and back", "hands label maps to the next stage"
 RNG, ORDER = "draws from the rng alone", "gives results in the order of the items"
+SCALAR = {f"is a finite scalar with a gradient in {axes}D" for axes in (2, 3)}
+RIGHT = {f"is lower for the right {outputs}" for outputs in ("classes", "regions")}
+IGNORED, SHARED = "does not count ignored voxels", "is that of the whole batch on every device"
 
 BROKEN = {
     (Kind.TRAINER, "AddsNoise"): {USES, LEARNS, "uses the augmenter", "takes a previous stage"},
@@ -62,6 +65,13 @@ BROKEN = {
     (Kind.AUGMENTER, "DrawsUnseeded"): {RNG},
     (Kind.AUGMENTER, "Counts"): {RNG},
     (Kind.AUGMENTER, "ShiftsMasked"): {"keeps masked channels 0"},
+    (Kind.LOSS, "PerSample"): SCALAR | {*RIGHT, "takes batches of one class", IGNORED, "is the same twice", SHARED},
+    (Kind.LOSS, "Backwards"): RIGHT,
+    (Kind.LOSS, "CountsIgnored"): {IGNORED},
+    (Kind.LOSS, "DividesByForeground"): {"takes batches of one class", IGNORED},
+    (Kind.LOSS, "Detached"): SCALAR,
+    (Kind.LOSS, "InPlace"): {"is the same twice", IGNORED},
+    (Kind.LOSS, "ForgetsOthers"): {SHARED},
     (Kind.NORMALIZER, "IgnoresMask"): {"looks inside the mask alone"},
     (Kind.NORMALIZER, "LeavesOutside"): {"normalises inside a mask"},
     (Kind.NORMALIZER, "Levels"): {"normalises a whole image"},
@@ -101,6 +111,7 @@ BROKEN = {
 FLAGS = {
     Kind.ARCHITECTURE: {"takes_topology": True},
     Kind.AUGMENTER: {"takes_previous_stage": True},
+    Kind.LOSS: {"takes_several_devices": True},
     Kind.PREPROCESSOR: {"takes_previous_stage": True},
     Kind.TRAINER: {"takes_previous_stage": True},
     (Kind.ARCHITECTURE, "Split"): {"has_linear_head": True},
@@ -144,6 +155,7 @@ def test_the_sound_component_that_they_are_made_of_passes(verdicts, kind):
         (Kind.TRAINER, "StartsAnew", KILL, "a short training leaves no state.pt on its way"),
         (Kind.AUGMENTER, "Still", "changes with the rng", "16 generators gave the same result"),
         (Kind.AUGMENTER, "Still", "augments batches in 3D", "it augments no batches"),
+        (Kind.LOSS, "NoRegions", "is lower for the right regions", "it refuses these labels: this loss has no regions"),
         (Kind.NORMALIZER, "Open", "looks inside the mask alone", "zeroes_outside_mask is False"),
         (Kind.ARCHITECTURE, "Sound", "predicts the same with its last layer apart", "it offers no split_head"),
     ],

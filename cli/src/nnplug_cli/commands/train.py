@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from nnplug.errors import NnplugError
+from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 class _Training:
     """The options of training and validation."""
 
+    loss: str | None
     devices: int
     seed: int
     pretrained: Path | None
@@ -54,6 +56,19 @@ class _Training:
     validate_only: bool
     weights: Literal["final", "best"]
     save_logits: bool
+
+
+@dataclass(frozen=True)
+class _Changes:
+    """The changes of the plans for these trainings only.
+
+    Attributes:
+        components: kind -> name.
+        options: kind -> option -> value, as in `--set`.
+    """
+
+    components: Mapping[Kind, str]
+    options: Mapping[str, Mapping[str, Any]]
 
 
 @click.command(short_help="Train folds of a planned dataset.")
@@ -65,6 +80,7 @@ class _Training:
 @gathered(
     "training",
     _Training,
+    click.option("--loss", metavar="NAME", help="The loss, instead of that of the plans or the trainer."),
     click.option(
         "--pretrained",
         type=click.Path(path_type=Path),
@@ -118,9 +134,10 @@ def command(
     world = start_devices(os.environ, runtime.device, training.devices, here=runtime.executor == "local")
     if not world.is_main:
         made = replace(made, progress=Silent())
+    changes = _Changes({} if training.loss is None else {Kind.LOSS: training.loss}, runtime.settings)
     jobs = [
         replace(job, seed=training.seed, command=("nnplug", *sys.argv[1:]), pretrained=_absolute(training.pretrained))
-        for job in _jobs(made, dataset, context.workspace_root(workspace), name, selection, runtime.settings)
+        for job in _jobs(made, dataset, context.workspace_root(workspace), name, selection, changes)
     ]
     for job in jobs if training.fresh and world.is_main else ():
         check_pretrained(job, made.plugins)
@@ -136,12 +153,13 @@ def command(
 
 
 def _jobs(
-    runtime: Runtime, folder: Path, root: Path, name: str | None, selection: FoldSelection, settings: Mapping[str, Any]
+    runtime: Runtime, folder: Path, root: Path, name: str | None, selection: FoldSelection, changes: _Changes
 ) -> list[TrainingJob]:
-    """Return the jobs of the requested folds; `--set` may change options of the plans for these trainings only."""
+    """Return the jobs of the requested folds."""
     from nnplug.dataset.dataset import Dataset
     from nnplug.plans.plans import read_plans
     from nnplug.preparation.make_plans import with_options
+    from nnplug.preparation.training_choices import with_components
     from nnplug.training.folds import fold_jobs
     from nnplug.workspace.layout import Workspace
     from nnplug.workspace.plans_name import default_plans_name
@@ -152,10 +170,11 @@ def _jobs(
     path = space.plans(name)
     if not path.exists():
         raise NnplugError(f"{path}: no such plans. Run: nnplug plan {folder} --name {name}")
+    plans = with_components(read_plans(path), changes.components, runtime.registry)
     return fold_jobs(
         dataset,
         space,
-        with_options(read_plans(path), settings, registry=runtime.registry),
+        with_options(plans, changes.options, registry=runtime.registry),
         configurations=selection.configurations,
         folds=selection.folds,
         progress=runtime.progress,

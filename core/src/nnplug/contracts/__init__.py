@@ -23,6 +23,7 @@ from nnplug.contracts.augmenter import (
 )
 from nnplug.contracts.converter import Converter, SourceScan
 from nnplug.contracts.extractor import Extractor
+from nnplug.contracts.loss import Loss, LossContext, LossFunction
 from nnplug.contracts.metric import Better, Figures, Metric
 from nnplug.contracts.normalizer import Normalizer
 from nnplug.contracts.planner import Planner, PlanningContext
@@ -67,6 +68,9 @@ __all__ = [
     "Inverse",
     "LabelledCase",
     "LogLine",
+    "Loss",
+    "LossContext",
+    "LossFunction",
     "Metric",
     "Normalizer",
     "PatchArchitecture",

@@ -7,6 +7,7 @@ from nnplug.contracts.architecture import Architecture
 from nnplug.contracts.augmenter import Augmenter
 from nnplug.contracts.converter import Converter
 from nnplug.contracts.extractor import Extractor
+from nnplug.contracts.loss import Loss
 from nnplug.contracts.metric import Metric
 from nnplug.contracts.normalizer import Normalizer
 from nnplug.contracts.planner import Planner
@@ -21,6 +22,7 @@ from nnplug.registry.entries import (
     ConverterComponent,
     ExecutorComponent,
     ExtractorComponent,
+    LossComponent,
     MetricComponent,
     NormalizerComponent,
     PlannerComponent,
@@ -36,6 +38,7 @@ PREPROCESSOR = TypedKind[PreprocessorComponent, Preprocessor](PreprocessorCompon
 NORMALIZER = TypedKind[NormalizerComponent, Normalizer](NormalizerComponent)
 ARCHITECTURE = TypedKind[ArchitectureComponent, Architecture](ArchitectureComponent)
 AUGMENTER = TypedKind[AugmenterComponent, Augmenter](AugmenterComponent)
+LOSS = TypedKind[LossComponent, Loss](LossComponent)
 TRAINER = TypedKind[TrainerComponent, Trainer](TrainerComponent)
 POSTPROCESSOR = TypedKind[PostprocessorComponent, Postprocessor](PostprocessorComponent)
 METRIC = TypedKind[MetricComponent, Metric](MetricComponent)
@@ -45,6 +48,7 @@ ACCELERATOR = TypedKind[AcceleratorComponent, Accelerator](AcceleratorComponent)
 
 ArchitectureEntry = Entry[ArchitectureComponent, Architecture]
 AugmenterEntry = Entry[AugmenterComponent, Augmenter]
+LossEntry = Entry[LossComponent, Loss]
 PreprocessorEntry = Entry[PreprocessorComponent, Preprocessor]
 TrainerEntry = Entry[TrainerComponent, Trainer]
 AcceleratorEntry = Entry[AcceleratorComponent, Accelerator]

@@ -16,6 +16,7 @@ from nnplug.plans.plans import Choice, Plans
 from nnplug.preparation.plan_overrides import check_patches, override
 from nnplug.preparation.plan_request import NO_CHOICES, PlanRequest
 from nnplug.preparation.preprocessing import planned_preprocessor
+from nnplug.preparation.training_choices import OPTIONAL, without_refused
 from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import AnyEntry, Kind, Registry
 from nnplug.registry.loader import Plugins
@@ -24,7 +25,7 @@ from nnplug.registry.recipes import preset
 from nnplug.remedies import Action
 from nnplug.runtime.progress import Progress, Silent
 
-AFTER_PLANNING = (Kind.AUGMENTER, Kind.TRAINER, Kind.POSTPROCESSOR)
+AFTER_PLANNING = (Kind.AUGMENTER, *OPTIONAL, Kind.TRAINER, Kind.POSTPROCESSOR)
 """The kinds whose options can change without new planning or preprocessing."""
 
 Options = Mapping[str, Mapping[str, Any]]
@@ -150,6 +151,8 @@ def with_options(plans: Plans, options: Options, *, registry: Registry) -> Plans
         if word not in AFTER_PLANNING:
             option = ".".join((word, *list(values)[:1]))
             raise InvalidOptions(f"{option} is decided when planning", Action.SET_WHEN_PLANNING())
+        if word in OPTIONAL and word not in choices:
+            raise _unnamed(Kind(word), values)
         was = plans.choice(Kind(word))
         choices[word] = Choice(name=was.name, options={**was.options, **values})
         _check_options(Kind(word), choices[word], registry)
@@ -177,14 +180,26 @@ def choose(
     kept = {kind: options for kind, options in own.options.items() if names.get(kind) == own.choices.get(kind)}
     options = {kind: {**kept.get(kind, {}), **given.get(kind, {})} for kind in Kind}
     choices = {kind: Choice(name=names[kind], options=options[kind]) for kind in Kind if kind in names}
+    choices = without_refused(choices, components.keys(), registry)
     for kind, choice in choices.items():
         _check_options(kind, choice, registry)
+    for kind in OPTIONAL:
+        if kind not in choices and kind in given:
+            raise _unnamed(kind, given[kind])
     for option in options[Kind.NORMALIZER] if Kind.NORMALIZER not in choices else ():
         raise InvalidOptions(
             f"{Kind.NORMALIZER}.{option}: the planner names a normalizer per channel. Give its options there.",
             Action.SET_OPTION(assignment='plan.normalization=[{"name": "NAME", "use_mask": false, "options": {..}}]'),
         )
     return choices, options[Kind.ARCHITECTURE]
+
+
+def _unnamed(kind: Kind, options: Mapping[str, Any]) -> InvalidOptions:
+    """Return the error for options of a component that no one names."""
+    option = ".".join((kind, *list(options)[:1]))
+    return InvalidOptions(
+        f"{option}: no {kind} is named, so that the trainer uses its own", Action.NAME_KIND(kind=kind)
+    )
 
 
 def _check_options(kind: Kind, choice: Choice, registry: Registry) -> None:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     NORMALIZER = "normalizer"
     ARCHITECTURE = "architecture"
     AUGMENTER = "augmenter"
+    LOSS = "loss"
     TRAINER = "trainer"
     POSTPROCESSOR = "postprocessor"
     METRIC = "metric"
@@ -39,7 +40,7 @@ class Kind(StrEnum):
     @property
     def hook(self) -> str:
         """The hook that offers components of this kind."""
-        return f"nnplug_{self}s"
+        return f"nnplug_{self}es" if self.endswith("s") else f"nnplug_{self}s"
 
 
 def check_name(what: str, name: str) -> None:
@@ -191,6 +192,21 @@ class AugmenterComponent(Component):
 
 
 @dataclass(frozen=True)
+class LossComponent(Component):
+    """An entry of `nnplug_losses`.
+
+    Attributes:
+        takes_several_devices: whether the loss sums over the batch by `nnplug.contracts.LossContext.world`. If not, the
+            loss is refused for several devices.
+    """
+
+    kind = Kind.LOSS
+
+    _: KW_ONLY
+    takes_several_devices: bool = False
+
+
+@dataclass(frozen=True)
 class TrainerComponent(Component):
     """An entry of `nnplug_trainers`.
 
@@ -199,6 +215,7 @@ class TrainerComponent(Component):
             input. If not, the trainer is refused for configurations with a previous stage.
         takes_several_devices: whether the trainer divides batches between the processes of `TrainingTask.world`. If
             not, the trainer is refused for several devices.
+        takes_loss: whether the trainer minimises `TrainingTask.loss`. If not, plans that name a loss are refused.
         extends_runs: whether the class has `extends` of `nnplug.contracts.ExtensibleTrainer`.
         case_index: "package.module:attribute" of a `nnplug.contracts.CaseIndexer`, which is imported without the
             target; None if the trainer needs only the preprocessed cases.
@@ -209,6 +226,7 @@ class TrainerComponent(Component):
     _: KW_ONLY
     takes_previous_stage: bool = False
     takes_several_devices: bool = False
+    takes_loss: bool = False
     extends_runs: bool = field(default=False, metadata=_promises("extends"))
     case_index: str | None = None
 
@@ -261,6 +279,7 @@ _CLASSES: tuple[type[Component], ...] = (
     NormalizerComponent,
     ArchitectureComponent,
     AugmenterComponent,
+    LossComponent,
     TrainerComponent,
     PostprocessorComponent,
     MetricComponent,

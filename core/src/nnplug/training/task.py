@@ -6,16 +6,18 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nnplug.contracts import BatchAugmenter, Trainer, TrainingLength, TrainingTask
+from nnplug.contracts import BatchAugmenter, Loss, Trainer, TrainingLength, TrainingTask
 from nnplug.contracts.attributed import AttributingAugmenter, build_network
+from nnplug.contracts.attributed.learning import AttributingLoss
 from nnplug.contracts.attributed.logits_check import LogitsCheck
 from nnplug.contracts.capabilities import batching
-from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER
+from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS
 from nnplug.dataset.splits import Fold
 from nnplug.models.acceleration import accelerated
 from nnplug.models.pretrained import load_pretrained
 from nnplug.plans.plans import Configuration, Plans
 from nnplug.preparation.case_index import complete_index, indexing_of
+from nnplug.preparation.training_choices import planned_trainer
 from nnplug.registry.attribution import expect
 from nnplug.registry.components import Entry, Kind, Registry
 from nnplug.registry.entries import TrainerComponent
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     import torch
 
 
-USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.TRAINER)
+USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.LOSS, Kind.TRAINER)
 
 
 def index_cases(
@@ -55,7 +57,12 @@ def make_task(
     fold: Fold,
     runtime: Runtime,
 ) -> TrainingTask:
-    """Return the task of a job's trainer, with the initial network; `components` includes the accelerators."""
+    """Return the task of a job's trainer, with the initial network; `components` includes the accelerators.
+
+    Raises:
+        NnplugError: the plans name a component that the trainer does not take, see `check_taken`.
+    """
+    planned_trainer(job.plans, components)
     configuration = job.plans.configuration(job.configuration)
     return TrainingTask(
         network=_network(job, components, configuration, runtime.progress),
@@ -71,6 +78,7 @@ def make_task(
         seed=job.seed,
         workers=runtime.threads,
         progress=runtime.progress,
+        loss=_loss(job.plans, components),
         accelerate=partial(accelerated, registry=components, progress=runtime.progress),
     )
 
@@ -93,6 +101,11 @@ def _augmenter(plans: Plans, components: Registry) -> BatchAugmenter:
     entry = components.get(AUGMENTER, choice.name)
     made = entry.create(choice.options)
     return AttributingAugmenter(made, batching(entry, made))
+
+
+def _loss(plans: Plans, components: Registry) -> Loss | None:
+    choice = plans.choices.get(Kind.LOSS)
+    return None if choice is None else AttributingLoss(components.create(LOSS, choice.name, choice.options))
 
 
 def _network(

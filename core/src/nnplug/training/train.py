@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nnplug.contracts import TrainingTask
-from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, TRAINER
+from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, TRAINER
 from nnplug.dataset.splits import Fold, choose_fold
 from nnplug.errors import NnplugError
 from nnplug.models.acceleration import accelerators
@@ -21,7 +21,7 @@ from nnplug.preparation.make_splits import ensure_splits
 from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.registry.attribution import Origin, attributed
 from nnplug.registry.components import Kind, Registry
-from nnplug.registry.entries import TrainerComponent
+from nnplug.registry.entries import LossComponent, TrainerComponent
 from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
@@ -89,9 +89,9 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     if task.previous_labels:
         _check_previous_stage(job, components, runtime.registry)
         check_predictions_complete(job, fold, splits)
-    _check_devices(entry.component, world)
+    _check_devices(job, components, world)
     shapes = shapes_of(task.network)
-    with attributed(trainer, *_called_by_trainer(task, components)), keep_random_state(task.device):
+    with attributed(trainer, *_called_by_trainer(job, task, components)), keep_random_state(task.device):
         if world.is_main:
             _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
         progress = runtime.progress
@@ -120,10 +120,12 @@ def _check_previous_stage(job: TrainingJob, components: Registry, installed: Reg
     check_takes_previous_stage(job, preprocessor.component, augmenter.component, trainer.component)
 
 
-def _called_by_trainer(task: TrainingTask, components: Registry) -> list[Origin]:
+def _called_by_trainer(job: TrainingJob, task: TrainingTask, components: Registry) -> list[Origin]:
     """Return the origins of the components that the trainer calls, so that an error of theirs names them."""
     network = components.get(ARCHITECTURE, task.configuration.architecture.name)
-    return [network.origin, *(entry.origin for entry in accelerators(components))]
+    choice = job.plans.choices.get(Kind.LOSS)
+    losses = [] if choice is None else [components.get(LOSS, choice.name).origin]
+    return [network.origin, *losses, *(entry.origin for entry in accelerators(components))]
 
 
 def discard(run: RunFolder) -> None:
@@ -192,9 +194,17 @@ def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
     return fold
 
 
-def _check_devices(trainer: TrainerComponent, world: World) -> None:
-    if world.size > 1 and not trainer.takes_several_devices:
-        raise NnplugError(f"trainer {trainer.name!r} trains on one device", Action.USE_ONE_DEVICE(devices=world.size))
+def _check_devices(job: TrainingJob, components: Registry, world: World) -> None:
+    """Raise `NnplugError` if trainer or loss cannot divide batches between several devices."""
+    chosen: list[TrainerComponent | LossComponent] = []
+    chosen.append(components.get(TRAINER, job.plans.choice(Kind.TRAINER).name).component)
+    if Kind.LOSS in job.plans.choices:
+        chosen.append(components.get(LOSS, job.plans.choice(Kind.LOSS).name).component)
+    for one in chosen if world.size > 1 else ():
+        if not one.takes_several_devices:
+            raise NnplugError(
+                f"{one.kind} {one.name!r} trains on one device", Action.USE_ONE_DEVICE(devices=world.size)
+            )
 
 
 def _check_preprocessed(job: TrainingJob, fold: Fold, cases: CaseStore) -> None:

@@ -46,6 +46,7 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         # Capabilities inherited from nnU-Net's loop: cascades, several GPUs, more epochs for a finished run.
         takes_previous_stage=True,
         takes_several_devices=True,
+        takes_loss=True,
         extends_runs=True,
         # The voxels that its patches are centred on, drawn when cases are preprocessed.
         case_index="nnplug_nnunet.training.patch_centres:PatchCentres",

@@ -9,6 +9,7 @@ from nnplug import (
     AugmenterComponent,
     ConverterComponent,
     ExtractorComponent,
+    LossComponent,
     MetricComponent,
     NormalizerComponent,
     PlannerComponent,
@@ -95,6 +96,21 @@ def nnplug_architectures() -> Iterable[ArchitectureComponent]:
 
 
 @hookimpl
+def nnplug_losses() -> Iterable[LossComponent]:
+    """Yield nnU-Net's losses; its trainer uses the first if plans name none."""
+    losses = "nnplug_nnunet.training.losses:"
+    offered = {
+        "dice-ce": ("DiceCE", "soft Dice plus cross-entropy, nnU-Net's default"),
+        "dice": ("Dice", "soft Dice"),
+        "ce": ("CE", "cross-entropy, binary for regions"),
+        "topk": ("TopK", "cross-entropy of the tenth of the voxels where it is highest"),
+        "dice-topk": ("DiceTopK", "soft Dice plus that of the highest tenth"),
+    }
+    for name, (target, summary) in offered.items():
+        yield LossComponent(name, f"{losses}{target}", summary, takes_several_devices=True)
+
+
+@hookimpl
 def nnplug_trainers() -> Iterable[TrainerComponent]:
     """Yield nnU-Net's training; its variants are options."""
     trainer = "nnplug_nnunet.training.trainer:NnUNetTrainer"
@@ -104,6 +120,7 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         "SGD with poly schedule, Dice and cross-entropy, deep supervision",
         takes_previous_stage=True,
         takes_several_devices=True,
+        takes_loss=True,
         extends_runs=True,
         case_index="nnplug_nnunet.training.patch_centres:PatchCentres",
     )

@@ -65,6 +65,8 @@ REMEDIES = {
     Action.BLOCK_ONE_PLUGIN: "Block one with NNPLUG_PLUGINS=no:{names: or NNPLUG_PLUGINS=no:}.",
     Action.UNBLOCK_PLUGIN: "Remove no:{name} from NNPLUG_PLUGINS.",
     Action.CHOOSE_DEFAULT_RECIPE: "Block one with NNPLUG_PLUGINS=no:{names: or NNPLUG_PLUGINS=no:}.",
+    Action.NAME_KIND: "Plan with nnplug, which names the {kind}.",
+    Action.LEAVE_OUT_KIND: "Use a recipe without a {kind}, or another trainer (-tr).",
     Action.CHOOSE_KINDS: "Install a plugin whose default recipe names them, such as nnplug-nnunet.",
 }
 """Action -> words, with the arguments of the action in braces."""

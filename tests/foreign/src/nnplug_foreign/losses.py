@@ -1,11 +1,19 @@
-"""The loss of `foreign-adam`: cross-entropy and soft Dice of classes or of regions; ignored voxels do not count."""
+"""The loss of `foreign-adam` if plans name none: cross-entropy and soft Dice; ignored voxels do not count."""
 
 from __future__ import annotations
 
 import torch
 from torch.nn import functional
 
+from nnplug.contracts import LossContext, LossFunction, TrainingTask
 from nnplug.dataset.labels import Labels
+
+
+def loss_of(task: TrainingTask) -> LossFunction:
+    """Return the loss that the plans name, or the trainer's own."""
+    if task.loss is not None:
+        return task.loss.bind(LossContext(task.labels, task.configuration.batch_dice))
+    return lambda logits, target: loss(logits, target[:, 0], task.labels)
 
 
 def loss(logits: torch.Tensor, label: torch.Tensor, labels: Labels) -> torch.Tensor:

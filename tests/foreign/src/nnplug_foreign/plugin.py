@@ -11,6 +11,7 @@ from nnplug import (
     ConverterComponent,
     ExecutorComponent,
     ExtractorComponent,
+    LossComponent,
     MetricComponent,
     NormalizerComponent,
     PlannerComponent,
@@ -72,8 +73,15 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         "foreign-adam",
         "nnplug_foreign.trainer:AdamTrainer",
         "Adam on random patches, in rounds",
+        takes_loss=True,
         case_index="nnplug_foreign.case_index:Foreground",
     )
+
+
+@hookimpl
+def nnplug_losses() -> Iterable[LossComponent]:
+    """Return the loss."""
+    yield LossComponent("foreign-squares", "nnplug_foreign.loss:SquaredError", "squared errors of probabilities")
 
 
 @hookimpl
@@ -122,6 +130,7 @@ def nnplug_recipes() -> Iterable[Recipe]:
             "normalizer": "foreign-range",
             "architecture": "foreign-dilated",
             "augmenter": "foreign-flips",
+            "loss": "foreign-squares",
             "trainer": "foreign-adam",
             "postprocessor": "foreign-specks",
         },

@@ -20,7 +20,7 @@ from nnplug.runtime.files import atomic_file
 from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
 from nnplug_foreign.batches import TRAINING, VALIDATION, Batches, bound
-from nnplug_foreign.losses import loss
+from nnplug_foreign.losses import loss_of
 
 DROPOUT = 3
 """The purpose of the random numbers that layers of the network draw."""
@@ -82,6 +82,7 @@ class _Training:
         self.options, self.task = options, task
         self.network = task.accelerate(task.network.to(task.device), Workload(task.device, "training"))
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=options.learning_rate)
+        self.loss = loss_of(task)
         self.done, self.lowest = 0, float("inf")
 
     def restore(self) -> None:
@@ -141,7 +142,7 @@ class _Training:
     def _step(self, batch: tuple[torch.Tensor, torch.Tensor], advance: Advance) -> torch.Tensor:
         image, label = batch
         self.optimizer.zero_grad(set_to_none=True)
-        value = loss(self.network(image)[0], label, self.task.labels)
+        value = self.loss(self.network(image)[0], label[:, None])
         torch.autograd.backward(value)
         self.optimizer.step()
         advance(f"round {self.done + 1}")
@@ -153,7 +154,7 @@ class _Training:
         found = []
         for number in range(self.done * self.options.checks, (self.done + 1) * self.options.checks):
             image, label = batches[number]
-            found.append(loss(self.network(image), label, self.task.labels))
+            found.append(self.loss(self.network(image), label[:, None]))
         return _mean(found)
 
     def _keep(self, value: float) -> None:

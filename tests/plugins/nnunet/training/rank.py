@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 from nnplug.dataset.labels import Labels
 from nnplug.runtime.distributed import World
-from nnplug_nnunet.training.losses import make_loss
+from nnplug_nnunet.training.losses.functions import make_loss
 
 CLASSES = {"background": 0, "a": 1, "b": 2}
 REGIONS = {"background": 0, "whole": [1, 2], "core": [2]}

@@ -16,6 +16,7 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         summary="AdamW, the learning rate rising and falling once, a tenth of nnU-Net's iterations",
         takes_previous_stage=True,
         takes_several_devices=True,
+        takes_loss=True,
         extends_runs=True,
         case_index="nnplug_nnunet.training.patch_centres:PatchCentres",
     )

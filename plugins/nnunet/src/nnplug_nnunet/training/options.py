@@ -10,7 +10,7 @@ from typing import Any, Literal
 from nnplug.contracts import TrainingLength, TrainingTask
 from nnplug.errors import InvalidOptions
 from nnplug_nnunet.training.compiling import Compile
-from nnplug_nnunet.training.losses import LossName
+from nnplug_nnunet.training.losses.functions import LossName
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 AugmentOn = Literal["auto", "device", "threads"]
@@ -24,7 +24,8 @@ class PatchOptions:
         epochs: epochs of training.
         iterations_per_epoch: training batches per epoch.
         val_iterations_per_epoch: validation batches per epoch.
-        loss: soft Dice, cross-entropy (binary for regions), the highest tenth of the entropy, or sums of them.
+        loss: the loss if the plans name none: soft Dice, cross-entropy (binary for regions), the highest tenth of the
+            entropy, or sums of them.
         deep_supervision: whether the loss includes coarser decoder outputs.
         mirroring: whether patches are mirrored, in training and in prediction.
         oversampling: share of a batch whose patches are centred on foreground.

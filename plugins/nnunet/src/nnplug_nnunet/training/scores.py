@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nnplug.dataset.labels import Labels
-from nnplug_nnunet.training.losses import region_masks
+from nnplug_nnunet.training.losses.functions import region_masks
 
 
 def confusion(logits: Tensor, target: Tensor, labels: Labels) -> Tensor:

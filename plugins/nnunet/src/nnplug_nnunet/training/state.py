@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnplug.contracts import TrainingTask
+from nnplug.contracts import LossFunction, TrainingTask
 from nnplug.runtime.device import autocast
 from nnplug.runtime.seeds import generator
 from nnplug_nnunet.training.compiling import Forward
-from nnplug_nnunet.training.losses import Loss
 from nnplug_nnunet.training.losses.deep_supervision import supervised_loss
 
 _STEP = 4  # the random stream of `TrainingState.random`
@@ -92,7 +91,7 @@ class TrainingState:
     task: TrainingTask
     network: nn.Module
     optimizer: torch.optim.Optimizer
-    loss: Loss
+    loss: LossFunction
     scaler: torch.amp.GradScaler
     dtype: torch.dtype | None
     compute: Forward

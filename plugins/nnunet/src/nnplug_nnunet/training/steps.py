@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nnplug.contracts import TrainingTask
+from nnplug.contracts import LossContext, LossFunction, TrainingTask
+from nnplug.errors import InvalidOptions
+from nnplug.remedies import Action
 from nnplug_nnunet.training.callbacks import Callback
-from nnplug_nnunet.training.losses import Loss, make_loss
+from nnplug_nnunet.training.losses import loss_of
 from nnplug_nnunet.training.options import PatchOptions
 from nnplug_nnunet.training.samplers import ForegroundSampling, Sampling
 from nnplug_nnunet.training.state import PatchBatch, PreparedWeights, Schedule, TrainingState, Validated
@@ -52,12 +54,21 @@ class PatchSteps(PatchOptions, ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} defines neither learning_rate nor make_schedule")
 
-    def make_loss(self, task: TrainingTask) -> Loss:
-        """Return the loss of one resolution, called with logits (B, K, *size) and a target (B, 1, *size).
+    def make_loss(self, task: TrainingTask) -> LossFunction:
+        """Return the loss of one resolution: the one that the plans name, or else nnU-Net's by the option `loss`.
 
-        With several devices it returns the loss of the whole batch on each; see `nnplug.runtime.distributed.World`.
+        With several devices it returns the loss of the whole batch on each; see `nnplug.contracts.LossContext`.
+
+        Raises:
+            InvalidOptions: the plans name a loss, and the option `loss` names another.
         """
-        return make_loss(self.loss, task.labels, batch_dice=task.configuration.batch_dice, world=task.world)
+        if task.loss is not None and self.loss != PatchOptions.loss:
+            raise InvalidOptions(
+                f"trainer option loss is {self.loss!r}, and the plans name a loss as well",
+                Action.SET_OPTION(assignment=f"trainer.loss={PatchOptions.loss}"),
+            )
+        context = LossContext(task.labels, task.configuration.batch_dice, task.world)
+        return (task.loss or loss_of(self.loss)).bind(context)
 
     def make_sampler(self, task: TrainingTask, names: tuple[str, ...]) -> Sampling:
         """Return the rule that places patches in the training cases, or in the validation cases.

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from nnplug.dataset.labels import Labels
-from nnplug_nnunet.training.losses import deep_supervision, make_loss, soft_dice
+from nnplug_nnunet.training.losses import deep_supervision
+from nnplug_nnunet.training.losses.functions import make_loss, soft_dice
 from nnplug_nnunet.training.schedule import learning_rate, make_optimizer
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
 

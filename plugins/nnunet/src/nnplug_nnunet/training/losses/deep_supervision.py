@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nnplug_nnunet.training.losses import Loss
+from nnplug.contracts import LossFunction
 
 
 def weights(outputs: int) -> tuple[float, ...]:
@@ -30,7 +30,7 @@ def downsample(target: Tensor, shape: Sequence[int]) -> Tensor:
     return target
 
 
-def supervised_loss(loss: Loss, outputs: Sequence[Tensor], target: Tensor) -> Tensor:
+def supervised_loss(loss: LossFunction, outputs: Sequence[Tensor], target: Tensor) -> Tensor:
     """Return the weighted sum of the loss over the outputs, from fine to coarse.
 
     Outputs of weight 0 are not computed.

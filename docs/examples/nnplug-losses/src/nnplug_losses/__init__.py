@@ -1,0 +1,1 @@
+"""Losses for small, thin and badly delineated structures."""
