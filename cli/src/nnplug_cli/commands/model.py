@@ -94,11 +94,13 @@ def show(*, bundle: Path, only_requirements: bool, as_json: bool) -> None:
 @click.pass_obj
 def summary(context: Context, *, model: Path, as_json: bool) -> None:
     """Show the network of MODEL, a run or bundle: stages, shapes, parameters, memory of feature maps."""
+    from nnplug.models.model_components import architecture_of
     from nnplug.models.open import open_member
     from nnplug.preparation.network_summary import summarize
 
     opened = open_member(model)
-    network = summarize(opened.plans, opened.configuration, opened.description, context.plugins.registry)
+    registry = architecture_of(opened, context.plugins)
+    network = summarize(opened.plans, opened.configuration, opened.description, registry)
     if as_json:
         print_json(network_data(network))
     else:

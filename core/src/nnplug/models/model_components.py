@@ -33,6 +33,16 @@ def components_of(member: Member, plugins: Plugins, progress: Progress) -> Regis
     return Registry([*entries.values(), *accelerators(plugins.registry)])
 
 
+def architecture_of(member: Member, plugins: Plugins) -> Registry:
+    """Return the architecture that a member was made with, in a registry of its own.
+
+    Raises:
+        MissingProvider: it is not installed; the message has the remedy.
+    """
+    entries, _ = resolve(member.providers, plugins, what="this model", kinds=(Kind.ARCHITECTURE,))
+    return Registry(entries.values())
+
+
 def require_components(model: Model, plugins: Plugins) -> None:
     """Raise, before any image is read, unless all components of a model are installed.
 

@@ -14,7 +14,7 @@ from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.plans.plans import Plans
 from nnplug.preparation.case_index import Indexing, complete_index, planned_indexing
-from nnplug.preparation.preprocessing import bind_preprocessor, planned_preprocessor
+from nnplug.preparation.preprocessing import bind_preprocessor, planned_preprocessor, require_preprocessing
 from nnplug.registry.components import Registry
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import state_digest
@@ -38,8 +38,11 @@ def preprocess_dataset(
 
     Raises:
         Problems: some cases failed; a line each. The other cases are stored.
+        MissingProvider: the preprocessor or a normalizer is not available; the message has the remedy.
     """
     labels = plans.training_description(dataset.description).labels
+    for note in require_preprocessing(plans, runtime.plugins):
+        runtime.progress.notice(note)
     preprocessing = bind_preprocessor(plans, configuration_name, labels, runtime.registry)
     indexing = planned_indexing(plans, runtime.registry, labels)
     decisions = _decisions(plans, configuration_name, dataset, runtime.registry)

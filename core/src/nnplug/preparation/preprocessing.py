@@ -13,6 +13,8 @@ from nnplug.plans.plans import Choice, Plans
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.entries import PreprocessorComponent
+from nnplug.registry.loader import Plugins
+from nnplug.registry.provenance import resolve
 
 
 def implied_preprocessor(registry: Registry) -> PreprocessorEntry:
@@ -42,6 +44,17 @@ def planned_preprocessor(plans: Plans, registry: Registry) -> tuple[Preprocessor
         entry = implied_preprocessor(registry)
         return entry, Choice(name=entry.name)
     return registry.get(PREPROCESSOR, choice.name), choice
+
+
+def require_preprocessing(plans: Plans, plugins: Plugins) -> list[str]:
+    """Return a line for each component of the preprocessing that has another version than when it was planned.
+
+    Raises:
+        MissingProvider: the preprocessor or a normalizer is not available; the message has the remedy.
+    """
+    kinds = (Kind.PREPROCESSOR, Kind.NORMALIZER)
+    _, notes = resolve(plans.providers, plugins, what=f"plans {plans.name!r}", kinds=kinds)
+    return notes
 
 
 def bind_preprocessor(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,10 @@ def check_log(log: Path, trainer: object) -> bool:
         ) from error
 
 
+def _nothing() -> None:
+    """Do nothing: nobody asked."""
+
+
 @dataclass(frozen=True)
 class LogCheckingProgress(Progress):
     """A progress that checks the log of a trainer at each step until the log has a line.
@@ -36,16 +40,19 @@ class LogCheckingProgress(Progress):
         progress: receives the progress.
         log: the `log.jsonl` of the run.
         trainer: the trainer that writes the log.
+        begun: called before each task. The log then has the epochs that a resumed training keeps.
     """
 
     progress: Progress
     log: Path
     trainer: object
+    begun: Callable[[], None] = _nothing
 
     @contextmanager
     def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
         """See `Progress.task`. The yielded function raises `InvalidPlugin` as `check_log` does."""
         is_checked = False
+        self.begun()
 
         def checked(latest: str) -> None:
             nonlocal is_checked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,11 +39,12 @@ from nnplug.training.previous_stage import (
     check_takes_previous_stage,
     previous_sources,
 )
+from nnplug.training.run_versions import RunVersions
 from nnplug.training.task import USED, checked_each_epoch, index_cases, make_task
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_lock import alone_in
-from nnplug.workspace.run_record import Pretrained, RunRecord, installed_versions
+from nnplug.workspace.run_record import Pretrained, RunRecord
 
 
 def train(job: TrainingJob, runtime: Runtime, *, world: World = SINGLE_PROCESS) -> RunFolder:
@@ -66,6 +67,7 @@ def train(job: TrainingJob, runtime: Runtime, *, world: World = SINGLE_PROCESS) 
     """
     with alone_in(job.run, runtime.progress) if world.is_main else nullcontext():
         if is_extension(job, runtime.plugins) and world.is_main:
+            _planned_components(job, runtime)  # nothing is removed before every component is found
             begin_extension(job, runtime.progress)
         world.wait()
         _train(job, runtime, world)
@@ -90,12 +92,14 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
         _check_previous_stage(job, components, runtime.registry)
         check_predictions_complete(job, fold, splits)
     _check_devices(job, components, world)
+    versions = RunVersions.of(job, components, runtime.registry, runtime.progress)
     shapes = shapes_of(task.network)
     with attributed(trainer, *_called_by_trainer(job, task, components)), keep_random_state(task.device):
         if world.is_main:
-            _write_record(job, fold, trainer.mirror_axes(task.configuration.dimensions), splits)
-        progress = runtime.progress
-        watched = LogCheckingProgress(progress, job.run.log, trainer) if world.is_main else progress
+            axes = trainer.mirror_axes(task.configuration.dimensions)
+            _write_record(job, fold, axes, splits, versions.versions)
+        progress, log = runtime.progress, job.run.log
+        watched = LogCheckingProgress(progress, log, trainer, versions.note_change) if world.is_main else progress
         task = checked_each_epoch(task, trainer)
         trainer.train(replace(task, world=world, progress=watched))
     if world.is_main:
@@ -107,7 +111,7 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
 def _planned_components(job: TrainingJob, runtime: Runtime) -> Registry:
     """Return the components that the plans name, and the installed accelerators; notices go to the progress."""
     entries, notes = resolve(job.plans.providers, runtime.plugins, what=f"plans {job.plans.name!r}", kinds=USED)
-    for note in notes:
+    for note in () if job.run.record.exists() else notes:  # a begun run has its own versions, see `RunVersions`
         runtime.progress.notice(note)
     return Registry([*entries.values(), *accelerators(runtime.plugins.registry)])
 
@@ -219,7 +223,13 @@ def _pretrained(job: TrainingJob) -> Pretrained | None:
     return None if job.pretrained is None else describe_pretrained(job.pretrained)
 
 
-def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], splits: Sequence[Fold]) -> None:
+def _write_record(
+    job: TrainingJob,
+    fold: Fold,
+    mirror_axes: tuple[int, ...],
+    splits: Sequence[Fold],
+    versions: Mapping[str, str],
+) -> None:
     """Write the files that make the run folder self-contained, `run.json` last: if it exists, all are complete."""
     run = job.run
     if run.record.exists():
@@ -235,7 +245,7 @@ def _write_record(job: TrainingJob, fold: Fold, mirror_axes: tuple[int, ...], sp
         seed=job.seed,
         command=job.command,
         providers=job.plans.providers,
-        versions=installed_versions(job.plans.providers),
+        versions=dict(versions),
         mirror_axes=mirror_axes,
         training=fold.train,
         validation=fold.val,

@@ -17,6 +17,7 @@ from nnplug.inference.member import LoadedMember
 from nnplug.inference.options import PredictOptions
 from nnplug.inference.stream import Predicted, ReadCase, predict_stream
 from nnplug.io.images import Geometry, read_geometry, write_label
+from nnplug.models.model_components import require_components
 from nnplug.models.open import open_stage
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.registry.runtime import Runtime
@@ -65,7 +66,8 @@ def validate(
     """
     work = _Work(job, weights, mirroring=mirroring, save_logits=save_logits)
     with alone_in(job.run, runtime.progress):
-        work.discard_outdated(runtime.progress)
+        require_components(open_stage(job.run.path, weights=weights), runtime.plugins)
+        work.discard_outdated(runtime.progress)  # after every component is found
         work.predict_missing(runtime)
         summary = work.folder / SUMMARY
         if summary.exists():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 from typing import Any, Self
@@ -28,6 +29,18 @@ class Pretrained(Record, frozen=True, kw_only=True):
     sha256: str
 
 
+class Continued(Record, frozen=True, kw_only=True):
+    """The versions that a run went on with.
+
+    Attributes:
+        first_epoch: the first epoch that they trained, counted from 0.
+        versions: as in `RunRecord`.
+    """
+
+    first_epoch: int
+    versions: dict[str, str]
+
+
 class RunRecord(Record, frozen=True, kw_only=True):
     """The content of `run.json`. Copies of `plans.json` and `dataset.json` make the run folder self-contained.
 
@@ -41,7 +54,8 @@ class RunRecord(Record, frozen=True, kw_only=True):
         seed: the seed that every random draw derives from.
         command: the words of the command line.
         providers: the component and distribution that each name meant.
-        versions: "python" and distributions -> version.
+        versions: "python" and distributions -> version, at the start of the run. Of components that
+            trained it, they include the distributions of base classes.
         mirror_axes: the spatial axes that are mirrored in training and in prediction.
         training: names of the training cases.
         validation: names of the validation cases.
@@ -52,6 +66,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
         previous: in a cascade, fold of the previous stage -> digest of the weights that predicted the run's input.
         prepared: the configuration that the preprocessed cases are stored under; None in older records, whose plans
             decide it.
+        continued: each change of versions in the run; None if the same ones trained all epochs.
     """
 
     schema: int = SCHEMA
@@ -72,6 +87,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     extended: tuple[str, ...] = ()
     previous: dict[str, str] | None = None
     prepared: str | None = None
+    continued: tuple[Continued, ...] | None = None
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:
@@ -108,5 +124,8 @@ def check_schema(data: Any, newest: int, where: str, *, what: str) -> None:
 
 def installed_versions(providers: Iterable[Provider]) -> dict[str, str]:
     """Return the versions of Python, torch, numpy, the core and every distribution among the providers."""
-    names = {"torch", "numpy", "nnplug-core", *(provider.distribution for provider in providers)}
-    return {"python": python_version(), **{name: version(name) for name in sorted(names)}}
+    used = {provider.distribution: provider.version for provider in providers}
+    for name in ("torch", "numpy", "nnplug-core", *used):
+        with suppress(PackageNotFoundError):  # of a kind that the caller does not use
+            used[name] = version(name)
+    return {"python": python_version(), **{name: used[name] for name in sorted(used)}}
