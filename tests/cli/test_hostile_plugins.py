@@ -87,6 +87,24 @@ def test_checking_a_broken_plugin_gives_the_reason_as_the_verdict(install):
     assert verdicts[0]["problem"] == "ModuleNotFoundError: No module named 'monai_of_tomorrow'"
 
 
+def test_a_recipe_that_does_not_fit_is_off_alone(install):
+    install("nnplug-bad", "bad", OFFER + "\n@hookimpl\ndef nnplug_recipes(): yield Recipe('r', {'losses': 'x'}, '')")
+    result = nnplug("components", "--json")
+    assert "loud" in {entry["name"] for entry in json.loads(result.stdout)}
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: plugin 'bad' of nnplug-bad 1.0: recipe 'r' is off: it chooses losses; kinds are ")
+    (row,) = (row for row in nnplug("plugins", "list").stdout.splitlines() if row.startswith("bad "))
+    assert "recipe 'r' is off: it chooses losses" in row
+    (bad,) = (one for one in json.loads(nnplug("plugins", "list", "--json").stdout) if one["plugin"] == "bad")
+    assert bad["status"] == "loaded"
+    assert len(bad["faults"]) == 1
+    result = nnplug("plugins", "check", "bad")
+    assert result.exit_code == 1
+    assert "recipe 'r' is off: it chooses losses" in result.stdout
+    diagnosis = json.loads(nnplug("doctor", "--json").stdout)
+    assert "recipe 'r' is off" in next(f["limit"] for f in diagnosis["findings"] if f["what"] == "plugins")
+
+
 def test_help_imports_no_plugin(install):
     install("nnplug-bad", "bad", "raise KeyboardInterrupt")
     for words in ([], *([name] for name in COMMANDS)):

@@ -162,6 +162,28 @@ def test_a_normalizer_fails_for_one_case_and_the_others_are_kept(shaky, run, raw
     assert len(store) == 5
 
 
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [
+        ("raise MemoryError('for 9 GB')", r"ran out of memory \(for 9 GB\); close other programs, or take --workers 1"),
+        ("open('/no/atlas.nii')", "failed: /no/atlas.nii: No such file or directory"),
+        ("raise OSError(28, 'No space left on device')", "failed: No space left on device. Free some space, then run"),
+    ],
+)
+def test_what_a_component_lacks_is_told_with_its_name_and_the_case(shaky, run, raw, action, reason):
+    shaky("Normalizer", normalizer_that(action, raw))
+    done = run(NORMALIZATION, until="preprocess")
+    who = r"normalizer 'shaky-normalizer' from nnplug-shaky 1\.0"
+    assert re.match(rf"error: preprocess of {SICK}: {who} {reason}", the_error(done))
+
+
+def test_the_memory_that_an_augmenter_lacks_is_told_with_the_case(shaky, run):
+    shaky("Augmenter", AUGMENT.format(action="raise MemoryError"))
+    line = the_error(run("--augmenter", "shaky-augmenter"))
+    who = r"augmenter 'shaky-augmenter' from nnplug-shaky 1\.0"
+    assert re.search(rf"fold 0: case 'phantom_00\d': {who} ran out of memory; close other programs", line)
+
+
 def test_the_traceback_of_a_worker_is_shown_on_request(shaky, raw, tmp_path, run):
     shaky("Normalizer", normalizer_that("{}['key']", raw))
     run(NORMALIZATION, until="preprocess")

@@ -51,6 +51,8 @@ class Context:
         for plugin in plugins:
             if plugin.status is Status.FAILED:
                 self.progress.warning(f"{plugin} is off: {plugin.reason}")
+            for fault in plugin.faults:
+                self.progress.warning(f"{plugin}: {fault}")
             if plugin.delay:
                 self.progress.notice(within(f"{plugin} ", plugin.delay))
         return plugins

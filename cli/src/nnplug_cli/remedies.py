@@ -46,6 +46,7 @@ REMEDIES = {
     Action.USE_OWN_DEVICE: "leave out --devices {devices}",
     Action.USE_ANY_DEVICE: "Use --device auto, or install a PyTorch built for that device.",
     Action.USE_MORE_THREADS: "Give more cores and --workers.",
+    Action.FREE_SPACE: "Free some space, then run the same command again.",
     Action.USE_ONE_THREAD: "close other programs, or take --workers 1, which holds one case at a time.",
     Action.SHOW_WAIT: "nnplug bench RUN shows the wait; give the process more cores.",
     Action.CHOOSE_DISK: "choose another disk with -w.",

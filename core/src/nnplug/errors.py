@@ -82,6 +82,10 @@ class ComponentFailed(NnplugError):
     """The error that a component failed and only its authors can remedy it; the message names its distribution."""
 
 
+class OutOfResources(NnplugError):
+    """The error that memory or a file failed a component; the message names the component, and the file if known."""
+
+
 class InvalidOptions(NnplugError):
     """The error that an option is unknown to its component, or has a value of the wrong type."""
 

@@ -53,6 +53,7 @@ class Action(StrEnum):
     USE_OWN_DEVICE = "use 1 device per fold instead of {devices}"
     USE_ANY_DEVICE = 'Use device "auto", or install a PyTorch built for that device.'
     USE_MORE_THREADS = "Give more cores and threads."
+    FREE_SPACE = "Free some space, then start it again."
     USE_ONE_THREAD = "close other programs, or use 1 worker, which holds one case at a time."
     SHOW_WAIT = "Profile a training, which shows the wait; give the process more cores."
     CHOOSE_DISK = "choose a workspace on another disk."

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError
+from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError, OutOfResources
 from nnplug.registry.attribution import attributed, expect, name_of, tagged
 from nnplug.registry.components import Entry, Source
 from nnplug.registry.entries import ArchitectureComponent, NormalizerComponent
@@ -63,13 +63,35 @@ def test_leaving_the_program_is_an_error_like_others():
         raise SystemExit("no licence")
 
 
-@pytest.mark.parametrize(
-    "error", [NnplugError("mend it"), OSError(28, "no space"), MemoryError("all gone"), KeyboardInterrupt()]
-)
+@pytest.mark.parametrize("error", [NnplugError("mend it"), BrokenPipeError(32, "closed"), KeyboardInterrupt()])
 def test_what_users_can_mend_passes_as_it_is(error):
     with pytest.raises(type(error)) as caught, attributed(log()):
         raise error
     assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OSError(28, "No space left on device", "/d/x.npy"),
+            "failed: /d/x.npy: No space left on device. Free some space",
+        ),
+        (
+            FileNotFoundError(2, "No such file or directory", "atlas.nii"),
+            "failed: atlas.nii: No such file or directory",
+        ),
+        (OSError("odd"), "failed: odd"),
+        (TimeoutError(), "failed: TimeoutError"),
+        (MemoryError("for 9 GB"), "ran out of memory (for 9 GB); close other programs, or use 1 worker"),
+        (MemoryError(), "ran out of memory; close other programs"),
+    ],
+)
+def test_disk_and_memory_are_told_with_the_component_that_needed_them(error, message):
+    with pytest.raises(OutOfResources) as caught, attributed(log()):
+        raise error
+    assert str(caught.value).startswith(f"normalizer 'log' from nnplug-x 1.0 {message}")
+    assert caught.value.__cause__ is error
 
 
 def test_a_device_without_memory_is_no_fault_of_a_component():

@@ -27,11 +27,18 @@ def test_targets_that_cannot_be_imported_are_refused(target):
         Component("a", target, "")
 
 
-@pytest.mark.parametrize("field", ["choices", "options"])
-def test_a_recipe_with_an_unknown_kind_is_refused(field):
-    arguments = {"choices": {}, field: {"planer": {}}}
-    with pytest.raises(InvalidPlugin, match="recipe 'r' chooses planer; kinds are extractor, planner"):
-        Recipe("r", summary="", **arguments)
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ({"choices": {"planer": "a"}}, "it chooses planer; kinds are extractor, planner"),
+        ({"choices": {}, "options": {"planer": {}}}, "it chooses planer; kinds are extractor, planner"),
+        ({"choices": {"planner": 3}}, "its planner is 3; expected the name of a component"),
+        ({"choices": ["planner"]}, "its choices are ['planner']; expected a mapping of kinds"),
+        ({"choices": {"planner": "a"}}, ""),
+    ],
+)
+def test_a_recipe_says_why_it_does_not_fit(arguments, fault):
+    assert Recipe("r", summary="", **arguments).fault[: len(fault) or None] == fault
 
 
 def test_the_registry_is_sorted_whatever_the_order_of_installation():

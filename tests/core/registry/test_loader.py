@@ -104,12 +104,23 @@ def test_a_plugin_and_its_source_are_found(install):
         ("@hookimpl\ndef nnplug_planners(): yield 1 / 0", "nnplug_planners raised ZeroDivisionError: division by zero"),
         ("@hookimpl\ndef nnplug_planners(): raise SystemExit('bye')", "SystemExit: bye"),
         (OFFER.replace("    yield", "    for _ in range(2): yield"), "offers planner 'extra' twice"),
-        ("@hookimpl\ndef nnplug_recipes(): yield Recipe('a', {'planer': 'b'}, '')", "recipe 'a' chooses planer"),
     ],
 )
 def test_a_broken_plugin_is_listed_with_its_reason(install, body, expected):
     install("nnplug-bad", "bad", body)
     assert expected in reason("bad")
+
+
+def test_a_recipe_that_does_not_fit_is_off_alone(install):
+    recipes = "@hookimpl\ndef nnplug_recipes(): yield Recipe('a', {'planer': 'b'}, ''); yield Recipe('c', {}, '')"
+    install("nnplug-odd", "odd", OFFER + "\n" + recipes)
+    plugins = Plugins()
+    (odd,) = of(plugins, "odd")
+    assert (odd.status, odd.reason) == (Status.LOADED, "")
+    (fault,) = odd.faults
+    assert fault.startswith("recipe 'a' is off: it chooses planer; kinds are extractor, planner")
+    assert [offered.recipe.name for offered in plugins.registry.recipes if offered.source == odd.source] == ["c"]
+    assert [entry.name for entry in plugins.registry if entry.source == odd.source] == ["extra"]
 
 
 def test_a_failing_hook_takes_back_what_others_of_the_plugin_offered(install):

@@ -36,18 +36,19 @@ def list_plugins(context: Context, *, as_json: bool) -> None:
         print_table(("plugin", "distribution", "version", "status", "note"), rows)
 
 
-def _state(plugin: Plugin) -> dict[str, str | float | None]:
+def _state(plugin: Plugin) -> dict[str, str | float | list[str] | None]:
     return {
         "status": str(plugin.status),
         "reason": plugin.reason or None,
         "blocked_by": plugin.blocked_by or None,
+        "faults": list(plugin.faults),
         "seconds": round(plugin.seconds, 3),
     }
 
 
 def _note(plugin: Plugin) -> str:
     blocked = f"by no:{plugin.blocked_by}" if plugin.status is Status.BLOCKED else ""
-    return "; ".join(filter(None, (blocked, plugin.reason, worded(plugin.delay, REMEDIES))))
+    return "; ".join(filter(None, (blocked, plugin.reason, *plugin.faults, worded(plugin.delay, REMEDIES))))
 
 
 @command.command("check")

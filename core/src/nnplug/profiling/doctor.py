@@ -67,6 +67,7 @@ def _plugins(plugins: Sequence[Plugin]) -> Finding:
     """Return the number of plugins, and those that failed or are slow to import."""
     loaded = [plugin for plugin in plugins if plugin.status is Status.LOADED]
     limits = [f"{p} is off ({p.reason})" for p in plugins if p.status is Status.FAILED]
+    limits += [f"{p}: {fault}" for p in plugins for fault in p.faults]
     slow = [p for p in plugins if p.delay]
     limits += [f"{p} {without_remedy(p.delay)}" for p in slow]
     limit = "; ".join(limits)

@@ -6,11 +6,12 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import ENOSPC
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError
+from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError, OutOfResources
 from nnplug.remedies import Action, Remedy
 
 T = TypeVar("T")
@@ -53,19 +54,22 @@ def name_of(component: object) -> str:
 def attributed(*components: object) -> Iterator[None]:
     """Turn errors of a block into one line that names the component at fault.
 
-    `NnplugError` and errors of disk and memory pass unchanged: users can remedy them.
+    `NnplugError` passes unchanged: users can remedy it. So do a GPU's lack of memory, and a pipe that is closed.
 
     Args:
         components: components made by `Entry.create`, or their origins. At fault is the one whose package raised the
             error, or else the first.
 
     Raises:
+        OutOfResources: the block raised an error of disk or memory, which is the cause.
         ComponentFailed: the block raised any other exception, which is the cause.
     """
     try:
         yield
-    except (NnplugError, OSError, MemoryError):
+    except (NnplugError, BrokenPipeError):
         raise
+    except (OSError, MemoryError) as error:
+        raise _shortage(components, error) from error
     except (Exception, SystemExit) as error:
         if type(error).__name__ == "OutOfMemoryError":  # of torch; by name, since listings must not import torch
             raise
@@ -96,6 +100,19 @@ def broken(component: object, fault: str) -> InvalidPlugin:
 
 def _remedy(origin: Origin | None) -> Remedy | None:
     return Action.CHECK_PLUGIN(distribution=origin.distribution) if origin else None
+
+
+def _shortage(components: Sequence[object], error: OSError | MemoryError) -> OutOfResources:
+    """Return the error that names component and file, with the remedy if the disk or the memory is full."""
+    component, _, _ = _culprit(components, error)
+    if isinstance(error, MemoryError):
+        what = " ".join(str(error).split())
+        return OutOfResources(
+            f"{name_of(component)} ran out of memory{f' ({what})' if what else ''}", Action.USE_ONE_THREAD()
+        )
+    reason = error.strerror or str(error) or type(error).__name__
+    line = f"{name_of(component)} failed: {'' if error.filename is None else f'{error.filename}: '}{reason}"
+    return OutOfResources(line, Action.FREE_SPACE() if error.errno == ENOSPC else None)
 
 
 def _failure(components: Sequence[object], error: BaseException) -> ComponentFailed:

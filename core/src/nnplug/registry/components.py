@@ -42,13 +42,26 @@ class Recipe:
     default: bool = False
 
     def __post_init__(self) -> None:
-        """Raise `InvalidPlugin` unless all fields are valid: a misspelt kind must not choose the default silently."""
+        """Raise `InvalidPlugin` unless name, summary and flags are valid."""
         check_name("recipe", self.name)
         check_summary("recipe", self.name, self.summary)
         check_flags("recipe", self.name, self)
+
+    @property
+    def fault(self) -> str:
+        """The reason why this nnplug cannot use the recipe, such as a kind of a later version; empty if it can.
+
+        Such a recipe is off alone: a kind that is unknown must not choose the default silently.
+        """
         kinds = [str(kind) for kind in Kind if kind.planned]
-        if unknown := sorted({*self.choices, *self.options} - set(kinds)):
-            raise InvalidPlugin(f"recipe {self.name!r} chooses {', '.join(unknown)}; kinds are {', '.join(kinds)}")
+        given: tuple[tuple[str, Any], ...] = (("choices", self.choices), ("options", self.options))
+        for what, values in given:
+            if not isinstance(values, Mapping):
+                return f"its {what} are {values!r}; expected a mapping of kinds"
+        if unknown := sorted(str(kind) for kind in {*self.choices, *self.options} - set(kinds)):
+            return f"it chooses {', '.join(unknown)}; kinds are {', '.join(kinds)}"
+        names = [f"{kind} is {name!r}" for kind, name in self.choices.items() if not isinstance(name, str)]
+        return f"its {names[0]}; expected the name of a component" if names else ""
 
 
 @dataclass(frozen=True)

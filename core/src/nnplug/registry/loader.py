@@ -48,6 +48,7 @@ class Plugin:
         reason: the reason of a failure.
         blocked_by: the name that blocked it, of the plugin or of the distribution.
         seconds: the time to import it and to read its entries.
+        faults: a line for each of its recipes that is off; everything else of the plugin is offered.
     """
 
     source: Source
@@ -55,6 +56,7 @@ class Plugin:
     reason: str = ""
     blocked_by: str = ""
     seconds: float = 0.0
+    faults: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the text for messages."""
@@ -98,11 +100,13 @@ class Plugins:
         """Load one plugin and return its status. A failure is stored in the status, and other plugins still load."""
         started = time.perf_counter()
         reason = ""
+        faults: tuple[str, ...] = ()
         try:
             check_core_requirement(distribution)
             entries, recipes = collect(entry_point.load(), source)
             self._entries += entries
-            self._recipes += recipes
+            self._recipes += [offered for offered in recipes if not offered.recipe.fault]
+            faults = tuple(f"recipe {r.recipe.name!r} is off: {r.recipe.fault}" for r in recipes if r.recipe.fault)
         except KeyboardInterrupt as error:  # a user interrupts a slow import: the message names the plugin
             raise KeyboardInterrupt(Line(f"while {source} was being imported", _leave_out(source))) from error
         except InvalidPlugin as error:
@@ -110,7 +114,7 @@ class Plugins:
         except BaseException as error:  # noqa: BLE001 - sys.exit() and a panic in an extension are no `Exception`
             reason = _one_line(error)
         status = Status.FAILED if reason else Status.LOADED
-        return Plugin(source, status, reason, seconds=time.perf_counter() - started)
+        return Plugin(source, status, reason, seconds=time.perf_counter() - started, faults=faults)
 
     def _check_blocked(self, block: Collection[str]) -> None:
         known = sorted({name for p in self for name in (p.source.plugin, p.source.distribution)})

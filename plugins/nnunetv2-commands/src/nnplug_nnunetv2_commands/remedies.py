@@ -46,6 +46,7 @@ REMEDIES = {
     Action.USE_OWN_DEVICE: "leave out -num_gpus {devices}",
     Action.USE_ANY_DEVICE: "Leave out -device, or install a PyTorch built for that device.",
     Action.USE_MORE_THREADS: "Give more cores and a larger nnUNet_n_proc_DA.",
+    Action.FREE_SPACE: "Free some space, then run the same command again.",
     Action.USE_ONE_THREAD: "close other programs, or take -np 1, which holds one case at a time.",
     Action.SHOW_WAIT: "nnplug bench FOLD shows the wait; give the process more cores.",
     Action.CHOOSE_DISK: "set nnUNet_preprocessed to another disk.",

@@ -10,6 +10,7 @@ from nnplug.testing.check import loads_no_torch, require
 
 def _loads(plugin: Plugin) -> None:
     require(plugin.status is Status.LOADED, plugin.reason)
+    require(not plugin.faults, "; ".join(plugin.faults))
 
 
 def _is_quick(plugin: Plugin) -> None:

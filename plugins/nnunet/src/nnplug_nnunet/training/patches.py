@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from nnplug.contracts import Augmentation, BatchAugmentation, CascadeAugmentation
-from nnplug.errors import ComponentFailed, NnplugError, within
+from nnplug.errors import ComponentFailed, NnplugError, OutOfResources, within
 from nnplug.ops.one_hot import one_hot
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.seeds import generator
@@ -174,8 +174,8 @@ def _explained(name: str, step: str) -> Iterator[None]:
     """Turn an error into one line that names the case and the step."""
     try:
         yield
-    except ComponentFailed as error:
-        raise ComponentFailed(within(f"case {name!r}: ", error.lines[0])) from error
+    except (ComponentFailed, OutOfResources) as error:
+        raise type(error)(within(f"case {name!r}: ", error.lines[0])) from error
     except (NnplugError, OSError, MemoryError, ValueError, RuntimeError) as error:
         cause = error.lines[0] if isinstance(error, NnplugError) else f"{type(error).__name__}: {error}"
         raise NnplugError(within(f"case {name!r}: {step} failed (", cause, ")")) from error
