@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 from nnplug.dataset.phantom import write_phantom
 from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
+from nnplug.runtime.executor import LocalExecutor
 from nnplug_cli.demo import _request
 from nnplug_cli.main import main
 
@@ -58,7 +60,8 @@ def test_the_picture_shows_images_in_gray_and_labels_in_colour(made):
 def test_the_demo_is_as_long_as_ever_and_set_wins(tmp_path):
     dataset = write_phantom(tmp_path / "Dataset999_Phantom", cases=2, unseen=0, shape=(12, 12, 12))
     options = {"trainer": {"iterations_per_epoch": 3, "mirroring": False}}
-    planned = _request(dataset, tmp_path, Plugins(), options).plan.options
+    runtime = Runtime(Plugins(), LocalExecutor(1), "cpu")
+    planned = _request(dataset, tmp_path, runtime, options).plan.options
     assert planned["trainer"] == {
         "epochs": 10,
         "iterations_per_epoch": 3,

@@ -253,3 +253,12 @@ def test_a_folder_is_converted(foreign, tmp_path):
         write_label(tmp_path / "in" / patient / "mask.nii.gz", 255 * (image > 5000), geometry)
     foreign.nnplug("dataset", "convert", "foreign-folders", tmp_path / "in", tmp_path / "Dataset001_Out")
     assert set(np.unique(read_label(tmp_path / "Dataset001_Out/labelsTr/p1.nii.gz").array)) == {0, 1}
+
+
+@pytest.mark.slow
+def test_the_demo_runs_with_its_components(foreign, tmp_path):
+    short = ("--set", "trainer.rounds=1", "--set", "trainer.steps=2", "--set", "trainer.checks=1")
+    told = foreign.nnplug("demo", "-o", tmp_path / "demo", *CPU, *short)
+    assert "model/PLANS_volume" in told
+    assert (tmp_path / "demo" / "overlay.png").is_file()
+    assert len(list((tmp_path / "demo" / "predictions").glob("*.nii.gz"))) == 4

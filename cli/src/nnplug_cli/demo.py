@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nnplug.contracts import Trainer, TrainingLength
-from nnplug.dataset.dataset import Dataset, image_cases
+from nnplug.dataset.dataset import CaseFiles, Dataset, image_cases
 from nnplug.dataset.phantom import write_phantom
-from nnplug.evaluation.evaluate import evaluate
+from nnplug.evaluation.evaluate import Summary, evaluate
 from nnplug.evaluation.overlay import OverlayCase, draw_overlays
 from nnplug.inference.jobs import predict_cases
 from nnplug.inference.options import PredictOptions
 from nnplug.pipeline.request import RunRequest
-from nnplug.pipeline.run import run
-from nnplug.preparation.make_plans import choose
+from nnplug.pipeline.run import ensure_fingerprint, ensure_verified, run
+from nnplug.plans.overrides import PLAN as PLAN_FIELDS
+from nnplug.plans.plans import Plans
+from nnplug.preparation.make_plans import choose, make_plans
 from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.attribution import attributed
-from nnplug.registry.components import Kind
-from nnplug.registry.loader import Plugins
+from nnplug.registry.components import Kind, Registry
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.files import write_json
 from nnplug.runtime.outputs import Outputs
 from nnplug.workspace.layout import Workspace
 
-CONFIGURATION = "3d_fullres"
 DATASET = "Dataset999_Phantom"
-# A smaller network for two cores and a few minutes; a GPU trains the full one in the same time.
+# A smaller network for two cores and a few minutes; a GPU trains the full one in the same time. Planners without
+# these options decide themselves.
 PLAN = {"base_features": 12, "max_features": 96}
-FIELDS = {"patch_size": [40, 48, 40], "batch_size": 2}
+PATCH, BATCH_SIZE = (40, 48, 40), 2
 TRAINING = TrainingLength(iterations=250, validation_iterations=40, log_lines=10)
 SHOWN = 3
+
+Options = Mapping[str, Mapping[str, Any]]
+"""A kind or "plan" -> option -> value."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class DemoResult:
 
     Attributes:
         dataset: the phantom training data.
+        configuration: the configuration that was trained.
         model: the bundle.
         predictions: folder of label maps of images that training does not use.
         picture: these predictions beside their references.
@@ -48,6 +53,7 @@ class DemoResult:
     """
 
     dataset: Dataset
+    configuration: str
     model: Path
     predictions: Path
     picture: Path
@@ -58,7 +64,7 @@ def demo(
     folder: Path,
     runtime: Runtime,
     *,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
+    options: Options | None = None,
     replace: bool = False,
 ) -> DemoResult:
     """Make phantom data, train on it, predict unseen images, score and draw them.
@@ -76,40 +82,70 @@ def demo(
     begun = (raw / "dataset.json").exists()
     Outputs((picture, predictions / "summary.json"), made=lambda _: begun).claim(replace=replace)
     dataset = Dataset.open(raw) if begun else write_phantom(raw)
-    request = _request(dataset, folder, runtime.plugins, options or {})
-    outcome = run(request, runtime)
-    model = outcome.bundles[CONFIGURATION]
+    request = _request(dataset, folder, runtime, options or {})
+    (configuration,) = request.plan.configurations
+    model = run(request, runtime).bundles[configuration]
     cases = image_cases(raw / "imagesTs", dataset.description.file_ending)
     predict_cases(cases, predictions, PredictOptions(models=(model,), resume=True, replace=replace), runtime)
-    references = raw / "labelsTs"
-    summary = evaluate(
-        references, predictions, dataset.description, executor=runtime.executor, progress=runtime.progress
-    )
+    summary = _score(dataset, predictions, runtime)
+    _draw(dataset, cases[:SHOWN], predictions, picture)
+    return DemoResult(dataset, configuration, model, predictions, picture, summary)
+
+
+def _score(dataset: Dataset, predictions: Path, runtime: Runtime) -> Summary:
+    """Write and return the scores of the predictions."""
+    references, description = dataset.folder / "labelsTs", dataset.description
+    summary = evaluate(references, predictions, description, executor=runtime.executor, progress=runtime.progress)
     write_json(predictions / "summary.json", summary)
+    return summary
+
+
+def _draw(dataset: Dataset, cases: Sequence[CaseFiles], predictions: Path, picture: Path) -> None:
+    """Draw the predictions of some cases beside their references."""
+    references, ending = dataset.folder / "labelsTs", dataset.description.file_ending
     rows = [
         OverlayCase(case.name, case.images, references / name, predictions / name)
-        for case in cases[:SHOWN]
-        for name in (f"{case.name}{dataset.description.file_ending}",)
+        for case in cases
+        for name in (f"{case.name}{ending}",)
     ]
     draw_overlays(rows, picture, class_names=dataset.description.labels.foreground_names)
-    return DemoResult(dataset, model, predictions, picture, summary)
 
 
-def _request(dataset: Dataset, folder: Path, plugins: Plugins, options: Mapping[str, Mapping[str, Any]]) -> RunRequest:
-    own: dict[str, Mapping[str, Any]] = {"planner": PLAN, "plan": FIELDS, "trainer": _short_training(plugins)}
-    merged = {kind: {**own.get(kind, {}), **options.get(kind, {})} for kind in {*own, *options}}
-    return RunRequest(
-        dataset=dataset,
-        workspace=Workspace(folder / "work", dataset.name),
-        plan=PlanRequest(options=merged, configurations=(CONFIGURATION,)),
-        folds=(0,),
-    )
+def _request(dataset: Dataset, folder: Path, runtime: Runtime, options: Options) -> RunRequest:
+    """Return the request for one fold of one configuration; the user's options override the demo's."""
+    space = Workspace(folder / "work", dataset.name)
+    own = _small_components(runtime.registry)
+    components = {kind: values for kind, values in _merged(own, options).items() if kind != PLAN_FIELDS}
+    planning = RunRequest(dataset=dataset, workspace=space, plan=PlanRequest(options=components))
+    ensure_verified(planning, runtime)
+    fingerprint = ensure_fingerprint(planning, runtime)
+    plans = make_plans(fingerprint, dataset.description, planning.plan, dataset=dataset.name, plugins=runtime.plugins)
+    name = _main_configuration(plans)
+    small: dict[str, Any] = {"batch_size": BATCH_SIZE}
+    if plans.configurations[name].dimensions == len(PATCH):
+        small["patch_size"] = list(PATCH)
+    merged = _merged({**own, PLAN_FIELDS: small}, options)
+    return replace(planning, plan=PlanRequest(options=merged, configurations=(name,)), folds=(0,))
 
 
-def _short_training(plugins: Plugins) -> Mapping[str, Any]:
-    """Return the options with which the default recipe's trainer has the demo's length."""
-    choices, _ = choose(plugins.registry, None, {}, {})
+def _main_configuration(plans: Plans) -> str:
+    """Return the first configuration of the most axes that refines no other."""
+    single = {name: plans.configuration(name) for name in plans.configurations}
+    names = [name for name, configuration in single.items() if configuration.previous_stage is None]
+    return max(names, key=lambda name: single[name].dimensions)
+
+
+def _merged(own: Options, options: Options) -> dict[str, Mapping[str, Any]]:
+    return {kind: {**own.get(kind, {}), **options.get(kind, {})} for kind in {*own, *options}}
+
+
+def _small_components(registry: Registry) -> dict[str, Mapping[str, Any]]:
+    """Return options for a small, short training: of the planner those that it has, and of the trainer."""
+    choices, _ = choose(registry, None, {}, {})
+    planner = registry.get(Kind.PLANNER, choices[Kind.PLANNER].name)
+    known = {name for name, _, _ in planner.options()}
     choice = choices[Kind.TRAINER]
-    trainer: Trainer = plugins.registry.create(Kind.TRAINER, choice.name, choice.options)
+    trainer: Trainer = registry.create(Kind.TRAINER, choice.name, choice.options)
     with attributed(trainer):
-        return trainer.options_for(TRAINING)
+        short = trainer.options_for(TRAINING)
+    return {"planner": {name: value for name, value in PLAN.items() if name in known}, "trainer": short}

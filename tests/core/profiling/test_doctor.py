@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from nnplug.profiling.doctor import GB, diagnose, judge
+from nnplug.profiling.doctor import GB, diagnose, judge, planned_memory
+from nnplug.registry.components import Entry, Kind, OfferedRecipe, Recipe, Registry, Source
+from nnplug.registry.entries import COMPONENTS, PlannerComponent
+from nnplug.registry.loader import Plugins
+from nnplug.registry.recipes import REQUIRED
 from nnplug.runtime.machine import Gpu, Machine, Space
 
 ROOMY = Space(100 * GB, 90 * GB)
@@ -29,8 +33,8 @@ GOOD = Machine(
 )
 
 
-def limits(**changes):
-    findings = judge(dataclasses.replace(GOOD, **changes), Path("work"))
+def limits(memory_target=8.0, **changes):
+    findings = judge(dataclasses.replace(GOOD, **changes), Path("work"), memory_target=memory_target)
     return {finding.what: finding.limit for finding in findings if finding.limit is not None}
 
 
@@ -72,7 +76,33 @@ def test_what_the_system_does_not_say():
     assert found("bfloat16", cpu_bf16=False, gpus=()) == "the CPU has none and computes in float32; no GPU"
 
 
+def test_a_gpu_is_judged_by_the_planners_own_memory_target():
+    small = (Gpu("GTX", Space(6 * GB, 5 * GB), bf16=False),)
+    assert limits(6.5, gpus=small)["GPU"].startswith("plans are made for 6.5 GB")
+    assert limits(5.0, gpus=small) == limits(None, gpus=small) == {}
+
+
+@pytest.mark.parametrize(
+    ("planner", "options", "flag", "expected"),
+    [
+        ("NnunetPlanner", {}, True, 8.0),
+        ("NnunetPlanner", {"memory_gb": 11}, True, 11.0),
+        ("ResEncL", {}, True, 24.0),
+        ("NnunetPlanner", {}, False, None),
+        ("Absent", {}, True, None),
+    ],
+)
+def test_the_memory_target_is_that_of_the_default_recipes_planner(planner, options, flag, expected):
+    source = Source("x", "nnplug-x", "1.0")
+    entry = Entry(PlannerComponent("p", f"nnplug_nnunet.planning:{planner}", "", plans_for_memory=flag), source)
+    others = [kind for kind in REQUIRED if kind is not Kind.PLANNER]
+    named = [entry, *(Entry(COMPONENTS[kind]("c", "builtins:dict", ""), source) for kind in others)]
+    recipe = Recipe("r", dict.fromkeys(others, "c") | {"planner": "p"}, "", {"planner": options}, default=True)
+    assert planned_memory(Registry(named, [OfferedRecipe(recipe, source)])) == expected
+    assert planned_memory(Registry(named)) is None, "no recipe is the default"
+
+
 def test_this_machine_as_json(tmp_path):
-    data = diagnose(tmp_path).data()
+    data = diagnose(tmp_path, Plugins()).data()
     assert [finding["what"] for finding in data["findings"]][:3] == ["software", "cores", "memory"]
     assert data["machine"]["cores"] >= 1

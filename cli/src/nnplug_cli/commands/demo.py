@@ -49,4 +49,5 @@ def command(context: Context, *, output: Path, replace: bool, runtime: RuntimeOp
     click.echo(f"predictions: {result.predictions}")
     click.echo("\nYour own data, in nnU-Net's raw layout:")
     click.echo("  nnplug run DatasetXXX_NAME -w WORKSPACE")
-    click.echo("  nnplug predict -i IMAGES -o PREDICTIONS -m WORKSPACE/DatasetXXX_NAME/model/PLANS_3d_fullres")
+    model = f"WORKSPACE/DatasetXXX_NAME/model/PLANS_{result.configuration}"
+    click.echo(f"  nnplug predict -i IMAGES -o PREDICTIONS -m {model}")

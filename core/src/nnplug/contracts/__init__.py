@@ -26,7 +26,7 @@ from nnplug.contracts.extractor import Extractor
 from nnplug.contracts.loss import Loss, LossContext, LossFunction
 from nnplug.contracts.metric import Better, Figures, Metric
 from nnplug.contracts.normalizer import Normalizer
-from nnplug.contracts.planner import Planner, PlanningContext
+from nnplug.contracts.planner import MemoryPlanner, Planner, PlanningContext
 from nnplug.contracts.postprocessor import LabelledCase, Postprocessor
 from nnplug.contracts.preprocessor import (
     CascadePreprocessing,
@@ -71,6 +71,7 @@ __all__ = [
     "Loss",
     "LossContext",
     "LossFunction",
+    "MemoryPlanner",
     "Metric",
     "Normalizer",
     "PatchArchitecture",

@@ -14,9 +14,15 @@ from nnplug.contracts.architecture import (
     TopologyArchitecture,
 )
 from nnplug.contracts.augmenter import Augmenter, BatchAugmenter
-from nnplug.contracts.kinds import ArchitectureEntry, AugmenterEntry, TrainerEntry
+from nnplug.contracts.kinds import ArchitectureEntry, AugmenterEntry, PlannerEntry, TrainerEntry
+from nnplug.contracts.planner import MemoryPlanner, Planner
 from nnplug.contracts.trainer import ExtensibleTrainer, Trainer
 from nnplug.errors import InvalidPlugin
+
+
+def with_memory_target(entry: PlannerEntry, made: Planner) -> MemoryPlanner | None:
+    """Return the planner as one with `memory_target`, or None if its entry does not declare it."""
+    return cast("MemoryPlanner", made) if entry.component.plans_for_memory else None
 
 
 def topology_class(entry: ArchitectureEntry) -> type[TopologyArchitecture]:

@@ -46,6 +46,7 @@ CONVERTER = TypedKind[ConverterComponent, Converter](ConverterComponent)
 EXECUTOR = TypedKind[ExecutorComponent, Executor](ExecutorComponent)
 ACCELERATOR = TypedKind[AcceleratorComponent, Accelerator](AcceleratorComponent)
 
+PlannerEntry = Entry[PlannerComponent, Planner]
 ArchitectureEntry = Entry[ArchitectureComponent, Architecture]
 AugmenterEntry = Entry[AugmenterComponent, Augmenter]
 LossEntry = Entry[LossComponent, Loss]

@@ -46,3 +46,11 @@ class Planner(Protocol):
     def plan(self, fingerprint: Fingerprint, description: DatasetDescription, context: PlanningContext) -> Plans:
         """Return the plans: all decisions from the data. No file is read, nothing is random, no network is built."""
         ...
+
+
+class MemoryPlanner(Planner, Protocol):
+    """A planner for a target of device memory; its entry has `plans_for_memory=True`."""
+
+    def memory_target(self) -> float:
+        """Return the memory in GB of the training device that plans with these options are made for."""
+        ...

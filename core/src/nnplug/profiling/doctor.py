@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from nnplug.errors import Line, without_remedy
-from nnplug.registry.loader import Plugin, Status
+from nnplug.contracts.capabilities import with_memory_target
+from nnplug.contracts.kinds import PLANNER
+from nnplug.errors import Line, NnplugError, without_remedy
+from nnplug.preparation.make_plans import choose
+from nnplug.registry.attribution import attributed
+from nnplug.registry.components import Kind, Registry
+from nnplug.registry.loader import Plugin, Plugins, Status
 from nnplug.remedies import Action, Names
 from nnplug.runtime.machine import Gpu, Machine, Space, inspect_machine
 from nnplug.runtime.records import Record
@@ -17,7 +22,6 @@ GB = 1_000_000_000
 LOW_MEMORY = 8 * GB
 LOW_DISK = 20 * GB
 LOW_SHARED_MEMORY = 1 * GB
-PLANNED_GPU_MEMORY = 8 * GB
 CORES_PER_GPU = 4
 _SHARED = "/dev/shm"  # noqa: S108 - its name
 
@@ -43,7 +47,7 @@ class Diagnosis(Record, frozen=True, kw_only=True):
     machine: Machine
 
 
-def diagnose(workspace: Path, plugins: Iterable[Plugin] = ()) -> Diagnosis:
+def diagnose(workspace: Path, plugins: Plugins) -> Diagnosis:
     """Return the diagnosis of this machine.
 
     Args:
@@ -51,15 +55,38 @@ def diagnose(workspace: Path, plugins: Iterable[Plugin] = ()) -> Diagnosis:
         plugins: the installed plugins.
     """
     machine = inspect_machine(workspace)
-    return Diagnosis(findings=(*judge(machine, workspace), _plugins(list(plugins))), machine=machine)
+    target = planned_memory(plugins.registry) if machine.gpus else None
+    findings = (*judge(machine, workspace, memory_target=target), _plugins(list(plugins)))
+    return Diagnosis(findings=findings, machine=machine)
 
 
-def judge(machine: Machine, workspace: Path) -> Iterator[Finding]:
-    """Yield a finding for each part of the machine."""
+def planned_memory(registry: Registry) -> float | None:
+    """Return the GB of device memory that the default recipe plans for; None without such a recipe or target."""
+    try:
+        choice = choose(registry, None, {}, {})[0][Kind.PLANNER]
+        entry = registry.get(PLANNER, choice.name)
+        made = entry.create(choice.options)
+        with attributed(made):
+            planner = with_memory_target(entry, made)
+            return planner.memory_target() if planner else None
+    except NnplugError:
+        return None  # planning reports it with its remedy
+
+
+def judge(machine: Machine, workspace: Path, *, memory_target: float | None = None) -> Iterator[Finding]:
+    """Yield a finding for each part of the machine.
+
+    Args:
+        machine: its figures.
+        workspace: the folder on the disk that is reported.
+        memory_target: the GB of device memory that plans are made for; None if they have no such target.
+    """
     software = f"Python {machine.python}, PyTorch {machine.torch}, {machine.system}"
     yield Finding(what="software", found=software)
     for part in _PARTS:
         yield part(machine)
+    yield _gpu(machine, memory_target)
+    yield _bf16(machine)
     yield _disk(machine, workspace)
 
 
@@ -103,11 +130,11 @@ def _shared_memory(machine: Machine) -> Finding:
     return Finding(what=_SHARED, found=found, limit=limit)
 
 
-def _gpu(machine: Machine) -> Finding:
+def _gpu(machine: Machine, memory_target: float | None) -> Finding:
     if not machine.gpus:
         return Finding(what="GPU", found="none that PyTorch can use; networks run on the CPU", limit=_why_none(machine))
     found = "; ".join(f"{gpu.name}, {_free(gpu.memory)}" for gpu in machine.gpus)
-    return Finding(what="GPU", found=found, limit=_short_of_memory(machine.gpus))
+    return Finding(what="GPU", found=found, limit=_short_of_memory(machine.gpus, memory_target))
 
 
 def _why_none(machine: Machine) -> str:
@@ -119,12 +146,12 @@ def _why_none(machine: Machine) -> str:
     return Line("training is tens of times slower than on a GPU", Action.SHORTEN_TRAINING())
 
 
-def _short_of_memory(gpus: tuple[Gpu, ...]) -> str | None:
+def _short_of_memory(gpus: tuple[Gpu, ...], memory_target: float | None) -> str | None:
     least = min(gpu.memory.free for gpu in gpus)
-    if least >= PLANNED_GPU_MEMORY:
+    if memory_target is None or least >= memory_target * GB:
         return None
     return Line(
-        f"plans are made for {PLANNED_GPU_MEMORY // GB} GB",
+        f"plans are made for {memory_target:g} GB",
         Action.PLAN_WITH_MEMORY(gigabytes=max(1, least // GB)),
     )
 
@@ -146,4 +173,4 @@ def _free(space: Space) -> str:
     return f"{space.free / GB:.1f} of {space.total / GB:.1f} GB free"
 
 
-_PARTS: tuple[Callable[[Machine], Finding], ...] = (_cores, _memory, _shared_memory, _gpu, _bf16)
+_PARTS: tuple[Callable[[Machine], Finding], ...] = (_cores, _memory, _shared_memory)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
-from nnplug.errors import InvalidPlugin, nearest
+from nnplug.errors import InvalidPlugin
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -119,9 +119,16 @@ class ExtractorComponent(Component):
 
 @dataclass(frozen=True)
 class PlannerComponent(Component):
-    """An entry of `nnplug_planners`."""
+    """An entry of `nnplug_planners`.
+
+    Attributes:
+        plans_for_memory: whether the class has `memory_target` of `nnplug.contracts.MemoryPlanner`.
+    """
 
     kind = Kind.PLANNER
+
+    _: KW_ONLY
+    plans_for_memory: bool = field(default=False, metadata=_promises("memory_target"))
 
 
 @dataclass(frozen=True)
@@ -289,31 +296,3 @@ _CLASSES: tuple[type[Component], ...] = (
 )
 COMPONENTS: Mapping[Kind, type[Component]] = {one.kind: one for one in _CLASSES}
 """The class of the entries of each kind, in the order of `Kind`."""
-
-
-def check_promises(title: str, component: Component, made: type) -> None:
-    """Raise unless the class of a component has the methods that its entry promises.
-
-    Args:
-        title: the name of the component in messages.
-        component: the entry.
-        made: the class.
-
-    Raises:
-        InvalidPlugin: a method is missing, or is only the stub of a Protocol; the message suggests a similar name.
-    """
-    for promise, method in component.promised():
-        if not _has_method(made, method):
-            close = nearest(method, [n for n in dir(made) if _has_method(made, n)])
-            hint = f"Did you mean {method!r} by {close!r}?" if close else f"Add it, or do not say {promise}."
-            raise InvalidPlugin(
-                f"{title} says {promise} in its entry, but {made.__name__} has no method {method!r}. {hint}"
-            )
-
-
-def _has_method(made: type, name: str) -> bool:
-    """Return whether a class has or inherits a method that is not the stub of a Protocol."""
-    for parent in made.__mro__:
-        if name in vars(parent):
-            return Protocol not in parent.__bases__ and callable(getattr(made, name))
-    return False

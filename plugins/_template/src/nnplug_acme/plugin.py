@@ -19,6 +19,8 @@ def nnplug_planners() -> Iterable[PlannerComponent]:
         target="nnplug_acme.planner:SmallPlanner",
         # The line in `nnplug components`.
         summary="nnU-Net's rules for 4 GB and a narrower network",
+        # What it can beyond the contract: it has a method `memory_target`, inherited from nnU-Net's planner.
+        plans_for_memory=True,
     )
 
 

@@ -30,7 +30,10 @@ def nnplug_converters() -> Iterable[ConverterComponent]:
 def nnplug_planners() -> Iterable[PlannerComponent]:
     """Yield the planner of one configuration with a large batch."""
     yield PlannerComponent(
-        "brats", "nnplug_brats.planner:BratsPlanner", "nnU-Net's rules, one configuration, 128^3, batch of 5"
+        "brats",
+        "nnplug_brats.planner:BratsPlanner",
+        "nnU-Net's rules, one configuration, 128^3, batch of 5",
+        plans_for_memory=True,
     )
 
 

@@ -69,10 +69,18 @@ def nnplug_normalizers() -> Iterable[NormalizerComponent]:
 def nnplug_planners() -> Iterable[PlannerComponent]:
     """Yield one planning function with four budgets."""
     planning = "nnplug_nnunet.planning:"
-    yield PlannerComponent("nnunet", f"{planning}NnunetPlanner", "nnU-Net's rules: plain convolution U-Net, 8 GB")
-    yield PlannerComponent("nnunet-resenc-m", f"{planning}ResEncM", "nnU-Net's rules: residual encoder, 8 GB")
-    yield PlannerComponent("nnunet-resenc-l", f"{planning}ResEncL", "nnU-Net's rules: residual encoder, 24 GB")
-    yield PlannerComponent("nnunet-resenc-xl", f"{planning}ResEncXL", "nnU-Net's rules: residual encoder, 40 GB")
+    yield PlannerComponent(
+        "nnunet", f"{planning}NnunetPlanner", "nnU-Net's rules: plain convolution U-Net, 8 GB", plans_for_memory=True
+    )
+    yield PlannerComponent(
+        "nnunet-resenc-m", f"{planning}ResEncM", "nnU-Net's rules: residual encoder, 8 GB", plans_for_memory=True
+    )
+    yield PlannerComponent(
+        "nnunet-resenc-l", f"{planning}ResEncL", "nnU-Net's rules: residual encoder, 24 GB", plans_for_memory=True
+    )
+    yield PlannerComponent(
+        "nnunet-resenc-xl", f"{planning}ResEncXL", "nnU-Net's rules: residual encoder, 40 GB", plans_for_memory=True
+    )
 
 
 @hookimpl

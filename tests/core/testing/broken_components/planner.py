@@ -53,3 +53,10 @@ class Stubborn(Sound):
         data = plans.data()
         data["choices"]["trainer"] = {"name": "mine", "options": {}}
         return Plans.from_data(data, "plans")
+
+
+class MisstatesBudget(Sound):
+    """Gives the target of its preset, whatever the option says, and plans for it."""
+
+    def memory_target(self):
+        return self.preset.memory_gb

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnplug.contracts import Planner, PlanningContext
+from nnplug.contracts import MemoryPlanner, PlanningContext
 from nnplug.contracts.capabilities import patch_class
 from nnplug.contracts.kinds import ARCHITECTURE
 from nnplug.dataset.dataset import DatasetDescription
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BudgetPlanner(Planner):
+class BudgetPlanner(MemoryPlanner):
     """Plans `planes` (2D) and `volume` (3D) at the median spacing, with the largest patch that fits the memory.
 
     The axis of the largest spacing comes first, so that planes lie across it.
@@ -71,6 +71,10 @@ class BudgetPlanner(Planner):
             intensity=fingerprint.foreground_intensity_properties_per_channel,
             configurations=configurations,
         )
+
+    def memory_target(self) -> float:
+        """See `nnplug.contracts.MemoryPlanner`."""
+        return self.memory_gb
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,10 @@ def nnplug_extractors() -> Iterable[ExtractorComponent]:
 def nnplug_planners() -> Iterable[PlannerComponent]:
     """Return the planner."""
     yield PlannerComponent(
-        "foreign", "nnplug_foreign.planner:BudgetPlanner", "patches that fit a memory budget; 'planes' and 'volume'"
+        "foreign",
+        "nnplug_foreign.planner:BudgetPlanner",
+        "patches that fit a memory budget; 'planes' and 'volume'",
+        plans_for_memory=True,
     )
 
 

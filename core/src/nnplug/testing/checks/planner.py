@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from math import prod
-from typing import Any
+from math import isfinite, prod
+from typing import Any, cast
 
-from nnplug.contracts import PlanningContext
+from nnplug.contracts import MemoryPlanner, PlanningContext
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Choice, Configuration, Plans
 from nnplug.registry.components import Kind
+from nnplug.registry.entries import PlannerComponent
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, NotChecked, Subject, imports_no_torch, require
 
@@ -67,6 +68,18 @@ def _keeps_budget(subject: Subject) -> None:
     grown = [name for name in small if name in large and small[name] > large[name]]
     require(not grown, f"{words} the configuration {', '.join(grown)} takes more memory")
     require(small != large, f"{words} every configuration takes the same memory")
+
+
+def _states_budget(subject: Subject) -> None:
+    """Raise unless the memory target is a size in GB, and the one that the option memory_gb sets."""
+    if not cast("PlannerComponent", subject.entry.component).plans_for_memory:
+        raise NotChecked("its entry does not say plans_for_memory")
+    target = cast("MemoryPlanner", subject.create()).memory_target()
+    require(isfinite(target) and target > 0, f"memory_target gave {target!r}; expected GB above 0")
+    if "memory_gb" in {name for name, _, _ in subject.entry.options()} - set(subject.options):
+        for budget in BUDGETS:
+            found = cast("MemoryPlanner", subject.create(memory_gb=budget)).memory_target()
+            require(found == budget, f"with memory_gb={budget:g} memory_target gave {found!r}")
 
 
 def _elements(plans: Plans, subject: Subject) -> dict[str, int]:
@@ -133,6 +146,7 @@ CHECKS: Checks = {
     "plans the same twice": _is_deterministic,
     "plans from the fingerprint": _follows_fingerprint,
     "keeps to its budget": _keeps_budget,
+    "states its budget": _states_budget,
     "gives plans that JSON holds": _round_trips,
     "keeps what was chosen": _keeps_choices,
 }

@@ -76,12 +76,16 @@ class NnunetPlanner:
             configurations={PLANE: maker.plane(space), **maker.volumes(space)},
         )
 
+    def memory_target(self) -> float:
+        """Return the memory in GB that plans are made for; see `nnplug.contracts.MemoryPlanner`."""
+        return self.memory_gb or self.preset.memory_gb
+
     def fitter(self, budget: Budget, network: Network) -> Fitter:
         """Return the fitter for a network, with the budget scaled to the memory target."""
         preset = self.preset
         return Fitter(
             elements=cache(network.elements),
-            budget=budget.elements * ((self.memory_gb or preset.memory_gb) / preset.memory_gb),
+            budget=budget.elements * (self.memory_target() / preset.memory_gb),
             reference_batch=budget.batch_size,
             shrink_batch=MIN_BATCH_SIZE if preset.shrink_at_batch_two else budget.batch_size,
             first_volume=budget.volume,
