@@ -59,15 +59,15 @@ class Mean:
         """See `Output.planes`."""
         for first, *others in zip(*(member.planes() for member in self.members), strict=True):
             total = first.clone()
-            for plane in others:
-                total += plane
+            for plane in others:  # on another device if there was no room for it
+                total += plane.to(total.device)
             yield total.div_(len(self.members))
 
 
 def label_map(output: Output, labels: Labels) -> LabelArray:
     """Return the label map (z, y, x): the class of largest probability, or regions above 0.5 in their order."""
     decoded = (decode(plane, labels.regions_class_order, threshold=0.5) for plane in output.planes())
-    return np.stack([plane.numpy() for plane in decoded])
+    return np.stack([plane.cpu().numpy() for plane in decoded])
 
 
 def mean_volumes(output: Output, scratch: Path) -> Iterator[npt.NDArray[np.float32]]:

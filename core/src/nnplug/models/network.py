@@ -25,6 +25,8 @@ from nnplug.registry.components import Registry
 from nnplug.runtime.device import autocast, autocast_dtype, memory_format
 from nnplug.runtime.progress import Progress
 
+_CONVOLUTIONS = {torch.nn.Conv2d, torch.nn.Conv3d, torch.nn.ConvTranspose2d, torch.nn.ConvTranspose3d}
+
 
 class _Averages(NamedTuple):
     """The networks whose outputs are averaged over windows, and the function from the mean to logits.
@@ -63,6 +65,8 @@ class MemberNetwork:
         order = memory_format(device, configuration.dimensions)
         module.eval().to(device, memory_format=order)  # type: ignore[call-overload]
         self._half = autocast_dtype(device) if device.type == "cuda" else None
+        if self._half is not None:
+            _convert_convolutions(module, self._half)
         workload = Workload(device, "prediction", self._half)
         self._accelerators = [entry.origin for entry in accelerators(registry)]
         self.module = accelerated(module, workload, registry=registry, progress=progress)
@@ -119,11 +123,21 @@ class MemberNetwork:
         self._loaded = weights
 
 
+def _convert_convolutions(network: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Convert the parameters of PyTorch's own convolutions, which autocast otherwise does anew in every pass.
+
+    The numbers stay those of autocast. Subclasses keep float32, because they may use their weights in other ways.
+    """
+    for layer in network.modules():
+        if type(layer) in _CONVOLUTIONS:
+            layer.to(dtype)
+
+
 def _mix(weight: torch.Tensor, bias: torch.Tensor | None, features: torch.Tensor) -> torch.Tensor:
     """Return the convolution (K, y, x) with kernel size 1, weight (K, F, 1, ..), of features (F, y, x)."""
     flat = features.flatten(1)
-    matrix = weight.detach().flatten(1).to(flat.device)
-    constant = flat.new_zeros(()) if bias is None else bias.detach().to(flat.device)[:, None]
+    matrix = weight.detach().flatten(1).to(flat)
+    constant = flat.new_zeros(()) if bias is None else bias.detach().to(flat)[:, None]
     return torch.addmm(constant, matrix, flat).view(-1, *features.shape[1:])
 
 

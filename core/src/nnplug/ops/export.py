@@ -67,13 +67,14 @@ def streamed_label_map(
     Returns:
         (z, y, x) uint8, or int16 if values are above 255.
     """
-    labels: LabelArray | None = None
+    labels: torch.Tensor | None = None  # on the device of the logits, so that a GPU goes on while slices are decoded
     for z, plane in enumerate(resampled_planes(planes, count, shape, axis)):
-        decoded = decode(plane, regions_class_order).cpu().numpy()
-        labels = np.empty(shape, decoded.dtype) if labels is None else labels
+        decoded = decode(plane, regions_class_order)
+        labels = decoded.new_empty(shape) if labels is None else labels
         labels[z] = decoded
     assert labels is not None  # every image has at least one slice
-    return labels
+    array: LabelArray = labels.cpu().numpy()
+    return array
 
 
 def probabilities(
@@ -223,8 +224,10 @@ def _resize_plane(plane: torch.Tensor, shape: Sequence[int], axis: int | None) -
 def _argmax(logits: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Return the first of the largest classes.
 
-    Each step is vectorised, which is five times faster than torch.argmax over the first axis.
+    On a CPU by steps that are vectorised, which is five times faster than torch.argmax over the first axis.
     """
+    if logits.device.type != "cpu":
+        return logits.argmax(0).to(dtype)
     count = len(logits)
     rank = torch.arange(count, 0, -1, dtype=dtype, device=logits.device).view(-1, *[1] * (logits.ndim - 1))
     return count - ((logits == logits.amax(0)) * rank).amax(0)

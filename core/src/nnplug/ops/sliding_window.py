@@ -54,7 +54,8 @@ def gaussian(patch_size: Sequence[int], sigma: float = 1 / 8) -> torch.Tensor:
     for size in patch_size:
         weight = weight[..., None] * _bell(size, sigma * size)
     single = weight.float()
-    return torch.where(single > 0, single, single[single > 0].min())
+    least = single.where(single > 0, torch.inf).min()
+    return single.where(single > 0, least)
 
 
 @dataclass(frozen=True)
