@@ -249,7 +249,7 @@ def _dispatch(mode: Any, func: Any, args: Any, kwargs: Any) -> Any:
         mode.waited(name)
     if name == "_local_scalar_dense" and type(inputs[0]).__name__ == "FakeTensor":  # which has no value
         return _value(inputs[0])
-    if on_device and name.startswith("index"):
+    if on_device and name in ("index", "index_put", "index_put_"):
         masks = [i for i in args[1] if i is not None and str(i.dtype) in ("torch.bool", "torch.uint8")]
         mode.counts.waits.update(["boolean index"] * len(masks))
     if name.startswith("_fused_"):  # fake tensors have no fused optimisers

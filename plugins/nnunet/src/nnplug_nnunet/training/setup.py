@@ -94,6 +94,8 @@ def check_together(task: TrainingTask, epoch: int) -> None:
         NnplugError: the batch has fewer samples than there are devices, or the processes read different states.
     """
     batch, size = task.configuration.batch_size, task.world.size
+    if size == 1:
+        return
     if batch < size:
         raise NnplugError(
             f"{task.run.path}: a batch of {batch} cannot be shared by {size} devices. Use at most {batch}, "

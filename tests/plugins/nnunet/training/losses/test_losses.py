@@ -89,6 +89,16 @@ def test_deep_supervision_equals_nnunet():
     assert float(loss) == pytest.approx(golden["loss"], rel=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(8, 9, 8), (4, 3, 8), (2, 9, 1), (5, 4, 3)])
+def test_a_coarse_target_takes_the_voxel_at_its_centre(shape):
+    target = torch.randint(0, 4, (2, 1, 8, 9, 8), generator=torch.Generator().manual_seed(0))
+    centres = [
+        [int((i + 0.5) * whole / size) for i in range(size)] for whole, size in zip((8, 9, 8), shape, strict=True)
+    ]
+    wanted = target[:, :, centres[0]][:, :, :, centres[1]][..., centres[2]]
+    assert torch.equal(deep_supervision.downsample(target, shape), wanted)
+
+
 def test_deep_supervision_weights():
     assert deep_supervision.weights(1) == (1.0,)
     assert deep_supervision.weights(2) == (1.0, 0.0)

@@ -23,6 +23,10 @@ def weights(outputs: int) -> tuple[float, ...]:
 
 def downsample(target: Tensor, shape: Sequence[int]) -> Tensor:
     """Return a target (B, 1, *patch) at a coarser shape; a voxel takes the value at its centre ("nearest-exact")."""
+    if all(size % coarse == 0 for size, coarse in zip(target.shape[2:], shape, strict=True)):
+        factors = [size // coarse for size, coarse in zip(target.shape[2:], shape, strict=True)]
+        middle = (slice(None), slice(None), *(slice(factor // 2, None, factor) for factor in factors))
+        return target[middle]  # a view: nothing is computed
     for axis, size in enumerate(shape, start=2):
         if target.shape[axis] != size:
             centres = (torch.arange(size, device=target.device) + 0.5) * (target.shape[axis] / size)

@@ -1,0 +1,42 @@
+"""A training step on a GPU, as far as a pretended one shows it: devices, waits of the host, launches, memory."""
+
+from __future__ import annotations
+
+import pytest
+
+SCENES = ("hippocampus", "regions", "residual", "cascade")
+DISPATCHES = {"hippocampus": 780, "regions": 420, "residual": 680, "cascade": 390}
+"""Ceilings per step, a twentieth above the counts when this was written. Norms of gradients count one by one here."""
+LOSS = {"hippocampus": 50, "regions": 33, "residual": 26, "cascade": 26}
+"""Ceilings of the loss, per step: of two resolutions with Hippocampus, else of one; the coarsest has weight 0."""
+PEAK = 1.0e9
+"""Ceiling of the allocated bytes of a step of Hippocampus, batch 9."""
+
+
+@pytest.fixture(scope="module")
+def counts(on_gpu):
+    """For each scene the counts of a training step and of a validation step."""
+    return on_gpu("train", *SCENES)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_host_never_waits_in_a_step(counts, scene):
+    for step in counts[scene]:
+        assert step["waits"] == {}, step["places"]
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_step_launches_few_kernels(counts, scene):
+    step, _ = counts[scene]
+    assert step["dispatches"] <= DISPATCHES[scene], step["phases"]
+    assert step["phases"]["loss"] <= LOSS[scene]
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_weights_gradients_and_averages_have_one_order_of_memory(counts, scene):
+    assert counts[scene][0]["mixed_orders"] == 0
+    assert counts[scene][0]["phases"]["optimiser"] > 0
+
+
+def test_a_step_keeps_to_its_memory(counts):
+    assert counts["hippocampus"][0]["peak"] <= PEAK
