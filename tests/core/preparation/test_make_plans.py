@@ -265,6 +265,22 @@ def test_notices_of_the_planner_are_passed_on(plan):
     assert "'CTT'" in said[0]
 
 
+def test_a_channel_name_counts_only_where_it_decides(plan):
+    heard = []
+
+    class Heard(Silent):
+        def notice(self, message):
+            heard.append(message)
+
+    odd = {**DATASET, "channel_names": {"0": "CTT"}}
+    scheme = [{"name": "none", "use_mask": False}]
+    plans = plan(dataset=odd, progress=Heard(), options={"plan": {"normalization": scheme}})
+    assert plans.configurations["3d_fullres"].normalization[0].name == "none"
+    assert heard == []
+    plan(dataset=odd, progress=Heard(), options={"plan": {"batch_size": 2}})
+    assert len(heard) == 1
+
+
 def test_fields_are_set_where_they_suit(plan):
     plans = plan(options={"plan": {"patch_size": [64, 64, 64], "batch_size": 5}})
     assert plans.configurations["3d_fullres"].patch_size == (64, 64, 64)

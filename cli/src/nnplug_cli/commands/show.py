@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from nnplug.registry.components import AnyEntry, Kind, OfferedRecipe, Registry
+from nnplug.registry.option_texts import option_texts, option_words
 from nnplug_cli.commands.components import KINDS, RECIPE
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option
@@ -36,7 +37,12 @@ def command(context: Context, *, kind: str, name: str, as_json: bool) -> None:
 
 def _component(context: Context, kind: Kind, name: str) -> dict[str, Any]:
     entry: AnyEntry = context.plugins.registry.get(kind, name)
-    options = [{"name": n, "type": t, "default": d or None} for n, t, d in entry.options()]
+    described = entry.options()  # imports the component, and attributes what its import raises
+    texts, words = option_texts(entry.load()), option_words(entry.load())
+    options = [
+        {"name": n, "type": t, "default": d or None, "words": words.get(n), "text": texts.get(n)}
+        for n, t, d in described
+    ]
     return {"kind": str(kind), **asdict(entry.component), "source": asdict(entry.source), "options": options}
 
 
@@ -53,8 +59,12 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
         yield from _choices(data)
         return
     yield f"target {data['target']}, state version {data['state_version']}"
-    rows = [(f"{data['kind']}.{o['name']}", o["type"], o["default"] or "required") for o in data["options"]]
+    rows = [
+        (f"{data['kind']}.{o['name']}", " | ".join(o["words"] or (o["type"],)), o["default"] or "required")
+        for o in data["options"]
+    ]
     yield from ["", *plain_table(("option", "type", "default"), rows)] if rows else ["no options"]
+    yield from ["", *texts] if (texts := [f"{o['name']}: {o['text']}" for o in data["options"] if o["text"]]) else []
 
 
 def _choices(data: dict[str, Any]) -> Iterator[str]:

@@ -29,6 +29,8 @@ class PlanningContext:
         architecture_options: options of the architecture from the user or the recipe, also if the planner chooses it.
         registry: the registry with the architecture and the normalizers.
         progress: receives notices for the user, such as an unknown channel name.
+        overridden: the fields of configurations that the user sets (`plan.KEY`) and the core replaces after planning,
+            such as "normalization". A notice about the planner's own rule for them helps nobody.
     """
 
     dataset: str
@@ -38,6 +40,7 @@ class PlanningContext:
     registry: Registry
     architecture_options: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = field(default_factory=Silent)
+    overridden: frozenset[str] = frozenset()
 
 
 class Planner(Protocol):

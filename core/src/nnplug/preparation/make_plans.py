@@ -70,6 +70,7 @@ def make_plans(
         registry=registry,
         architecture_options=architecture_options,
         progress=progress or Silent(),
+        overridden=frozenset(given.get(PLAN, {})),
     )
     decide: Planner = registry.create(Kind.PLANNER, planner.name, planner.options)
     with attributed(decide):

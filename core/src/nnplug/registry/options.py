@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from nnplug.errors import InvalidOptions, InvalidPlugin, did_you_mean
+from nnplug.registry.option_texts import option_words
 
 
 def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) -> Any:
@@ -32,7 +33,7 @@ def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) 
     try:
         return msgspec.convert(dict(options), target) if is_dataclass(target) else target(**options)
     except (msgspec.ValidationError, TypeError, ValueError) as error:
-        raise InvalidOptions(f"{what}: {_readable(str(error), options)}") from error
+        raise InvalidOptions(f"{what}: {_readable(str(error), options, target)}") from error
     except NameError as error:
         raise InvalidPlugin(f"{what}: {error}; import the types of options outside TYPE_CHECKING") from error
 
@@ -69,11 +70,13 @@ def _check_names(target: Callable[..., Any], options: Mapping[str, Any], what: s
         raise InvalidOptions(f"{what} has no option {name!r}. {hint}")
 
 
-def _readable(message: str, options: Mapping[str, Any]) -> str:
+def _readable(message: str, options: Mapping[str, Any], target: Callable[..., Any]) -> str:
     """Turn msgspec's "Expected `int`, got `str` - at `$.size`" into words that quote the option's value."""
     reason, _, place = message.partition(" - at ")
     option = re.match(r"`\$\.(\w+)", place)
     words = reason.replace("Object missing required field", "there is no default for option").replace("`", "'")
     if option is None:
         return words
+    if known := option_words(target).get(option[1]):
+        words = f"expected {', '.join(known)}"
     return f"option {option[1]!r} is {options[option[1]]!r}: {words[0].lower()}{words[1:]}"

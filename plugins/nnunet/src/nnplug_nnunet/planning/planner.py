@@ -172,8 +172,9 @@ def _normalizations(
 ) -> tuple[Normalization, ...]:
     """Return one normalisation per channel: by the channel's name, unless the user names a normalizer for all."""
     wanted = context.choices.get(Kind.NORMALIZER)
-    for channel in description.channel_names:
-        if wanted is None and (notice := unknown_channel(channel)):
+    by_name = wanted is None and "normalization" not in context.overridden
+    for channel in description.channel_names if by_name else ():
+        if notice := unknown_channel(channel):
             context.progress.notice(notice)
     size = fingerprint.median_relative_size_after_cropping
     return tuple(normalization(c, size, context.registry, normalizer=wanted) for c in description.channel_names)
