@@ -197,6 +197,16 @@ def test_a_run_is_planned_trained_and_validated_with_its_components(foreign):
     assert found == [(name, fold) for name in CONFIGURATIONS for fold in (0, 1)]
 
 
+def test_loss_and_sampler_of_the_plugin_train_where_they_are_named(foreign, tmp_path):
+    words = ("--loss", "foreign-squares", "--sampler", "foreign-turns", "--set", "sampler.foreground=0.7")
+    where = ("-w", tmp_path, "-c", "volume", "-f", "0", "--until", "train")
+    foreign.installed.nnplug("run", foreign.dataset, *where, *words, *CPU, *SMALL)
+    (record,) = tmp_path.rglob("run.json")
+    used = {(one["kind"], one["name"]) for one in json.loads(record.read_text())["providers"]}
+    assert {("loss", "foreign-squares"), ("sampler", "foreign-turns")} <= used
+    assert all(0 < line.train_loss < 1 for line in read_log(record.parent / "log.jsonl"))
+
+
 def test_a_model_is_selected_from_single_configurations_and_their_ensemble(foreign):
     selection = foreign.outcome["selection"]
     assert [entry["name"] for entry in selection["entries"]] == ["planes", "volume", "planes + volume"]

@@ -83,6 +83,7 @@ def planned(tmp_path, name="nnunet"):
         ("architecture", "residual-encoder-unet", "nnplug-nnunet"),
         ("augmenter", "brats", "nnplug-brats"),
         ("loss", "dice-topk", "nnplug-nnunet"),
+        ("sampler", "class-balanced", "nnplug-nnunet"),
         ("trainer", "hasty", "nnplug-hasty"),
         ("postprocessor", "brats-enhancing", "nnplug-brats"),
     ],
@@ -150,12 +151,26 @@ def test_a_named_loss_is_minimised_and_the_run_records_it(install, run, tmp_path
     refused = CliRunner().invoke(main, ["train", dataset, *words, "--loss", "squares", "--devices", "2"])
     assert "loss 'squares' trains on one device; leave out --devices 2" in refused.stderr
     changed = CliRunner().invoke(
-        main, ["train", dataset, *words, "--loss", "topk", "--set", "loss.fraction=0.5", "--set", "trainer.epochs=1"]
+        main,
+        [
+            "train",
+            dataset,
+            *words,
+            "--loss",
+            "topk",
+            "--sampler",
+            "class-balanced",
+            "--set",
+            "loss.fraction=0.5",
+            "--set",
+            "trainer.epochs=1",
+        ],
     )
     assert changed.exit_code == 0, changed.stderr
     (plans,) = (tmp_path / "work").rglob("usual/**/fold_0/plans.json")
     assert json.loads(plans.read_text())["choices"]["loss"] == {"name": "topk", "options": {"fraction": 0.5}}
-    assert "loss" not in planned(tmp_path, "usual")["choices"]
+    assert json.loads(plans.read_text())["choices"]["sampler"] == {"name": "class-balanced", "options": {}}
+    assert not {"loss", "sampler"} & planned(tmp_path, "usual")["choices"].keys()
 
 
 def test_a_loss_that_the_trainer_does_not_take_is_refused_with_the_option_to_leave_out(install, run, tmp_path):
@@ -170,7 +185,7 @@ def test_a_loss_that_the_trainer_does_not_take_is_refused_with_the_option_to_lea
 
 
 @pytest.mark.parametrize(
-    "kind", ["planner", "architecture", "augmenter", "loss", "trainer", "postprocessor", "extractor"]
+    "kind", ["planner", "architecture", "augmenter", "sampler", "loss", "trainer", "postprocessor", "extractor"]
 )
 def test_a_name_that_nobody_offers_is_refused_before_anything_is_planned(run, tmp_path, kind):
     done = run(f"--{kind}", "nnunett", until="plan")

@@ -46,6 +46,7 @@ PLAN_KINDS = (
     Kind.PREPROCESSOR,
     Kind.ARCHITECTURE,
     Kind.AUGMENTER,
+    Kind.SAMPLER,
     Kind.LOSS,
     Kind.TRAINER,
     Kind.POSTPROCESSOR,

@@ -24,6 +24,7 @@ from nnplug.registry.entries import (
     PlannerComponent,
     PostprocessorComponent,
     PreprocessorComponent,
+    SamplerComponent,
     TrainerComponent,
 )
 from nnplug.registry.loader import Plugins
@@ -52,6 +53,7 @@ __all__ = [
     "Predictor",
     "PreprocessorComponent",
     "Recipe",
+    "SamplerComponent",
     "TrainerComponent",
     "hookimpl",
 ]

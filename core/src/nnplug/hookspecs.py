@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         PlannerComponent,
         PostprocessorComponent,
         PreprocessorComponent,
+        SamplerComponent,
         TrainerComponent,
     )
 
@@ -121,6 +122,16 @@ def nnplug_augmenters() -> Iterable[AugmenterComponent]:
     """Offer augmenters, the random transforms of training patches.
 
     A target satisfies `nnplug.contracts.Augmenter`. All randomness comes from the generator that it receives.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_samplers() -> Iterable[SamplerComponent]:
+    """Offer samplers, which choose case and centre of every training patch.
+
+    A target satisfies `nnplug.contracts.Sampler`. Plans name one if the user does; otherwise the trainer uses its own.
+    All randomness comes from the generator that it receives.
     """
     return ()
 

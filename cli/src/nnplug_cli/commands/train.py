@@ -48,6 +48,7 @@ class _Training:
     """The options of training and validation."""
 
     loss: str | None
+    sampler: str | None
     devices: int
     seed: int
     pretrained: Path | None
@@ -81,6 +82,7 @@ class _Changes:
     "training",
     _Training,
     click.option("--loss", metavar="NAME", help="The loss, instead of that of the plans or the trainer."),
+    click.option("--sampler", metavar="NAME", help="The sampler, instead of that of the plans or the trainer."),
     click.option(
         "--pretrained",
         type=click.Path(path_type=Path),
@@ -134,7 +136,8 @@ def command(
     world = start_devices(os.environ, runtime.device, training.devices, here=runtime.executor == "local")
     if not world.is_main:
         made = replace(made, progress=Silent())
-    changes = _Changes({} if training.loss is None else {Kind.LOSS: training.loss}, runtime.settings)
+    named = {Kind.SAMPLER: training.sampler, Kind.LOSS: training.loss}
+    changes = _Changes({kind: name for kind, name in named.items() if name is not None}, runtime.settings)
     jobs = [
         replace(job, seed=training.seed, command=("nnplug", *sys.argv[1:]), pretrained=_absolute(training.pretrained))
         for job in _jobs(made, dataset, context.workspace_root(workspace), name, selection, changes)

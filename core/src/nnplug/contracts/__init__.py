@@ -37,6 +37,7 @@ from nnplug.contracts.preprocessor import (
     Preprocessor,
 )
 from nnplug.contracts.preprocessor.crop_inverse import CropInverse
+from nnplug.contracts.sampler import PatchPlace, Sampler, Sampling, SamplingContext
 from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingLength, TrainingTask
 from nnplug.contracts.trainer.case_indexer import CaseIndexer
 from nnplug.contracts.trainer.run_log import LogLine, append_log, read_log, truncate_log
@@ -75,12 +76,16 @@ __all__ = [
     "Metric",
     "Normalizer",
     "PatchArchitecture",
+    "PatchPlace",
     "Planner",
     "PlanningContext",
     "Postprocessor",
     "Preprocessing",
     "PreprocessingContext",
     "Preprocessor",
+    "Sampler",
+    "Sampling",
+    "SamplingContext",
     "SourceScan",
     "Topology",
     "TopologyArchitecture",

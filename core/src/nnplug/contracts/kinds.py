@@ -13,6 +13,7 @@ from nnplug.contracts.normalizer import Normalizer
 from nnplug.contracts.planner import Planner
 from nnplug.contracts.postprocessor import Postprocessor
 from nnplug.contracts.preprocessor import Preprocessor
+from nnplug.contracts.sampler import Sampler
 from nnplug.contracts.trainer import Trainer
 from nnplug.registry.components import Entry, TypedKind
 from nnplug.registry.entries import (
@@ -28,6 +29,7 @@ from nnplug.registry.entries import (
     PlannerComponent,
     PostprocessorComponent,
     PreprocessorComponent,
+    SamplerComponent,
     TrainerComponent,
 )
 from nnplug.runtime.executor import Executor
@@ -38,6 +40,7 @@ PREPROCESSOR = TypedKind[PreprocessorComponent, Preprocessor](PreprocessorCompon
 NORMALIZER = TypedKind[NormalizerComponent, Normalizer](NormalizerComponent)
 ARCHITECTURE = TypedKind[ArchitectureComponent, Architecture](ArchitectureComponent)
 AUGMENTER = TypedKind[AugmenterComponent, Augmenter](AugmenterComponent)
+SAMPLER = TypedKind[SamplerComponent, Sampler](SamplerComponent)
 LOSS = TypedKind[LossComponent, Loss](LossComponent)
 TRAINER = TypedKind[TrainerComponent, Trainer](TrainerComponent)
 POSTPROCESSOR = TypedKind[PostprocessorComponent, Postprocessor](PostprocessorComponent)
@@ -51,5 +54,6 @@ ArchitectureEntry = Entry[ArchitectureComponent, Architecture]
 AugmenterEntry = Entry[AugmenterComponent, Augmenter]
 LossEntry = Entry[LossComponent, Loss]
 PreprocessorEntry = Entry[PreprocessorComponent, Preprocessor]
+SamplerEntry = Entry[SamplerComponent, Sampler]
 TrainerEntry = Entry[TrainerComponent, Trainer]
 AcceleratorEntry = Entry[AcceleratorComponent, Accelerator]

@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nnplug.contracts import CaseIndexer, Trainer
-from nnplug.contracts.kinds import TRAINER
+from nnplug.contracts import CaseIndexer
+from nnplug.contracts.kinds import SAMPLER, TRAINER, SamplerEntry, TrainerEntry
 from nnplug.dataset.labels import Labels
 from nnplug.plans.plans import Plans
 from nnplug.registry.attribution import attributed, expect
-from nnplug.registry.components import Entry, Kind, Registry
-from nnplug.registry.entries import TrainerComponent
+from nnplug.registry.components import Kind, Registry
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 from nnplug.workspace.case_index import CaseIndex
@@ -55,8 +54,8 @@ class Indexing:
             return expect(self.indexer, self.indexer.index(label, self.labels), CaseIndex)
 
 
-def indexing_of(entry: Entry[TrainerComponent, Trainer], labels: Labels) -> Indexing | None:
-    """Return the index rule that the entry of a trainer names, or None.
+def indexing_of(entry: TrainerEntry | SamplerEntry, labels: Labels) -> Indexing | None:
+    """Return the index rule that the entry of a trainer or sampler names, or None.
 
     Raises:
         InvalidPlugin: the rule cannot be imported.
@@ -65,18 +64,32 @@ def indexing_of(entry: Entry[TrainerComponent, Trainer], labels: Labels) -> Inde
     return None if target is None else Indexing(entry.create_part(target), labels)
 
 
-def planned_indexing(plans: Plans, registry: Registry, labels: Labels) -> Indexing | None:
-    """Return the index rule of the trainer that the plans name.
+def index_entry(plans: Plans, registry: Registry) -> TrainerEntry | SamplerEntry:
+    """Return the component whose rule indexes the cases: the sampler if its entry names a rule, else the trainer.
 
-    None if it has no rule or is not installed here. Then the index is made when training starts.
+    Raises:
+        UnknownComponent, AmbiguousComponent: as in `Registry.get`.
+    """
+    if Kind.SAMPLER in plans.choices:
+        sampler = registry.get(SAMPLER, plans.choice(Kind.SAMPLER).name)
+        if sampler.component.case_index is not None:
+            return sampler
+    return registry.get(TRAINER, plans.choice(Kind.TRAINER).name)
+
+
+def planned_indexing(plans: Plans, registry: Registry, labels: Labels) -> Indexing | None:
+    """Return the index rule of the sampler or trainer that the plans name.
+
+    None if there is no rule or one is not installed here. Then the index is made when training starts.
 
     Raises:
         InvalidPlugin: as in `indexing_of`.
     """
-    choice = plans.choices.get(Kind.TRAINER)
-    if choice is None or len(registry.find(Kind.TRAINER, choice.name)) != 1:
+    chosen = {kind: plans.choices[kind] for kind in (Kind.SAMPLER, Kind.TRAINER) if kind in plans.choices}
+    installed = all(len(registry.find(kind, choice.name)) == 1 for kind, choice in chosen.items())
+    if Kind.TRAINER not in chosen or not installed:
         return None
-    return indexing_of(registry.get(TRAINER, choice.name), labels)
+    return indexing_of(index_entry(plans, registry), labels)
 
 
 def complete_index(

@@ -13,7 +13,7 @@ from nnplug.registry.components import Kind, Registry
 from nnplug.registry.provenance import record
 from nnplug.remedies import Action
 
-OPTIONAL = (Kind.LOSS,)
+OPTIONAL = (Kind.SAMPLER, Kind.LOSS)
 """The kinds that plans need not name; without a name the trainer uses its own."""
 
 
@@ -85,7 +85,7 @@ def planned_trainer(plans: Plans, registry: Registry) -> TrainerEntry:
 
 def _refused(choices: Mapping[str, Choice], trainer: TrainerEntry) -> list[Kind]:
     component = trainer.component
-    takes = {Kind.LOSS: component.takes_loss}
+    takes = {Kind.SAMPLER: component.takes_sampler, Kind.LOSS: component.takes_loss}
     return [kind for kind in OPTIONAL if kind in choices and not takes[kind]]
 
 

@@ -71,7 +71,7 @@ def profile_run(
         job = _job(trained, short, Path(folder))
         fold = Fold(train=trained.record.training, val=trained.record.validation)
         cases = _cases(trained)
-        index_cases(job, components.get(TRAINER, plans.choice(Kind.TRAINER).name), cases, fold, runtime)
+        index_cases(job, components, cases, fold, runtime)
         task = make_task(job, components, cases, fold, runtime)
         with attributed(whole):
             planned = expect(whole, whole.length(task), TrainingLength)

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     NORMALIZER = "normalizer"
     ARCHITECTURE = "architecture"
     AUGMENTER = "augmenter"
+    SAMPLER = "sampler"
     LOSS = "loss"
     TRAINER = "trainer"
     POSTPROCESSOR = "postprocessor"
@@ -199,6 +200,26 @@ class AugmenterComponent(Component):
 
 
 @dataclass(frozen=True)
+class SamplerComponent(Component):
+    """An entry of `nnplug_samplers`.
+
+    Attributes:
+        case_index: "package.module:attribute" of a `nnplug.contracts.CaseIndexer`, as in `TrainerComponent`. It takes
+            precedence over the trainer's; None if the sampler needs only the preprocessed cases.
+    """
+
+    kind = Kind.SAMPLER
+
+    _: KW_ONLY
+    case_index: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `InvalidPlugin` unless the fields of `Component` and the path of the index are valid."""
+        super().__post_init__()
+        _check_case_index(self)
+
+
+@dataclass(frozen=True)
 class LossComponent(Component):
     """An entry of `nnplug_losses`.
 
@@ -223,6 +244,8 @@ class TrainerComponent(Component):
         takes_several_devices: whether the trainer divides batches between the processes of `TrainingTask.world`. If
             not, the trainer is refused for several devices.
         takes_loss: whether the trainer minimises `TrainingTask.loss`. If not, plans that name a loss are refused.
+        takes_sampler: whether the trainer places patches by `TrainingTask.sampler`. If not, plans that name a sampler
+            are refused.
         extends_runs: whether the class has `extends` of `nnplug.contracts.ExtensibleTrainer`.
         case_index: "package.module:attribute" of a `nnplug.contracts.CaseIndexer`, which is imported without the
             target; None if the trainer needs only the preprocessed cases.
@@ -234,14 +257,19 @@ class TrainerComponent(Component):
     takes_previous_stage: bool = False
     takes_several_devices: bool = False
     takes_loss: bool = False
+    takes_sampler: bool = False
     extends_runs: bool = field(default=False, metadata=_promises("extends"))
     case_index: str | None = None
 
     def __post_init__(self) -> None:
         """Raise `InvalidPlugin` unless the fields of `Component` and the path of the index are valid."""
         super().__post_init__()
-        if self.case_index is not None:
-            _check_target("case_index", self.case_index, self.name)
+        _check_case_index(self)
+
+
+def _check_case_index(component: TrainerComponent | SamplerComponent) -> None:
+    if component.case_index is not None:
+        _check_target("case_index", component.case_index, component.name)
 
 
 @dataclass(frozen=True)
@@ -286,6 +314,7 @@ _CLASSES: tuple[type[Component], ...] = (
     NormalizerComponent,
     ArchitectureComponent,
     AugmenterComponent,
+    SamplerComponent,
     LossComponent,
     TrainerComponent,
     PostprocessorComponent,

@@ -25,6 +25,7 @@ from nnplug.testing.checks import (
     postprocessor,
     preprocessor,
     recipe,
+    sampler,
     trainer,
 )
 
@@ -36,6 +37,7 @@ CHECKS: Mapping[Kind, Checks] = {
     Kind.NORMALIZER: normalizer.CHECKS,
     Kind.ARCHITECTURE: architecture.CHECKS,
     Kind.AUGMENTER: augmenter.CHECKS,
+    Kind.SAMPLER: sampler.CHECKS,
     Kind.LOSS: loss.CHECKS,
     Kind.TRAINER: trainer.CHECKS,
     Kind.POSTPROCESSOR: postprocessor.CHECKS,

@@ -6,21 +6,20 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nnplug.contracts import BatchAugmenter, Loss, Trainer, TrainingLength, TrainingTask
+from nnplug.contracts import BatchAugmenter, Loss, Sampler, Trainer, TrainingLength, TrainingTask
 from nnplug.contracts.attributed import AttributingAugmenter, build_network
-from nnplug.contracts.attributed.learning import AttributingLoss
+from nnplug.contracts.attributed.learning import AttributingLoss, AttributingSampler
 from nnplug.contracts.attributed.logits_check import LogitsCheck
 from nnplug.contracts.capabilities import batching
-from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS
+from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, SAMPLER
 from nnplug.dataset.splits import Fold
 from nnplug.models.acceleration import accelerated
 from nnplug.models.pretrained import load_pretrained
 from nnplug.plans.plans import Configuration, Plans
-from nnplug.preparation.case_index import complete_index, indexing_of
-from nnplug.preparation.training_choices import planned_trainer
+from nnplug.preparation.case_index import complete_index, index_entry, indexing_of
+from nnplug.preparation.training_choices import OPTIONAL, planned_trainer
 from nnplug.registry.attribution import expect
-from nnplug.registry.components import Entry, Kind, Registry
-from nnplug.registry.entries import TrainerComponent
+from nnplug.registry.components import Kind, Registry
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
@@ -33,17 +32,15 @@ if TYPE_CHECKING:
     import torch
 
 
-USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, Kind.LOSS, Kind.TRAINER)
+USED = (Kind.NORMALIZER, Kind.ARCHITECTURE, Kind.AUGMENTER, *OPTIONAL, Kind.TRAINER)
 
 
-def index_cases(
-    job: TrainingJob, entry: Entry[TrainerComponent, Trainer], cases: CaseStore, fold: Fold, runtime: Runtime
-) -> None:
-    """Complete the index of each case of the fold that the trainer needs; see `nnplug.preparation.case_index`.
+def index_cases(job: TrainingJob, components: Registry, cases: CaseStore, fold: Fold, runtime: Runtime) -> None:
+    """Complete the index of each case of the fold that sampler or trainer need; see `nnplug.preparation.case_index`.
 
-    Cases lack it if they were preprocessed for another trainer or by an older version of nnplug.
+    Cases lack it if they were preprocessed for other components or by an older version of nnplug.
     """
-    indexing = indexing_of(entry, job.training_description.labels)
+    indexing = indexing_of(index_entry(job.plans, components), job.training_description.labels)
     if indexing is not None:
         names = sorted({*fold.train, *fold.val})
         threads = LocalExecutor(runtime.workers)  # threads of this process, also if jobs run elsewhere
@@ -79,6 +76,7 @@ def make_task(
         workers=runtime.threads,
         progress=runtime.progress,
         loss=_loss(job.plans, components),
+        sampler=_sampler(job.plans, components),
         accelerate=partial(accelerated, registry=components, progress=runtime.progress),
     )
 
@@ -106,6 +104,11 @@ def _augmenter(plans: Plans, components: Registry) -> BatchAugmenter:
 def _loss(plans: Plans, components: Registry) -> Loss | None:
     choice = plans.choices.get(Kind.LOSS)
     return None if choice is None else AttributingLoss(components.create(LOSS, choice.name, choice.options))
+
+
+def _sampler(plans: Plans, components: Registry) -> Sampler | None:
+    choice = plans.choices.get(Kind.SAMPLER)
+    return None if choice is None else AttributingSampler(components.create(SAMPLER, choice.name, choice.options))
 
 
 def _network(

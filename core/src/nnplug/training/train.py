@@ -19,6 +19,7 @@ from nnplug.plans.differences import decisions, differences
 from nnplug.plans.plans import read_plans
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.preparation.preprocessing import planned_preprocessor
+from nnplug.preparation.training_choices import OPTIONAL
 from nnplug.registry.attribution import Origin, attributed
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.entries import LossComponent, TrainerComponent
@@ -84,7 +85,7 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     choice = job.plans.choice(Kind.TRAINER)
     entry = components.get(TRAINER, choice.name)
     if world.is_main:
-        index_cases(job, entry, job.cases, fold, runtime)
+        index_cases(job, components, job.cases, fold, runtime)
     world.wait()
     task = make_task(job, components, job.cases, fold, runtime)
     trainer = entry.create(choice.options)
@@ -127,9 +128,8 @@ def _check_previous_stage(job: TrainingJob, components: Registry, installed: Reg
 def _called_by_trainer(job: TrainingJob, task: TrainingTask, components: Registry) -> list[Origin]:
     """Return the origins of the components that the trainer calls, so that an error of theirs names them."""
     network = components.get(ARCHITECTURE, task.configuration.architecture.name)
-    choice = job.plans.choices.get(Kind.LOSS)
-    losses = [] if choice is None else [components.get(LOSS, choice.name).origin]
-    return [network.origin, *losses, *(entry.origin for entry in accelerators(components))]
+    named = [components.get(kind, job.plans.choice(kind).name) for kind in OPTIONAL if kind in job.plans.choices]
+    return [network.origin, *(entry.origin for entry in named), *(entry.origin for entry in accelerators(components))]
 
 
 def discard(run: RunFolder) -> None:

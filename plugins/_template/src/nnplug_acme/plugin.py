@@ -49,6 +49,7 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         takes_previous_stage=True,
         takes_several_devices=True,
         takes_loss=True,
+        takes_sampler=True,
         extends_runs=True,
         # The voxels that its patches are centred on, drawn when cases are preprocessed.
         case_index="nnplug_nnunet.training.patch_centres:PatchCentres",

@@ -16,9 +16,12 @@ from nnplug import (
     PostprocessorComponent,
     PreprocessorComponent,
     Recipe,
+    SamplerComponent,
     TrainerComponent,
     hookimpl,
 )
+
+_CENTRES = "nnplug_nnunet.training.patch_centres:PatchCentres"
 
 
 @hookimpl
@@ -104,6 +107,21 @@ def nnplug_architectures() -> Iterable[ArchitectureComponent]:
 
 
 @hookimpl
+def nnplug_samplers() -> Iterable[SamplerComponent]:
+    """Yield nnU-Net's sampling, which its trainer uses if plans name none, and one for rare classes."""
+    samplers = "nnplug_nnunet.training.samplers:"
+    yield SamplerComponent(
+        "nnunet", f"{samplers}NnunetSampler", "cases alike, a third of a batch on foreground", case_index=_CENTRES
+    )
+    yield SamplerComponent(
+        "class-balanced",
+        f"{samplers}ClassBalanced",
+        "classes alike over all cases, for structures in few cases",
+        case_index=_CENTRES,
+    )
+
+
+@hookimpl
 def nnplug_losses() -> Iterable[LossComponent]:
     """Yield nnU-Net's losses; its trainer uses the first if plans name none."""
     losses = "nnplug_nnunet.training.losses:"
@@ -129,8 +147,9 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         takes_previous_stage=True,
         takes_several_devices=True,
         takes_loss=True,
+        takes_sampler=True,
         extends_runs=True,
-        case_index="nnplug_nnunet.training.patch_centres:PatchCentres",
+        case_index=_CENTRES,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nnplug.contracts import Augmentation, AugmentationContext, TrainingTask
+from nnplug.contracts import Augmentation, AugmentationContext, PatchPlace, SamplingContext, TrainingTask
 from nnplug.runtime.seeds import generator
 from nnplug.workspace.case_store import StoredCase
 from nnplug_foreign.case_index import ARRAY
@@ -52,21 +52,32 @@ class Batches:
     def sample(self, number: int, index: int) -> tuple[Image, Label]:
         """Return image (C, *patch) and label (*patch) of one sample of a batch."""
         rng = generator(self.task.seed, self.purpose, number, index)
-        case = self.task.cases[self.names[rng.integers(len(self.names))]]
+        place = self._place(index, rng)
+        case = self.task.cases[place.case]
         patch = self.task.configuration.patch_size if self.augmentation is None else self.augmentation.source_patch_size
         size = (1,) * (3 - len(patch)) + tuple(patch)
-        image, label = cut(case, self._start(case, size, rng), size)
+        image, label = cut(case, self._start(case, size, place, rng), size)
         image, label = image.reshape(len(image), *patch), label.reshape(patch)
         if self.augmentation is None:
             return image, np.maximum(label, 0)
         return self.augmentation(image, label, rng)
 
-    def _start(self, case: StoredCase, size: Sequence[int], rng: np.random.Generator) -> list[int]:
+    def _place(self, index: int, rng: np.random.Generator) -> PatchPlace:
+        """Return the place that the sampler of the plans draws; without one any case, and foreground in a share."""
+        task = self.task
+        if task.sampler is not None:
+            context = SamplingContext(task.cases, self.names, task.labels, task.configuration.batch_size)
+            return task.sampler.bind(context).draw(index, rng)
+        name = self.names[rng.integers(len(self.names))]
+        voxels = task.cases[name].index.arrays[ARRAY]
+        if not len(voxels) or rng.random() >= self.foreground:
+            return PatchPlace(name)
+        return PatchPlace(name, tuple(int(n) for n in voxels[int(rng.integers(len(voxels)))]))
+
+    def _start(self, case: StoredCase, size: Sequence[int], place: PatchPlace, rng: np.random.Generator) -> list[int]:
         """Return the first voxel (z, y, x) of a patch, which reaches over the border only where the case is smaller."""
-        shape, voxels = case.label.shape, case.index.arrays[ARRAY]
-        centre = [int(rng.integers(extent)) for extent in shape]
-        if len(voxels) and rng.random() < self.foreground:
-            centre = voxels[int(rng.integers(len(voxels)))].tolist()
+        shape = case.label.shape
+        centre = place.centre or [int(rng.integers(extent)) for extent in shape]
         return [
             min(max(middle - extent // 2, 0), max(whole - extent, 0))
             for middle, extent, whole in zip(centre, size, shape, strict=True)

@@ -18,6 +18,7 @@ from nnplug import (
     PostprocessorComponent,
     PreprocessorComponent,
     Recipe,
+    SamplerComponent,
     TrainerComponent,
     hookimpl,
 )
@@ -77,6 +78,18 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         "nnplug_foreign.trainer:AdamTrainer",
         "Adam on random patches, in rounds",
         takes_loss=True,
+        takes_sampler=True,
+        case_index="nnplug_foreign.case_index:Foreground",
+    )
+
+
+@hookimpl
+def nnplug_samplers() -> Iterable[SamplerComponent]:
+    """Return the sampler."""
+    yield SamplerComponent(
+        "foreign-turns",
+        "nnplug_foreign.sampler:Turns",
+        "the samples of a batch come from cases that differ",
         case_index="nnplug_foreign.case_index:Foreground",
     )
 
@@ -133,7 +146,6 @@ def nnplug_recipes() -> Iterable[Recipe]:
             "normalizer": "foreign-range",
             "architecture": "foreign-dilated",
             "augmenter": "foreign-flips",
-            "loss": "foreign-squares",
             "trainer": "foreign-adam",
             "postprocessor": "foreign-specks",
         },

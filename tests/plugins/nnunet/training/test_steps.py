@@ -9,12 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nnplug.contracts import read_log
+from nnplug.contracts import PatchPlace, read_log
 from nnplug.testing.trainings import Setting, make_task
 from nnplug_nnunet.training import loop
 from nnplug_nnunet.training.callbacks import Callback
 from nnplug_nnunet.training.prepared import ExponentialAverage
-from nnplug_nnunet.training.samplers import PatchPlace
 from nnplug_nnunet.training.state import PatchBatch, Validated
 from nnplug_nnunet.training.trainer import NnUNetTrainer, PatchTrainer
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nnplug.contracts.augmenter import BatchAugmenter
     from nnplug.contracts.loss import Loss
+    from nnplug.contracts.sampler import Sampler
     from nnplug.dataset.labels import Labels
     from nnplug.workspace.case_store import CaseStore
     from nnplug.workspace.layout import RunFolder
@@ -47,6 +48,7 @@ class TrainingTask:
         world: the processes that train this network together. Each has a device, its part of every batch and the same
             `run`, where only the main process writes.
         loss: the loss that the plans name; None if they name none, and the trainer uses its own.
+        sampler: the sampler that the plans name; None if they name none, and the trainer uses its own.
         accelerate: returns the fastest form of a network that the installed accelerators have for a workload, with the
             same parameters and names. Call it once with the network on `device`, and train the result.
     """
@@ -66,6 +68,7 @@ class TrainingTask:
     progress: Progress
     world: World = SINGLE_PROCESS
     loss: Loss | None = None
+    sampler: Sampler | None = None
     accelerate: Callable[[torch.nn.Module, Workload], torch.nn.Module] = _unchanged
 
     @property
@@ -102,9 +105,9 @@ class Trainer(Protocol):
 
     Its entry has `takes_previous_stage=True` if it adds `TrainingTask.previous_labels` to the network's input; if not,
     it is refused for configurations with a previous stage. Its entry has `takes_several_devices=True` if it divides
-    batches between the processes of `TrainingTask.world`, and `takes_loss=True` if it minimises
-    `TrainingTask.loss`. `case_index` of its entry names a `CaseIndexer`; every case
-    of `TrainingTask.cases` then has this index.
+    batches between the processes of `TrainingTask.world`, `takes_loss=True` if it minimises `TrainingTask.loss`, and
+    `takes_sampler=True` if it places patches by `TrainingTask.sampler`. `case_index` of its entry names a
+    `CaseIndexer`; every case of `TrainingTask.cases` then has this index, or that of the sampler.
     """
 
     def mirror_axes(self, dimensions: int) -> tuple[int, ...]:

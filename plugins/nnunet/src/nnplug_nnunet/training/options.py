@@ -28,7 +28,7 @@ class PatchOptions:
             entropy, or sums of them.
         deep_supervision: whether the loss includes coarser decoder outputs.
         mirroring: whether patches are mirrored, in training and in prediction.
-        oversampling: share of a batch whose patches are centred on foreground.
+        oversampling: share of a batch whose patches are centred on foreground, if the plans name no sampler.
         gradient_clip: largest norm of the gradient.
         patience: epochs without a better smoothed Dice before training ends early; None for never, as in nnU-Net.
         precision: number type of the network's arithmetic; "auto" is the fastest that the device trains well in.

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from nnplug.contracts import Augmentation, BatchAugmentation, CascadeAugmentation
+from nnplug.contracts import Augmentation, BatchAugmentation, CascadeAugmentation, PatchPlace, Sampling
 from nnplug.errors import ComponentFailed, NnplugError, OutOfResources, within
 from nnplug.ops.one_hot import one_hot
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.seeds import generator
 from nnplug_nnunet.training.batches import Batch, DrawnBatch, DrawnSample, Image, Label, grouped
 from nnplug_nnunet.training.patch_centres import OUTSIDE
-from nnplug_nnunet.training.samplers import PatchPlace, Sampling
 from nnplug_nnunet.training.sampling import PatchBox, draw_box, with_slice_axis
 
 if TYPE_CHECKING:

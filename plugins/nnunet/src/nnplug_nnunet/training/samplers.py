@@ -2,40 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
+from nnplug.contracts import PatchPlace, Sampler, Sampling, SamplingContext
 from nnplug.workspace.case_store import CaseStore
 from nnplug_nnunet.training.patch_centres import candidates
-from nnplug_nnunet.training.sampling import Candidates, draw_centre, is_forced
+from nnplug_nnunet.training.sampling import Candidates, Voxel, draw_centre, is_forced
+
+OVERSAMPLING = 0.33
 
 
-@dataclass(frozen=True)
-class PatchPlace:
-    """The place of a patch.
+@dataclass(frozen=True, kw_only=True)
+class NnunetSampler(Sampler):
+    """Cases are drawn uniformly; the last samples of a batch are centred on a class that the case has.
 
     Attributes:
-        case: the name of the case.
-        centre: the voxel (z, y, x) that the patch is centred on; None for any place, drawn uniformly.
+        oversampling: share of a batch that is centred on foreground.
     """
 
-    case: str
-    centre: tuple[int, ...] | None = None
+    oversampling: float = OVERSAMPLING
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` if the share is out of range."""
+        _check_share(self.oversampling)
+
+    def bind(self, context: SamplingContext) -> Sampling:
+        """See `nnplug.contracts.Sampler`."""
+        return ForegroundSampling(context.cases, context.names, context.batch_size, self.oversampling)
 
 
-class Sampling(Protocol):
-    """A rule that places patches in the cases of a training. Threads call it at the same time."""
+@dataclass(frozen=True, kw_only=True)
+class ClassBalanced(Sampler):
+    """Classes are drawn uniformly over all cases, so that one that few cases have is not seen more rarely.
 
-    def draw(self, sample: int, rng: np.random.Generator) -> PatchPlace:
-        """Return the place of one patch.
+    For the last samples of a batch: draw a class or region that any case has, then a case that has it, then a voxel of
+    it. The other samples are nnU-Net's: a case uniformly, and any place in it.
 
-        Args:
-            sample: the index of the patch in its batch, from 0 to the batch size - 1.
-            rng: the only source of randomness, made from seed, epoch, iteration and sample.
+    Attributes:
+        oversampling: share of a batch that is centred on foreground.
+    """
+
+    oversampling: float = OVERSAMPLING
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` if the share is out of range."""
+        _check_share(self.oversampling)
+
+    def bind(self, context: SamplingContext) -> Sampling:
+        """See `nnplug.contracts.Sampler`.
+
+        Raises:
+            NnplugError: a case is stored without patch centres.
         """
-        ...
+        opened = {name: candidates(context.cases[name]) for name in context.names}
+        keys = range(len(context.labels.keys))
+        holders = {key: tuple(name for name in context.names if len(opened[name].foreground[key])) for key in keys}
+        present = {key: names for key, names in holders.items() if names}
+        return BalancedSampling(context.names, context.batch_size, self.oversampling, opened, present)
+
+
+def _check_share(oversampling: float) -> None:
+    if not 0 <= oversampling <= 1:
+        raise ValueError(f"oversampling is {oversampling}; it must be from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -67,4 +98,37 @@ class ForegroundSampling(Sampling):
         if name not in self.opened:
             self.opened[name] = candidates(self.cases[name])
         centre = draw_centre(self.opened[name], forced=forced, rng=rng)
-        return PatchPlace(name, None if centre is None else tuple(int(voxel) for voxel in centre))
+        return _place(name, centre)
+
+
+@dataclass(frozen=True)
+class BalancedSampling(Sampling):
+    """The rule of `ClassBalanced` for some cases.
+
+    Attributes:
+        names: the cases to draw from.
+        batch_size: samples per batch.
+        oversampling: share of a batch that is centred on foreground.
+        opened: case -> its patch centres.
+        holders: index of a class or region -> the cases that have it, at least one.
+    """
+
+    names: tuple[str, ...]
+    batch_size: int
+    oversampling: float
+    opened: Mapping[str, Candidates] = field(repr=False)
+    holders: Mapping[int, tuple[str, ...]]
+
+    def draw(self, sample: int, rng: np.random.Generator) -> PatchPlace:
+        """See `Sampling`."""
+        if self.holders and is_forced(sample, batch_size=self.batch_size, oversampling=self.oversampling):
+            key = list(self.holders)[rng.integers(len(self.holders))]
+            name = self.holders[key][rng.integers(len(self.holders[key]))]
+            voxels = self.opened[name].foreground[key]
+            return _place(name, voxels[int(rng.integers(len(voxels)))])
+        name = self.names[rng.integers(len(self.names))]
+        return _place(name, draw_centre(self.opened[name], forced=False, rng=rng))
+
+
+def _place(name: str, centre: Voxel | None) -> PatchPlace:
+    return PatchPlace(name, None if centre is None else tuple(int(voxel) for voxel in centre))

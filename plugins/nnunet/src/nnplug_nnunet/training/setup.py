@@ -29,8 +29,11 @@ def convolution_dtype(options: PatchOptions, device: torch.device) -> torch.dtyp
 
 
 def index_cases(task: TrainingTask) -> None:
-    """Draw the patch centres of cases that lack them, because a subclass's entry may not name `PatchCentres`."""
-    if task.world.is_main:
+    """Draw the patch centres of cases that lack them, because a subclass's entry may not name `PatchCentres`.
+
+    A sampler of the plans names its own index, which the core has made.
+    """
+    if task.world.is_main and task.sampler is None:
         names, threads = sorted({*task.training, *task.validation}), LocalExecutor(max(task.workers, 1))
         indexing = Indexing(PatchCentres(), task.labels)
         complete_index(task.cases, names, indexing, executor=threads, progress=task.progress)

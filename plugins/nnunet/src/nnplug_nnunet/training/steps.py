@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nnplug.contracts import LossContext, LossFunction, TrainingTask
+from nnplug.contracts import LossContext, LossFunction, Sampling, SamplingContext, TrainingTask
 from nnplug.errors import InvalidOptions
 from nnplug.remedies import Action
 from nnplug_nnunet.training.callbacks import Callback
 from nnplug_nnunet.training.losses import loss_of
 from nnplug_nnunet.training.options import PatchOptions
-from nnplug_nnunet.training.samplers import ForegroundSampling, Sampling
+from nnplug_nnunet.training.samplers import NnunetSampler
 from nnplug_nnunet.training.state import PatchBatch, PreparedWeights, Schedule, TrainingState, Validated
 
 
@@ -71,13 +71,24 @@ class PatchSteps(PatchOptions, ABC):
         return (task.loss or loss_of(self.loss)).bind(context)
 
     def make_sampler(self, task: TrainingTask, names: tuple[str, ...]) -> Sampling:
-        """Return the rule that places patches in the training cases, or in the validation cases.
+        """Return the rule that places patches: that of the sampler that the plans name, or else nnU-Net's.
+
+        It is called for the training cases, and for the validation cases.
 
         Args:
             task: the training.
             names: the cases to draw from.
+
+        Raises:
+            InvalidOptions: the plans name a sampler, and the option `oversampling` is set as well.
         """
-        return ForegroundSampling(task.cases, names, task.configuration.batch_size, self.oversampling)
+        if task.sampler is not None and self.oversampling != PatchOptions.oversampling:
+            raise InvalidOptions(
+                f"trainer option oversampling is {self.oversampling}, and the plans name a sampler as well",
+                Action.SET_OPTION(assignment=f"trainer.oversampling={PatchOptions.oversampling}"),
+            )
+        context = SamplingContext(task.cases, names, task.labels, task.configuration.batch_size)
+        return (task.sampler or NnunetSampler(oversampling=self.oversampling)).bind(context)
 
     def prepare_weights(self, network: nn.Module) -> PreparedWeights | None:  # noqa: ARG002 - for subclasses
         """Return weights to validate, to save and to predict with instead of those in training; None for the same.
