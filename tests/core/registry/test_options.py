@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -87,3 +89,39 @@ def test_describe_gives_name_type_and_default():
         ("weights", "dict[str, float]", "{}"),
     ]
     assert describe(Plain) == [("size", "", ""), ("depth", "int", "3")]
+
+
+@dataclass(frozen=True)
+class Typed:
+    file: Path | None = None
+    files: tuple[Path, ...] = ()
+    shape: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
+    step: Callable[[int], int] = abs
+    number: complex = 1j
+
+
+def test_paths_and_containers_are_options():
+    given = {"file": "a/b.nii", "files": ["a", "b"], "shape": {"x": [1, 2]}, "names": ["u", "u"]}
+    made = build(Typed, given, what="metric 'odd'")
+    assert (made.file, made.files) == (Path("a/b.nii"), (Path("a"), Path("b")))
+    assert (made.shape, made.names, made.step(-2)) == ({"x": [1, 2]}, {"u"}, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"file": 3}, "option 'file' is 3: expected a path as text, got int"),
+        ({"files": ["a", 3]}, "option 'files' is ['a', 3]: expected a path as text, got int"),
+        (
+            {"step": "abs"},
+            "option 'step' is 'abs': its type Callable cannot be set, because options are JSON; only its",
+        ),
+        ({"number": 2}, "option 'number' is 2: its type complex cannot be set, because options are JSON; only its"),
+        ({"shape": {"x": "wide"}}, "option 'shape' is {'x': 'wide'}: expected 'array', got 'str'"),
+    ],
+)
+def test_other_types_are_refused_clearly(options, message):
+    with pytest.raises(InvalidOptions) as error:
+        build(Typed, options, what="metric 'odd'")
+    assert str(error.value).startswith(f"metric 'odd': {message}")

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -18,7 +19,9 @@ def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) 
     """Check the names and types of options, and return the result of `target` called with them as keyword arguments.
 
     Values come from JSON or the command line. For a data class they are converted to the annotated types of its fields
-    (a list to a tuple, 1 to 1.0 for a float); other classes get them unchanged.
+    (a list to a tuple, 1 to 1.0 for a float, text to a `Path`); other classes get them unchanged. A field may be a
+    number, text, a `Literal`, a `Path`, or a list, tuple, set or mapping of these; of other types only the default can
+    be used.
 
     Args:
         target: a class, ideally a frozen dataclass, or a function.
@@ -31,7 +34,9 @@ def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) 
     """
     _check_names(target, options, what)
     try:
-        return msgspec.convert(dict(options), target) if is_dataclass(target) else target(**options)
+        if not is_dataclass(target):
+            return target(**options)
+        return msgspec.convert(dict(options), target, dec_hook=_converted)
     except (msgspec.ValidationError, TypeError, ValueError) as error:
         raise InvalidOptions(f"{what}: {_readable(str(error), options, target)}") from error
     except NameError as error:
@@ -41,6 +46,20 @@ def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) 
 def describe(target: Callable[..., Any]) -> list[tuple[str, str, str]]:
     """Return name, type and default of each option, for `nnplug show`; without a default, "" stands for it."""
     return [(p.name, _annotation(p), _default(p, target)) for p in _parameters(target)]
+
+
+def _converted(wanted: Any, value: Any) -> Any:
+    """Return a value as a type that JSON does not have: a path.
+
+    Raises:
+        TypeError: the type is another one, or the value is no text.
+    """
+    if isinstance(wanted, type) and issubclass(wanted, PurePath) and isinstance(value, str):
+        return wanted(value)
+    name = wanted.__name__ if isinstance(wanted, type) else str(wanted).partition("[")[0].rpartition(".")[2]
+    if name in ("Path", "PurePath"):
+        raise TypeError(f"expected a path as text, got {type(value).__name__}")
+    raise TypeError(f"its type {name} cannot be set, because options are JSON; only its default can be used")
 
 
 def _annotation(parameter: inspect.Parameter) -> str:
