@@ -173,3 +173,19 @@ def test_plans_replace_nothing_of_the_users(folder, place):
     assert (folder / place).read_bytes() == before
     assert plan(*words, folder / place, "--replace").exit_code == (0 if place == "mine.json" else 1)
     assert ((folder / place).read_bytes() == before) == (place != "mine.json")
+
+
+def test_plans_name_the_inference_and_its_options(folder):
+    result = plan(*files(folder), "--set", "inference.step=0.3")
+    assert result.exit_code == 0, result.output
+    chosen = json.loads((folder / "P.json").read_text())["choices"]["inference"]
+    assert chosen == {"name": "sliding-window", "options": {"step": 0.3}}
+    result = plan(*files(folder), "--inference", "whole-image", "--replace")
+    assert result.exit_code == 0, result.output
+    written = json.loads((folder / "P.json").read_text())
+    assert written["choices"]["inference"] == {"name": "whole-image", "options": {}}
+    (provider,) = [one for one in written["providers"] if one["kind"] == "inference"]
+    assert (provider["name"], provider["distribution"]) == ("whole-image", "nnplug-core")
+    result = plan(*files(folder), "--set", "inference.step=3", "--replace")
+    assert result.exit_code == 1
+    assert "step is 3.0; it must be above 0 and at most 1" in result.stderr

@@ -81,6 +81,24 @@ def test_a_step_of_zero_is_a_usage_error(run, em, tmp_path):
     run("predict", "-i", em, "-o", tmp_path, "-m", em, "--step-size", "0", code=2)
 
 
+def test_another_inference_may_be_chosen_for_a_prediction(run, em, bundle, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    shutil.copy(em / "images" / "em_00_0000.png", images)
+    words = ("predict", "-i", images, "-m", bundle, "--device", "cpu", "--no-mirroring")
+    run(*words, "-o", tmp_path / "windows", "--set", "inference.step=1")
+    run(*words, "-o", tmp_path / "steps", "--step-size", "1")
+    run(*words, "-o", tmp_path / "whole", "--inference", "whole-image")
+    windows, steps, whole = (read_label(tmp_path / f / "em_00.png").array for f in ("windows", "steps", "whole"))
+    assert (windows == steps).all()
+    assert 0.9 < (windows == whole).mean() < 1
+
+    result = run(*words, "-o", tmp_path / "out", "--inference", "whole-image", "--step-size", "1", code=1)
+    assert "inference 'whole-image' has no option 'step'" in result.stderr
+    result = run(*words, "-o", tmp_path / "out", "--inference", "whole", code=1)
+    assert "no inference is called 'whole'. Did you mean 'whole-image'?" in result.stderr
+
+
 def test_parts_share_a_folder_and_several_models_are_averaged(run, em, bundle, tmp_path):
     images, out = tmp_path / "images", tmp_path / "out"
     images.mkdir()

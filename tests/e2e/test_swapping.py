@@ -85,6 +85,7 @@ def planned(tmp_path, name="nnunet"):
         ("loss", "dice-topk", "nnplug-nnunet"),
         ("sampler", "class-balanced", "nnplug-nnunet"),
         ("trainer", "hasty", "nnplug-hasty"),
+        ("inference", "whole-image", "nnplug-core"),
         ("postprocessor", "brats-enhancing", "nnplug-brats"),
     ],
 )
@@ -185,7 +186,7 @@ def test_a_loss_that_the_trainer_does_not_take_is_refused_with_the_option_to_lea
 
 
 @pytest.mark.parametrize(
-    "kind", ["planner", "architecture", "augmenter", "sampler", "loss", "trainer", "postprocessor", "extractor"]
+    "kind", ["planner", "architecture", "augmenter", "sampler", "loss", "trainer", "inference", "extractor"]
 )
 def test_a_name_that_nobody_offers_is_refused_before_anything_is_planned(run, tmp_path, kind):
     done = run(f"--{kind}", "nnunett", until="plan")

@@ -49,6 +49,7 @@ PLAN_KINDS = (
     Kind.SAMPLER,
     Kind.LOSS,
     Kind.TRAINER,
+    Kind.INFERENCE,
     Kind.POSTPROCESSOR,
 )
 """The kinds that plans name once; normalizers are chosen by the planner, per channel."""

@@ -52,6 +52,7 @@ REMEDIES = {
     Action.CHOOSE_DISK: "choose another disk with -w.",
     Action.VALIDATE_FOLD: "nnplug train .. -c {configuration} -f {fold} --validate-only",
     Action.SAVE_LOGITS: "predict it with --save-logits",
+    Action.PREDICT_IN_WINDOWS: "predict with --inference sliding-window",
     Action.PREDICT_PRECISELY: "predict with --device cpu, in full precision, or check the weights",
     Action.EXPORT_MODEL: "nnplug model export makes one from runs",
     Action.EXPORT_BEST: "export the best with nnplug model export",

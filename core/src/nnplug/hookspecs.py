@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         ConverterComponent,
         ExecutorComponent,
         ExtractorComponent,
+        InferenceComponent,
         LossComponent,
         MetricComponent,
         NormalizerComponent,
@@ -151,6 +152,16 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
 
     A target satisfies `nnplug.contracts.Trainer`. It receives everything that it uses: network, data, augmenter,
     device and output folder. It looks up no component by name and reads no environment variable.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_inferences() -> Iterable[InferenceComponent]:
+    """Offer inferences, which make the logits of a preprocessed image with a trained network.
+
+    A target satisfies `nnplug.contracts.Inference`. The plans name one, and a model is shipped with its name; users
+    can choose another for a prediction (``nnplug predict --inference NAME``). Validation uses that of the plans.
     """
     return ()
 

@@ -60,6 +60,7 @@ class Action(StrEnum):
     VALIDATE_FOLD = "validate fold {fold} of configuration {configuration} again"
     SAVE_LOGITS = "predict it with save_logits=True"
     PREDICT_PRECISELY = "predict on the CPU, in full precision, or check the weights"
+    PREDICT_IN_WINDOWS = "predict with another inference, such as sliding-window"
     EXPORT_MODEL = "export one from runs"
     EXPORT_BEST = "export the best weights"
     IMPORT_NNUNET = "import it from nnU-Net, which makes a bundle"

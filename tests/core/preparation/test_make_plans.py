@@ -75,6 +75,7 @@ def test_the_default_recipe_names_every_kind(plan):
         "preprocessor": "nnunet",
         "augmenter": "nnunet",
         "trainer": "nnunet",
+        "inference": "sliding-window",
         "postprocessor": "largest-component",
     }
     assert plans.configurations["3d_fullres"].architecture.name == "plain-conv-unet"
@@ -160,7 +161,8 @@ def test_who_names_every_kind_plans_without_nnunet(plan, install, recipe):
     named = {} if recipe else dict.fromkeys(kinds, "foreign")
     plans = plan(plugins=Plugins(block=["nnplug-nnunet"]), recipe=recipe, components=named)
     assert (plans.name, plans.recipe) == ("foreign", recipe or "")
-    assert {provider.distribution for provider in plans.providers} == {"nnplug-foreign"}
+    assert {provider.distribution for provider in plans.providers} == {"nnplug-foreign", "nnplug-core"}
+    assert plans.choices.pop("inference").name == "sliding-window"  # the core's own
     assert {choice.name for choice in plans.choices.values()} == {"foreign"}
 
 
@@ -195,6 +197,7 @@ def test_every_component_that_the_plans_name_is_recorded(plan):
         ("architecture", "plain-conv-unet", "nnplug-nnunet"),
         ("augmenter", "nnunet", "nnplug-nnunet"),
         ("trainer", "tiny", "nnplug-tiny"),
+        ("inference", "sliding-window", "nnplug-core"),
         ("postprocessor", "largest-component", "nnplug-nnunet"),
     ]
 

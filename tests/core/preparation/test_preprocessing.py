@@ -13,7 +13,8 @@ from nnplug.dataset.labels import Labels
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import AmbiguousComponent, InvalidPlugin, UnknownComponent
 from nnplug.plans.plans import Choice
-from nnplug.preparation.preprocessing import bind_preprocessor, in_form_of, planned_preprocessor
+from nnplug.preparation.planned import in_form_of
+from nnplug.preparation.preprocessing import bind_preprocessor, planned_preprocessor
 from nnplug_cli.main import main
 
 LABELS = Labels({"background": (0,), "a": (1,)})

@@ -24,6 +24,10 @@ SAME_GRADIENTS = {f"has the same gradients in {axes}D" for axes in (2, 3)}
 TOGETHER = {f"moves image and label together in {axes}D" for axes in (2, 3)}
 PREVIOUS = {f"takes a previous stage in {axes}D" for axes in (2, 3)}
 THERE_AND_BACK, NEXT_STAGE = "takes a label map there and back", "hands label maps to the next stage"
+PLACES = {f"gives each voxel its own logits in {axes}D" for axes in (2, 3)}
+MIRRORED = {f"averages mirror images in {axes}D" for axes in (2, 3)}
+REPORTS = {f"reports as often as it says in {axes}D" for axes in (2, 3)}
+TWICE_ALIKE = "gives the same twice"
 RNG, ORDER = "draws from the rng alone", "gives results in the order of the items"
 SCALAR = {f"is a finite scalar with a gradient in {axes}D" for axes in (2, 3)}
 RIGHT = {f"is lower for the right {outputs}" for outputs in ("classes", "regions")}
@@ -90,6 +94,14 @@ BROKEN = {
     (Kind.PREPROCESSOR, "Overconfident"): {"gives probabilities on the image's grid"},
     (Kind.PREPROCESSOR, "Local"): {"works in other processes"},
     (Kind.PREPROCESSOR, "OtherShape"): {NEXT_STAGE},
+    (Kind.INFERENCE, "Unmirrored"): MIRRORED,
+    (Kind.INFERENCE, "NotMirroredBack"): {*PLACES, *MIRRORED},
+    (Kind.INFERENCE, "Moves"): {*PLACES, *MIRRORED},
+    (Kind.INFERENCE, "Half"): {*PLACES, *MIRRORED, *REPORTS, TWICE_ALIKE, "leaves the image as it is"},
+    (Kind.INFERENCE, "Silent"): REPORTS,
+    (Kind.INFERENCE, "Noisy"): {TWICE_ALIKE},
+    (Kind.INFERENCE, "InPlace"): {"leaves the image as it is"},
+    (Kind.INFERENCE, "OtherSlabs"): {"gives slabs of the same logits"},
     (Kind.POSTPROCESSOR, "Invents"): {"leaves an empty label map empty"},
     (Kind.POSTPROCESSOR, "Relabels"): {"applies its rule to a copy"},
     (Kind.POSTPROCESSOR, "Wavers"): {"applies its rule to a copy"},
@@ -123,6 +135,7 @@ FLAGS = {
     Kind.PREPROCESSOR: {"takes_previous_stage": True},
     Kind.TRAINER: {"takes_previous_stage": True},
     (Kind.ARCHITECTURE, "Split"): {"has_linear_head": True},
+    (Kind.INFERENCE, "OtherSlabs"): {"gives_slabs": True},
 }
 """Kind, or kind and class -> what its entry says besides."""
 
@@ -165,6 +178,7 @@ def test_the_sound_component_that_they_are_made_of_passes(verdicts, kind):
         (Kind.AUGMENTER, "Still", "augments batches in 3D", "it augments no batches"),
         (Kind.LOSS, "NoRegions", "is lower for the right regions", "it refuses these labels: this loss has no regions"),
         (Kind.NORMALIZER, "Open", "looks inside the mask alone", "zeroes_outside_mask is False"),
+        (Kind.INFERENCE, "Sound", "gives slabs of the same logits", "its entry does not say gives_slabs=True"),
         (Kind.ARCHITECTURE, "Sound", "predicts the same with its last layer apart", "it offers no split_head"),
     ],
 )

@@ -133,7 +133,7 @@ def command(
 def _in_form_of_older(plans: Plans, path: Path, context: Context) -> Plans:
     """Return plans that are equal to those of an older nnplug at `path` where they decide the same."""
     from nnplug.plans.plans import read_plans
-    from nnplug.preparation.preprocessing import in_form_of
+    from nnplug.preparation.planned import in_form_of
 
     with suppress(InvalidFile):
         return in_form_of(plans, read_plans(path), context.plugins.registry)

@@ -33,7 +33,8 @@ class _Prediction:
     folds: tuple[str, ...]
     weights: Literal["final", "best"]
     no_mirroring: bool
-    step_size: float
+    inference: str | None
+    step_size: float | None
 
 
 @dataclass(frozen=True)
@@ -95,15 +96,15 @@ class _Part:
         help="The weights to read from a run.",
     ),
     click.option("--no-mirroring", is_flag=True, help="Do not average over mirrored images: faster, a little worse."),
+    click.option("--inference", metavar="NAME", help="The inference, instead of the model's."),
     click.option(
         "--step-size",
         type=click.FloatRange(0, 1, min_open=True),
-        default=0.5,
-        show_default=True,
-        help="Distance of neighbouring windows as a share of the patch size.",
+        help="Distance of neighbouring windows as a share of the patch size: --set inference.step=.. "
+        "[default: the model's, usually 0.5]",
     ),
 )
-@runtime_options(device_option, executor_option, set_option_of(Kind.EXECUTOR))
+@runtime_options(device_option, executor_option, set_option_of(Kind.EXECUTOR, Kind.INFERENCE))
 @click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with probabilities (C, z, y, x).")
 @click.option("--save-logits", is_flag=True, help="Also write CASE.logits.zip, a small file for nnplug ensemble.")
 @gathered(
@@ -155,6 +156,8 @@ def command(
         weights=prediction.weights,
         mirroring=not prediction.no_mirroring,
         step=prediction.step_size,
+        inference=prediction.inference,
+        inference_options=runtime.settings.get(Kind.INFERENCE, {}),
         save_probabilities=written.save_probabilities,
         save_logits=written.save_logits,
         resume=written.resume,

@@ -23,6 +23,7 @@ from nnplug.contracts.augmenter import (
 )
 from nnplug.contracts.converter import Converter, SourceScan
 from nnplug.contracts.extractor import Extractor
+from nnplug.contracts.inference import Inference, InferenceContext, SlabInference
 from nnplug.contracts.loss import Loss, LossContext, LossFunction
 from nnplug.contracts.metric import Better, Figures, Metric
 from nnplug.contracts.normalizer import Normalizer
@@ -66,6 +67,8 @@ __all__ = [
     "Extractor",
     "Figures",
     "HeadedArchitecture",
+    "Inference",
+    "InferenceContext",
     "Inverse",
     "LabelledCase",
     "LogLine",
@@ -86,6 +89,7 @@ __all__ = [
     "Sampler",
     "Sampling",
     "SamplingContext",
+    "SlabInference",
     "SourceScan",
     "Topology",
     "TopologyArchitecture",

@@ -14,7 +14,8 @@ from nnplug.contracts.architecture import (
     TopologyArchitecture,
 )
 from nnplug.contracts.augmenter import Augmenter, BatchAugmenter
-from nnplug.contracts.kinds import ArchitectureEntry, AugmenterEntry, PlannerEntry, TrainerEntry
+from nnplug.contracts.inference import Inference, SlabInference
+from nnplug.contracts.kinds import ArchitectureEntry, AugmenterEntry, InferenceEntry, PlannerEntry, TrainerEntry
 from nnplug.contracts.planner import MemoryPlanner, Planner
 from nnplug.contracts.trainer import ExtensibleTrainer, Trainer
 from nnplug.errors import InvalidPlugin
@@ -55,6 +56,11 @@ def headed(entry: ArchitectureEntry, made: Architecture) -> HeadedArchitecture |
 def batching(entry: AugmenterEntry, made: Augmenter) -> BatchAugmenter | None:
     """Return the augmenter as one with `bind_batches`, or None if its entry does not declare it."""
     return cast("BatchAugmenter", made) if entry.component.augments_batches else None
+
+
+def slabbed(entry: InferenceEntry, made: Inference) -> SlabInference | None:
+    """Return the inference as one with `slabs`, or None if its entry does not declare it."""
+    return cast("SlabInference", made) if entry.component.gives_slabs else None
 
 
 def extensible(entry: TrainerEntry, made: Trainer) -> ExtensibleTrainer | None:

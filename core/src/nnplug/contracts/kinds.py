@@ -7,6 +7,7 @@ from nnplug.contracts.architecture import Architecture
 from nnplug.contracts.augmenter import Augmenter
 from nnplug.contracts.converter import Converter
 from nnplug.contracts.extractor import Extractor
+from nnplug.contracts.inference import Inference
 from nnplug.contracts.loss import Loss
 from nnplug.contracts.metric import Metric
 from nnplug.contracts.normalizer import Normalizer
@@ -23,6 +24,7 @@ from nnplug.registry.entries import (
     ConverterComponent,
     ExecutorComponent,
     ExtractorComponent,
+    InferenceComponent,
     LossComponent,
     MetricComponent,
     NormalizerComponent,
@@ -43,6 +45,7 @@ AUGMENTER = TypedKind[AugmenterComponent, Augmenter](AugmenterComponent)
 SAMPLER = TypedKind[SamplerComponent, Sampler](SamplerComponent)
 LOSS = TypedKind[LossComponent, Loss](LossComponent)
 TRAINER = TypedKind[TrainerComponent, Trainer](TrainerComponent)
+INFERENCE = TypedKind[InferenceComponent, Inference](InferenceComponent)
 POSTPROCESSOR = TypedKind[PostprocessorComponent, Postprocessor](PostprocessorComponent)
 METRIC = TypedKind[MetricComponent, Metric](MetricComponent)
 CONVERTER = TypedKind[ConverterComponent, Converter](ConverterComponent)
@@ -55,5 +58,6 @@ AugmenterEntry = Entry[AugmenterComponent, Augmenter]
 LossEntry = Entry[LossComponent, Loss]
 PreprocessorEntry = Entry[PreprocessorComponent, Preprocessor]
 SamplerEntry = Entry[SamplerComponent, Sampler]
+InferenceEntry = Entry[InferenceComponent, Inference]
 TrainerEntry = Entry[TrainerComponent, Trainer]
 AcceleratorEntry = Entry[AcceleratorComponent, Accelerator]

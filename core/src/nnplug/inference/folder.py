@@ -179,7 +179,7 @@ class _Job:
     @cached_property
     def _settings(self) -> str:
         """Return the models and settings as text."""
-        members = [([*map(_identity, m.member.stages)], m.mirror_axes, m.step) for m in self.model.members]
+        members = [([*map(_identity, m.member.stages)], m.mirror_axes, m.inference) for m in self.model.members]
         rule = None if self.model.rule is None else self.model.rule.record.data()
         return json.dumps([members, rule, self.options.save_probabilities, self.options.save_logits], sort_keys=True)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.inference import resume_log
+from nnplug.inference.chosen import check_inference
 from nnplug.inference.folder import check_outputs, predict_folder
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.options import PredictOptions
 from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs
 from nnplug.inference.resume_log import forget
-from nnplug.models.model_components import require_components
 from nnplug.models.model_files import model_inputs, refuse_model
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress
@@ -43,13 +43,14 @@ def predict_cases(
         inputs: files that must not be overwritten, besides the images of the cases and the models.
 
     Raises:
-        NnplugError: the models cannot be opened, have no logits to save, or are in the output folder.
+        NnplugError: the models cannot be opened, have no logits to save, or are in the output folder; or the chosen
+            inference is not installed or an option of it is invalid.
         MissingProvider: a component of a model is not installed.
         Problems: files would be lost, a line each, and nothing is written; or some cases failed, a line each with case
             and cause, and the others are predicted.
     """
     check_outputs(options.model, options)
-    require_components(options.model, runtime.plugins)
+    check_inference(options, runtime.plugins)
     _check_files(cases, output, options, inputs)
     if not options.resume:
         forget(output, cases)

@@ -10,8 +10,11 @@ import numpy as np
 import torch
 
 from nnplug.arrays import LabelArray
-from nnplug.contracts import CropInverse
+from nnplug.contracts import CropInverse, InferenceContext
+from nnplug.contracts.attributed.inference import AttributedInference
+from nnplug.contracts.capabilities import slabbed
 from nnplug.errors import NnplugError
+from nnplug.inference.chosen import ChosenInference, choose_inference
 from nnplug.inference.inputs import check_image
 from nnplug.inference.logits import Logits, UsedPreprocessor
 from nnplug.inference.options import PredictOptions
@@ -19,15 +22,13 @@ from nnplug.io.images import Image
 from nnplug.models.model_components import components_of
 from nnplug.models.network import MemberNetwork
 from nnplug.models.open import Member
-from nnplug.ops.slabs import predict_slabs
-from nnplug.ops.sliding_window import SlidingWindow, predict_windows
 from nnplug.plans.plans import Configuration
 from nnplug.preparation.preprocessing import bind_preprocessor, planned_preprocessor
+from nnplug.registry.attribution import name_of
 from nnplug.registry.components import Registry
 from nnplug.registry.provenance import Provider
 from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
-from nnplug.runtime.device import free_memory
 from nnplug.workspace.case_store import Prepared
 
 CPU_VOXELS = 1 << 20  # per pass: more voxels are not faster and take more memory
@@ -48,7 +49,7 @@ class LoadedMember:
             runtime: plugins, and the device of the network, which computes in float32, on CUDA in half precision with
                 float32 sums. Its progress receives a notice for each component whose distribution had another version
                 in training.
-            options: mirroring, step and device of the sums; the other options are not read.
+            options: mirroring, inference and device of the sums; the other options are not read.
 
         Raises:
             MissingProvider: a component of the member is not installed; the message has the remedy.
@@ -58,19 +59,30 @@ class LoadedMember:
         self.device = runtime.torch_device()
         self.configuration = member.plans.configuration(member.configuration)
         self.mirror_axes = member.mirror_axes if options.mirroring else ()
-        self.step = options.step
-        self._windows = SlidingWindow(
-            self.configuration.patch_size, self.mirror_axes, self.step, _batch_size(self.configuration, self.device)
-        )
-        self._sums_on_device = options.sums_on_device
         self._progress = runtime.progress
-        registry = components_of(member, runtime.plugins, self._progress)
+        registry = components_of(member, runtime.plugins, self._progress, kinds=options.needed_kinds)
         labels = member.description.labels
         self._previous_labels = self.configuration.previous_labels(labels)
         self._previous = None if member.previous is None else LoadedMember(member.previous, runtime, options)
         self._preprocessing = bind_preprocessor(member.plans, member.configuration, labels, registry)
         self._used_preprocessor = _used_preprocessor(member, registry)
         self._network = MemberNetwork(member, registry, self.device, self._progress)
+        chosen = choose_inference(member.plans, registry, options, runtime.registry)
+        self.inference = chosen.data()
+        self._inference = self._bound(chosen, options)
+
+    def _bound(self, chosen: ChosenInference, options: PredictOptions) -> AttributedInference:
+        context = InferenceContext(
+            patch_size=tuple(self.configuration.patch_size),
+            batch_size=_batch_size(self.configuration, self.device),
+            mirror_axes=self.mirror_axes,
+            outputs=self.member.description.labels.outputs,
+            device=self.device,
+            sums_on_device=options.sums_on_device,
+            check_size=self._network.check_size,
+        )
+        made = chosen.create()
+        return AttributedInference(made, slabbed(chosen.entry, made), context)
 
     def prepare(self, image: Image, *, previous: LabelArray | None = None) -> Prepared:
         """Return an image preprocessed as in training.
@@ -105,16 +117,12 @@ class LoadedMember:
             NnplugError: the network returns values that are not finite.
         """
         image = _tensor(prepared)
-        room = self._room_for(image, self.member.description.labels.outputs, image.shape[1])
         total: torch.Tensor | None = None
         for weights in self.member.weights:
-            network = partial(self._network, weights)
-            logits = predict_windows(
-                network, image, self._windows, device=self.device, accumulate_on=room, report=report
-            )
-            total = logits if total is None else total.add_(logits)
+            logits = self._inference.logits(partial(self._network, weights), image, report or _ignored)
+            total = logits if total is None else total.add_(logits.to(total.device))
         assert total is not None  # a model has weights
-        values = _finite(total.div_(len(self.member.weights)))
+        values = self._finite(total.div_(len(self.member.weights)))
         inverse, regions = self._preprocessing.inverse(prepared.info), self.member.description.labels.has_regions
         if isinstance(inverse.inverse, CropInverse):
             return Logits(values, inverse.inverse, regions)
@@ -123,7 +131,8 @@ class LoadedMember:
     def label_map(self, prepared: Prepared, *, report: Callable[[], None] | None = None) -> LabelArray:
         """Return the label map (z, y, x) of a preprocessed image, on the image's grid, before postprocessing.
 
-        Not all of the logits are in memory, except in 2D.
+        Not all of the logits are in memory, except in 2D, where windows of many slices share a batch, and with an
+        inference that gives no slabs.
 
         Args:
             prepared: as in `logits`.
@@ -133,20 +142,17 @@ class LoadedMember:
             NnplugError: as in `logits`.
         """
         labels = self.member.description.labels
-        if self.configuration.dimensions == 2:  # windows of many slices share a batch
+        if self.configuration.dimensions == 2 or self._inference.slabbed is None:
             return self.logits(prepared, report=report).label_map(labels)
         image, averaged = _tensor(prepared), self._network.averages(self.member.weights)
-        room = self._room_for(image, averaged.channels, self.configuration.patch_size[0])
-        slabs = predict_slabs(
-            averaged.networks, image, self._windows, device=self.device, accumulate_on=room, report=report
-        )
-        planes = (_finite(averaged.to_logits(plane)) for slab in slabs for plane in slab.unbind(1))
+        slabs = self._inference.slabs(averaged.networks, image, averaged.channels, report or _ignored)
+        planes = (self._finite(averaged.to_logits(plane)) for slab in slabs for plane in slab.unbind(1))
         inverse = self._preprocessing.inverse(prepared.info)
         return inverse.label_map(planes, image.shape[1], regions_class_order=labels.regions_class_order)
 
     def passes(self, shape: Sequence[int]) -> int:
-        """Return the number of batches, and so of reports, for a preprocessed image of this shape (z, y, x)."""
-        return self._windows.passes(shape) * len(self.member.weights)
+        """Return the number of reports for a preprocessed image of this shape (z, y, x)."""
+        return self._inference.passes(shape) * len(self.member.weights)
 
     def predict(self, image: Image) -> LabelArray:
         """Return the label map (z, y, x) of an image, before postprocessing.
@@ -171,15 +177,13 @@ class LoadedMember:
             )
         return self._previous.predict(image)
 
-    def _room_for(self, image: torch.Tensor, channels: int, rows: int) -> torch.device:
-        """Return the device if the sums of two folds take less than half of its free memory, else the CPU."""
-        free = free_memory(self.device)
-        if free is None or not self._sums_on_device:
-            return torch.device("cpu")
-        sums = (2 * channels + 1) * rows
-        numbers = (len(image) * image.shape[1] + sums) * math.prod(image.shape[2:])
-        needed = numbers * torch.finfo(torch.float32).bits // 8
-        return self.device if needed < free // 2 else torch.device("cpu")
+    def _finite(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return logits; raise `NnplugError` if some are NaN or infinite."""
+        low, high = torch.aminmax(logits)
+        if math.isfinite(low) and math.isfinite(high):
+            return logits
+        components = f"{self._network.title}, {name_of(self._inference.inference)}"
+        raise NnplugError(f"the network gave values that are not finite ({components})", Action.PREDICT_PRECISELY())
 
 
 def _batch_size(configuration: Configuration, device: torch.device) -> int:
@@ -198,8 +202,5 @@ def _used_preprocessor(member: Member, registry: Registry) -> UsedPreprocessor:
     return UsedPreprocessor(provider=Provider.of(entry), options=choice.options)
 
 
-def _finite(logits: torch.Tensor) -> torch.Tensor:
-    low, high = torch.aminmax(logits)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise NnplugError("the network gave values that are not finite", Action.PREDICT_PRECISELY())
-    return logits
+def _ignored() -> None:
+    """Ignore a report of progress."""

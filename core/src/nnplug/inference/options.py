@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from nnplug.models.bundle import PREDICTION_KINDS
 from nnplug.models.open import Model, open_model
+from nnplug.registry.components import Kind
 from nnplug.workspace.runs import WeightsKind
 
 
@@ -21,7 +24,9 @@ class PredictOptions:
         folds: the folds of each model; None for all.
         weights: the weights to read from a run: "final" or "best".
         mirroring: whether to average over mirror images along the axes that were mirrored in training.
-        step: the largest distance of neighbouring windows as a share of the patch, above 0 and at most 1.
+        step: the value of the inference's option `step`, in the place of the model's; None for the model's.
+        inference: the name of an inference in the place of the model's; None for the model's.
+        inference_options: option -> value, for the inference; they win over those of the plans.
         sums_on_device: whether logits are summed on the device if it has room; if not, on the CPU.
         save_probabilities: whether to write CASE.npz, see `nnplug.inference.probabilities.write_probabilities`.
         save_logits: whether to write CASE.logits.zip, see `nnplug.inference.logits`.
@@ -34,13 +39,20 @@ class PredictOptions:
     folds: tuple[str, ...] | None = None
     weights: WeightsKind = "final"
     mirroring: bool = True
-    step: float = 0.5
+    step: float | None = None
+    inference: str | None = None
+    inference_options: Mapping[str, Any] = field(default_factory=dict)
     sums_on_device: bool = True
     save_probabilities: bool = False
     save_logits: bool = False
     previous: Path | None = None
     resume: bool = False
     replace: bool = False
+
+    @property
+    def needed_kinds(self) -> tuple[Kind, ...]:
+        """The kinds of component that the model must have; its inference is not needed if another one is chosen."""
+        return tuple(kind for kind in PREDICTION_KINDS if self.inference is None or kind is not Kind.INFERENCE)
 
     @cached_property
     def model(self) -> Model:

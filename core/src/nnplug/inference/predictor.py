@@ -35,7 +35,7 @@ class Predictor:
         weights: WeightsKind = "final",
         device: str = "auto",
         mirroring: bool = True,
-        step_size: float = 0.5,
+        step_size: float | None = None,
         plugins: Plugins | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -47,7 +47,8 @@ class Predictor:
             weights: the weights to read from a run: "final" or "best".
             device: "auto", "cpu", "cuda" or "mps".
             mirroring: whether to average over mirror images along the axes that were mirrored in training.
-            step_size: the largest distance of neighbouring windows as a share of the patch, above 0 and at most 1.
+            step_size: the largest distance of neighbouring windows as a share of the patch, above 0 and at most 1; None
+                for that of the model, usually 0.5.
             plugins: the plugins that offer the components; None for the installed ones.
             progress: receives notices and warnings.
 

@@ -28,7 +28,7 @@ from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_record import check_schema
 from nnplug.workspace.runs import TrainedRun, WeightsKind, check_alike, merged_providers, open_run, previous_runs
 
-PREDICTION_KINDS = (Kind.ARCHITECTURE, Kind.PREPROCESSOR, Kind.NORMALIZER)
+PREDICTION_KINDS = (Kind.ARCHITECTURE, Kind.PREPROCESSOR, Kind.NORMALIZER, Kind.INFERENCE)
 """The kinds that prediction uses; components of the other kinds need not be installed for it."""
 
 SCHEMA = 1

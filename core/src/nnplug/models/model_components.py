@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from nnplug.contracts.kinds import INFERENCE, PREPROCESSOR
 from nnplug.models.acceleration import accelerators
 from nnplug.models.bundle import PREDICTION_KINDS
 from nnplug.models.open import Member, Model
-from nnplug.preparation.preprocessing import planned_preprocessor
-from nnplug.registry.components import Kind, Registry
+from nnplug.preparation.planned import planned_component
+from nnplug.registry.components import AnyEntry, Kind, Registry
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
 from nnplug.runtime.progress import Progress, Silent
 
 
-def components_of(member: Member, plugins: Plugins, progress: Progress) -> Registry:
+def components_of(
+    member: Member, plugins: Plugins, progress: Progress, *, kinds: Sequence[Kind] = PREDICTION_KINDS
+) -> Registry:
     """Return the components that a member was made with, without others of the same names, and all accelerators.
 
     Args:
         member: a member of a model; its previous stage has components of its own.
         plugins: the installed plugins.
         progress: receives a notice for each component whose distribution had another version in training.
+        kinds: the kinds of component that are needed.
 
     Raises:
         MissingProvider: a component is not installed; the message has the remedy.
-        UnknownComponent: the model is from an older nnplug, and its preprocessor is not installed.
+        UnknownComponent: the model is from an older nnplug, and what it implies is not installed.
     """
-    entries, notes = resolve(member.providers, plugins, what="this model", kinds=PREDICTION_KINDS)
+    entries, notes = resolve(member.providers, plugins, what="this model", kinds=kinds)
     for note in notes:
         progress.notice(note)
-    if not any(kind is Kind.PREPROCESSOR for kind, _ in entries):  # a model of an older nnplug
-        preprocessor, _ = planned_preprocessor(member.plans, plugins.registry)
-        entries[preprocessor.kind, preprocessor.name] = preprocessor
-    return Registry([*entries.values(), *accelerators(plugins.registry)])
+    missing = set(kinds) - {kind for kind, _ in entries}  # of a model of an older nnplug
+    older: list[AnyEntry] = []
+    if Kind.PREPROCESSOR in missing:
+        older.append(planned_component(PREPROCESSOR, member.plans, plugins.registry)[0])
+    if Kind.INFERENCE in missing:
+        older.append(planned_component(INFERENCE, member.plans, plugins.registry)[0])
+    return Registry([*entries.values(), *older, *accelerators(plugins.registry)])
 
 
 def architecture_of(member: Member, plugins: Plugins) -> Registry:

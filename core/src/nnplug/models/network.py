@@ -71,6 +71,11 @@ class MemberNetwork:
         self._accelerators = [entry.origin for entry in accelerators(registry)]
         self.module = accelerated(module, workload, registry=registry, progress=progress)
 
+    @property
+    def title(self) -> str:
+        """The architecture with its distribution, for messages."""
+        return str(self._entry)
+
     def __call__(self, weights: Path, windows: torch.Tensor) -> torch.Tensor:
         """Return the logits (B, K, *patch) of windows (B, C, *patch) float32.
 
@@ -78,6 +83,11 @@ class MemberNetwork:
             InvalidFile: the weights are not those of this network.
         """
         return self._compute(self.module, weights, self._outputs, windows)
+
+    def check_size(self, size: Sequence[int]) -> None:
+        """Raise `NnplugError` if the network cannot take an input of this size, (z, y, x) or (y, x)."""
+        with attributed(self._architecture):
+            self._architecture.check_patch(size)
 
     def averages(self, weights: Sequence[Path]) -> _Averages:
         """Return the networks to average for the mean logits of folds: whole networks, or all layers but the last.

@@ -11,8 +11,8 @@ from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.preparation.make_plans import make_plans
 from nnplug.preparation.measure import measure
+from nnplug.preparation.planned import in_form_of
 from nnplug.preparation.preprocess import preprocess_dataset
-from nnplug.preparation.preprocessing import in_form_of
 from nnplug.preparation.verify import verify
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins

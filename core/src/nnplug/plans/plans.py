@@ -117,8 +117,8 @@ class Plans(Record, frozen=True, kw_only=True):
         dataset: the dataset's name.
         name: the plans' name; a dataset can have several plans.
         recipe: the recipe that `choices` was expanded from; it is never read again.
-        choices: kind -> component, for extractor, planner, preprocessor, augmenter, trainer and postprocessor. Plans
-            of an older nnplug have no preprocessor; see `nnplug.preparation.preprocessing`.
+        choices: kind -> component, for extractor, planner, preprocessor, augmenter, trainer, inference and
+            postprocessor. Plans of an older nnplug have no preprocessor or inference; see `nnplug.preparation.planned`.
         transpose_forward: transposed axis i is axis `transpose_forward[i]` of the image (z, y, x).
         transpose_backward: the inverse of `transpose_forward`.
         median_spacing: of the dataset, transposed axes, mm.

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from nnplug.contracts import Planner, PlanningContext
+from nnplug.contracts.kinds import INFERENCE
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidOptions, NnplugError
 from nnplug.plans.fingerprint import Fingerprint
@@ -15,6 +16,7 @@ from nnplug.plans.overrides import PLAN
 from nnplug.plans.plans import Choice, Plans
 from nnplug.preparation.plan_overrides import check_patches, override
 from nnplug.preparation.plan_request import NO_CHOICES, PlanRequest
+from nnplug.preparation.planned import implied_component, planned_component
 from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.preparation.training_choices import OPTIONAL, without_refused
 from nnplug.registry.attribution import attributed, expect
@@ -125,7 +127,10 @@ def transfer_plans(
             f"({', '.join(description.channel_names)}). Give plans of a dataset with as many."
         )
     given, registry = dict(options or {}), plugins.registry
-    implied = {str(Kind.PREPROCESSOR): planned_preprocessor(source, registry)[1]}
+    implied = {
+        str(Kind.PREPROCESSOR): planned_preprocessor(source, registry)[1],
+        str(Kind.INFERENCE): planned_component(INFERENCE, source, registry)[1],
+    }
     named = {**implied, **source.choices}
     default, _ = choose(registry, None, {Kind(kind): choice.name for kind, choice in named.items()}, {})
     choices = {**{str(kind): choice for kind, choice in default.items()}, **named}
@@ -176,7 +181,8 @@ def choose(
             option = ".".join((word, *list(values)[:1]))
             raise InvalidOptions(f"{option}: plans name no {word}. Give it to the command that uses it.")
     own = preset(registry, recipe, components)
-    names = {**own.choices, **{str(kind): name for kind, name in components.items()}}
+    implied = {str(Kind.INFERENCE): implied_component(INFERENCE, registry).name}
+    names = {**implied, **own.choices, **{str(kind): name for kind, name in components.items()}}
     # a recipe's options are for its own component, not for a component that the user chooses instead
     kept = {kind: options for kind, options in own.options.items() if names.get(kind) == own.choices.get(kind)}
     options = {kind: {**kept.get(kind, {}), **given.get(kind, {})} for kind in Kind}
@@ -230,6 +236,7 @@ def _entries(plans: Plans, registry: Registry) -> Iterator[AnyEntry]:
     for kind, choice in plans.choices.items():
         yield registry.get(Kind(kind), choice.name)
     yield planned_preprocessor(plans, registry)[0]
+    yield planned_component(INFERENCE, plans, registry)[0]
     for configuration in plans.configurations.values():
         yield registry.get(Kind.ARCHITECTURE, configuration.architecture.name)
         for normalization in configuration.normalization:

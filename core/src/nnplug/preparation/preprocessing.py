@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from nnplug.contracts import Channel, PreprocessingContext
 from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
 from nnplug.contracts.kinds import NORMALIZER, PREPROCESSOR, PreprocessorEntry
 from nnplug.dataset.labels import Labels
-from nnplug.errors import UnknownComponent
 from nnplug.plans.plans import Choice, Plans
+from nnplug.preparation.planned import planned_component
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind, Registry
-from nnplug.registry.entries import PreprocessorComponent
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
-
-
-def implied_preprocessor(registry: Registry) -> PreprocessorEntry:
-    """Return the preprocessor of plans that name none, made before preprocessors were components.
-
-    Raises:
-        UnknownComponent: no installed plugin has a preprocessor with `implied=True`.
-        AmbiguousComponent: several distributions offer it.
-    """
-    for entry in registry:
-        if isinstance(entry.component, PreprocessorComponent) and entry.component.implied:
-            return registry.get(PREPROCESSOR, entry.name)
-    raise UnknownComponent(
-        "the plans are of an older nnplug and name no preprocessor, and no installed plugin offers the one that they "
-        "mean. Install or unblock the plugin that planned them (see 'providers' in the plans)."
-    )
 
 
 def planned_preprocessor(plans: Plans, registry: Registry) -> tuple[PreprocessorEntry, Choice]:
     """Return the preprocessor of plans and its choice.
 
     Raises:
-        UnknownComponent, AmbiguousComponent: as in `Registry.get` and `implied_preprocessor`.
+        UnknownComponent, AmbiguousComponent: as in `planned_component`.
     """
-    choice = plans.choices.get(Kind.PREPROCESSOR)
-    if choice is None:
-        entry = implied_preprocessor(registry)
-        return entry, Choice(name=entry.name)
-    return registry.get(PREPROCESSOR, choice.name), choice
+    return planned_component(PREPROCESSOR, plans, registry)
 
 
 def require_preprocessing(plans: Plans, plugins: Plugins) -> list[str]:
@@ -90,22 +67,3 @@ def bind_preprocessor(
     preprocessor = entry.create(choice.options)
     with attributed(preprocessor):
         return AttributedPreprocessing(preprocessor, preprocessor.bind(context), len(channels), labels)
-
-
-def in_form_of(plans: Plans, earlier: Plans, registry: Registry) -> Plans:
-    """Return new plans without the name of the preprocessor, if the earlier plans imply the same one without a name.
-
-    So plans of runs that an older nnplug started stay equal, and so do their digests.
-
-    Args:
-        plans: the new plans.
-        earlier: the plans with the same name on disk.
-        registry: the registry with the components.
-    """
-    choice = plans.choices.get(Kind.PREPROCESSOR)
-    if choice is None or choice.options or Kind.PREPROCESSOR in earlier.choices:
-        return plans
-    if not registry.get(PREPROCESSOR, choice.name).component.implied:
-        return plans
-    kept = {kind: chosen for kind, chosen in plans.choices.items() if kind != Kind.PREPROCESSOR}
-    return msgspec.structs.replace(plans, choices=kept)

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SAMPLER = "sampler"
     LOSS = "loss"
     TRAINER = "trainer"
+    INFERENCE = "inference"
     POSTPROCESSOR = "postprocessor"
     METRIC = "metric"
     CONVERTER = "converter"
@@ -133,21 +134,31 @@ class PlannerComponent(Component):
 
 
 @dataclass(frozen=True)
-class PreprocessorComponent(Component):
+class ImpliableComponent(Component):
+    """An entry of a kind that plans of an older nnplug do not name.
+
+    Attributes:
+        implied: whether plans without a name of this kind mean this one. Plans have no name if nnplug made them before
+            the kind existed. Only the component that does what nnplug did then has True.
+    """
+
+    _: KW_ONLY
+    implied: bool = False
+
+
+@dataclass(frozen=True)
+class PreprocessorComponent(ImpliableComponent):
     """An entry of `nnplug_preprocessors`.
 
     Attributes:
         takes_previous_stage: whether `bind` returns a `nnplug.contracts.CascadePreprocessing`. If not, the preprocessor
             is refused for configurations with a previous stage.
-        implied: whether plans without the name of a preprocessor mean this one. Plans have no name if nnplug made them
-            before preprocessors were components. Only the preprocessor of that time has True.
     """
 
     kind = Kind.PREPROCESSOR
 
     _: KW_ONLY
     takes_previous_stage: bool = False
-    implied: bool = False
 
 
 @dataclass(frozen=True)
@@ -273,6 +284,21 @@ def _check_case_index(component: TrainerComponent | SamplerComponent) -> None:
 
 
 @dataclass(frozen=True)
+class InferenceComponent(ImpliableComponent):
+    """An entry of `nnplug_inferences`.
+
+    Attributes:
+        gives_slabs: whether the class has `slabs` of `nnplug.contracts.SlabInference`. If not, the logits of the whole
+            image are in memory.
+    """
+
+    kind = Kind.INFERENCE
+
+    _: KW_ONLY
+    gives_slabs: bool = field(default=False, metadata=_promises("slabs"))
+
+
+@dataclass(frozen=True)
 class PostprocessorComponent(Component):
     """An entry of `nnplug_postprocessors`."""
 
@@ -317,6 +343,7 @@ _CLASSES: tuple[type[Component], ...] = (
     SamplerComponent,
     LossComponent,
     TrainerComponent,
+    InferenceComponent,
     PostprocessorComponent,
     MetricComponent,
     ConverterComponent,

@@ -107,9 +107,7 @@ def prediction(parser: ArgumentParser) -> None:
     parser.add_argument("-i", type=Path, required=True, help="folder of images CASE_0000, CASE_0001 ..")
     parser.add_argument("-o", type=Path, required=True, help="folder for the label maps")
     folds(parser)
-    parser.add_argument(
-        "-step_size", type=part, default=0.5, help="distance of windows as a share of the patch size [0.5]"
-    )
+    parser.add_argument("-step_size", type=part, help="distance of windows as a share of the patch size [0.5]")
     parser.add_argument("--disable_tta", action="store_true", help="no averaging over mirrored images")
     parser.add_argument("--save_probabilities", action="store_true", help="also write CASE.npz, for ensembles")
     parser.add_argument("--continue_prediction", "--c", action="store_true", help="skip cases with a prediction")

@@ -84,10 +84,11 @@ def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry:
         raise NnplugError(f"{path}: has no configuration {configuration!r}; it has {there}")
     plans, _ = plans_from_nnunet(raw, configuration, str(path))
     choices, network = choose(registry, RECIPE, {Kind.TRAINER: trainer.component}, trainer.options)
+    implied = (Kind.PREPROCESSOR, Kind.INFERENCE)
     plans = msgspec.structs.replace(
         plans,
         name=path.stem,
-        choices={str(kind): choice for kind, choice in choices.items() if kind is not Kind.PREPROCESSOR},  # implied
+        choices={str(kind): choice for kind, choice in choices.items() if kind not in implied},
         configurations={name: _with_network(c, network) for name, c in plans.configurations.items()},
     )
     check_patches(plans, registry)

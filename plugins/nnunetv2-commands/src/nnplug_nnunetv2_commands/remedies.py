@@ -52,6 +52,7 @@ REMEDIES = {
     Action.CHOOSE_DISK: "set nnUNet_preprocessed to another disk.",
     Action.VALIDATE_FOLD: "nnUNetv2_train .. {configuration} {fold} --val",
     Action.SAVE_LOGITS: "predict it with --save_probabilities",
+    Action.PREDICT_IN_WINDOWS: "predict with a model whose plans name sliding-window",
     Action.PREDICT_PRECISELY: "predict with -device cpu, in full precision, or check the weights",
     Action.EXPORT_MODEL: "nnUNetv2_find_best_configuration makes one from trained folds",
     Action.EXPORT_BEST: "give the folder of a model, whose folds have the best weights too",

@@ -11,6 +11,7 @@ from nnplug import (
     ConverterComponent,
     ExecutorComponent,
     ExtractorComponent,
+    InferenceComponent,
     LossComponent,
     MetricComponent,
     NormalizerComponent,
@@ -101,6 +102,12 @@ def nnplug_losses() -> Iterable[LossComponent]:
 
 
 @hookimpl
+def nnplug_inferences() -> Iterable[InferenceComponent]:
+    """Return the inference."""
+    yield InferenceComponent("foreign-tiles", "nnplug_foreign.inference:Tiles", "patches side by side")
+
+
+@hookimpl
 def nnplug_postprocessors() -> Iterable[PostprocessorComponent]:
     """Return the postprocessor."""
     yield PostprocessorComponent(
@@ -147,6 +154,7 @@ def nnplug_recipes() -> Iterable[Recipe]:
             "architecture": "foreign-dilated",
             "augmenter": "foreign-flips",
             "trainer": "foreign-adam",
+            "inference": "foreign-tiles",
             "postprocessor": "foreign-specks",
         },
         "all of this package",

@@ -26,7 +26,7 @@ def registry():
     normalizers = (
         NormalizerComponent(n, "nnplug_nnunet.normalizers:Named", "a name") for n in ("zscore", "ct", "none")
     )
-    used = (Kind.ARCHITECTURE, Kind.PREPROCESSOR)
+    used = (Kind.ARCHITECTURE, Kind.PREPROCESSOR, Kind.INFERENCE)
     networks = [entry for entry in Plugins().registry if entry.kind in used]
     return Registry([*networks, *(Entry(c, source) for c in normalizers)])
 

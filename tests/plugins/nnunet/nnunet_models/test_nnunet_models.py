@@ -67,7 +67,9 @@ def test_real_models_are_imported(shared, bring, name, configuration, fold):
     assert set(bundle.plans.configurations) == set(theirs["configurations"])
     assert bundle.record.mirror_axes == tuple(range(bundle.plans.configuration(configuration).dimensions))
     assert bundle.record.record[fold]["trainer"].startswith("nnUNetTrainer")
-    assert {p.name for p in bundle.record.providers if p.kind != "preprocessor"} <= {"plain-conv-unet", "zscore", "ct"}
+    named = {p.name for p in bundle.record.providers if p.kind not in ("preprocessor", "inference")}
+    assert named <= {"plain-conv-unet", "zscore", "ct"}
+    assert [p.name for p in bundle.record.providers if p.kind == "inference"] == ["sliding-window"]
     assert bundle.plans.choices["preprocessor"].name == "nnunet"
 
 

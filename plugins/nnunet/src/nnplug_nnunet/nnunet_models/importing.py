@@ -12,11 +12,13 @@ import msgspec
 import torch
 from safetensors.torch import save_file
 
+from nnplug.contracts.kinds import INFERENCE
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.models.bundle import Contents, pack
 from nnplug.models.bundle_files import check_free
 from nnplug.plans.plans import Plans
+from nnplug.preparation.planned import planned_component
 from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.provenance import record
@@ -139,12 +141,13 @@ def _check_alike(checkpoints: dict[str, Checkpoint]) -> None:
 
 
 def _with_providers(plans: Plans, trained: str, registry: Registry) -> Plans:
-    """Record the installed network, preprocessor and normalizers, with which this model predicts."""
+    """Record the installed network, preprocessor, normalizers and inference, with which this model predicts."""
     configuration = plans.configuration(trained)
     network = registry.get(Kind.ARCHITECTURE, configuration.architecture.name)
     normalizers = [registry.get(Kind.NORMALIZER, n.name) for n in configuration.normalization]
     preprocessor, _ = planned_preprocessor(plans, registry)
-    return msgspec.structs.replace(plans, providers=record([network, preprocessor, *normalizers]))
+    inference, _ = planned_component(INFERENCE, plans, registry)
+    return msgspec.structs.replace(plans, providers=record([network, preprocessor, *normalizers, inference]))
 
 
 def _network(plans: Plans, trained: str, description: DatasetDescription, registry: Registry) -> torch.nn.Module:
