@@ -160,8 +160,8 @@ def test_what_is_said_to_be_stable_exists():
     assert all(getattr(nnplug, name) is not None for name in nnplug.__all__)
 
 
-def make_cli():
-    spec = importlib.util.spec_from_file_location("make_cli", DOCS / "make_cli.py")
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -174,10 +174,17 @@ def sections(text):
 
 
 def test_every_command_is_described_with_all_its_options():
-    written, now = sections((DOCS / "cli.md").read_text()), sections(make_cli().page())
+    written, now = sections((DOCS / "cli.md").read_text()), sections(script("make_cli").page())
     assert {f"nnplug {name}" for name in COMMANDS} <= set(now)
     stale = [title for title in now.keys() | written.keys() if now.get(title) != written.get(title)]
     assert not stale, f"{sorted(stale)} changed; run: python docs/make_cli.py > docs/cli.md"
+
+
+def test_attributes_are_those_of_the_classes():
+    written, now = (DOCS / "attributes.md").read_text(), script("make_attributes").page()
+    for name in ("TrainingTask", "Dataset", "CaseFiles", "CaseStore", "Fingerprint", "Plans"):
+        assert f"## `{name}`\n" in now
+    assert written == now, "a class changed; run: python docs/make_attributes.py > docs/attributes.md"
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: str(path.relative_to(DOCS)))
