@@ -20,11 +20,13 @@ def nnplug_inferences() -> Iterable[InferenceComponent]:
     """Offer windows, which every network can be predicted with, and the whole image at once."""
     yield InferenceComponent(
         "sliding-window",
-        "nnplug.inference.sliding_window:SlidingWindowInference",
+        "nnplug.inference.components.sliding_window:SlidingWindowInference",
         "overlapping windows with Gaussian weights, as in nnU-Net",
         gives_slabs=True,
         implied=True,
     )
     yield InferenceComponent(
-        "whole-image", "nnplug.inference.whole_image:WholeImageInference", "one pass over the image, padded to fit"
+        "whole-image",
+        "nnplug.inference.components.whole_image:WholeImageInference",
+        "one pass over the image, padded to fit",
     )

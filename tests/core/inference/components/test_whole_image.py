@@ -7,7 +7,7 @@ import torch
 
 from nnplug.contracts import InferenceContext
 from nnplug.errors import ComponentFailed, NnplugError
-from nnplug.inference.whole_image import WholeImageInference
+from nnplug.inference.components.whole_image import WholeImageInference
 from nnplug.ops.sliding_window import mirrored_mean
 
 CPU = torch.device("cpu")

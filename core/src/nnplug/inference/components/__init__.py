@@ -1,0 +1,1 @@
+"""The inferences that the core offers."""
