@@ -77,6 +77,13 @@ def test_what_the_model_does_not_have_is_one_line(run, em, bundle, tmp_path, wor
     assert not (tmp_path / "out").exists()
 
 
+def test_the_reader_that_is_asked_for_reads_the_images(run, em, bundle, tmp_path):
+    words = ("predict", "-i", em / "images", "-o", tmp_path / "out", "-m", bundle, "--device", "cpu", "--reader")
+    assert "no reader is called 'simpleitc'. Did you mean 'simpleitk'?" in run(*words, "simpleitc", code=1).stderr
+    run(*words, "simpleitk", "--no-mirroring", "--step-size", "1", "--part", "0", "--parts", "9")
+    assert len(list((tmp_path / "out").glob("em_*.png"))) == 1
+
+
 def test_a_step_of_zero_is_a_usage_error(run, em, tmp_path):
     run("predict", "-i", em, "-o", tmp_path, "-m", em, "--step-size", "0", code=2)
 

@@ -21,6 +21,7 @@ from nnplug_cli.remedies import REMEDIES
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nnplug.io.readers import Readers
     from nnplug.registry.loader import Plugins
     from nnplug.registry.runtime import Runtime
     from nnplug.remedies import Action
@@ -56,6 +57,13 @@ class Context:
             if plugin.delay:
                 self.progress.notice(within(f"{plugin} ", plugin.delay))
         return plugins
+
+    @cached_property
+    def readers(self) -> Readers:
+        """The readers of image files that the plugins offer."""
+        from nnplug.io.readers import Readers
+
+        return Readers.of(self.plugins.registry)
 
     @cached_property
     def progress(self) -> Progress:

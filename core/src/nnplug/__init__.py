@@ -25,6 +25,7 @@ from nnplug.registry.entries import (
     PlannerComponent,
     PostprocessorComponent,
     PreprocessorComponent,
+    ReaderComponent,
     SamplerComponent,
     TrainerComponent,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "PostprocessorComponent",
     "Predictor",
     "PreprocessorComponent",
+    "ReaderComponent",
     "Recipe",
     "SamplerComponent",
     "TrainerComponent",

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         PlannerComponent,
         PostprocessorComponent,
         PreprocessorComponent,
+        ReaderComponent,
         SamplerComponent,
         TrainerComponent,
     )
@@ -181,6 +182,16 @@ def nnplug_metrics() -> Iterable[MetricComponent]:
 
     A target satisfies `nnplug.contracts.Metric`. Users choose them by `nnplug evaluate --metrics NAME`; plans do not
     name them.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_readers() -> Iterable[ReaderComponent]:
+    """Offer readers, which read the image files of some formats and write label maps in them.
+
+    A target satisfies `nnplug.contracts.Reader`. `dataset.json` names the reader of a dataset, or the endings of files
+    select it; plans do not name readers. The target is made without options.
     """
     return ()
 

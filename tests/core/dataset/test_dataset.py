@@ -80,19 +80,48 @@ def test_a_dataset_without_cases_says_what_was_expected(tmp_path):
 
 
 @pytest.mark.parametrize("reader", ["None", "SimpleITKIO", "NibabelIO"])
-def test_readers_that_read_as_nnplug_does_are_honoured(reader):
-    assert DatasetDescription.from_data(RAW | {"overwrite_image_reader_writer": reader}, "d.json")
+def test_readers_that_read_as_the_default_does_are_honoured(reader):
+    description = DatasetDescription.from_data(RAW | {"overwrite_image_reader_writer": reader}, "d.json")
+    assert description.readers(None, "d.json").preferred == "simpleitk"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"overwrite_image_reader_writer": "SimpleITKIOWithReorient"}, "is 'SimpleITKIOWithReorient', which may read"),
-        ({"overwrite_image_reader_writer": "Tiff3DIO"}, r"is 'Tiff3DIO', which may read '\.nii\.gz' files in another"),
+        (
+            {"overwrite_image_reader_writer": "SimpleITKIOWithReorient"},
+            r"is 'SimpleITKIOWithReorient', but no .*nii\.gz'",
+        ),
+        ({"overwrite_image_reader_writer": "Tiff3DIO"}, "one of simpleitk, SimpleITKIO, NibabelIO or remove the line"),
+        ({"reader": "simpleitc"}, "the reader is 'simpleitc', but no .*Install a plugin with a reader"),
+        ({"file_ending": ".jpg"}, r"'file_ending' is '\.jpg'; nnplug reads \.nii\.gz, .*\(readers: simpleitk\)"),
+        ({"reader": "simpleitk", "file_ending": ".npy"}, r"'file_ending' is '\.npy'; nnplug reads \.nii\.gz"),
+    ],
+)
+def test_a_reader_that_is_not_there_is_quoted_with_those_that_are(changes, message, tmp_path):
+    (tmp_path / "dataset.json").write_text(json.dumps(RAW | changes))
+    with pytest.raises(InvalidFile, match=f"dataset.json: .*{message}"):
+        Dataset.open(tmp_path)
+
+
+def test_nnplugs_own_key_names_the_reader_before_nnunets(tmp_path):
+    keys = {"reader": "simpleitk", "overwrite_image_reader_writer": "NibabelIOWithReorient"}
+    (tmp_path / "dataset.json").write_text(json.dumps(RAW | keys))
+    assert Dataset.open(tmp_path).reader.name == "simpleitk"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"overwrite_image_reader_writer": 1}, "'overwrite_image_reader_writer' is 1; expected the name of a reader"),
+        ({"reader": ["simpleitk"]}, r"'reader' is \['simpleitk'\]; expected the name of a reader, or no such line"),
         ({"channel_names": {}}, r"'channel_names' is \{\}"),
         ({"channel_names": ["CT"]}, r"'channel_names' is \['CT'\]; expected names under"),
         ({"channel_names": {"0": "CT", "2": "PET"}}, "'channel_names' is .*without a gap"),
-        ({"file_ending": ".jpg"}, r"'file_ending' is '\.jpg'; nnplug reads \.nii\.gz"),
+        (
+            {"file_ending": "nii.gz"},
+            r"'file_ending' is 'nii\.gz'; expected an ending with its dot",
+        ),
         ({"numTraining": "2"}, "'numTraining' is '2'; expected the number of training cases"),
         ({"numTraining": True}, "'numTraining' is True"),
         ({"numTraining": 0}, "'numTraining' is 0"),

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import InvalidFile, Problems
-from nnplug.evaluation.overlay_folder import draw_overlay_folder
+from nnplug.evaluation.overlay_folder import OverlayFolders, draw_overlay_folder
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 
@@ -24,7 +24,8 @@ def picture(path):
 
 def test_every_case_gets_image_and_label_maps_side_by_side(dataset, tmp_path):
     labels = dataset / "labelsTr"
-    assert draw_overlay_folder(dataset / "imagesTr", (labels, labels), tmp_path / "out", channel=1, **HOW) == 2
+    folders = OverlayFolders(dataset / "imagesTr", (labels, labels))
+    assert draw_overlay_folder(folders, tmp_path / "out", channel=1, **HOW) == 2
     drawn = picture(tmp_path / "out" / "phantom_000.png")
     assert drawn.shape == (10, 36, 3)
     plain, first, second = np.split(drawn, 3, axis=1)
@@ -41,7 +42,7 @@ def test_a_file_of_several_channels_is_read(tmp_path):
         (tmp_path / folder).mkdir()
     sitk.WriteImage(image, str(tmp_path / "images" / "a.png"))
     sitk.WriteImage(sitk.GetImageFromArray(np.eye(4, 5, dtype=np.uint8)), str(tmp_path / "labels" / "a.png"))
-    folders = (tmp_path / "images", (tmp_path / "labels",), tmp_path / "out")
+    folders = (OverlayFolders(tmp_path / "images", (tmp_path / "labels",)), tmp_path / "out")
     assert draw_overlay_folder(*folders, channel=2, **HOW) == 1
     assert picture(tmp_path / "out" / "a.png").shape == (4, 10, 3)
     with pytest.raises(Problems, match=r"overlay of a: .*a\.png: has 3 channels, there is no channel 3"):
@@ -51,16 +52,18 @@ def test_a_file_of_several_channels_is_read(tmp_path):
 def test_missing_files_are_all_named(dataset, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(Problems) as caught:
-        draw_overlay_folder(dataset / "imagesTr", (dataset / "labelsTr", tmp_path), tmp_path / "o", channel=4, **HOW)
+        draw_overlay_folder(
+            OverlayFolders(dataset / "imagesTr", (dataset / "labelsTr", tmp_path)), tmp_path / "o", channel=4, **HOW
+        )
     assert len(caught.value.lines) == 4
     assert "is missing" in caught.value.lines[0]
     assert "has no channel 4 of case 'phantom_000'" in caught.value.lines[1]
     with pytest.raises(InvalidFile, match="no label maps; give a folder"):
-        draw_overlay_folder(dataset / "imagesTr", (tmp_path / "empty",), tmp_path / "o", **HOW)
+        draw_overlay_folder(OverlayFolders(dataset / "imagesTr", (tmp_path / "empty",)), tmp_path / "o", **HOW)
     assert not (tmp_path / "o").exists()
 
 
 def test_label_maps_of_another_grid_are_refused(dataset, tmp_path):
     other = write_phantom(tmp_path / "Dataset901_P", cases=2, unseen=0, shape=(9, 10, 12)).folder
     with pytest.raises(Problems, match=r"has shape \(9, 10, 12\), its image \(8, 10, 12\)"):
-        draw_overlay_folder(dataset / "imagesTr", (other / "labelsTr",), tmp_path / "o", **HOW)
+        draw_overlay_folder(OverlayFolders(dataset / "imagesTr", (other / "labelsTr",)), tmp_path / "o", **HOW)

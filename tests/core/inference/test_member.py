@@ -359,3 +359,13 @@ def test_inputs_that_give_no_case_are_all_told(write_image, tmp_path):
     assert absent.endswith("absent: no such file or folder; give a folder of images, or image files")
     assert "notes.txt: no image that nnplug reads; it reads .nii.gz" in notes
     assert twice == "a: two inputs have this name; predict them apart"
+
+
+def test_a_folder_of_another_format_is_taken_if_it_has_but_one(write_image, tmp_path):
+    write_image("a", volume(), volume(), ending=".mha")
+    assert [(case.name, len(case.images)) for case in find_cases([tmp_path / "images"], ".nii.gz")] == [("a", 2)]
+    write_image("b", volume(), volume(), ending=".nrrd")
+    with pytest.raises(Problems, match=r"images: holds no images \.nii\.gz, but images \.nrrd and \.mha"):
+        find_cases([tmp_path / "images"], ".nii.gz")
+    write_image("c", volume(), volume())
+    assert [case.name for case in find_cases([tmp_path / "images"], ".nii.gz")] == ["c"]

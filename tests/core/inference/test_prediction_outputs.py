@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from nnplug.inference.folder import predict_folder
 from nnplug.inference.jobs import predict_cases
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.prediction_outputs import image_inputs
+from nnplug.inference.prediction_outputs import image_inputs, output_description
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.output_log import LOG
@@ -163,3 +164,19 @@ def test_label_maps_of_the_previous_stage_are_read_too(make_predictor, write_ima
             progress=Silent(),
         )
     assert [file.name for file in (tmp_path / "before").iterdir()] == ["a.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    ("file", "raw", "changes"),
+    [
+        ("a.nii.gz", {}, {}),
+        ("a.mha", {}, {"file_ending": ".mha"}),
+        ("a.nii.gz", {"overwrite_image_reader_writer": "SimpleITKIO"}, {}),
+        ("a.nii.gz", {"overwrite_image_reader_writer": "NibabelIOWithReorient"}, {"reader": "simpleitk"}),
+        ("a.png", {"reader": "lab"}, {"reader": "simpleitk", "file_ending": ".png"}),
+    ],
+)
+def test_the_description_of_predictions_names_their_format_and_reader(file, raw, changes):
+    raw = {"file_ending": ".nii.gz", **raw}
+    assert output_description(raw, [CaseFiles("a", (Path(file),))]) == {**raw, **changes}
+    assert output_description(raw, []) == raw

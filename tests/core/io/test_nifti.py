@@ -11,7 +11,7 @@ import SimpleITK
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnplug.io import images
+from nnplug.io import simpleitk
 from nnplug.io.images import read_voxels
 from nnplug.io.nifti import read_plain, scan
 
@@ -32,7 +32,7 @@ def test_voxels_and_geometry_are_itks(shape, dtype, ending, tmp_path, monkeypatc
     write(path, np.random.default_rng(0).uniform(0, 100, shape).astype(dtype))
     ours, geometry = read_voxels(path)
     assert read_plain(path).shape == shape
-    monkeypatch.setattr(images, "read_plain", lambda _: None)
+    monkeypatch.setattr(simpleitk, "read_plain", lambda _: None)
     theirs, theirs_geometry = read_voxels(path)
     assert ours.dtype == theirs.dtype
     assert np.array_equal(ours, theirs)
@@ -130,7 +130,7 @@ def test_real_files_are_itks(shared, monkeypatch):
     )
     plain = [read_voxels(path) for path in found]
     assert all(read_plain(path) is not None for path in found)
-    monkeypatch.setattr(images, "read_plain", lambda _: None)
+    monkeypatch.setattr(simpleitk, "read_plain", lambda _: None)
     for (array, geometry), path in zip(plain, found, strict=True):
         theirs, theirs_geometry = read_voxels(path)
         assert np.array_equal(array, theirs)

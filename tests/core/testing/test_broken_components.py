@@ -28,6 +28,7 @@ PLACES = {f"gives each voxel its own logits in {axes}D" for axes in (2, 3)}
 MIRRORED = {f"averages mirror images in {axes}D" for axes in (2, 3)}
 REPORTS = {f"reports as often as it says in {axes}D" for axes in (2, 3)}
 TWICE_ALIKE = "gives the same twice"
+BACK = "reads the label maps that it writes"
 RNG, ORDER = "draws from the rng alone", "gives results in the order of the items"
 SCALAR = {f"is a finite scalar with a gradient in {axes}D" for axes in (2, 3)}
 RIGHT = {f"is lower for the right {outputs}" for outputs in ("classes", "regions")}
@@ -121,6 +122,16 @@ BROKEN = {
     (Kind.EXTRACTOR, "ReadsHeaders"): {"reads every case"},
     (Kind.EXTRACTOR, "SkipsLast"): {"reads every case"},
     (Kind.EXTRACTOR, "Touches"): {"measures a dataset and writes nothing"},
+    (Kind.READER, "SwapsAxes"): {BACK, "keeps the geometry", "reads the geometry alone", "writes images"},
+    (Kind.READER, "LosesLargeLabels"): {BACK},
+    (Kind.READER, "ForgetsSpacing"): {"keeps the geometry"},
+    (Kind.READER, "Guesses"): {"reads the geometry alone"},
+    (Kind.READER, "InPlace"): {"replaces files as a whole"},
+    (Kind.READER, "Secretive"): {"declares the files that it writes"},
+    (Kind.READER, "Trusting"): {"names damaged files"},
+    (Kind.READER, "Anonymous"): {"names damaged files"},
+    (Kind.READER, "Local"): {"works in other processes"},
+    (Kind.READER, "Rounds"): {"writes images"},
     (Kind.EXECUTOR, "Drops"): {ORDER, "finishes the others where one fails, and names it"},
     (Kind.EXECUTOR, "Swallows"): {"finishes the others where one fails, and names it"},
     (Kind.EXECUTOR, "Mute"): {"relays what jobs report"},
@@ -133,6 +144,7 @@ FLAGS = {
     Kind.LOSS: {"takes_several_devices": True},
     Kind.PLANNER: {"plans_for_memory": True},
     Kind.PREPROCESSOR: {"takes_previous_stage": True},
+    Kind.READER: {"endings": (".npy",), "has_sidecars": True, "writes_images": True},
     Kind.TRAINER: {"takes_previous_stage": True},
     (Kind.ARCHITECTURE, "Split"): {"has_linear_head": True},
     (Kind.INFERENCE, "OtherSlabs"): {"gives_slabs": True},

@@ -60,10 +60,14 @@ def convert(
     converter = context.plugins.registry.create(Kind.CONVERTER, kind, overrides.get(Kind.CONVERTER, {}))
     executor = LocalExecutor(workers)
     if dry_run:
-        conversion = stage.plan_conversion(converter, source, executor=executor, progress=context.progress)
+        conversion = stage.plan_conversion(
+            converter, source, readers=context.readers, executor=executor, progress=context.progress
+        )
         _show(conversion, destination, source, as_json=as_json)
         return
-    dataset, report = stage.convert(converter, source, destination, executor=executor, progress=context.progress)
+    dataset, report = stage.convert(
+        converter, source, destination, readers=context.readers, executor=executor, progress=context.progress
+    )
     if as_json:
         print_json({**report.data(), "folder": str(dataset.folder)})
     else:
@@ -101,9 +105,16 @@ def restore(
     from nnplug.runtime.executor import LocalExecutor
 
     file = dataset_json or predictions / "dataset.json"
-    values = source_labels(DatasetDescription.read(file), file)
-    executor = LocalExecutor(workers)
-    write(predictions, output, values, replace=replace, executor=executor, progress=context.progress)
+    description = DatasetDescription.read(file)
+    write(
+        predictions,
+        output,
+        source_labels(description, file),
+        readers=description.readers(context.readers, str(file)),
+        replace=replace,
+        executor=LocalExecutor(workers),
+        progress=context.progress,
+    )
     click.echo(str(output))
 
 

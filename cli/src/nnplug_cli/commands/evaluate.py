@@ -84,7 +84,8 @@ def command(
 
     metrics = make_metrics(names, overrides.get(Kind.METRIC, {}), context.plugins.registry)
     description = find_description(compared.dataset_json, compared.predictions)
-    read = (*images_in(compared.references), *images_in(compared.predictions))
+    readers = context.readers
+    read = (*images_in(compared.references, readers), *images_in(compared.predictions, readers))
     description_file = compared.dataset_json or compared.predictions / "dataset.json"
     outputs = Outputs((written.output,), (*read, description_file))
     outputs.check(replace=written.replace)
@@ -96,6 +97,7 @@ def command(
         progress=context.progress,
         metrics=metrics,
         partial=partial,
+        readers=readers,
     )
     outputs.claim(replace=written.replace)
     write_json(written.output, summary)

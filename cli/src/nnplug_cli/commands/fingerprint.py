@@ -54,7 +54,7 @@ def command(
     from nnplug.registry.recipes import component_name
     from nnplug.workspace.layout import Workspace
 
-    opened = Dataset.open(dataset)
+    opened = Dataset.open(dataset, context.readers)
     registry = context.plugins.registry
     name = extractor or component_name(registry, Kind.EXTRACTOR)
     component = registry.create(EXTRACTOR, name, runtime.overrides.get(Kind.EXTRACTOR))

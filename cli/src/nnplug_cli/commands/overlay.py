@@ -44,12 +44,12 @@ def command(
 
     It shows the slice with most foreground in the first folder, with one colour per label.
     """
-    from nnplug.evaluation.overlay_folder import draw_overlay_folder
+    from nnplug.evaluation.evaluate import folder_readers
+    from nnplug.evaluation.overlay_folder import OverlayFolders, draw_overlay_folder
     from nnplug.runtime.executor import LocalExecutor
 
     count = draw_overlay_folder(
-        images,
-        labels,
+        OverlayFolders(images, labels, folder_readers(labels[0], context.readers)),
         output,
         channel=channel,
         replace=replace,

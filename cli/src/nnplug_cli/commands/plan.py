@@ -217,7 +217,7 @@ def _in_workspace(context: Context, dataset: str, workspace: Path | None, *, mea
     from nnplug.workspace.layout import Workspace
 
     folder = dataset_folder(dataset)
-    opened = Dataset.open(folder)
+    opened = Dataset.open(folder, context.readers)
     space = Workspace(context.workspace_root(workspace), opened.name)
     if measured and not space.fingerprint.exists():
         raise NnplugError(f"{space.fingerprint}: no such fingerprint. Run: nnplug fingerprint {dataset}")

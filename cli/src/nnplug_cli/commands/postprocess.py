@@ -53,7 +53,11 @@ def fit(
     from nnplug.runtime.outputs import Outputs
 
     assert compared.dataset_json is not None, "the option is required"
-    read = (*images_in(compared.references), *images_in(compared.predictions), compared.dataset_json)
+    read = (
+        *images_in(compared.references, context.readers),
+        *images_in(compared.predictions, context.readers),
+        compared.dataset_json,
+    )
     outputs = Outputs((output,), read)
     outputs.check(replace=replace)
     name = postprocessor or component_name(context.plugins.registry, Kind.POSTPROCESSOR)
@@ -83,10 +87,19 @@ def fit(
 def apply(context: Context, *, folder: Path, output: Path, rule: Path, replace: bool, workers: int | None) -> None:
     """Apply a fitted rule to a folder of label maps."""
     from nnplug.evaluation import postprocess
+    from nnplug.evaluation.evaluate import folder_readers
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.files import read_json
 
     fitted = postprocess.FittedRule.load(read_json(rule), context.plugins, where=str(rule), progress=context.progress)
-    executor, progress = LocalExecutor(workers), context.progress
-    postprocess.apply(folder, output, fitted, inputs=[rule], replace=replace, executor=executor, progress=progress)
+    postprocess.apply(
+        folder,
+        output,
+        fitted,
+        inputs=[rule],
+        readers=folder_readers(folder, context.readers),
+        replace=replace,
+        executor=LocalExecutor(workers),
+        progress=context.progress,
+    )
     click.echo(str(output))

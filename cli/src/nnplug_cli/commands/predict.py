@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +35,7 @@ class _Prediction:
     no_mirroring: bool
     inference: str | None
     step_size: float | None
+    reader: str | None
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,11 @@ class _Part:
         help="Distance of neighbouring windows as a share of the patch size: --set inference.step=.. "
         "[default: the model's, usually 0.5]",
     ),
+    click.option(
+        "--reader",
+        metavar="NAME",
+        help="The reader of the images [default: that of the training, else by the file ending].",
+    ),
 )
 @runtime_options(device_option, executor_option, set_option_of(Kind.EXECUTOR, Kind.INFERENCE))
 @click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with probabilities (C, z, y, x).")
@@ -146,7 +152,8 @@ def command(
     from nnplug.inference.inputs import find_cases
     from nnplug.inference.jobs import predict_cases
     from nnplug.inference.options import PredictOptions
-    from nnplug.inference.prediction_outputs import image_inputs
+    from nnplug.inference.prediction_outputs import image_inputs, output_description
+    from nnplug.models.model_components import model_readers
 
     if part.part >= part.parts:
         raise click.UsageError(f"--part {part.part} of --parts {part.parts}: parts count from 0 to {part.parts - 1}")
@@ -164,8 +171,11 @@ def command(
         replace=written.replace,
     )
     made = context.runtime(runtime)
-    found = find_cases(_absolute(inputs), options.model.description.file_ending)
+    readers = model_readers(options.model, context.readers, prediction.reader)
+    found = find_cases(_absolute(inputs), options.model.description.file_ending, readers)
     cases = found[part.part :: part.parts]
+    if part.parts > 1:  # all jobs write one description, also if the images of one job have one format
+        options = replace(options, dataset_json=output_description(options.model.description.raw, found))
     predict_cases(cases, written.output.absolute(), options, made, inputs=image_inputs(found))
     if as_json:
         print_json({"output": str(written.output), "cases": [case.name for case in cases]})

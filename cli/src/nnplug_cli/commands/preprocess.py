@@ -55,7 +55,7 @@ def command(
     from nnplug.workspace.layout import Workspace
     from nnplug.workspace.plans_name import default_plans_name
 
-    opened = Dataset.open(dataset)
+    opened = Dataset.open(dataset, context.readers)
     space = Workspace(context.workspace_root(workspace), opened.name)
     name = name or default_plans_name(context.plugins.registry, space)
     if not space.plans(name).exists():

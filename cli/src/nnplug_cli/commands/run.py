@@ -93,7 +93,7 @@ def command(
     made, until = context.runtime(runtime), Stage(training.until)
     if Stage.TRAIN.reached(until):
         _check_devices(runtime.device, training.devices, here=runtime.executor == "local")
-    opened = Dataset.open(dataset)
+    opened = Dataset.open(dataset, context.readers)
     request = RunRequest(
         dataset=opened,
         workspace=Workspace(context.workspace_root(workspace), opened.name),

@@ -106,7 +106,7 @@ def command(
     numbers = tuple(fold for fold in selection.folds if isinstance(fold, int))
     if len(numbers) < len(selection.folds):
         raise click.UsageError("fold 'all' is no part of a cross-validation: it is validated on its training cases")
-    opened = Dataset.open(dataset)
+    opened = Dataset.open(dataset, context.readers)
     space = Workspace(context.workspace_root(workspace), opened.name)
     request = SelectRequest(
         dataset=opened,

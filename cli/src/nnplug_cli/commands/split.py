@@ -60,7 +60,7 @@ def command(
     from nnplug.preparation.make_splits import SplitRequest, ensure_splits, make_folds, store_folds
     from nnplug.workspace.layout import Workspace
 
-    opened = Dataset.open(dataset)
+    opened = Dataset.open(dataset, context.readers)
     space = Workspace(context.workspace_root(workspace), opened.name)
     request = SplitRequest(wanted.folds, wanted.groups, wanted.leave_one_group_out, wanted.file)
     if request == SplitRequest():

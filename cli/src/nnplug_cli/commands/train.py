@@ -160,6 +160,7 @@ def _jobs(
 ) -> list[TrainingJob]:
     """Return the jobs of the requested folds."""
     from nnplug.dataset.dataset import Dataset
+    from nnplug.io.readers import Readers
     from nnplug.plans.plans import read_plans
     from nnplug.preparation.make_plans import with_options
     from nnplug.preparation.training_choices import with_components
@@ -167,7 +168,7 @@ def _jobs(
     from nnplug.workspace.layout import Workspace
     from nnplug.workspace.plans_name import default_plans_name
 
-    dataset = Dataset.open(folder)
+    dataset = Dataset.open(folder, Readers.of(runtime.registry))
     space = Workspace(root, dataset.name)
     name = name or default_plans_name(runtime.registry, space)
     path = space.plans(name)

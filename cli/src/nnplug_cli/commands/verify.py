@@ -39,7 +39,7 @@ def command(ctx: click.Context, *, dataset: Path, runtime: RuntimeOptions, as_js
 
     context: Context = ctx.obj
     made = context.case_runtime(runtime)
-    report = verify(Dataset.open(dataset), executor=made.executor, progress=made.progress)
+    report = verify(Dataset.open(dataset, context.readers), executor=made.executor, progress=made.progress)
     if as_json:
         print_json(report.data())
     else:

@@ -42,6 +42,7 @@ from nnplug.contracts.sampler import PatchPlace, Sampler, Sampling, SamplingCont
 from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingLength, TrainingTask
 from nnplug.contracts.trainer.case_indexer import CaseIndexer
 from nnplug.contracts.trainer.run_log import LogLine, append_log, read_log, truncate_log
+from nnplug.io.reader import ImageWriter, Reader, SidecarReader
 from nnplug.runtime.executor import Executor
 from nnplug.workspace.case_index import CaseIndex
 
@@ -67,6 +68,7 @@ __all__ = [
     "Extractor",
     "Figures",
     "HeadedArchitecture",
+    "ImageWriter",
     "Inference",
     "InferenceContext",
     "Inverse",
@@ -86,9 +88,11 @@ __all__ = [
     "Preprocessing",
     "PreprocessingContext",
     "Preprocessor",
+    "Reader",
     "Sampler",
     "Sampling",
     "SamplingContext",
+    "SidecarReader",
     "SlabInference",
     "SourceScan",
     "Topology",

@@ -16,6 +16,7 @@ from nnplug.contracts.postprocessor import Postprocessor
 from nnplug.contracts.preprocessor import Preprocessor
 from nnplug.contracts.sampler import Sampler
 from nnplug.contracts.trainer import Trainer
+from nnplug.io.readers import READER, ReaderEntry
 from nnplug.registry.components import Entry, TypedKind
 from nnplug.registry.entries import (
     AcceleratorComponent,
@@ -35,6 +36,28 @@ from nnplug.registry.entries import (
     TrainerComponent,
 )
 from nnplug.runtime.executor import Executor
+
+__all__ = [
+    "ACCELERATOR",
+    "ARCHITECTURE",
+    "AUGMENTER",
+    "CONVERTER",
+    "EXECUTOR",
+    "EXTRACTOR",
+    "METRIC",
+    "NORMALIZER",
+    "PLANNER",
+    "POSTPROCESSOR",
+    "PREPROCESSOR",
+    "READER",
+    "TRAINER",
+    "AcceleratorEntry",
+    "ArchitectureEntry",
+    "AugmenterEntry",
+    "PreprocessorEntry",
+    "ReaderEntry",
+    "TrainerEntry",
+]
 
 EXTRACTOR = TypedKind[ExtractorComponent, Extractor](ExtractorComponent)
 PLANNER = TypedKind[PlannerComponent, Planner](PlannerComponent)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nnplug.io.readers import Readers, core_readers
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelledCase:
-    """The files of the predicted and the reference label map of one case."""
+    """The files of the predicted and the reference label map of one case, and the readers of these files."""
 
     name: str
     prediction: Path
     reference: Path
+    readers: Readers = field(default_factory=core_readers, compare=False, repr=False)
 
 
 class Postprocessor(Protocol):

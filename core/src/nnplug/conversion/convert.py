@@ -6,7 +6,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from nnplug.contracts import Converter, SourceScan
 from nnplug.contracts.attributed import AttributingExecutor
 from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.io.readers import Readers, core_readers
 from nnplug.preparation.verify import Report, verify
 from nnplug.registry.attribution import attributed, expect
 from nnplug.runtime.executor import Executor
@@ -28,26 +29,31 @@ class Conversion:
     Attributes:
         scan: the checked scan of the source.
         description: the content of `dataset.json` of the result.
+        readers: the readers of the source.
     """
 
     scan: SourceScan
     description: DatasetDescription
+    readers: Readers = field(default_factory=core_readers, repr=False)
 
     def targets(self, folder: Path) -> Iterator[tuple[CaseFiles, CaseFiles]]:
         """Yield each case of the source with its files in the dataset at `folder`."""
         for part, cases in (("Tr", self.scan.training), ("Ts", self.scan.unseen)):
             for case in cases:
-                yield case, self._target(case, folder, part)
+                yield replace(case, readers=self.readers), self._target(case, folder, part)
 
     def _target(self, case: CaseFiles, folder: Path, part: str) -> CaseFiles:
         ending = self.description.file_ending
         channels = range(len(self.description.channel_names))
         images = tuple(folder / f"images{part}" / f"{case.name}_{channel:04d}{ending}" for channel in channels)
-        return CaseFiles(case.name, images, case.label and folder / f"labels{part}" / f"{case.name}{ending}")
+        label = case.label and folder / f"labels{part}" / f"{case.name}{ending}"
+        return CaseFiles(case.name, images, label, self.description.readers(self.readers, str(folder)))
 
 
-def plan_conversion(converter: Converter, source: Path, *, executor: Executor, progress: Progress) -> Conversion:
-    """Return the cases that `convert` would write. Nothing is written.
+def plan_conversion(
+    converter: Converter, source: Path, *, readers: Readers | None = None, executor: Executor, progress: Progress
+) -> Conversion:
+    """Return the cases that `convert` would write. Nothing is written. `readers` are those to choose from.
 
     Raises:
         InvalidFile: the folder does not have the layout of this converter.
@@ -61,11 +67,20 @@ def plan_conversion(converter: Converter, source: Path, *, executor: Executor, p
     if problems := [*_missing(scan, source), *_twice(scan)]:
         raise Problems(problems)
     data = {**scan.description, "numTraining": len(scan.training)}
-    return Conversion(scan, DatasetDescription.from_data(data, str(source)))
+    description = DatasetDescription.from_data(data, str(source))
+    own = core_readers() if readers is None else readers
+    description.readers(own, str(source))
+    return Conversion(scan, description, own)
 
 
 def convert(
-    converter: Converter, source: Path, destination: Path, *, executor: Executor, progress: Progress
+    converter: Converter,
+    source: Path,
+    destination: Path,
+    *,
+    readers: Readers | None = None,
+    executor: Executor,
+    progress: Progress,
 ) -> tuple[Dataset, Report]:
     """Turn a folder into a dataset, one case at a time per worker, and verify the result.
 
@@ -79,12 +94,12 @@ def convert(
         Problems: cases could not be converted; a line each.
     """
     _check_place(source, destination)
-    conversion = plan_conversion(converter, source, executor=executor, progress=progress)
+    conversion = plan_conversion(converter, source, readers=readers, executor=executor, progress=progress)
     for notice in conversion.scan.notices:
         progress.notice(notice)
     with atomic_folder(destination) as folder:
         _write(converter, conversion, folder, executor, progress)
-    dataset = Dataset.open(destination)
+    dataset = Dataset.open(destination, readers)
     return dataset, verify(dataset, executor=executor, progress=progress)
 
 

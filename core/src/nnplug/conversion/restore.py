@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from nnplug.arrays import LabelArray
-from nnplug.dataset.dataset import FILE_ENDINGS, DatasetDescription
+from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.sidecars import images_in, written_with
 from nnplug.errors import InvalidFile
 from nnplug.evaluation.evaluate import label_files
 from nnplug.io.images import read_label, write_label
+from nnplug.io.readers import Readers, core_readers
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.outputs import Outputs
 from nnplug.runtime.progress import Progress
@@ -43,6 +44,7 @@ def restore(
     target: Path,
     values: Mapping[int, int],
     *,
+    readers: Readers | None = None,
     replace: bool = False,
     executor: Executor,
     progress: Progress,
@@ -53,6 +55,7 @@ def restore(
         folder: a folder of label maps in any format that nnplug reads.
         target: the folder for the results.
         values: label value -> label value of the result.
+        readers: the readers of the label maps; None for those of the core.
         replace: whether to replace files that nnplug did not write, or that have changed since it wrote them.
         executor: processes cases in parallel.
         progress: receives the progress.
@@ -61,18 +64,19 @@ def restore(
         Problems: files would be lost (see `nnplug.runtime.outputs.Outputs.check`), or label maps cannot be read or have
             values that are not in `values`; a line each.
     """
-    files = list(label_files(folder, FILE_ENDINGS).values())
-    written = tuple(place for file in files for place in written_with(target / file.name))
-    Outputs(written, images_in(folder)).claim(replace=replace)
-    work = partial(_restore, target=target, values=dict(values))
+    own = core_readers() if readers is None else readers
+    files = list(label_files(folder, own.endings).values())
+    written = tuple(place for file in files for place in written_with(target / file.name, own))
+    Outputs(written, images_in(folder, own)).claim(replace=replace)
+    work = partial(_restore, target=target, values=dict(values), readers=own)
     with progress.task("restore", len(files)) as advance:
         for file, _ in zip(files, executor.map(work, files, stage="restore", name=attrgetter("name")), strict=True):
             advance(file.name)
 
 
-def _restore(file: Path, *, target: Path, values: Mapping[int, int]) -> None:
-    label_map = read_label(file)
-    write_label(target / file.name, _mapped(label_map.array, values, file), label_map.geometry)
+def _restore(file: Path, *, target: Path, values: Mapping[int, int], readers: Readers) -> None:
+    label_map = read_label(file, readers)
+    write_label(target / file.name, _mapped(label_map.array, values, file), label_map.geometry, readers)
 
 
 def _mapped(array: LabelArray, values: Mapping[int, int], file: Path) -> LabelArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from nnplug.dataset.cases import channel_mismatch
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.file_names import file_ending
 from nnplug.errors import InvalidFile, NnplugError
-from nnplug.io.images import Geometry, read_label, read_voxels, write_image, write_label, write_sidecar
+from nnplug.io.images import Geometry, read_label, read_voxels, write_image, write_label, write_sidecars
+from nnplug.io.readers import Readers
 
 DETACHED = (".mhd", ".nhdr")
 """Endings of header files. Their voxels are in another file, which a copy of the header would not include."""
@@ -38,37 +40,56 @@ def write_case(case: CaseFiles, target: CaseFiles, values: Mapping[int, int]) ->
     """
     written = 0
     for source in case.images:
-        written += _write_channels(source, target.images[written:])
+        written += _write_channels(_Pair(source, target.images[written:], case.readers, target.readers))
     if problem := channel_mismatch(written, len(target.images)):
         raise InvalidFile(f"{case.images[0]}: {problem}")
     if case.label is not None and target.label is not None:
-        _write_label(case.label, target.label, values)
+        _write_label(_Pair(case.label, (target.label,), case.readers, target.readers), values)
 
 
-def _write_channels(source: Path, targets: Sequence[Path]) -> int:
+@dataclass(frozen=True)
+class _Pair:
+    """A file of the source and the files to write, with their readers."""
+
+    source: Path
+    targets: Sequence[Path]
+    reading: Readers
+    writing: Readers
+
+    @property
+    def is_copyable(self) -> bool:
+        """Return whether the file can be copied: both have the same format and reader, and the source no data file."""
+        ending = file_ending(self.source, self.reading)
+        if ending != file_ending(self.targets[0], self.writing) or ending in DETACHED:
+            return False
+        return self.reading.entry(self.source) == self.writing.entry(self.targets[0])
+
+
+def _write_channels(pair: _Pair) -> int:
     """Write the channels of one file and return their number."""
-    array, geometry = read_voxels(source)
+    source, targets = pair.source, pair.targets
+    array, geometry = read_voxels(source, pair.reading)
     if len(array) > len(targets):
         raise InvalidFile(f"{source}: has {len(array)} channels; there is room for {len(targets)} in 'channel_names'")
-    if len(array) == 1 and _is_copyable(source, targets[0]):
-        _copy(source, targets[0], geometry)
+    if len(array) == 1 and pair.is_copyable:
+        _copy(pair, geometry)
         return 1
     for channel, target in zip(array, targets, strict=False):
-        write_image(target, channel, geometry)
-        write_sidecar(target, geometry)
-        _compare(source, channel, geometry, target)
+        write_image(target, channel, geometry, pair.writing)
+        write_sidecars(target, geometry, pair.writing)
+        _compare(replace(pair, targets=(target,)), channel, geometry)
     return len(array)
 
 
-def _write_label(source: Path, target: Path, values: Mapping[int, int]) -> None:
-    label = read_label(source)
+def _write_label(pair: _Pair, values: Mapping[int, int]) -> None:
+    label = read_label(pair.source, pair.reading)
     changed = {old: new for old, new in values.items() if old != new}
-    if not changed and _is_copyable(source, target):
-        _copy(source, target, label.geometry)
+    if not changed and pair.is_copyable:
+        _copy(pair, label.geometry)
         return
-    array = _renamed(label.array, values, source) if values else label.array
-    write_label(target, array, label.geometry)
-    _compare(source, array, label.geometry, target)
+    array = _renamed(label.array, values, pair.source) if values else label.array
+    write_label(pair.targets[0], array, label.geometry, pair.writing)
+    _compare(pair, array, label.geometry)
 
 
 def _renamed(array: npt.NDArray[np.int16], values: Mapping[int, int], source: Path) -> npt.NDArray[np.int16]:
@@ -82,21 +103,18 @@ def _renamed(array: npt.NDArray[np.int16], values: Mapping[int, int], source: Pa
     return renamed
 
 
-def _is_copyable(source: Path, target: Path) -> bool:
-    ending = file_ending(source)
-    return ending == file_ending(target) and ending not in DETACHED
-
-
-def _copy(source: Path, target: Path, geometry: Geometry) -> None:
+def _copy(pair: _Pair, geometry: Geometry) -> None:
+    source, target = pair.source, pair.targets[0]
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-    write_sidecar(target, geometry)
+    write_sidecars(target, geometry, pair.writing)
     if not filecmp.cmp(source, target, shallow=False):
         raise NnplugError(f"{target}: came out other than {source}; check the disk")
 
 
-def _compare(source: Path, array: npt.NDArray[Any], geometry: Geometry, target: Path) -> None:
-    again, where = read_voxels(target)
+def _compare(pair: _Pair, array: npt.NDArray[Any], geometry: Geometry) -> None:
+    source, target = pair.source, pair.targets[0]
+    again, where = read_voxels(target, pair.writing)
     if not np.array_equal(again, array[None], equal_nan=array.dtype.kind == "f"):
         raise NnplugError(f"{target}: holds other values than {source}; choose another file_ending")
     if where.shape != geometry.shape or not all(_placements(where, geometry)):

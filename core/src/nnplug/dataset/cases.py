@@ -42,7 +42,7 @@ def read_training_case(files: CaseFiles, description: DatasetDescription) -> Tra
             `dataset.json` do not match. The message names the file, the value and the remedy.
     """
     assert files.label is not None, "training cases have labels"
-    image, label = read_image(files.images), read_label(files.label)
+    image, label = read_image(files.images, files.readers), read_label(files.label, files.readers)
     where = files.images[0]
     check_channels(image.array, description.channel_names, where=where)
     if image.geometry.shape != label.geometry.shape:

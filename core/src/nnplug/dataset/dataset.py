@@ -5,24 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from nnplug.dataset.labels import IGNORE, Labels
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug.io.readers import ReaderEntry, Readers, core_readers
 from nnplug.runtime.files import read_json
 
-FILE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".png", ".bmp", ".tif", ".tiff")
 EXPLICIT = 'expected {"CASE": {"images": ["FILE", ..], "label": "FILE"}}'
 LAYOUT = "the one that holds dataset.json, imagesTr and labelsTr"
-READERS = {
-    "SimpleITKIO": (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd"),
-    "NibabelIO": (".nii.gz", ".nii"),
-    "NaturalImage2DIO": (".png", ".bmp", ".tif", ".tiff"),
-    "Tiff3DIO": (".tif", ".tiff"),
-}
-"""Readers of nnU-Net -> the file endings for which they return the same arrays and spacings as nnplug."""
+READER_KEYS = ("reader", "overwrite_image_reader_writer")
+"""The keys of `dataset.json` that name the reader: that of nnplug, and that of nnU-Net."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,7 @@ class DatasetDescription:
             raise InvalidFile(f"{where}: expected an object with channel_names, labels, numTraining and file_ending")
         if missing := [k for k in ("channel_names", "labels", "numTraining", "file_ending") if k not in raw]:
             raise InvalidFile(f"{where}: {', '.join(missing)} missing; nnU-Net's dataset.json has it")
-        _check_reader(raw, where)
+        _check_names(raw, where)
         return cls(
             channel_names=_channels(raw["channel_names"], where),
             labels=Labels.from_data(raw["labels"], raw.get("regions_class_order"), where),
@@ -75,6 +70,20 @@ class DatasetDescription:
             files=_files(raw, where),
             raw=raw,
         )
+
+    @property
+    def reader(self) -> str | None:
+        """The reader that the file names, in words of nnplug or nnU-Net; None to choose it by `file_ending`."""
+        return next((name for key in READER_KEYS if (name := self.raw.get(key, "None")) != "None"), None)
+
+    def readers(self, readers: Readers | None, where: str) -> Readers:
+        """Return readers that prefer the one of this dataset; `where` is the file of the description, for messages.
+
+        Raises:
+            InvalidFile: no reader has the name in the file, or reads its endings.
+            AmbiguousComponent: several readers do, and the file names none.
+        """
+        return (core_readers() if readers is None else readers).for_dataset(self.reader, self.file_ending, where)
 
     def without_regions(self) -> Self:
         """Return the description with one class per label value instead of regions; without regions, `self`."""
@@ -88,11 +97,19 @@ class DatasetDescription:
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """The files of one case: one image per channel, or one image with all channels; and the label map, if any."""
+    """The files of one case: one image per channel, or one image with all channels; and the label map, if any.
+
+    Attributes:
+        name: the name of the case.
+        images: the images.
+        label: the label map, or None.
+        readers: the readers of these files.
+    """
 
     name: str
     images: tuple[Path, ...]
     label: Path | None = None
+    readers: Readers = field(default_factory=core_readers, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -102,29 +119,42 @@ class Dataset:
     Attributes:
         folder: the folder with `dataset.json`, `imagesTr` and `labelsTr`.
         description: the content of `dataset.json`.
+        readers: the readers of its files, which prefer the one that `dataset.json` names.
     """
 
     folder: Path
     description: DatasetDescription
+    readers: Readers = field(default_factory=core_readers, compare=False, repr=False)
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path, readers: Readers | None = None) -> Self:
         """Return the dataset in a folder, with its `dataset.json`.
 
+        Args:
+            folder: the folder of the dataset.
+            readers: the readers to choose from, such as `Readers.of(Plugins().registry)`; None for those of the core.
+
         Raises:
-            InvalidFile: the folder or file is missing, or the file breaks nnU-Net's rules.
+            InvalidFile: the folder or file is missing, the file breaks nnU-Net's rules, or no reader reads its files.
+            AmbiguousComponent: several readers read its files, and `dataset.json` names none.
         """
         if not folder.is_dir():
             what = "a file" if folder.exists() else "no such folder"
             raise InvalidFile(f"{folder}: {what}; give the dataset's folder, {LAYOUT}")
         if not (folder / "dataset.json").is_file():
             raise InvalidFile(f"{folder}: has no dataset.json; give the dataset's folder, {LAYOUT}")
-        return cls(folder, DatasetDescription.read(folder / "dataset.json"))
+        description = DatasetDescription.read(folder / "dataset.json")
+        return cls(folder, description, description.readers(readers, str(folder / "dataset.json")))
 
     @property
     def name(self) -> str:
         """The name of the folder, such as "Dataset004_Hippocampus"."""
         return self.folder.resolve().name
+
+    @property
+    def reader(self) -> ReaderEntry:
+        """The reader of files with the file ending of the dataset."""
+        return self.readers.entry(Path(f"image{self.description.file_ending}"))
 
     def training_cases(self) -> tuple[CaseFiles, ...]:
         """Return the training cases, sorted by name.
@@ -144,7 +174,8 @@ class Dataset:
     def _listed(self, files: Mapping[str, Mapping[str, Any]]) -> tuple[CaseFiles, ...]:
         def case(name: str) -> CaseFiles:
             entry = files[name]
-            return CaseFiles(name, tuple(self._path(i) for i in entry["images"]), self._path(entry["label"]))
+            images = tuple(self._path(i) for i in entry["images"])
+            return CaseFiles(name, images, self._path(entry["label"]), self.readers)
 
         return tuple(case(name) for name in sorted(files))
 
@@ -155,7 +186,7 @@ class Dataset:
         ending = self.description.file_ending
         labels = self.folder / "labelsTr"
         return tuple(
-            CaseFiles(c.name, c.images, labels / f"{c.name}{ending}")
+            CaseFiles(c.name, c.images, labels / f"{c.name}{ending}", self.readers)
             for c in image_cases(self.folder / "imagesTr", ending)
         )
 
@@ -184,19 +215,22 @@ def find_dataset(reference: str, raw: Path | None) -> Path:
     return found[0]
 
 
-def image_cases(folder: Path, ending: str) -> tuple[CaseFiles, ...]:
+def image_cases(folder: Path, ending: str, readers: Readers | None = None) -> tuple[CaseFiles, ...]:
     """Return the cases of a folder with images CASE_0000, CASE_0001 ..; files with other names are left out."""
-    return group_channels(folder.iterdir() if folder.is_dir() else (), ending)
+    return group_channels(folder.iterdir() if folder.is_dir() else (), ending, readers)
 
 
-def group_channels(files: Iterable[Path], ending: str) -> tuple[CaseFiles, ...]:
+def group_channels(files: Iterable[Path], ending: str, readers: Readers | None = None) -> tuple[CaseFiles, ...]:
     """Return files named CASE_XXXX grouped into cases, sorted by name, with channels in order."""
+    own = core_readers() if readers is None else readers
     channels: dict[str, dict[int, Path]] = {}
     for file in files:
         number = channel_number(file, ending)
         if number is not None:
             channels.setdefault(file.name.removesuffix(ending)[: -len("_0000")], {})[number] = file
-    return tuple(CaseFiles(name, tuple(found[c] for c in sorted(found))) for name, found in sorted(channels.items()))
+    return tuple(
+        CaseFiles(name, tuple(found[c] for c in sorted(found)), readers=own) for name, found in sorted(channels.items())
+    )
 
 
 def channel_number(file: Path, ending: str) -> int | None:
@@ -212,9 +246,9 @@ def _channels(raw: Any, where: str) -> tuple[str, ...]:
 
 
 def _ending(raw: Any, where: str) -> str:
-    if raw not in FILE_ENDINGS:
-        raise InvalidFile(f"{where}: 'file_ending' is {raw!r}; nnplug reads {', '.join(FILE_ENDINGS)}")
-    return str(raw)
+    if not isinstance(raw, str) or not raw.startswith("."):
+        raise InvalidFile(f"{where}: 'file_ending' is {raw!r}; expected an ending with its dot, such as '.nii.gz'")
+    return raw
 
 
 def _count(raw: Any, where: str) -> int:
@@ -223,13 +257,10 @@ def _count(raw: Any, where: str) -> int:
     return raw
 
 
-def _check_reader(raw: Mapping[str, Any], where: str) -> None:
-    reader, ending = raw.get("overwrite_image_reader_writer", "None"), raw["file_ending"]
-    if reader != "None" and ending not in READERS.get(reader, ()):
-        raise InvalidFile(
-            f"{where}: 'overwrite_image_reader_writer' is {reader!r}, which may read {ending!r} files in another "
-            f"orientation or spacing than nnplug does; remove the line, or use one of {', '.join(READERS)}"
-        )
+def _check_names(raw: Mapping[str, Any], where: str) -> None:
+    for key in READER_KEYS:
+        if not isinstance(name := raw.get(key, "None"), str):
+            raise InvalidFile(f"{where}: '{key}' is {name!r}; expected the name of a reader, or no such line")
 
 
 def _files(raw: Mapping[str, Any], where: str) -> Mapping[str, Mapping[str, Any]] | None:

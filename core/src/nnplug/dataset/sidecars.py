@@ -1,37 +1,62 @@
-"""Sidecar files of images and label maps: CASE.json has the spacing of CASE.tif."""
+"""Sidecar files of images and label maps, such as CASE.json with the spacing of CASE.tif."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from nnplug.dataset.dataset import FILE_ENDINGS
-
-TIFF = (".tif", ".tiff")
-
-
-def read_with(files: Iterable[Path]) -> tuple[Path, ...]:
-    """Return image files and, for TIFFs, the possible files of their spacing; see `nnplug.io.images.read_voxels`."""
-    return tuple(place for file in files for place in (file, *_sidecars(file)))
+from nnplug.dataset.dataset import CaseFiles
+from nnplug.io.readers import Readers, core_readers
+from nnplug.runtime.files import copy_file
 
 
-def written_with(file: Path) -> tuple[Path, ...]:
-    """Return the files that writing a label map may write: the file itself and, for a TIFF, that of its spacing."""
-    return (file, file.with_suffix(".json")) if _is_tiff(file) else (file,)
+def read_with(files: Iterable[Path], readers: Readers | None = None) -> tuple[Path, ...]:
+    """Return image files, each with the other files that its reader may read."""
+    own = core_readers() if readers is None else readers
+    return tuple(place for file in files for place in (file, *_read_with(file, own)))
 
 
-def images_in(folder: Path) -> tuple[Path, ...]:
+def read_with_cases(cases: Iterable[CaseFiles]) -> tuple[Path, ...]:
+    """Return the image files of cases, each with the other files that its reader may read."""
+    return tuple(place for case in cases for place in read_with(case.images, case.readers))
+
+
+def written_with(file: Path, readers: Readers | None = None) -> tuple[Path, ...]:
+    """Return the files that writing a label map may write: the file itself and its sidecar files."""
+    reader = (core_readers() if readers is None else readers).sidecars(file)
+    return (file, *(() if reader is None else reader.written_with(file)))
+
+
+def state_files(files: Iterable[Path], readers: Readers) -> tuple[Path, ...]:
+    """Return the files whose change makes results outdated: image files, and their existing sidecar files.
+
+    Sidecar files of the implied reader are left out, so that results of older versions stay valid.
+    """
+    found = []
+    for file in files:
+        reading = readers.ending(file) is not None and not readers.entry(file).component.implied
+        found += [file, *(place for place in _read_with(file, readers) if reading and place.is_file())]
+    return tuple(found)
+
+
+def copy_label(file: Path, target: Path, readers: Readers) -> None:
+    """Copy a label map with the sidecar files that writing it has written.
+
+    Raises:
+        NnplugError: a file cannot be written.
+    """
+    for source, copy in zip(written_with(file, readers), written_with(target, readers), strict=True):
+        if source == file or source.is_file():
+            copy_file(source, copy)
+
+
+def images_in(folder: Path, readers: Readers | None = None) -> tuple[Path, ...]:
     """Return the images of a folder with their possible sidecar files; no files if the folder does not exist."""
+    own = core_readers() if readers is None else readers
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return read_with(file for file in files if file.name.lower().endswith(FILE_ENDINGS))
+    return read_with((file for file in files if file.name.lower().endswith(own.endings)), own)
 
 
-def _sidecars(file: Path) -> tuple[Path, ...]:
-    if not _is_tiff(file):
-        return ()
-    return file.with_suffix(".json"), file.with_name(re.sub(r"_\d{4}$", "", file.stem) + ".json")
-
-
-def _is_tiff(file: Path) -> bool:
-    return file.name.lower().endswith(TIFF)
+def _read_with(file: Path, readers: Readers) -> tuple[Path, ...]:
+    reader = readers.sidecars(file)
+    return () if reader is None else reader.read_with(file)

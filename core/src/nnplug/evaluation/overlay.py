@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nnplug.evaluation.drawing import Colour, draw_slice, shown_slice
 from nnplug.io.images import read_image, read_label
+from nnplug.io.readers import Readers, core_readers
 from nnplug.runtime.files import atomic_file
 
 _OPACITY = 0.45
@@ -19,12 +20,13 @@ _PERCENTILES = (1.0, 99.0)
 
 @dataclass(frozen=True)
 class OverlayCase:
-    """The files of one row of a picture."""
+    """The files of one row of a picture, and the readers of these files."""
 
     name: str
     images: tuple[Path, ...]
     reference: Path
     prediction: Path
+    readers: Readers = field(default_factory=core_readers, compare=False, repr=False)
 
 
 def draw_overlays(cases: Sequence[OverlayCase], picture: Path, *, class_names: Sequence[str] = ()) -> None:
@@ -55,8 +57,8 @@ def draw_overlays(cases: Sequence[OverlayCase], picture: Path, *, class_names: S
 
 
 def _row(case: OverlayCase) -> list[tuple[str, npt.NDArray[Any], npt.NDArray[Any] | None]]:
-    image, reference = read_image(case.images).array, read_label(case.reference).array
-    prediction = read_label(case.prediction).array
+    image, reference = read_image(case.images, case.readers).array, read_label(case.reference, case.readers).array
+    prediction = read_label(case.prediction, case.readers).array
     z = shown_slice(reference)
     channels = [(f"channel {c}", channel[z], None) for c, channel in enumerate(image)]
     return [*channels, ("reference", image[0, z], reference[z]), ("prediction", image[0, z], prediction[z])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -21,6 +21,7 @@ from nnplug.dataset.sidecars import images_in, read_with
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.evaluation.drawing import Colour, Picture, draw_slice, shown_slice
 from nnplug.io.images import read_label, read_voxels
+from nnplug.io.readers import Readers, core_readers
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import atomic_file
 from nnplug.runtime.outputs import Outputs
@@ -37,17 +38,35 @@ Drawn = TypeVar("Drawn")
 
 @dataclass(frozen=True)
 class Layers:
-    """The file of the shown channel of a case, its number in that file, and the label maps to draw over it."""
+    """The file of the shown channel of a case, its number in that file, and the label maps to draw over it.
+
+    All files are read by `readers`.
+    """
 
     name: str
     image: Path
     channel: int
     labels: tuple[Path, ...]
+    readers: Readers
+
+
+@dataclass(frozen=True)
+class OverlayFolders:
+    """The folders of the files to draw.
+
+    Attributes:
+        images: the folder of image files CASE_0000, CASE_0001 .. or CASE.
+        labels: folders of label maps CASE, such as references and predictions.
+        readers: the readers of these files.
+    """
+
+    images: Path
+    labels: tuple[Path, ...]
+    readers: Readers = field(default_factory=core_readers)
 
 
 def draw_overlay_folder(
-    images: Path,
-    labels: Sequence[Path],
+    folders: OverlayFolders,
     output: Path,
     *,
     channel: int = 0,
@@ -61,8 +80,7 @@ def draw_overlay_folder(
     A picture shows the slice on the first axis with the most foreground in the first folder's label map.
 
     Args:
-        images: the folder of image files CASE_0000, CASE_0001 .. or CASE.
-        labels: folders of label maps CASE, such as references and predictions.
+        folders: the folders of images and label maps.
         output: the folder for the pictures.
         channel: the number of the shown channel.
         opacity: the opacity of the label maps, 0 to 1.
@@ -77,8 +95,8 @@ def draw_overlay_folder(
         Problems: files are missing, would be lost (`nnplug.runtime.outputs.Outputs.check`) or cannot be drawn, a line
             each.
     """
-    cases = _cases(images, labels, channel)
-    inputs = [file for folder in (images, *labels) for file in images_in(folder)]
+    cases = _cases(folders, channel)
+    inputs = [file for folder in (folders.images, *folders.labels) for file in images_in(folder, folders.readers)]
     Outputs(_pictures(output, cases), tuple(inputs)).claim(replace=replace)
     return _draw_all(partial(_draw_files, output=output, opacity=opacity), cases, executor, progress)
 
@@ -97,7 +115,7 @@ def draw_overlay_dataset(
     training = dataset.training_cases()
     cases = [_layers(case, channel) for case in training]
     inputs = [file for case in training for file in (*case.images, case.label) if file is not None]
-    Outputs(_pictures(output, cases), read_with(inputs)).claim(replace=replace)
+    Outputs(_pictures(output, cases), read_with(inputs, dataset.readers)).claim(replace=replace)
     return _draw_all(partial(_draw_files, output=output, opacity=opacity), cases, executor, progress)
 
 
@@ -129,11 +147,12 @@ def _draw_all(draw: Callable[[Drawn], None], cases: Sequence[Drawn], executor: E
     return len(cases)
 
 
-def _cases(images: Path, labels: Sequence[Path], channel: int) -> list[Layers]:
-    found = {stem(path): path for path in image_files(labels[0])}
+def _cases(folders: OverlayFolders, channel: int) -> list[Layers]:
+    images, labels, readers = folders.images, folders.labels, folders.readers
+    found = {stem(path, readers): path for path in image_files(labels[0], readers)}
     if not found:
         raise InvalidFile(f"{labels[0]}: no label maps; give a folder of files CASE.nii.gz")
-    channels = _channels(images)
+    channels = _channels(images, readers)
     problems: list[str] = []
     cases = []
     for name, path in found.items():
@@ -144,18 +163,18 @@ def _cases(images: Path, labels: Sequence[Path], channel: int) -> list[Layers]:
         if file is None:
             problems.append(f"{images}: has no channel {channel} of case {name!r}, which {path} belongs to")
         else:
-            cases.append(Layers(name, file, 0 if channel in files else channel, (path, *others)))
+            cases.append(Layers(name, file, 0 if channel in files else channel, (path, *others), readers))
     if problems:
         raise Problems(problems)
     return cases
 
 
-def _channels(folder: Path) -> Mapping[str, Mapping[int, Path]]:
+def _channels(folder: Path, readers: Readers) -> Mapping[str, Mapping[int, Path]]:
     """Return case -> channel -> file; -1 stands for a file CASE with all channels."""
     cases: dict[str, dict[int, Path]] = {}
-    for path in image_files(folder):
-        number = channel_number(path, file_ending(path) or "")
-        name = stem(path) if number is None else stem(path)[: -len("_0000")]
+    for path in image_files(folder, readers):
+        number = channel_number(path, file_ending(path, readers) or "")
+        name = stem(path, readers) if number is None else stem(path, readers)[: -len("_0000")]
         cases.setdefault(name, {})[-1 if number is None else number] = path
     return cases
 
@@ -164,18 +183,18 @@ def _layers(case: CaseFiles, channel: int) -> Layers:
     """Return the layers of a training case, which has one file per channel or one file with all channels."""
     assert case.label is not None, "training cases have labels"
     if len(case.images) == 1:
-        return Layers(case.name, case.images[0], channel, (case.label,))
+        return Layers(case.name, case.images[0], channel, (case.label,), case.readers)
     if channel >= len(case.images):
         raise NnplugError(f"{case.name}: has {len(case.images)} channels, there is no channel {channel}")
-    return Layers(case.name, case.images[channel], 0, (case.label,))
+    return Layers(case.name, case.images[channel], 0, (case.label,), case.readers)
 
 
 def _draw_files(case: Layers, *, output: Path, opacity: float) -> None:
-    voxels, _ = read_voxels(case.image)
+    voxels, _ = read_voxels(case.image, case.readers)
     if case.channel >= len(voxels):
         raise NnplugError(f"{case.image}: has {len(voxels)} channels, there is no channel {case.channel}")
     volume = voxels[case.channel]
-    maps = [read_label(path).array for path in case.labels]
+    maps = [read_label(path, case.readers).array for path in case.labels]
     for path, label in zip(case.labels, maps, strict=True):
         if label.shape != volume.shape:
             raise InvalidFile(f"{path}: has shape {label.shape}, its image {volume.shape} (z, y, x)")

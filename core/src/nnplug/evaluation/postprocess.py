@@ -13,11 +13,12 @@ from nnplug.contracts import LabelledCase, Postprocessor
 from nnplug.contracts.attributed import AttributingExecutor
 from nnplug.contracts.attributed.json_check import check_json
 from nnplug.contracts.attributed.label_map_check import check_label_map, unknown_values
-from nnplug.dataset.dataset import FILE_ENDINGS, DatasetDescription
+from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.dataset.sidecars import images_in, written_with
 from nnplug.evaluation.evaluate import find_pairs, label_files
 from nnplug.io.images import read_label, write_label
+from nnplug.io.readers import Readers, core_readers
 from nnplug.plans.plans import Choice
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind
@@ -132,9 +133,10 @@ def fit(
         Problems: cases lack their prediction or reference, or cannot be compared; a line each.
         UnknownComponent: no plugin offers the postprocessor.
     """
+    readers = description.readers(Readers.of(runtime.registry), str(predictions))
     cases = [
-        LabelledCase(prediction.name.removesuffix(description.file_ending), prediction, reference)
-        for prediction, reference in find_pairs(references, predictions, description)
+        LabelledCase(prediction.name.removesuffix(description.file_ending), prediction, reference, readers)
+        for prediction, reference in find_pairs(references, predictions, description, readers=readers)
     ]
     return fit_cases(cases, description, runtime, choice=choice)
 
@@ -167,6 +169,7 @@ def apply(
     rule: FittedRule,
     *,
     inputs: Sequence[Path] = (),
+    readers: Readers | None = None,
     replace: bool = False,
     executor: Executor,
     progress: Progress,
@@ -178,6 +181,7 @@ def apply(
         target: the folder for the results, which keep their names.
         rule: the rule.
         inputs: other files that must not be overwritten, such as the file of the rule.
+        readers: the readers of the label maps; None for those of the core.
         replace: whether to replace files that nnplug did not write, or that have changed since it wrote them.
         executor: processes cases in parallel.
         progress: receives the progress.
@@ -185,18 +189,20 @@ def apply(
     Raises:
         Problems: files would be lost (see `nnplug.runtime.outputs.Outputs.check`), or cases failed; a line each.
     """
-    files = list(label_files(folder, FILE_ENDINGS).values())
-    written = tuple(place for file in files for place in written_with(target / file.name))
-    Outputs(written, (*images_in(folder), *inputs)).claim(replace=replace)
-    work = partial(_apply, rule=rule, target=target)
+    own = core_readers() if readers is None else readers
+    files = list(label_files(folder, own.endings).values())
+    written = tuple(place for file in files for place in written_with(target / file.name, own))
+    Outputs(written, (*images_in(folder, own), *inputs)).claim(replace=replace)
+    work = partial(_apply, rule=rule, target=target, readers=own)
     with progress.task("postprocess", len(files)) as advance:
         for file, _ in zip(files, executor.map(work, files, stage="postprocess", name=_name), strict=True):
             advance(file.name)
 
 
-def _apply(file: Path, *, rule: FittedRule, target: Path) -> None:
-    label_map = read_label(file)
-    write_label(target / file.name, rule(label_map.array, label_map.geometry.spacing), label_map.geometry)
+def _apply(file: Path, *, rule: FittedRule, target: Path, readers: Readers) -> None:
+    label_map = read_label(file, readers)
+    corrected = rule(label_map.array, label_map.geometry.spacing)
+    write_label(target / file.name, corrected, label_map.geometry, readers)
 
 
 def _name(file: Path) -> str:

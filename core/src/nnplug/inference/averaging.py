@@ -20,6 +20,7 @@ from nnplug.evaluation.evaluate import label_files
 from nnplug.inference.logits import ENDING, read_logits
 from nnplug.inference.probabilities import read_probabilities, write_probabilities
 from nnplug.io.images import read_geometry, write_label
+from nnplug.io.readers import Readers
 from nnplug.ops.export import decode
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
@@ -111,7 +112,8 @@ def ensemble_folders(
     """
     description = description or DatasetDescription.read(folders[0] / "dataset.json")
     names = _common_cases(folders, description)
-    job = _Job(tuple(folders), target, description, save_probabilities, runtime.plugins)
+    readers = description.readers(Readers.of(runtime.registry), str(folders[0] / "dataset.json"))
+    job = _Job(tuple(folders), target, description, save_probabilities, runtime.plugins, readers)
     documents = _documents(folders, target, description)
     _outputs(job, names, documents).claim(replace=replace)
     with runtime.progress.task("ensemble", len(names)) as advance:
@@ -130,7 +132,7 @@ def _documents(folders: Sequence[Path], target: Path, description: DatasetDescri
 
 def _outputs(job: _Job, names: Sequence[str], documents: Mapping[Path, Any]) -> Outputs:
     labels = [job.target / f"{name}{job.description.file_ending}" for name in names]
-    files = [place for file in labels for place in written_with(file)]
+    files = [place for file in labels for place in written_with(file, job.readers)]
     files += [job.target / f"{name}.npz" for name in names if job.save_probabilities]
     inputs = [file for folder in job.folders for file in folder.iterdir() if file.is_file()]
     return Outputs((*files, *documents), tuple(inputs), documents)
@@ -169,10 +171,11 @@ class _Job:
     description: DatasetDescription
     save_probabilities: bool
     plugins: Plugins
+    readers: Readers
 
     def __call__(self, case: str) -> None:
         file = f"{case}{self.description.file_ending}"
-        geometry = read_geometry(self.folders[0] / file)
+        geometry = read_geometry(self.folders[0] / file, self.readers)
         expected = (self.description.labels.outputs, *geometry.shape)
         members = [open_output(folder, case, self.target, self.plugins) for folder in self.folders]
         for folder, member in zip(self.folders, members, strict=True):
@@ -182,7 +185,7 @@ class _Job:
                     "(classes or regions, z, y, x); predict the same images with models of the same labels"
                 )
         mean = Mean(members)
-        write_label(self.target / file, label_map(mean, self.description.labels), geometry)
+        write_label(self.target / file, label_map(mean, self.description.labels), geometry, self.readers)
         if self.save_probabilities:
             write_probabilities(self.target / f"{case}.npz", mean_volumes(mean, self.target), mean.shape)
 

@@ -15,7 +15,7 @@ import numpy as np
 from nnplug.arrays import LabelArray
 from nnplug.dataset.cases import check_numbers
 from nnplug.dataset.dataset import CaseFiles
-from nnplug.dataset.sidecars import read_with
+from nnplug.dataset.sidecars import read_with, state_files
 from nnplug.errors import InvalidFile, NnplugError, Problems, within
 from nnplug.inference import resume_log
 from nnplug.inference.inputs import check_channel_numbers, check_image
@@ -23,7 +23,7 @@ from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits, background, write_logits
 from nnplug.inference.member import LoadedMember
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs
+from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
 from nnplug.inference.probabilities import write_probabilities
 from nnplug.inference.stream import Predicted, ReadCase, predict_stream
 from nnplug.io.images import Geometry, read_image, read_label, write_label
@@ -65,7 +65,8 @@ def predict_folder(
     refuse_model(output)
     finished = job.finished(cases) if options.resume else set()
     missing = [case for case in cases if case.name not in finished]
-    plans, dataset = model.members[0].member.plans.data(), dict(model.description.raw)
+    plans = model.members[0].member.plans.data()
+    dataset = dict(options.dataset_json or output_description(model.description.raw, cases))
     read = (*job.inputs(cases), *inputs)
     job.files.outputs(missing, read, plans=plans, dataset=dataset).claim(replace=options.replace)
     write_document(output / "plans.json", plans)
@@ -104,7 +105,7 @@ class _Job:
     def read(self, case: CaseFiles, member: LoadedMember) -> ReadCase:
         """Return a preprocessed image, see `CaseWork`."""
         check_channel_numbers(case)
-        image = read_image(case.images)
+        image = read_image(case.images, case.readers)
         check_image(image, member.member.description.channel_names)
         check_numbers(case, image.array)
         if not image.array.any():
@@ -113,7 +114,7 @@ class _Job:
 
     def _previous(self, case: CaseFiles, geometry: Geometry) -> LabelArray | None:
         for file in self._previous_files([case]):
-            label = read_label(file)
+            label = read_label(file, case.readers)
             if label.geometry.shape != geometry.shape:
                 raise InvalidFile(f"{file}: has shape {label.geometry.shape}, its image {geometry.shape} (z, y, x)")
             return label.array
@@ -127,14 +128,14 @@ class _Job:
         """Write the requested files, and note that the case is finished; see `CaseWork`."""
         files = self._outputs(case)
         if isinstance(predicted, np.ndarray):
-            write_label(files["labels"], self.model.postprocessed(predicted, geometry), geometry)
+            write_label(files["labels"], self.model.postprocessed(predicted, geometry), geometry, case.readers)
         else:
             self._export_logits(case, geometry, predicted)
         resume_log.note(self.output, case, depends_on=self._depends_on(case))
 
     def _export_logits(self, case: CaseFiles, geometry: Geometry, outputs: Sequence[Logits]) -> None:
         files = self._outputs(case)
-        write_label(files["labels"], self.model.label_map(outputs, geometry), geometry)
+        write_label(files["labels"], self.model.label_map(outputs, geometry), geometry, case.readers)
         if "probabilities" in files:
             shape = (self.model.description.labels.outputs, *geometry.shape)
             volumes = self.model.probabilities(outputs, geometry, self.output)
@@ -156,7 +157,8 @@ class _Job:
         """Return every file that is read: images, label maps of the previous stage and weights."""
         stages = [stage for member in self.model.members for stage in member.member.stages]
         weights = [file for stage in stages for file in stage.weights]
-        return (*image_inputs(cases), *read_with(self._previous_files(cases)), *weights)
+        previous = [file for case in cases for file in read_with(self._previous_files([case]), case.readers)]
+        return (*image_inputs(cases), *previous, *weights)
 
     def _previous_files(self, cases: Sequence[CaseFiles]) -> list[Path]:
         """Return the given label maps of the previous stage."""
@@ -174,7 +176,9 @@ class _Job:
 
     def _depends_on(self, case: CaseFiles) -> str:
         """Return a hash of the inputs and of everything else that the outputs depend on."""
-        return state_digest([*case.images, *self._previous_files([case])], self._settings)
+        reader = case.readers.entry(case.images[0]).component
+        files = state_files([*case.images, *self._previous_files([case])], case.readers)
+        return state_digest(files, self._settings if reader.implied else f"{self._settings} {reader.name}")
 
     @cached_property
     def _settings(self) -> str:

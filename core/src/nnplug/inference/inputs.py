@@ -6,44 +6,67 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnplug.dataset.cases import check_channels
-from nnplug.dataset.dataset import FILE_ENDINGS, CaseFiles, channel_number, group_channels, image_cases
-from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.dataset.dataset import CaseFiles, channel_number, group_channels, image_cases
+from nnplug.errors import InvalidFile, Line, NnplugError, Problems
 from nnplug.io.images import Image
 from nnplug.io.integrity import nonfinite_voxels
+from nnplug.io.readers import Readers, core_readers
+from nnplug.remedies import Action
 
 
-def find_cases(inputs: Sequence[Path], ending: str) -> tuple[CaseFiles, ...]:
+def find_cases(inputs: Sequence[Path], ending: str, readers: Readers | None = None) -> tuple[CaseFiles, ...]:
     """Return the cases in folders and files.
 
     Args:
-        inputs: folders with CASE_0000, CASE_0001 .. and the ending; or image files of any format that nnplug reads.
-            A file without a channel number is a case.
-        ending: the file ending of the model's training images.
+        inputs: folders with CASE_0000, CASE_0001 ..; or image files of any format that is read. A file without a
+            channel number is a case.
+        ending: the file ending of the model's training images. A folder without such images may have images of one
+            other format.
+        readers: the readers of the images, see `nnplug.models.model_components.model_readers`; None for the core's.
 
     Raises:
         Problems: a path is missing or not an image, a folder has no images, or two cases have one name; a line each.
     """
+    own = core_readers() if readers is None else readers
     failures: list[str] = []
     files: dict[str, list[Path]] = {}
     cases: list[CaseFiles] = []
     for path in inputs:
         if path.is_dir():
-            found = image_cases(path, ending)
-            cases += found
-            if not found:
-                failures.append(f"{path}: holds no images called CASE_0000{ending}; rename them, or give the files")
-        elif (own := image_ending(path)) is None or not path.is_file():
-            failures.append(f"{path}: {_no_image(path)}")
+            try:
+                cases += _cases_in(path, ending, own)
+            except InvalidFile as error:
+                failures += error.lines
+        elif (given := image_ending(path, own)) is None or not path.is_file():
+            failures.append(_no_image(path, own))
         else:
-            files.setdefault(own, []).append(path)
-    for own, paths in files.items():
-        cases += group_channels(paths, own)
-        cases += [CaseFiles(p.name.removesuffix(own), (p,)) for p in paths if channel_number(p, own) is None]
+            files.setdefault(given, []).append(path)
+    for given, paths in files.items():
+        cases += group_channels(paths, given, own)
+        whole = [path for path in paths if channel_number(path, given) is None]
+        cases += [CaseFiles(path.name.removesuffix(given), (path,), readers=own) for path in whole]
     names = [case.name for case in cases]
     failures += [f"{name}: two inputs have this name; predict them apart" for name in names if names.count(name) > 1]
     if failures:
         raise Problems(tuple(dict.fromkeys(failures)))
     return tuple(sorted(cases, key=lambda case: case.name))
+
+
+def _cases_in(folder: Path, ending: str, readers: Readers) -> tuple[CaseFiles, ...]:
+    """Return the cases of a folder, of the file ending of the model or else of the only other one there.
+
+    Raises:
+        InvalidFile: the folder has no images, or images of several other formats.
+    """
+    endings = dict.fromkeys((ending, *readers.endings))
+    found = {own: cases for own in endings if (cases := image_cases(folder, own, readers))}
+    if not found:
+        raise InvalidFile(f"{folder}: holds no images called CASE_0000{ending}; rename them, or give the files")
+    if ending not in found and len(found) > 1:
+        raise InvalidFile(
+            f"{folder}: holds no images {ending}, but images {' and '.join(found)}; give the files of one"
+        )
+    return found.get(ending) or next(iter(found.values()))
 
 
 def check_channel_numbers(case: CaseFiles) -> None:
@@ -52,17 +75,17 @@ def check_channel_numbers(case: CaseFiles) -> None:
     Raises:
         InvalidFile: they have a gap; the message names the missing file.
     """
-    ending = image_ending(case.images[0]) or ""
+    ending = image_ending(case.images[0], case.readers) or ""
     numbers = [channel_number(file, ending) for file in case.images]
     if numbers != [None] and numbers != list(range(len(numbers))):
         absent = next(i for i in range(len(numbers) + 1) if i not in numbers)
         raise InvalidFile(f"{case.images[0].parent}: {case.name}_{absent:04d}{ending} is missing; add the channel")
 
 
-def _no_image(path: Path) -> str:
+def _no_image(path: Path, readers: Readers) -> str:
     if not path.exists():
-        return "no such file or folder; give a folder of images, or image files"
-    return f"no image that nnplug reads; it reads {', '.join(FILE_ENDINGS)}"
+        return f"{path}: no such file or folder; give a folder of images, or image files"
+    return Line(f"{path}: no image that nnplug reads; it {readers.known_endings}", Action.INSTALL_READER())
 
 
 def check_image(image: Image, channel_names: Sequence[str]) -> None:
@@ -77,6 +100,6 @@ def check_image(image: Image, channel_names: Sequence[str]) -> None:
             raise NnplugError(f"channel {name!r}: {problem}.")
 
 
-def image_ending(path: Path) -> str | None:
-    """Return the ending of an image's name, such as ".nii.gz", or None for files that nnplug does not read."""
-    return next((ending for ending in FILE_ENDINGS if path.name.endswith(ending)), None)
+def image_ending(path: Path, readers: Readers) -> str | None:
+    """Return the ending of an image's name, such as ".nii.gz", or None for files that no reader reads and writes."""
+    return max((ending for ending in readers.endings if path.name.endswith(ending)), key=len, default=None)

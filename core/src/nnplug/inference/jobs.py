@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.inference import resume_log
@@ -13,7 +14,7 @@ from nnplug.inference.chosen import check_inference
 from nnplug.inference.folder import check_outputs, predict_folder
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs
+from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
 from nnplug.inference.resume_log import forget
 from nnplug.models.model_files import model_inputs, refuse_model
 from nnplug.registry.runtime import Runtime
@@ -51,25 +52,42 @@ def predict_cases(
     """
     check_outputs(options.model, options)
     check_inference(options, runtime.plugins)
-    _check_files(cases, output, options, inputs)
+    described = options.dataset_json or output_description(options.model.description.raw, cases)
+    _check_files(cases, output, options, inputs, described)
     if not options.resume:
         forget(output, cases)
-    job, executor = partial(_predict_job, output=output, options=options, runtime=runtime), runtime.executor
+    job = partial(_predict_job, output=output, options=options, runtime=runtime, described=described)
+    executor = runtime.executor
     shared = _shared(cases, executor.slots)
     for _ in executor.map_on_device(job, shared, stage="predict", name=_title, progress=runtime.progress):
         pass
 
 
 def _predict_job(
-    cases: Sequence[CaseFiles], progress: Progress, *, output: Path, options: PredictOptions, runtime: Runtime
+    cases: Sequence[CaseFiles],
+    progress: Progress,
+    *,
+    output: Path,
+    options: PredictOptions,
+    runtime: Runtime,
+    described: Mapping[str, Any],
 ) -> None:
-    """Predict the cases that are not finished yet, in the process of the job; see `predict_folder`."""
+    """Predict the cases that are not finished yet, in the process of the job; see `predict_folder`.
+
+    All jobs write the same `described` as `dataset.json`, although each may have images of one format alone.
+    """
     model = LoadedModel.load(options.model, runtime.in_job(progress), options)
-    again = replace(options, resume=True)
+    again = replace(options, resume=True, dataset_json=described)
     predict_folder(model, cases, output, again, inputs=model_inputs(options.models), progress=progress)
 
 
-def _check_files(cases: Sequence[CaseFiles], output: Path, options: PredictOptions, inputs: Sequence[Path]) -> None:
+def _check_files(
+    cases: Sequence[CaseFiles],
+    output: Path,
+    options: PredictOptions,
+    inputs: Sequence[Path],
+    described: Mapping[str, Any],
+) -> None:
     """Check the files to write before any job starts; jobs check the files that they do not keep from earlier calls."""
     refuse_model(output)
     log = resume_log.read(output) if options.resume else {}
@@ -77,7 +95,7 @@ def _check_files(cases: Sequence[CaseFiles], output: Path, options: PredictOptio
         [case for case in cases if not log.get(case.name)],
         (*inputs, *image_inputs(cases), *model_inputs(options.models)),
         plans=options.model.plans.data(),
-        dataset=dict(options.model.description.raw),
+        dataset=described,
     ).check(replace=options.replace)
 
 

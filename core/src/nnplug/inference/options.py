@@ -32,6 +32,7 @@ class PredictOptions:
         save_logits: whether to write CASE.logits.zip, see `nnplug.inference.logits`.
         previous: a folder of label maps of the previous stage of a cascade; None: the previous stage predicts them.
         resume: whether to keep finished cases of an earlier call with the same model, settings and unchanged inputs.
+        dataset_json: `dataset.json` beside the predictions; None for that of the model with the format of the images.
         replace: whether to replace files that nnplug did not write, or that have changed since it wrote them.
     """
 
@@ -48,6 +49,7 @@ class PredictOptions:
     previous: Path | None = None
     resume: bool = False
     replace: bool = False
+    dataset_json: Mapping[str, Any] | None = None
 
     @property
     def needed_kinds(self) -> tuple[Kind, ...]:

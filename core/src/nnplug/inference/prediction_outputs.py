@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnplug.dataset.dataset import CaseFiles
-from nnplug.dataset.sidecars import read_with, written_with
+from nnplug.dataset.dataset import READER_KEYS, CaseFiles
+from nnplug.dataset.sidecars import read_with_cases, written_with
 from nnplug.inference import resume_log
 from nnplug.inference.inputs import image_ending
 from nnplug.inference.logits import ENDING
@@ -31,12 +31,17 @@ class PredictionFiles:
 
     def of(self, case: CaseFiles) -> dict[str, Path]:
         """Return "labels" -> its file; and "probabilities" and "logits" -> their files, if they are written."""
-        files = {"labels": f"{case.name}{image_ending(case.images[0]) or ''}"}
+        files = {"labels": f"{case.name}{image_ending(case.images[0], case.readers) or ''}"}
         if self.probabilities:
             files["probabilities"] = f"{case.name}.npz"
         if self.logits:
             files["logits"] = f"{case.name}{ENDING}"
         return {what: self.output / name for what, name in files.items()}
+
+    def _written(self, case: CaseFiles) -> Iterator[Path]:
+        """Yield every file that is written for a case, with the sidecar files of its label map."""
+        for file in self.of(case).values():
+            yield from written_with(file, case.readers)
 
     def outputs(self, cases: Iterable[CaseFiles], inputs: Iterable[Path], *, plans: Any, dataset: Any) -> Outputs:
         """Return all files that a prediction writes.
@@ -48,7 +53,7 @@ class PredictionFiles:
             dataset: the content of `dataset.json`.
         """
         documents = {self.output / "plans.json": plans, self.output / "dataset.json": dataset}
-        owner = {file: case.name for case in cases for given in self.of(case).values() for file in written_with(given)}
+        owner = {file: case.name for case in cases for file in self._written(case)}
         log = resume_log.read(self.output)
 
         def made(path: Path) -> bool:
@@ -56,10 +61,27 @@ class PredictionFiles:
                 return bool(log) or path.stat().st_size == 0
             return owner[path] in log if path in owner else bool(log)
 
-        files = [file for case in cases for given in self.of(case).values() for file in written_with(given)]
+        files = [file for case in cases for file in self._written(case)]
         return Outputs((*files, *documents, self.output / resume_log.LOG), tuple(inputs), documents, made)
 
 
 def image_inputs(cases: Iterable[CaseFiles]) -> tuple[Path, ...]:
     """Return every file that is read for the images of cases."""
-    return read_with(file for case in cases for file in case.images)
+    return read_with_cases(cases)
+
+
+def output_description(raw: Mapping[str, Any], cases: Sequence[CaseFiles]) -> dict[str, Any]:
+    """Return the `dataset.json` of predictions: that of the model, with the format and the reader of these images.
+
+    Commands that read the label maps then read them as the prediction did.
+    """
+    written = {(image_ending(case.images[0], case.readers), case.readers.entry(case.images[0])) for case in cases}
+    if len(written) != 1:
+        return dict(raw)
+    ((ending, reader),) = written
+    own = {"file_ending": ending} if ending and ending != raw["file_ending"] else {}
+    if reader.component.implied and not any(key in raw for key in READER_KEYS):
+        return {**raw, **own}
+    names = [name for name, endings in reader.component.dataset_names.items() if ending in endings]
+    named = next((raw[key] for key in READER_KEYS if key in raw), None)
+    return {**raw, **own} if named in (reader.name, *names) else {**raw, **own, "reader": reader.name}

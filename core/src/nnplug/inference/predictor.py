@@ -16,6 +16,8 @@ from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits
 from nnplug.inference.options import PredictOptions
 from nnplug.io.images import Geometry, Image, LabelMap, read_image
+from nnplug.io.readers import Readers
+from nnplug.models.model_components import model_readers
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress, Silent
@@ -65,6 +67,7 @@ class Predictor:
         )
         runtime = Runtime(plugins or Plugins(), device=device, progress=progress or Silent())
         self._model = LoadedModel.load(options.model, runtime, options)
+        self._readers = model_readers(options.model, Readers.of(runtime.registry))
         self._lock = Lock()
 
     @property
@@ -113,7 +116,7 @@ class Predictor:
             InvalidFile: a file cannot be read.
             NnplugError: as in `predict`.
         """
-        image = read_image([Path(file) for file in files])
+        image = read_image([Path(file) for file in files], self._readers)
         return LabelMap(self._label_map(image).astype(np.int16, copy=False), image.geometry)
 
     def _label_map(self, image: Image) -> LabelArray:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nnplug.contracts.kinds import INFERENCE, PREPROCESSOR
+from nnplug.errors import MissingProvider, NnplugError
+from nnplug.io.readers import Readers
 from nnplug.models.acceleration import accelerators
 from nnplug.models.bundle import PREDICTION_KINDS
 from nnplug.models.open import Member, Model
@@ -12,6 +15,7 @@ from nnplug.preparation.planned import planned_component
 from nnplug.registry.components import AnyEntry, Kind, Registry
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
+from nnplug.remedies import Action, Names
 from nnplug.runtime.progress import Progress, Silent
 
 
@@ -50,6 +54,38 @@ def architecture_of(member: Member, plugins: Plugins) -> Registry:
     """
     entries, _ = resolve(member.providers, plugins, what="this model", kinds=(Kind.ARCHITECTURE,))
     return Registry(entries.values())
+
+
+def model_readers(model: Model, readers: Readers, name: str | None = None) -> Readers:
+    """Return the readers for images to predict: they prefer the reader that the model was trained with.
+
+    Args:
+        model: the model. Models of an older nnplug have no record; theirs is the reader that `dataset.json` names.
+        readers: the installed readers.
+        name: the reader to use instead of all others; None to choose by the endings of files.
+
+    Raises:
+        UnknownComponent: no plugin offers a reader with this name.
+        MissingProvider: the reader of the training is not installed.
+        NnplugError: members were trained with different readers, which may give arrays of different orientation.
+    """
+    if name is not None:
+        return readers.only(name)
+    trained = {one.name: one for member in model.members for one in member.providers if one.kind is Kind.READER}
+    if len(trained) > 1:
+        raise NnplugError(
+            f"the models were trained with the readers {' and '.join(sorted(trained))}",
+            Action.NAME_READER(names=Names(sorted(trained))),
+        )
+    for one in trained.values():
+        if not any(entry.name == one.name for entry in readers.entries):
+            raise MissingProvider(
+                f"this model needs reader {one.name!r} from {one.distribution} {one.version}, which is not installed. "
+                f"Run: pip install '{one.distribution}=={one.version}'"
+            )
+        return replace(readers, preferred=one.name)
+    description = model.description
+    return readers if description.reader is None else description.readers(readers, "dataset.json of the model")
 
 
 def require_components(model: Model, plugins: Plugins) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.sidecars import state_files
 from nnplug.errors import Problems
 from nnplug.pipeline.jobs import asked_configurations, discard_changed, make_jobs, tell_pulled_in
 from nnplug.pipeline.request import RunRequest, RunResult, Stage
@@ -178,4 +179,6 @@ def _signature(dataset: Dataset) -> str:
     files += [
         file for case in dataset.training_cases() for file in (*case.images, *([case.label] if case.label else []))
     ]
-    return state_digest(files)
+    reader = dataset.reader.component
+    read = state_files(files[1:], dataset.readers)
+    return state_digest([files[0], *read], *([] if reader.implied else [f"{reader.name} {reader.state_version}"]))

@@ -11,6 +11,7 @@ from typing import Any
 from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
 from nnplug.dataset.cases import read_training_case
 from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
+from nnplug.dataset.sidecars import state_files
 from nnplug.errors import NnplugError
 from nnplug.plans.plans import Plans
 from nnplug.preparation.case_index import Indexing, complete_index, planned_indexing
@@ -108,7 +109,7 @@ def _decisions(plans: Plans, configuration_name: str, dataset: Dataset, registry
     decided = [data["transpose_forward"], data["intensity"], *(configuration[key] for key in keys)]
     labels = plans.training_description(dataset.description).labels
     drawn = [labels.keys, labels.foreground, labels.all_values, labels.ignore]
-    return json.dumps([_VERSION, *decided, drawn, *_named(plans, registry)], sort_keys=True)
+    return json.dumps([_VERSION, *decided, drawn, *_named(plans, registry), *_reader(dataset)], sort_keys=True)
 
 
 def _named(plans: Plans, registry: Registry) -> list[Any]:
@@ -120,9 +121,15 @@ def _named(plans: Plans, registry: Registry) -> list[Any]:
     return [choice.name, dict(choice.options), one.state_version]
 
 
+def _reader(dataset: Dataset) -> list[Any]:
+    """Return the reader's part; empty for the implied reader, so that stores of an older nnplug stay valid."""
+    one = dataset.reader.component
+    return [] if one.implied else ["reader", one.name, one.state_version]
+
+
 def _source(files: CaseFiles, decisions: str) -> str:
     paths = [*files.images, *([] if files.label is None else [files.label])]
-    return state_digest(paths, decisions)
+    return state_digest(state_files(paths, files.readers), decisions)
 
 
 def _is_stored(store: CaseStore, name: str, source: str) -> bool:

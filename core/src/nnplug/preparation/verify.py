@@ -9,6 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from nnplug.dataset.dataset import CaseFiles, Dataset, group_channels
+from nnplug.dataset.sidecars import read_with
 from nnplug.dataset.splits import read_splits
 from nnplug.errors import NnplugError
 from nnplug.preparation.verify_case import CaseFindings, check_case
@@ -78,12 +79,12 @@ def _name_problems(dataset: Dataset) -> list[str]:
     if dataset.description.files is not None:
         return []
     ending = dataset.description.file_ending
-    images = _files(dataset.folder / "imagesTr")
+    images = _files(dataset, "imagesTr")
     cases = group_channels(images, ending)
     fitting = {path for case in cases for path in case.images}
     lines = [f"{p}: does not fit CASE_0000{ending}; rename or remove it" for p in images if p not in fitting]
     names = {case.name for case in cases}
-    for path in _files(dataset.folder / "labelsTr"):
+    for path in _files(dataset, "labelsTr"):
         if not path.name.endswith(ending):
             lines.append(f"{path}: does not fit CASE{ending}; rename or remove it")
         elif (name := path.name.removesuffix(ending)) not in names:
@@ -91,10 +92,13 @@ def _name_problems(dataset: Dataset) -> list[str]:
     return lines
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the sorted files of a folder without hidden files and sidecars."""
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [p for p in found if p.is_file() and not p.name.startswith(".") and p.suffix not in SIDECARS]
+def _files(dataset: Dataset, name: str) -> list[Path]:
+    """Return the sorted files of a folder of the dataset without hidden files and sidecars."""
+    folder = dataset.folder / name
+    found = [p for p in sorted(folder.iterdir()) if p.is_file()] if folder.is_dir() else []
+    images = [path for path in found if path.name.endswith(dataset.description.file_ending)]
+    beside = {*read_with(images, dataset.readers)} - {*images}
+    return [p for p in found if not p.name.startswith(".") and p.suffix not in SIDECARS and p not in beside]
 
 
 def _count_problems(dataset: Dataset, cases: Sequence[CaseFiles]) -> Iterable[str]:

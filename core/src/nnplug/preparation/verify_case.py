@@ -57,7 +57,7 @@ class CaseFindings:
 def check_case(case: CaseFiles, description: DatasetDescription) -> CaseFindings:
     """Return the findings for one case: its files are compared with each other and with `dataset.json`."""
     found = CaseFindings(case.name)
-    read = [(path, found.attempt(lambda p: read_image([p]), path)) for path in case.images]
+    read = [(path, found.attempt(lambda p: read_image([p], case.readers), path)) for path in case.images]
     images = [(path, image) for path, image in read if image is not None]
     _check_channels(case, description, {path: len(image.array) for path, image in images}, found)
     for path, image in images:
@@ -65,7 +65,8 @@ def check_case(case: CaseFiles, description: DatasetDescription) -> CaseFindings
     if len(images) == len(read):
         found.digest = _digest([image for _, image in images])
     geometries = [(path, image.geometry) for path, image in images]
-    if case.label is not None and (label := found.attempt(read_label, case.label)) is not None:
+    label = None if case.label is None else found.attempt(lambda p: read_label(p, case.readers), case.label)
+    if case.label is not None and label is not None:
         _check_values(case.label, label, description, found)
         geometries.append((case.label, label.geometry))
     _check_geometries(geometries, found)

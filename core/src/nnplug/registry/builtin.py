@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nnplug.hookspecs import hookimpl
-from nnplug.registry.entries import ExecutorComponent, InferenceComponent
+from nnplug.registry.entries import ExecutorComponent, InferenceComponent, ReaderComponent
+
+_VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+_FLAT = (".png", ".bmp", ".tif", ".tiff")
 
 
 @hookimpl
@@ -29,4 +32,25 @@ def nnplug_inferences() -> Iterable[InferenceComponent]:
         "whole-image",
         "nnplug.inference.components.whole_image:WholeImageInference",
         "one pass over the image, padded to fit",
+    )
+
+
+@hookimpl
+def nnplug_readers() -> Iterable[ReaderComponent]:
+    """Offer the reader of all files for which no other is named."""
+    yield ReaderComponent(
+        "simpleitk",
+        "nnplug.io.simpleitk:SimpleItkReader",
+        "all formats of SimpleITK; RGB as channels, 3D tif with the spacing in CASE.json",
+        endings=(*_VOLUMES, *_FLAT),
+        reads_also=(".jpg", ".jpeg", ".nhdr", ".gipl"),
+        dataset_names={
+            "SimpleITKIO": _VOLUMES,
+            "NibabelIO": (".nii.gz", ".nii"),
+            "NaturalImage2DIO": _FLAT,
+            "Tiff3DIO": (".tif", ".tiff"),
+        },
+        writes_images=True,
+        has_sidecars=True,
+        implied=True,
     )

@@ -31,13 +31,14 @@ class Kind(StrEnum):
     POSTPROCESSOR = "postprocessor"
     METRIC = "metric"
     CONVERTER = "converter"
+    READER = "reader"
     EXECUTOR = "executor"
     ACCELERATOR = "accelerator"
 
     @property
     def planned(self) -> bool:
         """Return whether plans name a component of this kind. The other kinds are chosen for each command."""
-        return self not in (Kind.METRIC, Kind.CONVERTER, Kind.EXECUTOR, Kind.ACCELERATOR)
+        return self not in (Kind.METRIC, Kind.CONVERTER, Kind.READER, Kind.EXECUTOR, Kind.ACCELERATOR)
 
     @property
     def hook(self) -> str:
@@ -320,6 +321,49 @@ class ConverterComponent(Component):
 
 
 @dataclass(frozen=True)
+class ReaderComponent(Component):
+    """An entry of `nnplug_readers`.
+
+    Attributes:
+        endings: the endings of files that the reader reads, and writes as label maps: in lower case with the leading
+            dot, such as ".nii.gz".
+        reads_also: further endings of files that it only reads; datasets cannot have them, but can be made of them.
+        dataset_names: another framework's name for a reader, in `overwrite_image_reader_writer` of `dataset.json` ->
+            the endings for which this reader returns the same arrays and spacings.
+        writes_images: whether the class has `write_image` of `nnplug.contracts.ImageWriter`, which converters need.
+        has_sidecars: whether the class has the methods of `nnplug.contracts.SidecarReader`.
+        implied: whether files are read by this reader where no reader is named. Only the core's reader has True.
+    """
+
+    kind = Kind.READER
+
+    _: KW_ONLY
+    endings: tuple[str, ...]
+    reads_also: tuple[str, ...] = ()
+    dataset_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    writes_images: bool = field(default=False, metadata=_promises("write_image"))
+    has_sidecars: bool = field(default=False, metadata=_promises("read_with", "written_with", "write_sidecars"))
+    implied: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise `InvalidPlugin` unless the fields of `Component` and the endings are valid."""
+        super().__post_init__()
+        lists = {"endings": self.endings, "reads_also": self.reads_also, **self.dataset_names}
+        for what, endings in lists.items():
+            if not isinstance(endings, tuple) or not all(map(_is_ending, endings)):
+                raise InvalidPlugin(
+                    f"{what} of component {self.name!r} is {endings!r}; expected lower-case endings with a dot, such "
+                    'as (".nii.gz", ".nii")'
+                )
+        if not self.endings:
+            raise InvalidPlugin(f"endings of component {self.name!r} is empty; name a file ending that it reads")
+
+
+def _is_ending(ending: Any) -> bool:
+    return isinstance(ending, str) and ending == ending.lower() and ending[:1] == "." and len(ending) > 1
+
+
+@dataclass(frozen=True)
 class ExecutorComponent(Component):
     """An entry of `nnplug_executors`."""
 
@@ -347,6 +391,7 @@ _CLASSES: tuple[type[Component], ...] = (
     PostprocessorComponent,
     MetricComponent,
     ConverterComponent,
+    ReaderComponent,
     ExecutorComponent,
     AcceleratorComponent,
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.sidecars import copy_label
 from nnplug.dataset.splits import read_splits
 from nnplug.errors import Line, NnplugError, Problems, within
 from nnplug.evaluation.evaluate import Summary, evaluate_cases
@@ -135,7 +136,7 @@ def accumulate(
         target.mkdir(parents=True, exist_ok=True)
         for case, file in zip(candidate.cases, files, strict=True):
             if file in due:
-                shutil.copyfile(candidate.folder_of(case) / file, target / file)
+                copy_label(candidate.folder_of(case) / file, target / file, dataset.readers)
         shutil.copyfile(candidate.runs[0].folder.plans, target / "plans.json")
     return score(candidate.cases, dataset, target, executor=executor, progress=progress)
 
@@ -170,7 +171,7 @@ def score(cases: Sequence[str], dataset: Dataset, folder: Path, *, executor: Exe
     labels = references(dataset)
     ending = dataset.description.file_ending
     pairs = [(folder / f"{case}{ending}", labels[case]) for case in cases]
-    summary = evaluate_cases(pairs, dataset.description, executor=executor, progress=progress)
+    summary = evaluate_cases(pairs, dataset.description, executor=executor, progress=progress, readers=dataset.readers)
     write_json(folder / "dataset.json", dict(dataset.description.raw))
     write_json(folder / "summary.json", summary)
     return summary
@@ -208,7 +209,8 @@ class Average:
         folders = [member.folder_of(case) for member in self.members]
         mean = Mean([open_output(folder, case, self.target, plugins) for folder in folders])
         labels = label_map(mean, self.dataset.description.labels)
-        write_label(self.target / file, labels, read_geometry(folders[0] / file))
+        readers = self.dataset.readers
+        write_label(self.target / file, labels, read_geometry(folders[0] / file, readers), readers)
 
     def note(self, cases: Sequence[str]) -> None:
         """Record the digests of the members' predictions that the label maps were made from."""

@@ -144,14 +144,16 @@ class _Work:
         dataset, ending = self.request.dataset, self.request.dataset.description.file_ending
         labels = references(dataset)
         names = best.members[0].cases
-        cases = [LabelledCase(name, best.folder / f"{name}{ending}", labels[name]) for name in names]
+        cases = [LabelledCase(n, best.folder / f"{n}{ending}", labels[n], dataset.readers) for n in names]
         choice = read_plans(best.members[0].runs[0].folder.plans).choice(Kind.POSTPROCESSOR)
         executor, progress = self.runtime.executor, self.runtime.progress
         record = postprocess.fit_cases(cases, dataset.description, self.runtime, choice=choice)
         record.write(best.folder / "postprocessing.json")
         rule = postprocess.FittedRule.load(record.data(), self.runtime.plugins, where="the rule", progress=progress)
         target = best.folder / "postprocessed"
-        postprocess.apply(best.folder, target, rule, replace=True, executor=executor, progress=progress)
+        postprocess.apply(
+            best.folder, target, rule, readers=dataset.readers, replace=True, executor=executor, progress=progress
+        )
         return record, score(names, dataset, target, executor=executor, progress=progress)
 
     def _folder(self, members: Sequence[Candidate]) -> Path:

@@ -10,6 +10,7 @@ import msgspec
 from nnplug.contracts import read_log
 from nnplug.registry.base_classes import used_versions
 from nnplug.registry.components import Registry
+from nnplug.registry.provenance import Provider
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
 from nnplug.workspace.run_record import Continued, RunRecord, installed_versions
@@ -43,7 +44,8 @@ class RunVersions:
             InvalidPlugin: a component cannot be imported.
         """
         bases = used_versions(components, installed)
-        return cls(job, {**bases, **installed_versions(job.plans.providers)}, progress)
+        providers = (*job.plans.providers, Provider.of(job.dataset.reader))
+        return cls(job, {**bases, **installed_versions(providers)}, progress)
 
     def note_change(self) -> None:
         """Add these versions to the record of a begun run if they differ from the last ones, with a notice.

@@ -23,7 +23,7 @@ from nnplug.preparation.training_choices import OPTIONAL
 from nnplug.registry.attribution import Origin, attributed
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.entries import LossComponent, TrainerComponent
-from nnplug.registry.provenance import resolve
+from nnplug.registry.provenance import Provider, resolve
 from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
@@ -236,6 +236,7 @@ def _write_record(
         return
     job.run_plans.write(run.plans)
     write_json(run.description, job.training_description.raw)
+    providers = (*job.plans.providers, Provider.of(job.dataset.reader))
     RunRecord(
         dataset=job.plans.dataset,
         plans=job.plans.name,
@@ -244,7 +245,7 @@ def _write_record(
         fold=job.fold,
         seed=job.seed,
         command=job.command,
-        providers=job.plans.providers,
+        providers=providers,
         versions=dict(versions),
         mirror_axes=mirror_axes,
         training=fold.train,

@@ -73,7 +73,13 @@ def validate(
         if summary.exists():
             return dict(read_json(summary))
         pairs = [(work.label_map(case), _label(case)) for case in work.cases()]
-        scores = evaluate_cases(pairs, job.description, executor=runtime.executor, progress=runtime.progress)
+        scores = evaluate_cases(
+            pairs,
+            job.description,
+            executor=runtime.executor,
+            progress=runtime.progress,
+            readers=job.dataset.readers,
+        )
         write_json(summary, scores)
     return scores
 
@@ -155,7 +161,7 @@ class _Cases:
     def read(self, case: CaseFiles, member: LoadedMember) -> ReadCase:  # noqa: ARG002
         """Return a preprocessed case, see `CaseWork`."""
         stored = self.store[case.name]
-        return ReadCase(read_geometry(_label(case)), Prepared(stored.channels(), None, stored.info))
+        return ReadCase(read_geometry(_label(case), case.readers), Prepared(stored.channels(), None, stored.info))
 
     def needs_logits(self, case: CaseFiles) -> bool:
         """Return whether logits are stored or passed to the next stage, see `CaseWork`."""
@@ -164,13 +170,14 @@ class _Cases:
     def export(self, case: CaseFiles, geometry: Geometry, predicted: Predicted) -> None:
         """Write the label map, the logits and the input of the next stage, as far as needed; see `CaseWork`."""
         if isinstance(predicted, np.ndarray):
-            write_label(self.work.label_map(case), predicted, geometry)
+            write_label(self.work.label_map(case), predicted, geometry, case.readers)
             return
         (logits,) = predicted
         if self.work.save_logits:
             write_logits(self.work.logits(case), logits)
         if self.work.lacks_label_map(case):
-            write_label(self.work.label_map(case), self.model.label_map(predicted, geometry), geometry)
+            label_map = self.model.label_map(predicted, geometry)
+            write_label(self.work.label_map(case), label_map, geometry, case.readers)
         if self.writer is not None:
             self.writer.write(case.name, logits.values)
 

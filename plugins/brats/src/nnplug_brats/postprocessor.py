@@ -105,7 +105,7 @@ class SmallRegion(Postprocessor):
         return label, outer[-1] if self.becomes is None else self.becomes
 
     def _try(self, case: LabelledCase, labels: Labels, label: int, becomes: int) -> Trial:
-        predicted, expected = read_pair(case.prediction, case.reference)
+        predicted, expected = read_pair(case.prediction, case.reference, case.readers)
         spacing = predicted.geometry.spacing
         size = volume(predicted.array, label, self.unit, spacing)
         maps = [predicted.array, relabelled(predicted.array, label, becomes)] if size else [predicted.array]

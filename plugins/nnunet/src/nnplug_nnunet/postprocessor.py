@@ -113,7 +113,7 @@ def _counts(
 
     A step moves the counts of the voxels that it removes from their class to the background.
     """
-    predicted, expected = read_pair(case.prediction, case.reference)
+    predicted, expected = read_pair(case.prediction, case.reference, case.readers)
     reference, prediction = expected.array, _keep_largest(predicted.array, taken)
     before = _confusion(reference, prediction, labels)
     counts = [before]

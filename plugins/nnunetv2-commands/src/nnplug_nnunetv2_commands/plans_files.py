@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnplug.errors import NnplugError
+from nnplug.errors import InvalidFile, NnplugError
 from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice
 
 if TYPE_CHECKING:
     from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.io.readers import Readers
     from nnplug.plans.plans import Plans
     from nnplug.registry.components import Registry
 
@@ -56,6 +57,23 @@ def move_plans(source: Path, target: Path, *, dataset: str) -> None:
         if "data_identifier" in one:
             one["data_identifier"] = target.stem + str(one["data_identifier"]).removeprefix(source.stem)
     write_json(target, {**raw, "dataset_name": dataset, "plans_name": target.stem})
+
+
+def check_reader(path: Path, description: DatasetDescription, readers: Readers) -> None:
+    """Raise unless plans name the reader that `dataset.json` means.
+
+    Raises:
+        InvalidFile: the plans name another reader, or one that is not installed.
+    """
+    from nnplug_nnunet.nnunet_models import described_reader
+
+    raw = _raw(path)
+    if described_reader(raw, description, readers, str(path)) != description:
+        name = raw["image_reader_writer"]
+        raise InvalidFile(
+            f"{path}: image_reader_writer is {name!r}, but dataset.json means another reader. "
+            f'Write "overwrite_image_reader_writer": "{name}" into dataset.json, or plan again.'
+        )
 
 
 def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry: Registry) -> Plans:

@@ -30,6 +30,7 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     from nnplug.inference.inputs import find_cases
     from nnplug.inference.jobs import predict_cases
     from nnplug.inference.prediction_outputs import image_inputs
+    from nnplug.models.model_components import model_readers
     from nnplug.models.model_files import model_inputs
     from nnplug.runtime.files import copy_file
 
@@ -39,7 +40,8 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     with prediction_model(call, folder, folds=options.f, weights=weights_kind(options.chk)) as named:
         chosen = _with_flags(named, options)
         _check_previous(options, chosen.model.members[0])
-        cases = find_cases([options.i], chosen.model.description.file_ending)
+        readers = model_readers(chosen.model, call.readers)
+        cases = find_cases([options.i], chosen.model.description.file_ending, readers)
         number, count = part
         kept = (*image_inputs(cases), *model_inputs([folder]))
         predict_cases(cases[number::count], options.o, chosen, runtime, inputs=kept)

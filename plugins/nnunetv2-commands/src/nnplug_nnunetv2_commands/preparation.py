@@ -12,7 +12,7 @@ from nnplug_nnunetv2_commands.class_names.planners import find_planner
 from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice
 from nnplug_nnunetv2_commands.command import Call, Options
 from nnplug_nnunetv2_commands.environment import PREPROCESSED, RAW
-from nnplug_nnunetv2_commands.plans_files import configurations, load_plans, write_plans
+from nnplug_nnunetv2_commands.plans_files import check_reader, configurations, load_plans, write_plans
 from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Preparation:
 
         path, registry = self.workspace.plans(plans_name), self.call.plugins.registry
         there = configurations(path)
+        check_reader(path, self.dataset.description, self.call.readers)
         self._write_description()
         self._copy_ground_truth()
         for name, count in zip(asked, workers, strict=True):
@@ -114,14 +115,14 @@ class Preparation:
 
     def _copy_ground_truth(self) -> None:
         """Copy the references in nnU-Net's layout, by case names, where training and scripts read them."""
-        from nnplug.runtime.files import copy_file
+        from nnplug.dataset.sidecars import copy_label
 
         ending = self.dataset.description.file_ending
         for case in self.dataset.training_cases():
             assert case.label is not None, "training cases have labels"
             copied = self.workspace.ground_truth / f"{case.name}{ending}"
             if not copied.exists() or copied.stat().st_mtime != case.label.stat().st_mtime:
-                copy_file(case.label, copied)
+                copy_label(case.label, copied, self.dataset.readers)
 
 
 def prepare(call: Call, reference: str) -> Preparation:
@@ -129,7 +130,7 @@ def prepare(call: Call, reference: str) -> Preparation:
     from nnplug.dataset.dataset import Dataset
 
     raw, preprocessed = call.environment.folder(RAW), call.environment.folder(PREPROCESSED)
-    dataset = Dataset.open(raw / call.environment.dataset(reference))
+    dataset = Dataset.open(raw / call.environment.dataset(reference), call.readers)
     return Preparation(call, dataset, NnunetWorkspace(preprocessed, dataset.name))
 
 

@@ -69,6 +69,8 @@ REMEDIES = {
     Action.CHOOSE_DEFAULT_RECIPE: "Block one with NNPLUG_PLUGINS=no:{names: or NNPLUG_PLUGINS=no:}.",
     Action.NAME_KIND: "Plan with nnplug, which names the {kind}.",
     Action.LEAVE_OUT_KIND: "Use a recipe without a {kind}, or another trainer (-tr).",
+    Action.INSTALL_READER: "pip install nnplug-readers adds nibabel and tifffile; other plugins may add more.",
+    Action.NAME_READER: 'Write "reader": "NAME" with one of {names:, } into dataset.json.',
     Action.CHOOSE_KINDS: "Install a plugin whose default recipe names them, such as nnplug-nnunet.",
 }
 """Action -> words, with the arguments of the action in braces."""

@@ -77,10 +77,18 @@ def score(
     from nnplug.runtime.files import write_json
     from nnplug.runtime.outputs import Outputs
 
-    outputs = Outputs((output,), (*images_in(references), *images_in(predictions), *inputs))
+    readers = description.readers(call.readers, str(predictions))
+    outputs = Outputs((output,), (*images_in(references, readers), *images_in(predictions, readers), *inputs))
     outputs.check(replace=True)
-    executor = call.threads(workers)
-    summary = evaluate(references, predictions, description, executor=executor, progress=call.progress, partial=partial)
+    summary = evaluate(
+        references,
+        predictions,
+        description,
+        executor=call.threads(workers),
+        progress=call.progress,
+        partial=partial,
+        readers=readers,
+    )
     outputs.claim(replace=True)
     write_json(output, summary)
     return summary

@@ -36,7 +36,7 @@ def open_job(
 
     path = workspace.plans(plans)
     loaded = load_plans(path, configuration, trainer, call.plugins.registry)
-    dataset = preprocessed_dataset(workspace)
+    dataset = preprocessed_dataset(call, workspace)
     number: int | str = int(fold) if fold.isdigit() else fold
     job = TrainingJob(workspace, dataset, loaded, configuration, number, command=call.words)
     _check_prepared(job)
@@ -44,7 +44,7 @@ def open_job(
     return job
 
 
-def preprocessed_dataset(workspace: NnunetWorkspace) -> Dataset:
+def preprocessed_dataset(call: Call, workspace: NnunetWorkspace) -> Dataset:
     """Return the training cases of nnUNet_preprocessed: names and label maps, no images.
 
     Raises:
@@ -58,7 +58,8 @@ def preprocessed_dataset(workspace: NnunetWorkspace) -> Dataset:
     description = DatasetDescription.read(workspace.description)
     labels = label_files(workspace.ground_truth, (description.file_ending,))
     files = {name: {"images": [], "label": str(file.relative_to(workspace.folder))} for name, file in labels.items()}
-    return Dataset(workspace.folder, replace(description, files=files))
+    readers = description.readers(call.readers, str(workspace.description))
+    return Dataset(workspace.folder, replace(description, files=files), readers)
 
 
 def with_pretrained(call: Call, job: TrainingJob, checkpoint: Path | None, *, go_on: bool) -> TrainingJob:

@@ -18,6 +18,7 @@ from nnplug import (
     PlannerComponent,
     PostprocessorComponent,
     PreprocessorComponent,
+    ReaderComponent,
     Recipe,
     SamplerComponent,
     TrainerComponent,
@@ -125,6 +126,18 @@ def nnplug_metrics() -> Iterable[MetricComponent]:
 def nnplug_converters() -> Iterable[ConverterComponent]:
     """Return the converter."""
     yield ConverterComponent("foreign-folders", "nnplug_foreign.converter:PatientFolders", "a folder per patient")
+
+
+@hookimpl
+def nnplug_readers() -> Iterable[ReaderComponent]:
+    """Return the reader."""
+    yield ReaderComponent(
+        "foreign-npy",
+        "nnplug_foreign.reader:NpyReader",
+        "CASE.npy with its place in CASE.json",
+        endings=(".npy",),
+        has_sidecars=True,
+    )
 
 
 @hookimpl

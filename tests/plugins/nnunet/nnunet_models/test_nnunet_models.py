@@ -67,9 +67,10 @@ def test_real_models_are_imported(shared, bring, name, configuration, fold):
     assert set(bundle.plans.configurations) == set(theirs["configurations"])
     assert bundle.record.mirror_axes == tuple(range(bundle.plans.configuration(configuration).dimensions))
     assert bundle.record.record[fold]["trainer"].startswith("nnUNetTrainer")
-    named = {p.name for p in bundle.record.providers if p.kind not in ("preprocessor", "inference")}
+    named = {p.name for p in bundle.record.providers if p.kind not in ("preprocessor", "inference", "reader")}
     assert named <= {"plain-conv-unet", "zscore", "ct"}
     assert [p.name for p in bundle.record.providers if p.kind == "inference"] == ["sliding-window"]
+    assert [p.name for p in bundle.record.providers if p.kind == "reader"] == ["simpleitk"]
     assert bundle.plans.choices["preprocessor"].name == "nnunet"
 
 
@@ -124,8 +125,8 @@ def network(key, value):
         (lambda d: tiny(d).update(normalization_schemes=["MyNormalization"]), "'MyNormalization', which nnplug"),
         (lambda d: tiny(d)["resampling_fn_seg_kwargs"].update(order_z=1), "resamples across slices to the nearest"),
         (
-            lambda d: d.update(image_reader_writer="NibabelIOWithReorient"),
-            "'NibabelIOWithReorient', which returns axes",
+            lambda d: d.update(image_reader_writer="NoSuchReader"),
+            "image_reader_writer: the reader is 'NoSuchReader', but no",
         ),
         (lambda d: tiny(d).pop("patch_size"), "configuration 'tiny': 'patch_size' is missing"),
         (network("conv_op", "torch.nn.Conv1d"), "conv_op is 'torch.nn.Conv1d'"),

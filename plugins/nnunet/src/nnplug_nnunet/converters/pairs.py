@@ -10,10 +10,12 @@ from typing import Any
 
 from nnplug.contracts import Converter, SourceScan
 from nnplug.conversion.write_case import write_case
-from nnplug.dataset.dataset import FILE_ENDINGS, CaseFiles
+from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.file_names import file_ending
 from nnplug.errors import InvalidOptions, Line, Problems
-from nnplug.io.images import WITHOUT_SPACING, read_label, read_voxels, write_image, write_label
+from nnplug.io.images import read_label, read_voxels, write_image, write_label
+from nnplug.io.readers import core_readers
+from nnplug.io.simpleitk import WITHOUT_SPACING
 from nnplug.preparation.verify_case import label_values
 from nnplug.remedies import Action
 from nnplug.runtime.executor import Executor
@@ -45,8 +47,9 @@ class Pairs(Converter):
 
     def __post_init__(self) -> None:
         """Raise `InvalidOptions` for a file ending that no dataset can have."""
-        if self.file_ending and self.file_ending not in FILE_ENDINGS:
-            known = ", ".join(FILE_ENDINGS)
+        endings = core_readers().endings
+        if self.file_ending and self.file_ending not in endings:
+            known = ", ".join(endings)
             raise InvalidOptions(f"converter option file_ending is {self.file_ending!r}; it must be one of {known}")
 
     def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:
@@ -169,7 +172,7 @@ def _common_ending(cases: Sequence[CaseFiles]) -> str:
     """Return the file ending of all files, if datasets can have it; else one that can hold the first image."""
     files = [path for case in cases for path in (*case.images, case.label) if path]
     endings = {file_ending(path) or "" for path in files}
-    if len(endings) == 1 and endings <= set(FILE_ENDINGS) - {".mhd"}:
+    if len(endings) == 1 and endings <= set(core_readers().endings) - {".mhd"}:
         return endings.pop()
     array, geometry = read_voxels(files[0])
     small: Any = array.dtype.kind == "u" and array.dtype.itemsize <= 2

@@ -6,6 +6,13 @@ reads. The command imports `import_model` and `export_model` by name, like every
 
 from nnplug_nnunet.nnunet_models.exporting import export_checkpoint, export_model
 from nnplug_nnunet.nnunet_models.importing import import_model
-from nnplug_nnunet.nnunet_models.translation import plans_from_nnunet, plans_to_nnunet
+from nnplug_nnunet.nnunet_models.translation import described_reader, plans_from_nnunet, plans_to_nnunet
 
-__all__ = ["export_checkpoint", "export_model", "import_model", "plans_from_nnunet", "plans_to_nnunet"]
+__all__ = [
+    "described_reader",
+    "export_checkpoint",
+    "export_model",
+    "import_model",
+    "plans_from_nnunet",
+    "plans_to_nnunet",
+]

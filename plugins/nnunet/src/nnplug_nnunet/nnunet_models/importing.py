@@ -15,19 +15,20 @@ from safetensors.torch import save_file
 from nnplug.contracts.kinds import INFERENCE
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug.io.readers import Readers
 from nnplug.models.bundle import Contents, pack
 from nnplug.models.bundle_files import check_free
 from nnplug.plans.plans import Plans
 from nnplug.preparation.planned import planned_component
 from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.registry.components import Kind, Registry
-from nnplug.registry.provenance import record
+from nnplug.registry.provenance import Provider, record
 from nnplug.remedies import Action
 from nnplug.runtime.files import read_json
 from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.progress import Progress
 from nnplug_nnunet.nnunet_models.checkpoint import Checkpoint, read_checkpoint
-from nnplug_nnunet.nnunet_models.translation import plans_from_nnunet
+from nnplug_nnunet.nnunet_models.translation import described_reader, plans_from_nnunet
 
 
 def import_model(
@@ -103,7 +104,9 @@ def _contents(
     for note in notes:
         progress.notice(note)
     plans = _with_providers(plans, first.configuration, registry)
-    description = DatasetDescription.read(model / "dataset.json")
+    readers, where = Readers.of(registry), str(model / "plans.json")
+    description = described_reader(raw, DatasetDescription.read(model / "dataset.json"), readers, where)
+    reader = description.readers(readers, where).entry(Path(f"image{description.file_ending}"))
     network = _network(plans, first.configuration, description, registry)
     return Contents(
         plans=plans,
@@ -111,7 +114,7 @@ def _contents(
         configuration=first.configuration,
         folds={fold: partial(_save, c, network) for fold, c in checkpoints.items()},
         mirror_axes=first.mirror_axes,
-        providers=plans.providers,
+        providers=(*plans.providers, Provider.of(reader)),
         record={fold: _origin(c, raw) for fold, c in checkpoints.items()},
         weights=checkpoint,
     )

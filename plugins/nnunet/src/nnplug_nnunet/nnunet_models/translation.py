@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from nnplug.dataset.dataset import READERS, DatasetDescription
+from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile
+from nnplug.io.readers import Readers
 from nnplug.plans.fingerprint import IntensityStats
 from nnplug.plans.plans import Configuration, Normalization, Plans, Resampler, Resampling, inherit
 from nnplug_nnunet.nnunet_models.networks import network_from_nnunet, network_to_nnunet
 from nnplug_nnunet.nnunet_models.vocabulary import (
     NORMALIZERS,
     PREPROCESSOR,
+    READERS,
     RESAMPLING,
     SEPARATE_Z_THRESHOLD,
     need,
@@ -39,7 +42,6 @@ def plans_from_nnunet(raw: Mapping[str, Any], trained: str, where: str) -> tuple
     Raises:
         InvalidFile: a key is missing, or `trained` needs a feature that nnplug lacks.
     """
-    _check_reader(raw, where)
     configurations, notes = _configurations(raw, trained, where)
     properties = need(raw, "foreground_intensity_properties_per_channel", where)
     return Plans.from_data(
@@ -162,18 +164,34 @@ def _statistics(stats: Mapping[str, float]) -> dict[str, float]:
     return {key: stats[key] for key in IntensityStats.__struct_fields__ if key in stats}
 
 
-def _check_reader(raw: Mapping[str, Any], where: str) -> None:
-    reader = need(raw, "image_reader_writer", where)
-    if reader not in READERS:
-        raise InvalidFile(
-            f"{where}: image_reader_writer is {reader!r}, which returns axes in another order than nnplug's reader; "
-            f"nnplug reads as {', '.join(READERS)} do"
-        )
+def described_reader(
+    raw: Mapping[str, Any], description: DatasetDescription, readers: Readers, where: str
+) -> DatasetDescription:
+    """Return the `dataset.json` with the reader that nnU-Net's plans name, by which nnU-Net reads images.
+
+    The description is unchanged if both name the same reader.
+
+    Args:
+        raw: nnU-Net's `plans.json`.
+        description: the `dataset.json`.
+        readers: the installed readers.
+        where: the file name of the plans for messages.
+
+    Raises:
+        InvalidFile: no installed reader stands for the name in the plans.
+        AmbiguousComponent: several do.
+    """
+    name = str(need(raw, "image_reader_writer", where))
+    ending = description.file_ending
+    planned = readers.for_dataset(name, ending, f"{where}: image_reader_writer")
+    if planned.preferred == description.readers(readers, where).preferred:
+        return description
+    return replace(description, raw={**description.raw, "overwrite_image_reader_writer": name})
 
 
 def _reader(plans: Plans, description: DatasetDescription) -> str:
-    if chosen := description.raw.get("overwrite_image_reader_writer"):
-        return str(chosen)
+    if (chosen := description.reader) is not None:
+        return READERS.get(chosen, chosen)
     if description.file_ending in (".tif", ".tiff") and plans.median_shape[0] > 1:
         return "Tiff3DIO"
     return "NaturalImage2DIO" if description.file_ending in (".png", ".bmp", ".tif", ".tiff") else "SimpleITKIO"

@@ -66,3 +66,12 @@ def need(data: Mapping[str, Any], key: str, where: str) -> Any:
     if key not in data:
         raise InvalidFile(f"{where}: {key!r} is missing; nnU-Net v2 writes it")
     return data[key]
+
+
+READERS = {
+    "simpleitk-reoriented": "SimpleITKIOWithReorient",
+    "nibabel": "NibabelIO",
+    "nibabel-reoriented": "NibabelIOWithReorient",
+    "tifffile-sidecar": "Tiff3DIO",
+}
+"""Reader of nnplug -> nnU-Net's class with the same arrays and spacings."""

@@ -36,12 +36,12 @@ def _accumulate(call: Call, options: Options) -> None:
     references = call.environment.folder(PREPROCESSED) / dataset / GROUND_TRUTH
     folder = find_folder(call, options, dataset=dataset, configuration=options.c)
     target = options.o or folder / f"crossval_results_folds_{'_'.join(options.f)}"
-    gather(folder, options.f, target)
+    gather(call, folder, options.f, target)
     description = describe(None, None, target)
     score(call, references, target, description, output=target / "summary.json", workers=None, partial=True)
 
 
-def gather(folder: Path, folds: Iterable[str], target: Path) -> None:
+def gather(call: Call, folder: Path, folds: Iterable[str], target: Path) -> None:
     """Copy the validation predictions of a model's folds to one folder, with its plans and dataset.json.
 
     Raises:
@@ -49,21 +49,24 @@ def gather(folder: Path, folds: Iterable[str], target: Path) -> None:
         Problems: a copy would replace other files; see `nnplug.runtime.outputs.Outputs.check`.
     """
     from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.sidecars import written_with
     from nnplug.evaluation.evaluate import label_files
     from nnplug.runtime.files import copy_file, read_json
     from nnplug.runtime.outputs import Outputs
 
-    endings = (DatasetDescription.read(folder / "dataset.json").file_ending,)
+    description = DatasetDescription.read(folder / "dataset.json")
+    readers = description.readers(call.readers, str(folder / "dataset.json"))
     found: dict[str, Path] = {}
     for fold in folds:
         place = folder / f"fold_{fold}" / "validation"
         if not (place / "summary.json").is_file():
             raise NnplugError(f"{place}: not validated yet; run nnUNetv2_train for fold {fold}, or leave it out of -f")
-        for case, file in label_files(place, endings).items():
+        for case, file in label_files(place, (description.file_ending,)).items():
             if case in found:
                 raise NnplugError(f"{file}: {found[case].parent} has that case too; give folds of one split")
             found[case] = file
-    files = (folder / "plans.json", folder / "dataset.json", *found.values())
+    labels = [written for file in found.values() for written in written_with(file, readers) if written.is_file()]
+    files = (folder / "plans.json", folder / "dataset.json", *labels)
     documents = {target / file.name: read_json(file) for file in files[:2]}
     Outputs(tuple(target / file.name for file in files), files, documents).claim(replace=True)
     for file in files:

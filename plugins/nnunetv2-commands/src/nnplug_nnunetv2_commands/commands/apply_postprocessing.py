@@ -38,7 +38,15 @@ def _apply(call: Call, options: Options) -> None:
     read = (options.pp_pkl_file, *copies.values())
     documents = {target: read_json(source) for target, source in copies.items()}
     Outputs(tuple(copies), read, documents).check(replace=True)
-    executor = call.threads(options.np)
-    postprocess.apply(options.i, options.o, rule, inputs=read, replace=True, executor=executor, progress=call.progress)
+    postprocess.apply(
+        options.i,
+        options.o,
+        rule,
+        inputs=read,
+        readers=description.readers(call.readers, str(options.i)),
+        replace=True,
+        executor=call.threads(options.np),
+        progress=call.progress,
+    )
     for target, source in copies.items():
         copy_file(source, target)

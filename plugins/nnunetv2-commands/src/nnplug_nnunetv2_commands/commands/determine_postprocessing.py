@@ -33,7 +33,7 @@ def _determine(call: Call, options: Options) -> None:
     from nnplug.evaluation import postprocess
     from nnplug.plans.plans import Choice
 
-    _check_places(options)
+    _check_places(call, options)
     description = describe(options.dataset_json, options.plans_json, options.i)
     if not (summary := options.i / "summary.json").is_file():
         score(call, options.ref, options.i, description, output=summary, workers=options.np, partial=False)
@@ -50,13 +50,14 @@ def _determine(call: Call, options: Options) -> None:
         _postprocess(call, options, description)
 
 
-def _check_places(options: Options) -> None:
+def _check_places(call: Call, options: Options) -> None:
     """Raise unless the files to write differ from the inputs: `postprocessed` is made again, and rules are written."""
     from nnplug.dataset.sidecars import images_in
     from nnplug.runtime.outputs import Outputs, check_folder
 
     files = [file for file in (options.dataset_json, options.plans_json) if file is not None]
-    Outputs(tuple(options.i / name for name in RULES), (*images_in(options.ref), *files)).check(replace=True)
+    read = (*images_in(options.ref, call.readers), *files)
+    Outputs(tuple(options.i / name for name in RULES), read).check(replace=True)
     check_folder(options.i / "postprocessed", [options.ref, *files])
 
 
@@ -66,7 +67,14 @@ def _postprocess(call: Call, options: Options, description: DatasetDescription) 
 
     target = options.i / "postprocessed"
     rule = read_rule(options.i / "postprocessing.json", description, call)
-    executor = call.threads(options.np)
-    postprocess.apply(options.i, target, rule, replace=True, executor=executor, progress=call.progress)
+    postprocess.apply(
+        options.i,
+        target,
+        rule,
+        readers=description.readers(call.readers, str(options.i)),
+        replace=True,
+        executor=call.threads(options.np),
+        progress=call.progress,
+    )
     output = target / "summary.json"
     score(call, options.ref, target, description, output=output, workers=options.np, partial=False)

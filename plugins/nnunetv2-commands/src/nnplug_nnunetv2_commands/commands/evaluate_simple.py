@@ -12,10 +12,8 @@ from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.scoring import score_as_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.io.readers import Readers
 
 
 def main() -> None:
@@ -29,18 +27,18 @@ def main() -> None:
 
 @prepares_process(Work.READ_IMAGES)
 def _evaluate(call: Call, options: Options) -> None:
-    score_as_asked(call, options, _describe(options.gt_folder, options.l, options.il))
+    score_as_asked(call, options, _describe(call.readers, options))
 
 
-def _describe(references: Path, values: Sequence[int], ignore: int | None) -> DatasetDescription:
+def _describe(readers: Readers, options: Options) -> DatasetDescription:
     """Return a description with the labels to score and the file ending of the references."""
-    from nnplug.dataset.dataset import FILE_ENDINGS, DatasetDescription
+    from nnplug.dataset.dataset import DatasetDescription
     from nnplug.dataset.labels import BACKGROUND, Labels
     from nnplug.evaluation.evaluate import label_files
 
-    files = label_files(references, FILE_ENDINGS)
+    files = label_files(options.gt_folder, readers.endings)
     case, file = next(iter(files.items()))
-    labels = Labels({"background": BACKGROUND, **{str(value): (value,) for value in values}}, ignore=ignore)
+    labels = Labels({"background": BACKGROUND, **{str(value): (value,) for value in options.l}}, ignore=options.il)
     return DatasetDescription(
         channel_names=("image",),
         labels=labels,

@@ -67,7 +67,7 @@ def _request(call: Call, options: Options) -> SelectRequest:
     dataset = call.environment.dataset(options.dataset_name_or_id)
     workspace = NnunetWorkspace(preprocessed, dataset, results=results, trainer=options.tr[0])
     return SelectRequest(
-        dataset=preprocessed_dataset(workspace),
+        dataset=preprocessed_dataset(call, workspace),
         workspace=workspace,
         plans=tuple(options.p),
         configurations=_trained(call, workspace, options.p, options.c),

@@ -47,7 +47,7 @@ def _draw(call: Call, options: Options) -> None:
     name = call.environment.dataset(options.d)
     channel, opacity, executor = options.channel_idx, options.overlay_intensity, call.threads(options.np)
     if options.use_raw:
-        raw = Dataset.open(call.environment.folder(RAW) / name)
+        raw = Dataset.open(call.environment.folder(RAW) / name, call.readers)
         count = draw_overlay_dataset(
             raw, options.o, channel=channel, opacity=opacity, replace=True, executor=executor, progress=call.progress
         )

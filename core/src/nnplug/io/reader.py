@@ -1,0 +1,73 @@
+"""The contract of readers: image files to arrays and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from nnplug.arrays import LabelArray
+    from nnplug.io.geometry import Geometry
+
+
+class Reader(Protocol):
+    """A component that reads image files of some formats, and writes label maps in these formats.
+
+    Several threads and processes use one reader at the same time.
+    """
+
+    def read(self, path: Path) -> tuple[npt.NDArray[Any], Geometry]:
+        """Return the channels (C, z, y, x) of a file, in its units and any dtype of numbers, and their geometry.
+
+        A 2D image is (C, 1, y, x). A label map has one channel.
+
+        Raises:
+            InvalidFile: the file is damaged or not an image of this format; the message has its path.
+            OSError: the file cannot be opened.
+        """
+        ...
+
+    def read_geometry(self, path: Path) -> Geometry:
+        """Return the geometry that `read` returns, best without reading the voxels; it raises as `read` does."""
+        ...
+
+    def write_label(self, path: Path, array: LabelArray, geometry: Geometry) -> None:
+        """Write a label map atomically (`nnplug.runtime.files.atomic_file`), in the place of its image.
+
+        Args:
+            path: the file; its ending selects the format.
+            array: (z, y, x) in the smallest unsigned integer dtype for its values, which `read` must return exactly.
+            geometry: the geometry of the image; of the same shape, and of this reader or another one.
+
+        Raises:
+            NnplugError: the format cannot hold the values or the geometry.
+            OSError: the file cannot be written.
+        """
+        ...
+
+
+class ImageWriter(Reader, Protocol):
+    """A reader whose entry says `writes_images`."""
+
+    def write_image(self, path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None:
+        """Write one channel (z, y, x) atomically in its dtype, without sidecar files; it raises as `write_label`."""
+        ...
+
+
+class SidecarReader(Reader, Protocol):
+    """A reader whose entry says `has_sidecars`: other files beside the image have a part of it, such as its spacing."""
+
+    def read_with(self, path: Path) -> tuple[Path, ...]:
+        """Return the other files that `read` may read, whether they exist or not."""
+        ...
+
+    def written_with(self, path: Path) -> tuple[Path, ...]:
+        """Return the other files that `write_label` may write."""
+        ...
+
+    def write_sidecars(self, path: Path, geometry: Geometry) -> None:
+        """Write the other files of an image that `write_image` or a copy has put at `path`."""
+        ...

@@ -1,0 +1,134 @@
+"""3D NIfTI files by nibabel, in the order of the file or turned to RAS axes."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+from nibabel.filebasedimages import ImageFileError
+from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
+from nibabel.spatialimages import HeaderDataError
+
+from nnplug.arrays import LabelArray
+from nnplug.contracts import Reader
+from nnplug.errors import InvalidFile
+from nnplug.io.geometry import Geometry
+from nnplug.remedies import Action
+from nnplug.runtime.files import atomic_file
+
+Affine = npt.NDArray[np.float64]
+
+_AFFINE, _STORED = "affine", "stored_affine"
+"""Keys in `Geometry.extra`: the affine matrix of the array, and that of the file."""
+
+_TO_LPS = np.diag([-1.0, -1.0, 1.0])
+"""nibabel's axes point right, anterior, superior; ITK's, as in `Geometry`, left, posterior, superior."""
+
+_DAMAGED = (ImageFileError, HeaderDataError, EOFError, zlib.error, gzip.BadGzipFile, ValueError)
+
+
+class NiftiReader(Reader):
+    """A reader of 3D NIfTI files that keeps the order of axes, as nnU-Net's NibabelIO does."""
+
+    def read(self, path: Path) -> tuple[npt.NDArray[Any], Geometry]:
+        """See `Reader.read`."""
+        with _reading(path):
+            image = self._oriented(_load(path))
+            return np.asanyarray(image.dataobj).transpose(2, 1, 0)[None], self._geometry(image, path)
+
+    def read_geometry(self, path: Path) -> Geometry:
+        """See `Reader.read_geometry`."""
+        with _reading(path):
+            return self._geometry(self._oriented(_load(path)), path)
+
+    def write_label(self, path: Path, array: LabelArray, geometry: Geometry) -> None:
+        """See `Reader.write_label`."""
+        if geometry.dimensions != 3:
+            raise InvalidFile(f"{path}: the reader of nibabel writes 3D label maps; choose the reader 'simpleitk'")
+        affine = np.array(geometry.extra[_AFFINE]) if _AFFINE in geometry.extra else _affine(geometry)
+        image = nibabel.Nifti1Image(array.transpose(2, 1, 0), affine)
+        with atomic_file(path) as temporary:
+            nibabel.save(self._restored(image, geometry), temporary)
+
+    def _oriented(self, image: Any) -> Any:
+        """Return the image with the axes that `read` returns."""
+        return image
+
+    def _restored(self, image: Any, geometry: Geometry) -> Any:  # noqa: ARG002
+        """Return a label map with the axes of the file that `geometry` was read from."""
+        return image
+
+    def _geometry(self, image: Any, path: Path) -> Geometry:
+        x, y, z = image.shape
+        zooms = [float(zoom) for zoom in image.header.get_zooms()]
+        columns = _TO_LPS @ image.affine[:3, :3]
+        lengths = np.linalg.norm(columns, axis=0)
+        return Geometry(
+            shape=(z, y, x),
+            spacing=(zooms[2], zooms[1], zooms[0]),
+            file_spacing=tuple(zooms),
+            origin=tuple((_TO_LPS @ image.affine[:3, 3]).tolist()),
+            direction=tuple((columns / np.where(lengths == 0, 1, lengths)).ravel().tolist()),
+            extra={_AFFINE: image.affine.tolist(), **self._stored(image, path)},
+        )
+
+    def _stored(self, image: Any, path: Path) -> dict[str, Any]:  # noqa: ARG002
+        """Return further values of `Geometry.extra`."""
+        return {}
+
+
+class ReorientedNiftiReader(NiftiReader):
+    """A reader of 3D NIfTI files that turns them to RAS axes, and label maps back, as nnU-Net's does."""
+
+    def _oriented(self, image: Any) -> Any:
+        return image.as_reoriented(io_orientation(image.affine))
+
+    def _stored(self, image: Any, path: Path) -> dict[str, Any]:  # noqa: ARG002
+        return {_STORED: nibabel.load(path).affine.tolist()}
+
+    def _restored(self, image: Any, geometry: Geometry) -> Any:
+        if _STORED not in geometry.extra:
+            return image
+        stored = io_orientation(np.array(geometry.extra[_STORED]))
+        return image.as_reoriented(ornt_transform(axcodes2ornt("RAS"), stored))
+
+
+def _load(path: Path) -> Any:
+    image: Any = nibabel.load(path)
+    if image.ndim != 3:
+        raise InvalidFile(
+            f"{path}: has size {image.shape}; nibabel's reader takes 3D images, 'simpleitk' others.", Action.VERIFY()
+        )
+    return image
+
+
+def _affine(geometry: Geometry) -> Affine:
+    """Return the affine matrix of a geometry that another reader made."""
+    affine = np.eye(4)
+    affine[:3, :3] = _TO_LPS @ np.reshape(geometry.direction, (3, 3)) @ np.diag(geometry.file_spacing)
+    affine[:3, 3] = _TO_LPS @ np.array(geometry.origin)
+    return affine
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what nibabel raises for damaged files into `InvalidFile`; errors of the disk have a number and pass."""
+    try:
+        yield
+    except _DAMAGED as error:
+        raise _damaged(path) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> InvalidFile:
+    return InvalidFile(f"{path}: is no NIfTI file, or truncated; copy it again or leave its case out.", Action.VERIFY())
