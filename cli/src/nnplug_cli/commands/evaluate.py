@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,9 @@ from nnplug_cli.options import (
 )
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json, print_table
+
+if TYPE_CHECKING:
+    from nnplug.dataset.dataset import DatasetDescription
 
 _path = click.Path(path_type=Path)
 
@@ -104,8 +107,14 @@ def command(
     if as_json:
         print_json(summary)
     else:
-        labels = None if description is None else description.labels
-        _print(summary, {} if labels is None else dict(zip(labels.keys, labels.foreground_names, strict=True)))
+        _print(summary, _class_names(description))
+
+
+def _class_names(description: DatasetDescription | None) -> dict[str, str]:
+    """Return the key of each class in the summary -> its name; nothing without a description."""
+    if description is None:
+        return {}
+    return dict(zip(description.labels.keys, description.labels.foreground_names, strict=True))
 
 
 def _print(summary: dict[str, Any], names: dict[str, str]) -> None:

@@ -35,6 +35,7 @@ from nnplug_cli.requests import plan_request
 from nnplug_cli.scores import predicting, print_scores, print_selection, scores_data
 
 if TYPE_CHECKING:
+    from nnplug.dataset.labels import Labels
     from nnplug.pipeline.request import RunResult
 
 STAGES = ("verify", "fingerprint", "plan", "preprocess", "train", "validate", "bundle")
@@ -109,11 +110,15 @@ def command(
     outcome = run(request, made)
     if as_json:
         print_json(_data(outcome))
-        return
-    print_scores(opened.description.labels, {f"{c} fold {f}": s for (c, f), s in outcome.scores.items()})
+    else:
+        _print(outcome, opened.description.labels)
+
+
+def _print(outcome: RunResult, labels: Labels) -> None:
+    print_scores(labels, {f"{c} fold {f}": s for (c, f), s in outcome.scores.items()})
     if outcome.selection is not None:
         click.echo()
-        print_selection(opened.description.labels, outcome.selection)
+        print_selection(labels, outcome.selection)
     for path in outcome.bundles.values():
         click.echo(predicting(path))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -29,6 +29,9 @@ from nnplug_cli.options import (
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
 from nnplug_cli.scores import predicting, print_selection
+
+if TYPE_CHECKING:
+    from nnplug.selection.request import SelectRequest
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,27 @@ def command(
     configurations whose folds are all trained are compared. The interval of a difference is a bootstrap over cases, at
     95 %.
     """
+    from nnplug.selection.select import select
+
+    request = _request(context, dataset, workspace, selection, comparison)
+    result = select(request, context.case_runtime(runtime))
+    if as_json:
+        print_json(result.data())
+    else:
+        print_selection(request.dataset.description.labels, result)
+        click.echo(predicting(result.bundle))
+
+
+def _request(
+    context: Context, dataset: Path, workspace: Path | None, selection: FoldSelection, comparison: _Comparison
+) -> SelectRequest:
+    """Return the request of the command's options.
+
+    Raises:
+        click.UsageError: fold "all" is given.
+    """
     from nnplug.dataset.dataset import Dataset
     from nnplug.selection.request import SelectRequest
-    from nnplug.selection.select import select
     from nnplug.workspace.layout import Workspace
     from nnplug.workspace.plans_name import default_plans_name
 
@@ -108,7 +129,7 @@ def command(
         raise click.UsageError("fold 'all' is no part of a cross-validation: it is validated on its training cases")
     opened = Dataset.open(dataset, context.readers)
     space = Workspace(context.workspace_root(workspace), opened.name)
-    request = SelectRequest(
+    return SelectRequest(
         dataset=opened,
         workspace=space,
         plans=comparison.plans or (default_plans_name(context.plugins.registry, space),),
@@ -120,9 +141,3 @@ def command(
         target=comparison.output,
         replace=comparison.replace,
     )
-    result = select(request, context.case_runtime(runtime))
-    if as_json:
-        print_json(result.data())
-    else:
-        print_selection(opened.description.labels, result)
-        click.echo(predicting(result.bundle))
