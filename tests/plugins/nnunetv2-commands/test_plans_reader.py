@@ -21,7 +21,7 @@ READERS = Readers((*core_readers().entries, Entry(TURNED, Source("lab", "nnplug-
 @pytest.fixture
 def plans(tmp_path):
     def write(reader):
-        (tmp_path / "plans.json").write_text(json.dumps({"image_reader_writer": reader}))
+        (tmp_path / "plans.json").write_text(json.dumps({"image_reader_writer": reader, "configurations": {}}))
         return tmp_path / "plans.json"
 
     return write
