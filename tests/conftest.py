@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import pytest
 
-from nnplug.registry.entries import COMPONENTS, Component
+from nnplug.registry.base_entry import Component
+from nnplug.registry.entries import COMPONENTS
 
 ROOT = Path(__file__).parents[1]
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)

@@ -23,7 +23,7 @@ import pytest
 from nnplug.contracts import read_log
 from nnplug.dataset.phantom import write_phantom
 from nnplug.io.images import read_geometry, read_label
-from nnplug.registry.entries import Kind
+from nnplug.registry.base_entry import Kind
 
 SOURCE = Path(__file__).parents[1] / "foreign"
 OTHERS = ("nnplug_nnunet", "nnplug_brats")

@@ -153,7 +153,7 @@ def train(scene: Scene, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     from nnplug_nnunet.training.loop import Training
-    from nnplug_nnunet.training.patches import Stream
+    from nnplug_nnunet.training.patches.source import Stream
     from nnplug_nnunet.training.scores import confusion
     from nnplug_nnunet.training.setup import index_cases, make_loader
     from nnplug_nnunet.training.state import PatchBatch

@@ -8,8 +8,8 @@ import msgspec
 
 from nnplug.errors import UnknownComponent
 from nnplug.plans.plans import Choice, Plans
+from nnplug.registry.base_entry import ImpliableComponent
 from nnplug.registry.components import Entry, Kind, Registry, TypedKind
-from nnplug.registry.entries import ImpliableComponent
 
 C = TypeVar("C", bound=ImpliableComponent)
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 from nnplug.errors import AmbiguousComponent, InvalidPlugin, UnknownComponent, did_you_mean
 from nnplug.registry.attribution import Origin, attributed, tagged
-from nnplug.registry.entries import Component, Kind, check_flags, check_name, check_summary
+from nnplug.registry.base_entry import Component, Kind, check_flags, check_name, check_summary
 from nnplug.registry.options import build, describe
 from nnplug.registry.promises import check_promises
 from nnplug.remedies import Action, Names

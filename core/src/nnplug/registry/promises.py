@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from nnplug.errors import InvalidPlugin, nearest
-from nnplug.registry.entries import Component
+from nnplug.registry.base_entry import Component
 
 
 def check_promises(title: str, component: Component, made: type) -> None:

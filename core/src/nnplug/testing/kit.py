@@ -13,12 +13,10 @@ from nnplug.testing.check import Check, Checks, Subject
 from nnplug.testing.checks import (
     accelerator,
     architecture,
-    augmenter,
     converter,
     executor,
     extractor,
     inference,
-    loss,
     metric,
     normalizer,
     planner,
@@ -27,9 +25,8 @@ from nnplug.testing.checks import (
     preprocessor,
     reader,
     recipe,
-    sampler,
-    trainer,
 )
+from nnplug.testing.checks.training import augmenter, loss, sampler, trainer
 
 CHECKS: Mapping[Kind, Checks] = {
     Kind.CONVERTER: converter.CHECKS,

@@ -109,7 +109,7 @@ def nnplug_architectures() -> Iterable[ArchitectureComponent]:
 @hookimpl
 def nnplug_samplers() -> Iterable[SamplerComponent]:
     """Yield nnU-Net's sampling, which its trainer uses if plans name none, and one for rare classes."""
-    samplers = "nnplug_nnunet.training.samplers:"
+    samplers = "nnplug_nnunet.training.patches.samplers:"
     yield SamplerComponent(
         "nnunet", f"{samplers}NnunetSampler", "cases alike, a third of a batch on foreground", case_index=_CENTRES
     )

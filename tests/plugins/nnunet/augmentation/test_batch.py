@@ -13,7 +13,7 @@ from nnplug.contracts import AugmentationContext
 from nnplug.dataset.labels import Labels
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.batch import BatchPipeline
-from nnplug_nnunet.training.batches import DrawnSample, grouped
+from nnplug_nnunet.training.patches.batches import DrawnSample, grouped
 
 LABELS = Labels({"background": (0,), "organ": (1,), "tumour": (2,)})
 OFTEN = {

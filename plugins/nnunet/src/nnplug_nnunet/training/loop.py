@@ -30,8 +30,8 @@ from nnplug_nnunet.training.checkpoint import (
     save_weights,
 )
 from nnplug_nnunet.training.compiling import is_wanted
-from nnplug_nnunet.training.loading import PatchLoader
-from nnplug_nnunet.training.patches import Stream
+from nnplug_nnunet.training.patches.loading import PatchLoader
+from nnplug_nnunet.training.patches.source import Stream
 from nnplug_nnunet.training.prepared import holding
 from nnplug_nnunet.training.schedule import checked_rate
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice

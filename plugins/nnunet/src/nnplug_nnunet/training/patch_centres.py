@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,14 @@ import numpy.typing as npt
 from nnplug.contracts import CaseIndex, CaseIndexer
 from nnplug.errors import NnplugError
 from nnplug.remedies import Action
-from nnplug_nnunet.training.sampling import Candidates
 
 if TYPE_CHECKING:
     from nnplug.dataset.labels import Labels
     from nnplug.workspace.case_store import StoredCase
     from nnplug.workspace.stored_array import StoredArray
 
+Voxel = npt.NDArray[np.integer[Any]]
+"""(z, y, x)."""
 Voxels = npt.NDArray[np.int32]
 """Rows of (z, y, x)."""
 
@@ -29,6 +30,31 @@ OUTSIDE = -1
 _SEED = 1234
 _LEAST_VOXELS = 10_000
 _LEAST_SHARE = 0.01
+
+
+class Locations(Protocol):
+    """Voxels as rows of (z, y, x): an array in memory, or a file that is read row by row."""
+
+    def __len__(self) -> int:
+        """Return the number of voxels."""
+        ...
+
+    def __getitem__(self, row: Any, /) -> Voxel:
+        """Return one voxel (z, y, x)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The stored voxels of a case on which patches can be centred.
+
+    Attributes:
+        foreground: per class or region, in any order; empty if the case has none.
+        annotated: voxels of every label but the ignored one; None if the dataset has no ignore label.
+    """
+
+    foreground: Sequence[Locations]
+    annotated: Locations | None = None
 
 
 @dataclass(frozen=True)

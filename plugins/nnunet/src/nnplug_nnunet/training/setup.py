@@ -14,10 +14,10 @@ from nnplug.remedies import Action
 from nnplug.runtime.device import autocast_dtype
 from nnplug.runtime.executor import LocalExecutor
 from nnplug_nnunet.training.compiling import Forward, compiled
-from nnplug_nnunet.training.loading import PatchLoader
 from nnplug_nnunet.training.options import PatchOptions
 from nnplug_nnunet.training.patch_centres import PatchCentres
-from nnplug_nnunet.training.patches import PatchSource, Stream
+from nnplug_nnunet.training.patches.loading import PatchLoader
+from nnplug_nnunet.training.patches.source import PatchSource, Stream
 from nnplug_nnunet.training.steps import PatchSteps
 
 

@@ -15,7 +15,7 @@ from nnplug.remedies import Action
 from nnplug_nnunet.training.callbacks import Callback
 from nnplug_nnunet.training.losses import loss_of
 from nnplug_nnunet.training.options import PatchOptions
-from nnplug_nnunet.training.samplers import NnunetSampler
+from nnplug_nnunet.training.patches.samplers import NnunetSampler
 from nnplug_nnunet.training.state import PatchBatch, PreparedWeights, Schedule, TrainingState, Validated
 
 

@@ -28,9 +28,9 @@ from nnplug.runtime.seeds import generator
 from nnplug.testing import samples
 from nnplug.testing.trainings import Setting, make_task
 from nnplug_nnunet.training import loop
-from nnplug_nnunet.training.loading import PatchLoader
-from nnplug_nnunet.training.patches import PatchSource, Stream
-from nnplug_nnunet.training.samplers import ClassBalanced, NnunetSampler
+from nnplug_nnunet.training.patches.loading import PatchLoader
+from nnplug_nnunet.training.patches.samplers import ClassBalanced, NnunetSampler
+from nnplug_nnunet.training.patches.source import PatchSource, Stream
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 NAMES = tuple("abcdefghij")

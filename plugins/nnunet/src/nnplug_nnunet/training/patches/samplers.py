@@ -9,8 +9,8 @@ import numpy as np
 
 from nnplug.contracts import PatchPlace, Sampler, Sampling, SamplingContext
 from nnplug.workspace.case_store import CaseStore
-from nnplug_nnunet.training.patch_centres import candidates
-from nnplug_nnunet.training.sampling import Candidates, Voxel, draw_centre, is_forced
+from nnplug_nnunet.training.patch_centres import Candidates, Voxel, candidates
+from nnplug_nnunet.training.patches.sampling import draw_centre, is_forced
 
 OVERSAMPLING = 0.33
 

@@ -19,9 +19,9 @@ from nnplug.errors import ComponentFailed, NnplugError, OutOfResources, within
 from nnplug.ops.one_hot import one_hot
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.seeds import generator
-from nnplug_nnunet.training.batches import Batch, DrawnBatch, DrawnSample, Image, Label, grouped
 from nnplug_nnunet.training.patch_centres import OUTSIDE
-from nnplug_nnunet.training.sampling import PatchBox, draw_box, with_slice_axis
+from nnplug_nnunet.training.patches.batches import Batch, DrawnBatch, DrawnSample, Image, Label, grouped
+from nnplug_nnunet.training.patches.sampling import PatchBox, draw_box, with_slice_axis
 
 if TYPE_CHECKING:
     from nnplug.workspace.case_store import CaseStore, StoredCase

@@ -8,25 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Voxel = npt.NDArray[np.integer[Any]]
-"""(z, y, x)."""
-
-
-class Locations(Protocol):
-    """Voxels as rows of (z, y, x): an array in memory, or a file that is read row by row."""
-
-    def __len__(self) -> int:
-        """Return the number of voxels."""
-        ...
-
-    def __getitem__(self, row: Any, /) -> Voxel:
-        """Return one voxel (z, y, x)."""
-        ...
+from nnplug_nnunet.training.patch_centres import Candidates, Locations, Voxel
 
 
 @dataclass(frozen=True)
@@ -45,19 +30,6 @@ class PatchBox:
         """Return the part of this size around the middle; of two middles the later voxel, as in cropping."""
         starts = (s + whole // 2 - part // 2 for s, whole, part in zip(self.start, self.size, size, strict=True))
         return PatchBox(tuple(starts), tuple(size))
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """The stored voxels of a case on which patches can be centred.
-
-    Attributes:
-        foreground: per class or region, in any order; empty if the case has none.
-        annotated: voxels of every label but the ignored one; None if the dataset has no ignore label.
-    """
-
-    foreground: Sequence[Locations]
-    annotated: Locations | None = None
 
 
 def is_forced(sample: int, *, batch_size: int, oversampling: float) -> bool:

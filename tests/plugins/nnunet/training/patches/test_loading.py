@@ -12,10 +12,10 @@ import torch
 
 from nnplug.errors import NnplugError
 from nnplug.workspace.case_index import StoredIndex
-from nnplug_nnunet.training.loading import PatchLoader
-from nnplug_nnunet.training.patches import PatchSource, Stream, cut, cut_previous
-from nnplug_nnunet.training.samplers import ForegroundSampling
-from nnplug_nnunet.training.sampling import PatchBox
+from nnplug_nnunet.training.patches.loading import PatchLoader
+from nnplug_nnunet.training.patches.samplers import ForegroundSampling
+from nnplug_nnunet.training.patches.sampling import PatchBox
+from nnplug_nnunet.training.patches.source import PatchSource, Stream, cut, cut_previous
 
 
 @dataclass

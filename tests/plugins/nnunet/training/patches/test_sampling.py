@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnplug_nnunet.training.sampling import (
-    Candidates,
+from nnplug_nnunet.training.patch_centres import Candidates
+from nnplug_nnunet.training.patches.sampling import (
     PatchBox,
     draw_box,
     draw_centre,
@@ -21,7 +21,7 @@ from nnplug_nnunet.training.sampling import (
     with_slice_axis,
 )
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "sampling.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "sampling.json").read_text())
 NOWHERE = Candidates(foreground=())
 
 

@@ -17,7 +17,7 @@ from nnplug.contracts import TrainingLength
 from nnplug.registry.entries import TrainerComponent
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, NotChecked, Subject, require
-from nnplug.testing.checks.trainer.kill import epochs_of, goes_on_after_any_kill, log_of
+from nnplug.testing.checks.training.trainer.kill import epochs_of, goes_on_after_any_kill, log_of
 from nnplug.testing.samples import Image, Label
 from nnplug.testing.stand_ins import Crop
 from nnplug.testing.trainings import (

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from nnplug.runtime.threads import single_core_threads
-from nnplug_nnunet.training.batches import Batch, DrawnBatch
-from nnplug_nnunet.training.patches import PatchSource, SampleIndex
+from nnplug_nnunet.training.patches.batches import Batch, DrawnBatch
+from nnplug_nnunet.training.patches.source import PatchSource, SampleIndex
 
 
 class PatchLoader:

@@ -1,0 +1,1 @@
+"""The conformance checks of the kinds that train: augmenter, sampler, loss, trainer."""

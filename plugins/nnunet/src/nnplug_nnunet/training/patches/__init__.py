@@ -1,0 +1,1 @@
+"""Patches of a training: where they lie, their batches, and the threads that prepare them."""
