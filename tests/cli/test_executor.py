@@ -89,7 +89,9 @@ def test_a_recipe_that_names_an_executor_is_refused(install):
     body = "@hookimpl\ndef nnplug_recipes(): yield Recipe('r', {'executor': 'local'}, '')"
     install("nnplug-bad", "bad", body)
     found = {p["plugin"]: p for p in json.loads(run("plugins", "list", "--json").stdout)}
-    assert "recipe 'r' chooses executor; kinds are extractor, " in found["bad"]["reason"]
+    (fault,) = found["bad"]["faults"]
+    assert fault.startswith("recipe 'r' is off: ")
+    assert "chooses executor; kinds are extractor, " in fault
 
 
 def test_workers_that_another_executor_would_ignore_are_refused(dataset, install, tmp_path):

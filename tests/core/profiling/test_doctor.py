@@ -9,7 +9,7 @@ import pytest
 
 from nnplug.profiling.doctor import GB, diagnose, judge, planned_memory
 from nnplug.registry.components import Entry, Kind, OfferedRecipe, Recipe, Registry, Source
-from nnplug.registry.entries import COMPONENTS, PlannerComponent
+from nnplug.registry.entries import COMPONENTS, InferenceComponent, PlannerComponent
 from nnplug.registry.loader import Plugins
 from nnplug.registry.recipes import REQUIRED
 from nnplug.runtime.machine import Gpu, Machine, Space
@@ -97,6 +97,7 @@ def test_the_memory_target_is_that_of_the_default_recipes_planner(planner, optio
     entry = Entry(PlannerComponent("p", f"nnplug_nnunet.planning:{planner}", "", plans_for_memory=flag), source)
     others = [kind for kind in REQUIRED if kind is not Kind.PLANNER]
     named = [entry, *(Entry(COMPONENTS[kind]("c", "builtins:dict", ""), source) for kind in others)]
+    named.append(Entry(InferenceComponent("c", "builtins:dict", "", implied=True), source))
     recipe = Recipe("r", dict.fromkeys(others, "c") | {"planner": "p"}, "", {"planner": options}, default=True)
     assert planned_memory(Registry(named, [OfferedRecipe(recipe, source)])) == expected
     assert planned_memory(Registry(named)) is None, "no recipe is the default"
