@@ -78,7 +78,7 @@ def morphology(steps: list[tuple[int, str, float]]) -> np.ndarray:
 
 
 def removal() -> np.ndarray:
-    """Of label 2 the small one of two components goes; label 1 is too large."""
+    """Return a label map without the smaller of label 2's two components; label 1 is too large to be removed."""
     labels = np.zeros((10, 10, 10), np.int16)
     labels[:4], labels[5:7, 5:7, 5:7], labels[7:, 7:, 7:] = 1, 3, 3
     labels[5:, :8, :4] = 2

@@ -1,6 +1,6 @@
 """Predict on the pretended device: `python predict.py LIBRARY SCENE:FREE ..` prints the counts of each image as JSON.
 
-FREE is the GPU's free memory in GB for each image of a scene, "60" or "60,7".
+FREE is the free memory in GB for each image of a scene, "60" or "60,7"; "60/7" changes it after the first question.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def make_bundle(scene: Scene, folder: Path, number: int) -> Path:
     return folder / f"model_{number}"
 
 
-def predict(scene: Scene, free: list[float]) -> Iterator[dict[str, Any]]:
+def predict(scene: Scene, free: list[str]) -> Iterator[dict[str, Any]]:
     """Predict an image per amount of free memory (GB) with one `Predictor`; yield the counts of each."""
     import numpy as np
     from torch._subclasses.fake_tensor import FakeTensorMode
@@ -154,7 +154,7 @@ def predict(scene: Scene, free: list[float]) -> Iterator[dict[str, Any]]:
             pretended.set_free_memory(60 << 30)
             predictor = Predictor(*models, device="cuda")
             for number in free:
-                pretended.set_free_memory(int(number * (1 << 30)))
+                pretended.set_free_memory(*(int(float(gb) * (1 << 30)) for gb in number.split("/")))
                 mode.restart()
                 (predictor.probabilities if scene.probabilities else predictor.predict)(image, (1.0, 1.0, 1.0))
                 yield mode.counts.data()
@@ -168,7 +168,7 @@ def main(library: str, *requests: str) -> None:
     weights.load_file = pretended.outside(weights.load_file)
     for request in requests:
         name, _, free = request.partition(":")
-        for number, counts in enumerate(predict(SCENES[name], [*map(float, free.split(","))])):
+        for number, counts in enumerate(predict(SCENES[name], free.split(","))):
             sys.stdout.write(json.dumps({"scene": name, "image": number, **counts}) + "\n")
 
 
