@@ -42,7 +42,7 @@ from nnplug.contracts.sampler import PatchPlace, Sampler, Sampling, SamplingCont
 from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingLength, TrainingTask
 from nnplug.contracts.trainer.case_indexer import CaseIndexer
 from nnplug.contracts.trainer.run_log import LogLine, append_log, read_log, truncate_log
-from nnplug.io.reader import ImageWriter, Reader, SidecarReader
+from nnplug.io.reader import ImageWriter, LabelReader, Reader, SidecarReader
 from nnplug.runtime.executor import Executor
 from nnplug.workspace.case_index import CaseIndex
 
@@ -72,6 +72,7 @@ __all__ = [
     "Inference",
     "InferenceContext",
     "Inverse",
+    "LabelReader",
     "LabelledCase",
     "LogLine",
     "Loss",

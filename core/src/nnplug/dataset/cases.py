@@ -12,9 +12,12 @@ import numpy.typing as npt
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
-from nnplug.io.images import read_image, read_label
+from nnplug.io.images import Image, read_image, read_label
 from nnplug.io.integrity import nonfinite_voxels
 from nnplug.remedies import Action
+
+ALPHA_REMEDY = "the last one is transparency (an alpha channel); save the image without it"
+"""What to do about a channel too many, if it is transparency."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def read_training_case(files: CaseFiles, description: DatasetDescription) -> Tra
     assert files.label is not None, "training cases have labels"
     image, label = read_image(files.images, files.readers), read_label(files.label, files.readers)
     where = files.images[0]
-    check_channels(image.array, description.channel_names, where=where)
+    check_channels(image, description.channel_names, where=where)
     if image.geometry.shape != label.geometry.shape:
         raise InvalidFile(
             f"{files.label}: has shape {label.geometry.shape}, its image {image.geometry.shape} (z, y, x). "
@@ -56,16 +59,18 @@ def read_training_case(files: CaseFiles, description: DatasetDescription) -> Tra
     return TrainingCase(files.name, image.array, label.array, image.geometry.spacing)
 
 
-def check_channels(image: npt.NDArray[np.float32], names: Sequence[str], *, where: Path | None = None) -> None:
-    """Raise `InvalidFile` unless an image (C, z, y, x) has the channels that `dataset.json` or a model names.
+def check_channels(image: Image, names: Sequence[str], *, where: Path | None = None) -> None:
+    """Raise `InvalidFile` unless an image has the channels that `dataset.json` or a model names.
 
     Args:
-        image: (C, z, y, x) float32.
+        image: the image.
         names: the names of the expected channels.
         where: the first file of the image, for the message.
     """
-    if problem := channel_mismatch(len(image), len(names), names):
+    if problem := channel_mismatch(len(image.array), len(names), names):
         place = "" if where is None else f"{where}: "
+        if image.geometry.has_alpha:
+            raise InvalidFile(f"{place}{problem}; {ALPHA_REMEDY}")
         raise InvalidFile(f"{place}{problem}. Give a file per channel: CASE_0000, CASE_0001 ..")
 
 

@@ -94,7 +94,7 @@ def check_image(image: Image, channel_names: Sequence[str]) -> None:
     Raises:
         NnplugError: the number of channels differs, or a voxel is NaN or infinite.
     """
-    check_channels(image.array, channel_names)
+    check_channels(image, channel_names)
     for name, channel in zip(channel_names, image.array, strict=True):
         if problem := nonfinite_voxels(channel):
             raise NnplugError(f"channel {name!r}: {problem}.")

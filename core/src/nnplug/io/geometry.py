@@ -10,6 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 SPACING_TOLERANCE = 1e-4
+NIFTI_PLACEMENT = "nifti_placement"
+"""The key in `Geometry.extra` of the placement in the header of a NIfTI file that ITK does not read."""
+
+ALPHA = "has_alpha"
+"""The key in `Geometry.extra` of an image whose last channel is transparency."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class Geometry:
         direction: direction cosines of the axes, row by row.
         extra: values that the reader of the image needs besides, to write a label map in the same place, such as an
             affine matrix; empty if another reader made the geometry.
+        remarks: facts of the file that a user should know, such as axes that are not at right angles.
     """
 
     shape: tuple[int, int, int]
@@ -33,6 +39,12 @@ class Geometry:
     origin: tuple[float, ...]
     direction: tuple[float, ...]
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    remarks: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def has_alpha(self) -> bool:
+        """Return whether the last channel of the image is transparency."""
+        return bool(self.extra.get(ALPHA))
 
     @property
     def dimensions(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -69,9 +70,7 @@ def read_label(path: Path, readers: Readers | None = None) -> LabelMap:
         InvalidFile: as in `read_image`; the file has several channels; or a value is not an integer that int16 holds.
         AmbiguousComponent, ComponentFailed, InvalidPlugin: as in `read_voxels`.
     """
-    array, geometry = read_voxels(path, readers)
-    if len(array) != 1:
-        raise InvalidFile(f"{path}: has {len(array)} channels; a label map has one. Save it as plain label values.")
+    array, geometry = _one_channel(path, *_read_label(path, _readers(readers)))
     with np.errstate(invalid="ignore"):
         labels = array[0].astype(np.int16)
     if not np.array_equal(labels, array[0]):
@@ -92,8 +91,32 @@ def read_voxels(path: Path, readers: Readers | None = None) -> tuple[npt.NDArray
     reader = _readers(readers).get(path)
     with _reading(reader, path):
         given = expect(reader, reader.read(path), tuple)
-        array, geometry = given
-    return _checked_array(reader, path, array, _checked(reader, geometry)), geometry
+    return _checked_voxels(reader, path, given)
+
+
+def _read_label(path: Path, readers: Readers) -> tuple[npt.NDArray[Any], Geometry]:
+    reader = readers.label_reader(path)
+    if reader is None:
+        return read_voxels(path, readers)
+    with _reading(reader, path):
+        given = expect(reader, reader.read_label(path), tuple)
+    return _checked_voxels(reader, path, given)
+
+
+def _one_channel(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> tuple[npt.NDArray[Any], Geometry]:
+    """Return a label map as one channel; colours that are equal, without transparency, are one."""
+    if len(array) == 1:
+        return array, geometry
+    colours = array[:-1] if geometry.has_alpha else array
+    opaque = not geometry.has_alpha or bool((array[-1] == array[-1].flat[0]).all())
+    if _is_picture(geometry) and opaque and all(np.array_equal(colours[0], other) for other in colours[1:]):
+        remark = f"has {len(array)} channels, whose values are equal; the first is read as label map"
+        return colours[:1], replace(geometry, remarks=(*geometry.remarks, remark))
+    raise InvalidFile(f"{path}: has {len(array)} channels; a label map has one. Save it as plain label values.")
+
+
+def _is_picture(geometry: Geometry) -> bool:
+    return geometry.dimensions == 2
 
 
 def read_geometry(path: Path, readers: Readers | None = None) -> Geometry:
@@ -175,6 +198,11 @@ def _reading(reader: Reader, path: Path) -> Iterator[None]:
 
 def _checked(reader: Reader, geometry: Geometry) -> Geometry:
     return expect(reader, geometry, Geometry)
+
+
+def _checked_voxels(reader: Reader, path: Path, given: tuple[Any, ...]) -> tuple[npt.NDArray[Any], Geometry]:
+    array, geometry = given
+    return _checked_array(reader, path, array, _checked(reader, geometry)), geometry
 
 
 def _checked_array(reader: Reader, path: Path, array: npt.NDArray[Any], geometry: Geometry) -> npt.NDArray[Any]:

@@ -30,6 +30,12 @@ _CHUNK = 1 << 20
 _HEADER = 540
 """Bytes of a NIfTI-2 header; a NIfTI-1 header has 348."""
 
+_IN_MM = (0, 2)
+"""Units of length that are mm, or unknown and taken as mm."""
+
+GZIP = b"\x1f\x8b"
+"""The first bytes of compressed files."""
+
 _REMEMBERED = 100_000
 """The number of files whose scan is kept, a few hundred bytes each."""
 
@@ -47,6 +53,7 @@ class Header(NamedTuple):
         shape: (z, y, x), or the axes that the file has, slowest first.
         dtype: of a voxel; None for types that are left to ITK.
         is_scaled: whether the header has a factor or an offset for the values.
+        unit: the code of the unit of length; 0 for none, 2 for mm.
     """
 
     offset: int
@@ -54,6 +61,7 @@ class Header(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any] | None
     is_scaled: bool
+    unit: int
 
     @classmethod
     def parse(cls, start: bytes) -> Self:
@@ -67,14 +75,16 @@ class Header(NamedTuple):
             kind, bits, *dim = struct.unpack_from(f"{order}2h8q", start, 12)
             (offset,) = struct.unpack_from(f"{order}q", start, 168)
             scale = list(struct.unpack_from(f"{order}2d", start, 176))
+            (unit,) = struct.unpack_from(f"{order}i", start, 500)
         else:
             dim = list(struct.unpack_from(f"{order}8h", start, 40))
             kind, bits = struct.unpack_from(f"{order}2h", start, 70)
             offset, *scale = struct.unpack_from(f"{order}3f", start, 108)
+            unit = start[123]
         axes = dim[1 : dim[0] + 1]
         dtype = np.dtype(order + _TYPES[kind]) if kind in _TYPES else None
         end = int(offset) + math.prod(axes) * int(bits) // 8
-        return cls(int(offset), end, tuple(reversed(axes)), dtype, tuple(scale) not in {(0, 0), (1, 0)})
+        return cls(int(offset), end, tuple(reversed(axes)), dtype, tuple(scale) not in {(0, 0), (1, 0)}, unit & 7)
 
     @property
     def is_plain(self) -> bool:
@@ -106,6 +116,20 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(ENDINGS)
 
 
+def needs_nibabel(path: Path) -> bool:
+    """Return whether ITK converts values or lengths of a .nii file, for which nnU-Net takes nibabel's.
+
+    Raises:
+        OSError: the file cannot be opened.
+        struct.error: the file is too short.
+    """
+    if not path.name.lower().endswith(".nii"):
+        return False
+    with opened(path) as file:
+        header = Header.parse(file.read(_HEADER))
+    return len(header.shape) == 3 and (header.is_scaled or header.unit not in _IN_MM)
+
+
 def read_plain(path: Path) -> npt.NDArray[Any] | None:
     """Return the voxels of a file, slowest axis first, in its dtype and native byte order. Do not change the array.
 
@@ -132,7 +156,7 @@ def read_plain(path: Path) -> npt.NDArray[Any] | None:
 def _read(path: Path) -> npt.NDArray[Any] | None:
     try:
         data = path.read_bytes()
-        content = gzip.decompress(data) if path.name.lower().endswith(".gz") else data
+        content = gzip.decompress(data) if data[:2] == GZIP else data
         header = Header.parse(content)
     except DAMAGED:
         return None
@@ -163,7 +187,7 @@ def _version(path: Path) -> _Version:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _scanned(path: Path, _size: int, _changed: int) -> Scan:
-    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+    with opened(path) as file:
         start = file.read(_HEADER)
         header = Header.parse(start)
         start += file.read(max(0, header.offset - _HEADER))
@@ -174,6 +198,14 @@ def _scanned(path: Path, _size: int, _changed: int) -> Scan:
                 count, rest = _nonfinite(rest + chunk, header.dtype)
                 nonfinite += count
     return Scan(size >= header.size, nonfinite)
+
+
+def opened(path: Path) -> gzip.GzipFile | BufferedReader:
+    """Return the file, decompressed if its content is compressed, whatever its name says."""
+    file = path.open("rb")
+    compressed = file.read(2) == GZIP
+    file.close()
+    return gzip.open(path) if compressed else path.open("rb")
 
 
 def _chunks(file: gzip.GzipFile | BufferedReader) -> Iterator[bytes]:

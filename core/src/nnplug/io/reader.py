@@ -49,6 +49,14 @@ class Reader(Protocol):
         ...
 
 
+class LabelReader(Reader, Protocol):
+    """A reader whose entry says `reads_labels`: label maps of some formats are read otherwise than images."""
+
+    def read_label(self, path: Path) -> tuple[npt.NDArray[Any], Geometry]:
+        """Return a label map (C, z, y, x), such as the indices into a palette; it raises as `read` does."""
+        ...
+
+
 class ImageWriter(Reader, Protocol):
     """A reader whose entry says `writes_images`."""
 

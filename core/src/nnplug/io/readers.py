@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self, cast
 
 from nnplug.errors import AmbiguousComponent, InvalidFile, UnknownComponent, did_you_mean
-from nnplug.io.reader import ImageWriter, Reader, SidecarReader
+from nnplug.io.reader import ImageWriter, LabelReader, Reader, SidecarReader
 from nnplug.registry import builtin
 from nnplug.registry.components import Entry, Registry, Source, TypedKind
 from nnplug.registry.entries import ReaderComponent
@@ -75,6 +75,11 @@ class Readers:
         if entry.name not in self._created:
             self._created[entry.name] = entry.create()
         return self._created[entry.name]
+
+    def label_reader(self, path: Path) -> LabelReader | None:
+        """Return the reader of a file if it reads label maps otherwise than images, else None; it raises as `get`."""
+        reader = self.get(path)
+        return cast("LabelReader", reader) if self.entry(path).component.reads_labels else None
 
     def writer(self, path: Path) -> ImageWriter:
         """Return the reader that writes images to a file.

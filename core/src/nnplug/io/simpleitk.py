@@ -10,7 +10,7 @@ import errno
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,38 +18,53 @@ import SimpleITK as sitk  # noqa: N813
 
 from nnplug.arrays import LabelArray
 from nnplug.errors import InvalidFile, NnplugError
-from nnplug.io.geometry import Geometry
+from nnplug.io.formats import PICTURES, WITHOUT_SPACING, is_picture, is_tiff, needs_pillow, needs_tifffile
+from nnplug.io.geometry import ALPHA, NIFTI_PLACEMENT, Geometry
 from nnplug.io.integrity import is_intact
-from nnplug.io.nifti import read_plain
-from nnplug.io.reader import ImageWriter, SidecarReader
+from nnplug.io.nifti import DAMAGED, is_nifti, needs_nibabel, read_plain
+from nnplug.io.reader import ImageWriter, LabelReader, SidecarReader
+from nnplug.io.tiff_sidecar import sidecar_spacing, sidecars
 from nnplug.remedies import Action
-from nnplug.runtime.files import atomic_file, read_json, write_json
+from nnplug.runtime.files import atomic_file, write_json
 
-TIFF = (".tif", ".tiff")
-_FLAT = (".png", ".bmp")
-WITHOUT_SPACING = (".png", ".bmp", *TIFF)
 _REMEMBERED = 10_000  # geometries, about a kilobyte each
 
 
-class SimpleItkReader(ImageWriter, SidecarReader):
-    """A reader of all formats of ITK: NIfTI, NRRD, MetaImage, PNG, BMP, TIFF."""
+class SimpleItkReader(ImageWriter, LabelReader, SidecarReader):
+    """A reader of all formats of ITK: NIfTI, NRRD, MetaImage, PNG, BMP, TIFF.
+
+    Files that ITK refuses, or reads otherwise than nnU-Net, are read by nibabel, Pillow or tifffile.
+    """
 
     def read(self, path: Path) -> tuple[npt.NDArray[Any], Geometry]:
         """See `Reader.read`."""
+        if (other := _other(path)) is not None:
+            return other.read(path)
         plain = _read_plain(path)
         return _read_by_itk(path) if plain is None else plain
 
+    def read_label(self, path: Path) -> tuple[npt.NDArray[Any], Geometry]:
+        """See `LabelReader.read_label`: labels of a picture with a palette are the indices into it."""
+        other = _other(path)
+        return self.read(path) if other is None else other.read_label(path)
+
     def read_geometry(self, path: Path) -> Geometry:
         """See `Reader.read_geometry`."""
-        return _geometry(path, _open(path))
+        other = _other(path)
+        return _geometry(path, _open(path)) if other is None else other.read_geometry(path)
 
     def write_label(self, path: Path, array: LabelArray, geometry: Geometry) -> None:
         """See `Reader.write_label`."""
         if path.suffix == ".bmp" and array.dtype != np.uint8:
             raise NnplugError(f"{path}: bmp holds label values up to 255, not {array.max()}. Use png images.")
-        if geometry.dimensions == 3 and path.suffix in _FLAT:
+        if geometry.dimensions == 3 and path.suffix in PICTURES:
             raise NnplugError(f"{path}: {path.suffix[1:]} holds 2D images, not {array.shape} (z, y, x). Use nii.gz.")
-        self.write_image(path, array, geometry)
+        if NIFTI_PLACEMENT in geometry.extra and is_nifti(path):
+            from nnplug.io.nibabel_files import write_label
+
+            write_label(path, array, geometry)
+        else:
+            self.write_image(path, array, geometry)
         self.write_sidecars(path, geometry)
 
     def write_image(self, path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None:
@@ -63,15 +78,15 @@ class SimpleItkReader(ImageWriter, SidecarReader):
 
     def read_with(self, path: Path) -> tuple[Path, ...]:
         """See `SidecarReader.read_with`: a TIFF has its spacing in CASE.json or CASE_0000.json."""
-        return _sidecars(path) if path.name.lower().endswith(TIFF) else ()
+        return sidecars(path) if is_tiff(path) else ()
 
     def written_with(self, path: Path) -> tuple[Path, ...]:
         """See `SidecarReader.written_with`."""
-        return (path.with_suffix(".json"),) if path.name.lower().endswith(TIFF) else ()
+        return (path.with_suffix(".json"),) if is_tiff(path) else ()
 
     def write_sidecars(self, path: Path, geometry: Geometry) -> None:
         """Write the spacing of a 3D CASE.tif to CASE.json in its folder, because TIFF files have no spacing."""
-        if path.name.lower().endswith(TIFF) and geometry.dimensions == 3:
+        if is_tiff(path) and geometry.dimensions == 3:
             write_json(path.with_suffix(".json"), {"spacing": list(geometry.spacing)})
 
 
@@ -91,6 +106,41 @@ def _write(image: sitk.Image, path: Path) -> None:
             target.unlink(missing_ok=True)
 
 
+class _Library(Protocol):
+    """A module that reads some files in place of ITK."""
+
+    def read(self, path: Path, /) -> tuple[npt.NDArray[Any], Geometry]: ...
+    def read_label(self, path: Path, /) -> tuple[npt.NDArray[Any], Geometry]: ...
+    def read_geometry(self, path: Path, /) -> Geometry: ...
+
+
+def _other(path: Path) -> _Library | None:
+    """Return the module that reads a file in place of ITK, or None. Damaged files are left to ITK."""
+    try:
+        stat = path.stat()
+        return _other_of(path, stat.st_size, stat.st_mtime_ns)
+    except (OSError, *DAMAGED):
+        return None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _other_of(path: Path, size: int, changed: int) -> _Library | None:
+    """Return the module; each version of a file is looked at once. Modules are imported where a file needs them."""
+    if is_picture(path) and needs_pillow(path):
+        from nnplug.io import pictures
+
+        return pictures
+    if is_tiff(path) and needs_tifffile(path):
+        from nnplug.io import tiff
+
+        return tiff
+    if is_nifti(path) and is_intact(path) and (_geometry_of_nifti(path, size, changed) is None or needs_nibabel(path)):
+        from nnplug.io import nibabel_files
+
+        return nibabel_files
+    return None
+
+
 def _open(path: Path) -> sitk.ImageFileReader:
     """Return a reader that has read the header of a file; its `Execute` reads the voxels."""
     reader = sitk.ImageFileReader()
@@ -103,9 +153,19 @@ def _open(path: Path) -> sitk.ImageFileReader:
         raise InvalidFile(f"{path}: cannot be read ({error.strerror}).", Action.VERIFY()) from error
     except RuntimeError as error:
         raise InvalidFile(
-            f"{path}: cannot be read as an image; convert it or leave its case out.", Action.VERIFY()
+            f"{path}: cannot be read as an image ({_cause(path, error)}); convert it or leave its case out.",
+            Action.VERIFY(),
         ) from error
     raise InvalidFile(f"{path}: is empty or truncated; copy it again or leave its case out.", Action.VERIFY())
+
+
+def _cause(path: Path, error: RuntimeError) -> str:
+    """Return the words of ITK about a file, without the place in its sources."""
+    text = str(error).rpartition("ERROR:")[2]
+    if "Unable to determine ImageIO reader" in text:
+        return "its content is no format that ITK reads"
+    words = " ".join(re.sub(r"\w+\(0x[0-9a-f]+\):", "", text.replace(str(path), path.name)).split())
+    return words[:200].rstrip(" .;") or "no cause given"
 
 
 def _read_plain(path: Path) -> tuple[npt.NDArray[Any], Geometry] | None:
@@ -137,27 +197,13 @@ def _read_by_itk(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
         image = reader.Execute()
     except RuntimeError as error:
         raise InvalidFile(
-            f"{path}: is truncated or damaged; copy it again or leave its case out.", Action.VERIFY()
+            f"{path}: is truncated or damaged ({_cause(path, error)}); copy it again or leave its case out.",
+            Action.VERIFY(),
         ) from error
     array = sitk.GetArrayFromImage(image)
     if image.GetNumberOfComponentsPerPixel() > 1:
-        array = np.moveaxis(array, -1, 0)[: 1 if _is_gray_bmp(path) else None]
+        array = np.moveaxis(array, -1, 0)
     return array.reshape(-1, *geometry.shape), geometry
-
-
-def _is_gray_bmp(path: Path) -> bool:
-    """Return whether a file is an 8-bit BMP with a palette of gray shades, which ITK reads as three channels."""
-    if path.suffix.lower() != ".bmp":
-        return False
-    with path.open("rb") as file:
-        header = file.read(54)
-        colours = int.from_bytes(header[46:50], "little") or 256
-        file.seek(14 + int.from_bytes(header[14:18], "little"))
-        palette = np.frombuffer(file.read(4 * colours), np.uint8)
-    if int.from_bytes(header[28:30], "little") != 8:
-        return False
-    shades = np.arange(colours, dtype=np.uint8)
-    return bool(np.all(shades == palette.reshape(-1, 4)[:, :3].T))
 
 
 def _geometry(path: Path, header: sitk.ImageFileReader) -> Geometry:
@@ -177,36 +223,28 @@ def _geometry(path: Path, header: sitk.ImageFileReader) -> Geometry:
         file_spacing=spacing,
         origin=header.GetOrigin()[:spatial],
         direction=tuple(cosines.ravel().tolist()),
+        extra={ALPHA: True} if header.GetNumberOfComponents() == 4 and _is_picture(path) else {},
+        remarks=_order_remarks(path) if spatial == 3 else (),
     )
+
+
+def _is_picture(path: Path) -> bool:
+    return path.name.lower().endswith(WITHOUT_SPACING)
+
+
+def _order_remarks(path: Path) -> tuple[str, ...]:
+    """Return a remark if the JSON file of a TIFF has its spacing in the opposite order of the file's tags."""
+    beside = sidecar_spacing(path) if is_tiff(path) else None
+    if beside is None or beside == beside[::-1]:
+        return ()
+    from nnplug.io.tiff import order_remarks
+
+    return order_remarks(path)
 
 
 def _planning_spacing(path: Path, spacing: tuple[float, ...]) -> tuple[float, float, float]:
     """Return the spacing (z, y, x) in mm by the rules of nnU-Net's readers; see `Geometry`."""
-    if path.name.lower().endswith(WITHOUT_SPACING):
-        return (tiff_spacing(path) or (1.0, 1.0, 1.0)) if len(spacing) == 3 else (999.0, 1.0, 1.0)
+    if _is_picture(path):
+        return (sidecar_spacing(path) or (1.0, 1.0, 1.0)) if len(spacing) == 3 else (999.0, 1.0, 1.0)
     x, y = spacing[:2]
     return (spacing[2] if len(spacing) == 3 else 999 * max(x, y)), y, x
-
-
-def tiff_spacing(path: Path) -> tuple[float, float, float] | None:
-    """Return the spacing (z, y, x) in mm that CASE.json or CASE_0000.json has for CASE_0000.tif, or None without them.
-
-    Raises:
-        InvalidFile: the file has no three lengths.
-    """
-    sidecar = next((file for file in _sidecars(path) if file.is_file()), None)
-    if sidecar is None:
-        return None
-    raw = read_json(sidecar)
-    spacing = raw.get("spacing") if isinstance(raw, dict) else None
-    if not isinstance(spacing, list) or len(spacing) != 3 or not all(_is_length(s) for s in spacing):
-        raise InvalidFile(f"{sidecar}: 'spacing' is {spacing!r}; expected three lengths in mm, (z, y, x)")
-    return float(spacing[0]), float(spacing[1]), float(spacing[2])
-
-
-def _sidecars(path: Path) -> tuple[Path, Path]:
-    return path.with_suffix(".json"), path.with_name(re.sub(r"_\d{4}$", "", path.stem) + ".json")
-
-
-def _is_length(value: Any) -> bool:
-    return isinstance(value, (int, float)) and value > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from nnplug.dataset.cases import channel_mismatch
+from nnplug.dataset.cases import ALPHA_REMEDY, channel_mismatch
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.errors import InvalidFile, without_remedy
 from nnplug.io.images import Geometry, Image, LabelMap, read_image, read_label, same_spacing
@@ -59,7 +59,7 @@ def check_case(case: CaseFiles, description: DatasetDescription) -> CaseFindings
     found = CaseFindings(case.name)
     read = [(path, found.attempt(lambda p: read_image([p], case.readers), path)) for path in case.images]
     images = [(path, image) for path, image in read if image is not None]
-    _check_channels(case, description, {path: len(image.array) for path, image in images}, found)
+    _check_channels(case, description, dict(images), found)
     for path, image in images:
         _check_intensities(path, image, found)
     if len(images) == len(read):
@@ -70,18 +70,22 @@ def check_case(case: CaseFiles, description: DatasetDescription) -> CaseFindings
         _check_values(case.label, label, description, found)
         geometries.append((case.label, label.geometry))
     _check_geometries(geometries, found)
+    found.warnings += [f"{path}: {remark}" for path, geometry in geometries for remark in geometry.remarks]
     return found
 
 
 def _check_channels(
-    case: CaseFiles, description: DatasetDescription, counts: dict[Path, int], found: CaseFindings
+    case: CaseFiles, description: DatasetDescription, images: Mapping[Path, Image], found: CaseFindings
 ) -> None:
     names = ", ".join(description.channel_names)
     expected = range(len(description.channel_names))
+    counts = {path: len(image.array) for path, image in images.items()}
     if description.files is not None or any(count > 1 for count in counts.values()):
         total = sum(counts.get(path, 1) for path in case.images)
+        has_alpha = any(image.geometry.has_alpha for image in images.values())
+        remedy = ALPHA_REMEDY if has_alpha else "correct 'channel_names' in dataset.json or the files"
         if problem := channel_mismatch(total, len(expected), description.channel_names):
-            found.problems.append(f"{case.images[0]}: {problem}; correct 'channel_names' in dataset.json or the files")
+            found.problems.append(f"{case.images[0]}: {problem}; {remedy}")
         return
     numbers = {int(path.name.removesuffix(description.file_ending)[-4:]): path for path in case.images}
     for missing in sorted(set(expected) - set(numbers)):

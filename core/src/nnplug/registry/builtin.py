@@ -51,6 +51,7 @@ def nnplug_readers() -> Iterable[ReaderComponent]:
             "Tiff3DIO": (".tif", ".tiff"),
         },
         writes_images=True,
+        reads_labels=True,
         has_sidecars=True,
         implied=True,
     )

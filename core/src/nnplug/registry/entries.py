@@ -215,6 +215,8 @@ class ReaderComponent(Component):
         dataset_names: another framework's name for a reader, in `overwrite_image_reader_writer` of `dataset.json` ->
             the endings for which this reader returns the same arrays and spacings.
         writes_images: whether the class has `write_image` of `nnplug.contracts.ImageWriter`, which converters need.
+        reads_labels: whether the class has `read_label` of `nnplug.contracts.LabelReader`, for formats whose label maps
+            are read otherwise than images.
         has_sidecars: whether the class has the methods of `nnplug.contracts.SidecarReader`.
         implied: whether files are read by this reader where no reader is named. Only the core's reader has True.
     """
@@ -226,6 +228,7 @@ class ReaderComponent(Component):
     reads_also: tuple[str, ...] = ()
     dataset_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     writes_images: bool = field(default=False, metadata=promises("write_image"))
+    reads_labels: bool = field(default=False, metadata=promises("read_label"))
     has_sidecars: bool = field(default=False, metadata=promises("read_with", "written_with", "write_sidecars"))
     implied: bool = False
 

@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from nnplug.contracts import ImageWriter, Reader, SidecarReader
+from nnplug.contracts import ImageWriter, LabelReader, Reader, SidecarReader
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.io.geometry import Geometry
 from nnplug.registry.entries import ReaderComponent
@@ -88,6 +88,11 @@ def _reads_back(subject: Subject) -> None:
             wanted = (1, *one.label.shape)
             require(array.shape == wanted, f"{one.path.name} was read with shape {array.shape}; expected {wanted}")
             require(np.array_equal(array[0], one.label), f"other labels were read from {one.path.name} than written")
+            if _component(subject).reads_labels:
+                again, _ = cast("LabelReader", reader).read_label(one.path)
+                require(
+                    np.array_equal(again[0], one.label), f"read_label gives other labels of {one.path.name} than read"
+                )
             _reads_large_values(reader, one)
 
 

@@ -13,9 +13,9 @@ from nnplug.conversion.write_case import write_case
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.file_names import file_ending
 from nnplug.errors import InvalidOptions, Line, Problems
+from nnplug.io.formats import WITHOUT_SPACING
 from nnplug.io.images import read_label, read_voxels, write_image, write_label
 from nnplug.io.readers import core_readers
-from nnplug.io.simpleitk import WITHOUT_SPACING
 from nnplug.preparation.verify_case import label_values
 from nnplug.remedies import Action
 from nnplug.runtime.executor import Executor

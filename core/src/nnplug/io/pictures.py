@@ -1,0 +1,93 @@
+"""Read 2D pictures by Pillow that ITK reads otherwise than nnU-Net or not at all: 1 bit, palettes, transparency.
+
+Files whose content is another format than their name says, as a JPEG called .png, are read as what they are.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from nnplug.errors import InvalidFile
+from nnplug.io.geometry import ALPHA, Geometry
+from nnplug.remedies import Action
+
+_FORMATS = ("PNG", "BMP", "JPEG", "TIFF", "GIF", "WEBP")
+_WITH_ALPHA = ("LA", "PA", "RGBA")
+_DAMAGED = (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError, EOFError, struct.error)
+
+
+def read(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
+    """Return the channels (C, 1, y, x) of a picture, and their geometry; colours of a palette are channels.
+
+    Raises:
+        InvalidFile: the file is no picture, or damaged.
+    """
+    with _opened(path) as image:
+        palette = image.palette if image.mode in ("P", "PA") else None
+        shown = image if palette is None else image.convert(palette.mode)
+        return _channels(np.asarray(shown)), _geometry(image, shown.mode)
+
+
+def read_label(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
+    """Return a label map (1, 1, y, x), and its geometry; with a palette, the labels are the indices into it.
+
+    Raises:
+        InvalidFile: as in `read`.
+    """
+    with _opened(path) as image:
+        return _channels(np.asarray(image)), _geometry(image, image.mode)
+
+
+def read_geometry(path: Path) -> Geometry:
+    """Return the geometry of a picture from its header; it raises as `read`."""
+    with _opened(path) as image:
+        return _geometry(image, image.mode)
+
+
+def _channels(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return pixels[None, None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)[:, None]
+
+
+def _geometry(image: Image.Image, mode: str) -> Geometry:
+    return flat_geometry(image.height, image.width, has_alpha=mode in _WITH_ALPHA)
+
+
+def flat_geometry(height: int, width: int, *, has_alpha: bool = False) -> Geometry:
+    """Return the geometry of a 2D image without spacing, in pixels."""
+    return Geometry(
+        shape=(1, height, width),
+        spacing=(999.0, 1.0, 1.0),
+        file_spacing=(1.0, 1.0),
+        origin=(0.0, 0.0),
+        direction=(1.0, 0.0, 0.0, 1.0),
+        extra={ALPHA: True} if has_alpha else {},
+    )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Yield the opened picture, and turn errors of Pillow into `InvalidFile`; errors of the disk have a number."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            yield image
+    except _DAMAGED as error:
+        raise _damaged(path, error) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InvalidFile:
+    cause = "no picture" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())
+    return InvalidFile(
+        f"{path}: cannot be read as an image ({cause}); convert it or leave its case out.", Action.VERIFY()
+    )
