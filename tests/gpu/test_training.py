@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 SCENES = ("hippocampus", "regions", "residual", "cascade")
-DISPATCHES = {"hippocampus": 780, "regions": 420, "residual": 680, "cascade": 390}
+DISPATCHES = {"hippocampus": 730, "regions": 377, "residual": 633, "cascade": 343}
 """Ceilings per step, a twentieth above the counts when this was written. Norms of gradients count one by one here."""
 LOSS = {"hippocampus": 50, "regions": 33, "residual": 26, "cascade": 26}
 """Ceilings of the loss, per step: of two resolutions with Hippocampus, else of one; the coarsest has weight 0."""
-PEAK = 1.0e9
+PEAK = 0.9e9
 """Ceiling of the allocated bytes of a step of Hippocampus, batch 9."""
 
 
@@ -40,3 +40,9 @@ def test_weights_gradients_and_averages_have_one_order_of_memory(counts, scene):
 
 def test_a_step_keeps_to_its_memory(counts):
     assert counts["hippocampus"][0]["peak"] <= PEAK
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_step_copies_no_map_within_the_device(counts, scene):
+    """An activation that overwrites a view copies whole maps, 820 MB with Hippocampus; augmentation copies 3 MB."""
+    assert counts[scene][0]["copied"] < (4e6 if scene == "hippocampus" else 1e5)

@@ -12,7 +12,14 @@ from torch import nn
 from nnplug.registry.options import build
 from nnplug_nnunet.architectures import PlainConvUNet, ResidualEncoderUNet
 from nnplug_nnunet.networks import from_nnunet, to_nnunet
-from nnplug_nnunet.networks.blocks import ResidualBlock
+from nnplug_nnunet.networks.blocks import (
+    NEGATIVE_SLOPE,
+    ConvBlock,
+    ConvStack,
+    InPlaceLeakyReLU,
+    Layers,
+    ResidualBlock,
+)
 
 CLASSES = {"plain-conv-unet": PlainConvUNet, "residual-encoder-unet": ResidualEncoderUNet}
 CHANNELS, OUTPUTS = 2, 3
@@ -140,3 +147,69 @@ def test_the_same_seed_gives_the_same_weights(golden):
 def test_the_batch_norm_option_builds_batch_norms(golden):
     assert any(isinstance(m, nn.BatchNorm3d) for m in network(golden[2]).modules())
     assert not any(isinstance(m, nn.InstanceNorm3d) for m in network(golden[2]).modules())
+
+
+def block(order=torch.contiguous_format):
+    torch.manual_seed(0)
+    layers = Layers(3)
+    return ConvStack(layers, 2, layers.conv(2, 4, (3,) * 3, (1,) * 3), 4, (3,) * 3).to(memory_format=order)
+
+
+def gradients(stack, image):
+    image = image.clone().requires_grad_()
+    output = stack(image)
+    output.square().sum().backward()
+    return [output.detach(), image.grad, *(parameter.grad for parameter in stack.parameters())]
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last_3d])
+def test_the_activation_overwrites_the_norm_s_memory_and_its_gradient_copies_nothing(order):
+    ours, theirs = block(order), block(order)
+    for layer in [module for module in theirs.modules() if isinstance(module, ConvBlock)]:
+        layer.nonlin = nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True)
+    image = torch.randn(2, 2, 6, 6, 6).contiguous(memory_format=order)
+    assert all(torch.equal(a, b) for a, b in zip(gradients(ours, image), gradients(theirs, image), strict=True))
+    normed = ours.convs[0].norm(ours.convs[0].conv(image))
+    assert ours.convs[0].nonlin(normed).data_ptr() == normed.data_ptr()
+    assert COPIES not in graph_of(ours(image))
+    assert COPIES in graph_of(theirs(image)), "else this test sees nothing"
+
+
+COPIES = "torch::autograd::CopySlices"
+
+
+def graph_of(tensor):
+    """The names of all operations behind a tensor."""
+    names, waiting = set(), [tensor.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        names.add(node.name())
+        waiting += [parent for parent, _ in node.next_functions if parent is not None]
+    return names
+
+
+class Ones(torch.autograd.Function):
+    """Returns a view of a tensor that has no gradient itself, as a plugin's layer may."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return torch.ones(x.numel()).view(x.shape)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+@pytest.mark.parametrize("make", [lambda x: (2 * x)[:1], lambda x: (2 * x).transpose(0, 1)])
+def test_the_activation_of_another_view_has_its_gradient(make):
+    x = torch.randn(2, 3, requires_grad=True)
+    expected = torch.where(make(x) > 0, 1.0, NEGATIVE_SLOPE)
+    InPlaceLeakyReLU()(make(x)).sum().backward()
+    (gradient,) = torch.autograd.grad(make(x), x, expected)
+    assert torch.equal(x.grad, gradient)
+
+
+def test_the_activation_overwrites_no_view_whose_gradient_it_would_lose():
+    x = torch.randn(2, 3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="is a view and is being modified inplace"):
+        InPlaceLeakyReLU()(Ones.apply(x))

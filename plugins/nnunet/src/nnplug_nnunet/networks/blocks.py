@@ -80,6 +80,31 @@ class Layers:
         return (1,) * self.dimensions
 
 
+class InPlaceLeakyReLU(nn.LeakyReLU):
+    """Leaky ReLU that overwrites its input, also where the input is a view of another tensor.
+
+    PyTorch's instance norm returns a view. The gradient of an operation that overwrites a view copies the whole
+    gradient three times, so this layer overwrites the tensor that is viewed.
+    """
+
+    def __init__(self) -> None:
+        """Take `NEGATIVE_SLOPE`."""
+        super().__init__(NEGATIVE_SLOPE, inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return `x` with negative values multiplied by the slope; the shape and order of memory stay."""
+        if torch.compiler.is_compiling():  # which makes one kernel of both, without copies
+            return super().forward(x)
+        whole = x._base  # noqa: SLF001 - documented for views, and without a public name
+        return super().forward(x) if whole is None or not _is_whole(x, whole) else super().forward(whole).view(x.shape)
+
+
+def _is_whole(view: torch.Tensor, base: torch.Tensor) -> bool:
+    """Return whether a view has the elements of its base in the same order, and its gradient goes through the base."""
+    same = view.numel() == base.numel() and view.is_contiguous() and base.is_contiguous()
+    return same and view.requires_grad == base.requires_grad
+
+
 class ConvBlock(nn.Sequential):
     """Convolution, dropout, normalisation, leaky ReLU: (B, channels, *size) -> (B, outputs, *size / stride)."""
 
@@ -89,7 +114,7 @@ class ConvBlock(nn.Sequential):
         self.conv = conv
         self.dropout = layers.drop()
         self.norm = layers.normalisation(outputs)
-        self.nonlin: nn.Module = nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True)
+        self.nonlin: nn.Module = InPlaceLeakyReLU()
 
 
 class LinearConvBlock(nn.Sequential):
@@ -129,7 +154,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = ConvBlock(layers, layers.conv(channels, outputs, kernel, stride), outputs)
         second = layers.conv(outputs, outputs, kernel, layers.ones)
         self.conv2 = LinearConvBlock(second, layers.normalisation(outputs))
-        self.nonlin2 = nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True)
+        self.nonlin2 = InPlaceLeakyReLU()
         self.skip = nn.Sequential()
         if any(s != 1 for s in stride):
             self.skip.append(layers.pool(stride))
