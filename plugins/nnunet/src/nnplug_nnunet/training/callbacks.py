@@ -94,6 +94,15 @@ class CallbackList:
             callback for callback in self._callbacks if type(callback).on_iteration_end is not Callback.on_iteration_end
         )
 
+    def __len__(self) -> int:
+        """Return the number of callbacks."""
+        return len(self._callbacks)
+
+    @property
+    def follow_iterations(self) -> bool:
+        """Return whether a callback overrides `on_iteration_end`."""
+        return bool(self._per_iteration)
+
     def train_start(self, state: TrainingState) -> None:
         """Call `on_train_start` of all callbacks."""
         self._call("on_train_start", lambda callback: callback.on_train_start(state))

@@ -30,6 +30,8 @@ from nnplug_nnunet.training.checkpoint import (
     save_weights,
 )
 from nnplug_nnunet.training.compiling import is_wanted
+from nnplug_nnunet.training.graphs.choice import choose_step
+from nnplug_nnunet.training.graphs.graphed_step import GraphedStep, Step
 from nnplug_nnunet.training.patches.loading import PatchLoader
 from nnplug_nnunet.training.patches.source import Stream
 from nnplug_nnunet.training.prepared import holding
@@ -79,6 +81,7 @@ class Training:
         if task.run.state.exists():
             self._restore()
         check_together(task, self.position.epoch)
+        self._step: Step = trainer.training_step
         self.state = TrainingState(
             task=task,
             network=self.network,
@@ -106,6 +109,7 @@ class Training:
             fixed_shapes(task.device),
         ):
             self.callbacks.train_start(self.state)
+            self._step = choose_step(trainer, self.state, self.callbacks)
             while self.position.epoch < trainer.epochs and not self._is_stuck:
                 self._epoch(training, validation, advance)
         if self._is_stuck:
@@ -152,6 +156,8 @@ class Training:
     def _learn(self, batches: PatchLoader, advance: Advance) -> tuple[float, float]:
         """Train on an epoch's batches; return the mean loss and the seconds spent waiting for data."""
         self.network.train()
+        if isinstance(self._step, GraphedStep) and len(self.callbacks):
+            self._step.restart()  # they may have changed the network or the loss
         losses, waited, epoch = [], 0.0, self.position.epoch
         smoothed = self.position.smoothed_dice
         latest = f"epoch {epoch + 1}" + (f", Dice {smoothed:.3f}" if smoothed is not None else "")
@@ -162,7 +168,7 @@ class Training:
             waited += time.monotonic() - requested
             self.state = replace(self.state, epoch=epoch, iteration=iteration)
             self._set_rate(checked_rate(self.trainer, self.schedule(iteration), iteration))
-            loss = self.trainer.training_step(self.state, PatchBatch(*batch.on(self.task.device)))
+            loss = self._step(self.state, PatchBatch(*batch.on(self.task.device)))
             if self.prepared is not None:
                 self.prepared.update()
             self.callbacks.iteration_end(self.state, loss)

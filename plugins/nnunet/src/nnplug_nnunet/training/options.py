@@ -14,6 +14,7 @@ from nnplug_nnunet.training.losses.functions import LossName
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 AugmentOn = Literal["auto", "device", "threads"]
+CudaGraph = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,8 @@ class PatchOptions:
         augment_on: where patches are augmented: in the threads that cut them, or in batches on the training device if
             the augmenter supports it (else in the threads). "auto" is the device if it is a CUDA GPU.
         compile: whether `torch.compile` compiles the network; "auto" does for long trainings on a CUDA GPU.
+        cuda_graph: whether a CUDA GPU gets each step as one graph instead of kernel by kernel. Its Python code runs
+            once, so "auto" does this for the networks and losses of nnplug alone; "always" for any.
     """
 
     epochs: int = 1000
@@ -49,6 +52,7 @@ class PatchOptions:
     precision: Precision = "auto"
     augment_on: AugmentOn = "auto"
     compile: Compile = "auto"
+    cuda_graph: CudaGraph = "auto"
 
     def __post_init__(self) -> None:
         """Raise `InvalidOptions` if a number is out of range."""
