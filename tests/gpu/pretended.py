@@ -120,6 +120,7 @@ def pretend(library: Path) -> None:
     torch.backends.cudnn.flags = lambda **_: _nothing()
     generator = torch.Generator
     torch.Generator = lambda device="cpu": generator("cpu")
+    torch.Tensor.data_ptr = lambda tensor: id(tensor)  # fake tensors have no memory
     torch.Tensor.pin_memory = lambda tensor, *_: tensor.clone()
     torch._C._conv_determine_backend_memory_format = _order_of_convolution
     torch.nn.Module._apply = _apply

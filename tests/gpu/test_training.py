@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 SCENES = ("hippocampus", "regions", "residual", "cascade")
-DISPATCHES = {"hippocampus": 730, "regions": 377, "residual": 633, "cascade": 343}
-"""Ceilings per step, a twentieth above the counts when this was written. Norms of gradients count one by one here."""
+DISPATCHES = {"hippocampus": 507, "regions": 350, "residual": 606, "cascade": 343}
+"""Ceilings per step without augmentation, whose kernels depend on its draws: a twentieth above the counts when this was
+written. Norms of gradients count one by one here."""
 LOSS = {"hippocampus": 50, "regions": 33, "residual": 26, "cascade": 26}
 """Ceilings of the loss, per step: of two resolutions with Hippocampus, else of one; the coarsest has weight 0."""
 PEAK = 0.9e9
@@ -28,7 +29,7 @@ def test_the_host_never_waits_in_a_step(counts, scene):
 @pytest.mark.parametrize("scene", SCENES)
 def test_a_step_launches_few_kernels(counts, scene):
     step, _ = counts[scene]
-    assert step["dispatches"] <= DISPATCHES[scene], step["phases"]
+    assert step["dispatches"] - step["phases"]["augment"] <= DISPATCHES[scene], step["phases"]
     assert step["phases"]["loss"] <= LOSS[scene]
 
 
@@ -44,5 +45,5 @@ def test_a_step_keeps_to_its_memory(counts):
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_a_step_copies_no_map_within_the_device(counts, scene):
-    """An activation that overwrites a view copies whole maps, 820 MB with Hippocampus; augmentation copies 3 MB."""
-    assert counts[scene][0]["copied"] < (4e6 if scene == "hippocampus" else 1e5)
+    """An activation that overwrites a view copies whole maps, 820 MB with Hippocampus; augmentation copies 8 MB."""
+    assert counts[scene][0]["copied"] < (1e7 if scene == "hippocampus" else 1e5)

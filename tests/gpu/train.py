@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -127,7 +128,12 @@ def make_task(scene: Scene, folder: Path) -> Any:
     )
 
 
-def phased(mode: Any) -> Any:
+def fail(notice: str) -> None:
+    """Raise an error instead of telling that no graph can be made."""
+    raise AssertionError(notice)
+
+
+def phased(mode: Any, *, iterations: int) -> Any:
     """Return nnU-Net's trainer, which names the parts of its step in `mode.phase`."""
     from nnplug_nnunet.training.trainer import NnUNetTrainer
 
@@ -144,14 +150,30 @@ def phased(mode: Any) -> Any:
             state.update(self.gradient_clip)
             return loss.detach()
 
-    return Phased(compile="never", epochs=1, iterations_per_epoch=3, val_iterations_per_epoch=1)
+    return Phased(compile="never", epochs=1, iterations_per_epoch=iterations, val_iterations_per_epoch=1)
+
+
+class Repeats:
+    """Records a step by keeping it, and replays it by computing it again: what a graph would launch is counted."""
+
+    def aside(self) -> Any:
+        """Let work run as it is."""
+        return contextlib.nullcontext()
+
+    def record(self, work: Any) -> Any:
+        """Compute nothing."""
+        import torch
+
+        place = torch.zeros((), device="cuda")
+        return lambda: place.copy_(work()), place
 
 
 def train(scene: Scene, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the counts of the third training step and of a validation step."""
+    """Return the counts of a training step as a graph replays it, and of a validation step."""
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
 
+    from nnplug_nnunet.training.graphs.graphed_step import WARM_UP, GraphedStep
     from nnplug_nnunet.training.loop import Training
     from nnplug_nnunet.training.patches.source import Stream
     from nnplug_nnunet.training.scores import confusion
@@ -161,22 +183,23 @@ def train(scene: Scene, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     with FakeTensorMode(allow_non_fake_inputs=True), pretended.watch() as mode:
         task = make_task(scene, folder)
         pretended.outside(index_cases)(task)
-        trainer = phased(mode)
+        trainer = phased(mode, iterations=WARM_UP + 2)
         training = Training(trainer, task)
         training.network.train()
+        step = GraphedStep(trainer.training_step, Repeats(), fail)
         with make_loader(trainer, task, Stream.TRAINING, 0) as batches:
             for batch in batches:
                 mode.restart()
                 mode.phase = "augment"
-                trainer.training_step(training.state, PatchBatch(*batch.pinned().on(task.device)))
-        step = mode.counts.data()
+                step(training.state, PatchBatch(*batch.pinned().on(task.device)))
+        counts = mode.counts.data()
         training.network.eval()
         with torch.no_grad(), make_loader(trainer, task, Stream.VALIDATION, 0) as batches:
             mode.restart()
             mode.phase = "validation"
             patches = PatchBatch(*next(iter(batches)).pinned().on(task.device))
             confusion(trainer.validation_step(training.state, patches).logits, patches.target, task.labels)
-        return step, mode.counts.data()
+        return counts, mode.counts.data()
 
 
 def main(library: str, *names: str) -> None:
