@@ -90,3 +90,20 @@ def test_several_devices_are_not_for_clusters(prepared):
     result = train(prepared, "--executor", "dask", "--devices", "2")
     assert result.exit_code == 1
     assert "2 devices: on a cluster each worker trains on its own device; leave out --devices 2" in result.stderr
+
+
+def test_a_finished_fold_is_sent_to_a_tracker_that_is_named_later(prepared, tmp_path):
+    fold = ("-c", "2d", "-f", "1")
+    assert train(prepared, *fold).exit_code == 0
+    options = ("--tracker", "csv", "--set", f"tracker.csv.folder={tmp_path}")
+    assert train(prepared, *fold, *options).exit_code == 0
+    (table,) = tmp_path.rglob("epochs.csv")
+    assert len(table.read_text().splitlines()) == 2
+
+
+def test_a_tracker_that_does_not_exist_is_one_line(prepared):
+    result = train(prepared, "--tracker", "cvs")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "no tracker is called 'cvs'. Did you mean 'csv'?" in result.stderr
+    result = train(prepared, "--set", "tracker.folder=x")
+    assert "tracker.folder is set, but no tracker is named" in result.stderr

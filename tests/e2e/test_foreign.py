@@ -197,14 +197,22 @@ def test_a_run_is_planned_trained_and_validated_with_its_components(foreign):
     assert found == [(name, fold) for name in CONFIGURATIONS for fold in (0, 1)]
 
 
-def test_loss_and_sampler_of_the_plugin_train_where_they_are_named(foreign, tmp_path):
+def test_loss_sampler_and_tracker_of_the_plugin_are_used_where_they_are_named(foreign, tmp_path):
     words = ("--loss", "foreign-squares", "--sampler", "foreign-turns", "--set", "sampler.foreground=0.7")
+    words += ("--tracker", "foreign-diary", "--set", f"tracker.foreign-diary.folder={tmp_path}")
     where = ("-w", tmp_path, "-c", "volume", "-f", "0", "--until", "train")
     foreign.installed.nnplug("run", foreign.dataset, *where, *words, *CPU, *SMALL)
     (record,) = tmp_path.rglob("run.json")
     used = {(one["kind"], one["name"]) for one in json.loads(record.read_text())["providers"]}
     assert {("loss", "foreign-squares"), ("sampler", "foreign-turns")} <= used
-    assert all(0 < line.train_loss < 1 for line in read_log(record.parent / "log.jsonl"))
+    losses = [line.train_loss for line in read_log(record.parent / "log.jsonl")]
+    assert all(0 < loss < 1 for loss in losses)
+    (diary,) = tmp_path.glob("*.txt")
+    first, *epochs, picture, model, last = diary.read_text().splitlines()
+    assert first == "begin Dataset999_Phantom/foreign/volume/fold_0 after 0, trained by foreign-adam"
+    assert epochs == [f"epoch {number}: {loss}" for number, loss in enumerate(losses)]
+    assert picture.startswith("picture progress: ")
+    assert (model, last) == ("model: weights_best.safetensors weights_final.safetensors", "finished")
 
 
 def test_a_model_is_selected_from_single_configurations_and_their_ensemble(foreign):

@@ -99,8 +99,8 @@ def test_bundle_predicts_unseen_images_in_their_geometry(uninterrupted, nnplug, 
 
 @pytest.mark.parametrize("moment", ["plans/nnunet.json", "preprocessed/nnunet_3d_fullres", "log.jsonl", "state.pt"])
 def test_killed_and_resumed_equals_uninterrupted(uninterrupted, start, nnplug, phantom, tiny, tmp_path, moment):
-    """kill -9 as soon as that file is there; another number of workers must change nothing either."""
-    words = ("run", phantom, "-w", tmp_path, *ARGUMENTS, *tiny, "--workers", "3")
+    """kill -9 as soon as that file is there; another number of workers and a tracker must change nothing either."""
+    words = ("run", phantom, "-w", tmp_path, *ARGUMENTS, *tiny, "--workers", "3", "--tracker", "csv")
     folder = tmp_path / "Dataset999_Phantom"
     awaited = tmp_path / FOLD / moment if "/" not in moment else folder / moment
     process = start(*words)
@@ -114,6 +114,8 @@ def test_killed_and_resumed_equals_uninterrupted(uninterrupted, start, nnplug, p
     assert expected.keys() == found.keys()
     for name in expected:
         np.testing.assert_array_equal(found[name], expected[name])
+    table = (tmp_path / FOLD / "epochs.csv").read_text().splitlines()
+    assert [row.partition(",")[0] for row in table] == ["epoch", "0", "1", "2", "3"]
 
 
 def test_more_epochs_make_a_finished_run_go_on(uninterrupted, nnplug, phantom, tiny, tmp_path):

@@ -19,6 +19,7 @@
 | `devices_option` | `devices: int` |
 | `seed_option` | `seed: int` |
 | `workers_option` | `workers: int or None`, None for one per core |
+| `tracker_option` | `trackers: tuple[str, ...]`, for `nnplug_cli.requests.tracker_choices` |
 | `replace_option` | `replace: bool`, see `nnplug.runtime.outputs` |
 """
 
@@ -113,8 +114,8 @@ class RuntimeOptions:
 
     @property
     def settings(self) -> dict[str, Mapping[str, Any]]:
-        """The `--set` values of all kinds except the executor, kind -> option -> value."""
-        return {kind: values for kind, values in self.overrides.items() if kind != Kind.EXECUTOR}
+        """The `--set` values of all kinds except executor and tracker, kind -> option -> value."""
+        return {kind: values for kind, values in self.overrides.items() if kind not in (Kind.EXECUTOR, Kind.TRACKER)}
 
 
 @dataclass(frozen=True)
@@ -285,6 +286,14 @@ seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random draw."
 )
 selection_options = gathered("selection", FoldSelection, configuration_option, fold_option)
+tracker_option = click.option(
+    "--tracker",
+    "trackers",
+    multiple=True,
+    metavar="NAME",
+    help="Send epochs, pictures and the model of each training to this tracker; repeatable. "
+    "--set tracker.NAME.KEY=VALUE sets an option of it.",
+)
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="Cases or samples processed at once [default: one per core]."
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nnplug.registry.components import Kind
 from nnplug_cli.options import Choices
 
 if TYPE_CHECKING:
+    from nnplug.plans.plans import Choice
     from nnplug.preparation.plan_request import PlanRequest
+    from nnplug.registry.components import Registry
 
 
 def plan_request(
@@ -32,3 +35,18 @@ def plan_options(choices: Choices, overrides: Mapping[str, Mapping[str, Any]]) -
     if choices.memory_gb is not None:
         options.setdefault("planner", {})["memory_gb"] = choices.memory_gb
     return options
+
+
+def tracker_choices(
+    names: Sequence[str], overrides: Mapping[str, Mapping[str, Any]], registry: Registry
+) -> tuple[Choice, ...]:
+    """Return the trackers of `--tracker`, with the values of `--set tracker.KEY=VALUE`.
+
+    Raises:
+        NnplugError: a tracker or an option does not exist, or an option is set without a tracker.
+    """
+    from nnplug.training.trackers.chosen import check_trackers, chosen_trackers
+
+    choices = chosen_trackers(names, overrides.get(Kind.TRACKER, {}))
+    check_trackers(choices, registry)
+    return choices

@@ -27,6 +27,7 @@ from nnplug.registry.entries import (
     PreprocessorComponent,
     ReaderComponent,
     SamplerComponent,
+    TrackerComponent,
     TrainerComponent,
 )
 from nnplug.registry.loader import Plugins
@@ -58,6 +59,7 @@ __all__ = [
     "ReaderComponent",
     "Recipe",
     "SamplerComponent",
+    "TrackerComponent",
     "TrainerComponent",
     "hookimpl",
 ]

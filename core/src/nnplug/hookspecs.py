@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         PreprocessorComponent,
         ReaderComponent,
         SamplerComponent,
+        TrackerComponent,
         TrainerComponent,
     )
 
@@ -192,6 +193,16 @@ def nnplug_readers() -> Iterable[ReaderComponent]:
 
     A target satisfies `nnplug.contracts.Reader`. `dataset.json` names the reader of a dataset, or the endings of files
     select it; plans do not name readers. The target is made without options.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_trackers() -> Iterable[TrackerComponent]:
+    """Offer trackers, which send parameters, epochs, pictures and the model of a training to a server or into files.
+
+    A target satisfies `nnplug.contracts.Tracker`. Users choose them for each training by ``--tracker NAME``; plans do
+    not name trackers. A tracker that fails costs a warning, never the training.
     """
     return ()
 

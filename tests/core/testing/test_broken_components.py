@@ -32,6 +32,15 @@ BACK = "reads the label maps that it writes"
 RNG, ORDER = "draws from the rng alone", "gives results in the order of the items"
 SCALAR = {f"is a finite scalar with a gradient in {axes}D" for axes in (2, 3)}
 RIGHT = {f"is lower for the right {outputs}" for outputs in ("classes", "regions")}
+RESUMES = "resumes after the last epoch"
+TRACKS = {
+    "takes a training from its begin to its end",
+    "takes epochs without validation",
+    RESUMES,
+    "survives a kill",
+    "records a training anew",
+    "draws no random numbers",
+}
 IGNORED, SHARED = "does not count ignored voxels", "is that of the whole batch on every device"
 
 BROKEN = {
@@ -132,6 +141,14 @@ BROKEN = {
     (Kind.READER, "Anonymous"): {"names damaged files"},
     (Kind.READER, "Local"): {"works in other processes"},
     (Kind.READER, "Rounds"): {"writes images"},
+    (Kind.TRACKER, "Forgets"): {RESUMES},
+    (Kind.TRACKER, "Mixes"): {"records a training anew"},
+    (Kind.TRACKER, "PacksModel"): {"takes a training from its begin to its end"},
+    (Kind.TRACKER, "NeedsDice"): TRACKS,
+    (Kind.TRACKER, "NeedsLoss"): {"takes epochs without validation"},
+    (Kind.TRACKER, "Shuffles"): {"draws no random numbers"},
+    (Kind.TRACKER, "CatchesSignals"): TRACKS,
+    (Kind.TRACKER, "NoneAtFirst"): TRACKS,
     (Kind.EXECUTOR, "Drops"): {ORDER, "finishes the others where one fails, and names it"},
     (Kind.EXECUTOR, "Swallows"): {"finishes the others where one fails, and names it"},
     (Kind.EXECUTOR, "Mute"): {"relays what jobs report"},

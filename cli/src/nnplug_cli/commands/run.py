@@ -26,12 +26,13 @@ from nnplug_cli.options import (
     seed_option,
     selection_options,
     set_option,
+    tracker_option,
     workers_option,
     workspace_option,
 )
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
-from nnplug_cli.requests import plan_request
+from nnplug_cli.requests import plan_request, tracker_choices
 from nnplug_cli.scores import predicting, print_scores, print_selection, scores_data
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class _Training:
     until: str
     no_mirroring: bool
     fresh: bool
+    trackers: tuple[str, ...]
 
 
 @click.command(short_help="Turn a dataset into a trained, validated model.")
@@ -61,6 +63,7 @@ class _Training:
 @gathered(
     "training",
     _Training,
+    tracker_option,
     click.option("--until", type=click.Choice(STAGES), default="bundle", show_default=True, help="The last step."),
     click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster."),
     click.option("--fresh", is_flag=True, help="Train again if a training was begun with other values."),
@@ -106,6 +109,7 @@ def command(
         fresh=training.fresh,
         command=("nnplug", *sys.argv[1:]),
         devices=training.devices,
+        trackers=tracker_choices(training.trackers, runtime.overrides, made.registry),
     )
     outcome = run(request, made)
     if as_json:

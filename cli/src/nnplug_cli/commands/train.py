@@ -27,11 +27,13 @@ from nnplug_cli.options import (
     seed_option,
     selection_options,
     set_option,
+    tracker_option,
     workers_option,
     workspace_option,
 )
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
+from nnplug_cli.requests import tracker_choices
 from nnplug_cli.scores import print_scores, scores_data
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class _Training:
     validate_only: bool
     weights: Literal["final", "best"]
     save_logits: bool
+    trackers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class _Changes:
 @gathered(
     "training",
     _Training,
+    tracker_option,
     click.option("--loss", metavar="NAME", help="The loss, instead of that of the plans or the trainer."),
     click.option("--sampler", metavar="NAME", help="The sampler, instead of that of the plans or the trainer."),
     click.option(
@@ -136,10 +140,17 @@ def command(
     world = start_devices(os.environ, runtime.device, training.devices, here=runtime.executor == "local")
     if not world.is_main:
         made = replace(made, progress=Silent())
+    trackers = tracker_choices(training.trackers, runtime.overrides, made.registry)
     named = {Kind.SAMPLER: training.sampler, Kind.LOSS: training.loss}
     changes = _Changes({kind: name for kind, name in named.items() if name is not None}, runtime.settings)
     jobs = [
-        replace(job, seed=training.seed, command=("nnplug", *sys.argv[1:]), pretrained=_absolute(training.pretrained))
+        replace(
+            job,
+            seed=training.seed,
+            command=("nnplug", *sys.argv[1:]),
+            pretrained=_absolute(training.pretrained),
+            trackers=trackers,
+        )
         for job in _jobs(made, dataset, context.workspace_root(workspace), name, selection, changes)
     ]
     for job in jobs if training.fresh and world.is_main else ():

@@ -42,6 +42,7 @@ from nnplug.contracts.sampler import PatchPlace, Sampler, Sampling, SamplingCont
 from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingLength, TrainingTask
 from nnplug.contracts.trainer.case_indexer import CaseIndexer
 from nnplug.contracts.trainer.run_log import LogLine, append_log, read_log, truncate_log
+from nnplug.contracts.trainer.tracker import TrackedRun, Tracker, epoch_figures
 from nnplug.io.reader import ImageWriter, LabelReader, Reader, SidecarReader
 from nnplug.runtime.executor import Executor
 from nnplug.workspace.case_index import CaseIndex
@@ -98,11 +99,14 @@ __all__ = [
     "SourceScan",
     "Topology",
     "TopologyArchitecture",
+    "TrackedRun",
+    "Tracker",
     "Trainer",
     "TrainingLength",
     "TrainingTask",
     "Workload",
     "append_log",
+    "epoch_figures",
     "read_log",
     "truncate_log",
 ]

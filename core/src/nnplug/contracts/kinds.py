@@ -16,6 +16,7 @@ from nnplug.contracts.postprocessor import Postprocessor
 from nnplug.contracts.preprocessor import Preprocessor
 from nnplug.contracts.sampler import Sampler
 from nnplug.contracts.trainer import Trainer
+from nnplug.contracts.trainer.tracker import Tracker
 from nnplug.io.readers import READER, ReaderEntry
 from nnplug.registry.components import Entry, TypedKind
 from nnplug.registry.entries import (
@@ -33,6 +34,7 @@ from nnplug.registry.entries import (
     PostprocessorComponent,
     PreprocessorComponent,
     SamplerComponent,
+    TrackerComponent,
     TrainerComponent,
 )
 from nnplug.runtime.executor import Executor
@@ -50,12 +52,14 @@ __all__ = [
     "POSTPROCESSOR",
     "PREPROCESSOR",
     "READER",
+    "TRACKER",
     "TRAINER",
     "AcceleratorEntry",
     "ArchitectureEntry",
     "AugmenterEntry",
     "PreprocessorEntry",
     "ReaderEntry",
+    "TrackerEntry",
     "TrainerEntry",
 ]
 
@@ -72,6 +76,7 @@ INFERENCE = TypedKind[InferenceComponent, Inference](InferenceComponent)
 POSTPROCESSOR = TypedKind[PostprocessorComponent, Postprocessor](PostprocessorComponent)
 METRIC = TypedKind[MetricComponent, Metric](MetricComponent)
 CONVERTER = TypedKind[ConverterComponent, Converter](ConverterComponent)
+TRACKER = TypedKind[TrackerComponent, Tracker](TrackerComponent)
 EXECUTOR = TypedKind[ExecutorComponent, Executor](ExecutorComponent)
 ACCELERATOR = TypedKind[AcceleratorComponent, Accelerator](AcceleratorComponent)
 
@@ -83,4 +88,5 @@ PreprocessorEntry = Entry[PreprocessorComponent, Preprocessor]
 SamplerEntry = Entry[SamplerComponent, Sampler]
 InferenceEntry = Entry[InferenceComponent, Inference]
 TrainerEntry = Entry[TrainerComponent, Trainer]
+TrackerEntry = Entry[TrackerComponent, Tracker]
 AcceleratorEntry = Entry[AcceleratorComponent, Accelerator]

@@ -24,7 +24,16 @@ def make_jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[Tra
         if (refined := plans.configuration(name).previous_stage) is not None:
             folds[refined] = tuple(dict.fromkeys((*folds[refined], *every)))
     return [
-        TrainingJob(request.workspace, request.dataset, plans, name, fold, request.seed, request.command)
+        TrainingJob(
+            request.workspace,
+            request.dataset,
+            plans,
+            name,
+            fold,
+            request.seed,
+            request.command,
+            trackers=request.trackers,
+        )
         for name in names
         for fold in folds[name]
     ]

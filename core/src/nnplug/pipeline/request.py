@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.dataset.dataset import Dataset
+from nnplug.plans.plans import Choice
 from nnplug.preparation.plan_request import PlanRequest
 from nnplug.selection.request import Selection
 from nnplug.workspace.layout import Workspace
@@ -46,6 +47,7 @@ class RunRequest:
         fresh: whether to discard runs that started with other values, and train them again.
         command: the words of the user's command line, for the record.
         devices: the number of devices that train one fold together.
+        trackers: the trackers that each training is sent to.
     """
 
     dataset: Dataset
@@ -58,6 +60,7 @@ class RunRequest:
     fresh: bool = False
     command: tuple[str, ...] = ()
     devices: int = 1
+    trackers: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)

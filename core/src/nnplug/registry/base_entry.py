@@ -32,13 +32,21 @@ class Kind(StrEnum):
     METRIC = "metric"
     CONVERTER = "converter"
     READER = "reader"
+    TRACKER = "tracker"
     EXECUTOR = "executor"
     ACCELERATOR = "accelerator"
 
     @property
     def planned(self) -> bool:
         """Return whether plans name a component of this kind. The other kinds are chosen for each command."""
-        return self not in (Kind.METRIC, Kind.CONVERTER, Kind.READER, Kind.EXECUTOR, Kind.ACCELERATOR)
+        return self not in (
+            Kind.METRIC,
+            Kind.CONVERTER,
+            Kind.READER,
+            Kind.TRACKER,
+            Kind.EXECUTOR,
+            Kind.ACCELERATOR,
+        )
 
     @property
     def hook(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nnplug.hookspecs import hookimpl
-from nnplug.registry.entries import ExecutorComponent, InferenceComponent, ReaderComponent
+from nnplug.registry.entries import ExecutorComponent, InferenceComponent, ReaderComponent, TrackerComponent
 
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 _FLAT = (".png", ".bmp", ".tif", ".tiff")
@@ -16,6 +16,13 @@ def nnplug_executors() -> Iterable[ExecutorComponent]:
     """Offer the executor that runs jobs on this machine."""
     target = "nnplug.runtime.executor:LocalExecutor"
     yield ExecutorComponent("local", target, "threads of this machine, one training at a time")
+
+
+@hookimpl
+def nnplug_trackers() -> Iterable[TrackerComponent]:
+    """Offer the tracker that needs no server."""
+    target = "nnplug.training.trackers.csv_tracker:CsvTracker"
+    yield TrackerComponent("csv", target, "epochs and parameters as tables (CSV)")
 
 
 @hookimpl

@@ -251,6 +251,13 @@ def _is_ending(ending: Any) -> bool:
 
 
 @dataclass(frozen=True)
+class TrackerComponent(Component):
+    """An entry of `nnplug_trackers`."""
+
+    kind = Kind.TRACKER
+
+
+@dataclass(frozen=True)
 class ExecutorComponent(Component):
     """An entry of `nnplug_executors`."""
 
@@ -279,6 +286,7 @@ _CLASSES: tuple[type[Component], ...] = (
     MetricComponent,
     ConverterComponent,
     ReaderComponent,
+    TrackerComponent,
     ExecutorComponent,
     AcceleratorComponent,
 )

@@ -26,7 +26,7 @@ from nnplug.testing.checks import (
     reader,
     recipe,
 )
-from nnplug.testing.checks.training import augmenter, loss, sampler, trainer
+from nnplug.testing.checks.training import augmenter, loss, sampler, tracker, trainer
 
 CHECKS: Mapping[Kind, Checks] = {
     Kind.CONVERTER: converter.CHECKS,
@@ -42,6 +42,7 @@ CHECKS: Mapping[Kind, Checks] = {
     Kind.INFERENCE: inference.CHECKS,
     Kind.POSTPROCESSOR: postprocessor.CHECKS,
     Kind.READER: reader.CHECKS,
+    Kind.TRACKER: tracker.CHECKS,
     Kind.EXECUTOR: executor.CHECKS,
     Kind.METRIC: metric.CHECKS,
     Kind.ACCELERATOR: accelerator.CHECKS,

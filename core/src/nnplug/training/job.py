@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnplug.dataset.dataset import Dataset, DatasetDescription
-from nnplug.plans.plans import Plans
+from nnplug.plans.plans import Choice, Plans
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder, Workspace
 from nnplug.workspace.previous_labels import PreviousLabels
@@ -27,6 +27,7 @@ class TrainingJob:
         pretrained: a run or bundle; the training starts from its weights, except for the segmentation heads.
         prepared: the configuration that the preprocessed cases are stored under. It is needed for the plans of a run,
             which do not have all configurations with the same cases; None if the plans decide it.
+        trackers: the trackers that the training is sent to. No result depends on them.
     """
 
     workspace: Workspace
@@ -38,6 +39,7 @@ class TrainingJob:
     command: tuple[str, ...] = ()
     pretrained: Path | None = None
     prepared: str | None = None
+    trackers: tuple[Choice, ...] = ()
 
     @property
     def description(self) -> DatasetDescription:

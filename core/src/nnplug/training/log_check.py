@@ -41,12 +41,14 @@ class LogCheckingProgress(Progress):
         log: the `log.jsonl` of the run.
         trainer: the trainer that writes the log.
         begun: called before each task. The log then has the epochs that a resumed training keeps.
+        stepped: called after each step of a task.
     """
 
     progress: Progress
     log: Path
     trainer: object
     begun: Callable[[], None] = _nothing
+    stepped: Callable[[], None] = _nothing
 
     @contextmanager
     def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
@@ -58,6 +60,7 @@ class LogCheckingProgress(Progress):
             nonlocal is_checked
             is_checked = is_checked or check_log(self.log, self.trainer)
             advance(latest)
+            self.stepped()
 
         with self.progress.task(title, total, done=done) as advance:
             yield checked

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nnplug.contracts import TrainingTask
+from nnplug.contracts import Trainer, TrainingTask
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, TRAINER
 from nnplug.dataset.splits import Fold, choose_fold
 from nnplug.errors import NnplugError
@@ -42,6 +42,7 @@ from nnplug.training.previous_stage import (
 )
 from nnplug.training.run_versions import RunVersions
 from nnplug.training.task import USED, checked_each_epoch, index_cases, make_task
+from nnplug.training.trackers.tracking import tracked
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_lock import alone_in
@@ -79,6 +80,8 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     splits = ensure_splits(job.dataset, job.workspace, progress=runtime.progress)
     fold = check_resumable(job, splits)
     if job.run.is_finished:
+        if world.is_main:
+            _send_rest(job, runtime)
         return
     components = _planned_components(job, runtime)
     _check_preprocessed(job, fold, job.cases)
@@ -94,19 +97,42 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
         check_predictions_complete(job, fold, splits)
     _check_devices(job, components, world)
     versions = RunVersions.of(job, components, runtime.registry, runtime.progress)
-    shapes = shapes_of(task.network)
-    with attributed(trainer, *_called_by_trainer(job, task, components)), keep_random_state(task.device):
+    called = _called_by_trainer(job, task, components)
+    with attributed(trainer, *called):
         if world.is_main:
             axes = trainer.mirror_axes(task.configuration.dimensions)
             _write_record(job, fold, axes, splits, versions.versions)
-        progress, log = runtime.progress, job.run.log
-        watched = LogCheckingProgress(progress, log, trainer, versions.note_change) if world.is_main else progress
-        task = checked_each_epoch(task, trainer)
-        trainer.train(replace(task, world=world, progress=watched))
+        task = replace(checked_each_epoch(task, trainer), world=world)
     if world.is_main:
+        _train_and_record(trainer, task, job, runtime, versions, called)
+    else:
+        with attributed(trainer, *called), keep_random_state(task.device):
+            trainer.train(task)
+
+
+def _train_and_record(
+    trainer: Trainer,
+    task: TrainingTask,
+    job: TrainingJob,
+    runtime: Runtime,
+    versions: RunVersions,
+    called: Sequence[Origin],
+) -> None:
+    """Train in the main process, check what the trainer leaves, draw the curves and send all of it to the trackers."""
+    shapes = shapes_of(task.network)
+    with tracked(job, runtime) as step:
+        progress = LogCheckingProgress(runtime.progress, job.run.log, trainer, versions.note_change, step)
+        with attributed(trainer, *called), keep_random_state(task.device):
+            trainer.train(replace(task, progress=progress))
         check_log(job.run.log, trainer)
         check_finished(job.run, trainer, shapes)
         draw_curves(job.run.log, job.run.curves)
+
+
+def _send_rest(job: TrainingJob, runtime: Runtime) -> None:
+    """Send a finished run to the trackers that have not received all of it."""
+    with tracked(job, runtime):
+        pass
 
 
 def _planned_components(job: TrainingJob, runtime: Runtime) -> Registry:

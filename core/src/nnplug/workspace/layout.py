@@ -71,6 +71,10 @@ class RunFolder:
         """The lock of the process that writes the run. It is outside the folder, so that a run can be moved whole."""
         return self.path.with_name(f".{self.path.name}.lock")
 
+    def tracker(self, name: str) -> Path:
+        """Return the record of what a tracker was sent, see `nnplug.training.trackers`."""
+        return self.path / f"tracker_{name}.json"
+
     @property
     def curves(self) -> Path:
         """The picture of losses, Dice, learning rate and epoch time."""

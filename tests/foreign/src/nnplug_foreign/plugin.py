@@ -21,6 +21,7 @@ from nnplug import (
     ReaderComponent,
     Recipe,
     SamplerComponent,
+    TrackerComponent,
     TrainerComponent,
     hookimpl,
 )
@@ -138,6 +139,12 @@ def nnplug_readers() -> Iterable[ReaderComponent]:
         endings=(".npy",),
         has_sidecars=True,
     )
+
+
+@hookimpl
+def nnplug_trackers() -> Iterable[TrackerComponent]:
+    """Return the tracker."""
+    yield TrackerComponent("foreign-diary", "nnplug_foreign.tracker:Diary", "a line of text per epoch")
 
 
 @hookimpl

@@ -41,8 +41,12 @@ class LogLine(Record, frozen=True, kw_only=True):
     wait_seconds: float | None = None
 
 
-def read_log(path: Path) -> list[LogLine]:
+def read_log(path: Path, *, first: int = 0) -> list[LogLine]:
     """Return the lines of a `log.jsonl`; none if the file is missing. A last line that a kill cut short is left out.
+
+    Args:
+        path: the file.
+        first: the index of the first line to return; earlier ones are not parsed.
 
     Raises:
         InvalidFile: a line is not JSON, lacks a key, or has an unknown key or a value of another type.
@@ -50,7 +54,8 @@ def read_log(path: Path) -> list[LogLine]:
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [_line(text, f"{path}, line {number}") for number, text in enumerate(lines, start=1) if text]
+    numbered = [(number, text) for number, text in enumerate(lines, start=1) if text]
+    return [_line(text, f"{path}, line {number}") for number, text in numbered[first:]]
 
 
 def append_log(path: Path, line: LogLine) -> None:

@@ -1,0 +1,1 @@
+"""Send the course of a training to trackers, in threads of their own."""
