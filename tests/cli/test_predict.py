@@ -48,6 +48,7 @@ def test_images_are_predicted_and_bad_ones_told(run, em, bundle, tmp_path):
     shutil.copy(em / "images" / "em_00_0000.png", images)
     (images / "torn_0000.png").write_bytes((em / "images" / "em_01_0000.png").read_bytes()[:500])
     words = ("predict", "-i", images, "-o", out, "-m", bundle, "--device", "cpu", "--no-mirroring", "--step-size", "1")
+    words += ("--gpu-memory-gb", "8")  # a CPU has no such budget
     result = run(*words, code=1)
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert line.startswith(f"error: torn: {images / 'torn_0000.png'}: ")

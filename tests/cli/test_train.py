@@ -27,7 +27,9 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("train")
     dataset = write_phantom(folder / "Dataset999_Phantom", cases=3, unseen=0, shape=(20, 24, 22)).folder
     assert nnplug("split", dataset, "-w", folder / "w", "--folds", 2).exit_code == 0
-    result = nnplug("run", dataset, "-w", folder / "w", "--until", "preprocess", "--device", "cpu", *TINY)
+    result = nnplug(
+        "run", dataset, "-w", folder / "w", "--until", "preprocess", "--device", "cpu", "--gpu-memory-gb", "8", *TINY
+    )
     assert result.exit_code == 0, result.output
     return dataset, folder / "w"
 
@@ -38,7 +40,7 @@ def train(prepared, *words):
 
 
 def test_every_fold_of_every_configuration_is_trained_once(prepared):
-    first = train(prepared, "-f", "1", "-c", "3d_fullres")
+    first = train(prepared, "-f", "1", "-c", "3d_fullres", "--gpu-memory-gb", "8")  # a CPU has no such budget
     assert first.exit_code == 0, first.output
     run = prepared[1] / "Dataset999_Phantom" / "runs" / "nnunet"
     assert first.stdout.splitlines()[-1] == f"run: {run / '3d_fullres' / 'fold_1'}"

@@ -32,6 +32,7 @@ class Scene:
         regions: whether the labels are nested regions.
         network: the architecture.
         probabilities: whether probabilities are predicted instead of a label map.
+        slabs: whether the label map is made slab by slab, as for a folder, instead of from the whole logits.
     """
 
     channels: int = 1
@@ -45,6 +46,7 @@ class Scene:
     regions: bool = False
     network: str = "plain-conv-unet"
     probabilities: bool = False
+    slabs: bool = False
 
     @property
     def labels(self) -> dict[str, Any]:
@@ -67,6 +69,10 @@ SCENES = {
     "regions": Scene(**_SMALL, classes=4, regions=True),
     "residual": Scene(**_SMALL, network="residual-encoder-unet"),
     "many-classes": Scene(**_SMALL, classes=60),
+    "slabs": Scene(**_SMALL, slabs=True),
+    "slabs-many-classes": Scene(**_SMALL, classes=60, slabs=True),
+    "slabs-two-folds": Scene(**_SMALL, folds=2, slabs=True),
+    "brats-slabs": Scene(**_BRATS, slabs=True),
     "two-folds": Scene(**_SMALL, classes=16, folds=2, probabilities=True),
     "two-models": Scene(**_SMALL, models=2),
     "two-models-probabilities": Scene(**_SMALL, models=2, probabilities=True),
@@ -156,8 +162,16 @@ def predict(scene: Scene, free: list[str]) -> Iterator[dict[str, Any]]:
             for number in free:
                 pretended.set_free_memory(*(int(float(gb) * (1 << 30)) for gb in number.split("/")))
                 mode.restart()
-                (predictor.probabilities if scene.probabilities else predictor.predict)(image, (1.0, 1.0, 1.0))
+                _method(predictor, scene)(image, (1.0, 1.0, 1.0))
                 yield mode.counts.data()
+
+
+def _method(predictor: Any, scene: Scene) -> Any:
+    from nnplug.inference.predictor import _image
+
+    if scene.slabs:
+        return lambda *given: predictor._model.members[0].predict(_image(*given))
+    return predictor.probabilities if scene.probabilities else predictor.predict
 
 
 def main(library: str, *requests: str) -> None:

@@ -117,6 +117,8 @@ def pretend(library: Path) -> None:
     torch.cuda.get_device_capability = lambda *_: (9, 0)
     torch.cuda.is_bf16_supported = lambda *_, **__: True
     torch.cuda.memory_reserved = torch.cuda.memory_allocated = lambda *_: 0
+    torch.cuda.current_device = lambda: 0
+    torch.cuda.get_per_process_memory_fraction = lambda *_: 1.0
     torch.backends.cudnn.flags = lambda **_: _nothing()
     generator = torch.Generator
     torch.Generator = lambda device="cpu": generator("cpu")
@@ -227,7 +229,18 @@ def watch() -> Any:
             self.counts.waits[cause] += 1
             self.counts.places[f"{self.phase}: {cause} at {_place()}"] += 1
 
-    return Watch()
+    import torch
+
+    mode = Watch()
+    before = 0
+
+    def restart_peak(*_: Any) -> None:
+        nonlocal before
+        before, mode.counts.peak = mode.counts.now, mode.counts.now
+
+    torch.cuda.reset_peak_memory_stats = restart_peak
+    torch.cuda.max_memory_allocated = lambda *_: mode.counts.peak - before  # as if nothing was allocated before
+    return mode
 
 
 def _place() -> str:

@@ -10,10 +10,15 @@ REQUESTS = (
     "residual:60,60",
     "many-classes:60,0.0001,60",
     "two-folds:60,0.0001,60,60/0.0001",
+    "slabs:60,0.0001,60",
+    "slabs-many-classes:60,0.0001,60",
+    "slabs-two-folds:60,0.0001,60",
     "two-models:60,0.0001,60",
     "two-models-probabilities:60,0.0001,60",
 )
 """The third image has memory again that the second one lacks: nothing may stay on the wrong device."""
+
+SLABS = ("slabs", "slabs-many-classes", "slabs-two-folds")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +32,7 @@ def test_every_image_is_predicted_whatever_memory_is_free(counts):
     assert {name: len(scene) for name, scene in counts.items()} == images
 
 
-@pytest.mark.parametrize("scene", ["hippocampus", "regions", "residual", "many-classes"])
+@pytest.mark.parametrize("scene", ["hippocampus", "regions", "residual", "many-classes", *SLABS])
 def test_the_host_waits_a_few_times_per_image(counts, scene):
     later = counts[scene][-1]  # weights are copied before the first image
     assert sum(later["waits"].values()) <= 5, later["places"]
@@ -36,13 +41,30 @@ def test_the_host_waits_a_few_times_per_image(counts, scene):
 
 def test_convolutions_keep_half_precision_between_passes(counts):
     later = counts["hippocampus"][-1]
-    slices = 36  # each converts its labels
-    assert later["operations"]["_to_copy"] - slices < later["operations"]["convolution"]
+    assert later["operations"]["_to_copy"] < later["operations"]["convolution"]
     assert later["dispatches"] <= CEILING
 
 
-CEILING = 300
-"""Dispatches of a later image of Hippocampus, one batch and its 8 mirror images: 268 when this was written."""
+CEILING = 180
+"""Dispatches of a later image of Hippocampus, one batch and its 8 mirror images: 174 when this was written."""
+
+
+def test_mirror_images_of_windows_go_through_the_network_together(counts):
+    """Each window of 16^3 voxels has 8 images: those of a row of windows fit one pass of the network."""
+    convolutions = 8
+    passes = [counts[scene][-1]["operations"]["convolution"] / convolutions for scene in ("regions", "slabs")]
+    assert passes == [2, 2], "one for each row of windows"
+
+
+def test_weights_of_all_folds_stay_on_the_gpu(counts):
+    first, *later = counts["slabs-two-folds"]
+    assert first["waits"]["pageable to device"] > 28
+    assert all(image["waits"]["pageable to device"] <= 3 for image in later)
+
+
+def test_labels_are_decoded_in_bands_of_slices(counts):
+    for scene in ("hippocampus", *SLABS):
+        assert counts[scene][-1]["operations"]["argmax"] <= 2, "one for each slab, not for each slice"
 
 
 def test_the_sums_leave_the_gpu_where_they_do_not_fit(counts):

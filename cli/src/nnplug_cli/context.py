@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +94,8 @@ class Context:
         given = options.overrides.get(Kind.EXECUTOR, {})
         executor: Executor = self.plugins.registry.create(Kind.EXECUTOR, name, {**own, **given})
         click.get_current_context().call_on_close(executor.close)
-        return self.runtime_with(executor, device=options.device, workers=workers)
+        made = self.runtime_with(executor, device=options.device, workers=workers)
+        return replace(made, gpu_memory_gb=options.gpu_memory_gb)
 
     def case_runtime(self, options: RuntimeOptions) -> Runtime:
         """Return the runtime for commands that do not train; only the executor `local` uses `--workers`.

@@ -17,6 +17,7 @@
 | `fold_option` | `folds: tuple[int or "all", ...]`, empty for all folds |
 | `device_option` | `device: str` |
 | `devices_option` | `devices: int` |
+| `gpu_memory_option` | `gpu_memory_gb: float or None`, None for all of it |
 | `seed_option` | `seed: int` |
 | `workers_option` | `workers: int or None`, None for one per core |
 | `tracker_option` | `trackers: tuple[str, ...]`, for `nnplug_cli.requests.tracker_choices` |
@@ -105,12 +106,14 @@ class RuntimeOptions:
         overrides: kind -> option -> value, as `--set` gives them, including the executor's.
         device: device of the networks.
         workers: number of cases or samples at once; None for one per core.
+        gpu_memory_gb: the GB of a GPU that each process may allocate; None for all of it.
     """
 
     executor: str = "local"
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     device: str = "auto"
     workers: int | None = None
+    gpu_memory_gb: float | None = None
 
     @property
     def settings(self) -> dict[str, Mapping[str, Any]]:
@@ -281,6 +284,11 @@ device_option = click.option(
 )
 devices_option = click.option(
     "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Devices that train one fold together."
+)
+gpu_memory_option = click.option(
+    "--gpu-memory-gb",
+    type=click.FloatRange(min=0, min_open=True),
+    help="GPU memory that this process may allocate, so that several share a GPU [default: all that is free].",
 )
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random draw."

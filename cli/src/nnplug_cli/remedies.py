@@ -52,6 +52,13 @@ REMEDIES = {
     Action.CHOOSE_DISK: "choose another disk with -w.",
     Action.VALIDATE_FOLD: "nnplug train .. -c {configuration} -f {fold} --validate-only",
     Action.SAVE_LOGITS: "predict it with --save-logits",
+    Action.PREDICT_IN_MORE_MEMORY: (
+        "close other programs on the GPU, raise --gpu-memory-gb if you give it, or predict with --device cpu"
+    ),
+    Action.TRAIN_IN_MORE_MEMORY: (
+        "close other programs on the GPU, raise --gpu-memory-gb if you give it, or plan with a smaller --memory-gb or "
+        "--set plan.batch_size={batch_size}"
+    ),
     Action.PREDICT_IN_WINDOWS: "predict with --inference sliding-window",
     Action.PREDICT_PRECISELY: "predict with --device cpu, in full precision, or check the weights",
     Action.EXPORT_MODEL: "nnplug model export makes one from runs",

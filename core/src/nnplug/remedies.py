@@ -60,6 +60,13 @@ class Action(StrEnum):
     VALIDATE_FOLD = "validate fold {fold} of configuration {configuration} again"
     SAVE_LOGITS = "predict it with save_logits=True"
     PREDICT_PRECISELY = "predict on the CPU, in full precision, or check the weights"
+    PREDICT_IN_MORE_MEMORY = (
+        "close other programs on the GPU, raise gpu_memory_gb if you give it, or predict on the CPU"
+    )
+    TRAIN_IN_MORE_MEMORY = (
+        "close other programs on the GPU, raise gpu_memory_gb if you give it, or plan for a smaller GPU memory or with "
+        "plan.batch_size={batch_size}"
+    )
     PREDICT_IN_WINDOWS = "predict with another inference, such as sliding-window"
     EXPORT_MODEL = "export one from runs"
     EXPORT_BEST = "export the best weights"

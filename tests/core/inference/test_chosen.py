@@ -135,15 +135,15 @@ def test_finished_cases_of_another_inference_are_predicted_again(make_predictor,
 
 def test_an_image_that_cannot_be_predicted_leaves_the_others(make_predictor, write_image, tmp_path, monkeypatch):
     member = make_predictor(inference="whole-image")
-    check = member._inference.context.check_size
+    check = member._attempts.inference.context.check_size
 
     def narrow(size):
         check(size)
         if size[-1] > 16:
             raise NnplugError("too wide")
 
-    context = replace(member._inference.context, check_size=narrow)
-    monkeypatch.setattr(member, "_inference", replace(member._inference, context=context))
+    context = replace(member._attempts.inference.context, check_size=narrow)
+    monkeypatch.setattr(member._attempts, "inference", replace(member._attempts.inference, context=context))
     cases = [write_image("small", volume(shape=(9, 12, 8))), write_image("wide", volume(shape=(9, 12, 40)))]
     with pytest.raises(NnplugError, match=r"wide: an image of .* voxels in one pass: too wide"):
         predict_folder(LoadedModel((member,)), cases, tmp_path / "out", PredictOptions(), progress=Silent())

@@ -104,7 +104,7 @@ def test_folds_are_averaged_whether_weights_stay_in_memory_or_not(make_model, ma
     predictor = make_predictor(model)
     for _ in range(2):  # the second image finds the network with the last fold's weights
         torch.testing.assert_close(predictor.logits(image).values, expected)
-    monkeypatch.setattr("nnplug.models.weights.RESIDENT_BYTES", 0)
+    monkeypatch.setattr("nnplug.models.weights.RESIDENT_SHARE", 0)
     torch.testing.assert_close(make_predictor(model).logits(image).values, expected)
 
 

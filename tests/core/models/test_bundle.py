@@ -39,6 +39,22 @@ def test_a_bundle_holds_safetensors_and_json_only(bundle, plans):
     assert set(opened.record.sha256) == names - {"bundle.json"}
 
 
+@pytest.mark.parametrize(
+    ("recorded", "common"),
+    [
+        ((None, None), None),
+        (("float16", "float16"), "float16"),
+        (("bfloat16", None), "bfloat16"),
+        (("float16", "bfloat16"), "float32"),
+    ],
+)
+def test_the_precision_of_the_folds_is_kept_unless_it_is_not_known(make_run, tmp_path, recorded, common):
+    write_bundle([make_run(fold, precision=one) for fold, one in enumerate(recorded)], tmp_path / "b")
+    assert read_bundle(tmp_path / "b").record.precision == common
+    assert ("precision" in json.loads((tmp_path / "b" / "bundle.json").read_text())) == (common is not None)
+    assert ("precision" in (tmp_path / "runs" / "fold_0" / "run.json").read_text()) == (recorded[0] is not None)
+
+
 def test_the_licence_is_the_datasets_unless_given(bundle, make_run, tmp_path):
     assert read_bundle(bundle).record.licence == "CC0"
     write_bundle([make_run(2)], tmp_path / "other", licence="MIT")

@@ -9,7 +9,18 @@ import torch
 
 from nnplug.errors import NnplugError
 from nnplug.runtime import device as module
-from nnplug.runtime.device import autocast, autocast_dtype, choose_device, fixed_shapes, free_memory, memory_format
+from nnplug.runtime.device import (
+    GIGABYTE,
+    autocast,
+    autocast_dtype,
+    choose_device,
+    fixed_shapes,
+    free_memory,
+    memory_budget,
+    memory_format,
+    peak_memory,
+    prediction_dtype,
+)
 
 CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda"), torch.device("mps")
 
@@ -106,9 +117,68 @@ def test_cudnn_measures_its_algorithms_for_fixed_shapes_and_not_after_them(monke
     assert len(measured) == 1
 
 
-def test_free_memory_is_known_on_cuda_only_and_counts_the_reserve_of_pytorch(monkeypatch):
-    monkeypatch.setattr(module.torch.cuda, "mem_get_info", lambda _: (5, 9))
-    monkeypatch.setattr(module.torch.cuda, "memory_reserved", lambda _: 3)
-    monkeypatch.setattr(module.torch.cuda, "memory_allocated", lambda _: 1)
-    assert free_memory(CUDA) == 7
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU of 9 GB of which this process holds 3 and uses 1, and the share of it that the process may take."""
+    shares = [1.0]
+    monkeypatch.setattr(module.torch.cuda, "mem_get_info", lambda _: (5 * GIGABYTE, 9 * GIGABYTE))
+    monkeypatch.setattr(module.torch.cuda, "memory_reserved", lambda _: 3 * GIGABYTE)
+    monkeypatch.setattr(module.torch.cuda, "memory_allocated", lambda _: GIGABYTE)
+    monkeypatch.setattr(module.torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(module.torch.cuda, "get_per_process_memory_fraction", lambda _: shares[-1], raising=False)
+    monkeypatch.setattr(module.torch.cuda, "set_per_process_memory_fraction", lambda share, _: shares.append(share))
+    return shares
+
+
+def test_free_memory_is_known_on_cuda_only_and_counts_the_reserve_of_pytorch(gpu):
+    assert free_memory(CUDA) == 7 * GIGABYTE
     assert free_memory(CPU) is None
+
+
+def test_a_budget_limits_the_free_memory_and_ends_with_its_block(gpu):
+    with memory_budget(CUDA, 3), memory_budget(CPU, 1):
+        assert gpu[-1] == pytest.approx(3 / 9)
+        assert free_memory(CUDA) == pytest.approx(2 * GIGABYTE, abs=9)
+        with memory_budget(CUDA, 90):
+            assert gpu[-1] == 1
+        assert gpu[-1] == pytest.approx(3 / 9)
+    assert gpu[-1] == 1
+    with memory_budget(CUDA, None):
+        assert len(gpu) == 5, "nothing is set"
+
+
+def test_a_budget_ends_with_an_error_too(gpu):
+    def fails():
+        with memory_budget(CUDA, 3):
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
+    assert gpu[-1] == 1
+
+
+def test_a_budget_is_ignored_by_a_pytorch_that_does_not_tell_it(gpu, monkeypatch):
+    monkeypatch.delattr(module.torch.cuda, "get_per_process_memory_fraction")
+    with memory_budget(CUDA, 3):
+        assert free_memory(CUDA) == 7 * GIGABYTE
+    assert gpu[-1] == 1
+
+
+def test_prediction_on_cuda_has_the_precision_of_the_training(monkeypatch):
+    supported = [True]
+    monkeypatch.setattr(module.torch.cuda, "is_bf16_supported", lambda **_: supported[0])
+    half = {None: torch.float16, "float16": torch.float16, "bfloat16": torch.bfloat16, "float32": None}
+    assert {trained: prediction_dtype(CUDA, trained) for trained in half} == half
+    assert {prediction_dtype(CPU, trained) for trained in half} == {None}
+    supported[0] = False
+    assert prediction_dtype(CUDA, "bfloat16") is None
+
+
+def test_the_growth_of_memory_is_measured_while_work_runs(gpu, monkeypatch):
+    called = []
+    monkeypatch.setattr(module.torch.cuda, "reset_peak_memory_stats", lambda _: called.append("reset"))
+    monkeypatch.setattr(module.torch.cuda, "max_memory_allocated", lambda _: 4 * GIGABYTE)
+    assert peak_memory(CUDA, lambda: called.append("work")) == 3 * GIGABYTE
+    assert called == ["reset", "work"]
+    assert peak_memory(CPU, lambda: called.append("on a CPU")) == 0
+    assert called[-1] == "on a CPU"

@@ -12,10 +12,12 @@ from safetensors.torch import load_file
 from nnplug.contracts import CaseIndex
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.phantom import write_phantom
-from nnplug.errors import InvalidOptions, NnplugError
+from nnplug.errors import InvalidOptions, NnplugError, OutOfResources
 from nnplug.inference.logits import read_logits
 from nnplug.inference.member import LoadedMember
 from nnplug.io.images import read_label
+from nnplug.models.bundle import write_bundle
+from nnplug.models.open import open_model
 from nnplug.pipeline.request import RunRequest, Stage
 from nnplug.pipeline.run import run
 from nnplug.plans.differences import decisions
@@ -124,6 +126,29 @@ def test_a_finished_run_goes_on_when_more_epochs_are_asked(job):
     assert record.extended == ("choices.trainer.options.epochs: 4 instead of 2",)
     assert record.plans_digest == longer.run_plans.digest()
     assert any(not torch.equal(first[name], now) for name, now in load_file(job.run.final_weights).items())
+
+
+@pytest.mark.parametrize(("precision", "recorded"), [("float32", "float32"), ("bfloat16", "bfloat16")])
+def test_the_precision_of_a_training_is_recorded_and_predicts(job, tmp_path, precision, recorded):
+    start(job, precision=precision)
+    assert RunRecord.read(job.run.record).precision == recorded
+    assert open_model(job.run.path).members[0].precision == recorded
+    write_bundle([job.run], tmp_path / "bundle")
+    assert open_model(tmp_path / "bundle").members[0].precision == recorded
+
+
+def test_a_gpu_without_memory_for_a_batch_is_one_line_with_sizes_and_remedies(job, monkeypatch):
+    def step(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. ..")
+
+    monkeypatch.setattr("nnplug_nnunet.training.trainer.NnUNetTrainer.training_step", step)
+    with pytest.raises(OutOfResources) as told:
+        start(job)
+    assert str(told.value) == (
+        f"{job.run.path}: the device 'cpu' has too little memory for batches of 2 patches of 16 x 16 x 16 voxels with "
+        "2 channels and 3 outputs; close other programs on the GPU, raise gpu_memory_gb if you give it, or plan for a "
+        "smaller GPU memory or with plan.batch_size=1"
+    )
 
 
 def test_a_fold_that_another_process_is_at_is_left_alone(job, monkeypatch):

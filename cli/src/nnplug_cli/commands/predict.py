@@ -16,6 +16,7 @@ from nnplug_cli.options import (
     device_option,
     executor_option,
     gathered,
+    gpu_memory_option,
     json_option,
     replace_option,
     runtime_options,
@@ -110,7 +111,7 @@ class _Part:
         help="The reader of the images [default: that of the training, else by the file ending].",
     ),
 )
-@runtime_options(device_option, executor_option, set_option_of(Kind.EXECUTOR, Kind.INFERENCE))
+@runtime_options(device_option, gpu_memory_option, executor_option, set_option_of(Kind.EXECUTOR, Kind.INFERENCE))
 @click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with probabilities (C, z, y, x).")
 @click.option("--save-logits", is_flag=True, help="Also write CASE.logits.zip, a small file for nnplug ensemble.")
 @gathered(

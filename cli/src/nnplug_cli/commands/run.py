@@ -21,6 +21,7 @@ from nnplug_cli.options import (
     devices_option,
     executor_option,
     gathered,
+    gpu_memory_option,
     json_option,
     runtime_options,
     seed_option,
@@ -59,7 +60,9 @@ class _Training:
 @workspace_option
 @selection_options
 @component_options
-@runtime_options(executor_option, set_option, device_option, devices_option, seed_option, workers_option)
+@runtime_options(
+    executor_option, set_option, device_option, devices_option, gpu_memory_option, seed_option, workers_option
+)
 @gathered(
     "training",
     _Training,

@@ -22,6 +22,7 @@ from nnplug_cli.options import (
     devices_option,
     executor_option,
     gathered,
+    gpu_memory_option,
     json_option,
     runtime_options,
     seed_option,
@@ -80,7 +81,9 @@ class _Changes:
 @workspace_option
 @selection_options
 @click.option("--name", metavar="NAME", help="Name of the plans [default: those of the default recipe].")
-@runtime_options(executor_option, set_option, device_option, devices_option, seed_option, workers_option)
+@runtime_options(
+    executor_option, set_option, device_option, devices_option, gpu_memory_option, seed_option, workers_option
+)
 @gathered(
     "training",
     _Training,

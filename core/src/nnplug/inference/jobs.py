@@ -76,9 +76,10 @@ def _predict_job(
 
     All jobs write the same `described` as `dataset.json`, although each may have images of one format alone.
     """
-    model = LoadedModel.load(options.model, runtime.in_job(progress), options)
     again = replace(options, resume=True, dataset_json=described)
-    predict_folder(model, cases, output, again, inputs=model_inputs(options.models), progress=progress)
+    with runtime.limited_memory():
+        model = LoadedModel.load(options.model, runtime.in_job(progress), options)
+        predict_folder(model, cases, output, again, inputs=model_inputs(options.models), progress=progress)
 
 
 def _check_files(

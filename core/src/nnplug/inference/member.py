@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from nnplug.contracts.attributed.inference import AttributedInference
 from nnplug.contracts.capabilities import slabbed
 from nnplug.errors import NnplugError
 from nnplug.inference.chosen import ChosenInference, choose_inference
+from nnplug.inference.fitting.attempts import Attempts, Report, Reports, Work, out_of_memory
+from nnplug.inference.fitting.batch_size import windows_per_pass
+from nnplug.inference.fitting.finite import FiniteCheck
 from nnplug.inference.inputs import check_image
 from nnplug.inference.logits import Logits, UsedPreprocessor
 from nnplug.inference.options import PredictOptions
@@ -22,16 +26,16 @@ from nnplug.io.images import Image
 from nnplug.models.model_components import components_of
 from nnplug.models.network import MemberNetwork
 from nnplug.models.open import Member
-from nnplug.plans.plans import Configuration
 from nnplug.preparation.preprocessing import bind_preprocessor, planned_preprocessor
-from nnplug.registry.attribution import name_of
 from nnplug.registry.components import Registry
 from nnplug.registry.provenance import Provider
 from nnplug.registry.runtime import Runtime
-from nnplug.remedies import Action
 from nnplug.workspace.case_store import Prepared
 
-CPU_VOXELS = 1 << 20  # per pass: more voxels are not faster and take more memory
+T = TypeVar("T")
+
+EXPORT_BYTES = 1 << 28
+"""The largest size of the logits that a GPU makes of the mean at once, when slabs have other channels."""
 
 
 class LoadedMember:
@@ -66,23 +70,39 @@ class LoadedMember:
         self._previous = None if member.previous is None else LoadedMember(member.previous, runtime, options)
         self._preprocessing = bind_preprocessor(member.plans, member.configuration, labels, registry)
         self._used_preprocessor = _used_preprocessor(member, registry)
-        self._network = MemberNetwork(member, registry, self.device, self._progress)
         chosen = choose_inference(member.plans, registry, options, runtime.registry)
         self.inference = chosen.data()
-        self._inference = self._bound(chosen, options)
+        self._network, self._attempts = self._loaded(registry, chosen, options)
 
-    def _bound(self, chosen: ChosenInference, options: PredictOptions) -> AttributedInference:
+    def _loaded(
+        self, registry: Registry, chosen: ChosenInference, options: PredictOptions
+    ) -> tuple[MemberNetwork, Attempts]:
+        """Return the network on the device, and the inference with the batches that fit there.
+
+        Raises:
+            OutOfResources: the device has too little memory for the network and one window.
+        """
+        labels, made = self.member.description.labels, chosen.create()
+        channels = len(self.member.description.channel_names) + bool(self._previous_labels)
         context = InferenceContext(
             patch_size=tuple(self.configuration.patch_size),
-            batch_size=_batch_size(self.configuration, self.device),
+            batch_size=1,
             mirror_axes=self.mirror_axes,
-            outputs=self.member.description.labels.outputs,
+            outputs=labels.outputs,
             device=self.device,
             sums_on_device=options.sums_on_device,
-            check_size=self._network.check_size,
+            check_size=_any_size,
         )
-        made = chosen.create()
-        return AttributedInference(made, slabbed(chosen.entry, made), context)
+        try:
+            network = MemberNetwork(self.member, registry, self.device, self._progress)
+            batch = windows_per_pass(
+                self.configuration, self.device, channels=channels, outputs=labels.outputs, network=network.trial
+            )
+        except torch.OutOfMemoryError as error:
+            raise out_of_memory(context, channels) from error
+        context = replace(context, batch_size=batch, check_size=network.check_size)
+        inference = AttributedInference(made, slabbed(chosen.entry, made), context)
+        return network, Attempts(network, inference, self._progress)
 
     def prepare(self, image: Image, *, previous: LabelArray | None = None) -> Prepared:
         """Return an image preprocessed as in training.
@@ -102,12 +122,13 @@ class LoadedMember:
             previous = self._predict_previous(image)
         return self._preprocessing.prepare_refining(image.array, spacing, previous)
 
-    def logits(self, prepared: Prepared, *, report: Callable[[], None] | None = None) -> Logits:
+    def logits(self, prepared: Prepared, *, report: Report | None = None, case: str = "the image") -> Logits:
         """Return the logits of a preprocessed image, the mean over folds.
 
         Args:
             prepared: an image; in a cascade its last channel is the previous stage's label map.
             report: called `passes` times.
+            case: the name of the image, for notices.
 
         Returns:
             Logits with values (K, z, y, x) float32 on the device if it has room, else on the CPU; and with everything
@@ -115,20 +136,31 @@ class LoadedMember:
 
         Raises:
             NnplugError: the network returns values that are not finite.
+            OutOfResources: the device has too little memory for one window.
         """
         image = _tensor(prepared)
+        return self._run(partial(self._logits, prepared, image), image, report, case)
+
+    def _logits(
+        self,
+        prepared: Prepared,
+        image: torch.Tensor,
+        inference: AttributedInference,
+        finite: FiniteCheck,
+        report: Report,
+    ) -> Logits:
         total: torch.Tensor | None = None
         for weights in self.member.weights:
-            logits = self._inference.logits(partial(self._network, weights), image, report or _ignored)
+            logits = inference.logits(partial(self._network, weights), image, report)
             total = logits if total is None else total.add_(logits.to(total.device))
         assert total is not None  # a model has weights
-        values = self._finite(total.div_(len(self.member.weights)))
+        values = finite(total.div_(len(self.member.weights)))
         inverse, regions = self._preprocessing.inverse(prepared.info), self.member.description.labels.has_regions
         if isinstance(inverse.inverse, CropInverse):
             return Logits(values, inverse.inverse, regions)
         return Logits(values, inverse, regions, self._used_preprocessor)
 
-    def label_map(self, prepared: Prepared, *, report: Callable[[], None] | None = None) -> LabelArray:
+    def label_map(self, prepared: Prepared, *, report: Report | None = None, case: str = "the image") -> LabelArray:
         """Return the label map (z, y, x) of a preprocessed image, on the image's grid, before postprocessing.
 
         Not all of the logits are in memory, except in 2D, where windows of many slices share a batch, and with an
@@ -137,22 +169,38 @@ class LoadedMember:
         Args:
             prepared: as in `logits`.
             report: called `passes` times.
+            case: as in `logits`.
 
         Raises:
             NnplugError: as in `logits`.
         """
+        image = _tensor(prepared)
+        return self._run(partial(self._label_map, prepared, image), image, report, case)
+
+    def _label_map(
+        self,
+        prepared: Prepared,
+        image: torch.Tensor,
+        inference: AttributedInference,
+        finite: FiniteCheck,
+        report: Report,
+    ) -> LabelArray:
         labels = self.member.description.labels
-        if self.configuration.dimensions == 2 or self._inference.slabbed is None:
-            return self.logits(prepared, report=report).label_map(labels)
-        image, averaged = _tensor(prepared), self._network.averages(self.member.weights)
-        slabs = self._inference.slabs(averaged.networks, image, averaged.channels, report or _ignored)
-        planes = (self._finite(averaged.to_logits(plane)) for slab in slabs for plane in slab.unbind(1))
+        if self.configuration.dimensions == 2 or inference.slabbed is None:
+            return self._logits(prepared, image, inference, finite, report).label_map(labels)
+        averaged = self._network.averages(self.member.weights)
+        slabs = inference.slabs(averaged.networks, image, averaged.channels, report)
+        planes = (plane for slab in slabs for plane in _planes(slab, averaged.to_logits, labels.outputs, finite))
         inverse = self._preprocessing.inverse(prepared.info)
         return inverse.label_map(planes, image.shape[1], regions_class_order=labels.regions_class_order)
 
+    def _run(self, work: Work[T], image: torch.Tensor, report: Report | None, case: str) -> T:
+        reports = Reports(report or _ignored, self.passes(image.shape[1:]))
+        return self._attempts.run(work, image, reports, case=case)
+
     def passes(self, shape: Sequence[int]) -> int:
         """Return the number of reports for a preprocessed image of this shape (z, y, x)."""
-        return self._inference.passes(shape) * len(self.member.weights)
+        return self._attempts.inference.passes(shape) * len(self.member.weights)
 
     def predict(self, image: Image) -> LabelArray:
         """Return the label map (z, y, x) of an image, before postprocessing.
@@ -177,20 +225,24 @@ class LoadedMember:
             )
         return self._previous.predict(image)
 
-    def _finite(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return logits; raise `NnplugError` if some are NaN or infinite."""
-        low, high = torch.aminmax(logits)
-        if math.isfinite(low) and math.isfinite(high):
-            return logits
-        components = f"{self._network.title}, {name_of(self._inference.inference)}"
-        raise NnplugError(f"the network gave values that are not finite ({components})", Action.PREDICT_PRECISELY())
+
+def _planes(
+    slab: torch.Tensor,
+    to_logits: Callable[[torch.Tensor], torch.Tensor],
+    outputs: int,
+    finite: FiniteCheck,
+) -> Iterator[torch.Tensor]:
+    """Yield the logits (K, y, x) of each row of a slab (channels, rows, y, x); on a GPU of many rows together."""
+    if slab.device.type == "cpu":
+        yield from (finite(to_logits(plane)) for plane in slab.unbind(1))
+        return
+    rows = max(1, EXPORT_BYTES // (outputs * slab[0, 0].numel() * slab.element_size()))
+    for part in torch.split(slab, rows, dim=1):
+        yield from finite(to_logits(part)).unbind(1)
 
 
-def _batch_size(configuration: Configuration, device: torch.device) -> int:
-    """Return the number of windows per pass; on a CPU, fewer than in training if they are large."""
-    if device.type != "cpu":
-        return configuration.batch_size
-    return max(1, min(configuration.batch_size, CPU_VOXELS // math.prod(configuration.patch_size)))
+def _any_size(size: Sequence[int]) -> None:
+    """Accept every size, before there is a network."""
 
 
 def _tensor(prepared: Prepared) -> torch.Tensor:

@@ -38,6 +38,7 @@ class Predictor:
         device: str = "auto",
         mirroring: bool = True,
         step_size: float | None = None,
+        gpu_memory_gb: float | None = None,
         plugins: Plugins | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -51,6 +52,7 @@ class Predictor:
             mirroring: whether to average over mirror images along the axes that were mirrored in training.
             step_size: the largest distance of neighbouring windows as a share of the patch, above 0 and at most 1; None
                 for that of the model, usually 0.5.
+            gpu_memory_gb: the GB of a GPU that PyTorch may allocate in this process while it predicts; None for all.
             plugins: the plugins that offer the components; None for the installed ones.
             progress: receives notices and warnings.
 
@@ -65,8 +67,11 @@ class Predictor:
             mirroring=mirroring,
             step=step_size,
         )
-        runtime = Runtime(plugins or Plugins(), device=device, progress=progress or Silent())
-        self._model = LoadedModel.load(options.model, runtime, options)
+        own, told = plugins or Plugins(), progress or Silent()
+        runtime = Runtime(own, device=device, progress=told, gpu_memory_gb=gpu_memory_gb)
+        self._limited_memory = runtime.limited_memory
+        with self._limited_memory():
+            self._model = LoadedModel.load(options.model, runtime, options)
         self._readers = model_readers(options.model, Readers.of(runtime.registry))
         self._lock = Lock()
 
@@ -123,7 +128,7 @@ class Predictor:
         return self._model.label_map(self._logits(image), image.geometry)
 
     def _logits(self, image: Image) -> list[Logits]:
-        with self._lock:
+        with self._lock, self._limited_memory():
             return self._model.logits(image)
 
 

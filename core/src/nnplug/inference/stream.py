@@ -130,8 +130,10 @@ class _Stream:
                     continue
                 with self.progress.task(f"predict {case.name}", member.passes(prepared.image.shape[1:])) as advance:
                     if not whole:
-                        return geometry, member.label_map(prepared, report=lambda: advance(""))
-                    logits.append(self._kept(member.logits(prepared, report=lambda: advance(""))))
+                        return geometry, member.label_map(prepared, report=lambda: advance(""), case=case.name)
+                    found = member.logits(prepared, report=lambda: advance(""), case=case.name)
+                    logits.append(self._kept(found))
+                    del found  # it would keep the logits in memory during the next prediction
         finally:
             deque(own, maxlen=0)  # remaining reads of a failed case
         if not logits:

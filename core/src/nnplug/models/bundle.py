@@ -25,8 +25,16 @@ from nnplug.runtime.files import read_json, write_json
 from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.records import Record
 from nnplug.workspace.layout import RunFolder
-from nnplug.workspace.run_record import check_schema
-from nnplug.workspace.runs import TrainedRun, WeightsKind, check_alike, merged_providers, open_run, previous_runs
+from nnplug.workspace.run_record import Precision, check_schema
+from nnplug.workspace.runs import (
+    TrainedRun,
+    WeightsKind,
+    check_alike,
+    common_precision,
+    merged_providers,
+    open_run,
+    previous_runs,
+)
 
 PREDICTION_KINDS = (Kind.ARCHITECTURE, Kind.PREPROCESSOR, Kind.NORMALIZER, Kind.INFERENCE)
 """The kinds that prediction uses; components of the other kinds need not be installed for it."""
@@ -52,6 +60,7 @@ class BundleRecord(Record, frozen=True, kw_only=True):
         licence: the licence of the model; None if it is unknown.
         record: fold -> the record of its training, such as the run's `run.json`.
         sha256: path in the bundle, with "/" -> SHA-256; every file except `bundle.json`.
+        precision: as in `Contents`.
     """
 
     schema: int = SCHEMA
@@ -63,6 +72,7 @@ class BundleRecord(Record, frozen=True, kw_only=True):
     licence: str | None = None
     record: dict[str, Any]
     sha256: dict[str, str]
+    precision: Precision | None = None
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:
@@ -143,6 +153,7 @@ class Contents:
         postprocessing: the fitted rule, or None.
         licence: the licence of the model; None for `licence` or `license` of `dataset.json`.
         previous: the contents of the previous stage of a cascade.
+        precision: the precision of the training, in which a GPU predicts; None if it is not known.
     """
 
     plans: Plans
@@ -156,6 +167,7 @@ class Contents:
     postprocessing: Mapping[str, Any] | None = None
     licence: str | None = None
     previous: Contents | None = None
+    precision: Precision | None = None
 
 
 def write_bundle(
@@ -207,6 +219,7 @@ def contents_of(trained: Sequence[TrainedRun], weights: WeightsKind) -> Contents
         record={run.fold: run.record.data() for run in trained},
         weights=weights,
         previous=contents_of(inner, "final") if inner else None,
+        precision=common_precision(trained),
     )
 
 
@@ -288,6 +301,7 @@ def fill(folder: Path, contents: Contents) -> None:
         licence=contents.licence or licence_of(contents.description),
         record=dict(contents.record),
         sha256=hashes(folder),
+        precision=contents.precision,
     ).write(folder / INDEX)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -14,15 +14,15 @@ from nnplug.contracts.attributed import build_network
 from nnplug.contracts.attributed.logits_check import check_logits
 from nnplug.contracts.capabilities import headed
 from nnplug.contracts.kinds import ARCHITECTURE
-from nnplug.errors import InvalidFile
 from nnplug.models.acceleration import accelerated, accelerators
+from nnplug.models.fold_networks import FoldNetworks
 from nnplug.models.open import Member
-from nnplug.models.weights import WeightFiles
+from nnplug.models.overflow import OverflowCheck
 from nnplug.ops.one_hot import expand_last_channel
 from nnplug.ops.sliding_window import Network
 from nnplug.registry.attribution import attributed, broken
 from nnplug.registry.components import Registry
-from nnplug.runtime.device import autocast, autocast_dtype, memory_format
+from nnplug.runtime.device import autocast, memory_format, prediction_dtype
 from nnplug.runtime.progress import Progress
 
 _CONVOLUTIONS = {torch.nn.Conv2d, torch.nn.Conv3d, torch.nn.ConvTranspose2d, torch.nn.ConvTranspose3d}
@@ -45,31 +45,43 @@ class _Averages(NamedTuple):
 class MemberNetwork:
     """The network of a loaded member. It is built once, and computes with the weights that a call gives.
 
-    It computes in float32, on CUDA in half precision. In a cascade the last channel of its input is the previous
-    stage's label map, which it expands to one-hot channels.
+    It computes in float32, on CUDA in the precision of the training. In a cascade the last channel of its input is the
+    previous stage's label map, which it expands to one-hot channels.
     """
 
     def __init__(self, member: Member, registry: Registry, device: torch.device, progress: Progress) -> None:
         """Build the network on the device, accelerated if possible; `progress` gets notices of failed accelerators."""
-        self._device = device
-        self._states = WeightFiles(member.weights)
-        self._loaded: Path | None = None
+        self._device, self._files, self._registry, self._progress = device, member.weights, registry, progress
         configuration, labels = member.plans.configuration(member.configuration), member.description.labels
-        self._outputs = labels.outputs
+        self._outputs, self._dimensions = labels.outputs, configuration.dimensions
         self._previous_labels = configuration.previous_labels(labels)
         choice = configuration.architecture
         self._entry = registry.get(ARCHITECTURE, choice.name)
         self._architecture = self._entry.create(choice.options)
-        channels = configuration.input_channels(member.description)
-        module = build_network(self._architecture, channels=channels, outputs=labels.outputs)
-        order = memory_format(device, configuration.dimensions)
-        module.eval().to(device, memory_format=order)  # type: ignore[call-overload]
-        self._half = autocast_dtype(device) if device.type == "cuda" else None
-        if self._half is not None:
-            _convert_convolutions(module, self._half)
-        workload = Workload(device, "prediction", self._half)
+        self._channels = configuration.input_channels(member.description)
         self._accelerators = [entry.origin for entry in accelerators(registry)]
-        self.module = accelerated(module, workload, registry=registry, progress=progress)
+        self.half = prediction_dtype(device, member.precision)
+        self.overflow = OverflowCheck()
+        self._folds = FoldNetworks(member.weights, device, partial(self._built, self.half))
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """The network of the first fold that is computed."""
+        return self._folds.first
+
+    @cached_property
+    def _precise(self) -> FoldNetworks:
+        """The networks in float32, for windows that are not finite in half precision."""
+        return FoldNetworks(self._files, self._device, partial(self._built, None))
+
+    def _built(self, half: torch.dtype | None) -> torch.nn.Module:
+        """Return a new network on the device, for half precision or float32."""
+        module = build_network(self._architecture, channels=self._channels, outputs=self._outputs)
+        module.eval().to(self._device, memory_format=memory_format(self._device, self._dimensions))  # type: ignore[call-overload]
+        if half is not None:
+            _convert_convolutions(module, half)
+        workload = Workload(self._device, "prediction", half)
+        return accelerated(module, workload, registry=self._registry, progress=self._progress)
 
     @property
     def title(self) -> str:
@@ -82,7 +94,14 @@ class MemberNetwork:
         Raises:
             InvalidFile: the weights are not those of this network.
         """
-        return self._compute(self.module, weights, self._outputs, windows)
+        return self._compute(_whole, weights, self._outputs, windows)
+
+    def trial(self, windows: torch.Tensor) -> torch.Tensor:
+        """Return logits with the weights that the network happens to have, to measure memory."""
+        if self._previous_labels:
+            windows = expand_last_channel(windows, self._previous_labels)
+        with torch.no_grad():
+            return self._pass(self.module, windows, self._outputs, self.half)
 
     def check_size(self, size: Sequence[int]) -> None:
         """Raise `NnplugError` if the network cannot take an input of this size, (z, y, x) or (y, x)."""
@@ -98,39 +117,52 @@ class MemberNetwork:
         Raises:
             InvalidFile: the weights are not those of this network.
         """
-        architecture = headed(self._entry, self._architecture)
-        if architecture is not None and len(weights) == 1:
-            self._load(weights[0])
-            with attributed(architecture):
-                features, last = architecture.split_head(self.module)
+        if headed(self._entry, self._architecture) is not None and len(weights) == 1:
+            module = self._folds[weights[0]]
+            features, last = self._split(module)
             head = cast("torch.nn.Conv3d", last)  # or Conv2d: the contract requires a convolution
             if len(head.weight) != self._outputs:
                 what = f"split off a last layer of {len(head.weight)} channels; the labels need {self._outputs}"
-                raise broken(architecture, what)
+                raise broken(self._architecture, what)
             if head.weight.shape[1] < self._outputs:
-                network = partial(self._compute, features, weights[0], head.weight.shape[1])
+
+                def layers(one: torch.nn.Module) -> Network:
+                    return features if one is module else self._split(one)[0]
+
+                network = partial(self._compute, layers, weights[0], head.weight.shape[1])
                 return _Averages((network,), head.weight.shape[1], partial(_mix, head.weight, head.bias))
         return _Averages(tuple(partial(self, file) for file in weights), self._outputs, _unchanged)
 
-    def _compute(self, network: Network, weights: Path, channels: int, windows: torch.Tensor) -> torch.Tensor:
-        """Return what a network, or all layers but its last, gives for windows; it must have these channels."""
-        self._load(weights)
+    def _split(self, module: torch.nn.Module) -> tuple[Network, torch.nn.Module]:
+        """Return all layers but the last one, and the last one; the entry has `has_linear_head=True`."""
+        architecture = headed(self._entry, self._architecture)
+        assert architecture is not None
+        with attributed(architecture):
+            return architecture.split_head(module)
+
+    def _compute(
+        self, layers: Callable[[torch.nn.Module], Network], weights: Path, channels: int, windows: torch.Tensor
+    ) -> torch.Tensor:
+        """Return what some layers of the network give for windows; it must have these channels.
+
+        Windows that are not finite in half precision are computed again in float32, see `OverflowCheck`.
+        """
         if self._previous_labels:
             windows = expand_last_channel(windows, self._previous_labels)
-        with attributed(self._architecture, *self._accelerators), autocast(self._device, self._half):
+        given = self._pass(layers(self._folds[weights]), windows, channels, self.half)
+        if self.half is None:
+            return given
+
+        def again(wrong: Sequence[int]) -> torch.Tensor:
+            return self._pass(layers(self._precise[weights]), windows[wrong], channels, None)
+
+        return self.overflow.checked(given, again)
+
+    def _pass(self, network: Network, windows: torch.Tensor, channels: int, half: torch.dtype | None) -> torch.Tensor:
+        with attributed(self._architecture, *self._accelerators), autocast(self._device, half):
             given = network(windows)
         check_logits(self._architecture, given, channels, tuple(windows.shape[2:]))
         return given
-
-    def _load(self, weights: Path) -> None:
-        if weights == self._loaded:
-            return
-        try:
-            self.module.load_state_dict(self._states[weights])
-        except RuntimeError as error:  # PyTorch lists every difference; the first is enough
-            detail = str(error).splitlines()[1:2] or [str(error)]
-            raise InvalidFile(f"{weights}: does not fit the network of its plans ({detail[0].strip()})") from error
-        self._loaded = weights
 
 
 def _convert_convolutions(network: torch.nn.Module, dtype: torch.dtype) -> None:
@@ -149,6 +181,11 @@ def _mix(weight: torch.Tensor, bias: torch.Tensor | None, features: torch.Tensor
     matrix = weight.detach().flatten(1).to(flat)
     constant = flat.new_zeros(()) if bias is None else bias.detach().to(flat)[:, None]
     return torch.addmm(constant, matrix, flat).view(-1, *features.shape[1:])
+
+
+def _whole(module: torch.nn.Module) -> Network:
+    """Return all layers of a network."""
+    return module
 
 
 def _unchanged(logits: torch.Tensor) -> torch.Tensor:

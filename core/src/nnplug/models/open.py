@@ -18,10 +18,12 @@ from nnplug.models.ensemble_bundle import members_of, read_any
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.registry.provenance import Provider
 from nnplug.remedies import Action
+from nnplug.workspace.run_record import Precision
 from nnplug.workspace.runs import (
     TrainedRun,
     WeightsKind,
     check_alike,
+    common_precision,
     default_folds,
     find_runs,
     merged_providers,
@@ -43,6 +45,7 @@ class Member:
         providers: the component and distribution that each name meant.
         previous: in a cascade, the member of the previous stage.
         unpacked: the temporary folder of a model that was opened from a zip file.
+        precision: the precision of the training, in which a GPU predicts; None if it is not known.
     """
 
     plans: Plans
@@ -53,6 +56,7 @@ class Member:
     providers: tuple[Provider, ...]
     previous: Member | None = None
     unpacked: object = field(default=None, repr=False, compare=False)
+    precision: Precision | None = None
 
     @property
     def stages(self) -> tuple[Member, ...]:
@@ -174,6 +178,7 @@ def _open_bundle(bundle: Bundle, folds: Sequence[str] | None, weights: WeightsKi
         mirror_axes=record.mirror_axes,
         providers=record.providers,
         previous=None if inner is None else _open_bundle(inner, None, "final"),
+        precision=record.precision,
     )
 
 
@@ -195,6 +200,7 @@ def _member(runs: Sequence[TrainedRun], weights: WeightsKind) -> Member:
         weights=tuple(run.weights(weights) for run in runs),
         mirror_axes=first.record.mirror_axes,
         providers=merged_providers(runs),
+        precision=common_precision(runs),
     )
 
 

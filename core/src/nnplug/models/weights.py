@@ -10,9 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from nnplug.errors import InvalidFile
+from nnplug.runtime.machine import memory
 
-RESIDENT_BYTES = 1 << 30
-"""Bytes up to which the weights of several folds are kept in memory. Larger ones are read again for each image."""
+RESIDENT_SHARE = 1 / 4
+"""The share of the free memory up to which the weights of several folds are kept; otherwise they are read again."""
 
 
 class WeightFiles:
@@ -23,21 +24,26 @@ class WeightFiles:
 
     def __init__(self, files: Sequence[Path]) -> None:
         """Read the sizes of the files only."""
-        self._keep = len(files) > 1 and sum(file.stat().st_size for file in files) <= RESIDENT_BYTES
+        size = sum(file.stat().st_size for file in files)
+        self._keep = len(files) > 1 and size <= RESIDENT_SHARE * memory().free
         self._kept: dict[Path, Mapping[str, torch.Tensor]] = {}
 
     def __getitem__(self, file: Path) -> Mapping[str, torch.Tensor]:
-        """Return the state dict in a file.
+        """Return the state dict in a file, and keep it if there is room.
 
         Raises:
             InvalidFile: the file is missing or damaged.
         """
         if file in self._kept:
             return self._kept[file]
-        try:
-            state = load_file(file)
-        except (OSError, SafetensorError) as error:
-            raise InvalidFile(f"{file}: cannot be read as safetensors ({error}); copy or export it again") from error
+        state = self.read(file)
         if self._keep:
             self._kept[file] = state
         return state
+
+    def read(self, file: Path) -> Mapping[str, torch.Tensor]:
+        """Return the state dict in a file; raises as for an item."""
+        try:
+            return load_file(file)
+        except (OSError, SafetensorError) as error:
+            raise InvalidFile(f"{file}: cannot be read as safetensors ({error}); copy or export it again") from error

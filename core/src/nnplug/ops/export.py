@@ -8,7 +8,7 @@ holds two slices at a time. The numbers equal those of nnU-Net, which resizes th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -122,12 +122,12 @@ def resampled_planes(
     source = enumerate(planes)
     in_plane: dict[int, torch.Tensor] = {}
     blend: torch.Tensor | None = None
-    for low, high, weight in _taps(count, shape[0], separated=axis == 0):
+    for low, high, weight in taps(count, shape[0], separated=axis == 0):
         in_plane = {z: plane for z, plane in in_plane.items() if z >= low}
         while high not in in_plane:
             z, plane = next(source)
             if z >= low:
-                in_plane[z] = _resize_plane(plane, shape[1:], axis)
+                in_plane[z] = resize_planes(plane, shape[1:], axis)
         if low == high:
             yield in_plane[low]
         else:
@@ -197,28 +197,41 @@ def restore(
     return whole.transpose(np.argsort(transpose))
 
 
-def _taps(old: int, new: int, *, separated: bool) -> Iterator[tuple[int, int, float]]:
-    """Yield, for each new sample, the two old samples around it and the weight of the second."""
+class Tap(NamedTuple):
+    """The two old samples around a new one, and the weight of the second."""
+
+    low: int
+    high: int
+    weight: float
+
+
+def taps(old: int, new: int, *, separated: bool) -> Iterator[Tap]:
+    """Yield the tap of each new sample along an axis; with `separated` that of the nearest old sample."""
     if separated:
-        yield from ((int(z), int(z), 0.0) for z in nearest(old, new))
+        yield from (Tap(int(z), int(z), 0.0) for z in nearest(old, new))
         return
     position = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     for low, weight in zip(np.floor(position).astype(int), position % 1, strict=True):
-        yield int(low), int(low + (weight > 0)), float(weight)
+        yield Tap(int(low), int(low + (weight > 0)), float(weight))
 
 
 def _planes(logits: torch.Tensor) -> Iterator[torch.Tensor]:
     return iter(logits.unbind(1))
 
 
-def _resize_plane(plane: torch.Tensor, shape: Sequence[int], axis: int | None) -> torch.Tensor:
-    """Return (K, y, x) resampled to (K, *shape): linear, but nearest along a separated axis y (1) or x (2)."""
-    if tuple(plane.shape[1:]) == tuple(shape):
-        return plane.clone()
+def resize_planes(planes: torch.Tensor, shape: Sequence[int], axis: int | None) -> torch.Tensor:
+    """Return planes (.., K, y, x) resampled to (.., K, *shape), never the argument itself.
+
+    Interpolation is linear, but nearest along a separated axis y (1) or x (2).
+    """
+    if tuple(planes.shape[-2:]) == tuple(shape):
+        return planes.clone()
     if axis in (1, 2):
-        index = torch.from_numpy(nearest(plane.shape[axis], shape[axis - 1])).to(plane.device)
-        plane = plane.index_select(axis, index)
-    return functional.interpolate(plane[None], tuple(shape), mode="bilinear", align_corners=False)[0]
+        index = torch.from_numpy(nearest(planes.shape[axis - 3], shape[axis - 1])).to(planes.device)
+        planes = planes.index_select(axis - 3, index)
+    batch = planes if planes.ndim == 4 else planes[None]
+    resized = functional.interpolate(batch, tuple(shape), mode="bilinear", align_corners=False)
+    return resized if planes.ndim == 4 else resized[0]
 
 
 def _argmax(logits: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -83,6 +83,8 @@ class _RollingMean(WeightedMean):
         """Drop the first rows and append as many rows of zeros."""
         assert self._total is not None
         depth = self._shape[0]
-        for row in range(depth):  # one by one, since source and target overlap
-            for sums in (self._total, self._weights[None]):
-                sums[:, row] = sums[:, row + rows] if row + rows < depth else 0
+        for sums in (self._total, self._weights[None]):
+            for row in range(0, depth - rows, rows):  # part by part, since source and target would overlap
+                end = min(row + rows, depth - rows)
+                sums[:, row:end] = sums[:, row + rows : end + rows]
+            sums[:, max(0, depth - rows) :] = 0

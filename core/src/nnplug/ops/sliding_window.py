@@ -186,10 +186,10 @@ def mirrored_mean(network: Network, batch: torch.Tensor, mirror_axes: Sequence[i
     total: torch.Tensor | None = None
     for chosen in in_batches(flips, at_once):
         mirrored = [batch.flip(axes) for axes in chosen]
-        outputs = network(torch.cat(mirrored)).float().chunk(len(chosen))
+        outputs = network(torch.cat(mirrored)).chunk(len(chosen))
         for axes, output in zip(chosen, outputs, strict=True):
             back = output.flip(axes) if axes else output  # flipping nothing copies
-            total = back if total is None else total.add_(back)
+            total = back.float() if total is None else total.add_(back)  # half precision is added up in float32
     assert total is not None  # the empty subset is a pass too
     return total.div_(len(flips))
 

@@ -43,6 +43,7 @@ from nnplug.training.previous_stage import (
 from nnplug.training.run_versions import RunVersions
 from nnplug.training.task import USED, checked_each_epoch, index_cases, make_task
 from nnplug.training.trackers.tracking import tracked
+from nnplug.training.trainer_call import RecordingAccelerate, explained_shortage
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_lock import alone_in
@@ -66,13 +67,15 @@ def train(job: TrainingJob, runtime: Runtime, *, world: World = SINGLE_PROCESS) 
             works on the fold.
         Problems: folds of the previous stage are missing; a line each with the command to train it.
         MissingProvider: a component that the plans name is not available.
+        OutOfResources: the GPU has too little memory for a batch.
     """
     with alone_in(job.run, runtime.progress) if world.is_main else nullcontext():
         if is_extension(job, runtime.plugins) and world.is_main:
             _planned_components(job, runtime)  # nothing is removed before every component is found
             begin_extension(job, runtime.progress)
         world.wait()
-        _train(job, runtime, world)
+        with runtime.limited_memory():
+            _train(job, runtime, world)
     return job.run
 
 
@@ -106,7 +109,7 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     if world.is_main:
         _train_and_record(trainer, task, job, runtime, versions, called)
     else:
-        with attributed(trainer, *called), keep_random_state(task.device):
+        with explained_shortage(job, task), attributed(trainer, *called), keep_random_state(task.device):
             trainer.train(task)
 
 
@@ -122,8 +125,9 @@ def _train_and_record(
     shapes = shapes_of(task.network)
     with tracked(job, runtime) as step:
         progress = LogCheckingProgress(runtime.progress, job.run.log, trainer, versions.note_change, step)
-        with attributed(trainer, *called), keep_random_state(task.device):
-            trainer.train(replace(task, progress=progress))
+        recording = RecordingAccelerate(job.run, task.accelerate)
+        with explained_shortage(job, task), attributed(trainer, *called), keep_random_state(task.device):
+            trainer.train(replace(task, progress=progress, accelerate=recording))
         check_log(job.run.log, trainer)
         check_finished(job.run, trainer, shapes)
         draw_curves(job.run.log, job.run.curves)

@@ -68,7 +68,8 @@ def validate(
     with alone_in(job.run, runtime.progress):
         require_components(open_stage(job.run.path, weights=weights), runtime.plugins)
         work.discard_outdated(runtime.progress)  # after every component is found
-        work.predict_missing(runtime)
+        with runtime.limited_memory():
+            work.predict_missing(runtime)
         summary = work.folder / SUMMARY
         if summary.exists():
             return dict(read_json(summary))

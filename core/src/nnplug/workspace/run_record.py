@@ -7,7 +7,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from nnplug.errors import InvalidFile
 from nnplug.registry.provenance import Provider
@@ -15,6 +15,9 @@ from nnplug.runtime.files import read_json
 from nnplug.runtime.records import Record
 
 SCHEMA = 1
+
+Precision = Literal["float32", "bfloat16", "float16"]
+"""The dtype of a network's convolutions."""
 
 
 class Pretrained(Record, frozen=True, kw_only=True):
@@ -67,6 +70,8 @@ class RunRecord(Record, frozen=True, kw_only=True):
         prepared: the configuration that the preprocessed cases are stored under; None in older records, whose plans
             decide it.
         continued: each change of versions in the run; None if the same ones trained all epochs.
+        precision: the dtype of convolutions in the latest training; None in older records, and for trainers that do not
+            call `TrainingTask.accelerate`.
     """
 
     schema: int = SCHEMA
@@ -88,6 +93,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     previous: dict[str, str] | None = None
     prepared: str | None = None
     continued: tuple[Continued, ...] | None = None
+    precision: Precision | None = None
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:

@@ -12,7 +12,7 @@ from nnplug.plans.plans import read_plans
 from nnplug.registry.provenance import Provider
 from nnplug.remedies import Action
 from nnplug.workspace.layout import RunFolder, run_folders
-from nnplug.workspace.run_record import RunRecord
+from nnplug.workspace.run_record import Precision, RunRecord
 
 WeightsKind = Literal["final", "best"]
 
@@ -114,6 +114,15 @@ def previous_runs(run: TrainedRun) -> tuple[TrainedRun, ...]:
 def merged_providers(runs: Sequence[TrainedRun]) -> tuple[Provider, ...]:
     """Return the providers of all runs, each once."""
     return tuple(dict.fromkeys(provider for run in runs for provider in run.record.providers))
+
+
+def common_precision(runs: Sequence[TrainedRun]) -> Precision | None:
+    """Return the precision in which all runs can be predicted: that of their trainings, or float32 if they differ.
+
+    It is None if no run has a record of it.
+    """
+    known = {run.record.precision for run in runs} - {None}
+    return "float32" if len(known) > 1 else next(iter(known), None)
 
 
 def _no_model(path: Path) -> NnplugError:

@@ -52,6 +52,11 @@ REMEDIES = {
     Action.CHOOSE_DISK: "set nnUNet_preprocessed to another disk.",
     Action.VALIDATE_FOLD: "nnUNetv2_train .. {configuration} {fold} --val",
     Action.SAVE_LOGITS: "predict it with --save_probabilities",
+    Action.PREDICT_IN_MORE_MEMORY: "close other programs on the GPU, or predict with -device cpu",
+    Action.TRAIN_IN_MORE_MEMORY: (
+        "close other programs on the GPU, or plan with a smaller -gpu_memory_target or set batch_size to {batch_size} "
+        "in the plans"
+    ),
     Action.PREDICT_IN_WINDOWS: "predict with a model whose plans name sliding-window",
     Action.PREDICT_PRECISELY: "predict with -device cpu, in full precision, or check the weights",
     Action.EXPORT_MODEL: "nnUNetv2_find_best_configuration makes one from trained folds",

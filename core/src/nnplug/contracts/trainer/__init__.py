@@ -50,7 +50,8 @@ class TrainingTask:
         loss: the loss that the plans name; None if they name none, and the trainer uses its own.
         sampler: the sampler that the plans name; None if they name none, and the trainer uses its own.
         accelerate: returns the fastest form of a network that the installed accelerators have for a workload, with the
-            same parameters and names. Call it once with the network on `device`, and train the result.
+            same parameters and names. Call it once with the network on `device`, and train the result. The run records
+            the precision of the workload, in which a GPU predicts later.
     """
 
     network: torch.nn.Module
