@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 
-from nnplug.io.images import read_label
+from nnplug.io.images import Geometry, read_label, write_image
 from nnplug_cli.main import main
 
 
@@ -83,6 +84,20 @@ def test_the_reader_that_is_asked_for_reads_the_images(run, em, bundle, tmp_path
     assert "no reader is called 'simpleitc'. Did you mean 'simpleitk'?" in run(*words, "simpleitc", code=1).stderr
     run(*words, "simpleitk", "--no-mirroring", "--step-size", "1", "--part", "0", "--parts", "9")
     assert len(list((tmp_path / "out").glob("em_*.png"))) == 1
+
+
+def test_an_image_in_another_unit_is_refused_unless_it_is_forced(run, em, bundle, tmp_path):
+    image = tmp_path / "metres_0000.nii.gz"
+    geometry = Geometry((1, 40, 50), (999.0, 0.001, 0.001), (0.001, 0.001), (0.0, 0.0), (1.0, 0.0, 0.0, 1.0))
+    write_image(image, np.random.default_rng(0).normal(100, 20, (1, 40, 50)).astype(np.float32), geometry)
+    words = ("predict", "-i", image, "-o", tmp_path / "out", "-m", bundle, "--device", "cpu", "--no-mirroring")
+    (line,) = [line for line in run(*words, code=1).stderr.splitlines() if line.startswith("error: ")]
+    assert line.startswith(
+        "error: metres: the image has spacing 999 x 0.001 x 0.001 mm (z, y, x), the model was trained"
+    )
+    assert line.endswith("Correct the header; or predict it as it is with --force")
+    run(*words, "--force")
+    assert read_label(tmp_path / "out" / "metres.nii.gz").array.shape == (1, 40, 50)
 
 
 def test_a_step_of_zero_is_a_usage_error(run, em, tmp_path):

@@ -66,6 +66,7 @@ REMEDIES = {
     Action.IMPORT_NNUNET: "make a bundle of it with nnplug model import-nnunet",
     Action.CHOOSE_CHECKPOINT: "choose final or best with --checkpoint",
     Action.GIVE_PREVIOUS_STAGE: "give it with --previous",
+    Action.INSIST: "or predict it as it is with --force",
     Action.OTHER_OUTPUT: "give another output (-o)",
     Action.OTHER_OUTPUT_OR_RENAME: "give another output (-o), or rename it",
     Action.OTHER_OUTPUT_OR_REPLACE: (

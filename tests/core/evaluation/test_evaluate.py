@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import NnplugError, Problems
-from nnplug.evaluation.evaluate import evaluate, find_description
+from nnplug.evaluation.evaluate import evaluate, evaluate_folder, find_description
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 
@@ -109,3 +109,59 @@ def test_nothing_to_score_is_told(tmp_path):
     write(tmp_path / "r" / "a.nii.gz", [[[0]]])
     with pytest.raises(NnplugError, match="background only"):
         evaluate(tmp_path / "r", tmp_path / "r", None, **RUN)
+
+
+class Warnings(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def warning(self, message):
+        self.lines.append(message)
+
+
+def place(path, array, *, spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0), code="LPS"):
+    path.parent.mkdir(exist_ok=True)
+    image = sitk.GetImageFromArray(np.asarray(array, np.uint8))
+    image.SetSpacing(spacing)
+    image.SetOrigin(origin)
+    sitk.WriteImage(sitk.DICOMOrient(image, code), str(path))
+
+
+def block(shift=0):
+    labels = np.zeros((5, 6, 7), np.uint8)
+    labels[1:3, 1 + shift : 3 + shift, 2:5] = 1
+    return labels
+
+
+def test_predictions_that_lie_elsewhere_are_warned_of(tmp_path):
+    for name in "ab":
+        place(tmp_path / "r" / f"{name}.nii.gz", block())
+    place(tmp_path / "p" / "a.nii.gz", block(), origin=(9.0, 0.0, 0.0))
+    place(tmp_path / "p" / "b.nii.gz", block(), spacing=(1.0, 1.0, 2.0))
+    progress = Warnings()
+    evaluate(tmp_path / "r", tmp_path / "p", None, executor=LocalExecutor(1), progress=progress)
+    origin, spacing = progress.lines
+    assert "a.nii.gz: has origin (9.0, 0.0, 0.0)" in origin
+    assert "b.nii.gz: has spacing (2.0, 1.0, 1.0)" in spacing
+
+
+def test_cases_that_cannot_be_compared_are_named_and_the_others_scored(tmp_path):
+    for name in "abc":
+        place(tmp_path / "r" / f"{name}.nii.gz", block())
+    place(tmp_path / "p" / "a.nii.gz", block())
+    place(tmp_path / "p" / "b.nii.gz", block(), code="RPS")
+    place(tmp_path / "p" / "c.nii.gz", block()[:-1])
+    found = evaluate_folder(tmp_path / "r", tmp_path / "p", None, **RUN)
+    assert [case["prediction_file"] for case in found.summary["metric_per_case"]] == [str(tmp_path / "p" / "a.nii.gz")]
+    flipped, shorter = found.failures
+    assert "b.nii.gz: stores the same region as" in flipped
+    assert "c.nii.gz: has shape (4, 6, 7)" in shorter
+    with pytest.raises(Problems, match="stores the same region"):
+        evaluate(tmp_path / "r", tmp_path / "p", None, **RUN)
+
+
+def test_references_of_another_file_type_are_paired_by_case(tmp_path):
+    place(tmp_path / "r" / "a.nrrd", block())
+    place(tmp_path / "p" / "a.nii.gz", block())
+    summary = evaluate(tmp_path / "r", tmp_path / "p", describe({"background": 0, "b": 1}), **RUN)
+    assert summary["foreground_mean"]["Dice"] == 1

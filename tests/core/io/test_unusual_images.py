@@ -64,7 +64,8 @@ def test_a_mask_saved_as_gray_colours_is_accepted_with_a_remark(tmp_path):
     Image.fromarray(np.dstack([labels, labels * 0, labels])).save(tmp_path / "colour.png")
     label = read_label(tmp_path / "gray.png")
     assert np.array_equal(label.array[0], labels)
-    assert label.geometry.remarks == ("has 3 channels, whose values are equal; the first is read as label map",)
+    (remark,) = label.geometry.remarks
+    assert remark.endswith("gray.png: has 3 channels, whose values are equal; the first is read as label map")
     with pytest.raises(InvalidFile, match=r"colour\.png: has 3 channels; a label map has one"):
         read_label(tmp_path / "colour.png")
 

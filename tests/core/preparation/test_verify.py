@@ -191,7 +191,7 @@ def test_another_origin_or_direction_is_a_warning(what, change, folder):
     assert report.problems == ()
     (line,) = report.warnings
     assert f"labelsTr/a.nii.gz: has {what} (" in line
-    assert line.endswith("make sure in a viewer that they overlap")
+    assert line.endswith("make sure in a viewer that both overlap")
 
 
 def test_the_wrong_number_of_cases(folder):
@@ -228,13 +228,15 @@ def test_an_empty_dataset_has_one_problem(tmp_path):
     assert "no training cases; expected imagesTr/CASE_0000.nii.gz" in only_problem(tmp_path)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 1, 5)])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 1, 1)])
 def test_an_image_without_extent(shape, folder):
     for name in ("imagesTr/a_0000.nii.gz", "imagesTr/a_0001.nii.gz", "labelsTr/a.nii.gz"):
         save(folder / name, label((1,), shape))
     problems = check(folder).problems
     assert len(problems) == 3
-    assert f"a_0000.nii.gz: has shape {shape} (z, y, x); an image needs more than one voxel in y and x" in problems[0]
+    assert (
+        f"a_0000.nii.gz: has shape {shape} (z, y, x); an image needs more than one voxel along two axes" in problems[0]
+    )
 
 
 def test_an_empty_image_is_a_warning(folder):
@@ -286,3 +288,35 @@ def test_label_values_of_the_whole_range():
 def test_real_datasets_are_sound(name, shared):
     report = check(shared / "data" / name)
     assert (report.problems, report.warnings) == ((), ())
+
+
+FLIPPED = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+def test_a_label_map_with_the_axes_flipped_is_a_problem(folder):
+    far = (4 * 3.0, 3 * 2.0, 0.0)  # the last voxel of the image in x and y
+    save(folder / "labelsTr" / "a.nii.gz", label(), origin=far, direction=FLIPPED)
+    line = only_problem(folder)
+    assert "a.nii.gz: stores the same region as" in line
+    assert "RAS" in line
+    assert "viewer" not in line
+
+
+def test_several_orientations_are_a_warning(folder):
+    for channel in range(2):
+        save(folder / "imagesTr" / f"c_{channel:04d}.nii.gz", image(20 + channel), direction=FLIPPED)
+    save(folder / "labelsTr" / "c.nii.gz", label(), direction=FLIPPED)
+    (line,) = check(folder).warnings
+    assert "2 orientations: LPS x 2, RAS x 1 (such as RAS: c)" in line
+
+
+def test_one_thin_case_among_volumes_is_a_problem_and_a_dataset_of_slices_is_none(folder):
+    for channel in range(2):
+        save(folder / "imagesTr" / f"c_{channel:04d}.nii.gz", image(20 + channel, (4, 5, 1)))
+    save(folder / "labelsTr" / "c.nii.gz", label(shape=(4, 5, 1)))
+    assert "case 'c' is one slice of shape (4, 5, 1) (z, y, x), others are volumes" in only_problem(folder)
+    for number, name in enumerate("ab"):
+        for channel in range(2):
+            save(folder / "imagesTr" / f"{name}_{channel:04d}.nii.gz", image(10 * number + channel, (4, 5, 1)))
+        save(folder / "labelsTr" / f"{name}.nii.gz", label(shape=(4, 5, 1)))
+    assert check(folder).problems == ()

@@ -23,7 +23,7 @@ def predict(place, output, *words, **variables):
 
 def test_a_script_as_it_is_and_the_files_that_it_leaves(trained, tmp_path):
     flags = ("-i", trained.raw / "imagesTs", "-o", tmp_path / "out", "-d", 999, "-c", "tiny", "-tr", "short", "-f", 0)
-    trained.installed("nnUNetv2_predict", *flags, "--save_probabilities", "-npp", 1, "-nps", 1, "-device", "cpu")
+    trained.installed("nnUNetv2_predict", *flags, "--save_probabilities", "-npp", 0, "-nps", 0, "-device", "cpu")
     predicted = arrays(tmp_path / "out")
     assert len(predicted) == 3
     plans = json.loads((tmp_path / "out" / "plans.json").read_text())
@@ -53,6 +53,20 @@ def test_parts_are_the_whole_and_flags_reach_the_prediction(trained, tmp_path):
     folder = ("-m", trained.model(), "-i", trained.raw / "imagesTs", "-o", tmp_path / "parts")
     again = trained.expect("nnUNetv2_predict_from_modelfolder", *folder, *quick, "--continue_prediction")
     assert (tmp_path / "parts" / "predictions.jsonl").read_text() == log, again.stderr
+
+
+def test_an_image_in_another_unit_is_refused_unless_it_is_forced(trained, tmp_path):
+    (tmp_path / "in").mkdir()
+    image = SimpleITK.ReadImage(str(next((trained.raw / "imagesTs").glob("*.nii.gz"))))
+    image.SetSpacing([length / 1000 for length in image.GetSpacing()])
+    SimpleITK.WriteImage(image, str(tmp_path / "in" / "metres_0000.nii.gz"))
+    words = ("-m", trained.model(), "-i", tmp_path / "in", "-o", tmp_path / "out", "-f", 0, "--disable_tta")
+    refused = trained.run("nnUNetv2_predict_from_modelfolder", *words)
+    assert refused.returncode == 1
+    assert "the model was trained at" in refused.stderr
+    assert "or predict it as it is with --force" in refused.stderr
+    trained.expect("nnUNetv2_predict_from_modelfolder", *words, "--force")
+    assert (tmp_path / "out" / "metres.nii.gz").is_file()
 
 
 def test_the_checkpoint_alone_predicts_what_the_run_does(trained, tmp_path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nnplug.errors import Problems
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
@@ -79,7 +80,7 @@ def command(
     metric.tolerance=2. Without a dataset.json every label value that occurs is a class.
     """
     from nnplug.dataset.sidecars import images_in
-    from nnplug.evaluation.evaluate import evaluate, find_description
+    from nnplug.evaluation.evaluate import evaluate_folder, find_description
     from nnplug.evaluation.metrics import make_metrics
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.files import write_json
@@ -92,7 +93,7 @@ def command(
     description_file = compared.dataset_json or compared.predictions / "dataset.json"
     outputs = Outputs((written.output,), (*read, description_file))
     outputs.check(replace=written.replace)
-    summary = evaluate(
+    evaluation = evaluate_folder(
         compared.references,
         compared.predictions,
         description,
@@ -103,11 +104,13 @@ def command(
         readers=readers,
     )
     outputs.claim(replace=written.replace)
-    write_json(written.output, summary)
+    write_json(written.output, evaluation.summary)
     if as_json:
-        print_json(summary)
+        print_json(evaluation.summary)
     else:
-        _print(summary, _class_names(description))
+        _print(evaluation.summary, _class_names(description))
+    if evaluation.failures:
+        raise Problems(evaluation.failures)
 
 
 def _class_names(description: DatasetDescription | None) -> dict[str, str]:

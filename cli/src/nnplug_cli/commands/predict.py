@@ -37,6 +37,7 @@ class _Prediction:
     inference: str | None
     step_size: float | None
     reader: str | None
+    force: bool
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class _Part:
         metavar="NAME",
         help="The reader of the images [default: that of the training, else by the file ending].",
     ),
+    click.option("--force", is_flag=True, help="Predict images whose spacing is far from that of the training, too."),
 )
 @runtime_options(device_option, gpu_memory_option, executor_option, set_option_of(Kind.EXECUTOR, Kind.INFERENCE))
 @click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with probabilities (C, z, y, x).")
@@ -170,6 +172,7 @@ def command(
         save_logits=written.save_logits,
         resume=written.resume,
         replace=written.replace,
+        force=prediction.force,
     )
     made = context.runtime(runtime)
     readers = model_readers(options.model, context.readers, prediction.reader)

@@ -14,6 +14,8 @@ from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
 from nnplug.io.images import Image, read_image, read_label
 from nnplug.io.integrity import nonfinite_voxels
+from nnplug.io.placement import check_order, orientation
+from nnplug.io.thin_axis import turned_image, turned_label
 from nnplug.remedies import Action
 
 ALPHA_REMEDY = "the last one is transparency (an alpha channel); save the image without it"
@@ -29,34 +31,39 @@ class TrainingCase:
         image: (C, z, y, x) float32, in the units of the file.
         label: (z, y, x) int16.
         spacing: (z, y, x) in mm.
+        orientation: the sides that the axes x, y, z point to, such as "RAS"; None for 2D images.
     """
 
     name: str
     image: npt.NDArray[np.float32]
     label: npt.NDArray[np.int16]
     spacing: tuple[float, float, float]
+    orientation: str | None = None
 
 
 def read_training_case(files: CaseFiles, description: DatasetDescription) -> TrainingCase:
-    """Return image and label map of a case, checked.
+    """Return image and label map of a case, checked. The axis of a single slice is first, see `nnplug.io.thin_axis`.
 
     Raises:
         InvalidFile: a file cannot be read, or has NaN, infinity or an unknown label value; or image, label map and
-            `dataset.json` do not match. The message names the file, the value and the remedy.
+            `dataset.json` do not match, also in the order of their voxels. The message names the file, the value and
+            the remedy.
     """
     assert files.label is not None, "training cases have labels"
     image, label = read_image(files.images, files.readers), read_label(files.label, files.readers)
     where = files.images[0]
     check_channels(image, description.channel_names, where=where)
+    check_order(files.label, label.geometry, where, image.geometry)
     if image.geometry.shape != label.geometry.shape:
         raise InvalidFile(
             f"{files.label}: has shape {label.geometry.shape}, its image {image.geometry.shape} (z, y, x). "
             f"Save the label map on the image's grid.",
             Action.VERIFY(),
         )
+    image, label = turned_image(image), turned_label(label)
     check_numbers(files, image.array)
     _check_values(label.array, description.labels, str(files.label))
-    return TrainingCase(files.name, image.array, label.array, image.geometry.spacing)
+    return TrainingCase(files.name, image.array, label.array, image.geometry.spacing, orientation(image.geometry))
 
 
 def check_channels(image: Image, names: Sequence[str], *, where: Path | None = None) -> None:

@@ -6,7 +6,7 @@ The metrics decide the figures of a summary; the default figures are nnU-Net's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from nnplug.dataset.labels import BACKGROUND, Labels
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.evaluation.metrics import DEFAULT_METRICS
 from nnplug.io.images import LabelMap, read_label
+from nnplug.io.placement import check_order, displacements
 from nnplug.io.readers import Readers, core_readers
 from nnplug.ops.metrics import mean_metrics
 from nnplug.registry.attribution import attributed, broken, expect
@@ -63,13 +64,63 @@ def evaluate(
         NnplugError: a folder is missing or has no label maps, or no label value above 0 is found.
         Problems: cases lack their prediction or reference, or files cannot be compared; a line each.
     """
+    return _whole(
+        evaluate_folder(
+            references,
+            predictions,
+            description,
+            executor=executor,
+            progress=progress,
+            metrics=metrics,
+            partial=partial,
+            readers=readers,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of a folder.
+
+    Attributes:
+        summary: the summary of the cases that could be scored.
+        failures: a line for each case that could not.
+    """
+
+    summary: Summary
+    failures: tuple[str, ...] = ()
+
+
+def evaluate_folder(
+    references: Path,
+    predictions: Path,
+    description: DatasetDescription | None,
+    *,
+    executor: Executor,
+    progress: Progress,
+    metrics: Sequence[Metric] = DEFAULT_METRICS,
+    partial: bool = False,
+    readers: Readers | None = None,
+) -> Evaluation:
+    """Return the scores of all label maps in a folder; cases that cannot be compared are left out, with a line each.
+
+    Arguments are those of `evaluate`. Files that lie elsewhere than their reference are warned of.
+
+    Raises:
+        NnplugError, Problems: as in `evaluate`, but for cases that cannot be compared; for these only if no case can.
+    """
     own = core_readers() if readers is None else readers
     own = own if description is None else description.readers(own, str(predictions))
     pairs = find_pairs(references, predictions, description, partial=partial, readers=own)
-    if description is not None:
-        return evaluate_cases(pairs, description, executor=executor, progress=progress, metrics=metrics, readers=own)
-    scoring = _Scoring(_labels_found(pairs, executor, own), tuple(metrics), own)
-    return _score(pairs, scoring, executor, progress)
+    labels = _labels_found(pairs, executor, own) if description is None else description.labels
+    return _score(pairs, _Scoring(labels, tuple(metrics), own), executor, progress)
+
+
+def _whole(evaluation: Evaluation) -> Summary:
+    """Return the summary of an evaluation; raise `Problems` if a case could not be scored."""
+    if evaluation.failures:
+        raise Problems(evaluation.failures)
+    return evaluation.summary
 
 
 def evaluate_cases(
@@ -83,7 +134,7 @@ def evaluate_cases(
 ) -> Summary:
     """Return the summary of pairs of prediction and reference; see `evaluate`."""
     own = core_readers() if readers is None else readers
-    return _score(pairs, _Scoring(description.labels, tuple(metrics), own), executor, progress)
+    return _whole(_score(pairs, _Scoring(description.labels, tuple(metrics), own), executor, progress))
 
 
 def find_description(dataset_json: Path | None, predictions: Path) -> DatasetDescription | None:
@@ -120,13 +171,20 @@ def find_pairs(
     """
     known = (core_readers() if readers is None else readers).endings
     endings = known if description is None else (description.file_ending,)
-    wanted, given = label_files(references, endings), label_files(predictions, endings)
+    wanted, given = (_described_files(folder, endings, known) for folder in (references, predictions))
     absent = () if partial else wanted.keys() - given.keys()
     lines = [f"{wanted[name]}: has no prediction in {predictions}" for name in sorted(absent)]
     lines += [f"{given[name]}: has no reference in {references}" for name in sorted(given.keys() - wanted.keys())]
     if lines:
         raise Problems(lines)
     return [(file, wanted[name]) for name, file in given.items()]
+
+
+def _described_files(folder: Path, endings: Sequence[str], known: Sequence[str]) -> dict[str, Path]:
+    """Return the label maps with the described endings, or else those of all known ones; see `label_files`."""
+    if folder.is_dir() and not any(file.name.endswith(tuple(endings)) for file in folder.iterdir()):
+        return label_files(folder, known)
+    return label_files(folder, endings)
 
 
 def label_files(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
@@ -150,16 +208,21 @@ def label_files(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
 def read_pair(prediction: Path, reference: Path, readers: Readers | None = None) -> tuple[LabelMap, LabelMap]:
     """Return a prediction and its reference, such as those of a `LabelledCase` with its `readers`.
 
+    Displacements are remarks of the prediction's geometry.
+
     Raises:
-        InvalidFile: a file cannot be read, or their shapes differ.
+        InvalidFile: a file cannot be read, or their shapes or the orders of their voxels differ.
     """
     predicted, expected = read_label(prediction, readers), read_label(reference, readers)
+    check_order(prediction, predicted.geometry, reference, expected.geometry)
     if predicted.array.shape != expected.array.shape:
         raise InvalidFile(
             f"{prediction}: has shape {predicted.array.shape}, its reference {reference} has {expected.array.shape} "
             "(z, y, x); predict the image that the reference belongs to"
         )
-    return predicted, expected
+    moved = displacements(prediction, predicted.geometry, reference, expected.geometry)
+    remarks = (*predicted.geometry.remarks, *expected.geometry.remarks, *moved)
+    return LabelMap(predicted.array, replace(predicted.geometry, remarks=remarks)), expected
 
 
 def summarise(metrics: Sequence[Mapping[str, Figures]]) -> Summary:
@@ -177,21 +240,44 @@ class _Scoring:
     readers: Readers
 
 
-def _score(pairs: Sequence[Pair], scoring: _Scoring, executor: Executor, progress: Progress) -> Summary:
-    score = partial(_measure, scoring=scoring)
-    scores = []
+@dataclass(frozen=True)
+class _Measured:
+    """The figures of one case with warnings about its files, or the lines why it has none."""
+
+    figures: Mapping[str, Figures] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+def _score(pairs: Sequence[Pair], scoring: _Scoring, executor: Executor, progress: Progress) -> Evaluation:
+    score = partial(_attempt, scoring=scoring)
+    scored: list[tuple[Pair, Mapping[str, Figures]]] = []
+    failures: list[str] = []
     with progress.task("evaluate", len(pairs)) as advance:
         for pair, result in zip(pairs, executor.map(score, pairs, stage="evaluate", name=_name), strict=True):
-            scores.append(result)
+            for line in result.warnings:
+                progress.warning(line)
+            scored += [] if result.failures else [(pair, result.figures)]
+            failures += result.failures
             advance(pair[0].name)
+    if not scored:
+        raise Problems(failures)
     per_case = [
         {"metrics": case, "prediction_file": str(prediction), "reference_file": str(reference)}
-        for case, (prediction, reference) in zip(scores, pairs, strict=True)
+        for (prediction, reference), case in scored
     ]
-    return {**summarise(scores), "metric_per_case": per_case}
+    return Evaluation({**summarise([case for _, case in scored]), "metric_per_case": per_case}, tuple(failures))
 
 
-def _measure(pair: Pair, *, scoring: _Scoring) -> dict[str, Figures]:
+def _attempt(pair: Pair, *, scoring: _Scoring) -> _Measured:
+    """Return the figures of one case, or why its files cannot be compared."""
+    try:
+        return _measure(pair, scoring=scoring)
+    except InvalidFile as error:
+        return _Measured(failures=error.lines)
+
+
+def _measure(pair: Pair, *, scoring: _Scoring) -> _Measured:
     """Return all figures of one case. Its files are read once for all metrics."""
     predicted, expected = read_pair(*pair, scoring.readers)
     figures: dict[str, Figures] = {}
@@ -202,7 +288,7 @@ def _measure(pair: Pair, *, scoring: _Scoring) -> dict[str, Figures]:
             )
         for key, values in _checked(metric, measured, scoring.labels).items():
             figures[key] = {**figures.get(key, {}), **values}
-    return figures
+    return _Measured(figures, predicted.geometry.remarks)
 
 
 def _checked(metric: Metric, measured: Any, labels: Labels) -> Mapping[str, Figures]:

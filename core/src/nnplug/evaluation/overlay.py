@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy.typing as npt
 
+from nnplug.arrays import LabelArray
+from nnplug.errors import InvalidFile
 from nnplug.evaluation.drawing import Colour, draw_slice, shown_slice
-from nnplug.io.images import read_image, read_label
+from nnplug.io.images import Image, read_image, read_label
+from nnplug.io.placement import check_order
 from nnplug.io.readers import Readers, core_readers
 from nnplug.runtime.files import atomic_file
 
@@ -57,11 +60,23 @@ def draw_overlays(cases: Sequence[OverlayCase], picture: Path, *, class_names: S
 
 
 def _row(case: OverlayCase) -> list[tuple[str, npt.NDArray[Any], npt.NDArray[Any] | None]]:
-    image, reference = read_image(case.images, case.readers).array, read_label(case.reference, case.readers).array
-    prediction = read_label(case.prediction, case.readers).array
+    read = read_image(case.images, case.readers)
+    image, (reference, prediction) = (
+        read.array,
+        (_label(case, file, read) for file in (case.reference, case.prediction)),
+    )
     z = shown_slice(reference)
     channels = [(f"channel {c}", channel[z], None) for c, channel in enumerate(image)]
     return [*channels, ("reference", image[0, z], reference[z]), ("prediction", image[0, z], prediction[z])]
+
+
+def _label(case: OverlayCase, file: Path, image: Image) -> LabelArray:
+    """Return a label map; raise `InvalidFile` if its image has another shape or order of voxels."""
+    label = read_label(file, case.readers)
+    check_order(file, label.geometry, case.images[0], image.geometry)
+    if label.geometry.shape != image.geometry.shape:
+        raise InvalidFile(f"{file}: has shape {label.geometry.shape}, its image {image.geometry.shape} (z, y, x)")
+    return label.array
 
 
 def _panel(axes: Any, title: str, image: npt.NDArray[Any], labels: npt.NDArray[Any] | None) -> None:

@@ -21,6 +21,7 @@ from nnplug.dataset.sidecars import images_in, read_with
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.evaluation.drawing import Colour, Picture, draw_slice, shown_slice
 from nnplug.io.images import read_label, read_voxels
+from nnplug.io.placement import check_order
 from nnplug.io.readers import Readers, core_readers
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import atomic_file
@@ -190,12 +191,14 @@ def _layers(case: CaseFiles, channel: int) -> Layers:
 
 
 def _draw_files(case: Layers, *, output: Path, opacity: float) -> None:
-    voxels, _ = read_voxels(case.image, case.readers)
+    voxels, geometry = read_voxels(case.image, case.readers)
     if case.channel >= len(voxels):
         raise NnplugError(f"{case.image}: has {len(voxels)} channels, there is no channel {case.channel}")
     volume = voxels[case.channel]
-    maps = [read_label(path, case.readers).array for path in case.labels]
-    for path, label in zip(case.labels, maps, strict=True):
+    read = [read_label(path, case.readers) for path in case.labels]
+    maps = [label.array for label in read]
+    for path, label_map, label in zip(case.labels, read, maps, strict=True):
+        check_order(path, label_map.geometry, case.image, geometry)
         if label.shape != volume.shape:
             raise InvalidFile(f"{path}: has shape {label.shape}, its image {volume.shape} (z, y, x)")
     _write(output / f"{case.name}.png", _picture(volume, maps, opacity))

@@ -20,6 +20,7 @@ from nnplug.evaluation.evaluate import label_files
 from nnplug.inference.logits import ENDING, read_logits
 from nnplug.inference.probabilities import read_probabilities, write_probabilities
 from nnplug.io.images import read_geometry, write_label
+from nnplug.io.placement import check_order
 from nnplug.io.readers import Readers
 from nnplug.ops.export import decode
 from nnplug.registry.loader import Plugins
@@ -175,7 +176,9 @@ class _Job:
 
     def __call__(self, case: str) -> None:
         file = f"{case}{self.description.file_ending}"
-        geometry = read_geometry(self.folders[0] / file, self.readers)
+        geometry, *others = (read_geometry(folder / file, self.readers) for folder in self.folders)
+        for folder, other in zip(self.folders[1:], others, strict=True):
+            check_order(folder / file, other, self.folders[0] / file, geometry)
         expected = (self.description.labels.outputs, *geometry.shape)
         members = [open_output(folder, case, self.target, self.plugins) for folder in self.folders]
         for folder, member in zip(self.folders, members, strict=True):

@@ -23,10 +23,13 @@ from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits, background, write_logits
 from nnplug.inference.member import LoadedMember
 from nnplug.inference.options import PredictOptions
+from nnplug.inference.plausibility import check_orientation, check_size, mixed_orientations
 from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
 from nnplug.inference.probabilities import write_probabilities
 from nnplug.inference.stream import Predicted, ReadCase, predict_stream
-from nnplug.io.images import Geometry, read_image, read_label, write_label
+from nnplug.io.images import Geometry, Image, read_image, read_label, write_label
+from nnplug.io.placement import check_order, orientation
+from nnplug.io.thin_axis import geometry_in_file, turned_image
 from nnplug.models.model_files import refuse_model
 from nnplug.models.open import Member, Model
 from nnplug.runtime.digests import sha256, state_digest
@@ -61,7 +64,7 @@ def predict_folder(
             cases failed, a line each with case and cause, and the others are predicted.
     """
     check_outputs(model, options)
-    job = _Job(model, output, options)
+    job = _Job(model, output, options, progress)
     refuse_model(output)
     finished = job.finished(cases) if options.resume else set()
     missing = [case for case in cases if case.name not in finished]
@@ -73,6 +76,7 @@ def predict_folder(
     write_document(output / "dataset.json", dataset)
     with progress.task("predict", len(cases), done=len(finished)) as advance:
         predict_stream(model, missing, job, scratch=output, logits_behind=True, progress=progress, advance=advance)
+    job.warn_of_mixture()
     if job.failures:
         raise Problems(job.failures)
 
@@ -90,6 +94,8 @@ class _Job:
     model: LoadedModel
     output: Path
     options: PredictOptions
+    progress: Progress
+    oriented: dict[str, list[str]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
     def finished(self, cases: Sequence[CaseFiles]) -> set[str]:
@@ -105,16 +111,42 @@ class _Job:
     def read(self, case: CaseFiles, member: LoadedMember) -> ReadCase:
         """Return a preprocessed image, see `CaseWork`."""
         check_channel_numbers(case)
-        image = read_image(case.images, case.readers)
+        image = self._turned(read_image(case.images, case.readers))
+        if member is self.model.members[0]:
+            self._warn(case, image.geometry)
+        if not self.options.force:
+            check_size(image.geometry, member.member)
         check_image(image, member.member.description.channel_names)
         check_numbers(case, image.array)
         if not image.array.any():
             return ReadCase(image.geometry, None)
         return ReadCase(image.geometry, member.prepare(image, previous=self._previous(case, image.geometry)))
 
+    def _turned(self, image: Image) -> Image:
+        """Return an image of one slice with the slice's axis where networks in 2D take it, if all members are such."""
+        places = {m.member.plans.transpose_forward[0] for m in self.model.members if m.configuration.dimensions == 2}
+        is_flat = all(m.configuration.dimensions == 2 for m in self.model.members) and len(places) == 1
+        return turned_image(image, places.pop()) if is_flat else image
+
+    def _warn(self, case: CaseFiles, geometry: Geometry) -> None:
+        """Report remarks on the files of a case, and an orientation that no training image had."""
+        for remark in geometry.remarks:
+            self.progress.warning(f"{case.name}: {remark}")
+        plans = self.model.members[0].member.plans
+        if (line := check_orientation(geometry, plans)) is not None:
+            self.progress.warning(f"{case.name}: {line}")
+        if plans.orientations is None and (own := orientation(geometry)) is not None:
+            self.oriented.setdefault(own, []).append(case.name)
+
+    def warn_of_mixture(self) -> None:
+        """Report images of several orientations, if the model records none of its training."""
+        if (line := mixed_orientations(self.oriented)) is not None:
+            self.progress.warning(line)
+
     def _previous(self, case: CaseFiles, geometry: Geometry) -> LabelArray | None:
         for file in self._previous_files([case]):
             label = read_label(file, case.readers)
+            check_order(file, label.geometry, case.images[0], geometry)
             if label.geometry.shape != geometry.shape:
                 raise InvalidFile(f"{file}: has shape {label.geometry.shape}, its image {geometry.shape} (z, y, x)")
             return label.array
@@ -139,6 +171,10 @@ class _Job:
         if "probabilities" in files:
             shape = (self.model.description.labels.outputs, *geometry.shape)
             volumes = self.model.probabilities(outputs, geometry, self.output)
+            if geometry.moved is not None:
+                axis, place = geometry.moved
+                volumes = (np.moveaxis(volume, place, axis) for volume in volumes)
+                shape = (shape[0], *geometry_in_file(geometry).shape)
             write_probabilities(files["probabilities"], volumes, shape)
         if "logits" in files:
             write_logits(files["logits"], *(outputs or [background(geometry, self.model.description.labels)]))

@@ -34,6 +34,8 @@ class PredictOptions:
         resume: whether to keep finished cases of an earlier call with the same model, settings and unchanged inputs.
         dataset_json: `dataset.json` beside the predictions; None for that of the model with the format of the images.
         replace: whether to replace files that nnplug did not write, or that have changed since it wrote them.
+        force: whether to predict images whose spacing is far from that of the training, see
+            `nnplug.inference.plausibility`.
     """
 
     models: tuple[Path, ...] = ()
@@ -49,6 +51,7 @@ class PredictOptions:
     previous: Path | None = None
     resume: bool = False
     replace: bool = False
+    force: bool = False
     dataset_json: Mapping[str, Any] | None = None
 
     @property

@@ -15,6 +15,7 @@ from nnplug.errors import NnplugError
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits
 from nnplug.inference.options import PredictOptions
+from nnplug.inference.plausibility import check_size
 from nnplug.io.images import Geometry, Image, LabelMap, read_image
 from nnplug.io.readers import Readers
 from nnplug.models.model_components import model_readers
@@ -39,6 +40,7 @@ class Predictor:
         mirroring: bool = True,
         step_size: float | None = None,
         gpu_memory_gb: float | None = None,
+        force: bool = False,
         plugins: Plugins | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -53,6 +55,7 @@ class Predictor:
             step_size: the largest distance of neighbouring windows as a share of the patch, above 0 and at most 1; None
                 for that of the model, usually 0.5.
             gpu_memory_gb: the GB of a GPU that PyTorch may allocate in this process while it predicts; None for all.
+            force: whether to predict images whose spacing is far from that of the training, instead of raising.
             plugins: the plugins that offer the components; None for the installed ones.
             progress: receives notices and warnings.
 
@@ -66,6 +69,7 @@ class Predictor:
             weights=weights,
             mirroring=mirroring,
             step=step_size,
+            force=force,
         )
         own, told = plugins or Plugins(), progress or Silent()
         runtime = Runtime(own, device=device, progress=told, gpu_memory_gb=gpu_memory_gb)
@@ -73,6 +77,7 @@ class Predictor:
         with self._limited_memory():
             self._model = LoadedModel.load(options.model, runtime, options)
         self._readers = model_readers(options.model, Readers.of(runtime.registry))
+        self._force = force
         self._lock = Lock()
 
     @property
@@ -96,7 +101,8 @@ class Predictor:
             Label values (z, y, x) or (y, x); background for an image of zeros.
 
         Raises:
-            NnplugError: image and spacing do not match, channels are missing, or a voxel is NaN or infinite.
+            NnplugError: image and spacing do not match, channels are missing, a voxel is NaN or infinite, or the
+                spacing is far from that of the training.
         """
         whole = _image(image, spacing)
         return self._label_map(whole).reshape(image.shape[1:])
@@ -128,6 +134,9 @@ class Predictor:
         return self._model.label_map(self._logits(image), image.geometry)
 
     def _logits(self, image: Image) -> list[Logits]:
+        if not self._force:
+            for member in self._model.members:
+                check_size(image.geometry, member.member)
         with self._lock, self._limited_memory():
             return self._model.logits(image)
 

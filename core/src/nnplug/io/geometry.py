@@ -30,6 +30,8 @@ class Geometry:
         direction: direction cosines of the axes, row by row.
         extra: values that the reader of the image needs besides, to write a label map in the same place, such as an
             affine matrix; empty if another reader made the geometry.
+        moved: where the only axis of one voxel is in the file and where it is here, in (z, y, x), if it was moved; see
+            `nnplug.io.thin_axis`. Label maps are written with the axes of the file.
         remarks: facts of the file that a user should know, such as axes that are not at right angles.
     """
 
@@ -39,6 +41,7 @@ class Geometry:
     origin: tuple[float, ...]
     direction: tuple[float, ...]
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    moved: tuple[int, int] | None = None
     remarks: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property

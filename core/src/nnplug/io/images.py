@@ -19,8 +19,10 @@ import numpy.typing as npt
 from nnplug.arrays import LabelArray
 from nnplug.errors import ComponentFailed, InvalidFile, within
 from nnplug.io.geometry import Geometry, Image, LabelMap, same_spacing
+from nnplug.io.placement import check_order, displacements
 from nnplug.io.reader import Reader
 from nnplug.io.readers import Readers, core_readers
+from nnplug.io.thin_axis import as_in_file
 from nnplug.registry.attribution import attributed, broken, expect
 from nnplug.remedies import Action
 
@@ -48,11 +50,13 @@ def read_image(paths: Sequence[Path], readers: Readers | None = None) -> Image:
     Files with several channels are 4D, or have vector or RGB pixels; alpha is a channel too.
 
     Raises:
-        InvalidFile: a file is missing, truncated or not an image, or two files differ in shape or spacing.
+        InvalidFile: a file is missing, truncated or not an image, or two files differ in shape, spacing or in the
+            order of their voxels. Displacements are remarks of the geometry.
         AmbiguousComponent, ComponentFailed, InvalidPlugin: as in `read_voxels`.
     """
     channels = [read_voxels(path, readers) for path in paths]
     for (first, second), (a, b) in zip(pairwise(paths), pairwise(g for _, g in channels), strict=True):
+        check_order(second, b, first, a)
         if a.shape != b.shape:
             raise InvalidFile(f"{first} has shape {a.shape}, {second} has {b.shape} (z, y, x).", Action.VERIFY())
         if not same_spacing(a, b):
@@ -60,7 +64,15 @@ def read_image(paths: Sequence[Path], readers: Readers | None = None) -> Image:
                 f"{first} has spacing {a.spacing}, {second} has {b.spacing} mm (z, y, x).", Action.VERIFY()
             )
     array = np.concatenate([array for array, _ in channels], dtype=np.float32, casting="unsafe")
-    return Image(array, channels[0][1])
+    return Image(array, _with_remarks(list(zip(paths, (g for _, g in channels), strict=True))))
+
+
+def _with_remarks(files: Sequence[tuple[Path, Geometry]]) -> Geometry:
+    """Return the geometry of the first file, with the remarks on every file and on those that lie elsewhere."""
+    first, geometry = files[0]
+    remarks = [f"{path}: {remark}" for path, own in files for remark in own.remarks]
+    remarks += [line for path, own in files[1:] for line in displacements(path, own, first, geometry)]
+    return replace(geometry, remarks=tuple(remarks)) if remarks else geometry
 
 
 def read_label(path: Path, readers: Readers | None = None) -> LabelMap:
@@ -76,7 +88,7 @@ def read_label(path: Path, readers: Readers | None = None) -> LabelMap:
     if not np.array_equal(labels, array[0]):
         value = array[0][labels != array[0]].flat[0]
         raise InvalidFile(f"{path}: holds {value:g}, which is no label value. Save whole numbers from 0 to 32767.")
-    return LabelMap(labels, geometry)
+    return LabelMap(labels, _with_remarks([(path, geometry)]))
 
 
 def read_voxels(path: Path, readers: Readers | None = None) -> tuple[npt.NDArray[Any], Geometry]:
@@ -144,9 +156,10 @@ def write_label(path: Path, array: LabelArray, geometry: Geometry, readers: Read
     if array.shape != geometry.shape:
         raise ValueError(f"{path}: label map has shape {array.shape}, its image {geometry.shape}")
     dtype = np.min_scalar_type(int(array.max(initial=0)))
+    stored, place = as_in_file(array.astype(dtype, copy=False), geometry)
     reader = _readers(readers).get(path)
     with _attributed(reader, path):
-        reader.write_label(path, array.astype(dtype, copy=False), geometry)
+        reader.write_label(path, stored, place)
 
 
 def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry, readers: Readers | None = None) -> None:

@@ -87,7 +87,7 @@ def _samples_axis(axes: str) -> int | None:
 def _geometry(path: Path, series: Any) -> Geometry:
     samples = _samples_axis(series.axes)
     shape = tuple(size for axis, size in enumerate(series.shape) if axis != samples)
-    has_alpha = samples is not None and series.shape[samples] in (2, 4)
+    has_alpha = samples is not None and _ends_with_alpha(series.keyframe)
     if len(shape) == 2:
         return pictures.flat_geometry(*shape, has_alpha=has_alpha)
     if len(shape) != 3:
@@ -103,6 +103,11 @@ def _geometry(path: Path, series: Any) -> Geometry:
         extra={ALPHA: True} if has_alpha else {},
         remarks=order_remarks(path),
     )
+
+
+def _ends_with_alpha(page: Any) -> bool:
+    """Return whether the last sample of a pixel is transparency, by the tag of further samples."""
+    return bool(page.extrasamples) and int(page.extrasamples[-1]) in (1, 2)
 
 
 def order_remarks(path: Path) -> tuple[str, ...]:

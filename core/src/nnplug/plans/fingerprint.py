@@ -25,9 +25,12 @@ class Fingerprint(Record, frozen=True, kw_only=True):
         shapes_after_crop: per case, (z, y, x) in voxels, after cropping to the nonzero region.
         foreground_intensity_properties_per_channel: channel index as text -> statistics.
         median_relative_size_after_cropping: median over cases of (voxels after cropping / voxels before).
+        orientations: the sides that the axes x, y, z of 3D images point to, such as "RAS" -> number of cases; None if
+            it was not measured.
     """
 
     spacings: tuple[tuple[float, float, float], ...]
     shapes_after_crop: tuple[tuple[int, int, int], ...]
     foreground_intensity_properties_per_channel: dict[str, IntensityStats]
     median_relative_size_after_cropping: float
+    orientations: dict[str, int] | None = None

@@ -128,6 +128,7 @@ class Plans(Record, frozen=True, kw_only=True):
         configurations: name -> configuration.
         regions: whether networks learn the regions of `dataset.json`, if it has some, or one class per label value.
         providers: the component and distribution that each name meant when the plans were made.
+        orientations: those of the training images, see `Fingerprint`; prediction warns of others. None if unknown.
     """
 
     schema: int = SCHEMA
@@ -143,6 +144,7 @@ class Plans(Record, frozen=True, kw_only=True):
     configurations: dict[str, Configuration]
     regions: bool = True
     providers: tuple[Provider, ...] = ()
+    orientations: dict[str, int] | None = None
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:
@@ -223,8 +225,8 @@ class Plans(Record, frozen=True, kw_only=True):
         return self.choices[kind]
 
     def decisions(self) -> dict[str, Any]:
-        """Return the plans as JSON data without the providers, since a run does not depend on their versions."""
-        return {key: value for key, value in self.data().items() if key != "providers"}
+        """Return the plans as JSON data without providers and orientations, which a run does not depend on."""
+        return {key: value for key, value in self.data().items() if key not in ("providers", "orientations")}
 
     def digest(self) -> str:
         """Return a short hash of all decisions. Runs record it, so that a rerun can detect changes."""

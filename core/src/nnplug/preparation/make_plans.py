@@ -79,6 +79,7 @@ def make_plans(
         plans = expect(decide, decide.plan(fingerprint, description, context), Plans)
     plans = override(plans, given.get(PLAN, {}), request.configurations, registry)
     check_patches(plans, registry)
+    plans = msgspec.structs.replace(plans, orientations=fingerprint.orientations)
     return with_providers(plans, registry)
 
 

@@ -12,6 +12,7 @@ from nnplug.dataset.dataset import CaseFiles, Dataset, group_channels
 from nnplug.dataset.sidecars import read_with
 from nnplug.dataset.splits import read_splits
 from nnplug.errors import NnplugError
+from nnplug.io.thin_axis import thin_axis
 from nnplug.preparation.verify_case import CaseFindings, check_case
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
@@ -65,8 +66,13 @@ def _report(dataset: Dataset, found: Sequence[CaseFindings], problems: Iterable[
     return Report(
         dataset=dataset.name,
         cases=len(found),
-        problems=(*problems, *(line for case in found for line in case.problems)),
-        warnings=(*(line for case in found for line in case.warnings), *_duplicates(found), *_absent(dataset, found)),
+        problems=(*problems, *(line for case in found for line in case.problems), *_slices_among_volumes(found)),
+        warnings=(
+            *(line for case in found for line in case.warnings),
+            *_duplicates(found),
+            *_absent(dataset, found),
+            *_orientations(found),
+        ),
         notices=tuple(line for case in found for line in case.notices),
     )
 
@@ -129,6 +135,35 @@ def _duplicates(found: Sequence[CaseFindings]) -> Iterable[str]:
                 f"cases {', '.join(names)} have identical images; in training and in validation they make scores "
                 f"too good, keep one"
             )
+
+
+def _slices_among_volumes(found: Sequence[CaseFindings]) -> Iterable[str]:
+    """Yield a line per case of one sagittal or coronal slice in a dataset of volumes, whose axes would be exchanged."""
+    shapes = {case.name: case.shape for case in found if case.shape is not None}
+    if all(thin_axis(shape) is not None for shape in shapes.values()):
+        return
+    for name, shape in shapes.items():
+        if thin_axis(shape) in (1, 2):
+            yield (
+                f"case {name!r} is one slice of shape {shape} (z, y, x), others are volumes; an image needs more than "
+                "one voxel in y and x"
+            )
+
+
+def _orientations(found: Sequence[CaseFindings]) -> Iterable[str]:
+    """Yield a warning if the axes of the images point to different sides; networks get them as they are stored."""
+    seen = defaultdict(list)
+    for case in found:
+        if case.orientation is not None:
+            seen[case.orientation].append(case.name)
+    if len(seen) > 1:
+        counts = sorted(seen.items(), key=lambda item: -len(item[1]))
+        listed = ", ".join(f"{name} x {len(cases)}" for name, cases in counts)
+        few, rare = counts[-1]
+        yield (
+            f"the axes of the images are stored in {len(seen)} orientations: {listed} (such as {few}: {rare[0]}); a "
+            "network gets them as they are stored. Save all in one, or name a reader that turns them"
+        )
 
 
 def _absent(dataset: Dataset, found: Sequence[CaseFindings]) -> Iterable[str]:

@@ -16,13 +16,9 @@ from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.errors import InvalidFile, without_remedy
 from nnplug.io.images import Geometry, Image, LabelMap, read_image, read_label, same_spacing
 from nnplug.io.integrity import nonfinite_voxels
+from nnplug.io.placement import check_order, displacements, orientation
 
 Read = TypeVar("Read")
-
-ORIGIN_TOLERANCE = 1e-3
-"""The largest difference of origins, in mm."""
-
-DIRECTION_TOLERANCE = 1e-4
 
 
 @dataclass
@@ -33,6 +29,8 @@ class CaseFindings:
         name: the name of the case.
         values: the label values in its label map.
         digest: a hash that is equal for cases with identical images; None if an image could not be read.
+        orientation: the sides that the axes of the first image point to, such as "RAS"; None if it is 2D or not read.
+        shape: (z, y, x) of the first image; None if it could not be read.
     """
 
     name: str
@@ -41,6 +39,8 @@ class CaseFindings:
     notices: list[str] = field(default_factory=list)
     values: tuple[int, ...] = ()
     digest: str | None = None
+    orientation: str | None = None
+    shape: tuple[int, int, int] | None = None
 
     def attempt(self, read: Callable[[Path], Read], path: Path) -> Read | None:
         """Return the content of a file; or add the reason why it cannot be read, and return None."""
@@ -70,7 +70,9 @@ def check_case(case: CaseFiles, description: DatasetDescription) -> CaseFindings
         _check_values(case.label, label, description, found)
         geometries.append((case.label, label.geometry))
     _check_geometries(geometries, found)
-    found.warnings += [f"{path}: {remark}" for path, geometry in geometries for remark in geometry.remarks]
+    found.warnings += [remark for _, geometry in geometries for remark in geometry.remarks]
+    found.shape = geometries[0][1].shape if geometries else None
+    found.orientation = orientation(geometries[0][1]) if geometries else None
     return found
 
 
@@ -138,11 +140,16 @@ def label_values(array: npt.NDArray[np.int16]) -> tuple[int, ...]:
 def _check_geometries(geometries: Sequence[tuple[Path, Geometry]], found: CaseFindings) -> None:
     """Compare every file with the first: shape and spacing must agree, origin and direction should agree."""
     for path, geometry in geometries:
-        if min(geometry.shape[1:]) < 2:
+        if sum(size > 1 for size in geometry.shape) < 2:
             found.problems.append(
-                f"{path}: has shape {geometry.shape} (z, y, x); an image needs more than one voxel in y and x"
+                f"{path}: has shape {geometry.shape} (z, y, x); an image needs more than one voxel along two axes"
             )
         first, reference = geometries[0]
+        try:
+            check_order(path, geometry, first, reference)
+        except InvalidFile as error:
+            found.problems.append(error.lines[0])
+            continue
         if geometry.shape != reference.shape:
             found.problems.append(
                 f"{path}: has shape {geometry.shape}, {first} has {reference.shape} (z, y, x); bring them to one grid"
@@ -153,18 +160,7 @@ def _check_geometries(geometries: Sequence[tuple[Path, Geometry]], found: CaseFi
                 f"(z, y, x); correct the header that is wrong"
             )
         else:
-            _check_placement(path, geometry, first, reference, found)
-
-
-def _check_placement(path: Path, geometry: Geometry, first: Path, reference: Geometry, found: CaseFindings) -> None:
-    for what, a, b, tolerance in (
-        ("origin", geometry.origin, reference.origin, ORIGIN_TOLERANCE),
-        ("direction", geometry.direction, reference.direction, DIRECTION_TOLERANCE),
-    ):
-        if len(a) == len(b) and not np.allclose(a, b, rtol=0, atol=tolerance):
-            found.warnings.append(
-                f"{path}: has {what} {_rounded(a)}, {first} has {_rounded(b)}; make sure in a viewer that they overlap"
-            )
+            found.warnings += displacements(path, geometry, first, reference)
 
 
 def _rounded(numbers: Sequence[float]) -> tuple[float, ...]:

@@ -17,6 +17,7 @@ from nnplug.inference.member import LoadedMember
 from nnplug.inference.options import PredictOptions
 from nnplug.inference.stream import Predicted, ReadCase, predict_stream
 from nnplug.io.images import Geometry, read_geometry, write_label
+from nnplug.io.thin_axis import turned_geometry
 from nnplug.models.model_components import require_components
 from nnplug.models.open import open_stage
 from nnplug.preparation.make_splits import ensure_splits
@@ -162,7 +163,8 @@ class _Cases:
     def read(self, case: CaseFiles, member: LoadedMember) -> ReadCase:  # noqa: ARG002
         """Return a preprocessed case, see `CaseWork`."""
         stored = self.store[case.name]
-        return ReadCase(read_geometry(_label(case), case.readers), Prepared(stored.channels(), None, stored.info))
+        geometry = turned_geometry(read_geometry(_label(case), case.readers))
+        return ReadCase(geometry, Prepared(stored.channels(), None, stored.info))
 
     def needs_logits(self, case: CaseFiles) -> bool:
         """Return whether logits are stored or passed to the next stage, see `CaseWork`."""

@@ -9,6 +9,7 @@ preprocessed CT by more than 0.1 % of its range.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -66,12 +67,14 @@ class CaseMeasure:
         cropped_shape: (z, y, x) in voxels, after cropping to the nonzero region.
         relative_size: voxels after cropping divided by voxels before.
         channels: one summary per channel; empty if the case has no foreground.
+        orientation: the sides that the axes of the image point to, such as "RAS"; None for 2D images.
     """
 
     spacing: tuple[float, float, float]
     cropped_shape: tuple[int, int, int]
     relative_size: float
     channels: tuple[ForegroundSummary, ...]
+    orientation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ def _measure(files: CaseFiles, description: DatasetDescription, most: int) -> Ca
     a, b, c = (stop - start for start, stop in box)
     image, foreground = case.image[:, *slices(box)], case.label[slices(box)] > 0
     channels = tuple(summarize(channel[foreground], most) for channel in image) if foreground.any() else ()
-    return CaseMeasure(case.spacing, (a, b, c), a * b * c / case.label.size, channels)
+    return CaseMeasure(case.spacing, (a, b, c), a * b * c / case.label.size, channels, case.orientation)
 
 
 def _fingerprint(measures: Sequence[CaseMeasure], dataset: Dataset) -> Fingerprint:
@@ -157,6 +160,7 @@ def _fingerprint(measures: Sequence[CaseMeasure], dataset: Dataset) -> Fingerpri
             f"{dataset.folder}: no label map holds a foreground voxel (a value above 0), so there is nothing to learn. "
             "Check the files in labelsTr."
         )
+    oriented = Counter(m.orientation for m in measures if m.orientation is not None)
     return Fingerprint(
         spacings=tuple(m.spacing for m in measures),
         shapes_after_crop=tuple(m.cropped_shape for m in measures),
@@ -164,6 +168,7 @@ def _fingerprint(measures: Sequence[CaseMeasure], dataset: Dataset) -> Fingerpri
             str(index): pool(summaries) for index, summaries in enumerate(zip(*labelled, strict=True))
         },
         median_relative_size_after_cropping=float(np.median([m.relative_size for m in measures])),
+        orientations=dict(sorted(oriented.items())) or None,
     )
 
 

@@ -115,11 +115,11 @@ def prediction(parser: ArgumentParser) -> None:
         "-chk", default="checkpoint_final.pth", choices=["checkpoint_final.pth", "checkpoint_best.pth"], help="weights"
     )
     parser.add_argument(
-        "-npp", type=at_least(1), help="largest number of images prepared at once; nnplug prepares one ahead"
+        "-npp", type=at_least(0), help="largest number of images prepared at once; nnplug prepares one ahead"
     )
     parser.add_argument(
         "-nps",
-        type=at_least(1),
+        type=at_least(0),
         help="largest number of images exported at once; nnplug exports one while it predicts the next",
     )
     device(parser)
@@ -131,6 +131,7 @@ def prediction(parser: ArgumentParser) -> None:
         metavar="FOLDER",
         help="for a cascade: label maps of the previous stage [predicted first]",
     )
+    parser.add_argument("--force", action="store_true", help="(nnplug) predict images of any spacing")
     parser.add_argument("--not_on_device", action="store_true", help="sum logits on the CPU: needs less device memory")
 
 

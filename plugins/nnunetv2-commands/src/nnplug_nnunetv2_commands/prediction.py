@@ -59,6 +59,7 @@ def _with_flags(named: PredictOptions, options: Options) -> PredictOptions:
         previous=options.prev_stage_predictions,
         resume=options.continue_prediction,
         replace=True,
+        force=options.force,
     )
 
 

@@ -64,6 +64,7 @@ REMEDIES = {
     Action.IMPORT_NNUNET: "nnUNetv2_predict_from_modelfolder predicts with it",
     Action.CHOOSE_CHECKPOINT: "choose checkpoint_final.pth or checkpoint_best.pth with -chk",
     Action.GIVE_PREVIOUS_STAGE: "copy it there",
+    Action.INSIST: "or predict it as it is with --force",
     Action.OTHER_OUTPUT: "give another output (-o)",
     Action.OTHER_OUTPUT_OR_RENAME: "give another output (-o), or rename it",
     Action.OTHER_OUTPUT_OR_REPLACE: "give another output (-o), or move it away",

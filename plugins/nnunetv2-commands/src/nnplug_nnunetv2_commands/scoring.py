@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnplug.errors import InvalidFile, NnplugError
+from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.registry.components import Kind
 from nnplug_nnunetv2_commands.command import Call, Options
 
@@ -70,17 +70,18 @@ def score(
     """Write the summary of a folder and return it.
 
     Raises:
-        Problems: `output` is a label map, one of `inputs` or the `dataset.json` of a dataset, or cases do not match.
+        Problems: `output` is a label map, one of `inputs` or the `dataset.json` of a dataset; or cases do not match, or
+            cannot be compared: the summary of the others is written then.
     """
     from nnplug.dataset.sidecars import images_in
-    from nnplug.evaluation.evaluate import evaluate
+    from nnplug.evaluation.evaluate import evaluate_folder
     from nnplug.runtime.files import write_json
     from nnplug.runtime.outputs import Outputs
 
     readers = description.readers(call.readers, str(predictions))
     outputs = Outputs((output,), (*images_in(references, readers), *images_in(predictions, readers), *inputs))
     outputs.check(replace=True)
-    summary = evaluate(
+    evaluation = evaluate_folder(
         references,
         predictions,
         description,
@@ -90,8 +91,10 @@ def score(
         readers=readers,
     )
     outputs.claim(replace=True)
-    write_json(output, summary)
-    return summary
+    write_json(output, evaluation.summary)
+    if evaluation.failures:
+        raise Problems(evaluation.failures)
+    return evaluation.summary
 
 
 def write_rule(folder: Path, rule: Mapping[str, Any]) -> None:
