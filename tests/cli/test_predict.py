@@ -93,7 +93,7 @@ def test_an_image_in_another_unit_is_refused_unless_it_is_forced(run, em, bundle
     words = ("predict", "-i", image, "-o", tmp_path / "out", "-m", bundle, "--device", "cpu", "--no-mirroring")
     (line,) = [line for line in run(*words, code=1).stderr.splitlines() if line.startswith("error: ")]
     assert line.startswith(
-        "error: metres: the image has spacing 999 x 0.001 x 0.001 mm (z, y, x), the model was trained"
+        "error: metres: the image has spacing 0.999 x 0.001 x 0.001 mm (z, y, x), the model was trained"
     )
     assert line.endswith("Correct the header; or predict it as it is with --force")
     run(*words, "--force")

@@ -57,9 +57,10 @@ def test_parts_are_the_whole_and_flags_reach_the_prediction(trained, tmp_path):
 
 def test_an_image_in_another_unit_is_refused_unless_it_is_forced(trained, tmp_path):
     (tmp_path / "in").mkdir()
-    image = SimpleITK.ReadImage(str(next((trained.raw / "imagesTs").glob("*.nii.gz"))))
-    image.SetSpacing([length / 1000 for length in image.GetSpacing()])
-    SimpleITK.WriteImage(image, str(tmp_path / "in" / "metres_0000.nii.gz"))
+    for file in sorted((trained.raw / "imagesTs").glob("*.nii.gz"))[:2]:  # both channels of the first case
+        image = SimpleITK.ReadImage(str(file))
+        image.SetSpacing([length / 1000 for length in image.GetSpacing()])
+        SimpleITK.WriteImage(image, str(tmp_path / "in" / f"metres_{file.name[-11:]}"))
     words = ("-m", trained.model(), "-i", tmp_path / "in", "-o", tmp_path / "out", "-f", 0, "--disable_tta")
     refused = trained.run("nnUNetv2_predict_from_modelfolder", *words)
     assert refused.returncode == 1

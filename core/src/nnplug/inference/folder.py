@@ -114,9 +114,9 @@ class _Job:
         image = self._turned(read_image(case.images, case.readers))
         if member is self.model.members[0]:
             self._warn(case, image.geometry)
+        check_image(image, member.member.description.channel_names)
         if not self.options.force:
             check_size(image.geometry, member.member)
-        check_image(image, member.member.description.channel_names)
         check_numbers(case, image.array)
         if not image.array.any():
             return ReadCase(image.geometry, None)
