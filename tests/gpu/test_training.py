@@ -45,5 +45,5 @@ def test_a_step_keeps_to_its_memory(counts):
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_a_step_copies_no_map_within_the_device(counts, scene):
-    """An activation that overwrites a view copies whole maps, 820 MB with Hippocampus; augmentation and the batch copy 8 MB."""
+    """An activation that overwrites a view copies whole maps, 820 MB with Hippocampus; of the batch it is 8 MB."""
     assert counts[scene][0]["copied"] < (1e7 if scene == "hippocampus" else 2e5)
