@@ -89,6 +89,25 @@ def test_deep_supervision_equals_nnunet():
     assert float(loss) == pytest.approx(golden["loss"], rel=1e-5)
 
 
+@pytest.mark.parametrize("raw", [CLASSES, REGIONS])
+@pytest.mark.parametrize("name", ["dice-ce", "dice", "ce", "topk", "dice-topk"])
+@pytest.mark.parametrize(("ignore", "batch_dice"), [(None, False), (None, True), (4, False), (4, True)])
+def test_all_resolutions_together_are_the_weighted_sum_of_each(raw, name, ignore, batch_dice):
+    labels = labels_of(raw, ignore)
+    loss = make_loss(name, labels, batch_dice=batch_dice)
+    logits, target = inputs(4, labels.outputs, ignore or 3)
+    outputs = [torch.nn.functional.interpolate(logits, size=size) for size in (SHAPE, (3, 4, 2), (2, 3, 1), (1, 1, 1))]
+    alone = [
+        weight * loss(output, deep_supervision.downsample(target, output.shape[2:]))
+        for weight, output in zip(deep_supervision.weights(4), outputs, strict=True)
+    ]
+    together = deep_supervision.supervised_loss(loss, outputs, target)
+    assert float(together) == pytest.approx(float(sum(alone)), rel=1e-5)
+    assert float(deep_supervision.supervised_loss(lambda *given: loss(*given), outputs, target)) == pytest.approx(
+        float(together), rel=1e-5
+    ), "as a loss that knows one resolution alone"
+
+
 @pytest.mark.parametrize("shape", [(8, 9, 8), (4, 3, 8), (2, 9, 1), (5, 4, 3)])
 def test_a_coarse_target_takes_the_voxel_at_its_centre(shape):
     target = torch.randint(0, 4, (2, 1, 8, 9, 8), generator=torch.Generator().manual_seed(0))

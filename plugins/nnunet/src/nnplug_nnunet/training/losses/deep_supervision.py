@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -22,7 +23,7 @@ def weights(outputs: int) -> tuple[float, ...]:
 
 
 def downsample(target: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return a target (B, 1, *patch) at a coarser shape; a voxel takes the value at its centre ("nearest-exact")."""
+    """Return a target (B, C, *patch) at a coarser shape; a voxel takes the value at its centre ("nearest-exact")."""
     if all(size % coarse == 0 for size, coarse in zip(target.shape[2:], shape, strict=True)):
         factors = [size // coarse for size, coarse in zip(target.shape[2:], shape, strict=True)]
         middle = (slice(None), slice(None), *(slice(factor // 2, None, factor) for factor in factors))
@@ -34,19 +35,44 @@ def downsample(target: Tensor, shape: Sequence[int]) -> Tensor:
     return target
 
 
+class DeepLoss(ABC):
+    """A loss that computes all resolutions together, because they share masks of the target and small operations."""
+
+    @abstractmethod
+    def supervised(self, outputs: Sequence[Tensor], target: Tensor, shares: Sequence[float]) -> Tensor:
+        """Return the weighted sum of the loss over the outputs, a scalar.
+
+        Args:
+            outputs: logits (B, K, *size) from fine to coarse.
+            target: (B, 1, *patch).
+            shares: the weight of each output, above 0.
+        """
+
+    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+        """See `nnplug.contracts.LossFunction`."""
+        return self.supervised([logits], target, (1.0,))
+
+
 def supervised_loss(loss: LossFunction, outputs: Sequence[Tensor], target: Tensor) -> Tensor:
     """Return the weighted sum of the loss over the outputs, from fine to coarse.
 
     Outputs of weight 0 are not computed.
 
     Args:
-        loss: the loss of one resolution.
+        loss: the loss of one resolution, or a `DeepLoss`.
         outputs: logits (B, K, *size) from fine to coarse.
         target: (B, 1, *patch).
     """
-    terms = [
-        weight * loss(logits, downsample(target, logits.shape[2:]))
-        for weight, logits in zip(weights(len(outputs)), outputs, strict=True)
-        if weight
-    ]
-    return torch.stack(terms).sum()
+    used = {level: weight for level, weight in enumerate(weights(len(outputs))) if weight}
+    if isinstance(loss, DeepLoss):
+        return loss.supervised([outputs[level] for level in used], target, tuple(used.values()))
+    terms = [loss(outputs[level], downsample(target, outputs[level].shape[2:])) for level in used]
+    return weighted_sum(terms, tuple(used.values()))
+
+
+def weighted_sum(terms: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    """Return the sum of tensors of one shape, each multiplied by its share."""
+    total = terms[0] * shares[0]
+    for term, share in zip(terms[1:], shares[1:], strict=True):
+        total = torch.add(total, term, alpha=share)
+    return total

@@ -5,7 +5,9 @@ Logits are (B, K, *patch) float, targets (B, 1, *patch) integers. Voxels with th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Literal
 
@@ -16,6 +18,13 @@ from torch.nn import functional
 from nnplug.contracts import LossFunction
 from nnplug.dataset.labels import Labels
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
+from nnplug_nnunet.training.losses.deep_supervision import DeepLoss, downsample, weighted_sum
+from nnplug_nnunet.training.losses.statistics import (
+    Statistics,
+    channel_sums,
+    class_statistics,
+    region_statistics,
+)
 
 LossName = Literal["dice-ce", "dice", "ce", "topk", "dice-topk"]
 SMOOTH = 1e-5
@@ -40,13 +49,13 @@ def make_loss(
         top_fraction: share of the voxels that count in "topk".
     """
     if labels.has_regions:
-        return RegionLoss(name, labels.foreground, labels.ignore, batch_dice, world, top_fraction)
+        return RegionLoss(name, labels.ignore, batch_dice, world, top_fraction, regions=labels.foreground)
     return ClassLoss(name, labels.ignore, batch_dice, world, top_fraction)
 
 
 @dataclass(frozen=True)
-class ClassLoss:
-    """The loss for exclusive classes: softmax Dice without the background, plus cross-entropy.
+class _Terms(DeepLoss):
+    """The sum of Dice and entropy, whatever the labels are.
 
     Attributes:
         name: the terms that are summed.
@@ -62,66 +71,155 @@ class ClassLoss:
     world: World = SINGLE_PROCESS
     top_fraction: float = TOP_FRACTION
 
-    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
-        """See `nnplug.contracts.LossFunction`."""
-        labels = target[:, 0].long()
-        valid = None if self.ignore is None else labels != self.ignore
-        labels = labels if valid is None else labels.masked_fill(~valid, 0)
-        loss = logits.new_zeros((), dtype=torch.float32)
-        if "dice" in self.name:
-            loss = loss + self._dice(logits, labels, valid)
-        if self.name != "dice":
-            loss = loss + self._entropy(logits, labels, valid)
-        return loss
+    @abstractmethod
+    def reference(self, target: Tensor, outputs: int) -> Masks:
+        """Return what the logits are compared with: classes (B, 1, *patch) or None, and masks (B, outputs, *patch)."""
 
-    def _dice(self, logits: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
-        reference = torch.zeros_like(logits, dtype=torch.bool).scatter_(1, labels[:, None], value=True)
-        mask = None if valid is None else valid[:, None]
-        probabilities = logits.softmax(1)[:, 1:]
-        return -soft_dice(probabilities, reference[:, 1:], mask, batch_dice=self.batch_dice, world=self.world)
+    @abstractmethod
+    def statistics(self, logits: Tensor, masks: Masks) -> Statistics:
+        """Return entropies and sums of one resolution."""
 
-    def _entropy(self, logits: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
-        entropy = functional.cross_entropy(logits, labels, reduction="none")
+    @abstractmethod
+    def chances(self, logits: Tensor) -> Tensor:
+        """Return the probabilities of one resolution, where nothing else is needed."""
+
+    @abstractmethod
+    def entropy(self, logits: Tensor, masks: Masks) -> Tensor:
+        """Return the entropies of one resolution, where nothing else is needed."""
+
+    @abstractmethod
+    def scored(self, sums: Tensor) -> Tensor:
+        """Return the channels (.., C) that Dice scores, of sums (.., K)."""
+
+    def supervised(self, outputs: Sequence[Tensor], target: Tensor, shares: Sequence[float]) -> Tensor:
+        """See `DeepLoss`."""
+        whole = self.reference(target, outputs[0].shape[1])
+        if target.device.type == "cpu" and "dice" in self.name:
+            whole = replace(whole, masks=whole.masks.float())
+        levels = [whole.at(logits.shape[2:]) for logits in outputs]
+        pairs = list(zip(outputs, levels, strict=True))
+        if "dice" not in self.name:
+            return weighted_sum([self._mean(self.entropy(*pair), pair[1]) for pair in pairs], shares)
+        if self.name == "dice":
+            sums = [channel_sums(self.chances(logits), one.masks, one.valid) for logits, one in pairs]
+            return -self._dice(sums, levels, shares)
+        found = [self.statistics(*pair) for pair in pairs]
+        dice = self._dice([one[1:] for one in found], levels, shares)
+        entropies = [self._mean(one[0], masks) for one, masks in zip(found, levels, strict=True)]
+        return weighted_sum(entropies, shares) - dice
+
+    def _dice(self, sums: Sequence[tuple[Tensor, Tensor]], levels: Sequence[Masks], shares: Sequence[float]) -> Tensor:
+        """Return the weighted sum of the levels' mean Dice.
+
+        Args:
+            sums: `channel_sums` of each level.
+            levels: the masks of each.
+            shares: the weight of each.
+        """
+        overlap, predicted = map(torch.stack, zip(*sums, strict=True))
+        present = torch.stack([masks.sums() for masks in levels])
+        if self.batch_dice:
+            overlap, predicted, present = (self.world.sum(part.sum(1)) for part in (overlap, predicted, present))
+        scores = weighted_sum(_scores(*map(self.scored, (overlap, predicted, present))).unbind(), shares)
+        return scores.mean() if self.batch_dice else self.world.mean(scores)
+
+    def _mean(self, entropy: Tensor, masks: Masks) -> Tensor:
+        """Return the mean entropy of the voxels that count: of all, or of the highest."""
+        valid = masks.valid if masks.valid is None or entropy.ndim == masks.valid.ndim else masks.valid[:, 0]
+        counted = None if valid is None else valid.expand_as(entropy)
         if self.name.endswith("topk"):
-            return _highest(entropy, valid, self.top_fraction, self.world)
-        return _mean(entropy, valid, valid, self.world)
+            return _highest(entropy, counted, self.top_fraction, self.world)
+        return _mean(entropy, counted, valid, self.world)
 
 
 @dataclass(frozen=True)
-class RegionLoss:
+class ClassLoss(_Terms):
+    """The loss for exclusive classes: softmax Dice without the background, plus cross-entropy."""
+
+    def reference(self, target: Tensor, outputs: int) -> Masks:
+        """See `_Terms`."""
+        labels = target.long()
+        valid = None if self.ignore is None else labels != self.ignore
+        labels = labels if valid is None else labels.masked_fill(~valid, 0)
+        classes = torch.arange(outputs, device=target.device).view(-1, *(1,) * (target.ndim - 2))
+        return Masks(labels == classes, valid, labels)
+
+    def statistics(self, logits: Tensor, masks: Masks) -> Statistics:
+        """See `_Terms`."""
+        assert masks.labels is not None
+        return class_statistics(logits, masks.labels, masks.masks, masks.valid)
+
+    def chances(self, logits: Tensor) -> Tensor:
+        """See `_Terms`."""
+        return logits.softmax(1)
+
+    def entropy(self, logits: Tensor, masks: Masks) -> Tensor:
+        """See `_Terms`."""
+        assert masks.labels is not None
+        return functional.cross_entropy(logits, masks.labels[:, 0], reduction="none")
+
+    def scored(self, sums: Tensor) -> Tensor:
+        """See `_Terms`; the background is left out."""
+        return sums[..., 1:]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionLoss(_Terms):
     """The loss for overlapping regions: sigmoid Dice of every region, plus binary cross-entropy.
 
     Attributes:
-        name: the terms that are summed.
         regions: label values of each region, in the order of the logits.
-        ignore: label value of voxels that do not count, or None.
-        batch_dice: whether Dice sums over the batch as if it were one volume.
-        world: the processes that share the batch.
-        top_fraction: share of the voxels that count in "topk".
     """
 
-    name: LossName
     regions: tuple[tuple[int, ...], ...]
-    ignore: int | None
-    batch_dice: bool
-    world: World = SINGLE_PROCESS
-    top_fraction: float = TOP_FRACTION
 
-    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
-        """See `nnplug.contracts.LossFunction`."""
-        reference = region_masks(target, self.regions)
-        valid = None if self.ignore is None else target != self.ignore
-        loss = logits.new_zeros((), dtype=torch.float32)
-        if "dice" in self.name:
-            dice = soft_dice(logits.sigmoid(), reference, valid, batch_dice=self.batch_dice, world=self.world)
-            loss = loss - dice
-        if self.name != "dice":
-            entropy = functional.binary_cross_entropy_with_logits(logits, reference.to(logits.dtype), reduction="none")
-            everywhere = None if valid is None else valid.expand_as(entropy)
-            if self.name.endswith("topk"):
-                return loss + _highest(entropy, everywhere, self.top_fraction, self.world)
-            loss = loss + _mean(entropy, everywhere, valid, self.world)
-        return loss
+    def reference(self, target: Tensor, outputs: int) -> Masks:  # noqa: ARG002 - that of the regions
+        """See `_Terms`."""
+        return Masks(region_masks(target, self.regions), None if self.ignore is None else target != self.ignore)
+
+    def statistics(self, logits: Tensor, masks: Masks) -> Statistics:
+        """See `_Terms`."""
+        return region_statistics(logits, masks.masks, masks.valid)
+
+    def chances(self, logits: Tensor) -> Tensor:
+        """See `_Terms`."""
+        return logits.sigmoid()
+
+    def entropy(self, logits: Tensor, masks: Masks) -> Tensor:
+        """See `_Terms`."""
+        return functional.binary_cross_entropy_with_logits(logits, masks.masks.to(logits.dtype), reduction="none")
+
+    def scored(self, sums: Tensor) -> Tensor:
+        """See `_Terms`."""
+        return sums
+
+
+@dataclass(frozen=True)
+class Masks:
+    """A target as masks.
+
+    Attributes:
+        masks: (B, C, *size) boolean, of classes or regions; on a CPU float32, with which it multiplies faster.
+        valid: (B, 1, *size) boolean, the voxels that count; None for all.
+        labels: (B, 1, *size) int64 classes; None for regions.
+    """
+
+    masks: Tensor
+    valid: Tensor | None
+    labels: Tensor | None = None
+
+    def at(self, shape: Sequence[int]) -> Masks:
+        """Return the masks at a coarser shape."""
+        masks, valid, labels = (
+            None if part is None else downsample(part, shape) for part in (self.masks, self.valid, self.labels)
+        )
+        assert masks is not None
+        return Masks(masks, valid, labels)
+
+    def sums(self) -> Tensor:
+        """Return the number of voxels of each mask that count, (B, C)."""
+        counted = self.masks if self.valid is None else self.masks * self.valid
+        return counted.sum(tuple(range(2, counted.ndim)))
 
 
 def region_masks(target: Tensor, regions: tuple[tuple[int, ...], ...]) -> Tensor:
@@ -130,7 +228,8 @@ def region_masks(target: Tensor, regions: tuple[tuple[int, ...], ...]) -> Tensor
     Label values are compared one by one: `torch.isin` is four times slower on a CPU, and a GPU would wait for a copy of
     them.
     """
-    return torch.cat([reduce(torch.logical_or, [target == value for value in values]) for values in regions], dim=1)
+    of_value = {value: target == value for value in sorted({value for values in regions for value in values})}
+    return torch.cat([reduce(torch.logical_or, [of_value[value] for value in values]) for values in regions], dim=1)
 
 
 def soft_dice(
@@ -156,8 +255,12 @@ def soft_dice(
     predicted, present = probabilities.sum(axes), reference.sum(axes)
     if batch_dice:
         overlap, predicted, present = (world.sum(sums.sum(0)) for sums in (overlap, predicted, present))
-    scores = (2 * overlap + SMOOTH) / (predicted + present + SMOOTH).clamp_min(1e-8)
+    scores = _scores(overlap, predicted, present)
     return scores.mean() if batch_dice else world.mean(scores)
+
+
+def _scores(overlap: Tensor, predicted: Tensor, present: Tensor) -> Tensor:
+    return (2 * overlap + SMOOTH) / (predicted + present + SMOOTH).clamp_min(1e-8)
 
 
 def _highest(entropy: Tensor, counted: Tensor | None, fraction: float, world: World) -> Tensor:
