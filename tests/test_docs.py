@@ -21,7 +21,7 @@ from nnplug_cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [*map(str, Kind), "recipes"]
+PAGES = [*map(str, Kind), "recipes", "commands"]
 BEFORE = {"planner": ["extractor"]}  # the planner's example goes on with the fingerprint of the extractor's
 
 

@@ -171,7 +171,7 @@ def predicted(foreign, tmp_path) -> Path:
 def test_it_is_all_that_is_offered(foreign):
     found = json.loads(foreign.nnplug("components", "--json"))
     offered = {c["kind"]: c["name"] for c in found if c["distribution"] == "nnplug-foreign"}
-    assert set(offered) == {*map(str, Kind), "recipe"}
+    assert set(offered) == {*map(str, Kind), "recipe", "command"}
     others = {c["distribution"] for c in found} - {"nnplug-foreign"}
     assert others <= {"nnplug-core", "nnplug-cpu", "nnplug-dask", "nnplug-readers"}
     plugins = next(line for line in foreign.nnplug("doctor").splitlines() if line.startswith("plugins"))
@@ -238,6 +238,14 @@ def test_predictions_hold_the_labels_of_the_dataset_and_are_scored(foreign, pred
     foreign.nnplug(*words, "--metrics", "foreign-volume")
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert [summary["mean"][key]["volume_error_ml"] >= 0 for key in ("1", "2")] == [True, True]
+
+
+def test_a_command_of_the_plugin_is_listed_and_runs(foreign):
+    assert "foreign-volumes  volumes of labels, ml (nnplug-foreign 0.1.0)" in foreign.nnplug("--help")
+    label = next((foreign.dataset / "labelsTr").iterdir())
+    found = dict(line.split() for line in foreign.nnplug("foreign-volumes", label).splitlines())
+    assert set(found) == {"0", "1", "2"}
+    assert sum(map(float, found.values())) == pytest.approx(20 * 24 * 22 * np.prod(read_geometry(label).spacing) / 1000)
 
 
 @pytest.mark.parametrize(("configuration", "executor"), [("planes", "local"), ("volume", "foreign-loop")])

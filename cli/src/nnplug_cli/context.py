@@ -16,12 +16,14 @@ import click
 
 from nnplug.errors import within
 from nnplug.registry.components import Kind
+from nnplug_cli.command_names import refusals
 from nnplug_cli.remedies import REMEDIES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from nnplug.io.readers import Readers
+    from nnplug.registry.commands import OfferedCommand
     from nnplug.registry.loader import Plugins
     from nnplug.registry.runtime import Runtime
     from nnplug.remedies import Action
@@ -56,7 +58,19 @@ class Context:
                 self.progress.warning(f"{plugin}: {fault}")
             if plugin.delay:
                 self.progress.notice(within(f"{plugin} ", plugin.delay))
+        for line in refusals(plugins):
+            self.progress.warning(line)
         return plugins
+
+    @cached_property
+    def commands(self) -> tuple[OfferedCommand, ...]:
+        """The commands of plugins. Plugins that offer none are not imported, so that help is quick."""
+        from nnplug.registry.loader import COMMANDS_HOOK, Plugins
+
+        if "plugins" in vars(self):
+            return self.plugins.commands
+        with redirect_stdout(sys.stderr):
+            return Plugins(block=self.block, hook=COMMANDS_HOOK).commands
 
     @cached_property
     def readers(self) -> Readers:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnplug.errors import NnplugError
 from nnplug.hookspecs import hookimpl
+from nnplug.registry.commands import PluginCommand
 from nnplug.registry.components import Component, Kind, Recipe
 from nnplug.registry.entries import (
     AcceleratorComponent,
@@ -52,6 +53,7 @@ __all__ = [
     "NnplugError",
     "NormalizerComponent",
     "PlannerComponent",
+    "PluginCommand",
     "Plugins",
     "PostprocessorComponent",
     "Predictor",

@@ -31,6 +31,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nnplug.registry.commands import PluginCommand
     from nnplug.registry.components import Recipe
     from nnplug.registry.entries import (
         AcceleratorComponent,
@@ -234,5 +235,15 @@ def nnplug_recipes() -> Iterable[Recipe]:
 
     A recipe may name components of other plugins. Planning expands it into the plans and does not read it again.
     The one with ``default=True`` is used if the user names none, and for kinds that other recipes leave out.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_commands() -> Iterable[PluginCommand]:
+    """Offer commands, which users call as ``nnplug NAME`` or ``nnplug PARENT NAME``.
+
+    A target is a click command or group. It is imported when a user calls it; ``nnplug --help`` lists name, summary and
+    distribution. A command cannot have the name of one of nnplug's.
     """
     return ()

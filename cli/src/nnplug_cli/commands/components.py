@@ -7,25 +7,26 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from nnplug.registry.components import Kind, Registry, Source
+from nnplug.registry.components import Kind, Source
+from nnplug.registry.loader import Plugins
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option
 from nnplug_cli.render import print_json, print_table
 
-RECIPE = "recipe"
+RECIPE, COMMAND = "recipe", "command"
 KINDS = [*map(str, Kind), RECIPE]
 
 
 @click.command(short_help="List the components of the plugins.")
-@click.argument("kind", required=False, type=click.Choice(KINDS))
+@click.argument("kind", required=False, type=click.Choice([*KINDS, COMMAND]))
 @json_option
 @click.pass_obj
 def command(context: Context, *, kind: str | None, as_json: bool) -> None:
-    """List the components and recipes of the plugins, all or of one KIND.
+    """List the components, recipes and commands of the plugins, all or of one KIND.
 
     No component is imported. If two distributions offer the same name, both are listed.
     """
-    offers = [offer for offer in _offers(context.plugins.registry) if kind in (None, offer.kind)]
+    offers = [offer for offer in _offers(context.plugins) if kind in (None, offer.kind)]
     if as_json:
         print_json([offer.data() for offer in offers])
     else:
@@ -47,8 +48,10 @@ class _Offer:
         return own | asdict(self.source)
 
 
-def _offers(registry: Registry) -> Iterator[_Offer]:
-    for entry in registry:
+def _offers(plugins: Plugins) -> Iterator[_Offer]:
+    for entry in plugins.registry:
         yield _Offer(str(entry.kind), entry.name, entry.component.summary, entry.source, entry.component.target)
-    for offered in registry.recipes:
+    for offered in plugins.registry.recipes:
         yield _Offer(RECIPE, offered.recipe.name, offered.recipe.summary, offered.source)
+    for one in plugins.commands:
+        yield _Offer(COMMAND, one.command.words, one.command.summary, one.source, one.command.target)

@@ -11,6 +11,7 @@ from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option, replace_option, set_option_of, workers_option
+from nnplug_cli.plugin_commands import ExtensibleGroup
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json, print_table
 from nnplug_cli.reports import print_report
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _path = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=ExtensibleGroup, parent="dataset")
 def command() -> None:
     """Convert folders in other layouts to datasets."""
 

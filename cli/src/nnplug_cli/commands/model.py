@@ -11,6 +11,7 @@ import click
 from nnplug_cli.context import Context
 from nnplug_cli.networks import network_data, print_network
 from nnplug_cli.options import json_option, replace_option
+from nnplug_cli.plugin_commands import ExtensibleGroup
 from nnplug_cli.render import print_json, print_table
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _path = click.Path(path_type=Path)
 _weights = click.Choice(["final", "best"])
 
 
-@click.group()
+@click.group(cls=ExtensibleGroup, parent="model")
 def command() -> None:
     """Export, import and show trained models."""
 

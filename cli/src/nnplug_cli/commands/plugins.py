@@ -13,12 +13,13 @@ from nnplug.registry.loader import Plugin, Status
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option
+from nnplug_cli.plugin_commands import ExtensibleGroup, command_checks
 from nnplug_cli.process import prepares_process
 from nnplug_cli.remedies import REMEDIES
 from nnplug_cli.render import print_json, print_table
 
 
-@click.group(short_help="List, check and write plugins.")
+@click.group(cls=ExtensibleGroup, parent="plugins", short_help="List, check and write plugins.")
 def command() -> None:
     """List, check and write plugins."""
 
@@ -86,7 +87,7 @@ def _verdicts(context: Context, name: str) -> Iterator[dict[str, str | None]]:
     """Run all checks; yield the component, the check, its state, and the problem or the reason of a skip."""
     from nnplug.testing import State, checks_of
 
-    todo = checks_of(context.plugins, name)
+    todo = [*checks_of(context.plugins, name), *command_checks(context.plugins, name)]
     with context.progress.task(f"check {name}", len(todo)) as advance:
         for component, one in todo:
             verdict = one.verdict()

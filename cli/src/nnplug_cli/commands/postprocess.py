@@ -11,13 +11,14 @@ from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import Compared, compared_options, json_option, replace_option, set_option_of, workers_option
+from nnplug_cli.plugin_commands import ExtensibleGroup
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json
 
 _path = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=ExtensibleGroup, parent="postprocess")
 def command() -> None:
     """Fit a postprocessing rule, or apply one."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -16,18 +16,21 @@ from packaging.utils import canonicalize_name
 
 from nnplug import hookspecs
 from nnplug.errors import InvalidPlugin, Line, did_you_mean
+from nnplug.registry.commands import OfferedCommand, PluginCommand
 from nnplug.registry.components import AnyEntry, Component, Entry, Kind, OfferedRecipe, Recipe, Registry, Source
 from nnplug.registry.entries import COMPONENTS
+from nnplug.registry.module_text import may_implement
 from nnplug.remedies import Action, Names, Remedy
 
 CORE = "nnplug-core"
 RECIPES_HOOK = "nnplug_recipes"
-HOOKS = (*(kind.hook for kind in Kind), RECIPES_HOOK)
+COMMANDS_HOOK = "nnplug_commands"
+HOOKS = (*(kind.hook for kind in Kind), RECIPES_HOOK, COMMANDS_HOOK)
 
 SLOW = 2.0
 """Seconds above which a slow import of a plugin is reported: every command imports all plugins."""
 
-Offer = TypeVar("Offer", bound=Component | Recipe)
+Offer = TypeVar("Offer", bound=Component | Recipe | PluginCommand)
 
 
 class Status(StrEnum):
@@ -73,8 +76,12 @@ class Plugin:
 class Plugins:
     """The plugins of one process and their entries. Create one where you need it; nothing is global."""
 
-    def __init__(self, *, block: Collection[str] = ()) -> None:
+    def __init__(self, *, block: Collection[str] = (), hook: str | None = None) -> None:
         """Load every installed plugin except those whose plugin or distribution name is in `block`.
+
+        Args:
+            block: names of plugins or distributions.
+            hook: a hook; plugins whose module does not have this word are left out, and not imported.
 
         Raises:
             InvalidPlugin: no installed plugin or distribution has a name in `block`.
@@ -83,10 +90,15 @@ class Plugins:
         self._plugins: list[Plugin] = []
         self._entries: list[AnyEntry] = []
         self._recipes: list[OfferedRecipe] = []
-        for source, distribution, entry_point in discover():
-            self._plugins.append(_blocked(source, block) or self._load(source, distribution, entry_point))
-        self._check_blocked(block)
+        self._commands: list[OfferedCommand] = []
+        found = list(discover())
+        for source, distribution, entry_point in found:
+            blocked = _blocked(source, block)
+            if blocked or hook is None or may_implement(entry_point.module, hook):
+                self._plugins.append(blocked or self._load(source, distribution, entry_point))
+        _check_blocked(block, [source for source, _, _ in found])
         self.registry = Registry(self._entries, self._recipes)
+        self.commands = tuple(sorted(self._commands, key=lambda one: (one.command.words, one.source.distribution)))
 
     def __iter__(self) -> Iterator[Plugin]:
         """Return an iterator over the installed plugins, sorted by distribution and name."""
@@ -103,10 +115,13 @@ class Plugins:
         faults: tuple[str, ...] = ()
         try:
             check_core_requirement(distribution)
-            entries, recipes = collect(entry_point.load(), source)
-            self._entries += entries
-            self._recipes += [offered for offered in recipes if not offered.recipe.fault]
-            faults = tuple(f"recipe {r.recipe.name!r} is off: {r.recipe.fault}" for r in recipes if r.recipe.fault)
+            offers = collect(entry_point.load(), source)
+            self._entries += offers.entries
+            self._recipes += [offered for offered in offers.recipes if not offered.recipe.fault]
+            self._commands += offers.commands
+            faults = tuple(
+                f"recipe {one.recipe.name!r} is off: {one.recipe.fault}" for one in offers.recipes if one.recipe.fault
+            )
         except KeyboardInterrupt as error:  # a user interrupts a slow import: the message names the plugin
             raise KeyboardInterrupt(Line(f"while {source} was being imported", _leave_out(source))) from error
         except InvalidPlugin as error:
@@ -116,16 +131,18 @@ class Plugins:
         status = Status.FAILED if reason else Status.LOADED
         return Plugin(source, status, reason, seconds=time.perf_counter() - started, faults=faults)
 
-    def _check_blocked(self, block: Collection[str]) -> None:
-        known = sorted({name for p in self for name in (p.source.plugin, p.source.distribution)})
-        for name in block:
-            if not _names(name) & set(known):
-                hint = did_you_mean(name, known, f"Installed: {', '.join(known) or 'none'}.")
-                raise InvalidPlugin(f"cannot block {name!r}: no plugin or distribution of that name. {hint}")
+
+@dataclass(frozen=True)
+class Offers:
+    """The entries, recipes and commands of one plugin."""
+
+    entries: list[AnyEntry]
+    recipes: list[OfferedRecipe]
+    commands: list[OfferedCommand]
 
 
-def collect(plugin: Any, source: Source) -> tuple[list[AnyEntry], list[OfferedRecipe]]:
-    """Call the hooks of one plugin and return its entries and recipes.
+def collect(plugin: Any, source: Source) -> Offers:
+    """Call the hooks of one plugin and return its entries, recipes and commands.
 
     Each plugin has its own pluggy manager, so that a faulty plugin cannot affect another.
 
@@ -140,10 +157,12 @@ def collect(plugin: Any, source: Source) -> tuple[list[AnyEntry], list[OfferedRe
         Entry(offer, source) for wanted in COMPONENTS.values() for offer in _offers(manager, wanted.kind.hook, wanted)
     ]
     recipes = [OfferedRecipe(r, source) for r in _offers(manager, RECIPES_HOOK, Recipe)]
-    names = [(str(e.kind), e.name) for e in entries] + [("recipe", r.recipe.name) for r in recipes]
+    commands = [OfferedCommand(c, source) for c in _offers(manager, COMMANDS_HOOK, PluginCommand)]
+    names = [(str(e.kind), e.name) for e in entries]
+    names += [("recipe", r.recipe.name) for r in recipes] + [("command", c.command.words) for c in commands]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidPlugin(f"offers {twice[0][0]} {twice[0][1]!r} twice")
-    return entries, recipes
+    return Offers(entries, recipes, commands)
 
 
 def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
@@ -230,3 +249,11 @@ def _blocked(source: Source, block: Collection[str]) -> Plugin | None:
         if _names(name) & {source.plugin, source.distribution}:
             return Plugin(source, Status.BLOCKED, blocked_by=name)
     return None
+
+
+def _check_blocked(block: Collection[str], sources: Iterable[Source]) -> None:
+    known = sorted({name for source in sources for name in (source.plugin, source.distribution)})
+    for name in block:
+        if not _names(name) & set(known):
+            hint = did_you_mean(name, known, f"Installed: {', '.join(known) or 'none'}.")
+            raise InvalidPlugin(f"cannot block {name!r}: no plugin or distribution of that name. {hint}")

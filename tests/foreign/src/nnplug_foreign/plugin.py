@@ -16,6 +16,7 @@ from nnplug import (
     MetricComponent,
     NormalizerComponent,
     PlannerComponent,
+    PluginCommand,
     PostprocessorComponent,
     PreprocessorComponent,
     ReaderComponent,
@@ -159,6 +160,12 @@ def nnplug_accelerators() -> Iterable[AcceleratorComponent]:
     yield AcceleratorComponent(
         "foreign-channels-last", "nnplug_foreign.accelerator:ChannelsLast", "2D weights in the order that CPUs prefer"
     )
+
+
+@hookimpl
+def nnplug_commands() -> Iterable[PluginCommand]:
+    """Return the command."""
+    yield PluginCommand("foreign-volumes", "nnplug_foreign.commands:volumes", "volumes of labels, ml")
 
 
 @hookimpl
