@@ -32,7 +32,7 @@ class Scene:
         regions: whether the labels are nested regions.
         network: the architecture.
         probabilities: whether probabilities are predicted instead of a label map.
-        slabs: whether the label map is made slab by slab, as for a folder, instead of from the whole logits.
+        whole: whether the label map is made from the logits of the whole image, as for several models.
     """
 
     channels: int = 1
@@ -46,7 +46,7 @@ class Scene:
     regions: bool = False
     network: str = "plain-conv-unet"
     probabilities: bool = False
-    slabs: bool = False
+    whole: bool = False
 
     @property
     def labels(self) -> dict[str, Any]:
@@ -69,10 +69,10 @@ SCENES = {
     "regions": Scene(**_SMALL, classes=4, regions=True),
     "residual": Scene(**_SMALL, network="residual-encoder-unet"),
     "many-classes": Scene(**_SMALL, classes=60),
-    "slabs": Scene(**_SMALL, slabs=True),
-    "slabs-many-classes": Scene(**_SMALL, classes=60, slabs=True),
-    "slabs-two-folds": Scene(**_SMALL, folds=2, slabs=True),
-    "brats-slabs": Scene(**_BRATS, slabs=True),
+    "whole": Scene(**_SMALL, whole=True),
+    "whole-many-classes": Scene(**_SMALL, classes=60, whole=True),
+    "label-map-of-two-folds": Scene(**_SMALL, folds=2),
+    "brats-whole": Scene(**_BRATS, whole=True),
     "two-folds": Scene(**_SMALL, classes=16, folds=2, probabilities=True),
     "two-models": Scene(**_SMALL, models=2),
     "two-models-probabilities": Scene(**_SMALL, models=2, probabilities=True),
@@ -169,8 +169,12 @@ def predict(scene: Scene, free: list[str]) -> Iterator[dict[str, Any]]:
 def _method(predictor: Any, scene: Scene) -> Any:
     from nnplug.inference.predictor import _image
 
-    if scene.slabs:
-        return lambda *given: predictor._model.members[0].predict(_image(*given))
+    def whole(*given: Any) -> Any:
+        image, model = _image(*given), predictor._model
+        return model.label_map(model.logits(image), image.geometry)
+
+    if scene.whole:
+        return whole
     return predictor.probabilities if scene.probabilities else predictor.predict
 
 

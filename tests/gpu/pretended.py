@@ -122,7 +122,7 @@ def pretend(library: Path) -> None:
     torch.backends.cudnn.flags = lambda **_: _nothing()
     generator = torch.Generator
     torch.Generator = lambda device="cpu": generator("cpu")
-    torch.Tensor.data_ptr = lambda tensor: id(tensor)  # fake tensors have no memory
+    _replace_data_ptr()
     torch.Tensor.pin_memory = lambda tensor, *_: tensor.clone()
     torch._C._conv_determine_backend_memory_format = _order_of_convolution
     torch.nn.Module._apply = _apply
@@ -351,6 +351,15 @@ def _apply(module: Any, function: Any, recurse: bool = True) -> Any:
         for name, buffer in module._buffers.items():
             module._buffers[name] = None if buffer is None else function(buffer)
     return module
+
+
+def _replace_data_ptr() -> None:
+    """Give fake tensors, which have no memory, an address; files are written from the memory of the others."""
+    import torch
+    from torch._subclasses.fake_tensor import FakeTensor
+
+    real = torch.Tensor.data_ptr
+    torch.Tensor.data_ptr = lambda tensor: id(tensor) if isinstance(tensor, FakeTensor) else real(tensor)
 
 
 def _replace_numpy() -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
-from threading import current_thread
+from threading import Barrier, current_thread
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.member import LoadedMember
-from nnplug.inference.stream import ReadCase, predict_stream
+from nnplug.inference.stream import ReadCase, _readers, predict_stream
 from nnplug.io.images import read_image
+from nnplug.runtime.executor import available_cores
 from nnplug.runtime.progress import Silent
 
 CASES = tuple(CaseFiles(name, ()) for name in "abc")
@@ -116,3 +119,36 @@ def test_an_export_that_fails_ends_the_stream_or_leaves_out_its_case(member, wor
     failing.attempt = attempt
     assert stream(member, failing, tmp_path, logits_behind=logits_behind) == ["b", "c"]
     assert failures == ["a"]
+
+
+@pytest.mark.parametrize(("device", "cores", "at_once"), [("cpu", 8, 1), ("cuda", 8, 3), ("cuda", 1, 1)])
+def test_several_threads_read_for_a_gpu(member, work, tmp_path, monkeypatch, device, cores, at_once):
+    monkeypatch.setattr("nnplug.inference.stream.available_cores", lambda: cores)
+    reading, most, together = [], [], Barrier(at_once, timeout=20)
+    slow = work()
+
+    def read(case, member):
+        reading.append(case.name)
+        most.append(len(reading))
+        together.wait()  # passes when so many threads read
+        reading.remove(case.name)
+        return slow.case
+
+    monkeypatch.setattr(slow, "read", read)
+    on_device = SimpleNamespace(
+        device=torch.device(device),
+        member=member.member,
+        passes=member.passes,
+        label_map=member.label_map,
+    )
+    assert stream(on_device, slow, tmp_path) == ["a", "b", "c"]
+    assert max(most) == at_once
+    assert list(slow.exported) == ["a", "b", "c"]
+
+
+def test_one_thread_reads_for_a_cascade(member):
+    def on_gpu(previous):
+        return LoadedModel((SimpleNamespace(device=torch.device("cuda"), member=SimpleNamespace(previous=previous)),))
+
+    assert _readers(on_gpu(member.member)) == 1
+    assert _readers(on_gpu(None)) == min(3, available_cores())

@@ -131,7 +131,12 @@ class Predictor:
         return LabelMap(self._label_map(image).astype(np.int16, copy=False), image.geometry)
 
     def _label_map(self, image: Image) -> LabelArray:
-        return self._model.label_map(self._logits(image), image.geometry)
+        first, *others = self._model.members
+        if others or first.device.type == "cpu":
+            return self._model.label_map(self._logits(image), image.geometry)
+        with self._lock, self._limited_memory():  # on a GPU slab by slab, which takes less of its memory
+            labels = first.predict(image)
+        return self._model.postprocessed(labels, image.geometry)
 
     def _logits(self, image: Image) -> list[Logits]:
         if not self._force:

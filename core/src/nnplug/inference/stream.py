@@ -1,4 +1,4 @@
-"""Predict cases one after the other. While the network predicts a case, the next is read and the last is exported.
+"""Predict cases one after the other. While the network predicts a case, the next are read and the last is exported.
 
 The prediction of images and the validation of a fold both use it; they differ in the files that they read and write.
 """
@@ -23,11 +23,13 @@ from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits
 from nnplug.inference.member import LoadedMember
 from nnplug.io.images import Geometry
+from nnplug.runtime.executor import available_cores
 from nnplug.runtime.progress import Advance, Progress
 from nnplug.runtime.threads import single_core_threads
 from nnplug.workspace.case_store import Prepared
 
-_READ_AHEAD = 1
+_READERS = 3
+"""The threads that read for a GPU, which predicts an image faster than one thread reads and resamples it."""
 _EXPORT_BEHIND = 1
 
 Predicted = list[Logits] | LabelArray
@@ -50,7 +52,7 @@ class CaseWork(Protocol):
     """The work around the network: it reads cases and exports predictions."""
 
     def read(self, case: CaseFiles, member: LoadedMember) -> ReadCase:
-        """Return a case for one member. It runs in a thread of its own."""
+        """Return a case for one member. It runs in a thread of its own, for a GPU in several at once."""
         ...
 
     def needs_logits(self, case: CaseFiles) -> bool:
@@ -76,7 +78,7 @@ def predict_stream(
     progress: Progress,
     advance: Advance,
 ) -> None:
-    """Predict cases: one thread reads, this thread predicts, and another thread exports.
+    """Predict cases: one thread reads, or several for a GPU; this thread predicts, and another thread exports.
 
     Args:
         model: a loaded model with one member or several.
@@ -91,8 +93,9 @@ def predict_stream(
     Raises:
         Exception: any error in reading, prediction or export that `work.attempt` does not store.
     """
-    with ThreadPoolExecutor(1) as reader, _writer(model) as writer:
-        reads = _ahead(reader, work.read, [(case, member) for case in cases for member in model.members])
+    threads = _readers(model)
+    with ThreadPoolExecutor(threads, "read") as reader, _writer(model) as writer:
+        reads = _ahead(reader, work.read, [(case, member) for case in cases for member in model.members], threads)
         stream = _Stream(model, work, reads, scratch, progress)
         exports = _Exports(work, advance, writer, logits_behind)
         try:
@@ -179,6 +182,17 @@ def _nothing() -> None:
     """Do nothing: the export is finished."""
 
 
+def _readers(model: LoadedModel) -> int:
+    """Return the number of threads that read, which is also the number of cases that are read ahead.
+
+    It is one for a CPU, whose cores the network needs, and for a cascade, where reading predicts with the previous
+    stage.
+    """
+    on_cpu = model.members[0].device.type == "cpu"
+    refines = any(member.member.previous is not None for member in model.members)
+    return 1 if on_cpu or refines else min(_READERS, available_cores())
+
+
 def _writer(model: LoadedModel) -> ThreadPoolExecutor:
     """Return a thread that exports. In parallel with a network on the CPU it computes on one core."""
     on_cpu = model.members[0].device.type == "cpu"
@@ -189,11 +203,12 @@ def _ahead(
     pool: ThreadPoolExecutor,
     function: Callable[[CaseFiles, LoadedMember], ReadCase],
     items: Sequence[tuple[CaseFiles, LoadedMember]],
+    ahead: int,
 ) -> Iterator[Future[ReadCase]]:
     waiting: deque[Future[ReadCase]] = deque()
     for item in items:
         waiting.append(pool.submit(function, *item))
-        if len(waiting) > _READ_AHEAD:
+        if len(waiting) > ahead:
             yield waiting.popleft()
     while waiting:
         yield waiting.popleft()

@@ -14,6 +14,8 @@ CPU_VOXELS = 1 << 20  # per pass: more voxels are not faster and take more memor
 GPU_VOXELS = 1 << 24
 """Voxels of a pass on a GPU: more of them are not faster. Eight mirror images of a patch of 128^3 fill it."""
 
+_LOGITS = 1 << 30
+"""The numbers of a pass's logits, at most: operations on 2^31 numbers are slow, or need other kernels."""
 _MEMORY_SHARE = 3
 """Windows may take this part of a GPU's free memory: sums take up to half of it."""
 _LOGIT_BYTES = 8
@@ -52,4 +54,4 @@ def windows_per_pass(
     peak = peak_memory(device, lambda: network(window))
     free = free_memory(device) or 0
     fitting = free // _MEMORY_SHARE // max(1, peak + _LOGIT_BYTES * outputs * voxels)
-    return max(1, min(max(configuration.batch_size, GPU_VOXELS // voxels), fitting))
+    return max(1, min(max(configuration.batch_size, GPU_VOXELS // voxels), _LOGITS // (outputs * voxels), fitting))
