@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from nnplug.io.images import Geometry, read_label, write_image, write_label
 from nnplug_cli.main import main
 from nnplug_nnunet.converters import Pairs
+
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
 @pytest.fixture
@@ -53,3 +57,17 @@ def test_unknown_kinds_and_options_are_refused(source, tmp_path):
     result = convert("pairs", source, tmp_path / "D", "--set", "trainer.epochs=1")
     assert result.exit_code == 2
     assert "trainer.KEY has no use here; this command takes converter.KEY=VALUE" in result.stderr
+
+
+def test_values_that_a_conversion_renumbered_come_back(tmp_path):
+    shape, place = (4, 5, 6), Geometry((4, 5, 6), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
+    labels = np.resize(np.array([0, 7, 100], np.uint8), shape)
+    for name in "ab":
+        write_image(tmp_path / "s" / "images" / f"{name}.nii.gz", np.random.rand(*shape).astype(np.float32), place)
+        write_label(tmp_path / "s" / "labels" / f"{name}.nii.gz", labels, place)
+    assert convert("pairs", tmp_path / "s", tmp_path / "D").exit_code == 0
+    assert set(read_label(tmp_path / "D" / "labelsTr" / "a.nii.gz").array.ravel()) == {0, 1, 2}
+    words = ("dataset", "restore", tmp_path / "D" / "labelsTr", tmp_path / "back")
+    done = CliRunner().invoke(main, [*map(str, words), "--dataset-json", str(tmp_path / "D" / "dataset.json")])
+    assert done.exit_code == 0, done.output
+    assert np.array_equal(read_label(tmp_path / "back" / "a.nii.gz").array, labels)

@@ -66,6 +66,11 @@ REMEDIES = {
     Action.IMPORT_NNUNET: "make a bundle of it with nnplug model import-nnunet",
     Action.CHOOSE_CHECKPOINT: "choose final or best with --checkpoint",
     Action.GIVE_PREVIOUS_STAGE: "give it with --previous",
+    Action.CONVERT_V1: "convert its folder: nnplug dataset convert nnunet-v1 SOURCE DESTINATION",
+    Action.RENUMBER: (
+        "or nnplug dataset convert pairs SOURCE DESTINATION renumbers them (--set 'converter.images=imagesTr/"
+        "{{case}}_0000.nii.gz' --set converter.labels=labelsTr)"
+    ),
     Action.INSIST: "or predict it as it is with --force",
     Action.OTHER_OUTPUT: "give another output (-o)",
     Action.OTHER_OUTPUT_OR_RENAME: "give another output (-o), or rename it",

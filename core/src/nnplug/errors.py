@@ -98,6 +98,19 @@ class InvalidFile(NnplugError):
     """The error that a file is missing or has invalid content; the message names the file and the value."""
 
 
+class InvalidDescription(InvalidFile):
+    """All faults of one file, one line each."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        """Store the lines for callers that print them one by one."""
+        super().__init__("\n".join(lines))
+        self.lines = tuple(lines)
+
+    def __reduce__(self) -> tuple[type[InvalidDescription], tuple[tuple[str, ...]], dict[str, object]]:
+        """Pickle the lines with their remedies."""
+        return type(self), (self.lines,), vars(self)
+
+
 class Problems(NnplugError):
     """Several problems that were found in one pass, one line each: users get the whole list at once."""
 

@@ -73,6 +73,8 @@ class Action(StrEnum):
     IMPORT_NNUNET = "import it from nnU-Net, which makes a bundle"
     CHOOSE_CHECKPOINT = "choose the final or the best checkpoint"
     GIVE_PREVIOUS_STAGE = "give the folder of the previous stage"
+    CONVERT_V1 = "convert its folder with the converter nnunet-v1"
+    RENUMBER = "or convert the folder with the converter pairs, which renumbers them"
     INSIST = "or predict it as it is with force=True"
     OTHER_OUTPUT = "give another output"
     OTHER_OUTPUT_OR_RENAME = "give another output, or rename it"

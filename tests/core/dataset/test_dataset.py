@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,20 @@ def test_two_datasets_of_one_number_are_both_named(folder):
 def test_a_number_without_a_raw_folder_says_so():
     with pytest.raises(NnplugError, match="4: no such folder, and nnUNet_raw is not set"):
         find_dataset("4", None)
+
+
+def test_all_faults_of_the_file_are_told_at_once():
+    raw = RAW | {"labels": {"0": "background", "1": "a"}, "numTraining": "2", "channel_names": ["CT"]}
+    with pytest.raises(InvalidFile) as caught:
+        DatasetDescription.from_data(raw, "d.json")
+    channels, labels, count = caught.value.lines
+    assert channels.endswith('; write {"0": "CT"}')
+    assert labels.endswith('has names and values exchanged; write "labels": {"background": 0, "a": 1}')
+    assert "'numTraining' is '2'" in count
+    assert pickle.loads(pickle.dumps(caught.value)).lines == caught.value.lines
+
+
+def test_a_description_of_version_1_is_recognised():
+    raw = {"modality": {"0": "CT"}, "labels": {"0": "background", "1": "a"}, "numTraining": 3}
+    with pytest.raises(InvalidFile, match=r"d\.json: is a dataset\.json of nnU-Net v1 .*converter nnunet-v1"):
+        DatasetDescription.from_data(raw, "d.json")

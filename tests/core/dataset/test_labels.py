@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,15 +70,20 @@ def test_values_are_kept_in_the_order_of_the_file(order):
     [
         ({}, None, r"'labels' is \{\}; expected an object"),
         ([0, 1], None, r"'labels' is \[0, 1\]; expected an object"),
-        ({"background": 0, "a": "1"}, None, "label 'a' is '1'; expected a whole number or a list of them"),
+        ({"background": 0, "a": "one"}, None, "label 'a' is 'one'; expected a whole number or a list of them"),
+        ({"background": 0, "a": 1.5}, None, "label 'a' is 1.5; expected a whole number or a list of them"),
         ({"background": 0, "a": -1}, None, "label 'a' is -1; expected"),
         ({"background": 0, "a": True}, None, "label 'a' is True; expected"),
         ({"background": 0, "a": []}, None, r"label 'a' is \[\]; expected"),
         ({"background": 0, "a": 2}, None, r"label values are \[0, 2\]; they must be consecutive from 0"),
         ({"a": 1, "b": 2}, None, r"label values are \[1, 2\]; they must be consecutive from 0 \(background\)"),
         ({"background": 0}, None, "'labels' names no foreground class"),
-        (CLASSES | {"ignore": 4}, None, r"label 'ignore' is \[4\]; it must be the highest, 3"),
-        (CLASSES | {"ignore": [3, 4]}, None, r"label 'ignore' is \[3, 4\]; it must be the highest, 3"),
+        (CLASSES | {"ignore": 4}, None, r"label 'ignore' is 4; it must be the highest: write .*\"ignore\": 3"),
+        (
+            CLASSES | {"ignore": [3, 4]},
+            None,
+            r"label 'ignore' is \[3, 4\]; one value is ignored: give 3 and 4 the same value .*, the highest, 3",
+        ),
         (REGIONS, None, "'regions_class_order' is None; labels with regions need one value for each of the 3"),
         (REGIONS, [1, 2], r"'regions_class_order' is \[1, 2\]"),
         (REGIONS, ["1", "2", "3"], r"'regions_class_order' is \['1', '2', '3'\]"),
@@ -86,3 +93,33 @@ def test_values_are_kept_in_the_order_of_the_file(order):
 def test_what_breaks_the_rules_is_quoted(raw, order, message):
     with pytest.raises(InvalidFile, match=f"d.json: {message}"):
         labels(raw, order)
+
+
+@pytest.mark.parametrize(
+    "raw", [{"background": "0", "a": "1"}, {"background": 0.0, "a": 1.0}, {"background": 0, "a": 1}]
+)
+def test_values_that_nnunet_converts_to_int_are_taken(raw):
+    assert labels(raw).values == {"background": (0,), "a": (1,)}
+    assert labels(raw).keys == ("1",)
+
+
+@pytest.mark.parametrize(
+    ("raw", "block"),
+    [
+        ({"0": "background", "1": "tumour"}, '"labels": {"background": 0, "tumour": 1}'),
+        ({"background": 0, "ignore": 1, "a": 2}, '"labels": {"background": 0, "a": 1, "ignore": 2}'),
+        ({"background": 0, "a": 1, "b": 100, "c": 200}, '"labels": {"background": 0, "a": 1, "b": 2, "c": 3}'),
+        ({"a": 1, "b": 2}, '"labels": {"background": 0, "a": 1, "b": 2}'),
+        (
+            {"background": 0, "all": [5, 9], "in": [9], "ignore": 4},
+            '{"background": 0, "all": [1, 2], "in": 2, "ignore": 3}',
+        ),
+    ],
+)
+def test_the_corrected_block_is_there_to_paste_and_can_be_used(raw, block):
+    with pytest.raises(InvalidFile) as caught:
+        labels(raw)
+    assert block in str(caught.value)
+    text = str(caught.value)
+    pasted = json.loads(text[text.index('{"background') : text.index("}", text.index('{"background')) + 1])
+    labels(pasted, [1, 2])

@@ -320,3 +320,21 @@ def test_one_thin_case_among_volumes_is_a_problem_and_a_dataset_of_slices_is_non
             save(folder / "imagesTr" / f"{name}_{channel:04d}.nii.gz", image(10 * number + channel, (4, 5, 1)))
         save(folder / "labelsTr" / f"{name}.nii.gz", label(shape=(4, 5, 1)))
     assert check(folder).problems == ()
+
+
+def test_an_order_of_regions_that_loses_labels_is_a_problem(folder):
+    describe(folder, labels={"background": 0, "whole": [1, 2], "core": [2]}, regions_class_order=[2, 1])
+    (line, *_) = check(folder).problems
+    assert "dataset.json: 'regions_class_order' is [2, 1]: label 1 (in whole) is painted as 2" in line
+    describe(folder, labels={"background": 0, "whole": [1, 2], "core": [2]}, regions_class_order=[1, 2])
+    assert check(folder).problems == ()
+
+
+def test_two_labels_of_one_value_are_a_problem(folder):
+    describe(folder, labels={"background": 0, "a": 1, "b": 1})
+    assert "labels 'a' and 'b' have the same value, 1" in only_problem(folder)
+
+
+def test_a_value_next_to_a_whole_number_is_shown_in_full(folder):
+    save(folder / "labelsTr" / "a.nii.gz", label().astype(np.float32) * np.float32(1.0000001))
+    assert "a.nii.gz: holds 1.0000001" in only_problem(folder)

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nnplug.contracts import Converter, SourceScan
 from nnplug.contracts.attributed import AttributingExecutor
+from nnplug.conversion.restore import KEY
 from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.io.readers import Readers, core_readers
@@ -66,11 +68,17 @@ def plan_conversion(
     scan = expect(converter, given, SourceScan)
     if problems := [*_missing(scan, source), *_twice(scan)]:
         raise Problems(problems)
-    data = {**scan.description, "numTraining": len(scan.training)}
+    data = {**_source_labels(scan), **scan.description, "numTraining": len(scan.training)}
     description = DatasetDescription.from_data(data, str(source))
     own = core_readers() if readers is None else readers
     description.readers(own, str(source))
     return Conversion(scan, description, own)
+
+
+def _source_labels(scan: SourceScan) -> dict[str, Any]:
+    """Return the entry of `dataset.json` from which `restore` gives the values of the source back, if it is unique."""
+    back = {str(new): old for old, new in scan.values.items()}
+    return {KEY: back} if back and len(back) == len(scan.values) else {}
 
 
 def convert(

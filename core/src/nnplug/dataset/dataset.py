@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from nnplug.dataset.labels import IGNORE, Labels
-from nnplug.errors import InvalidFile, NnplugError
+from nnplug.errors import InvalidDescription, InvalidFile, NnplugError
 from nnplug.io.readers import ReaderEntry, Readers, core_readers
-from nnplug.runtime.files import read_json
+from nnplug.remedies import Action
+from nnplug.runtime.files import read_json_once
 
 EXPLICIT = 'expected {"CASE": {"images": ["FILE", ..], "label": "FILE"}}'
 LAYOUT = "the one that holds dataset.json, imagesTr and labelsTr"
@@ -46,22 +48,26 @@ class DatasetDescription:
         """Return the description in a `dataset.json`.
 
         Raises:
-            InvalidFile: the file cannot be read, or as in `from_data`.
+            InvalidFile: the file cannot be read, has a key twice, or as in `from_data`.
         """
-        return cls.from_data(read_json(path), str(path))
+        return cls.from_data(read_json_once(path), str(path))
 
     @classmethod
     def from_data(cls, raw: Any, where: str) -> Self:
         """Return the description made from the result of `json.loads`.
 
         Raises:
-            InvalidFile: a key is missing or has an invalid value; the message names `where` and the value.
+            InvalidFile: keys are missing or have invalid values; a line per fault names `where` and the value.
         """
         if not isinstance(raw, dict):
             raise InvalidFile(f"{where}: expected an object with channel_names, labels, numTraining and file_ending")
-        if missing := [k for k in ("channel_names", "labels", "numTraining", "file_ending") if k not in raw]:
-            raise InvalidFile(f"{where}: {', '.join(missing)} missing; nnU-Net's dataset.json has it")
-        _check_names(raw, where)
+        if "modality" in raw and "channel_names" not in raw:
+            raise InvalidFile(
+                f'{where}: is a dataset.json of nnU-Net v1 ("modality" instead of "channel_names")',
+                Action.CONVERT_V1(),
+            )
+        if faults := _faults(raw, where):
+            raise InvalidDescription(faults)
         return cls(
             channel_names=_channels(raw["channel_names"], where),
             labels=Labels.from_data(raw["labels"], raw.get("regions_class_order"), where),
@@ -239,9 +245,31 @@ def channel_number(file: Path, ending: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def _faults(raw: Mapping[str, Any], where: str) -> list[str]:
+    """Return a line for each fault of a description."""
+    missing = [key for key in ("channel_names", "labels", "numTraining", "file_ending") if key not in raw]
+    lines = [f"{where}: {', '.join(missing)} missing; nnU-Net's dataset.json has it"] if missing else []
+    checks: dict[str, Callable[[], object]] = {
+        "channel_names": lambda: _channels(raw["channel_names"], where),
+        "labels": lambda: Labels.from_data(raw["labels"], raw.get("regions_class_order"), where),
+        "file_ending": lambda: _ending(raw["file_ending"], where),
+        "numTraining": lambda: _count(raw["numTraining"], where),
+        "dataset": lambda: _files(raw, where),
+    }
+    for check in (lambda: _check_names(raw, where), *(checks[key] for key in checks if key in raw)):
+        try:
+            check()
+        except InvalidFile as error:
+            lines += error.lines
+    return lines
+
+
 def _channels(raw: Any, where: str) -> tuple[str, ...]:
     if not isinstance(raw, dict) or sorted(raw) != sorted(str(i) for i in range(len(raw))) or not raw:
-        raise InvalidFile(f'{where}: \'channel_names\' is {raw!r}; expected names under "0", "1", .. without a gap')
+        meant = f"; write {json.dumps({str(i): name for i, name in enumerate(raw)})}" if isinstance(raw, list) else ""
+        raise InvalidFile(
+            f'{where}: \'channel_names\' is {raw!r}; expected names under "0", "1", .. without a gap{meant}'
+        )
     return tuple(str(raw[str(i)]) for i in range(len(raw)))
 
 

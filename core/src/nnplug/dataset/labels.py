@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from nnplug.errors import InvalidFile
+from nnplug.dataset.label_faults import IGNORE, label_faults, label_values
+from nnplug.errors import InvalidDescription, InvalidFile, within
+
+__all__ = ["BACKGROUND", "IGNORE", "Labels"]
 
 BACKGROUND = (0,)
-IGNORE = "ignore"
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,14 @@ class Labels:
 
         Raises:
             InvalidFile: values are not consecutive from 0, the ignore label is not the highest, or regions lack
-                an order; the message names `where`.
+                an order; a line per fault, which names `where`.
         """
-        values = {name: _values(value, name, where) for name, value in _mapping(raw, where).items()}
+        if faults := label_faults(raw):
+            raise InvalidDescription([within(f"{where}: ", line) for line in faults])
+        values = {name: label_values(value) or () for name, value in raw.items()}
         ignore = values.pop(IGNORE, None)
         bare = frozenset(name for name in values if not isinstance(raw[name], list))
         labels = cls(values, None, ignore[0] if ignore else None, bare)
-        _check(labels, ignore, where)
         return replace(labels, regions_class_order=_order(regions_class_order, labels, where))
 
     @property
@@ -86,21 +89,6 @@ class Labels:
         return tuple(str(v) if as_list else str(v[0]) for v, as_list in zip(self.foreground, listed, strict=True))
 
 
-def _mapping(raw: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(raw, dict) or not raw:
-        raise InvalidFile(
-            f'{where}: \'labels\' is {raw!r}; expected an object such as {{"background": 0, "tumour": 1}}'
-        )
-    return raw
-
-
-def _values(value: Any, name: str, where: str) -> tuple[int, ...]:
-    values = tuple(value) if isinstance(value, list) else (value,)
-    if not values or not all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in values):
-        raise InvalidFile(f"{where}: label {name!r} is {value!r}; expected a whole number or a list of them")
-    return values
-
-
 def _order(order: Any, labels: Labels, where: str) -> tuple[int, ...] | None:
     if not labels.has_regions:
         return None
@@ -111,13 +99,3 @@ def _order(order: Any, labels: Labels, where: str) -> tuple[int, ...] | None:
             f"{expected} foreground regions"
         )
     return tuple(order)
-
-
-def _check(labels: Labels, ignore: tuple[int, ...] | None, where: str) -> None:
-    values = labels.all_values
-    if values != tuple(range(len(values))):
-        raise InvalidFile(f"{where}: label values are {list(values)}; they must be consecutive from 0 (background)")
-    if not labels.foreground:
-        raise InvalidFile(f"{where}: 'labels' names no foreground class; add at least one with a value above 0")
-    if ignore is not None and ignore != (values[-1] + 1,):
-        raise InvalidFile(f"{where}: label 'ignore' is {list(ignore)}; it must be the highest, {values[-1] + 1}")

@@ -9,6 +9,8 @@ from operator import attrgetter
 from pathlib import Path
 
 from nnplug.dataset.dataset import CaseFiles, Dataset, group_channels
+from nnplug.dataset.label_faults import order_faults, same_values
+from nnplug.dataset.labels import BACKGROUND
 from nnplug.dataset.sidecars import read_with
 from nnplug.dataset.splits import read_splits
 from nnplug.errors import NnplugError
@@ -66,7 +68,12 @@ def _report(dataset: Dataset, found: Sequence[CaseFindings], problems: Iterable[
     return Report(
         dataset=dataset.name,
         cases=len(found),
-        problems=(*problems, *(line for case in found for line in case.problems), *_slices_among_volumes(found)),
+        problems=(
+            *problems,
+            *_label_problems(dataset),
+            *(line for case in found for line in case.problems),
+            *_slices_among_volumes(found),
+        ),
         warnings=(
             *(line for case in found for line in case.warnings),
             *_duplicates(found),
@@ -135,6 +142,16 @@ def _duplicates(found: Sequence[CaseFindings]) -> Iterable[str]:
                 f"cases {', '.join(names)} have identical images; in training and in validation they make scores "
                 f"too good, keep one"
             )
+
+
+def _label_problems(dataset: Dataset) -> Iterable[str]:
+    """Yield a line for labels that nothing tells apart, and for an order of regions that loses labels."""
+    labels, where = dataset.description.labels, dataset.folder / "dataset.json"
+    regions = {name: values for name, values in labels.values.items() if values != BACKGROUND}
+    found = [*same_values(labels.values)]
+    if labels.regions_class_order is not None and not found:
+        found += order_faults(regions, labels.regions_class_order)
+    return [f"{where}: {line}" for line in found]
 
 
 def _slices_among_volumes(found: Sequence[CaseFindings]) -> Iterable[str]:

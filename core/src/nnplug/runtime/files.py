@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from nnplug.errors import InvalidFile, NnplugError
+from nnplug.errors import InvalidDescription, InvalidFile, NnplugError
 from nnplug.runtime import output_log
 
 
@@ -88,19 +88,65 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file.
+    """Return the content of a JSON file in UTF-8, with or without a byte-order mark.
 
     Raises:
         InvalidFile: the file is missing, unreadable or not JSON; the message names the file, line and column.
     """
+    return _parsed(path, dict)
+
+
+def read_json_once(path: Path) -> Any:
+    """Return the content of a JSON file in which no object has a key twice with different values.
+
+    Raises:
+        InvalidFile: as in `read_json`, or a key stands twice; the message names it and its object.
+    """
+    content = _parsed(path, _Object)
+    if lines := [f"{path}: {line}" for line in _repeated(content, "")]:
+        raise InvalidDescription(lines)
+    return content
+
+
+class _Object(dict[str, Any]):
+    """A JSON object with the keys that stand in it more than once."""
+
+    def __init__(self, pairs: Iterable[tuple[str, Any]]) -> None:
+        listed = list(pairs)
+        super().__init__(listed)
+        values: dict[str, list[Any]] = {}
+        for key, value in listed:
+            values.setdefault(key, []).append(value)
+        self.repeated = {key: found for key, found in values.items() if any(value != found[0] for value in found)}
+
+
+def _repeated(content: Any, name: str) -> Iterator[str]:
+    """Yield a line for each key that stands twice in an object."""
+    if isinstance(content, _Object):
+        for key, values in content.repeated.items():
+            where = f" in {name!r}" if name else ""
+            listed = " and ".join(map(repr, values))
+            yield f"{key!r} stands {_TIMES.get(len(values), f'{len(values)} times')}{where} ({listed}); keep one"
+    items = content.items() if isinstance(content, dict) else ()
+    for key, value in items:
+        yield from _repeated(value, key)
+
+
+_TIMES = {2: "twice"}
+
+
+def _parsed(path: Path, make: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=make)
     except FileNotFoundError as error:
         raise InvalidFile(f"{path}: no such file") from error
     except json.JSONDecodeError as error:
         raise InvalidFile(f"{path}: not valid JSON ({error.msg}, line {error.lineno} column {error.colno})") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidFile(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    except UnicodeDecodeError as error:
+        encoding = "UTF-16" if path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "another encoding"
+        raise InvalidFile(f"{path}: is text in {encoding}; save it as UTF-8") from error
+    except OSError as error:
+        raise InvalidFile(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _beside(path: Path) -> Path:
