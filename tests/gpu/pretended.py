@@ -124,6 +124,8 @@ def pretend(library: Path) -> None:
     torch.Generator = lambda device="cpu": generator("cpu")
     _replace_data_ptr()
     torch.Tensor.pin_memory = lambda tensor, *_: tensor.clone()
+    empty = torch.empty
+    torch.empty = lambda *sizes, pin_memory=False, **kwargs: empty(*sizes, **kwargs)
     torch._C._conv_determine_backend_memory_format = _order_of_convolution
     torch.nn.Module._apply = _apply
     _replace_numpy()

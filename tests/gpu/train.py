@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +153,15 @@ def phased(mode: Any, *, iterations: int) -> Any:
     return Phased(compile="never", epochs=1, iterations_per_epoch=iterations, val_iterations_per_epoch=1)
 
 
+def fake(batch: Any) -> Any:
+    """Return the batch of a loader's thread, where no mode holds, as fake tensors of page-locked memory."""
+    from nnplug_nnunet.training.patches.batches import DrawnBatch
+
+    if isinstance(batch, DrawnBatch):
+        return replace(batch, groups=tuple(map(fake, batch.groups)))
+    return replace(batch, image=batch.image.pin_memory(), label=batch.label.pin_memory())
+
+
 class Repeats:
     """Records a step by keeping it, and replays it by computing it again: what a graph would launch is counted."""
 
@@ -191,13 +200,13 @@ def train(scene: Scene, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             for batch in batches:
                 mode.restart()
                 mode.phase = "augment"
-                step(training.state, PatchBatch(*batch.pinned().on(task.device)))
+                step(training.state, PatchBatch(*fake(batch).on(task.device)))
         counts = mode.counts.data()
         training.network.eval()
         with torch.no_grad(), make_loader(trainer, task, Stream.VALIDATION, 0) as batches:
             mode.restart()
             mode.phase = "validation"
-            patches = PatchBatch(*next(iter(batches)).pinned().on(task.device))
+            patches = PatchBatch(*fake(next(iter(batches))).on(task.device))
             confusion(trainer.validation_step(training.state, patches).logits, patches.target, task.labels)
         return counts, mode.counts.data()
 

@@ -9,11 +9,10 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from nnplug.contracts import AugmentationContext
+from nnplug.contracts import AugmentationContext, DrawnSamples
 from nnplug.dataset.labels import Labels
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.batch import BatchPipeline
-from nnplug_nnunet.training.patches.batches import DrawnSample, grouped
 
 LABELS = Labels({"background": (0,), "organ": (1,), "tumour": (2,)})
 OFTEN = {
@@ -60,7 +59,16 @@ def drawn_samples(pipeline):
         image, label = example(seed, pipeline.source_patch_size)
         drawn = BatchPipeline(pipeline).draw(np.random.default_rng(seed), CHANNELS)
         size = BatchPipeline(pipeline).cut_size(drawn)
-        yield DrawnSample(centre(image, size), centre(label, size), drawn)
+        yield centre(image, size), centre(label, size), drawn
+
+
+def grouped(samples):
+    """The samples of a batch grouped by size, as the loader does."""
+    sizes = sorted({label.shape for _, label, _ in samples})
+    for size in sizes:
+        chosen = {place: sample for place, sample in enumerate(samples) if sample[1].shape == size}
+        images, labels, draws = zip(*chosen.values(), strict=True)
+        yield DrawnSamples(tuple(chosen), *(torch.from_numpy(np.stack(a)) for a in (images, labels)), draws)
 
 
 @pytest.mark.parametrize("options", [{}, {"p_elastic": 0.5, "p_scale_per_axis": 0.5}], ids=["nnunet", "elastic"])
@@ -68,7 +76,7 @@ def drawn_samples(pipeline):
 def test_a_batch_is_its_samples(patch, options):
     pipeline = bind(patch, **options)
     images, labels = one_by_one(pipeline)
-    groups = grouped(list(drawn_samples(pipeline)))
+    groups = list(grouped(list(drawn_samples(pipeline))))
     assert len(groups) == 2, "some samples are moved and some are not"
     image, label = BatchPipeline(pipeline)(groups)
     assert (image.dtype, label.dtype) == (torch.float32, torch.int16)

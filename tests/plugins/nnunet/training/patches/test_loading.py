@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -12,6 +13,8 @@ import torch
 
 from nnplug.errors import NnplugError
 from nnplug.workspace.case_index import StoredIndex
+from nnplug_nnunet.training.patches import loading
+from nnplug_nnunet.training.patches.batches import Batch
 from nnplug_nnunet.training.patches.loading import PatchLoader
 from nnplug_nnunet.training.patches.samplers import ForegroundSampling
 from nnplug_nnunet.training.patches.sampling import PatchBox
@@ -174,6 +177,49 @@ class _Broken(Case):
 class _Failing(Noise):
     def __call__(self, *_):
         raise OSError("disk on fire")
+
+
+def test_batches_ahead_take_bounded_memory_whatever_the_number_of_workers(source, monkeypatch):
+    (batch,) = batches(source, 0, [(0, 0)])
+    monkeypatch.setattr(loading, "AHEAD", int(3.5 * batch.nbytes))
+    made = []
+    monkeypatch.setattr(PatchSource, "batch", lambda *_, **__: made.append(1) or batch)
+    with PatchLoader(source, product([0], range(100)), workers=8) as loader:
+        for number in range(1, 31):
+            next(loader)
+            time.sleep(0.002)
+            assert number < 8 or len(made) - number <= 3
+    assert len(made) < 40
+
+
+@pytest.mark.parametrize("place", ["device", "threads"])
+def test_batches_for_a_gpu_are_cut_into_page_locked_memory(source, monkeypatch, place):
+    asked, make = [], torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *a, pin_memory=False, **k: asked.append(pin_memory) or make(*a, **k))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", None)
+    if place == "device":
+        source = replace(source, batched=Unchanged())
+    with PatchLoader(source, [(0, 0)], workers=1, pin_memory=True) as loader:
+        batch = next(loader)
+    assert asked
+    assert all(asked)
+    (again,) = batches(source, 1, [(0, 0)])
+    assert all(torch.equal(*pair) for pair in zip(tensors(batch), tensors(again), strict=True))
+
+
+class Unchanged:
+    """An augmentation of batches that does nothing."""
+
+    def draw(self, rng, channels):
+        return int(rng.integers(2))
+
+    def cut_size(self, drawn):
+        return (4, 8, 8) if drawn else (6, 10, 10)
+
+
+def tensors(batch):
+    groups = [batch] if isinstance(batch, Batch) else batch.groups
+    return [tensor for group in groups for tensor in (group.image, group.label)]
 
 
 def test_the_threads_end_with_the_loader(source):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,10 @@ class Batch:
     image: torch.Tensor
     label: torch.Tensor
 
-    def pinned(self) -> Self:
-        """Return the batch in page-locked memory; a GPU copies from it while it computes."""
-        return replace(self, image=self.image.pin_memory(), label=self.label.pin_memory())
+    @property
+    def nbytes(self) -> int:
+        """The size of the batch in memory."""
+        return self.image.nbytes + self.label.nbytes
 
     def on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Return image and label on the training device."""
@@ -49,10 +50,10 @@ class DrawnBatch:
     groups: tuple[DrawnSamples, ...]
     augmentation: BatchAugmentation
 
-    def pinned(self) -> Self:
-        """Return the batch in page-locked memory; see `Batch`."""
-        groups = [replace(g, image=g.image.pin_memory(), label=g.label.pin_memory()) for g in self.groups]
-        return replace(self, groups=tuple(groups))
+    @property
+    def nbytes(self) -> int:
+        """The size of the batch in memory."""
+        return sum(group.image.nbytes + group.label.nbytes for group in self.groups)
 
     def on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the augmented image (B, C, *patch) and label (B, 1, *patch) on the training device."""
@@ -64,32 +65,16 @@ class DrawnBatch:
         return image, label[:, None]
 
 
-@dataclass(frozen=True)
-class DrawnSample:
-    """A patch before augmentation.
+def empty(shape: Sequence[int], dtype: torch.dtype, *, pinned: bool) -> torch.Tensor:
+    """Return a tensor for a batch. A GPU copies from page-locked ("pinned") memory while it computes.
 
-    Attributes:
-        image: (C, *size) float32.
-        label: (*size) int16.
-        drawn: its random parameters.
+    PyTorch keeps such memory for later batches, so that it is not made anew.
     """
-
-    image: Image
-    label: Label
-    drawn: Any
+    return torch.empty(tuple(shape), dtype=dtype, pin_memory=pinned)
 
 
-def grouped(samples: Sequence[DrawnSample]) -> tuple[DrawnSamples, ...]:
-    """Return the samples of a batch grouped by size, each with its position in the batch."""
-    sizes = {sample.label.shape for sample in samples}
-    return tuple(_group(size, samples) for size in sorted(sizes))
-
-
-def _group(size: tuple[int, ...], samples: Sequence[DrawnSample]) -> DrawnSamples:
-    chosen = {place: sample for place, sample in enumerate(samples) if sample.label.shape == size}
-    return DrawnSamples(
-        places=tuple(chosen),
-        image=torch.from_numpy(np.stack([sample.image for sample in chosen.values()])),
-        label=torch.from_numpy(np.stack([sample.label for sample in chosen.values()])),
-        draws=tuple(sample.drawn for sample in chosen.values()),
-    )
+def stacked(arrays: Sequence[npt.NDArray[Any]], dtype: torch.dtype, *, pinned: bool) -> torch.Tensor:
+    """Return arrays of one shape and of this type as a tensor with a new first axis."""
+    together = empty((len(arrays), *arrays[0].shape), dtype, pinned=pinned)
+    np.stack(arrays, out=together.numpy())
+    return together

@@ -13,6 +13,9 @@ from nnplug.runtime.threads import single_core_threads
 from nnplug_nnunet.training.patches.batches import Batch, DrawnBatch
 from nnplug_nnunet.training.patches.source import PatchSource, SampleIndex
 
+AHEAD = 2 << 30
+"""Bytes of batches that are made ahead, at most, unless two batches are more."""
+
 
 class PatchLoader:
     """An iterator over batches in order; threads make them ahead.
@@ -60,12 +63,14 @@ class PatchLoader:
         Raises:
             NnplugError: a sample failed; the message names its case.
         """
-        for place in islice(self._places, self._ahead - len(self._waiting)):
+        for place in islice(self._places, max(0, self._ahead - len(self._waiting))):
             self._waiting.append(self._pool.submit(self._make, place))
         if not self._waiting:
             raise StopIteration
-        return self._waiting.popleft().result()
+        batch = self._waiting.popleft().result()
+        # page-locked memory must not grow with the number of cores
+        self._ahead = max(2, min(self._ahead, AHEAD // max(batch.nbytes, 1)))
+        return batch
 
     def _make(self, place: SampleIndex) -> Batch | DrawnBatch:
-        batch = self._source.batch(place)
-        return batch.pinned() if self._pin_memory else batch
+        return self._source.batch(place, pinned=self._pin_memory)

@@ -5,7 +5,7 @@ Every random draw derives from (seed, stream, epoch, iteration, sample), so that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from nnplug.contracts import Augmentation, BatchAugmentation, CascadeAugmentation, PatchPlace, Sampling
+from nnplug.contracts import Augmentation, BatchAugmentation, CascadeAugmentation, DrawnSamples, PatchPlace, Sampling
 from nnplug.errors import ComponentFailed, NnplugError, OutOfResources, within
 from nnplug.ops.one_hot import one_hot
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.seeds import generator
 from nnplug_nnunet.training.patch_centres import OUTSIDE
-from nnplug_nnunet.training.patches.batches import Batch, DrawnBatch, DrawnSample, Image, Label, grouped
+from nnplug_nnunet.training.patches.batches import Batch, DrawnBatch, Image, Label, empty, stacked
 from nnplug_nnunet.training.patches.sampling import PatchBox, draw_box, with_slice_axis
 
 if TYPE_CHECKING:
@@ -43,12 +43,19 @@ def cut(case: StoredCase, box: PatchBox) -> tuple[Image, Label]:
     Returns:
         image (C, z, y, x) float32, 0 outside the case, and label (z, y, x) int16, -1 outside.
     """
+    image, label = np.empty((case.image.shape[0], *box.size), np.float32), np.empty(box.size, np.int16)
+    cut_into(image, label, case, box)
+    return image, label
+
+
+def cut_into(image: Image, label: Label, case: StoredCase, box: PatchBox) -> None:
+    """Write the patch that `cut` returns into arrays of its shapes."""
     inside, target = _overlap(box, case.label.shape)
-    image = np.zeros((case.image.shape[0], *box.size), np.float32)
-    label = np.full(box.size, OUTSIDE, np.int16)
+    if any(part != slice(0, size) for part, size in zip(target, box.size, strict=True)):
+        image.fill(0)
+        label.fill(OUTSIDE)
     image[:, *target] = case.image[:, *inside]
     label[target] = case.label[inside]
-    return image, label
 
 
 def cut_previous(case: StoredCase, box: PatchBox) -> Label | None:
@@ -67,6 +74,14 @@ def _overlap(box: PatchBox, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], 
     starts = [min(max(start, 0), end) for start, end in zip(box.start, ends, strict=True)]
     spans = list(zip(starts, ends, box.start, strict=True))
     return tuple(slice(a, b) for a, b, _ in spans), tuple(slice(a - origin, b - origin) for a, b, origin in spans)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    name: str
+    case: StoredCase
+    box: PatchBox
+    drawn: Any
 
 
 @dataclass(frozen=True)
@@ -97,14 +112,16 @@ class PatchSource:
     previous_labels: tuple[int, ...] = ()
     world: World = SINGLE_PROCESS
 
-    def batch(self, place: SampleIndex) -> Batch | DrawnBatch:
-        """Return this process's share of a batch; raises as `sample` does."""
+    def batch(self, place: SampleIndex, *, pinned: bool = False) -> Batch | DrawnBatch:
+        """Return this process's share of a batch, for a GPU in page-locked memory; raises as `sample` does."""
         share = self.world.share(self.batch_size)
         if self.batched is not None:
-            return DrawnBatch(grouped([self.drawn_sample(place, index) for index in share]), self.batched)
-        samples = [self.sample(place, index) for index in share]
-        image = torch.from_numpy(np.stack([image for image, _ in samples]))
-        return Batch(image, torch.from_numpy(np.stack([label[np.newaxis] for _, label in samples])))
+            samples = [self._drawn(place, index, self.batched) for index in share]
+            sizes = sorted({sample.box.size for sample in samples})
+            return DrawnBatch(tuple(self._cut(samples, size, pinned=pinned) for size in sizes), self.batched)
+        images, labels = zip(*(self.sample(place, index) for index in share), strict=True)
+        image = stacked(images, torch.float32, pinned=pinned)
+        return Batch(image, stacked([label[np.newaxis] for label in labels], torch.int16, pinned=pinned))
 
     @property
     def cut_size(self) -> tuple[int, int, int]:
@@ -126,20 +143,26 @@ class PatchSource:
         with _explained(chosen.case, "augmenting a patch"):
             return self._augment(image, label, None if previous is None else self._flat(previous)[0], rng)
 
-    def drawn_sample(self, place: SampleIndex, index: int) -> DrawnSample:
-        """Return a sample before augmentation, cut only as large as needed, with its random parameters.
-
-        Raises:
-            NnplugError: reading failed; the message names the case.
-        """
-        assert self.batched is not None  # `batch` checks it
+    def _drawn(self, place: SampleIndex, index: int, batched: BatchAugmentation) -> _Drawn:
+        """Return a sample that is drawn and not cut; the box is only as large as needed."""
         chosen, rng = self._begin(place, index)
         with _explained(chosen.case, "reading a patch"):
             case = self.cases[chosen.case]
             box = self._box(case, chosen, rng)
-            drawn = self.batched.draw(rng, case.image.shape[0])
-            image, label = self._flat(*cut(case, box.centre(with_slice_axis(self.batched.cut_size(drawn)))))
-        return DrawnSample(image, label, drawn)
+            drawn = batched.draw(rng, case.image.shape[0])
+            return _Drawn(chosen.case, case, box.centre(with_slice_axis(batched.cut_size(drawn))), drawn)
+
+    def _cut(self, samples: Sequence[_Drawn], size: tuple[int, ...], *, pinned: bool) -> DrawnSamples:
+        """Return the samples of a batch that have one size, cut where the batch needs them: nothing is copied twice."""
+        chosen = {place: sample for place, sample in enumerate(samples) if sample.box.size == size}
+        channels = next(iter(chosen.values())).case.image.shape[0]
+        image = empty((len(chosen), channels, *size), torch.float32, pinned=pinned)
+        label = empty((len(chosen), *size), torch.int16, pinned=pinned)
+        for row, sample in enumerate(chosen.values()):
+            with _explained(sample.name, "reading a patch"):
+                cut_into(image[row].numpy(), label[row].numpy(), sample.case, sample.box)
+        image, label = self._flat(image, label)
+        return DrawnSamples(tuple(chosen), image, label, tuple(sample.drawn for sample in chosen.values()))
 
     def _begin(self, place: SampleIndex, index: int) -> tuple[PatchPlace, np.random.Generator]:
         """Return the place of a sample, and the generator for the rest of the sample."""
