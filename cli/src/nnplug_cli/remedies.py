@@ -61,6 +61,7 @@ REMEDIES = {
     ),
     Action.PREDICT_IN_WINDOWS: "predict with --inference sliding-window",
     Action.PREDICT_PRECISELY: "predict with --device cpu, in full precision, or check the weights",
+    Action.EXPORT_RUNS: "make a bundle of it with nnplug model export",
     Action.EXPORT_MODEL: "nnplug model export makes one from runs",
     Action.EXPORT_BEST: "export the best with nnplug model export",
     Action.IMPORT_NNUNET: "make a bundle of it with nnplug model import-nnunet",

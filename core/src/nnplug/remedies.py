@@ -68,6 +68,7 @@ class Action(StrEnum):
         "plan.batch_size={batch_size}"
     )
     PREDICT_IN_WINDOWS = "predict with another inference, such as sliding-window"
+    EXPORT_RUNS = "export the runs as a bundle"
     EXPORT_MODEL = "export one from runs"
     EXPORT_BEST = "export the best weights"
     IMPORT_NNUNET = "import it from nnU-Net, which makes a bundle"

@@ -245,3 +245,12 @@ def test_of_equal_ones_the_first_asked_for_or_planned_is_taken_and_that_is_said(
     (line,) = progress.warnings
     equal = ", ".join(asked or planned)
     assert line.startswith(f"{equal} have the same mean Dice, 0.0000; {best} is taken, the first in the order that you")
+
+
+def test_nothing_is_selected_by_scores_on_training_cases(construct):
+    request = construct("pair")
+    record = request.workspace.run("nnunet", CONFIGURATIONS[0], 0).record
+    own = RunRecord.read(record)
+    msgspec.structs.replace(own, training=own.validation).write(record)
+    with pytest.raises(NnplugError, match=r"fold_0: is validated on its training cases \(.\), so there is nothing"):
+        run(request)

@@ -44,3 +44,14 @@ def test_another_reader_in_the_plans_is_quoted_with_both_remedies(plans):
         check_reader(plans("TurnedIO"), description, READERS)
     with pytest.raises(InvalidFile, match="image_reader_writer: the reader is 'NoSuchIO', but no installed reader"):
         check_reader(plans("NoSuchIO"), description, READERS)
+
+
+def test_the_default_reader_stands_for_those_that_nnunet_chooses_by_the_ending(plans):
+    """Other distributions may offer a reader of their own under the same name."""
+    own = ReaderComponent("own", "lab:Reader", "", endings=(".tif",), dataset_names={"Tiff3DIO": (".tif",)})
+    readers = Readers((*core_readers().entries, Entry(own, Source("lab", "nnplug-lab", "1.0"))))
+    description = DatasetDescription.from_data(RAW | {"file_ending": ".tif"}, "dataset.json")
+    check_reader(plans("Tiff3DIO"), description, readers)
+    chosen = DatasetDescription.from_data(RAW | {"file_ending": ".tif", "reader": "simpleitk"}, "dataset.json")
+    with pytest.raises(InvalidFile, match="means another reader"):
+        check_reader(plans("Tiff3DIO"), chosen, readers)

@@ -152,7 +152,7 @@ def command(
 
     If some images cannot be predicted, the others are, and all errors are listed at the end.
     """
-    from nnplug.inference.inputs import find_cases
+    from nnplug.inference.inputs import find_cases, not_taken
     from nnplug.inference.jobs import predict_cases
     from nnplug.inference.options import PredictOptions
     from nnplug.inference.prediction_outputs import image_inputs, output_description
@@ -177,6 +177,8 @@ def command(
     made = context.runtime(runtime)
     readers = model_readers(options.model, context.readers, prediction.reader)
     found = find_cases(_absolute(inputs), options.model.description.file_ending, readers)
+    for line in not_taken(_absolute(inputs), found, readers):
+        made.progress.warning(line)
     cases = found[part.part :: part.parts]
     if part.parts > 1:  # all jobs write one description, also if the images of one job have one format
         options = replace(options, dataset_json=output_description(options.model.description.raw, found))

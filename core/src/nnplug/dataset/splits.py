@@ -22,6 +22,11 @@ class Fold(Record, frozen=True, kw_only=True):
     train: tuple[str, ...]
     val: tuple[str, ...]
 
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """The validation cases that are training cases too: their Dice is that of training data."""
+        return tuple(case for case in self.val if case in set(self.train))
+
 
 def make_splits(names: Iterable[str], folds: int = 5) -> tuple[Fold, ...]:
     """Return folds of similar size, made from the shuffled names; each case is validated once.

@@ -182,7 +182,9 @@ def find_pairs(
 
 def _described_files(folder: Path, endings: Sequence[str], known: Sequence[str]) -> dict[str, Path]:
     """Return the label maps with the described endings, or else those of all known ones; see `label_files`."""
-    if folder.is_dir() and not any(file.name.endswith(tuple(endings)) for file in folder.iterdir()):
+    if folder.is_dir() and not any(
+        file.name.lower().endswith(tuple(e.lower() for e in endings)) for file in folder.iterdir()
+    ):
         return label_files(folder, known)
     return label_files(folder, endings)
 
@@ -197,9 +199,10 @@ def label_files(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
         raise NnplugError(f"{folder}: no such folder; give a folder of label maps")
     files = {}
     for file in sorted(folder.iterdir()):
-        ending = max((e for e in endings if file.name.endswith(e)), key=len, default=None)
-        if ending and not file.name.startswith("."):
-            files[file.name.removesuffix(ending)] = file
+        name = file.name.lower()
+        ending = max((e for e in endings if name.endswith(e.lower())), key=len, default=None)
+        if ending and not name.startswith("."):
+            files[file.name[: -len(ending)]] = file
     if not files:
         raise NnplugError(f"{folder}: holds no label maps; expected files that end in {', '.join(endings)}")
     return files

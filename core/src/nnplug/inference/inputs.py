@@ -13,6 +13,9 @@ from nnplug.io.integrity import nonfinite_voxels
 from nnplug.io.readers import Readers, core_readers
 from nnplug.remedies import Action
 
+_NAMED = 10
+"""The largest number of files that a line names."""
+
 
 def find_cases(inputs: Sequence[Path], ending: str, readers: Readers | None = None) -> tuple[CaseFiles, ...]:
     """Return the cases in folders and files.
@@ -58,7 +61,8 @@ def _cases_in(folder: Path, ending: str, readers: Readers) -> tuple[CaseFiles, .
     Raises:
         InvalidFile: the folder has no images, or images of several other formats.
     """
-    endings = dict.fromkeys((ending, *readers.endings))
+    there = {image_ending(file, readers) for file in folder.iterdir()}
+    endings = dict.fromkeys((ending, *sorted(own for own in there if own is not None)))
     found = {own: cases for own in endings if (cases := image_cases(folder, own, readers))}
     if not found:
         raise InvalidFile(f"{folder}: holds no images called CASE_0000{ending}; rename them, or give the files")
@@ -101,5 +105,28 @@ def check_image(image: Image, channel_names: Sequence[str]) -> None:
 
 
 def image_ending(path: Path, readers: Readers) -> str | None:
-    """Return the ending of an image's name, such as ".nii.gz", or None for files that no reader reads and writes."""
-    return max((ending for ending in readers.endings if path.name.endswith(ending)), key=len, default=None)
+    """Return the ending of an image's name as it stands there, such as ".nii.gz"; None for other files."""
+    name = path.name.lower()
+    found = max((ending for ending in readers.endings if name.endswith(ending)), key=len, default=None)
+    return None if found is None else path.name[-len(found) :]
+
+
+def not_taken(inputs: Sequence[Path], cases: Sequence[CaseFiles], readers: Readers | None = None) -> tuple[str, ...]:
+    """Return a line for each folder with images that belong to no case, for a warning."""
+    own = core_readers() if readers is None else readers
+    taken = {file for case in cases for file in case.images}
+    lines = []
+    for folder in inputs:
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        left = [file.name for file in files if _is_image(file, own) and file not in taken]
+        if left:
+            more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+            endings = " or ".join(sorted({image_ending(case.images[0], own) or "" for case in cases}))
+            lines.append(
+                f"{folder}: {', '.join(left[:_NAMED])}{more} are not predicted; images are called CASE_0000{endings}"
+            )
+    return tuple(lines)
+
+
+def _is_image(file: Path, readers: Readers) -> bool:
+    return file.is_file() and not file.name.startswith(".") and image_ending(file, readers) is not None

@@ -119,16 +119,17 @@ class Readers:
         Args:
             chosen: the name of a reader, or another framework's name for one (`ReaderComponent.dataset_names`); None
                 to choose by the file ending.
-            ending: `file_ending` of the dataset.
+            ending: `file_ending` of the dataset, in lower or upper case.
             where: the file of the description, for messages.
 
         Raises:
             InvalidFile: no reader has this name, or it does not read this ending.
             AmbiguousComponent: no reader is named, and several read this ending.
         """
+        given, ending = ending, ending.lower()
         if ending not in self.endings:
             raise InvalidFile(
-                f"{where}: 'file_ending' is {ending!r}; nnplug {self.known_endings}", Action.INSTALL_READER()
+                f"{where}: 'file_ending' is {given!r}; nnplug {self.known_endings}", Action.INSTALL_READER()
             )
         if chosen is None:
             return replace(self, preferred=self.entry(Path(f"{where}: files *{ending}")).name)

@@ -93,7 +93,9 @@ class SimpleItkReader(ImageWriter, LabelReader, SidecarReader):
 def _write(image: sitk.Image, path: Path) -> None:
     # A .mhd file names a separate data file, and its name would be wrong after renaming. With the data inside (.mha)
     # the file is valid under either ending.
-    target = path.with_suffix(".mha") if path.suffix == ".mhd" else path
+    # It writes no NIfTI under a name in upper case.
+    lower = path.with_name(path.name[: -len(path.suffix)] + path.suffix.lower())
+    target = lower.with_suffix(".mha") if lower.suffix == ".mhd" else _in_lower_case(lower)
     try:
         sitk.WriteImage(image, str(target), useCompression=True)
         if not is_intact(target):
@@ -139,6 +141,11 @@ def _other_of(path: Path, size: int, changed: int) -> _Library | None:
 
         return nibabel_files
     return None
+
+
+def _in_lower_case(path: Path) -> Path:
+    """Return the path with the ending of a compressed file in lower case."""
+    return path.with_name(path.name[:-7] + ".nii.gz") if path.name.lower().endswith(".nii.gz") else path
 
 
 def _open(path: Path) -> sitk.ImageFileReader:

@@ -17,7 +17,7 @@ from nnplug.training.job import TrainingJob
 
 
 def is_selected(request: RunRequest, jobs: Sequence[TrainingJob]) -> bool:
-    """Return whether the run ends with selection: it has every fold, and each case is validated once.
+    """Return whether the run ends with selection: it has every fold, and each case is validated once, on others.
 
     This is also true for a single configuration, because postprocessing is fitted in the selection.
     """
@@ -26,7 +26,7 @@ def is_selected(request: RunRequest, jobs: Sequence[TrainingJob]) -> bool:
     trained = {(job.configuration, job.fold) for job in jobs}
     asked = asked_configurations(request, jobs[0].plans)
     whole = all((name, fold) in trained for name in asked for fold in range(len(splits)))
-    return whole and len(set(validated)) == len(validated)
+    return whole and len(set(validated)) == len(validated) and not any(fold.repeated for fold in splits)
 
 
 def select_best(

@@ -15,6 +15,8 @@ from nnplug.runtime.progress import Progress
 from nnplug.workspace.layout import Workspace
 
 FOLDS = 5
+ALONE = "fold 0 is validated on the case that it learns from, so its Dice is too good; only fold all has a meaning"
+"""The words about a dataset of one case."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ def ensure_splits(dataset: Dataset, workspace: Workspace, *, progress: Progress)
         return read_splits(workspace.splits, names)
     brought = [path for name in ("splits_final.json", "splits.json") if (path := dataset.folder / name).exists()]
     folds = read_splits(brought[0], names) if brought else make_splits(names, FOLDS)
-    if not brought and len(folds) < FOLDS:
+    if len(names) == 1:
+        progress.warning(f"{dataset.name} has one case: {ALONE}")
+    elif not brought and len(folds) < FOLDS:
         progress.notice(f"{dataset.name} has {len(names)} cases: cross-validation has {len(folds)} folds")
     _warn_of_patients(folds, names, progress)
     write_splits(workspace.splits, folds)

@@ -8,20 +8,27 @@ from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
+
 from nnplug.dataset.dataset import CaseFiles, Dataset, group_channels
 from nnplug.dataset.label_faults import order_faults, same_values
 from nnplug.dataset.labels import BACKGROUND
 from nnplug.dataset.sidecars import read_with
-from nnplug.dataset.splits import read_splits
+from nnplug.dataset.splits import Fold
 from nnplug.errors import NnplugError
 from nnplug.io.thin_axis import thin_axis
 from nnplug.preparation.verify_case import CaseFindings, check_case
+from nnplug.preparation.verify_folds import patients_as_channels, read_own_splits, split_warnings
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 from nnplug.runtime.records import Record
 
 SIDECARS = (".json", ".raw", ".zraw")
 """Endings of files that may be in a folder of images: spacings of tif, voxels of mhd."""
+
+
+FAR = 5.0
+"""The factor to the median spacing, as the mean over the axes, from which a header is suspicious."""
 
 
 class Report(Record, frozen=True, kw_only=True):
@@ -54,17 +61,22 @@ def verify(dataset: Dataset, *, executor: Executor, progress: Progress) -> Repor
     try:
         cases = dataset.training_cases()
     except NnplugError as error:
-        return _report(dataset, (), [str(error), *names])
+        return _report(dataset, (), [*error.lines, *names])
     found = []
     with progress.task("verify", len(cases)) as advance:
         check = partial(check_case, description=dataset.description)
         for findings in executor.map(check, cases, stage="verify", name=attrgetter("name")):
             found.append(findings)
             advance("")
-    return _report(dataset, found, [*_count_problems(dataset, cases), *_split_problems(dataset, cases), *names])
+    splits, wrong = read_own_splits(dataset, [case.name for case in cases])
+    patients = patients_as_channels(dataset, cases)
+    problems = [*patients, *_count_problems(dataset, cases), *wrong, *([] if patients else names)]
+    return _report(dataset, found, problems, splits)
 
 
-def _report(dataset: Dataset, found: Sequence[CaseFindings], problems: Iterable[str]) -> Report:
+def _report(
+    dataset: Dataset, found: Sequence[CaseFindings], problems: Iterable[str], splits: Sequence[Fold] = ()
+) -> Report:
     return Report(
         dataset=dataset.name,
         cases=len(found),
@@ -79,25 +91,28 @@ def _report(dataset: Dataset, found: Sequence[CaseFindings], problems: Iterable[
             *_duplicates(found),
             *_absent(dataset, found),
             *_orientations(found),
+            *_spacings(found),
+            *split_warnings(dataset, {case.name: case.values for case in found}, splits),
+            *_stray_files(dataset),
         ),
         notices=tuple(line for case in found for line in case.notices),
     )
 
 
 def _name_problems(dataset: Dataset) -> list[str]:
-    """Return a line per file of imagesTr and labelsTr that belongs to no case.
+    """Return a line per image file of imagesTr and labelsTr that belongs to no case.
 
     A dataset that lists its files may have other files there.
     """
     if dataset.description.files is not None:
         return []
     ending = dataset.description.file_ending
-    images = _files(dataset, "imagesTr")
+    images = _image_files(dataset, "imagesTr")
     cases = group_channels(images, ending)
     fitting = {path for case in cases for path in case.images}
     lines = [f"{p}: does not fit CASE_0000{ending}; rename or remove it" for p in images if p not in fitting]
     names = {case.name for case in cases}
-    for path in _files(dataset, "labelsTr"):
+    for path in _image_files(dataset, "labelsTr"):
         if not path.name.endswith(ending):
             lines.append(f"{path}: does not fit CASE{ending}; rename or remove it")
         elif (name := path.name.removesuffix(ending)) not in names:
@@ -114,6 +129,20 @@ def _files(dataset: Dataset, name: str) -> list[Path]:
     return [p for p in found if not p.name.startswith(".") and p.suffix not in SIDECARS and p not in beside]
 
 
+def _image_files(dataset: Dataset, name: str) -> list[Path]:
+    return [path for path in _files(dataset, name) if dataset.readers.ending(path) is not None]
+
+
+def _stray_files(dataset: Dataset) -> Iterable[str]:
+    """Yield a warning for each folder with files that can be no image; nnU-Net ignores them too."""
+    if dataset.description.files is not None:
+        return
+    for name in ("imagesTr", "labelsTr"):
+        stray = [path.name for path in _files(dataset, name) if dataset.readers.ending(path) is None]
+        if stray:
+            yield f"{dataset.folder / name}: {', '.join(stray)}: no images, left out"
+
+
 def _count_problems(dataset: Dataset, cases: Sequence[CaseFiles]) -> Iterable[str]:
     said = dataset.description.training_cases
     if said != len(cases):
@@ -121,15 +150,6 @@ def _count_problems(dataset: Dataset, cases: Sequence[CaseFiles]) -> Iterable[st
             f"{dataset.folder / 'dataset.json'}: 'numTraining' is {said}, but there are {len(cases)} training cases; "
             f"write {len(cases)}, or add what is missing"
         )
-
-
-def _split_problems(dataset: Dataset, cases: Sequence[CaseFiles]) -> Iterable[str]:
-    for path in (dataset.folder / "splits_final.json", dataset.folder / "splits.json"):
-        if path.exists():
-            try:
-                read_splits(path, [case.name for case in cases])
-            except NnplugError as error:
-                yield str(error)
 
 
 def _duplicates(found: Sequence[CaseFindings]) -> Iterable[str]:
@@ -164,6 +184,22 @@ def _slices_among_volumes(found: Sequence[CaseFindings]) -> Iterable[str]:
             yield (
                 f"case {name!r} is one slice of shape {shape} (z, y, x), others are volumes; an image needs more than "
                 "one voxel in y and x"
+            )
+
+
+def _spacings(found: Sequence[CaseFindings]) -> Iterable[str]:
+    """Yield a warning per case whose spacing is far from the median, as in another unit."""
+    spacings = {case.name: case.spacing for case in found if case.spacing is not None}
+    if len(spacings) < 3:
+        return
+    median = np.median(list(spacings.values()), axis=0)
+    for name, spacing in spacings.items():
+        factor = float(np.exp(np.log(np.divide(spacing, median)).mean()))
+        if not 1 / FAR <= factor <= FAR:
+            shown, usual = (" x ".join(f"{s:g}" for s in three) for three in (spacing, median))
+            yield (
+                f"case {name!r} has spacing {shown} mm (z, y, x), the median of the dataset is {usual} mm; check the "
+                "unit in its header"
             )
 
 

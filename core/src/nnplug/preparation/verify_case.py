@@ -17,6 +17,7 @@ from nnplug.errors import InvalidFile, without_remedy
 from nnplug.io.images import Geometry, Image, LabelMap, read_image, read_label, same_spacing
 from nnplug.io.integrity import nonfinite_voxels
 from nnplug.io.placement import check_order, displacements, orientation
+from nnplug.ops.crop import bounding_box, slices
 
 Read = TypeVar("Read")
 
@@ -31,6 +32,7 @@ class CaseFindings:
         digest: a hash that is equal for cases with identical images; None if an image could not be read.
         orientation: the sides that the axes of the first image point to, such as "RAS"; None if it is 2D or not read.
         shape: (z, y, x) of the first image; None if it could not be read.
+        spacing: (z, y, x) of the first image in mm; None if it could not be read.
     """
 
     name: str
@@ -41,6 +43,7 @@ class CaseFindings:
     digest: str | None = None
     orientation: str | None = None
     shape: tuple[int, int, int] | None = None
+    spacing: tuple[float, float, float] | None = None
 
     def attempt(self, read: Callable[[Path], Read], path: Path) -> Read | None:
         """Return the content of a file; or add the reason why it cannot be read, and return None."""
@@ -68,10 +71,13 @@ def check_case(case: CaseFiles, description: DatasetDescription) -> CaseFindings
     label = None if case.label is None else found.attempt(lambda p: read_label(p, case.readers), case.label)
     if case.label is not None and label is not None:
         _check_values(case.label, label, description, found)
+        if images and len(images) == len(read):
+            _check_cropping(case.label, label, [image for _, image in images], found)
         geometries.append((case.label, label.geometry))
     _check_geometries(geometries, found)
     found.warnings += [remark for _, geometry in geometries for remark in geometry.remarks]
     found.shape = geometries[0][1].shape if geometries else None
+    found.spacing = geometries[0][1].spacing if geometries else None
     found.orientation = orientation(geometries[0][1]) if geometries else None
     return found
 
@@ -127,6 +133,20 @@ def _check_values(path: Path, label: LabelMap, description: DatasetDescription, 
         )
     elif found.values == (0,):
         found.notices.append(f"{path}: has background only; remove the case if that is not meant")
+
+
+def _check_cropping(path: Path, label: LabelMap, images: Sequence[Image], found: CaseFindings) -> None:
+    """Warn of foreground outside of the box around the nonzero voxels, which preprocessing crops away."""
+    if any(image.array.shape[1:] != label.array.shape for image in images):
+        return
+    nonzero = np.logical_or.reduce([image.array.any(axis=0) for image in images])
+    inside = slices(bounding_box(nonzero))
+    lost = int(np.count_nonzero(label.array)) - int(np.count_nonzero(label.array[inside]))
+    if lost:
+        found.warnings.append(
+            f"{path}: {lost} labelled voxels lie where the image is 0 up to its border; cropping removes them. Check "
+            "that image and label map belong together"
+        )
 
 
 def label_values(array: npt.NDArray[np.int16]) -> tuple[int, ...]:

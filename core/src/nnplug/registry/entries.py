@@ -232,6 +232,10 @@ class ReaderComponent(Component):
     has_sidecars: bool = field(default=False, metadata=promises("read_with", "written_with", "write_sidecars"))
     implied: bool = False
 
+    def reads_as(self, name: str, ending: str) -> bool:
+        """Return whether the reader has this name, or stands for another framework's reader of this name and ending."""
+        return name == self.name or ending.lower() in self.dataset_names.get(name, ())
+
     def __post_init__(self) -> None:
         """Raise `InvalidPlugin` unless the fields of `Component` and the endings are valid."""
         super().__post_init__()

@@ -90,8 +90,23 @@ def find_candidates(request: SelectRequest, progress: Progress) -> tuple[Candida
         raise NnplugError(
             f"{workspace.folder / 'runs'}: holds no runs of plans {', '.join(plans)}", Action.TRAIN_FIRST()
         )
+    _check_unseen(found)
     _check_comparable(found)
     return tuple(found)
+
+
+def _check_unseen(found: Sequence[Candidate]) -> None:
+    """Raise if a fold is validated on its training cases: a selection fitted on these is of no use.
+
+    Raises:
+        NnplugError: the message names the fold and a case.
+    """
+    for run in (run for candidate in found for run in candidate.runs):
+        if seen := sorted(set(run.record.training) & set(run.record.validation)):
+            raise NnplugError(
+                f"{run.folder.path}: is validated on its training cases ({seen[0]}), so there is nothing to select by",
+                Action.EXPORT_RUNS(),
+            )
 
 
 def _unfinished(runs: Sequence[RunFolder], configuration: str) -> Line | None:

@@ -27,7 +27,7 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     Raises:
         NnplugError: the model or the images cannot be used.
     """
-    from nnplug.inference.inputs import find_cases
+    from nnplug.inference.inputs import find_cases, not_taken
     from nnplug.inference.jobs import predict_cases
     from nnplug.inference.prediction_outputs import image_inputs
     from nnplug.models.model_components import model_readers
@@ -42,6 +42,8 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
         _check_previous(options, chosen.model.members[0])
         readers = model_readers(chosen.model, call.readers)
         cases = find_cases([options.i], chosen.model.description.file_ending, readers)
+        for line in not_taken([options.i], cases, readers):
+            call.progress.warning(line)
         number, count = part
         kept = (*image_inputs(cases), *model_inputs([folder]))
         predict_cases(cases[number::count], options.o, chosen, runtime, inputs=kept)

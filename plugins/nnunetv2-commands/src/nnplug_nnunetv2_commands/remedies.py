@@ -59,6 +59,7 @@ REMEDIES = {
     ),
     Action.PREDICT_IN_WINDOWS: "predict with a model whose plans name sliding-window",
     Action.PREDICT_PRECISELY: "predict with -device cpu, in full precision, or check the weights",
+    Action.EXPORT_RUNS: "nnUNetv2_predict -f takes it as it is",
     Action.EXPORT_MODEL: "nnUNetv2_find_best_configuration makes one from trained folds",
     Action.EXPORT_BEST: "give the folder of a model, whose folds have the best weights too",
     Action.IMPORT_NNUNET: "nnUNetv2_predict_from_modelfolder predicts with it",

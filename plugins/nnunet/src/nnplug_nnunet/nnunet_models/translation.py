@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -184,7 +185,9 @@ def described_reader(
     name = str(need(raw, "image_reader_writer", where))
     ending = description.file_ending
     planned = readers.for_dataset(name, ending, f"{where}: image_reader_writer")
-    if planned.preferred == description.readers(readers, where).preferred:
+    own = description.readers(readers, where)
+    chosen = own.entry(Path(f"image{ending}")).component
+    if planned.preferred == own.preferred or (description.reader is None and chosen.reads_as(name, ending)):
         return description
     return replace(description, raw={**description.raw, "overwrite_image_reader_writer": name})
 
@@ -194,6 +197,8 @@ def _reader(plans: Plans, description: DatasetDescription) -> str:
         return READERS.get(chosen, chosen)
     if description.file_ending in (".tif", ".tiff") and plans.median_shape[0] > 1:
         return "Tiff3DIO"
+    if description.file_ending == ".nii":
+        return "NibabelIO"
     return "NaturalImage2DIO" if description.file_ending in (".png", ".bmp", ".tif", ".tiff") else "SimpleITKIO"
 
 
