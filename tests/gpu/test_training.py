@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-SCENES = ("hippocampus", "regions", "residual", "cascade")
-DISPATCHES = {"hippocampus": 488, "regions": 347, "residual": 606, "cascade": 343}
+SCENES = ("hippocampus", "regions", "residual", "cascade", "strong")
+DISPATCHES = {"hippocampus": 488, "regions": 347, "residual": 606, "cascade": 343, "strong": 343}
 """Ceilings per step without augmentation, whose kernels depend on its draws: a twentieth above the counts when this was
 written. Norms of gradients count one by one here."""
-LOSS = {"hippocampus": 37, "regions": 29, "residual": 26, "cascade": 26}
+LOSS = {"hippocampus": 37, "regions": 29, "residual": 26, "cascade": 26, "strong": 26}
 """Ceilings of the loss, per step: of two resolutions with Hippocampus, else of one; the coarsest has weight 0."""
 PEAK = 0.9e9
 """Ceiling of the allocated bytes of a step of Hippocampus, batch 9."""

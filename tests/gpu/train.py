@@ -6,7 +6,8 @@ import contextlib
 import json
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class Scene:
         regions: whether the labels are nested regions.
         previous: whether the training refines the label maps of a previous stage.
         network: the architecture.
+        augmenter: options of nnU-Net's augmenter.
     """
 
     channels: int = 1
@@ -38,6 +40,7 @@ class Scene:
     regions: bool = False
     previous: bool = False
     network: str = "plain-conv-unet"
+    augmenter: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def labels(self) -> Any:
@@ -54,6 +57,7 @@ class Scene:
 _LARGE = (32, 64, 128, 256, 320, 320)
 _BRATS = {"channels": 4, "classes": 4, "features": _LARGE, "patch": (128,) * 3, "batch": 2, "shape": (140, 171, 137)}
 _SMALL = {"features": (8, 16, 32), "patch": (16,) * 3, "batch": 2, "shape": (24,) * 3}
+_STRONG = ("p_elastic", "p_rotation", "p_scaling", "p_noise", "p_blur", "p_contrast", "p_low_resolution", "p_gamma")
 SCENES = {
     "hippocampus": Scene(),
     "brats": Scene(**_BRATS),
@@ -62,6 +66,7 @@ SCENES = {
     "regions": Scene(**_SMALL, classes=4, regions=True),
     "residual": Scene(**_SMALL, network="residual-encoder-unet"),
     "cascade": Scene(**_SMALL, previous=True),
+    "strong": Scene(**_SMALL, augmenter={"interpolation": "cubic", **dict.fromkeys(_STRONG, 1.0)}),
 }
 
 
@@ -118,7 +123,7 @@ def make_task(scene: Scene, folder: Path) -> Any:
         cases=cases,
         training=("a", "b"),
         validation=("a",),
-        augmenter=NnunetAugmenter(),
+        augmenter=NnunetAugmenter(**scene.augmenter),
         masked_channels=(),
         device=torch.device("cuda"),
         run=run,

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from nnplug.contracts import AugmentationContext, DrawnSamples
 from nnplug.dataset.labels import Labels
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.batch import BatchPipeline
+from nnplug_nnunet.augmentation.batch_resample import batch_cubic_images
 
 LABELS = Labels({"background": (0,), "organ": (1,), "tumour": (2,)})
 OFTEN = {
@@ -71,7 +72,11 @@ def grouped(samples):
         yield DrawnSamples(tuple(chosen), *(torch.from_numpy(np.stack(a)) for a in (images, labels)), draws)
 
 
-@pytest.mark.parametrize("options", [{}, {"p_elastic": 0.5, "p_scale_per_axis": 0.5}], ids=["nnunet", "elastic"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"p_elastic": 0.5, "p_scale_per_axis": 0.5}, {"interpolation": "cubic"}],
+    ids=["nnunet", "elastic", "cubic"],
+)
 @pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
 def test_a_batch_is_its_samples(patch, options):
     pipeline = bind(patch, **options)
@@ -109,14 +114,30 @@ def test_where_sources_are_no_larger_than_patches_those_that_stay_stay():
 def test_what_scipy_computes_stays_with_the_threads():
     context = AugmentationContext(PATCHES["3d"], (0, 1, 2), (), LABELS)
     assert NnunetAugmenter().bind_batches(context) is not None
-    assert NnunetAugmenter(interpolation="cubic").bind_batches(context) is None
+    assert NnunetAugmenter(interpolation="cubic").bind_batches(context) is not None
     assert NnunetAugmenter().bind_batches(replace(context, previous_labels=(1, 2))) is None
 
 
+@pytest.mark.parametrize("size", [(9, 12, 7), (16, 5), (8, 3, 20)])
+def test_splines_are_scipy_s(size):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(2, 3, *size)).astype(np.float32)
+    spots = np.stack([[rng.uniform(-2, n + 1, 400) for n in size] for _ in images]).astype(np.float32)
+    spots[:, :, :2] = [[0, n - 1] for n in size]  # the corners
+    spots[:, :, 2:40] = spots[:, :, 2:40].round()
+    pairs = zip(images, spots, strict=True)
+    expected = [[map_coordinates(c, spot, order=3, mode="constant") for c in i] for i, spot in pairs]
+    places = torch.from_numpy(spots).view(2, len(size), 400, *(1,) * (len(size) - 1))
+    ours = batch_cubic_images(torch.from_numpy(images), places).flatten(2)
+    np.testing.assert_allclose(ours.numpy(), np.stack(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
 @pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
-def test_nothing_leaves_the_device_or_waits_for_it(patch):
+def test_nothing_leaves_the_device_or_waits_for_it(patch, interpolation):
     """The device `meta` has shapes alone: asking it for a value, or mixing it with the host's tensors, is an error."""
-    pipeline = bind(patch, p_elastic=0.5, p_noise=0.0)  # noise is drawn by a generator, which `meta` has not
+    # noise and elastic fields are drawn by a generator, which `meta` has not
+    pipeline = bind(patch, p_noise=0.0, interpolation=interpolation)
     groups = [
         replace(group, image=group.image.to("meta"), label=group.label.to("meta"))
         for group in grouped(list(drawn_samples(pipeline)))

@@ -38,6 +38,14 @@ def test_displacements_are_those_of_batchgenerators(size, monkeypatch):
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_a_device_computes_the_same_displacements(size):
+    elastic = Elastic.draw(np.random.default_rng(5), (0.1, 0.25), size)
+    field = elastic.field(size, torch.device("cpu"))
+    assert field.dtype == torch.float32
+    np.testing.assert_allclose(field.numpy(), np.stack([o.numpy() for o in elastic.offsets(size)]), atol=1e-4)
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_a_deformed_and_scaled_image_is_that_of_batchgenerators(size, monkeypatch):
     source = tuple(n + 5 for n in size)
     rng = np.random.default_rng(1)

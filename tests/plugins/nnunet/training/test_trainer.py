@@ -207,6 +207,15 @@ def test_batches_are_augmented_where_it_is_asked(tmp_path, monkeypatch):
     assert len(calls) == 8
 
 
+@pytest.mark.parametrize("place", ["auto", "device"])
+def test_an_augmenter_without_batches_is_told_where_the_device_is_asked_to_augment(tmp_path, place):
+    notices = []
+    task = replace(make_task(tmp_path, Setting(axes=3)), progress=Recorder(notices))
+    NnUNetTrainer(**SHORT, augment_on=place).train(task)
+    told = [notice for notice in notices if "threads augment the patches" in notice]
+    assert len(told) == (place == "device"), "the kit's augmenter has none; on a CPU the threads are the default"
+
+
 def test_a_compiled_network_learns_the_same(tmp_path, monkeypatch):
     compile_with = torch.compile
     monkeypatch.setattr(torch, "compile", lambda network: compile_with(network, backend="aot_eager"))

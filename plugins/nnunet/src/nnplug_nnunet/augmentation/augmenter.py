@@ -142,10 +142,9 @@ class NnunetAugmenter(BatchAugmenter):
     def bind_batches(self, context: AugmentationContext) -> BatchPipeline | None:
         """Return the pipeline for batches; see `nnplug.contracts.BatchAugmenter`.
 
-        It is None if scipy computes a transform: for cubic splines and for the morphology of a cascade.
+        It is None for a cascade, whose morphology and connected components scipy computes.
         """
-        on_host = context.previous_labels or self.interpolation == "cubic"
-        return None if on_host else BatchPipeline(self.bind(context))
+        return None if context.previous_labels else BatchPipeline(self.bind(context))
 
     def rotation_for(self, patch_size: Sequence[int]) -> float:
         """Return the largest angle in degrees for patches of this size."""

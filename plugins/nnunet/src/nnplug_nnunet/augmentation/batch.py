@@ -14,7 +14,7 @@ import torch
 
 from nnplug.contracts import DrawnSamples
 from nnplug.ops.sliding_window import in_batches
-from nnplug_nnunet.augmentation.batch_resample import batch_images, batch_labels, batch_positions
+from nnplug_nnunet.augmentation.batch_resample import batch_cubic_images, batch_images, batch_labels, batch_positions
 from nnplug_nnunet.augmentation.sample import ChannelTransform, on_device
 from nnplug_nnunet.augmentation.spatial import SpatialParams, SpatialTransform
 from nnplug_nnunet.augmentation.transforms import Drawn, Transforms
@@ -98,7 +98,8 @@ def moved(
     matrices = np.stack([one.matrix() for one in params])
     offsets = _offsets(params, size, device)
     positions = batch_positions(matrices, size, image.shape[2:], device=device, offsets=offsets)
-    images, labels = batch_images(image, positions), batch_labels(maps, positions)
+    interpolate = batch_cubic_images if spatial.interpolation == "cubic" else batch_images
+    images, labels = interpolate(image, positions), batch_labels(maps, positions)
     shape = (len(params), -1, *spatial.patch_size)
     return images.view(shape), labels.view(shape)[:, 0]
 
@@ -107,9 +108,8 @@ def _offsets(params: Sequence[SpatialParams], size: Sequence[int], device: torch
     """Return the displacements of elastic deformations, (N, axes, *size) voxels; None without one."""
     if all(one.elastic is None for one in params):
         return None
-    still = [torch.zeros(tuple(size))] * len(size)
-    fields = [torch.stack(one.elastic.offsets(size) if one.elastic else still) for one in params]
-    return on_device(torch.stack(fields).numpy(), device)
+    still = torch.zeros((len(size), *size), device=device)
+    return torch.stack([one.elastic.field(size, device) if one.elastic else still for one in params])
 
 
 def change(transform: ChannelTransform[Any], image: torch.Tensor, params: Sequence[Mapping[int, Any] | None]) -> None:

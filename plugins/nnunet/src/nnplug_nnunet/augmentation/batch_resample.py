@@ -6,6 +6,8 @@ All voxels take the same computation; selecting those that need it would wait fo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from itertools import product
 
 import numpy as np
 import torch
@@ -13,6 +15,9 @@ from torch.nn.functional import grid_sample, pad
 
 from nnplug_nnunet.augmentation.resample import OUTSIDE, corner_offsets, corner_weights, nearest_corner, vote
 from nnplug_nnunet.augmentation.sample import on_device
+from nnplug_nnunet.augmentation.separable import apply_matrices, spline_coefficients
+
+_RIM = 2  # voxels around the coefficients of a spline, which it reads at the border
 
 
 def batch_positions(
@@ -57,6 +62,44 @@ def batch_images(images: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     scaled = [p * (2 / n) + (1 / n - 1) for p, n in zip(positions.unbind(1), images.shape[2:], strict=True)]
     grid = torch.stack(scaled[::-1], -1)
     return grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def batch_cubic_images(images: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """Return images at positions by cubic splines, with zeros outside, as `batch_images` does by linear interpolation.
+
+    The weights of four neighbours along an axis are those of two linear interpolations, each between two of them. So a
+    spline in 3D takes eight of the device's own interpolations instead of 64 values.
+    """
+    sizes = images.shape[2:]
+    coefficients = apply_matrices(images, [spline_coefficients(n) for n in sizes])
+    for axis in range(2, images.ndim):
+        coefficients = _mirrored(coefficients, axis)
+    weights, places = zip(*(_spline_pairs(p) for p in positions.unbind(1)), strict=True)
+    total = images.new_zeros(())
+    for corner in product((0, 1), repeat=len(sizes)):
+        place = torch.stack([pair[side] + _RIM for pair, side in zip(places, corner, strict=True)], 1)
+        share = reduce(torch.mul, [pair[side] for pair, side in zip(weights, corner, strict=True)])
+        total = total + batch_images(coefficients, place) * share[:, None]
+    inside = [(p >= 0) & (p <= n - 1) for p, n in zip(positions.unbind(1), sizes, strict=True)]
+    return total * reduce(torch.logical_and, inside)[:, None]
+
+
+def _mirrored(volumes: torch.Tensor, axis: int) -> torch.Tensor:
+    """Return volumes with `_RIM` voxels more at both ends of an axis, mirrored at the border voxel."""
+    size = volumes.shape[axis]
+    places = np.pad(np.arange(size), _RIM, mode="reflect" if size > 1 else "edge")
+    return volumes.index_select(axis, on_device(places, volumes.device))
+
+
+def _spline_pairs(positions: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
+    """Return the weights of the two linear interpolations along an axis, and their positions."""
+    first = positions.floor()
+    t = positions - first
+    rest = 1 - t
+    one, two = rest**3 / 6, (4 - 6 * t**2 + 3 * t**3) / 6  # of the voxel before, and of `first`
+    three, four = (4 - 6 * rest**2 + 3 * rest**3) / 6, t**3 / 6
+    lower, upper = one + two, three + four
+    return (lower, upper), (first - 1 + two / lower, first + 1 + four / upper)
 
 
 def batch_labels(labels: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:

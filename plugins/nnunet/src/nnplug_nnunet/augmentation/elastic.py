@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from scipy import fft, ndimage
 
-from nnplug_nnunet.augmentation.sample import Range
+from nnplug_nnunet.augmentation.sample import Range, on_device
 
 WEAKEST, STRONGEST = 1 / 8, 1 / 2
 """Range of the largest displacement along an axis, relative to its smoothing; more would fold the image."""
@@ -52,6 +52,31 @@ class Elastic:
         rng = np.random.default_rng(self.seed)
         noise = (2 * rng.random(tuple(size), np.float32) - 1 for _ in size)
         return [torch.from_numpy(smooth(n, self.sigmas, m)) for n, m in zip(noise, self.magnitudes, strict=True)]
+
+    def field(self, size: Sequence[int], device: torch.device) -> torch.Tensor:
+        """Return the displacements as one tensor (axes, *size) that the device computes; it is not waited for.
+
+        They are those of `offsets` on a CPU; another device draws other noise.
+        """
+        noise = 2 * self._noise(size, device) - 1
+        axes = tuple(range(1, noise.ndim))
+        spectrum = torch.fft.rfftn(noise, dim=axes)
+        for axis, (n, sigma) in enumerate(zip(size, self.sigmas, strict=True), start=1):
+            frequencies = np.fft.rfftfreq(n) if axis == len(size) else np.fft.fftfreq(n)
+            kernel = np.exp(-2 * (np.pi * sigma * frequencies) ** 2).astype(np.float32)
+            spectrum = spectrum * on_device(kernel, device).view(-1, *(1,) * (len(size) - axis))
+        smoothed: torch.Tensor = torch.fft.irfftn(spectrum, tuple(size), axes)
+        largest = on_device(np.array(self.magnitudes, np.float32), device).view(-1, *(1,) * len(size))
+        smoothed = smoothed * (largest / smoothed.abs().amax(axes, keepdim=True))
+        return smoothed - smoothed.mean(axes, keepdim=True)
+
+    def _noise(self, size: Sequence[int], device: torch.device) -> torch.Tensor:
+        """Return uniform draws (axes, *size) from 0 to 1."""
+        shape = (len(size), *size)
+        if device.type == "cpu":
+            rng = np.random.default_rng(self.seed)
+            return torch.from_numpy(np.stack([rng.random(tuple(size), np.float32) for _ in size]))
+        return torch.rand(shape, generator=torch.Generator(device).manual_seed(self.seed), device=device)
 
 
 def smooth(noise: npt.NDArray[np.float32], sigmas: Sequence[float], magnitude: float) -> npt.NDArray[np.float32]:

@@ -7,6 +7,7 @@ fast in any library, and needs one implementation for all of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -121,6 +122,19 @@ def low_resolution(size: int, new_size: int, *, cubic: bool) -> Matrix:
     matrix = np.zeros((size, size))
     np.add.at(matrix.T, nearest, (_cubic_up if cubic else _linear_up)(new_size, size).T)
     return matrix
+
+
+@lru_cache(maxsize=16)
+def spline_coefficients(size: int) -> Matrix:
+    """Return the matrix (size, size) from values to the coefficients of a cubic spline through them.
+
+    Values outside are mirrored at the border voxel, as in `scipy.ndimage.spline_filter`.
+    """
+    spline = np.diag(np.full(size, 4.0)) + np.diag(np.ones(size - 1), 1) + np.diag(np.ones(size - 1), -1)
+    if size > 1:
+        spline[0, 1] = spline[-1, -2] = 2.0
+    inverse: Matrix = np.linalg.inv(spline / 6).astype(np.float64)
+    return inverse if size > 1 else np.eye(1)
 
 
 def _linear_up(size: int, new_size: int) -> Matrix:

@@ -10,6 +10,7 @@ from torch import nn
 from nnplug.contracts import AugmentationContext, BatchAugmentation, TrainingTask
 from nnplug.errors import NnplugError
 from nnplug.preparation.case_index import Indexing, complete_index
+from nnplug.registry.attribution import name_of
 from nnplug.remedies import Action
 from nnplug.runtime.device import autocast_dtype
 from nnplug.runtime.executor import LocalExecutor
@@ -80,10 +81,19 @@ def _batched(options: PatchOptions, task: TrainingTask, context: AugmentationCon
     """Return the augmentation on the device, or None for the threads.
 
     The device is the default on a GPU, because threads are too slow for it. It is also None if the augmenter has no
-    batches.
+    batches, which is told.
     """
     chosen = {"auto": task.device.type == "cuda", "device": True, "threads": False}[options.augment_on]
-    return task.augmenter.bind_batches(context) if chosen else None
+    if not chosen:
+        return None
+    batched = task.augmenter.bind_batches(context)
+    if batched is None:
+        threads = max(task.workers, 1)
+        task.progress.notice(
+            f"{task.run.path}: {threads} threads augment the patches, because {name_of(task.augmenter)} cannot do so "
+            f"on {task.device.type} here; the training may wait for them"
+        )
+    return batched
 
 
 def check_together(task: TrainingTask, epoch: int) -> None:

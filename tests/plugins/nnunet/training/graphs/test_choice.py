@@ -116,6 +116,11 @@ def test_a_top_share_of_voxels_that_are_ignored_in_part_stands_against_it(state)
     assert against(named) == told
 
 
+def test_layers_of_the_accelerator_for_cuda_are_known(state):
+    layer = type("Fused", (torch.nn.Identity,), {"__module__": "nnplug_cuda.norm"})
+    assert against(replace(state, network=torch.nn.Sequential(state.network, layer()))) == []
+
+
 def test_code_of_others_may_do_something_else_with_every_batch(state):
     layer = replace(state, network=torch.nn.Sequential(state.network, type("Random", (torch.nn.Identity,), {})()))
     assert against(layer) == ["Random may do something else with every batch"]

@@ -16,7 +16,7 @@ from nnplug_nnunet.training.state import TrainingState
 from nnplug_nnunet.training.steps import PatchSteps
 
 _FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
-_KNOWN = ("torch", "nnplug", "nnplug_nnunet")
+_KNOWN = ("torch", "nnplug", "nnplug_nnunet", "nnplug_cuda")
 """Packages whose layers and losses do the same with every batch, so that a graph of one step serves for all."""
 
 
