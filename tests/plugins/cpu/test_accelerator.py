@@ -45,7 +45,7 @@ def faster(plugins, purpose="training"):
 
 
 def test_it_is_installed_and_taken():
-    assert [entry.name for entry in accelerators(Plugins().registry)] == ["cpu"]
+    assert [entry.name for entry in accelerators(Plugins().registry)] == ["cpu", "cuda"]
     assert type(faster(Plugins())[0]) is WinogradConv3d
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from nnplug.ops.leaky_relu import InPlaceLeakyReLU
 from nnplug.registry.options import build
 from nnplug_nnunet.architectures import PlainConvUNet, ResidualEncoderUNet
 from nnplug_nnunet.networks import from_nnunet, to_nnunet
@@ -16,7 +17,6 @@ from nnplug_nnunet.networks.blocks import (
     NEGATIVE_SLOPE,
     ConvBlock,
     ConvStack,
-    InPlaceLeakyReLU,
     Layers,
     ResidualBlock,
 )
@@ -204,7 +204,7 @@ class Ones(torch.autograd.Function):
 def test_the_activation_of_another_view_has_its_gradient(make):
     x = torch.randn(2, 3, requires_grad=True)
     expected = torch.where(make(x) > 0, 1.0, NEGATIVE_SLOPE)
-    InPlaceLeakyReLU()(make(x)).sum().backward()
+    InPlaceLeakyReLU(0.01)(make(x)).sum().backward()
     (gradient,) = torch.autograd.grad(make(x), x, expected)
     assert torch.equal(x.grad, gradient)
 
@@ -212,4 +212,4 @@ def test_the_activation_of_another_view_has_its_gradient(make):
 def test_the_activation_overwrites_no_view_whose_gradient_it_would_lose():
     x = torch.randn(2, 3, requires_grad=True)
     with pytest.raises(RuntimeError, match="is a view and is being modified inplace"):
-        InPlaceLeakyReLU()(Ones.apply(x))
+        InPlaceLeakyReLU(0.01)(Ones.apply(x))

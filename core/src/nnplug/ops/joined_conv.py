@@ -19,7 +19,7 @@ class JoinedConv3d(nn.Conv3d):
         `in_channels` is the sum of their channels. The call empties the list, so that the memory of images without
         another reference is free while the convolution computes.
         """
-        return super().forward(_join(images))
+        return super().forward(join(images))
 
 
 class JoinedConv2d(nn.Conv2d):
@@ -27,10 +27,11 @@ class JoinedConv2d(nn.Conv2d):
 
     def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
         """Return the convolution (B, out, y, x) of images (B, C1, y, x), (B, C2, y, x), ..; see `JoinedConv3d`."""
-        return super().forward(_join(images))
+        return super().forward(join(images))
 
 
-def _join(images: list[Tensor]) -> Tensor:
+def join(images: list[Tensor]) -> Tensor:
+    """Return images (B, C, *size) as one, joined along their channels, and empty the list."""
     joined = torch.cat(images, 1)
     images.clear()
     return joined

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
+from nnplug.ops.leaky_relu import InPlaceLeakyReLU
 
 NEGATIVE_SLOPE = 0.01
 """The slope of every leaky ReLU, and of the matching initialisation."""
@@ -80,31 +81,6 @@ class Layers:
         return (1,) * self.dimensions
 
 
-class InPlaceLeakyReLU(nn.LeakyReLU):
-    """Leaky ReLU that overwrites its input, also where the input is a view of another tensor.
-
-    PyTorch's instance norm returns a view. The gradient of an operation that overwrites a view copies the whole
-    gradient three times, so this layer overwrites the tensor that is viewed.
-    """
-
-    def __init__(self) -> None:
-        """Take `NEGATIVE_SLOPE`."""
-        super().__init__(NEGATIVE_SLOPE, inplace=True)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return `x` with negative values multiplied by the slope; the shape and order of memory stay."""
-        if torch.compiler.is_compiling():  # which makes one kernel of both, without copies
-            return super().forward(x)
-        whole = x._base  # noqa: SLF001 - documented for views, and without a public name
-        return super().forward(x) if whole is None or not _is_whole(x, whole) else super().forward(whole).view(x.shape)
-
-
-def _is_whole(view: torch.Tensor, base: torch.Tensor) -> bool:
-    """Return whether a view has the elements of its base in the same order, and its gradient goes through the base."""
-    same = view.numel() == base.numel() and view.is_contiguous() and base.is_contiguous()
-    return same and view.requires_grad == base.requires_grad
-
-
 class ConvBlock(nn.Sequential):
     """Convolution, dropout, normalisation, leaky ReLU: (B, channels, *size) -> (B, outputs, *size / stride)."""
 
@@ -114,7 +90,7 @@ class ConvBlock(nn.Sequential):
         self.conv = conv
         self.dropout = layers.drop()
         self.norm = layers.normalisation(outputs)
-        self.nonlin: nn.Module = InPlaceLeakyReLU()
+        self.nonlin: nn.Module = InPlaceLeakyReLU(NEGATIVE_SLOPE)
 
 
 class LinearConvBlock(nn.Sequential):
@@ -154,7 +130,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = ConvBlock(layers, layers.conv(channels, outputs, kernel, stride), outputs)
         second = layers.conv(outputs, outputs, kernel, layers.ones)
         self.conv2 = LinearConvBlock(second, layers.normalisation(outputs))
-        self.nonlin2 = InPlaceLeakyReLU()
+        self.nonlin2 = InPlaceLeakyReLU(NEGATIVE_SLOPE)
         self.skip = nn.Sequential()
         if any(s != 1 for s in stride):
             self.skip.append(layers.pool(stride))

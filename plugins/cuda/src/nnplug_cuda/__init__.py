@@ -1,0 +1,1 @@
+"""Faster layers for networks on a CUDA GPU."""
