@@ -1,0 +1,116 @@
+"""The device computes as the CPU does: logits, losses, gradients, augmentation and label maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gpu.row import Row
+from gpu.scenes import BRATS, HIPPOCAMPUS, Scene, make_bundle, make_task, small
+from gpu.site import Site
+from nnplug import Predictor
+from nnplug.contracts import LossContext
+from nnplug.dataset.labels import Labels
+from nnplug_nnunet.augmentation import NnunetAugmenter
+from nnplug_nnunet.training.losses import LOSSES
+from nnplug_nnunet.training.patches.source import Stream
+from nnplug_nnunet.training.setup import index_cases, make_loader
+from nnplug_nnunet.training.trainer import NnUNetTrainer
+
+
+def rows(site: Site) -> Iterator[Row]:
+    """Yield differences in float32 without TF32, and the agreement of label maps in half precision."""
+    scenes = {"Hippocampus": replace(HIPPOCAMPUS, batch=2), "BraTS": replace(BRATS, patch=(64,) * 3, batch=1)}
+    chosen = {name: small(scene) if site.tiny else scene for name, scene in scenes.items()}
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        for name, scene in chosen.items():
+            yield from _network(site, name, scene)
+        yield from _losses(site)
+    yield from _augmentation(site, small(HIPPOCAMPUS) if site.tiny else HIPPOCAMPUS)
+    yield from _prediction(site, small(BRATS))
+
+
+def _network(site: Site, name: str, scene: Scene) -> Iterator[Row]:
+    """Compare logits and the gradient of a step."""
+    draws = torch.Generator().manual_seed(0)
+    image = torch.randn(scene.batch, scene.channels, *scene.patch, generator=draws)
+    target = torch.randint(scene.classes, (scene.batch, 1, *scene.patch), generator=draws)
+    loss = LOSSES[0]().bind(LossContext(scene.description.labels, batch_dice=False))
+    found = []
+    for device in (torch.device("cpu"), site.torch_device):
+        network = scene.build().to(device)
+        logits = network(image.to(device))
+        loss(logits[0], target.to(device)).backward()
+        gradient = torch.cat([p.grad.flatten().cpu() for p in network.parameters() if p.grad is not None])
+        found.append((logits[0].detach().cpu(), gradient))
+    (logits, gradient), (theirs, other) = found
+    yield Row(section="parity", what=f"{name}: logits in float32", value=_difference(theirs, logits), at_most=1e-4)
+    cosine = torch.nn.functional.cosine_similarity(gradient.double(), other.double(), dim=0)
+    yield Row(section="parity", what=f"{name}: cosine of gradients", value=float(cosine), at_least=0.9999)
+
+
+def _losses(site: Site) -> Iterator[Row]:
+    """Compare every loss of the default plugin on classes, regions and an ignore label."""
+    kinds = {
+        "classes": Labels({"background": (0,), "a": (1,), "b": (2,), "c": (3,)}),
+        "regions": Labels({"background": (0,), "a": (1, 2, 3), "b": (2, 3), "c": (3,)}, regions_class_order=(1, 2, 3)),
+        "ignore": Labels({"background": (0,), "a": (1,), "b": (2,), "ignore": (3,)}),
+    }
+    draws = torch.Generator().manual_seed(1)
+    target = torch.randint(4, (2, 1, 24, 24, 24), generator=draws)
+    for loss, (kind, labels) in product(LOSSES, kinds.items()):
+        logits, found = 3 * torch.randn(2, labels.outputs, 24, 24, 24, generator=draws), []
+        for device in ("cpu", site.device):
+            function = loss().bind(LossContext(labels, batch_dice=True))
+            found.append(float(function(logits.to(device), target.to(device))))
+        error = abs(found[1] - found[0]) / max(abs(found[0]), 1e-3)
+        yield Row(section="parity", what=f"loss {loss.terms}, {kind}", value=error, at_most=1e-5)
+
+
+def _augmentation(site: Site, scene: Scene) -> Iterator[Row]:
+    """Augment the same drawn batches on both, without noise, of which a GPU draws other numbers."""
+    trainer = NnUNetTrainer(augment_on="device", epochs=1, iterations_per_epoch=8, val_iterations_per_epoch=1)
+    images, labels = [], []
+    with TemporaryDirectory() as folder:
+        task = make_task(scene, Path(folder), torch.device("cpu"))
+        task = replace(task, augmenter=NnunetAugmenter(p_noise=0.0))
+        index_cases(task)
+        with make_loader(trainer, task, Stream.TRAINING, 0) as batches:
+            for batch in batches:
+                (image, label), (other, drawn) = batch.on(torch.device("cpu")), batch.on(site.torch_device)
+                images.append(_difference(other.cpu(), image))
+                labels.append(float((drawn.cpu() != label).float().mean()))
+    yield Row(section="parity", what="augmentation of 8 batches: images", value=max(images), at_most=2e-3)
+    yield Row(section="parity", what="augmentation of 8 batches: labels that differ", value=max(labels), at_most=1e-4)
+
+
+def _prediction(site: Site, scene: Scene) -> Iterator[Row]:
+    """Predict with two folds and two models, with and without room for the sums of windows on the device."""
+    image = scene.volume(0)[0]
+    with TemporaryDirectory() as folder:
+        one = make_bundle(scene, Path(folder) / "one", folds=2)
+        two = make_bundle(replace(scene, features=(8, 8, 8)), Path(folder) / "two")
+        for what, models in {"two folds": (one,), "two models": (one, two)}.items():
+            ours, theirs = (_probabilities(models, device, image) for device in ("cpu", site.device))
+            same = float((ours.argmax(0) == theirs.argmax(0)).mean())
+            yield Row(
+                section="parity", what=f"{what}: probabilities", value=float(np.abs(ours - theirs).max()), at_most=0.01
+            )
+            yield Row(section="parity", what=f"{what}: label maps that agree", value=same, at_least=0.999)
+
+
+def _probabilities(models: tuple[Path, ...], device: str, image: Any) -> Any:
+    return Predictor(*models, device=device).probabilities(image, (1.0, 1.0, 1.0))
+
+
+def _difference(found: Tensor, right: Tensor) -> float:
+    """Return the largest difference over the largest value."""
+    return float((found - right).abs().max() / right.abs().max())
