@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,10 @@ SCENES = {
 }
 
 
-def make_bundle(scene: Scene, folder: Path, number: int) -> Path:
-    """Return the folder of a model of zeros."""
+def make_bundle(
+    scene: Scene, folder: Path, number: int, fill: Callable[[Any], Any] | None = None, **contents: Any
+) -> Path:
+    """Return the folder of a model of zeros, or of what `fill` gives for a shape; `contents` replace its contents."""
     import torch
     from safetensors.torch import save_file
 
@@ -132,16 +135,17 @@ def make_bundle(scene: Scene, folder: Path, number: int) -> Path:
     description = DatasetDescription.from_data(raw, "dataset.json")
     with torch.device("meta"):
         network = entry.create(options).build(channels=scene.channels, outputs=description.labels.outputs)
-    weights = {name: torch.zeros(tensor.shape) for name, tensor in network.state_dict().items()}
-    contents = Contents(
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    folds = [{name: (fill or torch.zeros)(shape) for name, shape in shapes.items()} for _ in range(scene.folds)]
+    packed = Contents(
         plans=plans,
         description=description,
         configuration="3d_fullres",
-        folds={str(fold): lambda path: save_file(weights, path) for fold in range(scene.folds)},
+        folds={str(fold): partial(save_file, weights) for fold, weights in enumerate(folds)},
         mirror_axes=(0, 1, 2),
         providers=record([entry, registry.get(Kind.NORMALIZER, "zscore")]),
     )
-    pack(contents, folder / f"model_{number}")
+    pack(replace(packed, **contents), folder / f"model_{number}")
     return folder / f"model_{number}"
 
 
