@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import NnplugError, Problems
-from nnplug.evaluation.evaluate import evaluate, evaluate_folder, find_description
+from nnplug.evaluation.evaluate import defined, evaluate, evaluate_folder, find_description, undefined_classes
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 
@@ -165,3 +165,16 @@ def test_references_of_another_file_type_are_paired_by_case(tmp_path):
     place(tmp_path / "p" / "a.nii.gz", block())
     summary = evaluate(tmp_path / "r", tmp_path / "p", describe({"background": 0, "b": 1}), **RUN)
     assert summary["foreground_mean"]["Dice"] == 1
+
+
+def test_a_class_without_a_case_is_none_and_left_out_of_the_mean(tmp_path):
+    for name in "ab":
+        place(tmp_path / "r" / f"{name}.nii.gz", block())
+        place(tmp_path / "p" / f"{name}.nii.gz", block(shift=1))
+    summary = evaluate(tmp_path / "r", tmp_path / "p", describe({"background": 0, "b": 1, "rare": 2}), **RUN)
+    assert math.isnan(summary["foreground_mean"]["Dice"])
+    strict = defined(summary)
+    json.dumps(strict, allow_nan=False)
+    assert strict["mean"]["2"]["Dice"] is None
+    assert strict["foreground_mean"]["Dice"] == summary["mean"]["1"]["Dice"] == 0.5
+    assert undefined_classes(summary) == undefined_classes(strict) == ("2",)

@@ -12,10 +12,12 @@ import pytest
 from nnplug.errors import NnplugError, Problems
 from nnplug.inference.jobs import predict_cases
 from nnplug.inference.options import PredictOptions
-from nnplug.io.images import read_label
+from nnplug.io.images import Geometry, read_label, write_label
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
+
+DIRECTION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
 class PicklingExecutor(LocalExecutor):
@@ -110,3 +112,22 @@ def test_what_is_wrong_with_model_or_images_is_told_as_without_jobs(prediction, 
     (line,) = problems.value.lines
     assert line.startswith("case_01: ")
     assert (tmp_path / "out" / "case_02.nii.gz").is_file()
+
+
+def test_what_is_kept_is_looked_at(prediction, images, runtime, tmp_path):
+    predict_cases(images[:2], *prediction("out"), runtime)
+    torn, whole = (tmp_path / "out" / f"case_0{k}.nii.gz" for k in range(2))
+    labels, content = read_label(torn).array, whole.read_bytes()
+    torn.write_bytes(torn.read_bytes()[:60])
+    whole.unlink()
+    whole.write_bytes(content)  # a copy: another time of change, the same content
+    written = whole.stat().st_mtime_ns
+    predict_cases(images[:2], *prediction("out", resume=True), runtime)
+    assert np.array_equal(read_label(torn).array, labels)
+    assert whole.stat().st_mtime_ns == written
+
+    place = Geometry((2, 3, 4), (1.0,) * 3, (1.0,) * 3, (0.0,) * 3, DIRECTION)
+    write_label(tmp_path / "other.nii.gz", np.zeros((2, 3, 4), np.uint8), place)
+    (tmp_path / "other.nii.gz").replace(whole)
+    with pytest.raises(Problems, match=r"case_01\.nii\.gz: has changed since nnplug wrote it"):
+        predict_cases(images[:2], *prediction("out", resume=True), runtime)

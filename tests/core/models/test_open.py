@@ -92,3 +92,14 @@ def test_a_changed_bundle_is_not_opened(make_run, tmp_path):
     (tmp_path / "b" / "fold_0" / "weights.safetensors").write_bytes(b"x")
     with pytest.raises(Problems, match=r"weights.safetensors: has sha256"):
         open_model(tmp_path / "b")
+
+
+def test_a_fold_that_was_only_begun_is_left_out_by_name(make_run):
+    first, _, begun = make_run(0), make_run(1), make_run(2, finished=False, best=False)
+    model = open_model(first.path.parent)
+    assert values(model) == [0.0, 1.0]
+    (line,) = model.left_out
+    assert line == f"{begun.path}: its training is not finished; it is left out, and fold 0, 1 taken"
+    assert open_model(first.path.parent, folds=["0"]).left_out == ()
+    with pytest.raises(NnplugError, match="fold_2: training is not finished"):
+        open_model(first.path.parent, folds=["0", "2"])

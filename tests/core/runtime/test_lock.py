@@ -141,3 +141,23 @@ def test_other_errors_of_locking_are_not_hidden(tmp_path, monkeypatch):
         locked(tmp_path / "lock", what="x"),
     ):
         raise AssertionError
+
+
+def test_the_lock_file_of_another_user_is_locked_without_being_written(tmp_path, monkeypatch):
+    file = tmp_path / ".fold_0.lock"
+    file.write_text("")
+    opened = Path.open
+
+    def deny(path, mode="r", *args, **kwargs):  # as the kernel does to all but root, whom tests may run as
+        if path == file and mode != "r":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", deny)
+    with locked(file, what="runs/fold_0"):
+        with (
+            pytest.raises(NnplugError, match="runs/fold_0: is in use by another process"),
+            locked(file, what="runs/fold_0", patience=0),
+        ):
+            raise AssertionError
+        assert file.read_text() == ""

@@ -1,3 +1,6 @@
+import errno
+
+import numpy as np
 import pytest
 import torch
 
@@ -15,3 +18,11 @@ def test_nothing_is_seen_or_left_in_the_folder(tmp_path):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(NnplugError, match="absent: cannot be written"):
         memmapped((1,), tmp_path / "absent")
+
+
+def test_where_files_cannot_be_mapped_the_tensor_is_in_memory(tmp_path, monkeypatch):
+    def deny(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "access denied")
+
+    monkeypatch.setattr(np, "memmap", deny)
+    assert memmapped((2, 3), tmp_path).shape == (2, 3)

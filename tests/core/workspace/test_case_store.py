@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import resource
 from concurrent.futures import ThreadPoolExecutor
@@ -211,3 +212,16 @@ def test_more_cases_than_file_descriptors_are_read_by_threads(store):
     for name, array in zip([*cases] * 3, read, strict=True):
         np.testing.assert_array_equal(array, cases[name].image[:, 1])
     assert str(store.folder) not in Path("/proc/self/maps").read_text()
+
+
+def test_where_files_cannot_be_mapped_they_are_read(store, monkeypatch):
+    case = prepared()
+    store.write("a", case)
+
+    def deny(*args, **kwargs):
+        raise PermissionError(13, "access denied")
+
+    monkeypatch.setattr(mmap, "mmap", deny)
+    stored = CaseStore(store.folder)["a"]
+    np.testing.assert_array_equal(np.asarray(stored.image), case.image)
+    np.testing.assert_array_equal(stored.image[1, :, 2:4], case.image[1, :, 2:4])

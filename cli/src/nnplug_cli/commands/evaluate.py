@@ -44,7 +44,11 @@ COUNTS = 100
     "written",
     Written,
     click.option(
-        "-o", "--output", required=True, type=_path, help="The summary, in the layout of nnU-Net's summary.json."
+        "-o",
+        "--output",
+        required=True,
+        type=_path,
+        help="The summary, in the layout of nnU-Net's summary.json; null for NaN.",
     ),
 )
 @click.option(
@@ -80,7 +84,7 @@ def command(
     metric.tolerance=2. Without a dataset.json every label value that occurs is a class.
     """
     from nnplug.dataset.sidecars import images_in
-    from nnplug.evaluation.evaluate import evaluate_folder, find_description
+    from nnplug.evaluation.evaluate import defined, evaluate_folder, find_description, undefined_classes
     from nnplug.evaluation.metrics import make_metrics
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.files import write_json
@@ -104,11 +108,14 @@ def command(
         readers=readers,
     )
     outputs.claim(replace=written.replace)
-    write_json(written.output, evaluation.summary)
+    summary, titles = defined(evaluation.summary), _class_names(description)
+    write_json(written.output, summary)
     if as_json:
-        print_json(evaluation.summary)
+        print_json(summary)
     else:
-        _print(evaluation.summary, _class_names(description))
+        _print(summary, titles)
+    for key in undefined_classes(summary):
+        context.progress.warning(f"{titles.get(key, key)!r} has no value in any case; it is left out of the mean")
     if evaluation.failures:
         raise Problems(evaluation.failures)
 

@@ -16,7 +16,7 @@ from nnplug.arrays import LabelArray
 from nnplug.dataset.cases import check_numbers
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.sidecars import read_with, state_files
-from nnplug.errors import InvalidFile, NnplugError, Problems, within
+from nnplug.errors import InvalidFile, NnplugError, Problems, within, without_remedy
 from nnplug.inference import resume_log
 from nnplug.inference.inputs import check_channel_numbers, check_image
 from nnplug.inference.loaded import LoadedModel
@@ -27,11 +27,12 @@ from nnplug.inference.plausibility import check_orientation, check_size, mixed_o
 from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
 from nnplug.inference.probabilities import write_probabilities
 from nnplug.inference.stream import Predicted, ReadCase, predict_stream
-from nnplug.io.images import Geometry, Image, read_image, read_label, write_label
+from nnplug.io.images import Geometry, Image, read_geometry, read_image, read_label, write_label
 from nnplug.io.placement import check_order, orientation
 from nnplug.io.thin_axis import geometry_in_file, turned_image
 from nnplug.models.model_files import refuse_model
 from nnplug.models.open import Member, Model
+from nnplug.runtime import output_log
 from nnplug.runtime.digests import sha256, state_digest
 from nnplug.runtime.outputs import write_document
 from nnplug.runtime.progress import Progress
@@ -100,13 +101,29 @@ class _Job:
 
     def finished(self, cases: Sequence[CaseFiles]) -> set[str]:
         """Return the names of the cases whose outputs exist and depend on the present inputs and settings."""
-        log = resume_log.read(self.output)
-        return {
-            case.name
-            for case in cases
-            if log.get(case.name) == self._depends_on(case)
-            and all(path.is_file() for path in self._outputs(case).values())
-        }
+        log, written = resume_log.read(self.output), output_log.read(self.output)
+        noted = [case for case in cases if log.get(case.name) == self._depends_on(case)]
+        return {case.name for case in noted if all(self._is_whole(case, path, written) for path in self._files(case))}
+
+    def _files(self, case: CaseFiles) -> tuple[Path, ...]:
+        return tuple(self._outputs(case).values())
+
+    def _is_whole(self, case: CaseFiles, path: Path, written: output_log.Entries) -> bool:
+        """Return whether an output is as nnplug wrote it, or else a label map that fits its image.
+
+        A damaged label map is removed, so that it can be written again.
+        """
+        if not path.is_file():
+            return False
+        if output_log.is_one_of(path, written.get(path.name, ())) or path != self._outputs(case)["labels"]:
+            return True
+        try:
+            shape = read_label(path, case.readers).geometry.shape
+        except InvalidFile as error:
+            self.progress.warning(f"{case.name}: predicted again, since {without_remedy(error.lines[0])}")
+            path.unlink()
+            return False
+        return shape == read_geometry(case.images[0], case.readers).shape
 
     def read(self, case: CaseFiles, member: LoadedMember) -> ReadCase:
         """Return a preprocessed image, see `CaseWork`."""

@@ -40,6 +40,8 @@ class LoadedModel:
     @classmethod
     def load(cls, model: Model, runtime: Runtime, options: PredictOptions) -> Self:
         """Return a model with its networks built; arguments and errors are those of `LoadedMember`."""
+        for line in model.left_out:
+            runtime.progress.warning(line)
         members = tuple(LoadedMember(member, runtime, options) for member in model.members)
         rule = model.postprocessing
         if rule is None:

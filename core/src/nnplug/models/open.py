@@ -72,10 +72,12 @@ class Model:
         members: at least one, all with the same labels and channels.
         postprocessing: the rule for the label maps of all members together, in the format of
             `nnplug.evaluation.postprocess`, or None.
+        left_out: a line for each fold that is left out because its training is not finished.
     """
 
     members: tuple[Member, ...]
     postprocessing: Mapping[str, Any] | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def plans(self) -> Plans:
@@ -96,7 +98,7 @@ def open_model(*paths: Path, folds: Sequence[str] | None = None, weights: Weight
     Args:
         paths: run folders, configurations' folders with several runs, and bundles (folder or zip file); one of them may
             be the bundle of an ensemble.
-        folds: the folds of each model; None for all numbered folds, or else the fold "all".
+        folds: the folds of each model; None for all numbered folds that are trained, or else the fold "all".
         weights: "final" (after the last epoch) or "best" (at the best smoothed validation Dice).
 
     Raises:
@@ -107,7 +109,9 @@ def open_model(*paths: Path, folds: Sequence[str] | None = None, weights: Weight
     members = [member for model in opened for member in model.members]
     for member in members[1:]:
         _check_comparable(member.description, members[0].description)
-    return opened[0] if len(opened) == 1 else Model(tuple(members))
+    if len(opened) == 1:
+        return opened[0]
+    return Model(tuple(members), left_out=tuple(line for model in opened for line in model.left_out))
 
 
 def open_member(path: Path) -> Member:
@@ -128,7 +132,8 @@ def _open_path(path: Path, folds: Sequence[str] | None, weights: WeightsKind) ->
         found = _open_path(unpacked.folder, folds, weights)
         return replace(found, members=tuple(replace(member, unpacked=unpacked) for member in found.members))
     if not (path / INDEX).is_file():
-        return Model((_open_runs(find_runs(path), folds, weights),))
+        runs, left_out = _trained(find_runs(path), weights) if folds is None else (find_runs(path), ())
+        return Model((_open_runs(runs, folds, weights),), left_out=left_out)
     bundle = read_any(path)
     return Model(tuple(_open_bundle(b, folds, weights) for b in members_of(bundle)), bundle.postprocessing)
 
@@ -179,6 +184,19 @@ def _open_bundle(bundle: Bundle, folds: Sequence[str] | None, weights: WeightsKi
         providers=record.providers,
         previous=None if inner is None else _open_bundle(inner, None, "final"),
         precision=record.precision,
+    )
+
+
+def _trained(runs: tuple[TrainedRun, ...], weights: WeightsKind) -> tuple[tuple[TrainedRun, ...], tuple[str, ...]]:
+    """Return the runs that have the weights, and a line for each other; all runs if none has them."""
+    ready = tuple(run for run in runs if run.has_weights(weights))
+    if not ready:
+        return runs, ()
+    names = ", ".join(run.fold for run in ready)
+    return ready, tuple(
+        f"{run.folder.path}: its training is not finished; it is left out, and fold {names} taken"
+        for run in runs
+        if run not in ready
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,6 +37,25 @@ def atomic_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def share(file: Path) -> None:
+    """Give a file the permissions of new files in its folder: libraries that write safetensors make it private.
+
+    The permissions are those of a file that is made for a moment, since the umask cannot be read without setting it.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    probe = _beside(file)
+    handle = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        mode = stat.S_IMODE(os.fstat(handle).st_mode)
+    finally:
+        os.close(handle)
+        probe.unlink()
+    with suppress(PermissionError, NotImplementedError):  # file systems without permissions
+        file.chmod(mode)
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def locked(file: Path, *, what: str, patience: float = PATIENCE) -> Iterator[Hol
 
     Raises:
         NnplugError: another process holds the lock (the message names process, user, host and remedy), or this user may
-            not write the file (the message names its owner).
+            neither write nor read the file (the message names its owner).
     """
     with _opened(file, what) as handle:
         with explained(file):
@@ -96,6 +96,8 @@ def _opened(file: Path, what: str) -> IO[str]:
             file.parent.mkdir(parents=True, exist_ok=True)
             return file.open("a+", encoding="utf-8")
         except PermissionError as error:
+            with suppress(OSError):  # the lock file of another user: a lock needs no right to write
+                return file.open(encoding="utf-8")
             user = psutil.Process().username()
             raise NnplugError(
                 f"{what}: cannot be locked, since user {user} may not write {_denied(file)}. Ask its owner for "
@@ -136,6 +138,9 @@ def _read(handle: IO[str]) -> Holder | None:
 
 
 def _write(handle: IO[str], holder: Holder | None) -> None:
+    """Note the holder in the file, if this user may write it."""
+    if not handle.writable():
+        return
     handle.seek(0)
     handle.truncate()
     if holder is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,13 @@ import torch
 
 from nnplug.runtime.files import explained
 
+_NO_MAPS = (errno.EACCES, errno.EPERM, errno.ENODEV, errno.ENOSYS, errno.EOPNOTSUPP)
+
 
 def memmapped(shape: Sequence[int], folder: Path) -> torch.Tensor:
     """Return a float32 tensor in a nameless file. The system keeps as much of it in RAM as there is room for.
+
+    Where the system or the file system maps no files, it is in RAM.
 
     Args:
         shape: the shape of the tensor.
@@ -23,4 +28,9 @@ def memmapped(shape: Sequence[int], folder: Path) -> torch.Tensor:
         NnplugError: the folder cannot be written.
     """
     with explained(folder), tempfile.TemporaryFile(dir=folder) as file:
-        return torch.from_numpy(np.memmap(file, np.float32, "w+", shape=tuple(shape)))
+        try:
+            return torch.from_numpy(np.memmap(file, np.float32, "w+", shape=tuple(shape)))
+        except OSError as error:
+            if error.errno not in _NO_MAPS:
+                raise
+            return torch.zeros(tuple(shape))

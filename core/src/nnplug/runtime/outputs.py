@@ -102,6 +102,12 @@ def write_document(path: Path, data: Any) -> None:
         write_json(path, data)
 
 
+def same_json(one: Path, other: Path) -> bool:
+    """Return whether two JSON files say the same, in any order of keys and with any spaces."""
+    ours = _content(one)
+    return ours is not None and _says_the_same(other, ours)
+
+
 def check_folder(target: Path, inputs: Iterable[Path]) -> None:
     """Raise if a folder that will be replaced as a whole is, or contains, an input.
 

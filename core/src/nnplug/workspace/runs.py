@@ -29,13 +29,20 @@ class TrainedRun:
         """The number of the fold as text, or "all"."""
         return str(self.record.fold)
 
+    def has_weights(self, kind: WeightsKind) -> bool:
+        """Return whether the weights file exists."""
+        return self._file(kind).is_file()
+
+    def _file(self, kind: WeightsKind) -> Path:
+        return self.folder.final_weights if kind == "final" else self.folder.best_weights
+
     def weights(self, kind: WeightsKind) -> Path:
         """Return the path of the weights file.
 
         Raises:
             NnplugError: the file does not exist yet, because the training is not finished.
         """
-        file = self.folder.final_weights if kind == "final" else self.folder.best_weights
+        file = self._file(kind)
         if not file.is_file():
             best = kind == "final" and self.folder.best_weights.is_file()
             raise NnplugError(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib import format as npy
 
 from nnplug.errors import NnplugError
 from nnplug.remedies import Action
+
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,7 @@ class StoredArray:
             NnplugError: the file is missing or damaged.
         """
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-            return cls(path, array.shape, array.dtype, array.offset)
+            return cls(path, *_layout(path))
         except (OSError, ValueError, EOFError) as error:
             raise _damaged(path, error) from error
 
@@ -60,17 +64,50 @@ class StoredArray:
         """
         try:
             with self.path.open("rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            whole: npt.NDArray[Any] = np.ndarray(self.shape, self.dtype, mapped, self.offset)
+                whole = self._opened(file)
         except (OSError, ValueError, TypeError) as error:
             raise _damaged(self.path, error) from error
         return np.array(whole[key])
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the values in bytes."""
+        return self.dtype.itemsize * math.prod(self.shape)
+
+    def _opened(self, file: BufferedReader) -> npt.NDArray[Any]:
+        """Return the array, memory-mapped; or read whole where the system or the file system maps no files."""
+        try:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError:
+            file.seek(self.offset)
+            values = np.frombuffer(file.read(self.nbytes), self.dtype)
+            return values.reshape(self.shape)
+        return np.ndarray(self.shape, self.dtype, mapped, self.offset)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:  # noqa: FBT001
         """Return a copy of the whole array; a `copy` of False raises `ValueError`."""
         if copy is False:
             raise ValueError(f"{self.path}: a stored array cannot be had without a copy")
         return self[...].astype(dtype or self.dtype, copy=False)
+
+
+def _layout(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Return shape, dtype and position in bytes of the array in a .npy file.
+
+    Raises:
+        ValueError: the file is damaged or cut short, or is not written as a C array.
+    """
+    with path.open("rb") as file:
+        version = npy.read_magic(file)
+        if version not in _HEADERS:
+            raise ValueError(f"its version of .npy is {version}")
+        shape, fortran, dtype = _HEADERS[version](file)
+        offset = file.tell()
+    if fortran or dtype.hasobject:
+        raise ValueError("it does not hold numbers in C's order")
+    if path.stat().st_size < offset + dtype.itemsize * math.prod(shape):
+        raise ValueError("it is cut short")
+    return shape, dtype, offset
 
 
 def _damaged(path: Path, error: Exception) -> NnplugError:

@@ -63,7 +63,7 @@ def prediction_model(
     from nnplug.inference.options import PredictOptions
     from nnplug_nnunet.nnunet_models import import_model
 
-    check_folds(folder, folds)
+    check_folds(folder, folds, weights)
     if is_ours(folder):
         yield PredictOptions(models=(folder,), folds=tuple(folds), weights=weights)
         return
@@ -74,13 +74,21 @@ def prediction_model(
         yield PredictOptions(models=(bundle,), weights=weights)
 
 
-def check_folds(folder: Path, folds: Sequence[str]) -> None:
-    """Raise unless all folds exist.
+def check_folds(folder: Path, folds: Sequence[str], weights: WeightsKind) -> None:
+    """Raise unless all folds are there and trained to the end.
 
     Raises:
-        NnplugError: a fold's folder is missing; the message lists the existing ones.
+        NnplugError: a fold's folder is missing or only begun; the message lists the trained ones.
     """
-    there = [f.name.removeprefix("fold_") for f in sorted(folder.glob("fold_*")) if f.is_dir()]
-    if absent := [fold for fold in folds if fold not in there]:
-        remedy = f"Give -f {' '.join(there)}, or train the others." if there else "Train one with nnUNetv2_train."
+    begun = {f.name.removeprefix("fold_"): f for f in sorted(folder.glob("fold_*")) if f.is_dir()}
+    there = [fold for fold, path in begun.items() if _is_trained(path, weights)]
+    remedy = f"Give -f {' '.join(there)}, or train the others." if there else "Train one with nnUNetv2_train."
+    if absent := [fold for fold in folds if fold not in begun]:
         raise NnplugError(f"{folder}: has no fold {', '.join(absent)}. {remedy}")
+    if unfinished := [fold for fold in folds if fold not in there]:
+        raise NnplugError(f"{folder}: fold {', '.join(unfinished)} is not trained to the end. {remedy}")
+
+
+def _is_trained(fold: Path, weights: WeightsKind) -> bool:
+    """Return whether a fold has the weights, of nnplug or nnU-Net."""
+    return any((fold / name).is_file() for name in (f"weights_{weights}.safetensors", f"checkpoint_{weights}.pth"))

@@ -109,9 +109,9 @@ class Preparation:
             raise Problems(report.problems)
 
     def _write_description(self) -> None:
-        from nnplug.runtime.files import write_json
+        from nnplug.runtime.outputs import write_document
 
-        write_json(self.workspace.description, dict(self.dataset.description.raw))
+        write_document(self.workspace.description, dict(self.dataset.description.raw))
 
     def _copy_ground_truth(self) -> None:
         """Copy the references in nnU-Net's layout, by case names, where training and scripts read them."""

@@ -117,19 +117,41 @@ def begin_anew(run: RunFolder, progress: Progress) -> None:
     discard(run)
 
 
-def write_model_files(workspace: NnunetWorkspace, plans: str, configuration: str) -> None:
-    """Copy plans, dataset.json and fingerprint beside the folds, as in nnU-Net."""
+def write_model_files(workspace: NnunetWorkspace, plans: str, configuration: str, *, fold: str) -> None:
+    """Copy plans, dataset.json and fingerprint beside the folds, as in nnU-Net. Equal files stay as they are.
+
+    Args:
+        workspace: the workspace.
+        plans: the name of the plans.
+        configuration: the configuration.
+        fold: the fold that is trained now.
+
+    Raises:
+        Problems: plans or dataset.json of other folds differ from those here; a line each.
+    """
     from nnplug.runtime.files import copy_file
+    from nnplug.runtime.outputs import same_json
 
     folder = workspace.model_folder(plans, configuration)
     copies = {
-        workspace.plans(plans): "plans.json",
-        workspace.description: "dataset.json",
-        workspace.fingerprint: "dataset_fingerprint.json",
+        workspace.plans(plans): folder / "plans.json",
+        workspace.description: folder / "dataset.json",
+        workspace.fingerprint: folder / "dataset_fingerprint.json",
     }
-    for source, name in copies.items():
-        if source.is_file():
-            copy_file(source, folder / name)
+    changed = {a: b for a, b in copies.items() if a.is_file() and not (b.is_file() and same_json(a, b))}
+    others = sorted(
+        other.name for other in folder.glob("fold_*") if other.name != f"fold_{fold}" and any(other.iterdir())
+    )
+    lines = [
+        f"{there}: differs from {source}, and {', '.join(others)} were trained with it. Train them with one file: put "
+        "the old one back, or train with other names (-p, -tr)"
+        for source, there in changed.items()
+        if others and there.is_file() and source != workspace.fingerprint
+    ]
+    if lines:
+        raise Problems(lines)
+    for source, there in changed.items():
+        copy_file(source, there)
 
 
 def write_checkpoints(job: TrainingJob) -> None:

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from nnplug.errors import InvalidFile
 from nnplug.remedies import Action
-from nnplug.runtime.files import atomic_file
+from nnplug.runtime.files import atomic_file, share
 
 _SMOOTHING = 0.9
 _OUT_OF_MEMORY = "can't allocate memory"  # in the RuntimeError that PyTorch raises for the CPU
@@ -54,6 +54,7 @@ def save_weights(network: torch.nn.Module, path: Path) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with atomic_file(path) as temporary:
         save_file(tensors, temporary)
+        share(temporary)
 
 
 def save_state(path: Path, network: torch.nn.Module, states: dict[str, Any], position: TrainingProgress) -> None:

@@ -80,7 +80,7 @@ def _learn(call: Call, job: TrainingJob, workspace: NnunetWorkspace, runtime: Ru
         check_pretrained(job, call.plugins)
         begin_anew(job.run, call.progress)
     check_unchanged(job)
-    write_model_files(workspace, job.plans.name, job.configuration)
+    write_model_files(workspace, job.plans.name, job.configuration, fold=options.fold)
     _fit(job, runtime, devices=options.num_gpus)
     write_checkpoints(job)
     return job
