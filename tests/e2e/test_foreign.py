@@ -200,10 +200,12 @@ def test_a_run_is_planned_trained_and_validated_with_its_components(foreign):
 def test_loss_sampler_and_tracker_of_the_plugin_are_used_where_they_are_named(foreign, tmp_path):
     words = ("--loss", "foreign-squares", "--sampler", "foreign-turns", "--set", "sampler.foreground=0.7")
     words += ("--tracker", "foreign-diary", "--set", f"tracker.foreign-diary.folder={tmp_path}")
+    words += ("--resampler", "foreign-nearest")
     where = ("-w", tmp_path, "-c", "volume", "-f", "0", "--until", "train")
     foreign.installed.nnplug("run", foreign.dataset, *where, *words, *CPU, *SMALL)
     (record,) = tmp_path.rglob("run.json")
     used = {(one["kind"], one["name"]) for one in json.loads(record.read_text())["providers"]}
+    assert ("resampler", "foreign-nearest") in used
     assert {("loss", "foreign-squares"), ("sampler", "foreign-turns")} <= used
     losses = [line.train_loss for line in read_log(record.parent / "log.jsonl")]
     assert all(0 < loss < 1 for loss in losses)

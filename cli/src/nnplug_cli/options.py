@@ -46,6 +46,7 @@ PLAN_KINDS = (
     Kind.EXTRACTOR,
     Kind.PLANNER,
     Kind.PREPROCESSOR,
+    Kind.RESAMPLER,
     Kind.ARCHITECTURE,
     Kind.AUGMENTER,
     Kind.SAMPLER,

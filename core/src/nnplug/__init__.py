@@ -26,12 +26,13 @@ from nnplug.registry.entries import (
     PlannerComponent,
     PostprocessorComponent,
     PreprocessorComponent,
-    ReaderComponent,
+    ResamplerComponent,
     SamplerComponent,
     TrackerComponent,
     TrainerComponent,
 )
 from nnplug.registry.loader import Plugins
+from nnplug.registry.reader_entry import ReaderComponent
 
 if TYPE_CHECKING:
     from nnplug.inference.predictor import Predictor
@@ -60,6 +61,7 @@ __all__ = [
     "PreprocessorComponent",
     "ReaderComponent",
     "Recipe",
+    "ResamplerComponent",
     "SamplerComponent",
     "TrackerComponent",
     "TrainerComponent",

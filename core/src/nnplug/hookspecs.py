@@ -47,11 +47,12 @@ if TYPE_CHECKING:
         PlannerComponent,
         PostprocessorComponent,
         PreprocessorComponent,
-        ReaderComponent,
+        ResamplerComponent,
         SamplerComponent,
         TrackerComponent,
         TrainerComponent,
     )
+    from nnplug.registry.reader_entry import ReaderComponent
 
 PROJECT = "nnplug"
 
@@ -96,6 +97,16 @@ def nnplug_preprocessors() -> Iterable[PreprocessorComponent]:
     A target satisfies `nnplug.contracts.Preprocessor`. The core reads, checks and stores; which part of an image is
     kept, on which grid and with which interpolation is the preprocessor's decision. Keep torch out of the target's
     module level: preprocessing imports it.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_resamplers() -> Iterable[ResamplerComponent]:
+    """Offer resamplers, which bring images and label maps to the grid of the plans.
+
+    A target satisfies `nnplug.contracts.Resampler`. Plans name one if the user does; otherwise the preprocessor
+    uses its own. Keep torch out of the target's module level.
     """
     return ()
 

@@ -87,6 +87,7 @@ class Action(StrEnum):
     CHOOSE_DEFAULT_RECIPE = "Choose one of the recipes {recipes:, }, or block one of {names:, }."
     NAME_KIND = "Name the {kind}, too."
     LEAVE_OUT_KIND = "Name no {kind}, or a trainer that takes one."
+    LEAVE_OUT_RESAMPLER = "Name no resampler, or a preprocessor that takes one."
     INSTALL_READER = "Install a plugin with a reader of such files, and give its readers."
     NAME_READER = 'Name one of {names:, } as "reader" in dataset.json, or give it alone.'
     CHOOSE_KINDS = "Name a component of each kind ({kinds:, }), or a recipe (installed: {known})."

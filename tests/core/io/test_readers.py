@@ -15,8 +15,8 @@ from nnplug.io import images
 from nnplug.io.geometry import Geometry
 from nnplug.io.readers import Readers, core_readers
 from nnplug.registry.components import Entry, Registry, Source
-from nnplug.registry.entries import ReaderComponent
 from nnplug.registry.loader import Plugins
+from nnplug.registry.reader_entry import ReaderComponent
 
 PLACE = Geometry((2, 3, 4), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel().tolist()))
 

@@ -12,8 +12,8 @@ from nnplug.errors import InvalidFile, MissingProvider, NnplugError, UnknownComp
 from nnplug.io.readers import Readers, core_readers
 from nnplug.models.model_components import model_readers
 from nnplug.registry.components import Entry, Source
-from nnplug.registry.entries import ReaderComponent
 from nnplug.registry.provenance import Provider
+from nnplug.registry.reader_entry import ReaderComponent
 
 RAW = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1}, "numTraining": 1, "file_ending": ".nii.gz"}
 

@@ -41,6 +41,13 @@ TRACKS = {
     "records a training anew",
     "draws no random numbers",
 }
+SAME_PLACES, OWN_VALUES = "leaves structures where they are", "gives values that the label map has"
+ALIKE = {
+    "resamples images, label maps and shapes alike",
+    "gives the same twice",
+    "leaves its arguments as they are",
+    "works in other processes",
+}
 IGNORED, SHARED = "does not count ignored voxels", "is that of the whole batch on every device"
 
 BROKEN = {
@@ -104,6 +111,13 @@ BROKEN = {
     (Kind.PREPROCESSOR, "Overconfident"): {"gives probabilities on the image's grid"},
     (Kind.PREPROCESSOR, "Local"): {"works in other processes"},
     (Kind.PREPROCESSOR, "OtherShape"): {NEXT_STAGE},
+    (Kind.RESAMPLER, "Swaps"): {SAME_PLACES},
+    (Kind.RESAMPLER, "InventsLabels"): {OWN_VALUES, SAME_PLACES},
+    (Kind.RESAMPLER, "InPlace"): {"leaves its arguments as they are"},
+    (Kind.RESAMPLER, "Noisy"): {"gives the same twice", "works in other processes"},
+    (Kind.RESAMPLER, "Doubles"): {*ALIKE, OWN_VALUES, SAME_PLACES},
+    (Kind.RESAMPLER, "Brightens"): {"keeps a constant image"},
+    (Kind.RESAMPLER, "Local"): {"works in other processes"},
     (Kind.INFERENCE, "Unmirrored"): MIRRORED,
     (Kind.INFERENCE, "NotMirroredBack"): {*PLACES, *MIRRORED},
     (Kind.INFERENCE, "Moves"): {*PLACES, *MIRRORED},

@@ -10,7 +10,7 @@ from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile
 from nnplug.io.readers import Readers, core_readers
 from nnplug.registry.components import Entry, Source
-from nnplug.registry.entries import ReaderComponent
+from nnplug.registry.reader_entry import ReaderComponent
 from nnplug_nnunetv2_commands.plans_files import check_reader
 
 RAW = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1}, "numTraining": 1, "file_ending": ".nii.gz"}

@@ -38,6 +38,7 @@ from nnplug.contracts.preprocessor import (
     Preprocessor,
 )
 from nnplug.contracts.preprocessor.crop_inverse import CropInverse
+from nnplug.contracts.preprocessor.resampler import Regrid, Resampler
 from nnplug.contracts.sampler import PatchPlace, Sampler, Sampling, SamplingContext
 from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingLength, TrainingTask
 from nnplug.contracts.trainer.case_indexer import CaseIndexer
@@ -91,6 +92,8 @@ __all__ = [
     "PreprocessingContext",
     "Preprocessor",
     "Reader",
+    "Regrid",
+    "Resampler",
     "Sampler",
     "Sampling",
     "SamplingContext",

@@ -14,6 +14,7 @@ from nnplug.contracts.normalizer import Normalizer
 from nnplug.contracts.planner import Planner
 from nnplug.contracts.postprocessor import Postprocessor
 from nnplug.contracts.preprocessor import Preprocessor
+from nnplug.contracts.preprocessor.resampler import Resampler
 from nnplug.contracts.sampler import Sampler
 from nnplug.contracts.trainer import Trainer
 from nnplug.contracts.trainer.tracker import Tracker
@@ -33,6 +34,7 @@ from nnplug.registry.entries import (
     PlannerComponent,
     PostprocessorComponent,
     PreprocessorComponent,
+    ResamplerComponent,
     SamplerComponent,
     TrackerComponent,
     TrainerComponent,
@@ -52,6 +54,7 @@ __all__ = [
     "POSTPROCESSOR",
     "PREPROCESSOR",
     "READER",
+    "RESAMPLER",
     "TRACKER",
     "TRAINER",
     "AcceleratorEntry",
@@ -66,6 +69,7 @@ __all__ = [
 EXTRACTOR = TypedKind[ExtractorComponent, Extractor](ExtractorComponent)
 PLANNER = TypedKind[PlannerComponent, Planner](PlannerComponent)
 PREPROCESSOR = TypedKind[PreprocessorComponent, Preprocessor](PreprocessorComponent)
+RESAMPLER = TypedKind[ResamplerComponent, Resampler](ResamplerComponent)
 NORMALIZER = TypedKind[NormalizerComponent, Normalizer](NormalizerComponent)
 ARCHITECTURE = TypedKind[ArchitectureComponent, Architecture](ArchitectureComponent)
 AUGMENTER = TypedKind[AugmenterComponent, Augmenter](AugmenterComponent)

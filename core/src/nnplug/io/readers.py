@@ -13,8 +13,8 @@ from nnplug.errors import AmbiguousComponent, InvalidFile, UnknownComponent, did
 from nnplug.io.reader import ImageWriter, LabelReader, Reader, SidecarReader
 from nnplug.registry import builtin
 from nnplug.registry.components import Entry, Registry, Source, TypedKind
-from nnplug.registry.entries import ReaderComponent
 from nnplug.registry.loader import CORE
+from nnplug.registry.reader_entry import ReaderComponent
 from nnplug.remedies import Action, Names
 
 READER = TypedKind[ReaderComponent, Reader](ReaderComponent)

@@ -36,7 +36,7 @@ from nnplug.workspace.runs import (
     previous_runs,
 )
 
-PREDICTION_KINDS = (Kind.ARCHITECTURE, Kind.PREPROCESSOR, Kind.NORMALIZER, Kind.INFERENCE)
+PREDICTION_KINDS = (Kind.ARCHITECTURE, Kind.PREPROCESSOR, Kind.RESAMPLER, Kind.NORMALIZER, Kind.INFERENCE)
 """The kinds that prediction uses; components of the other kinds need not be installed for it."""
 
 SCHEMA = 1

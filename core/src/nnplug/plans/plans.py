@@ -118,7 +118,8 @@ class Plans(Record, frozen=True, kw_only=True):
         name: the plans' name; a dataset can have several plans.
         recipe: the recipe that `choices` was expanded from; it is never read again.
         choices: kind -> component, for extractor, planner, preprocessor, augmenter, trainer, inference and
-            postprocessor; sampler and loss if they are named, else they are the trainer's. Plans of an older nnplug
+            postprocessor; sampler and loss if they are named, else they are the trainer's; resampler if it is named,
+            else it is the preprocessor's. Plans of an older nnplug
             have no preprocessor or inference; see `nnplug.preparation.planned`.
         transpose_forward: transposed axis i is axis `transpose_forward[i]` of the image (z, y, x).
         transpose_backward: the inverse of `transpose_forward`.

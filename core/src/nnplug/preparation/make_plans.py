@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from nnplug.contracts import Planner, PlanningContext
-from nnplug.contracts.kinds import INFERENCE
+from nnplug.contracts.kinds import INFERENCE, PREPROCESSOR
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidOptions, NnplugError
 from nnplug.plans.fingerprint import Fingerprint
@@ -17,7 +17,7 @@ from nnplug.plans.plans import Choice, Plans
 from nnplug.preparation.plan_overrides import check_patches, override
 from nnplug.preparation.plan_request import NO_CHOICES, PlanRequest
 from nnplug.preparation.planned import implied_component, planned_component
-from nnplug.preparation.preprocessing import planned_preprocessor
+from nnplug.preparation.preprocessing import check_takes_resampler, planned_preprocessor
 from nnplug.preparation.training_choices import OPTIONAL, without_refused
 from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import AnyEntry, Kind, Registry
@@ -189,9 +189,11 @@ def choose(
     options = {kind: {**kept.get(kind, {}), **given.get(kind, {})} for kind in Kind}
     choices = {kind: Choice(name=names[kind], options=options[kind]) for kind in Kind if kind in names}
     choices = without_refused(choices, components.keys(), registry)
+    if Kind.RESAMPLER in choices:
+        check_takes_resampler(choices[Kind.RESAMPLER].name, registry.get(PREPROCESSOR, choices[Kind.PREPROCESSOR].name))
     for kind, choice in choices.items():
         _check_options(kind, choice, registry)
-    for kind in OPTIONAL:
+    for kind in (*OPTIONAL, Kind.RESAMPLER):
         if kind not in choices and kind in given:
             raise _unnamed(kind, given[kind])
     for option in options[Kind.NORMALIZER] if Kind.NORMALIZER not in choices else ():
@@ -205,9 +207,8 @@ def choose(
 def _unnamed(kind: Kind, options: Mapping[str, Any]) -> InvalidOptions:
     """Return the error for options of a component that no one names."""
     option = ".".join((kind, *list(options)[:1]))
-    return InvalidOptions(
-        f"{option}: no {kind} is named, so that the trainer uses its own", Action.NAME_KIND(kind=kind)
-    )
+    user = Kind.PREPROCESSOR if kind is Kind.RESAMPLER else Kind.TRAINER
+    return InvalidOptions(f"{option}: no {kind} is named, so that the {user} uses its own", Action.NAME_KIND(kind=kind))
 
 
 def _check_options(kind: Kind, choice: Choice, registry: Registry) -> None:

@@ -16,7 +16,7 @@ from nnplug.errors import NnplugError
 from nnplug.plans.plans import Plans
 from nnplug.preparation.case_index import Indexing, complete_index, planned_indexing
 from nnplug.preparation.preprocessing import bind_preprocessor, planned_preprocessor, require_preprocessing
-from nnplug.registry.components import Registry
+from nnplug.registry.components import Kind, Registry
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import state_digest
 from nnplug.workspace.case_store import CaseStore
@@ -116,9 +116,14 @@ def _named(plans: Plans, registry: Registry) -> list[Any]:
     """Return the preprocessor's part; empty for the implied preprocessor: stores of an older nnplug stay valid."""
     entry, choice = planned_preprocessor(plans, registry)
     one = entry.component
-    if one.implied and one.state_version == 1 and not choice.options:
+    resampler = plans.choices.get(Kind.RESAMPLER)
+    if one.implied and one.state_version == 1 and not choice.options and resampler is None:
         return []
-    return [choice.name, dict(choice.options), one.state_version]
+    named = [choice.name, dict(choice.options), one.state_version]
+    if resampler is not None:
+        version = registry.get(Kind.RESAMPLER, resampler.name).component.state_version
+        named += ["resampler", resampler.name, dict(resampler.options), version]
+    return named
 
 
 def _reader(dataset: Dataset) -> list[Any]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from nnplug.contracts import Channel, PreprocessingContext
+from nnplug.contracts import Channel, PreprocessingContext, Resampler
 from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
-from nnplug.contracts.kinds import NORMALIZER, PREPROCESSOR, PreprocessorEntry
+from nnplug.contracts.attributed.resampling import AttributingResampler
+from nnplug.contracts.kinds import NORMALIZER, PREPROCESSOR, RESAMPLER, PreprocessorEntry
 from nnplug.dataset.labels import Labels
+from nnplug.errors import NnplugError
 from nnplug.plans.plans import Choice, Plans
 from nnplug.preparation.planned import planned_component
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
+from nnplug.remedies import Action
 
 
 def planned_preprocessor(plans: Plans, registry: Registry) -> tuple[PreprocessorEntry, Choice]:
@@ -29,7 +32,7 @@ def require_preprocessing(plans: Plans, plugins: Plugins) -> list[str]:
     Raises:
         MissingProvider: the preprocessor or a normalizer is not available; the message has the remedy.
     """
-    kinds = (Kind.PREPROCESSOR, Kind.NORMALIZER)
+    kinds = (Kind.PREPROCESSOR, Kind.RESAMPLER, Kind.NORMALIZER)
     _, notes = resolve(plans.providers, plugins, what=f"plans {plans.name!r}", kinds=kinds)
     return notes
 
@@ -63,7 +66,29 @@ def bind_preprocessor(
         channels=channels,
         resampling=configuration.resampling,
         labels=labels,
+        resampler=_resampler(plans, entry, registry),
     )
     preprocessor = entry.create(choice.options)
     with attributed(preprocessor):
         return AttributedPreprocessing(preprocessor, preprocessor.bind(context), len(channels), labels)
+
+
+def _resampler(plans: Plans, preprocessor: PreprocessorEntry, registry: Registry) -> Resampler | None:
+    choice = plans.choices.get(Kind.RESAMPLER)
+    if choice is None:
+        return None
+    check_takes_resampler(choice.name, preprocessor)
+    return AttributingResampler(registry.create(RESAMPLER, choice.name, choice.options))
+
+
+def check_takes_resampler(resampler: str, preprocessor: PreprocessorEntry) -> None:
+    """Raise unless the preprocessor uses the resampler that plans name.
+
+    Raises:
+        NnplugError: it does not; the message names both.
+    """
+    if not preprocessor.component.takes_resampler:
+        raise NnplugError(
+            f"{preprocessor} uses its own resampling, not {resampler!r}: its entry has takes_resampler=False",
+            Action.LEAVE_OUT_RESAMPLER(),
+        )

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     EXTRACTOR = "extractor"
     PLANNER = "planner"
     PREPROCESSOR = "preprocessor"
+    RESAMPLER = "resampler"
     NORMALIZER = "normalizer"
     ARCHITECTURE = "architecture"
     AUGMENTER = "augmenter"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nnplug.hookspecs import hookimpl
-from nnplug.registry.entries import ExecutorComponent, InferenceComponent, ReaderComponent, TrackerComponent
+from nnplug.registry.entries import ExecutorComponent, InferenceComponent, TrackerComponent
+from nnplug.registry.reader_entry import ReaderComponent
 
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 _FLAT = (".png", ".bmp", ".tif", ".tiff")

@@ -18,14 +18,13 @@ from nnplug.testing.checks import (
     extractor,
     inference,
     metric,
-    normalizer,
     planner,
     plugin,
     postprocessor,
-    preprocessor,
     reader,
     recipe,
 )
+from nnplug.testing.checks.preparation import normalizer, preprocessor, resampler
 from nnplug.testing.checks.training import augmenter, loss, sampler, tracker, trainer
 
 CHECKS: Mapping[Kind, Checks] = {
@@ -33,6 +32,7 @@ CHECKS: Mapping[Kind, Checks] = {
     Kind.EXTRACTOR: extractor.CHECKS,
     Kind.PLANNER: planner.CHECKS,
     Kind.PREPROCESSOR: preprocessor.CHECKS,
+    Kind.RESAMPLER: resampler.CHECKS,
     Kind.NORMALIZER: normalizer.CHECKS,
     Kind.ARCHITECTURE: architecture.CHECKS,
     Kind.AUGMENTER: augmenter.CHECKS,

@@ -16,6 +16,7 @@ from nnplug import (
     PostprocessorComponent,
     PreprocessorComponent,
     Recipe,
+    ResamplerComponent,
     SamplerComponent,
     TrainerComponent,
     hookimpl,
@@ -53,8 +54,18 @@ def nnplug_preprocessors() -> Iterable[PreprocessorComponent]:
         "nnplug_nnunet.preprocessor:NnunetPreprocessor",
         "transpose, crop to nonzero, normalise, resample; nnU-Net's DefaultPreprocessor",
         takes_previous_stage=True,
+        takes_resampler=True,
         implied=True,
     )
+
+
+@hookimpl
+def nnplug_resamplers() -> Iterable[ResamplerComponent]:
+    """nnU-Net's three ways to resample; plans that name none mean the first."""
+    resamplers = "nnplug_nnunet.resamplers:"
+    yield ResamplerComponent("nnunet", f"{resamplers}SplineResampler", "splines; nnU-Net's default")
+    yield ResamplerComponent("nnunet-none", f"{resamplers}NoResampler", "images keep their own grid")
+    yield ResamplerComponent("nnunet-torch", f"{resamplers}TorchResampler", "linear, by torch on a device")
 
 
 @hookimpl

@@ -6,7 +6,7 @@ The module does not import torch at its top level.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -20,14 +20,17 @@ from nnplug.contracts import (
     CropInverse,
     PreprocessingContext,
     Preprocessor,
+    Regrid,
+    Resampler,
 )
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
 from nnplug.io.crop_info import CropInfo
 from nnplug.ops.crop import bounding_box, nonzero_mask, slices
-from nnplug.ops.resample import resample_image, resample_label, resampled_shape, separated_axis
-from nnplug.plans.plans import Resampler, Resampling
+from nnplug.ops.resample import separated_axis
+from nnplug.plans.plans import Resampling
 from nnplug.workspace.case_store import Prepared
+from nnplug_nnunet.resamplers import SplineResampler
 
 if TYPE_CHECKING:
     import torch
@@ -74,6 +77,7 @@ class NnunetPreprocessing(CascadePreprocessing):
         channels: normalisations in the order of the image's channels.
         resampling: spline orders.
         labels: classes or regions.
+        resampler: brings images and label maps to the new grid.
     """
 
     transpose_forward: tuple[int, int, int]
@@ -81,6 +85,7 @@ class NnunetPreprocessing(CascadePreprocessing):
     channels: tuple[Channel, ...]
     resampling: Resampling
     labels: Labels
+    resampler: Resampler = field(default_factory=SplineResampler)
 
     @classmethod
     def of(cls, context: PreprocessingContext) -> Self:
@@ -101,7 +106,8 @@ class NnunetPreprocessing(CascadePreprocessing):
                 f"the plans resample logits with order {logits.order} and, across slices, {logits.order_z}; nnplug "
                 "does 1 and 0. Change 'resampling.probability' in the plans."
             )
-        return cls(context.transpose_forward, context.spacing, context.channels, resampling, context.labels)
+        resampler = context.resampler or SplineResampler()
+        return cls(context.transpose_forward, context.spacing, context.channels, resampling, context.labels, resampler)
 
     def prepare(self, image: Image, spacing: Spacing, label: LabelArray | None = None) -> Prepared:
         """Preprocess a case; see `nnplug.contracts.Preprocessing`.
@@ -136,7 +142,8 @@ class NnunetPreprocessing(CascadePreprocessing):
         """See `nnplug.contracts.CascadePreprocessing`; 2d configurations keep the distance of slices."""
         crop_info = _crop_info(info)
         old = crop_info.transposed_spacing
-        return resampled_shape(crop_info.cropped_shape, old, (*old[: 3 - len(self.spacing)], *self.spacing))
+        z, y, x = (*old[: 3 - len(self.spacing)], *self.spacing)
+        return self.resampler.new_shape(crop_info.cropped_shape, old, (z, y, x))
 
     def label_map_on(self, logits: torch.Tensor, info: Mapping[str, Any], shape: Shape) -> LabelArray:
         """Return the label map on the grid of another configuration; see `nnplug.contracts.CascadePreprocessing`.
@@ -163,7 +170,7 @@ class NnunetPreprocessing(CascadePreprocessing):
             original_spacing=spacing,
             transpose_forward=forward,
             bounding_box=box,
-            shape=resampled_shape(mask.shape, old_spacing, new_spacing),
+            shape=self.resampler.new_shape(_three(mask.shape), old_spacing, new_spacing),
             spacing=new_spacing,
         )
         return transposed[:, *slices(box)], mask, crop_info
@@ -173,7 +180,9 @@ class NnunetPreprocessing(CascadePreprocessing):
     ) -> tuple[Image, npt.NDArray[np.int16]]:
         """Return image and label on the new grid; normalisation counts labelled voxels as inside the mask."""
         marked = _mark_outside(label.transpose(self.transpose_forward)[slices(crop_info.bounding_box)], mask)
-        return self._image(cropped, marked >= 0, crop_info), _resample_label(marked, crop_info, self.resampling.label)
+        return self._image(cropped, marked >= 0, crop_info), self.resampler.resample_label(
+            marked, self._grids(crop_info)
+        )
 
     def _spacings(self, spacing: Sequence[float]) -> tuple[Spacing, Spacing]:
         """Return old and new spacing of the transposed axes, mm."""
@@ -184,13 +193,15 @@ class NnunetPreprocessing(CascadePreprocessing):
     def _image(self, image: Image, mask: Mask, crop_info: CropInfo) -> Image:
         """Normalise and resample channel by channel; normalising after resampling would blur the mask's border."""
         result = np.empty((len(image), *crop_info.shape), np.float32)
-        resampler = self.resampling.image
-        axis = _axis(crop_info, resampler)
+        grids = self._grids(crop_info)
         for target, volume, channel in zip(result, image, self.channels, strict=True):
             own = np.array(volume, np.float32, order="C")
             own = channel.normalize(own, mask)
-            target[...] = resample_image(own[None], crop_info.shape, order=resampler.order, axis=axis)[0]
+            target[...] = self.resampler.resample_image(own[None], grids)[0]
         return result
+
+    def _grids(self, crop_info: CropInfo) -> Regrid:
+        return Regrid(crop_info.shape, crop_info.transposed_spacing, crop_info.spacing, self.resampling)
 
 
 def _crop_info(info: Any) -> CropInfo:
@@ -203,9 +214,6 @@ def _mark_outside(label: LabelArray, mask: Mask) -> npt.NDArray[np.int16]:
     return marked
 
 
-def _axis(crop_info: CropInfo, resampler: Resampler) -> int | None:
-    return separated_axis(crop_info.transposed_spacing, crop_info.spacing, force=resampler.force_separate_z)
-
-
-def _resample_label(label: npt.NDArray[np.int16], crop_info: CropInfo, resampler: Resampler) -> npt.NDArray[np.int16]:
-    return resample_label(label, crop_info.shape, order=resampler.order, axis=_axis(crop_info, resampler))
+def _three(shape: tuple[int, ...]) -> Shape:
+    z, y, x = shape
+    return z, y, x

@@ -21,6 +21,7 @@ from nnplug import (
     PreprocessorComponent,
     ReaderComponent,
     Recipe,
+    ResamplerComponent,
     SamplerComponent,
     TrackerComponent,
     TrainerComponent,
@@ -48,7 +49,15 @@ def nnplug_planners() -> Iterable[PlannerComponent]:
 @hookimpl
 def nnplug_preprocessors() -> Iterable[PreprocessorComponent]:
     """Return the preprocessor."""
-    yield PreprocessorComponent("foreign-whole", "nnplug_foreign.preprocessor:WholeImage", "whole images, resampled")
+    yield PreprocessorComponent(
+        "foreign-whole", "nnplug_foreign.preprocessor:WholeImage", "whole images, resampled", takes_resampler=True
+    )
+
+
+@hookimpl
+def nnplug_resamplers() -> Iterable[ResamplerComponent]:
+    """Return the resampler."""
+    yield ResamplerComponent("foreign-nearest", "nnplug_foreign.resampler:Nearest", "nearest voxels")
 
 
 @hookimpl

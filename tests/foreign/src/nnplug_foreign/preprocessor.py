@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
-from nnplug.contracts import Inverse, Preprocessing, PreprocessingContext, Preprocessor
+from nnplug.contracts import Inverse, Preprocessing, PreprocessingContext, Preprocessor, Regrid
 from nnplug.errors import InvalidFile
 from nnplug.ops.crop import nonzero_mask
 from nnplug.ops.resample import resample_image, resample_label, resampled_shape
@@ -49,26 +49,34 @@ class BoundWholeImage(Preprocessing):
         z, y, x = image.shape[1:]
         inverse = GridInverse((z, y, x), order)
         turned = image.transpose(0, *(axis + 1 for axis in order))
-        shape = self._shape(inverse.turned_shape, spacing)
+        grids = self._grids(inverse.turned_shape, spacing)
+        own = self.context.resampler
         mask = nonzero_mask(turned)
         channels = [
-            resample_image(channel.normalize(volume.copy(), mask)[None], shape, order=1)
+            resample_image(one, grids.shape, order=1) if own is None else own.resample_image(one, grids)
             for channel, volume in zip(self.context.channels, turned, strict=True)
+            for one in (channel.normalize(volume.copy(), mask)[None],)
         ]
         prepared = None
         if label is not None:
-            prepared = resample_label(label.transpose(order).astype(np.int16), shape, order=1)
+            turned_label = label.transpose(order).astype(np.int16)
+            if own is None:
+                prepared = resample_label(turned_label, grids.shape, order=1)
+            else:
+                prepared = own.resample_label(turned_label, grids)
         return Prepared(np.concatenate(channels, dtype=np.float32), prepared, inverse.data())
 
     def inverse(self, info: Mapping[str, Any]) -> GridInverse:
         """See `nnplug.contracts.Preprocessing`."""
         return _inverse(info)
 
-    def _shape(self, shape: Size, spacing: Spacing) -> Size:
+    def _grids(self, shape: Size, spacing: Spacing) -> Regrid:
         a, b, c = (spacing[axis] for axis in self.context.transpose_forward)
         wanted = self.context.spacing
         z, y, x = (a, *wanted) if len(wanted) == 2 else wanted  # slices of 2D configurations keep their distance
-        return resampled_shape(shape, (a, b, c), (z, y, x))
+        own = self.context.resampler
+        new = resampled_shape if own is None else own.new_shape
+        return Regrid(new(shape, (a, b, c), (z, y, x)), (a, b, c), (z, y, x), self.context.resampling)
 
 
 @dataclass(frozen=True)

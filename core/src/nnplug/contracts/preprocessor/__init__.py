@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nnplug.arrays import LabelArray
     from nnplug.contracts.normalizer import Normalizer
+    from nnplug.contracts.preprocessor.resampler import Resampler
     from nnplug.dataset.labels import Labels
     from nnplug.plans.fingerprint import IntensityStats
     from nnplug.plans.plans import Resampling
@@ -73,6 +74,7 @@ class PreprocessingContext:
         channels: the normalisations, in the order of the image's channels.
         resampling: spline orders.
         labels: classes or regions.
+        resampler: the resampler that the plans name; None if they name none, and the preprocessor uses its own.
     """
 
     plans: str
@@ -82,6 +84,7 @@ class PreprocessingContext:
     channels: tuple[Channel, ...]
     resampling: Resampling
     labels: Labels
+    resampler: Resampler | None = None
 
 
 class Inverse(Protocol):

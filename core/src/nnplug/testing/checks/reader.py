@@ -17,7 +17,7 @@ import numpy.typing as npt
 from nnplug.contracts import ImageWriter, LabelReader, Reader, SidecarReader
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.io.geometry import Geometry
-from nnplug.registry.entries import ReaderComponent
+from nnplug.registry.reader_entry import ReaderComponent
 from nnplug.testing.check import Checks, NotChecked, Subject, imports_no_torch, require
 
 VOLUME = Geometry((5, 6, 7), (3.0, 2.0, 0.5), (0.5, 2.0, 3.0), (5.0, -6.0, 7.0), tuple(np.eye(3).ravel().tolist()))

@@ -80,6 +80,8 @@ def plans_to_nnunet(
     chosen = plans.choices.get("preprocessor")
     if chosen is not None and (chosen.name != PREPROCESSOR or chosen.options):
         raise InvalidFile(f"plans {plans.name!r}: preprocessor {chosen.name!r} {chosen.options or ''} is not nnU-Net's")
+    if resampler := plans.choices.get("resampler"):
+        raise InvalidFile(f"plans {plans.name!r}: resampler {resampler.name!r} has no form in nnU-Net's plans here")
     return {
         "dataset_name": plans.dataset,
         "plans_name": plans.name,

@@ -1,0 +1,1 @@
+"""The checks of components that prepare images for a network."""
