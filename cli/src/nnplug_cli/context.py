@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ from nnplug.errors import within
 from nnplug.registry.components import Kind
 from nnplug_cli.command_names import refusals
 from nnplug_cli.remedies import REMEDIES
+from nnplug_cli.render import nothing_on_stdout
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +49,7 @@ class Context:
         """The installed plugins; those that fail to load or are slow are reported once."""
         from nnplug.registry.loader import Plugins, Status
 
-        with redirect_stdout(sys.stderr):  # a plugin's prints must not mix with the results
+        with nothing_on_stdout():
             plugins = Plugins(block=self.block)
         for plugin in plugins:
             if plugin.status is Status.FAILED:
@@ -69,7 +69,7 @@ class Context:
 
         if "plugins" in vars(self):
             return self.plugins.commands
-        with redirect_stdout(sys.stderr):
+        with nothing_on_stdout():
             return Plugins(block=self.block, hook=COMMANDS_HOOK).commands
 
     @cached_property

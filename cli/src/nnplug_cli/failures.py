@@ -12,6 +12,7 @@ import click
 
 from nnplug.errors import NnplugError, worded
 from nnplug.remedies import Action
+from nnplug_cli.render import ReaderGone
 from nnplug_cli.signals import Stopped, stoppable
 
 INTERRUPTED = 130
@@ -38,7 +39,7 @@ def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool])
         click.echo(f"stopped by {stop.signal.name}; finished work is kept; run the same command again", err=True)
         sys.exit(stop.exit_code)
     except OSError as error:
-        if error.errno == errno.EPIPE and _reader_is_gone():  # click leaves quietly
+        if isinstance(error, ReaderGone) or (error.errno == errno.EPIPE and _reader_is_gone()):  # click leaves quietly
             raise
         _fail([_describe(error)], verbose=verbose())
 

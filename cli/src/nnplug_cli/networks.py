@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from nnplug_cli.render import print_table
+from nnplug_cli.render import echo, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +19,7 @@ BYTES = 4
 def print_network(network: NetworkSummary) -> None:
     """Print a row per stage and the sums."""
     patch = _times(network.patch_size)
-    click.echo(f"{network.configuration}: {network.architecture}, {network.channels} channels of {patch}")
+    echo(f"{network.configuration}: {network.architecture}, {network.channels} channels of {patch}")
     rows = [
         (s.name, _times(s.shape), str(s.layers), f"{s.parameters:,}", f"{s.elements:,}", _megabytes(s.elements))
         for s in network.stages
@@ -31,7 +29,7 @@ def print_network(network: NetworkSummary) -> None:
         ("all", "", str(layers), f"{network.parameters:,}", f"{network.elements:,}", _megabytes(network.elements))
     )
     print_table(("stage", "shape (C, ..)", "layers", "parameters", "feature maps", "MB (float32, 1 sample)"), rows)
-    click.echo(f"planner's count: {network.planned_elements:,} for one sample; batches have {network.batch_size}")
+    echo(f"planner's count: {network.planned_elements:,} for one sample; batches have {network.batch_size}")
 
 
 def network_data(network: NetworkSummary) -> dict[str, Any]:

@@ -38,7 +38,7 @@ import click
 
 from nnplug.plans.overrides import parse
 from nnplug.registry.components import Kind
-from nnplug_cli.render import json_alone
+from nnplug_cli.render import results_alone
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -253,7 +253,7 @@ workspace_option = click.option(
     type=click.Path(path_type=Path),
     help="Folder for all results [default: NNPLUG_WORKSPACE, else ./nnplug-work].",
 )
-json_option = click.option("--json", "as_json", is_flag=True, callback=json_alone, help="Print JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, callback=results_alone, help="Print JSON.")
 set_option = click.option(
     "--set",
     "overrides",

@@ -3,37 +3,89 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stdout
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import Any, TextIO
 
 import click
 
 _STDOUT = f"{__name__}.stdout"
 
 
-def json_alone(ctx: click.Context, param: click.Parameter, value: bool) -> bool:  # noqa: ARG001, FBT001 - click's
-    """Send prints of plugins and libraries to stderr, so that stdout has only the JSON of `print_json`."""
-    if value:
-        ctx.meta[_STDOUT] = sys.stdout
-        ctx.with_resource(redirect_stdout(sys.stderr))
+class ReaderGone(BrokenPipeError):
+    """The error that the reader of this command's results has ended."""
+
+
+def results_alone(ctx: click.Context, param: click.Parameter, value: bool) -> bool:  # noqa: ARG001, FBT001 - click's
+    """Keep stdout for `echo`, `print_json` and `print_table` until the command ends; return the value."""
+    ctx.meta[_STDOUT] = ctx.with_resource(nothing_on_stdout())
     return value
+
+
+@contextmanager
+def nothing_on_stdout() -> Iterator[TextIO]:
+    """Send what plugins, libraries and their processes write to stdout to stderr; yield a file for results.
+
+    The file writes to the stdout of before. The descriptor 1 changes, too, for processes and `os.write(1, ..)`.
+    """
+    stdout = sys.stdout
+    if not _is_descriptor_1(stdout):  # of a test or of a caller, who keeps it
+        with redirect_stdout(sys.stderr):
+            yield stdout
+        return
+    stdout.flush()
+    before = os.dup(1)
+    results = open(os.dup(1), "w", encoding=stdout.encoding, errors=stdout.errors)  # noqa: PTH123, SIM115 - no path
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield results
+    finally:
+        with suppress(OSError):  # nobody reads the rest; `echo` has told so
+            results.close()
+        os.dup2(before, 1)
+        os.close(before)
+
+
+def _is_descriptor_1(file: TextIO) -> bool:
+    try:
+        return file.fileno() == 1
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _results() -> TextIO:
+    ctx = click.get_current_context(silent=True)
+    kept: TextIO | None = ctx.meta.get(_STDOUT) if ctx else None
+    return kept or sys.stdout
+
+
+def echo(text: str = "") -> None:
+    """Print a line of results.
+
+    Raises:
+        ReaderGone: nobody reads them any more.
+    """
+    try:
+        click.echo(text, file=_results())
+    except BrokenPipeError as error:
+        raise ReaderGone(*error.args) from error
 
 
 def print_json(data: Any) -> None:
     """Print JSON; NaN and infinite values become NaN and Infinity, which Python's json module reads."""
-    ctx = click.get_current_context(silent=True)
-    click.echo(json.dumps(data, indent=2), file=ctx.meta.get(_STDOUT) if ctx else None)
+    echo(json.dumps(data, indent=2))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table that wraps its cells on a terminal; elsewhere one line per row, neither cut nor wrapped."""
-    if sys.stdout.isatty():
+    if _results().isatty():
         _rich_table(columns, rows)
     else:
         for line in plain_table(columns, rows):
-            click.echo(line)
+            echo(line)
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -54,4 +106,4 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    Console(file=_results()).print(table)

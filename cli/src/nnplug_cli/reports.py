@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
+from nnplug_cli.render import echo
 
 if TYPE_CHECKING:
     from nnplug.preparation.verify import Report
@@ -14,6 +14,6 @@ def print_report(report: Report) -> None:
     """Print one line per finding, never wrapped, so that findings can be searched and counted."""
     for kind, lines in (("problem", report.problems), ("warning", report.warnings), ("notice", report.notices)):
         for line in lines:
-            click.echo(f"{kind}: {' '.join(line.splitlines())}")
+            echo(f"{kind}: {' '.join(line.splitlines())}")
     counts = f"{len(report.problems)} problems, {len(report.warnings)} warnings"
-    click.echo(f"{report.dataset}: {report.cases} cases read, {counts}")
+    echo(f"{report.dataset}: {report.cases} cases read, {counts}")

@@ -6,9 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from nnplug_cli.render import print_table
+from nnplug_cli.render import echo, print_table
 
 if TYPE_CHECKING:
     from nnplug.dataset.labels import Labels
@@ -53,7 +51,7 @@ def print_selection(labels: Labels, selection: Selection) -> None:
     print_table(("Dice", *labels.foreground_names, "mean", "difference", "95 % interval"), rows)
     best = next(entry for entry in selection.entries if entry.name == selection.best)
     rule = f"{selection.rule.provider.name} {selection.rule.rule}"
-    click.echo(f"postprocessing: {rule}, mean Dice {best.dice:.4f} -> {selection.dice_postprocessed:.4f}")
+    echo(f"postprocessing: {rule}, mean Dice {best.dice:.4f} -> {selection.dice_postprocessed:.4f}")
 
 
 def predicting(model: object) -> str:

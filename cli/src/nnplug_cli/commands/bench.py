@@ -20,7 +20,7 @@ from nnplug_cli.options import (
 )
 from nnplug_cli.process import prepares_process
 from nnplug_cli.remedies import REMEDIES
-from nnplug_cli.render import print_json, print_table
+from nnplug_cli.render import echo, print_json, print_table
 
 if TYPE_CHECKING:
     from nnplug.profiling.report import EpochProfile
@@ -53,10 +53,10 @@ def _print(profile: EpochProfile, verdict: str) -> None:
     rows = [(name, f"{1000 * s:.1f}", f"{s / parts.total:.1%}") for name, s in parts.data().items()]
     print_table(("part", "ms", "share"), [*rows, ("iteration", f"{1000 * parts.total:.1f}", "")])
     shape = " x ".join(map(str, profile.batch))
-    click.echo(f"mean of {profile.iterations} iterations on {profile.device}, batch {shape}")
+    echo(f"mean of {profile.iterations} iterations on {profile.device}, batch {shape}")
     busy = f"load {1000 * profile.load:.1f} ms, augment {1000 * profile.augment:.1f} ms per batch"
-    click.echo(f"beside it {profile.workers} threads: {busy}, summed over the threads")
+    echo(f"beside it {profile.workers} threads: {busy}, summed over the threads")
     if profile.validation is not None:
-        click.echo(f"validation: {1000 * profile.validation:.1f} ms per batch")
-    click.echo(f"epoch: about {profile.epoch:.1f} s")
-    click.echo(verdict)
+        echo(f"validation: {1000 * profile.validation:.1f} ms per batch")
+    echo(f"epoch: about {profile.epoch:.1f} s")
+    echo(verdict)

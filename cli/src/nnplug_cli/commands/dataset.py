@@ -13,7 +13,7 @@ from nnplug_cli.context import Context
 from nnplug_cli.options import json_option, replace_option, set_option_of, workers_option
 from nnplug_cli.plugin_commands import ExtensibleGroup
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import print_json, print_table
+from nnplug_cli.render import echo, print_json, print_table
 from nnplug_cli.reports import print_report
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def convert(
         print_json({**report.data(), "folder": str(dataset.folder)})
     else:
         print_report(report)
-        click.echo(str(dataset.folder))
+        echo(str(dataset.folder))
     ctx.exit(1 if report.problems else 0)
 
 
@@ -116,7 +116,7 @@ def restore(
         executor=LocalExecutor(workers),
         progress=context.progress,
     )
-    click.echo(str(output))
+    echo(str(output))
 
 
 def _show(conversion: Conversion, destination: Path, source: Path, *, as_json: bool) -> None:
@@ -130,9 +130,9 @@ def _show(conversion: Conversion, destination: Path, source: Path, *, as_json: b
     print_table(("case", "images", "label map", "to"), rows)
     raw = conversion.description.raw
     for key in ("channel_names", "labels", "file_ending"):
-        click.echo(f"{key}: {raw[key]}")
+        echo(f"{key}: {raw[key]}")
     for notice in conversion.scan.notices:
-        click.echo(f"notice: {notice}")
+        echo(f"notice: {notice}")
 
 
 def _cells(case: CaseFiles, source: Path) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from nnplug_cli.options import (
     workers_option,
 )
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import print_json
+from nnplug_cli.render import echo, print_json
 from nnplug_cli.scores import print_scores
 
 
@@ -45,9 +45,9 @@ def command(context: Context, *, output: Path, replace: bool, runtime: RuntimeOp
         print_json({"foreground_mean": result.summary["foreground_mean"], "picture": str(result.picture)})
         return
     print_scores(result.dataset.description.labels, {"images never seen in training": result.summary})
-    click.echo(f"picture:     {result.picture}")
-    click.echo(f"predictions: {result.predictions}")
-    click.echo("\nYour own data, in nnU-Net's raw layout:")
-    click.echo("  nnplug run DatasetXXX_NAME -w WORKSPACE")
+    echo(f"picture:     {result.picture}")
+    echo(f"predictions: {result.predictions}")
+    echo("\nYour own data, in nnU-Net's raw layout:")
+    echo("  nnplug run DatasetXXX_NAME -w WORKSPACE")
     model = f"WORKSPACE/DatasetXXX_NAME/model/PLANS_{result.configuration}"
-    click.echo(f"  nnplug predict -i IMAGES -o PREDICTIONS -m {model}")
+    echo(f"  nnplug predict -i IMAGES -o PREDICTIONS -m {model}")

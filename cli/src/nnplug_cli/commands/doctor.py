@@ -10,7 +10,7 @@ from nnplug.errors import worded
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option, workspace_option
 from nnplug_cli.remedies import REMEDIES
-from nnplug_cli.render import print_json
+from nnplug_cli.render import echo, print_json
 
 
 @click.command(short_help="Report the limits of this machine.")
@@ -33,6 +33,6 @@ def command(context: Context, *, workspace: Path | None, as_json: bool) -> None:
         return
     width = max(len(finding.what) for finding in diagnosis.findings)
     for finding in diagnosis.findings:
-        click.echo(f"{finding.what:<{width}}  {finding.found}")
+        echo(f"{finding.what:<{width}}  {finding.found}")
         if finding.limit is not None:
-            click.echo(f"{'':<{width}}  limits: {worded(finding.limit, REMEDIES)}")
+            echo(f"{'':<{width}}  limits: {worded(finding.limit, REMEDIES)}")

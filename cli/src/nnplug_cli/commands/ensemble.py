@@ -10,7 +10,7 @@ from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import Written, gathered, json_option, replace_option, workers_option
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import print_json
+from nnplug_cli.render import echo, print_json
 
 _path = click.Path(path_type=Path)
 
@@ -62,4 +62,4 @@ def command(
     if as_json:
         print_json({"output": str(written.output), "cases": list(cases)})
     else:
-        click.echo(str(written.output))
+        echo(str(written.output))

@@ -21,7 +21,7 @@ from nnplug_cli.options import (
     workspace_option,
 )
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import print_json
+from nnplug_cli.render import echo, print_json
 
 if TYPE_CHECKING:
     from nnplug.plans.fingerprint import Fingerprint
@@ -66,15 +66,15 @@ def command(
         print_json(fingerprint.data())
     else:
         _print(fingerprint, opened.description.channel_names)
-        click.echo(f"fingerprint: {path}")
+        echo(f"fingerprint: {path}")
 
 
 def _print(fingerprint: Fingerprint, channels: tuple[str, ...]) -> None:
-    click.echo(f"cases: {len(fingerprint.spacings)}")
+    echo(f"cases: {len(fingerprint.spacings)}")
     for what, rows in (("spacing (mm)", fingerprint.spacings), ("shape after crop", fingerprint.shapes_after_crop)):
         low, high = ([f"{extreme(axis):g}" for axis in zip(*rows, strict=True)] for extreme in (min, max))
-        click.echo(f"{what}, z y x: {' x '.join(low)} to {' x '.join(high)}")
+        echo(f"{what}, z y x: {' x '.join(low)} to {' x '.join(high)}")
     for index, name in enumerate(channels):
         stats = fingerprint.foreground_intensity_properties_per_channel[str(index)]
         bounds = f"{stats.percentile_00_5:g} to {stats.percentile_99_5:g}"
-        click.echo(f"foreground of {name}: {stats.mean:g} +- {stats.std:g}, 99 % within {bounds}")
+        echo(f"foreground of {name}: {stats.mean:g} +- {stats.std:g}, 99 % within {bounds}")

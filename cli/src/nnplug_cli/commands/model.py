@@ -12,7 +12,7 @@ from nnplug_cli.context import Context
 from nnplug_cli.networks import network_data, print_network
 from nnplug_cli.options import json_option, replace_option
 from nnplug_cli.plugin_commands import ExtensibleGroup
-from nnplug_cli.render import print_json, print_table
+from nnplug_cli.render import echo, print_json, print_table
 
 if TYPE_CHECKING:
     from nnplug.models.bundle import Bundle
@@ -47,7 +47,7 @@ def export(
     folders = [run.folder for path in runs for run in find_runs(path)]
     postprocessing = None if rule is None else read_json(rule)
     write_bundle(folders, output, weights=weights, postprocessing=postprocessing, licence=licence, replace=replace)
-    click.echo(str(output))
+    echo(str(output))
 
 
 @command.command(name="import")
@@ -60,7 +60,7 @@ def import_(*, bundle: Path, output: Path, replace: bool) -> None:
 
     if licence := import_bundle(bundle, output, replace=replace).record.licence:
         click.echo(f"licence: {licence}", err=True)
-    click.echo(str(output))
+    echo(str(output))
 
 
 @command.command()
@@ -79,7 +79,7 @@ def show(*, bundle: Path, only_requirements: bool, as_json: bool) -> None:
     with unpacked_any(bundle) as opened:
         lines, members = requirements(opened), members_of(opened)
         if only_requirements:
-            click.echo("\n".join(lines))
+            echo("\n".join(lines))
         elif as_json:
             models = [_data(member) for member in members]
             ensemble = {**opened.record.data(), "models": models} if len(members) > 1 else models[0]
@@ -137,7 +137,7 @@ def import_nnunet(
         previous=previous,
         replace=replace,
     )
-    click.echo(str(output))
+    echo(str(output))
 
 
 @command.command(name="export-nnunet")
@@ -146,7 +146,7 @@ def import_nnunet(
 def export_nnunet(*, bundle: Path, output: Path) -> None:
     """Write BUNDLE as a folder that nnU-Net v2 can predict with."""
     pkgutil.resolve_name(f"{NNUNET}:export_model")(bundle, output)
-    click.echo(str(output))
+    echo(str(output))
 
 
 def _data(bundle: Bundle) -> dict[str, Any]:

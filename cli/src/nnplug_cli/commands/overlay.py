@@ -10,6 +10,7 @@ from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.options import replace_option, workers_option
 from nnplug_cli.process import prepares_process
+from nnplug_cli.render import echo
 
 _path = click.Path(path_type=Path)
 
@@ -56,4 +57,4 @@ def command(
         executor=LocalExecutor(workers),
         progress=context.progress,
     )
-    click.echo(f"{count} pictures: {output}")
+    echo(f"{count} pictures: {output}")

@@ -23,7 +23,7 @@ from nnplug_cli.options import (
     set_option,
     workspace_option,
 )
-from nnplug_cli.render import print_json, print_table
+from nnplug_cli.render import echo, print_json, print_table
 from nnplug_cli.requests import plan_request
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def command(
         _print(plans)
         if summary:
             _print_networks(context, plans, description)
-        click.echo(f"plans: {path}")
+        echo(f"plans: {path}")
 
 
 def _in_form_of_older(plans: Plans, path: Path, context: Context) -> Plans:

@@ -16,7 +16,7 @@ from nnplug_cli.options import json_option
 from nnplug_cli.plugin_commands import ExtensibleGroup, command_checks
 from nnplug_cli.process import prepares_process
 from nnplug_cli.remedies import REMEDIES
-from nnplug_cli.render import print_json, print_table
+from nnplug_cli.render import echo, print_json, print_table
 
 
 @click.group(cls=ExtensibleGroup, parent="plugins", short_help="List, check and write plugins.")
@@ -72,7 +72,7 @@ def check(ctx: click.Context, *, name: str, as_json: bool) -> None:
         print_table(("component", "check", "verdict"), [_row(verdict) for verdict in verdicts])
         words = f"breaks its contract: {failed} failed" if failed else "keeps its contract: 0 failed"
         left_out = f", {skipped} skipped" if skipped else ""
-        click.echo(f"{name} {words} of {len(verdicts)} checks{left_out}")
+        echo(f"{name} {words} of {len(verdicts)} checks{left_out}")
     ctx.exit(int(failed > 0))
 
 
@@ -124,6 +124,6 @@ def new(*, name: str, output: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"plugin": name, "folder": str(folder), "next": steps})
         return
-    click.echo(f"{folder}: a package with a planner, an architecture, a trainer and a recipe. Next:")
+    echo(f"{folder}: a package with a planner, an architecture, a trainer and a recipe. Next:")
     for step in steps:
-        click.echo(f"  {step}")
+        echo(f"  {step}")

@@ -13,7 +13,7 @@ from nnplug_cli.context import Context
 from nnplug_cli.options import Compared, compared_options, json_option, replace_option, set_option_of, workers_option
 from nnplug_cli.plugin_commands import ExtensibleGroup
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import print_json
+from nnplug_cli.render import echo, print_json
 
 _path = click.Path(path_type=Path)
 
@@ -74,7 +74,7 @@ def fit(
     if as_json:
         print_json(record.data())
     else:
-        click.echo(f"{output}: {name} {record.rule}")
+        echo(f"{output}: {name} {record.rule}")
 
 
 @command.command()
@@ -103,4 +103,4 @@ def apply(context: Context, *, folder: Path, output: Path, rule: Path, replace: 
         executor=LocalExecutor(workers),
         progress=context.progress,
     )
-    click.echo(str(output))
+    echo(str(output))

@@ -23,7 +23,7 @@ from nnplug_cli.options import (
     set_option_of,
 )
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import print_json
+from nnplug_cli.render import echo, print_json
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def command(
     if as_json:
         print_json({"output": str(written.output), "cases": [case.name for case in cases]})
     else:
-        click.echo(f"predictions: {written.output}")
+        echo(f"predictions: {written.output}")
 
 
 def _absolute(paths: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -22,7 +22,7 @@ from nnplug_cli.options import (
     workspace_option,
 )
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import print_json
+from nnplug_cli.render import echo, print_json
 
 
 @click.command(short_help="Prepare the training cases of a planned dataset.")
@@ -76,4 +76,4 @@ def command(
         print_json({n: {"folder": str(store.folder), "cases": len(store)} for n, store in stores.items()})
     else:
         for configuration, store in stores.items():
-            click.echo(f"{configuration}: {len(store)} cases in {store.folder}")
+            echo(f"{configuration}: {len(store)} cases in {store.folder}")

@@ -32,7 +32,7 @@ from nnplug_cli.options import (
     workspace_option,
 )
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import print_json
+from nnplug_cli.render import echo, print_json
 from nnplug_cli.requests import plan_request, tracker_choices
 from nnplug_cli.scores import predicting, print_scores, print_selection, scores_data
 
@@ -124,10 +124,10 @@ def command(
 def _print(outcome: RunResult, labels: Labels) -> None:
     print_scores(labels, {f"{c} fold {f}": s for (c, f), s in outcome.scores.items()})
     if outcome.selection is not None:
-        click.echo()
+        echo()
         print_selection(labels, outcome.selection)
     for path in outcome.bundles.values():
-        click.echo(predicting(path))
+        echo(predicting(path))
 
 
 def _check_devices(device: str, devices: int, *, here: bool) -> None:

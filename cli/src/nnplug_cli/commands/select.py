@@ -27,7 +27,7 @@ from nnplug_cli.options import (
     workspace_option,
 )
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import print_json
+from nnplug_cli.render import echo, print_json
 from nnplug_cli.scores import predicting, print_selection
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def command(
         print_json(result.data())
     else:
         print_selection(request.dataset.description.labels, result)
-        click.echo(predicting(result.bundle))
+        echo(predicting(result.bundle))
 
 
 def _request(

@@ -14,7 +14,7 @@ from nnplug.registry.option_texts import option_texts, option_words
 from nnplug_cli.commands.components import KINDS, RECIPE
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option
-from nnplug_cli.render import plain_table, print_json
+from nnplug_cli.render import echo, plain_table, print_json
 
 
 @click.command(short_help="Describe a component, its options and its origin.")
@@ -32,7 +32,7 @@ def command(context: Context, *, kind: str, name: str, as_json: bool) -> None:
         print_json(data)
         return
     for line in _lines(data):
-        click.echo(line)
+        echo(line)
 
 
 def _component(context: Context, kind: Kind, name: str) -> dict[str, Any]:

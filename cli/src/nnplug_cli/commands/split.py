@@ -10,7 +10,7 @@ import click
 
 from nnplug_cli.context import Context
 from nnplug_cli.options import dataset_argument, gathered, json_option, workspace_option
-from nnplug_cli.render import print_json, print_table
+from nnplug_cli.render import echo, print_json, print_table
 
 if TYPE_CHECKING:
     from nnplug.dataset.splits import Fold
@@ -74,7 +74,7 @@ def command(
         print_table(
             ("fold", "training", "validation", "validated on"), [_row(*numbered) for numbered in enumerate(chosen)]
         )
-        click.echo(f"splits: {space.splits}")
+        echo(f"splits: {space.splits}")
 
 
 def _row(number: int, fold: Fold) -> tuple[str, ...]:

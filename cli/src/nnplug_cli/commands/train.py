@@ -33,7 +33,7 @@ from nnplug_cli.options import (
     workspace_option,
 )
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import print_json
+from nnplug_cli.render import echo, print_json
 from nnplug_cli.requests import tracker_choices
 from nnplug_cli.scores import print_scores, scores_data
 
@@ -166,7 +166,7 @@ def command(
     elif world.is_main:
         print_scores(jobs[0].description.labels, {f"{c} fold {f}": s for (c, f), s in scores.items()})
         for job in jobs:
-            click.echo(f"run: {job.run.path}")
+            echo(f"run: {job.run.path}")
 
 
 def _jobs(
