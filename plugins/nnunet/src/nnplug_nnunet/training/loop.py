@@ -32,6 +32,7 @@ from nnplug_nnunet.training.checkpoint import (
 from nnplug_nnunet.training.compiling import is_wanted
 from nnplug_nnunet.training.graphs.choice import choose_step
 from nnplug_nnunet.training.graphs.graphed_step import GraphedStep, Step
+from nnplug_nnunet.training.patches.device_batches import DeviceBatches
 from nnplug_nnunet.training.patches.loading import PatchLoader
 from nnplug_nnunet.training.patches.source import Stream
 from nnplug_nnunet.training.prepared import holding
@@ -41,6 +42,7 @@ from nnplug_nnunet.training.setup import (
     check_together,
     compile_network,
     convolution_dtype,
+    device_batches,
     index_cases,
     make_loader,
 )
@@ -103,7 +105,7 @@ class Training:
             truncate_log(task.run.log, epoch)  # later epochs are trained again
         title = f"train {task.run.path.parent.name} {task.run.path.name}"
         with (
-            make_loader(trainer, task, Stream.TRAINING, epoch) as training,
+            device_batches(task, make_loader(trainer, task, Stream.TRAINING, epoch)) as training,
             make_loader(trainer, task, Stream.VALIDATION, epoch) as validation,
             task.progress.task(title, trainer.iterations, done=epoch * trainer.iterations_per_epoch) as advance,
             fixed_shapes(task.device),
@@ -126,7 +128,7 @@ class Training:
         patience = self.trainer.patience
         return patience is not None and self.position.epoch - self.position.best_epoch >= patience
 
-    def _epoch(self, training: PatchLoader, validation: PatchLoader, advance: Advance) -> None:
+    def _epoch(self, training: DeviceBatches, validation: PatchLoader, advance: Advance) -> None:
         epoch, started = self.position.epoch, time.monotonic()
         place = (epoch, self.world.rank) if self.world.rank else (epoch,)
         torch.manual_seed(int(generator(self.task.seed, _DROPOUT, *place).integers(2**62)))
@@ -153,7 +155,7 @@ class Training:
         self.callbacks.epoch_end(self.state, line)
         self._keep_state()
 
-    def _learn(self, batches: PatchLoader, advance: Advance) -> tuple[float, float]:
+    def _learn(self, batches: DeviceBatches, advance: Advance) -> tuple[float, float]:
         """Train on an epoch's batches; return the mean loss and the seconds spent waiting for data."""
         self.network.train()
         if isinstance(self._step, GraphedStep) and len(self.callbacks):
@@ -164,11 +166,11 @@ class Training:
         first = epoch * self.trainer.iterations_per_epoch
         for iteration in range(first, first + self.trainer.iterations_per_epoch):
             requested = time.monotonic()
-            batch = next(batches)
+            batch = PatchBatch(*next(batches))
             waited += time.monotonic() - requested
             self.state = replace(self.state, epoch=epoch, iteration=iteration)
             self._set_rate(checked_rate(self.trainer, self.schedule(iteration), iteration))
-            loss = self._step(self.state, PatchBatch(*batch.on(self.task.device)))
+            loss = self._step(self.state, batch)
             if self.prepared is not None:
                 self.prepared.update()
             self.callbacks.iteration_end(self.state, loss)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 
 import torch
 from torch import nn
@@ -17,9 +18,12 @@ from nnplug.runtime.executor import LocalExecutor
 from nnplug_nnunet.training.compiling import Forward, compiled
 from nnplug_nnunet.training.options import PatchOptions
 from nnplug_nnunet.training.patch_centres import PatchCentres
+from nnplug_nnunet.training.patches.device_batches import CudaLane, DeviceBatches
 from nnplug_nnunet.training.patches.loading import PatchLoader
 from nnplug_nnunet.training.patches.source import PatchSource, Stream
 from nnplug_nnunet.training.steps import PatchSteps
+
+_SMALL_BATCH = 2 << 20  # voxels
 
 
 def convolution_dtype(options: PatchOptions, device: torch.device) -> torch.dtype | None:
@@ -75,6 +79,18 @@ def make_loader(trainer: PatchSteps, task: TrainingTask, stream: Stream, epoch: 
     places = product(range(epoch, trainer.epochs), range(iterations))
     workers = task.workers if learning else min(task.workers, 1)
     return PatchLoader(source, places, workers=workers, pin_memory=task.device.type == "cuda")
+
+
+def device_batches(task: TrainingTask, loader: PatchLoader) -> DeviceBatches:
+    """Return the batches of a loader on the training device.
+
+    A GPU augments ahead. Small batches need two threads to launch the operations as fast as it trains; large ones keep
+    it busy with one, and need the memory.
+    """
+    if task.device.type != "cuda":
+        return DeviceBatches(loader, task.device, lane=None)
+    voxels = len(task.world.share(task.configuration.batch_size)) * prod(task.configuration.patch_size)
+    return DeviceBatches(loader, task.device, lane=CudaLane(task.device), threads=2 if voxels <= _SMALL_BATCH else 1)
 
 
 def _batched(options: PatchOptions, task: TrainingTask, context: AugmentationContext) -> BatchAugmentation | None:

@@ -63,14 +63,19 @@ class PatchLoader:
         Raises:
             NnplugError: a sample failed; the message names its case.
         """
+        coming = self.coming()
+        if coming is None:
+            raise StopIteration
+        return coming.result()
+
+    def coming(self) -> Future[Batch | DrawnBatch] | None:
+        """Return the next batch before it is made; None after the last."""
         for place in islice(self._places, max(0, self._ahead - len(self._waiting))):
             self._waiting.append(self._pool.submit(self._make, place))
-        if not self._waiting:
-            raise StopIteration
-        batch = self._waiting.popleft().result()
+        return self._waiting.popleft() if self._waiting else None
+
+    def _make(self, place: SampleIndex) -> Batch | DrawnBatch:
+        batch = self._source.batch(place, pinned=self._pin_memory)
         # page-locked memory must not grow with the number of cores
         self._ahead = max(2, min(self._ahead, AHEAD // max(batch.nbytes, 1)))
         return batch
-
-    def _make(self, place: SampleIndex) -> Batch | DrawnBatch:
-        return self._source.batch(place, pinned=self._pin_memory)
