@@ -86,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--tiny", action="store_true", help="small sizes, to see that every section works")
     parser.add_argument("--no-compile", action="store_true", help="leave out the variants with torch.compile")
+    parser.add_argument(
+        "--match", default="", help="a regular expression: only variants of a step with it in their name"
+    )
     parser.add_argument("--dataset", type=Path, help="Hippocampus in nnU-Net's raw layout")
     parser.add_argument("--out", type=Path, default=Path("gpu-check.jsonl"), help="lines are added to this file")
     parser.add_argument("--seconds", type=float, default=540, help="sections begin within this time, and end with it")
@@ -97,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _measure(options: argparse.Namespace) -> None:
     """Run one section in this process, and print its rows."""
-    site = Site(options.device, options.tiny, options.dataset, Path(options.scratch), compiles=not options.no_compile)
+    site = Site(
+        options.device, options.tiny, options.dataset, Path(options.scratch), not options.no_compile, options.match
+    )
     for row in import_module(f"gpu.sections.{options.section}").rows(site):
         print(row.line(), flush=True)
 
@@ -105,6 +110,7 @@ def _measure(options: argparse.Namespace) -> None:
 def _start(name: str, options: argparse.Namespace, scratch: Path, ends: float) -> Running:
     command = [sys.executable, str(Path(__file__)), "--section", name, "--scratch", str(scratch)]
     command += ["--device", options.device, *(["--tiny"] if options.tiny else [])]
+    command += ["--match", options.match]
     command += ["--no-compile"] if options.no_compile or options.tiny else []
     command += ["--dataset", str(options.dataset.resolve())] if options.dataset else []
     output, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended

@@ -19,6 +19,7 @@ class Site:
         tiny: small sizes and few iterations, to see that every section works.
         dataset: Hippocampus in nnU-Net's raw layout; None where it is not here.
         scratch: a folder for all sections; later ones use what earlier ones left.
+        match: only variants whose name has this regular expression are measured.
         compiles: whether variants with `torch.compile` are measured, which takes about a minute each.
     """
 
@@ -27,6 +28,7 @@ class Site:
     dataset: Path | None
     scratch: Path
     compiles: bool = True
+    match: str = ""
 
     @property
     def torch_device(self) -> torch.device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -17,8 +18,12 @@ from gpu.row import Row
 from gpu.scenes import BRATS, HIPPOCAMPUS, Scene, make_bundle, make_task, small
 from gpu.site import Site
 from nnplug import Predictor
-from nnplug.contracts import LossContext
+from nnplug.contracts import LossContext, Workload
 from nnplug.dataset.labels import Labels
+from nnplug.models.acceleration import accelerated
+from nnplug.registry.loader import Plugins
+from nnplug.runtime.device import autocast
+from nnplug.runtime.progress import Silent
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.training.losses import LOSSES
 from nnplug_nnunet.training.patches.source import Stream
@@ -34,6 +39,8 @@ def rows(site: Site) -> Iterator[Row]:
         for name, scene in chosen.items():
             yield from _network(site, name, scene)
         yield from _losses(site)
+    for name, scene in chosen.items():
+        yield from _accelerators(site, name, scene)
     yield from _augmentation(site, small(HIPPOCAMPUS) if site.tiny else HIPPOCAMPUS)
     yield from _prediction(site, small(BRATS))
 
@@ -55,6 +62,37 @@ def _network(site: Site, name: str, scene: Scene) -> Iterator[Row]:
     yield Row(section="parity", what=f"{name}: logits in float32", value=_difference(theirs, logits), at_most=1e-4)
     cosine = torch.nn.functional.cosine_similarity(gradient.double(), other.double(), dim=0)
     yield Row(section="parity", what=f"{name}: cosine of gradients", value=float(cosine), at_least=0.9999)
+
+
+def _accelerators(site: Site, name: str, scene: Scene) -> Iterator[Row]:
+    """Compare a step in half precision, with and without the accelerators, with one in float32."""
+    draws = torch.Generator().manual_seed(0)
+    image = torch.randn(scene.batch, scene.channels, *scene.patch, generator=draws).to(site.torch_device)
+    target = torch.randint(scene.classes, (scene.batch, 1, *scene.patch), generator=draws).to(site.torch_device)
+    loss = LOSSES[0]().bind(LossContext(scene.description.labels, batch_dice=False))
+    dtype = torch.float16 if site.device == "cuda" else torch.bfloat16
+    workload, registry = Workload(site.torch_device, "training", dtype), Plugins().registry
+    plain, found = scene.build().to(site.torch_device).train(), []
+    fast = accelerated(copy.deepcopy(plain), workload, registry=registry, progress=Silent())
+    for network, half in ((plain, None), (copy.deepcopy(plain), dtype), (fast, dtype)):
+        with autocast(site.torch_device, half):
+            logits = network(image)
+        scale = 1 if half is None else 1024
+        (
+            scale * sum(loss(level.float(), target[..., :: 2**k, :: 2**k, :: 2**k]) for k, level in enumerate(logits))
+        ).backward()
+        gradient = torch.cat([p.grad.double().flatten().cpu() for p in network.parameters() if p.grad is not None])
+        found.append((logits[0].detach().float(), gradient / scale))
+    (logits, gradient), (half_logits, half_gradient), (fast_logits, fast_gradient) = found
+    similarity = torch.nn.functional.cosine_similarity
+    errors = [_difference(other, logits) for other in (half_logits, fast_logits)]
+    cosines = [float(similarity(gradient, other, dim=0)) for other in (half_gradient, fast_gradient)]
+    notes = [f"without accelerators {value:.6g}" for value in (errors[0], cosines[0])]
+    where = f"{name}, half precision and accelerators against float32"
+    yield Row(
+        section="parity", what=f"{where}: logits", value=errors[1], at_most=max(2 * errors[0], 1e-4), note=notes[0]
+    )
+    yield Row(section="parity", what=f"{where}: cosine of gradients", value=cosines[1], at_least=0.99, note=notes[1])
 
 
 def _losses(site: Site) -> Iterator[Row]:

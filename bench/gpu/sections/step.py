@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -66,6 +67,8 @@ VARIANTS = {
 def rows(site: Site) -> Iterator[Row]:
     """Yield the time and the memory of each variant."""
     for name, variant in VARIANTS.items():
+        if not re.search(site.match, name):
+            continue
         if variant.compile == "always" and not site.compiles:
             yield Row(section="step", what=name, value=None, note="nothing was compiled")
             continue
