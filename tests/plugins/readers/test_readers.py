@@ -158,3 +158,40 @@ def test_a_scaled_nifti_is_read_in_its_units(tmp_path):
     array = read_image([tmp_path / "a.nii"], READERS.only("nibabel")).array
     assert np.array_equal(array, read_image([tmp_path / "a.nii"]).array)
     assert array.max() == 21.5
+
+
+def sheared_image(path):
+    affine = np.diag([0.8, 1.0, 3.0, 1.0])
+    affine[0, 1], affine[:3, 3] = 0.1, (3, -4, 5)
+    image = nibabel.Nifti1Image(np.arange(60, dtype=np.int16).reshape(3, 4, 5), affine)
+    image.set_sform(affine, 1)
+    image.header["qform_code"] = 0
+    nibabel.save(image, path)
+    return affine
+
+
+def test_nibabels_readers_tell_shear_and_keep_it(tmp_path):
+    affine = sheared_image(tmp_path / "a.nii.gz")
+    for name in ("nibabel", "nibabel-reoriented"):
+        geometry = read_geometry(tmp_path / "a.nii.gz", READERS.only(name))
+        cosines = np.reshape(geometry.direction, (3, 3))
+        assert np.allclose(cosines @ cosines.T, np.eye(3))
+        assert "not at right angles (5.7 degrees off)" in geometry.remarks[0]
+        write_label(tmp_path / "b.nii.gz", np.zeros(geometry.shape, np.uint8), geometry, READERS.only(name))
+        assert np.allclose(nibabel.load(tmp_path / "b.nii.gz").affine, affine)
+
+
+def test_a_header_without_directions_is_read_as_it_is_or_refused(tmp_path):
+    image = nibabel.Nifti1Image(np.arange(60, dtype=np.int16).reshape(3, 4, 5), np.diag([1, 1, 3, 1]))
+    header = image.header.copy()
+    header["sform_code"], header["qform_code"], header["magic"], header["vox_offset"] = 2, 0, b"n+1", 352
+    for row in ("srow_x", "srow_y", "srow_z"):
+        header[row] = 0
+    (tmp_path / "a.nii").write_bytes(header.binaryblock + b"\0" * 4 + np.asanyarray(image.dataobj).tobytes(order="F"))
+    geometry = read_geometry(tmp_path / "a.nii", READERS.only("nibabel"))
+    assert geometry.spacing == (3, 1, 1)
+    assert "no directions" in geometry.remarks[0]
+    write_label(tmp_path / "b.nii", np.zeros(geometry.shape, np.uint8), geometry, READERS.only("nibabel"))
+    assert read_label(tmp_path / "b.nii").array.shape == (5, 4, 3)
+    with pytest.raises(InvalidFile, match=r"a\.nii: .*no directions to turn it by; choose the reader 'nibabel'"):
+        read_geometry(tmp_path / "a.nii", READERS.only("nibabel-reoriented"))

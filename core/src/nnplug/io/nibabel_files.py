@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ _PLACEMENT = (
 _DAMAGED = (ImageFileError, HeaderDataError, EOFError, zlib.error, gzip.BadGzipFile, struct.error, ValueError)
 _SECOND = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
 """The first bytes of NIfTI-2."""
+
+_RIGHT = 0.05
+"""Degrees up to which axes count as at right angles."""
 
 _FLAT_LENGTH = 1e-9
 """A column of an affine matrix that is shorter, in mm, has no direction."""
@@ -95,25 +99,59 @@ def _geometry(image: Any, path: Path) -> Geometry:
     if not 3 <= image.ndim <= 4:
         raise InvalidFile(f"{path}: has size {image.shape}; expected a 3D image, or 3D with channels.", Action.VERIFY())
     x, y, z = image.shape[:3]
-    affine, remark = _invertible(image)
-    columns = _TO_LPS @ affine[:3, :3]
-    lengths = np.linalg.norm(columns, axis=0)
-    cosines, angle = _orthonormal(columns / lengths)
-    if angle > 0.05 and not remark:
-        remark = (
-            f"its axes are not at right angles ({angle:.1f} degrees off); it is read with the nearest axes that are, "
-            "and label maps keep its affine matrix"
-        )
+    placement = place(image)
     zooms = [float(zoom) for zoom in image.header.get_zooms()[:3]]
-    spacing = zooms if path.name.lower().endswith(".nii") else lengths.tolist()
+    spacing = zooms if path.name.lower().endswith(".nii") else list(placement.lengths)
     return Geometry(
         shape=(z, y, x),
         spacing=(spacing[2], spacing[1], spacing[0]),
         file_spacing=tuple(spacing),
+        origin=placement.origin,
+        direction=placement.direction,
+        extra={NIFTI_PLACEMENT: {key: image.header[key].tolist() for key in _PLACEMENT}},
+        remarks=placement.remarks,
+    )
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The place of a NIfTI image in ITK's axes.
+
+    Attributes:
+        lengths: the lengths of the columns of the affine matrix, (x, y, z) in mm.
+        origin: the centre of the first voxel, (x, y, z) in mm.
+        direction: the cosines of the nearest axes at right angles, row by row.
+        remarks: what a user should know about the affine matrix.
+        has_directions: whether the header has directions; without them, the order of the voxels is taken as it is.
+    """
+
+    lengths: tuple[float, ...]
+    origin: tuple[float, ...]
+    direction: tuple[float, ...]
+    remarks: tuple[str, ...]
+    has_directions: bool
+
+
+def place(image: Any) -> Placement:
+    """Return the place of an image that nibabel has opened.
+
+    Raises:
+        ValueError: the header has neither directions nor voxel sizes.
+    """
+    affine, remark = _invertible(image)
+    columns = _TO_LPS @ affine[:3, :3]
+    lengths = np.linalg.norm(columns, axis=0)
+    cosines, angle = _orthonormal(columns / lengths)
+    sheared = (
+        f"its axes are not at right angles ({angle:.1f} degrees off); it is read with the nearest axes that are, and "
+        "label maps keep its affine matrix"
+    )
+    return Placement(
+        lengths=tuple(lengths.tolist()),
         origin=tuple((_TO_LPS @ affine[:3, 3]).tolist()),
         direction=tuple(cosines.ravel().tolist()),
-        extra={NIFTI_PLACEMENT: {key: image.header[key].tolist() for key in _PLACEMENT}},
-        remarks=(remark,) if remark else (),
+        remarks=(remark,) if remark else (sheared,) if angle > _RIGHT else (),
+        has_directions=not remark,
     )
 
 

@@ -20,6 +20,7 @@ from nnplug.arrays import LabelArray
 from nnplug.contracts import Reader
 from nnplug.errors import InvalidFile
 from nnplug.io.geometry import Geometry
+from nnplug.io.nibabel_files import place
 from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file
 
@@ -52,7 +53,7 @@ class NiftiReader(Reader):
         """See `Reader.write_label`."""
         if geometry.dimensions != 3:
             raise InvalidFile(f"{path}: the reader of nibabel writes 3D label maps; choose the reader 'simpleitk'")
-        affine = np.array(geometry.extra[_AFFINE]) if _AFFINE in geometry.extra else _affine(geometry)
+        affine = _own_affine(geometry)
         image = nibabel.Nifti1Image(array.transpose(2, 1, 0), affine)
         with atomic_file(path) as temporary:
             nibabel.save(self._restored(image, geometry), temporary)
@@ -68,15 +69,15 @@ class NiftiReader(Reader):
     def _geometry(self, image: Any, path: Path) -> Geometry:
         x, y, z = image.shape
         zooms = [float(zoom) for zoom in image.header.get_zooms()]
-        columns = _TO_LPS @ image.affine[:3, :3]
-        lengths = np.linalg.norm(columns, axis=0)
+        placement = place(image)
         return Geometry(
             shape=(z, y, x),
             spacing=(zooms[2], zooms[1], zooms[0]),
             file_spacing=tuple(zooms),
-            origin=tuple((_TO_LPS @ image.affine[:3, 3]).tolist()),
-            direction=tuple((columns / np.where(lengths == 0, 1, lengths)).ravel().tolist()),
+            origin=placement.origin,
+            direction=placement.direction,
             extra={_AFFINE: image.affine.tolist(), **self._stored(image, path)},
+            remarks=placement.remarks,
         )
 
     def _stored(self, image: Any, path: Path) -> dict[str, Any]:  # noqa: ARG002
@@ -88,6 +89,8 @@ class ReorientedNiftiReader(NiftiReader):
     """A reader of 3D NIfTI files that turns them to RAS axes, and label maps back, as nnU-Net's does."""
 
     def _oriented(self, image: Any) -> Any:
+        if not place(image).has_directions:
+            raise ValueError("its header has no directions to turn it by; choose the reader 'nibabel'")
         return image.as_reoriented(io_orientation(image.affine))
 
     def _stored(self, image: Any, path: Path) -> dict[str, Any]:  # noqa: ARG002
@@ -109,6 +112,12 @@ def _load(path: Path) -> Any:
     return image
 
 
+def _own_affine(geometry: Geometry) -> Affine:
+    """Return the affine matrix of the image, or one made of the geometry where nibabel could not write the image's."""
+    own = np.array(geometry.extra[_AFFINE]) if _AFFINE in geometry.extra else None
+    return _affine(geometry) if own is None or np.linalg.det(own) == 0 else own
+
+
 def _affine(geometry: Geometry) -> Affine:
     """Return the affine matrix of a geometry that another reader made."""
     affine = np.eye(4)
@@ -123,12 +132,15 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
-        raise _damaged(path) from error
+        raise _damaged(path, error) from error
     except OSError as error:
         if error.errno is not None:
             raise
-        raise _damaged(path) from error
+        raise _damaged(path, error) from error
 
 
-def _damaged(path: Path) -> InvalidFile:
-    return InvalidFile(f"{path}: is no NIfTI file, or truncated; copy it again or leave its case out.", Action.VERIFY())
+def _damaged(path: Path, error: Exception) -> InvalidFile:
+    cause = " ".join(str(error).split()) or type(error).__name__
+    return InvalidFile(
+        f"{path}: is no NIfTI file, or truncated ({cause}); copy it again or leave its case out.", Action.VERIFY()
+    )
