@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 from matplotlib import colormaps
 
+from nnplug.errors import InvalidFile
 from nnplug.evaluation.overlay import OverlayCase, draw_overlays
 
 SHAPE = (4, 6, 5)
@@ -58,3 +59,14 @@ def test_the_legend_has_the_colour_of_each_class(case, tmp_path):
     for label in (1, 2):
         colour = np.round(255 * np.array(colormaps["tab10"](label)[:3])).astype(int)
         assert (np.abs(below - colour).max(axis=2) <= 2).sum() > 30
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [("RAS", "stores the same region as"), ("crop", r"has shape \(3, 6, 5\)")]
+)
+def test_a_prediction_that_does_not_match_voxel_by_voxel_is_refused(case, change, words, tmp_path):
+    image = sitk.ReadImage(str(case.prediction))
+    sitk.WriteImage(image[:, :, :3] if change == "crop" else sitk.DICOMOrient(image, change), str(case.prediction))
+    with pytest.raises(InvalidFile, match=rf"prediction\.nii\.gz: {words}"):
+        draw_overlays([case], tmp_path / "overlay.png")
+    assert not (tmp_path / "overlay.png").exists()

@@ -67,3 +67,11 @@ def test_label_maps_of_another_grid_are_refused(dataset, tmp_path):
     other = write_phantom(tmp_path / "Dataset901_P", cases=2, unseen=0, shape=(9, 10, 12)).folder
     with pytest.raises(Problems, match=r"has shape \(9, 10, 12\), its image \(8, 10, 12\)"):
         draw_overlay_folder(OverlayFolders(dataset / "imagesTr", (other / "labelsTr",)), tmp_path / "o", **HOW)
+
+
+def test_a_label_map_with_other_axes_than_its_image_is_refused(dataset, tmp_path):
+    path = dataset / "labelsTr" / "phantom_001.nii.gz"
+    sitk.WriteImage(sitk.DICOMOrient(sitk.ReadImage(str(path)), "RAS"), str(path))
+    folders = OverlayFolders(dataset / "imagesTr", (dataset / "labelsTr",))
+    with pytest.raises(InvalidFile, match=r"phantom_001\.nii\.gz: stores the same region as"):
+        draw_overlay_folder(folders, tmp_path / "out", **HOW)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from nnplug import Plugins
-from nnplug.errors import Problems
+from nnplug.errors import NnplugError, Problems
 from nnplug.inference.averaging import ensemble_folders
 from nnplug.io.images import Geometry, read_label, write_label
 from nnplug.registry.runtime import Runtime
@@ -111,3 +112,11 @@ def test_what_is_no_probability_is_refused(write_member, tmp_path, content, mess
     np.savez_compressed(a / "x.npz", probabilities=content)
     with pytest.raises(Problems, match=message):
         ensemble_folders([a, a], tmp_path / "out", **RUN)
+
+
+def test_predictions_with_other_axes_are_not_averaged(write_member, tmp_path):
+    a, b = write_member("A", {"x": drawn()}), write_member("B", {"x": drawn()})
+    turned = sitk.DICOMOrient(sitk.ReadImage(str(b / "x.nii.gz")), "RAS")
+    sitk.WriteImage(turned, str(b / "x.nii.gz"))
+    with pytest.raises(NnplugError, match=r"x\.nii\.gz: stores the same region as"):
+        ensemble_folders([a, b], tmp_path / "out", **RUN)
