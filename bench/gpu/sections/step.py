@@ -52,15 +52,15 @@ class Variant:
 
 PLAIN = Variant(accelerate=False)
 VARIANTS = {
-    "as trained": Variant(graph="auto", scenes=tuple(SCENES)),
-    "as trained, without a graph": Variant(),
-    "plain": replace(PLAIN, graph="auto"),
-    "plain, without a graph": PLAIN,
-    "compiled": Variant(graph="auto", compile="always"),
-    "plain, compiled": replace(PLAIN, graph="auto", compile="always"),
-    "plain, channels last": replace(PLAIN, graph="auto", channels_last=True),
-    "bfloat16": Variant(graph="auto", precision="bfloat16"),
-    "without cuDNN's measuring": Variant(graph="auto", benchmark=False),
+    "CUDA graph": replace(PLAIN, graph="auto", scenes=tuple(SCENES)),
+    "layer by layer": PLAIN,
+    "accelerated, CUDA graph": Variant(graph="auto"),
+    "accelerated, layer by layer": Variant(),
+    "compiled, CUDA graph": replace(PLAIN, graph="auto", compile="always"),
+    "accelerated, compiled, CUDA graph": Variant(graph="auto", compile="always"),
+    "channels last, CUDA graph": replace(PLAIN, graph="auto", channels_last=True),
+    "bfloat16, CUDA graph": replace(PLAIN, graph="auto", precision="bfloat16"),
+    "without cuDNN's measuring": replace(PLAIN, benchmark=False),
 }
 
 

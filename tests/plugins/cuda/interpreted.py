@@ -14,6 +14,7 @@ from unittest import mock
 import torch
 from torch import nn
 
+from nnplug_cuda import self_check
 from nnplug_cuda.replacement import with_fused_norms
 from nnplug_nnunet.architectures import PlainConvUNet, ResidualEncoderUNet
 
@@ -68,9 +69,21 @@ def compare(kind, axes):
     }
 
 
+def fault(**wrong):
+    """Return what the comparison on a device says of the kernels, with other arguments or without."""
+    right = self_check.statistics
+    with mock.patch.object(self_check, "statistics", lambda x, epsilon: right(x, wrong.get("epsilon", epsilon))):
+        try:
+            self_check.check_norm(torch.device("cpu"), torch.float32)
+        except RuntimeError as error:
+            return str(error)
+    return None
+
+
 def main():
     with mock.patch("torch.cuda.device_of", side_effect=lambda _: nullcontext()):
         found = {f"{kind} {axes}D": compare(kind, axes) for kind in KINDS for axes in (2, 3)}
+        found["fault"] = [fault(), fault(epsilon=0.5)]
     json.dump(found, sys.stdout)
 
 

@@ -61,3 +61,10 @@ def test_without_triton_a_network_stays_as_it_is():
     ):
         assert CudaAccelerator().accelerate(network, HALF) is None
     assert type(network[1]) is nn.InstanceNorm3d
+
+
+def test_kernels_are_compared_with_pytorch_on_the_device(compared):
+    right, wrong = compared["fault"]
+    assert right is None
+    assert wrong.startswith("the norm differs by 0.")
+    assert wrong.endswith("from PyTorch's on cpu")

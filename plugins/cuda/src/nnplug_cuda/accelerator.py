@@ -24,11 +24,16 @@ class CudaAccelerator(Accelerator):
         The weights of convolutions move to channels-last order. Gradients of gradients are not available afterwards.
         The result is None if the device is no CUDA GPU with tensor cores, convolutions do not run in half precision,
         Triton is not installed (PyTorch brings it on Linux), or the network has no instance norm that can be replaced.
+
+        Raises:
+            RuntimeError: the kernels do not give PyTorch's results on this device; the network is unchanged.
         """
         if workload.device.type != "cuda" or workload.autocast not in (torch.float16, torch.bfloat16):
             return None
         if torch.cuda.get_device_capability(workload.device) < _TENSOR_CORES or find_spec("triton") is None:
             return None
         from nnplug_cuda.replacement import with_fused_norms
+        from nnplug_cuda.self_check import check_norm
 
+        check_norm(workload.device, workload.autocast)
         return with_fused_norms(network)
