@@ -1,8 +1,8 @@
 """Check and measure nnplug on a CUDA GPU: `python bench/gpu_check.py`, or with `--device cpu --tiny` on any machine.
 
 Each section runs in a process of its own with a limit of time, so that one that fails or hangs costs no other. Every
-figure is printed as a line of JSON and added to --out; with --page the tables of docs/gpu.md are made from that file.
-Without nnunetv2 its sections say so.
+figure is printed as a line of JSON and added to --out. bench/results/gpu/ keeps such files with the name of the GPU;
+--page makes the tables of docs/gpu.md from them. Without nnunetv2 its sections say so.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def main() -> None:
     if options.page:
         from gpu.page import write
 
-        write(options.out, BENCH.parent / "docs" / "gpu.md")
+        write(sorted((BENCH / "results" / "gpu").glob("*.jsonl")), BENCH.parent / "docs" / "gpu.md")
         return
     scratch = Path(options.scratch or tempfile.mkdtemp(prefix="gpu-check-"))
     chosen, ends = options.sections or [*TOGETHER, *ALONE], time.monotonic() + options.seconds
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("gpu-check.jsonl"), help="lines are added to this file")
     parser.add_argument("--seconds", type=float, default=540, help="sections begin within this time, and end with it")
     parser.add_argument("--scratch", help="a folder that stays; without it a temporary one")
-    parser.add_argument("--page", action="store_true", help="make docs/gpu.md's tables from --out, and measure nothing")
+    parser.add_argument("--page", action="store_true", help="make docs/gpu.md from results/gpu/, and measure nothing")
     parser.add_argument("--section", help=argparse.SUPPRESS)
     return parser
 

@@ -75,6 +75,7 @@ def _accelerators(site: Site, name: str, scene: Scene) -> Iterator[Row]:
     plain, found = scene.build().to(site.torch_device).train(), []
     fast = accelerated(copy.deepcopy(plain), workload, registry=registry, progress=Silent())
     for network, half in ((plain, None), (copy.deepcopy(plain), dtype), (fast, dtype)):
+        network.zero_grad()
         with autocast(site.torch_device, half):
             logits = network(image)
         scale = 1 if half is None else 1024

@@ -45,7 +45,7 @@ def check_norm(device: torch.device, dtype: torch.dtype) -> None:
 
 
 @torch.inference_mode(mode=False)
-@torch.enable_grad()  # type: ignore[untyped-decorator]
+@torch.enable_grad()
 def _by_pytorch(x: Tensor, gradient: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
     inputs = [tensor.float().requires_grad_() for tensor in (x, weight, bias)]
     y = functional.instance_norm(inputs[0], weight=inputs[1], bias=inputs[2], eps=_EPSILON)
