@@ -73,5 +73,5 @@ def test_a_label_map_with_other_axes_than_its_image_is_refused(dataset, tmp_path
     path = dataset / "labelsTr" / "phantom_001.nii.gz"
     sitk.WriteImage(sitk.DICOMOrient(sitk.ReadImage(str(path)), "RAS"), str(path))
     folders = OverlayFolders(dataset / "imagesTr", (dataset / "labelsTr",))
-    with pytest.raises(InvalidFile, match=r"phantom_001\.nii\.gz: stores the same region as"):
+    with pytest.raises(Problems, match=r"phantom_001\.nii\.gz: stores the same region as"):
         draw_overlay_folder(folders, tmp_path / "out", **HOW)
