@@ -126,6 +126,12 @@ def test_what_is_kept_is_looked_at(prediction, images, runtime, tmp_path):
     assert np.array_equal(read_label(torn).array, labels)
     assert whole.stat().st_mtime_ns == written
 
+    predict_cases(images[:1], *prediction("more", save_probabilities=True), runtime)
+    volumes = tmp_path / "more" / "case_00.npz"
+    volumes.write_bytes(volumes.read_bytes()[:100])
+    predict_cases(images[:1], *prediction("more", save_probabilities=True, resume=True), runtime)
+    assert np.load(volumes)["probabilities"].shape[1:] == labels.shape
+
     place = Geometry((2, 3, 4), (1.0,) * 3, (1.0,) * 3, (0.0,) * 3, DIRECTION)
     write_label(tmp_path / "other.nii.gz", np.zeros((2, 3, 4), np.uint8), place)
     (tmp_path / "other.nii.gz").replace(whole)

@@ -133,6 +133,12 @@ def test_a_2d_model_predicts_a_slice_along_any_axis_alike(axis, bundle, tmp_path
     first, other = (read_label(tmp_path / "out" / f"{name}.nii.gz").array for name in ("first", "other"))
     assert len(np.unique(first)) > 1
     assert np.array_equal(np.moveaxis(other, axis, 0), first)
+    predictor = nnplug.Predictor(path, device="cpu", mirroring=False)
+    found = predictor.predict_files(tmp_path / "in" / "other_0000.nii.gz")
+    assert np.array_equal(found.array, other)
+    array = np.expand_dims(picture, axis)[None]
+    assert np.array_equal(predictor.predict(array, (1.0, 1.0, 1.0)), other)
+    assert np.array_equal(predictor.probabilities(array, (1.0, 1.0, 1.0)).argmax(0), other)
     volumes = [np.load(tmp_path / "out" / f"{name}.npz")["probabilities"] for name in ("first", "other")]
     assert np.array_equal(np.moveaxis(volumes[1], 1 + axis, 1), volumes[0])
 

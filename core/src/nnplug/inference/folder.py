@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -27,9 +28,9 @@ from nnplug.inference.plausibility import check_orientation, check_size, mixed_o
 from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
 from nnplug.inference.probabilities import write_probabilities
 from nnplug.inference.stream import Predicted, ReadCase, predict_stream
-from nnplug.io.images import Geometry, Image, read_geometry, read_image, read_label, write_label
+from nnplug.io.images import Geometry, read_geometry, read_image, read_label, write_label
 from nnplug.io.placement import check_order, orientation
-from nnplug.io.thin_axis import geometry_in_file, turned_image
+from nnplug.io.thin_axis import geometry_in_file
 from nnplug.models.model_files import refuse_model
 from nnplug.models.open import Member, Model
 from nnplug.runtime import output_log
@@ -109,26 +110,27 @@ class _Job:
         return tuple(self._outputs(case).values())
 
     def _is_whole(self, case: CaseFiles, path: Path, written: output_log.Entries) -> bool:
-        """Return whether an output is as nnplug wrote it, or else a label map that fits its image.
+        """Return whether an output is as nnplug wrote it, or else is readable and fits its image.
 
-        A damaged label map is removed, so that it can be written again.
+        A damaged output is removed, so that it can be written again.
         """
         if not path.is_file():
             return False
-        if output_log.is_one_of(path, written.get(path.name, ())) or path != self._outputs(case)["labels"]:
+        if output_log.is_one_of(path, written.get(path.name, ())):
             return True
         try:
-            shape = read_label(path, case.readers).geometry.shape
+            if path != self._outputs(case)["labels"]:
+                return _is_archive(path)
+            return read_label(path, case.readers).geometry.shape == read_geometry(case.images[0], case.readers).shape
         except InvalidFile as error:
             self.progress.warning(f"{case.name}: predicted again, since {without_remedy(error.lines[0])}")
             path.unlink()
             return False
-        return shape == read_geometry(case.images[0], case.readers).shape
 
     def read(self, case: CaseFiles, member: LoadedMember) -> ReadCase:
         """Return a preprocessed image, see `CaseWork`."""
         check_channel_numbers(case)
-        image = self._turned(read_image(case.images, case.readers))
+        image = self.model.turned(read_image(case.images, case.readers))
         if member is self.model.members[0]:
             self._warn(case, image.geometry)
         check_image(image, member.member.description.channel_names)
@@ -138,12 +140,6 @@ class _Job:
         if not image.array.any():
             return ReadCase(image.geometry, None)
         return ReadCase(image.geometry, member.prepare(image, previous=self._previous(case, image.geometry)))
-
-    def _turned(self, image: Image) -> Image:
-        """Return an image of one slice with the slice's axis where networks in 2D take it, if all members are such."""
-        places = {m.member.plans.transpose_forward[0] for m in self.model.members if m.configuration.dimensions == 2}
-        is_flat = all(m.configuration.dimensions == 2 for m in self.model.members) and len(places) == 1
-        return turned_image(image, places.pop()) if is_flat else image
 
     def _warn(self, case: CaseFiles, geometry: Geometry) -> None:
         """Report remarks on the files of a case, and an orientation that no training image had."""
@@ -239,6 +235,13 @@ class _Job:
         members = [([*map(_identity, m.member.stages)], m.mirror_axes, m.inference) for m in self.model.members]
         rule = None if self.model.rule is None else self.model.rule.record.data()
         return json.dumps([members, rule, self.options.save_probabilities, self.options.save_logits], sort_keys=True)
+
+
+def _is_archive(path: Path) -> bool:
+    """Return True; raise `InvalidFile` for probabilities or logits that are cut short."""
+    if not is_zipfile(path):
+        raise InvalidFile(f"{path}: is damaged")
+    return True
 
 
 def _identity(member: Member) -> list[Any]:

@@ -19,6 +19,7 @@ from nnplug.inference.logits import Logits, background
 from nnplug.inference.member import LoadedMember
 from nnplug.inference.options import PredictOptions
 from nnplug.io.images import Geometry, Image
+from nnplug.io.thin_axis import turned_image
 from nnplug.models.open import Model
 from nnplug.registry.runtime import Runtime
 
@@ -53,6 +54,16 @@ class LoadedModel:
     def description(self) -> DatasetDescription:
         """The labels, channels and file ending of the first member."""
         return self.members[0].member.description
+
+    def turned(self, image: Image) -> Image:
+        """Return an image of one slice with the slice's axis where networks in 2D take it, if all members are such.
+
+        Other images are returned as they are.
+        """
+        places = {member.member.plans.transpose_forward[0] for member in self.members}
+        if len(places) > 1 or any(member.configuration.dimensions == 3 for member in self.members):
+            return image
+        return turned_image(image, places.pop())
 
     def logits(self, image: Image) -> list[Logits]:
         """Return the logits of each member; none if the image is zero everywhere.

@@ -18,6 +18,7 @@ from nnplug.inference.options import PredictOptions
 from nnplug.inference.plausibility import check_size
 from nnplug.io.images import Geometry, Image, LabelMap, read_image
 from nnplug.io.readers import Readers
+from nnplug.io.thin_axis import as_in_file
 from nnplug.models.model_components import model_readers
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
@@ -115,9 +116,12 @@ class Predictor:
         Returns:
             (K, z, y, x) float32, or (K, y, x) for a 2D image.
         """
-        whole = _image(image, spacing)
+        whole = self._checked(_image(image, spacing))
         mean = self._model.mean(self._logits(whole), whole.geometry)
         volume = np.stack([plane.cpu().numpy() for plane in mean.planes()], axis=1)
+        if whole.geometry.moved is not None:
+            axis, place = whole.geometry.moved
+            volume = np.moveaxis(volume, 1 + place, 1 + axis)
         return volume.reshape(len(volume), *image.shape[1:])
 
     def predict_files(self, *files: str | Path) -> LabelMap:
@@ -130,7 +134,19 @@ class Predictor:
         image = read_image([Path(file) for file in files], self._readers)
         return LabelMap(self._label_map(image).astype(np.int16, copy=False), image.geometry)
 
+    def _checked(self, image: Image) -> Image:
+        """Return an image with the axis of a single slice where the model takes it; refuse a spacing far from its."""
+        turned = self._model.turned(image)
+        for member in () if self._force else self._model.members:
+            check_size(turned.geometry, member.member)
+        return turned
+
     def _label_map(self, image: Image) -> LabelArray:
+        """Return the postprocessed label map with the axes of the image as it was given."""
+        turned = self._checked(image)
+        return as_in_file(self._turned_label_map(turned), turned.geometry)[0]
+
+    def _turned_label_map(self, image: Image) -> LabelArray:
         first, *others = self._model.members
         if others or first.device.type == "cpu":
             return self._model.label_map(self._logits(image), image.geometry)
@@ -139,9 +155,6 @@ class Predictor:
         return self._model.postprocessed(labels, image.geometry)
 
     def _logits(self, image: Image) -> list[Logits]:
-        if not self._force:
-            for member in self._model.members:
-                check_size(image.geometry, member.member)
         with self._lock, self._limited_memory():
             return self._model.logits(image)
 
