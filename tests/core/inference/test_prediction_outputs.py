@@ -16,6 +16,7 @@ from nnplug.inference.jobs import predict_cases
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.options import PredictOptions
 from nnplug.inference.prediction_outputs import image_inputs, output_description
+from nnplug.io.images import read_label, write_label
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.output_log import LOG
@@ -84,15 +85,18 @@ def test_a_label_map_corrected_by_hand_is_kept(predict, images, tmp_path):
     out = tmp_path / "out"
     predict(out, images)
     predict(out, images)  # nothing has changed: replaced without a word
-    (out / "a.nii.gz").write_bytes(b"by hand")
+    label = read_label(out / "a.nii.gz")
+    write_label(tmp_path / "corrected.nii.gz", 1 - (label.array > 0).astype(np.uint8), label.geometry)
+    by_hand = (tmp_path / "corrected.nii.gz").read_bytes()
+    (out / "a.nii.gz").write_bytes(by_hand)
     (line,) = refused(predict, out, images)
     assert line.startswith(f"{out / 'a.nii.gz'}: has changed since nnplug wrote it")
     predict(out, images, resume=True)
-    assert (out / "a.nii.gz").read_bytes() == b"by hand"
+    assert (out / "a.nii.gz").read_bytes() == by_hand
     (line,) = refused(predict, out, images, resume=True, step=1.0)  # nothing is finished with other settings
     assert line.startswith(f"{out / 'a.nii.gz'}: has changed since nnplug wrote it")
     predict(out, images, replace=True)
-    assert (out / "a.nii.gz").read_bytes() != b"by hand"
+    assert (out / "a.nii.gz").read_bytes() != by_hand
 
 
 def test_label_maps_of_others_need_leave(predict, images, tmp_path):

@@ -61,8 +61,9 @@ def _cases_in(folder: Path, ending: str, readers: Readers) -> tuple[CaseFiles, .
     Raises:
         InvalidFile: the folder has no images, or images of several other formats.
     """
-    there = {image_ending(file, readers) for file in folder.iterdir()}
-    endings = dict.fromkeys((ending, *sorted(own for own in there if own is not None)))
+    there = {own for file in folder.iterdir() if (own := image_ending(file, readers)) is not None}
+    order = {known: place for place, known in enumerate(readers.endings)}
+    endings = dict.fromkeys((ending, *sorted(there, key=lambda own: (order[own.lower()], own))))
     found = {own: cases for own in endings if (cases := image_cases(folder, own, readers))}
     if not found:
         raise InvalidFile(f"{folder}: holds no images called CASE_0000{ending}; rename them, or give the files")

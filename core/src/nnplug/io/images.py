@@ -87,8 +87,16 @@ def read_label(path: Path, readers: Readers | None = None) -> LabelMap:
         labels = array[0].astype(np.int16)
     if not np.array_equal(labels, array[0]):
         value = array[0][labels != array[0]].flat[0]
-        raise InvalidFile(f"{path}: holds {value}, which is no label value. Save whole numbers from 0 to 32767.")
+        raise InvalidFile(
+            f"{path}: holds {_shown(value)}, which is no label value. Save whole numbers from 0 to 32767."
+        )
     return LabelMap(labels, _with_remarks([(path, geometry)]))
+
+
+def _shown(value: Any) -> str:
+    """Return a number with as many digits as it has, without the point of a whole number."""
+    short = f"{value:g}"
+    return short if float(short) == value else str(value)
 
 
 def read_voxels(path: Path, readers: Readers | None = None) -> tuple[npt.NDArray[Any], Geometry]:
