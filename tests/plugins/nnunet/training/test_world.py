@@ -57,3 +57,19 @@ def test_a_batch_is_shared_completely_and_evenly(count, size):
     shares = [World(rank, size).share(count) for rank in range(size)]
     assert [sample for share in shares for sample in share] == list(range(count))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_a_training_of_two_processes_has_the_losses_of_one(tmp_path):
+    script, together, alone = SCRIPT.with_name("training_rank.py"), tmp_path / "together", tmp_path / "alone"
+    together.mkdir()
+    alone.mkdir()
+
+    def start(rank, size, folder):
+        words = [sys.executable, str(script), str(rank), str(size), str(folder)]
+        return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+    processes = [start(0, 2, together), start(1, 2, together), start(0, 1, alone)]
+    main, other, single = (json.loads(process.communicate(timeout=120)[0]) for process in processes)
+    assert len(main) == 2
+    assert main == pytest.approx(single, rel=1e-5)
+    assert other == [], "the main process alone writes"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from nnplug.runtime.distributed.gradients import GradientSum
+
 
 @dataclass(frozen=True)
 class World:
@@ -74,6 +76,17 @@ class World:
             from nnplug.runtime.distributed import collectives
 
             collectives.add_in_place([p.grad for p in parameters if p.grad is not None])
+
+    def gradient_sum(self, parameters: Iterable[torch.nn.Parameter]) -> GradientSum | None:
+        """Return the sums of gradients that travel while the backward pass goes on; None for a single process.
+
+        Its `finish` does what `add_gradients` does. Ask for it once per network, on every rank.
+        """
+        if self.size == 1:
+            return None
+        from nnplug.runtime.distributed.gradients import GradientSum
+
+        return GradientSum(parameters)
 
     def copy_from_leader(self, tensors: Iterable[torch.Tensor]) -> None:
         """Overwrite the tensors of every rank with those of rank 0."""

@@ -95,6 +95,7 @@ class Training:
             deep_supervision=trainer.deep_supervision,
             epoch=self.position.epoch,
             iteration=self.position.epoch * trainer.iterations_per_epoch,
+            gradients=self.world.gradient_sum(self.network.parameters()),
         )
 
     def run(self) -> None:
@@ -118,6 +119,8 @@ class Training:
             task.progress.notice(
                 f"{title}: no better Dice since epoch {self.position.best_epoch}, ended after {self.position.epoch}"
             )
+        if self.state.gradients is not None:
+            self.state.gradients.close()
         if self.world.is_main:
             self._save_final()
         self.callbacks.train_end(self.state)

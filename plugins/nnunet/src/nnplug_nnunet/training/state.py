@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nnplug.contracts import LossFunction, TrainingTask
 from nnplug.runtime.device import autocast
+from nnplug.runtime.distributed.gradients import GradientSum
 from nnplug.runtime.seeds import generator
 from nnplug_nnunet.training.compiling import Forward
 from nnplug_nnunet.training.losses.deep_supervision import supervised_loss
@@ -85,6 +86,7 @@ class TrainingState:
         deep_supervision: whether the loss includes coarser decoder outputs.
         epoch: counted from 0.
         iteration: counted from 0 over the whole training; in a validation that of the epoch's last iteration.
+        gradients: the sums of gradients over all devices; None for one device.
         noticed: notices that the user has got.
     """
 
@@ -98,6 +100,7 @@ class TrainingState:
     deep_supervision: bool
     epoch: int = 0
     iteration: int = 0
+    gradients: GradientSum | None = field(default=None, repr=False, compare=False)
     noticed: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @property
@@ -141,7 +144,8 @@ class TrainingState:
         Args:
             clip: largest norm of the gradient; None for no limit.
         """
-        self.task.world.add_gradients(self.network.parameters())
+        if self.gradients is not None:
+            self.gradients.finish()
         self.scaler.unscale_(self.optimizer)
         if clip is not None:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
