@@ -44,10 +44,9 @@ def check_norm(device: torch.device, dtype: torch.dtype) -> None:
             raise RuntimeError(f"the {name} differs by {error:.1g} of the largest value from PyTorch's on {device}")
 
 
-@torch.inference_mode(mode=False)
-@torch.enable_grad()
 def _by_pytorch(x: Tensor, gradient: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
-    inputs = [tensor.float().requires_grad_() for tensor in (x, weight, bias)]
-    y = functional.instance_norm(inputs[0], weight=inputs[1], bias=inputs[2], eps=_EPSILON)
-    y = functional.leaky_relu(y, _SLOPE)
-    return y.detach(), *torch.autograd.grad(y, inputs, gradient.float())
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        inputs = [tensor.float().requires_grad_() for tensor in (x, weight, bias)]
+        y = functional.instance_norm(inputs[0], weight=inputs[1], bias=inputs[2], eps=_EPSILON)
+        y = functional.leaky_relu(y, _SLOPE)
+        return y.detach(), *torch.autograd.grad(y, inputs, gradient.float())
