@@ -66,3 +66,14 @@ def test_an_unknown_plugin_is_one_line_with_the_known_ones():
     assert result.exit_code == 1
     assert result.stderr.startswith("error: no plugin or distribution is called 'nope'. Installed plugins: ")
     assert "nnunet" in result.stderr
+
+
+def test_checks_that_fail_for_one_reason_are_one_row(install):
+    install(
+        "nnplug-fake", "fake", GOOD.replace("zeroes_outside_mask = False", "def __init__(self): raise OSError('x')")
+    )
+    result = nnplug("plugins", "check", "fake")
+    assert result.exit_code == 1
+    rows = [line for line in result.stdout.splitlines() if line.startswith("normalizer fake")]
+    (row,) = [line for line in rows if "failed: x" in line]
+    assert re.search(r"normalizer fake +\w.*, and \d more +normalizer 'fake' from nnplug-fake 1.0 failed: x", row)

@@ -19,7 +19,7 @@ WORK = {
     "evaluate": Work.READ_IMAGES,
     "fingerprint": Work.READ_IMAGES,
     "overlay": Work.READ_IMAGES,
-    "plugins check": Work.COMPUTE,
+    "plugins check": Work.CHECK,
     "postprocess apply": Work.READ_IMAGES,
     "postprocess fit": Work.READ_IMAGES,
     "predict": Work.PREDICT,

@@ -55,6 +55,20 @@ def test_a_case_comes_back(store):
     np.testing.assert_array_equal(stored.index.arrays["corners"].rows(1, 2)[0], [2, 0, 0])
 
 
+def test_arrays_in_another_order_come_back(store):
+    """As `np.argwhere` and transposing give them."""
+    case = prepared()
+    turned = Prepared(np.asfortranarray(case.image), np.asfortranarray(case.label), INFO)
+    index = CaseIndex({"voxels": np.argwhere(case.label > 0).astype(np.int32)})
+    assert not index.arrays["voxels"].flags.c_contiguous
+    store.write("a", turned, index=index)
+    np.testing.assert_array_equal(store["a"].image[:, 1], case.image[:, 1])
+    np.testing.assert_array_equal(store["a"].label[2], case.label[2])
+    np.testing.assert_array_equal(store["a"].index.arrays["voxels"][1], np.argwhere(case.label > 0)[1])
+    store.write_index("a", index, "again")
+    np.testing.assert_array_equal(store["a"].index.arrays["voxels"][1], np.argwhere(case.label > 0)[1])
+
+
 def test_a_case_without_an_index_has_an_empty_one(store):
     store.write("a", prepared())
     assert store["a"].index == StoredIndex()

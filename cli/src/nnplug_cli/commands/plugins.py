@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from nnplug.errors import worded
+from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugin, Status
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
@@ -56,7 +57,7 @@ def _note(plugin: Plugin) -> str:
 @click.argument("name")
 @json_option
 @click.pass_context
-@prepares_process(Work.COMPUTE)
+@prepares_process(Work.CHECK)
 def check(ctx: click.Context, *, name: str, as_json: bool) -> None:
     """Check the plugin (or distribution) NAME, and all of its components against the contracts of their kinds.
 
@@ -69,18 +70,30 @@ def check(ctx: click.Context, *, name: str, as_json: bool) -> None:
     if as_json:
         print_json(verdicts)
     else:
-        print_table(("component", "check", "verdict"), [_row(verdict) for verdict in verdicts])
+        print_table(("component", "check", "verdict"), _rows(verdicts))
         words = f"breaks its contract: {failed} failed" if failed else "keeps its contract: 0 failed"
         left_out = f", {skipped} skipped" if skipped else ""
         echo(f"{name} {words} of {len(verdicts)} checks{left_out}")
     ctx.exit(int(failed > 0))
 
 
-def _row(verdict: dict[str, str | None]) -> tuple[str, str, str]:
-    words = {"passed": "ok", "skipped": f"skipped: {verdict['skipped']}"}.get(
-        verdict["state"] or "", verdict["problem"] or ""
-    )
-    return verdict["component"] or "", verdict["check"] or "", words
+def _rows(verdicts: list[dict[str, str | None]]) -> list[tuple[str, str, str]]:
+    """Return a row per check, and one row for all checks of a component that fail for the same reason."""
+    rows: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+    for verdict in verdicts:
+        words = {"passed": "ok", "skipped": f"skipped: {verdict['skipped']}"}.get(
+            verdict["state"] or "", verdict["problem"] or ""
+        )
+        component, name = verdict["component"] or "", verdict["check"] or ""
+        fault = words if verdict["state"] == "failed" else f"{name}: {words}"
+        rows.setdefault((component, fault), []).append((component, name, words))
+    return [_merged(same) for same in rows.values()]
+
+
+def _merged(same: list[tuple[str, str, str]]) -> tuple[str, str, str]:
+    component, name, words = same[0]
+    more = len(same) - 1
+    return component, f"{name}, and {more} more" if more else name, words
 
 
 def _verdicts(context: Context, name: str) -> Iterator[dict[str, str | None]]:
@@ -110,20 +123,38 @@ def _verdicts(context: Context, name: str) -> Iterator[dict[str, str | None]]:
     metavar="FOLDER",
     help="The folder to make [default: ./nnplug-NAME].",
 )
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice([*map(str, Kind), "command"]),
+    help="A kind of component for the package; repeatable [default: planner, architecture and trainer].",
+)
 @json_option
-def new(*, name: str, output: Path | None, as_json: bool) -> None:
-    """Write a package for a plugin NAME with a planner, an architecture and a trainer as a start; comments explain it.
+def new(*, name: str, output: Path | None, kinds: tuple[str, ...], as_json: bool) -> None:
+    """Write a package for a plugin NAME with components that work, as a start; comments explain them.
 
-    NAME is lower-case words joined by hyphens; the package's name is nnplug-NAME.
+    NAME is lower-case words joined by hyphens; the package's name is nnplug-NAME. Without --kind the package has a
+    planner, an architecture, a trainer and a recipe that build on nnU-Net's.
     """
-    from nnplug_cli.scaffold import write_plugin
-
     folder = output or Path(f"nnplug-{name}")
-    write_plugin(name, folder)
+    contents = _write(name, kinds, folder)
     steps = (f"pip install -e {folder}", "nnplug components", f"nnplug plugins check {name}")
     if as_json:
         print_json({"plugin": name, "folder": str(folder), "next": steps})
         return
-    echo(f"{folder}: a package with a planner, an architecture, a trainer and a recipe. Next:")
+    echo(f"{folder}: a package with {contents}. Next:")
     for step in steps:
         echo(f"  {step}")
+
+
+def _write(name: str, kinds: tuple[str, ...], folder: Path) -> str:
+    """Write the package; return its contents in words."""
+    if not kinds:
+        from nnplug_cli.scaffold import write_plugin
+
+        write_plugin(name, folder)
+        return "a planner, an architecture, a trainer and a recipe"
+    from nnplug_cli.scaffold_kinds import write_kinds
+
+    return ", ".join(write_kinds(name, kinds, folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum, auto
 
 from nnplug.runtime.memory import keep_freed_memory, spare_page_faults
@@ -14,11 +15,13 @@ class Work(Enum):
         READ_IMAGES: read and write images.
         COMPUTE: preprocess or train: the same large blocks are allocated again and again.
         PREDICT: predict: memory goes back to the system after each image.
+        CHECK: compute on tiny arrays, where threads that wait for each other take most of the time.
     """
 
     READ_IMAGES = auto()
     COMPUTE = auto()
     PREDICT = auto()
+    CHECK = auto()
 
 
 def prepare_process(work: Work) -> None:
@@ -32,6 +35,8 @@ def prepare_process(work: Work) -> None:
         keep_freed_memory()
     elif work is Work.PREDICT:
         spare_page_faults()
+    elif work is Work.CHECK:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     from SimpleITK import ProcessObject
 
     ProcessObject.GlobalWarningDisplayOff()

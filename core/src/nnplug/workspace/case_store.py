@@ -197,10 +197,10 @@ class CaseStore(Mapping[str, StoredCase]):
         record = _CaseRecord(info=dict(case.info), source=source, index=index_key)
         assert case.label is not None, "training cases have labels"
         with atomic_folder(self.folder / name) as folder:
-            np.save(folder / "image.npy", case.image)
-            np.save(folder / "label.npy", case.label)
+            _save(folder / "image.npy", case.image)
+            _save(folder / "label.npy", case.label)
             for array_name, array in extra.arrays.items():
-                np.save(folder / f"{array_name}.npy", array)
+                _save(folder / f"{array_name}.npy", array)
             (folder / _RECORD).write_text(record.text_with(extra.values), encoding="utf-8")
         self.forget(name)
 
@@ -224,7 +224,7 @@ class CaseStore(Mapping[str, StoredCase]):
             write_text(folder / _RECORD, record.text_with({}))
         for array_name, array in index.arrays.items():
             with atomic_file(folder / f"{array_name}.npy") as temporary:
-                np.save(temporary, array)
+                _save(temporary, array)
         record = msgspec.structs.replace(record, index=key)
         write_text(folder / _RECORD, record.text_with(index.values))
         for array_name, file in array_files(folder).items():
@@ -251,3 +251,8 @@ class CaseStore(Mapping[str, StoredCase]):
         if hint := did_you_mean(name, self):
             return UnknownCase(f"{what}. {hint}")
         return UnknownCase(what, Action.PREPROCESS_AGAIN())
+
+
+def _save(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array in C's order, in which parts of it are read; `np.argwhere` and transposing give another one."""
+    np.save(path, np.ascontiguousarray(array))

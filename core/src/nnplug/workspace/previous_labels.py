@@ -44,7 +44,8 @@ class PreviousLabels:
             NnplugError: the disk is full or the folder cannot be written.
         """
         with atomic_folder(self.folder / case) as folder:
-            np.save(folder / _LABELS, labels.astype(np.min_scalar_type(int(labels.max(initial=0)))))
+            small = labels.astype(np.min_scalar_type(int(labels.max(initial=0))), order="C")
+            np.save(folder / _LABELS, small)
             _Origin(source=source).write(folder / _RECORD)
 
     def read(self, case: str) -> StoredArray:
