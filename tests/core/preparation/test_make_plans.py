@@ -102,6 +102,58 @@ def test_a_component_of_the_user_takes_the_recipes_place_and_not_its_options(pla
     assert "norm" not in plans.configurations["2d"].architecture.options
 
 
+def test_a_recipe_sets_fields_of_the_plans_and_the_users_win(plan, install):
+    install(
+        "nnplug-fields",
+        "fields",
+        "@hookimpl\ndef nnplug_recipes(): "
+        "yield Recipe('fields', {}, '', {'plan': {'batch_size': 3, 'patch_size': [64, 64, 64]}})",
+    )
+    plugins = Plugins()
+    plans = plan(recipe="fields", plugins=plugins)
+    assert {c.batch_size for c in plans.configurations.values()} == {3}
+    assert plans.configurations["3d_fullres"].patch_size == (64, 64, 64)
+    assert len(plans.configurations["2d"].patch_size) == 2
+    own = plan(recipe="fields", plugins=plugins, options={"plan": {"batch_size": 5}}, configurations=("2d",))
+    assert (own.configurations["2d"].batch_size, own.configurations["3d_fullres"].batch_size) == (5, 3)
+    assert plan(plugins=plugins).configurations["3d_fullres"].batch_size != 3
+
+
+def test_a_field_of_a_recipe_that_plans_do_not_have_is_one_line(plan, install):
+    install(
+        "nnplug-fields",
+        "fields",
+        "@hookimpl\ndef nnplug_recipes(): yield Recipe('fields', {}, '', {'plan': {'batchsize': 3}})",
+    )
+    with pytest.raises(InvalidOptions, match="plan has no option 'batchsize'. Did you mean 'batch_size'"):
+        plan(recipe="fields", plugins=Plugins())
+
+
+def test_a_planner_reads_what_its_extractor_measured_besides(plan, install):
+    install(
+        "nnplug-extra",
+        "extra",
+        """
+        from nnplug_nnunet.planning import NnunetPlanner
+
+        class Tallest(NnunetPlanner):
+            def plan(self, fingerprint, description, context):
+                data = super().plan(fingerprint, description, context).data()
+                for one in data["configurations"].values():
+                    one["batch_size"] = fingerprint.extra["extra"]["batch"]
+                return type(super().plan(fingerprint, description, context)).from_data(data, "plans")
+
+        @hookimpl
+        def nnplug_planners(): yield PlannerComponent("tallest", "fake_nnplug_extra:Tallest", "")
+        """,
+    )
+    measured = {**FINGERPRINT, "extra": {"extra": {"batch": 7}}}
+    plans = plan(fingerprint=measured, components={Kind.PLANNER: "tallest"}, plugins=Plugins())
+    assert {c.batch_size for c in plans.configurations.values()} == {7}
+    assert Fingerprint.from_data(measured, "f").data()["extra"] == {"extra": {"batch": 7}}
+    assert "extra" not in Fingerprint.from_data(FINGERPRINT, "f").data()
+
+
 def test_naming_the_recipes_own_component_keeps_its_options(plan):
     plans = plan(recipe="tiny", components={Kind.TRAINER: "tiny"})
     assert plans.choices["trainer"].options == {"epochs": 3, "rate": 0.5}

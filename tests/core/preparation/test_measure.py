@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -42,3 +43,18 @@ def test_what_the_extractor_measures_is_given(dataset):
 def test_an_extractor_that_leaves_cases_out_is_refused(dataset):
     with pytest.raises(InvalidPlugin, match=r"Forgetful measured 1 of 2 cases of .*Choose another extractor"):
         measure(dataset, Forgetful(1), executor=LocalExecutor(), progress=Silent())
+
+
+def test_what_is_measured_besides_is_json(dataset):
+    class Extra(Forgetful):
+        def __init__(self, extra):
+            super().__init__(2)
+            self.extra = extra
+
+        def extract(self, dataset, **given):
+            return msgspec.structs.replace(super().extract(dataset, **given), extra=self.extra)
+
+    given = {"executor": LocalExecutor(), "progress": Silent()}
+    assert measure(dataset, Extra({"lab": {"sizes": [1.5]}}), **given).extra == {"lab": {"sizes": [1.5]}}
+    with pytest.raises(InvalidPlugin, match=r"Extra gave an extra that JSON does not hold: lab is numpy.ndarray"):
+        measure(dataset, Extra({"lab": np.ones(2)}), **given)

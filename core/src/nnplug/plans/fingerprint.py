@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nnplug.runtime.records import Record
 
 
@@ -27,6 +29,7 @@ class Fingerprint(Record, frozen=True, kw_only=True):
         median_relative_size_after_cropping: median over cases of (voxels after cropping / voxels before).
         orientations: the sides that the axes x, y, z of 3D images point to, such as "RAS" -> number of cases; None if
             it was not measured.
+        extra: plugin name -> JSON of its own, for planners that know the extractor; None if there is nothing.
     """
 
     spacings: tuple[tuple[float, float, float], ...]
@@ -34,3 +37,4 @@ class Fingerprint(Record, frozen=True, kw_only=True):
     foreground_intensity_properties_per_channel: dict[str, IntensityStats]
     median_relative_size_after_cropping: float
     orientations: dict[str, int] | None = None
+    extra: dict[str, Any] | None = None

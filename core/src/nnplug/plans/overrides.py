@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnplug.errors import InvalidOptions, did_you_mean
-from nnplug.registry.components import Kind
+from nnplug.registry.components import PLAN_WORD, Kind
 from nnplug.remedies import Action
 
-PLAN = "plan"
+PLAN = PLAN_WORD
 """The first word of an override of a configuration's own fields. Other first words are kinds of components."""
 
 

@@ -72,11 +72,12 @@ def make_plans(
         registry=registry,
         architecture_options=architecture_options,
         progress=progress or Silent(),
-        overridden=frozenset(given.get(PLAN, {})),
+        overridden=frozenset({**chosen.options.get(PLAN, {}), **given.get(PLAN, {})}),
     )
     decide: Planner = registry.create(Kind.PLANNER, planner.name, planner.options)
     with attributed(decide):
         plans = expect(decide, decide.plan(fingerprint, description, context), Plans)
+    plans = override(plans, chosen.options.get(PLAN, {}), (), registry)
     plans = override(plans, given.get(PLAN, {}), request.configurations, registry)
     check_patches(plans, registry)
     plans = msgspec.structs.replace(plans, orientations=fingerprint.orientations)

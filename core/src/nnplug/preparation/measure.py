@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnplug.contracts import Extractor
 from nnplug.contracts.attributed import AttributingExecutor
+from nnplug.contracts.attributed.json_check import check_json
 from nnplug.dataset.dataset import Dataset
 from nnplug.errors import InvalidPlugin
 from nnplug.plans.fingerprint import Fingerprint
@@ -30,4 +31,6 @@ def measure(dataset: Dataset, extractor: Extractor, *, executor: Executor, progr
             f"{name_of(extractor)} measured {measured} of {cases} cases of {dataset.folder}",
             Action.CHOOSE_EXTRACTOR(),
         )
+    if fingerprint.extra is not None:
+        check_json(extractor, fingerprint.extra, "an extra")
     return fingerprint

@@ -20,7 +20,21 @@ C = TypeVar("C", bound=Component)
 C_co = TypeVar("C_co", bound=Component, covariant=True)
 T_co = TypeVar("T_co", covariant=True)
 
-__all__ = ["AnyEntry", "Component", "Entry", "Kind", "OfferedRecipe", "Recipe", "Registry", "Source", "TypedKind"]
+PLAN_WORD = "plan"
+"""The word of fields of configurations, beside those of kinds, in options of recipes and of users."""
+
+__all__ = [
+    "PLAN_WORD",
+    "AnyEntry",
+    "Component",
+    "Entry",
+    "Kind",
+    "OfferedRecipe",
+    "Recipe",
+    "Registry",
+    "Source",
+    "TypedKind",
+]
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,8 @@ class Recipe:
         name: the value of `--recipe`.
         choices: kind -> component name. If a kind that plans must name is missing, the default recipe's choice is used.
         summary: one line for listings.
-        options: kind -> options of the chosen component, as in `--set KIND.KEY=VALUE`.
+        options: kind -> options of the chosen component, as in `--set KIND.KEY=VALUE`; "plan" -> fields of all
+            configurations that can have them, as in `--set plan.KEY=VALUE`.
         default: whether this recipe is used if the user names none, and for kinds that other recipes leave out.
     """
 
@@ -59,7 +74,8 @@ class Recipe:
         for what, values in given:
             if not isinstance(values, Mapping):
                 return f"its {what} are {values!r}; expected a mapping of kinds"
-        if unknown := sorted(str(kind) for kind in {*self.choices, *self.options} - set(kinds)):
+        options = set(self.options) - {PLAN_WORD}
+        if unknown := sorted(str(kind) for kind in {*self.choices, *options} - set(kinds)):
             return f"it chooses {', '.join(unknown)}; kinds are {', '.join(kinds)}"
         names = [f"{kind} is {name!r}" for kind, name in self.choices.items() if not isinstance(name, str)]
         return f"its {names[0]}; expected the name of a component" if names else ""

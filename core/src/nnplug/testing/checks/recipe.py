@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from nnplug.preparation.make_plans import choose
-from nnplug.registry.components import Kind, Recipe, Registry
+from nnplug.preparation.plan_overrides import PlanFields
+from nnplug.registry.components import PLAN_WORD, Kind, Recipe, Registry
+from nnplug.registry.options import build
 from nnplug.testing.check import require
 
 
@@ -18,6 +20,11 @@ def _can_be_chosen(recipe: Recipe, registry: Registry) -> None:
         require(set(given) <= known, f"architecture {entry.name!r} has no option {', '.join({*given} - known)}")
 
 
+def _sets_fields_of_plans(recipe: Recipe, _registry: Registry) -> None:
+    build(PlanFields, recipe.options.get(PLAN_WORD, {}), what=PLAN_WORD)
+
+
 CHECKS: Mapping[str, Callable[[Recipe, Registry], None]] = {
     "chooses components and options that exist": _can_be_chosen,
+    "sets fields that plans have": _sets_fields_of_plans,
 }
