@@ -149,6 +149,12 @@ def test_the_example_of_training_runs(names):
     exec(compile(example, "docs/train-your-way.md", "exec"), names)
 
 
+def test_the_example_of_several_outputs_runs(names):
+    (example,) = blocks((DOCS / "several-outputs.md").read_text(), "python")
+    assert example.count("\nassert ") == 2
+    exec(compile(example, "docs/several-outputs.md", "exec"), names)
+
+
 def test_what_is_said_to_be_stable_exists():
     import nnplug
 

@@ -111,15 +111,21 @@ class TrainingState:
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return the logits of an image (B, C, *patch): (B, K, *size) float32, from fine to coarse.
 
-        Without deep supervision, and in validation, only those at full resolution.
+        Without deep supervision, and in validation, only those at full resolution. Results of other heads, which have
+        another number of axes, are left out; see `results`.
         """
-        with autocast(self.task.device, self.dtype):
-            outputs = self.compute(image)
-        scales: Sequence[Tensor] = [outputs] if isinstance(outputs, Tensor) else outputs
+        scales = [one for one in self._computed(image) if one.ndim == image.ndim]
         if self.network.training and self.deep_supervision and len(scales) == 1:
             self._notice_once(_ONE_RESOLUTION)
         used = scales if self.deep_supervision else scales[:1]
         return [logits.float() for logits in used]
+
+    def results(self, image: Tensor) -> list[Tensor]:
+        """Return all results of the network for an image (B, C, *patch), float32, in its order.
+
+        A network with further heads returns their results after the logits, in training mode.
+        """
+        return [one.float() for one in self._computed(image)]
 
     def supervised_loss(self, logits: Sequence[Tensor], target: Tensor) -> Tensor:
         """Return the loss, summed over the resolutions with weights 1, 1/2, 1/4 .. and 0 for the coarsest.
@@ -151,6 +157,11 @@ class TrainingState:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+
+    def _computed(self, image: Tensor) -> Sequence[Tensor]:
+        with autocast(self.task.device, self.dtype):
+            outputs = self.compute(image)
+        return [outputs] if isinstance(outputs, Tensor) else outputs
 
     def _notice_once(self, notice: str) -> None:
         if notice not in self.noticed:
