@@ -19,7 +19,9 @@ def write(path, encoding):
 
 def test_a_byte_order_mark_is_left_out(tmp_path):
     assert read_json(write(tmp_path / "a.json", "utf-8-sig")) == DATA
-    assert read_json_once(write(tmp_path / "a.json", "utf-8-sig")) == DATA
+    once = read_json_once(write(tmp_path / "a.json", "utf-8-sig"))
+    assert once == DATA
+    assert type(once) is type(once["labels"]) is dict
 
 
 @pytest.mark.parametrize(("encoding", "name"), [("utf-16", "UTF-16"), ("latin-1", "another encoding")])

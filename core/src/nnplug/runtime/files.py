@@ -125,7 +125,14 @@ def read_json_once(path: Path) -> Any:
     content = _parsed(path, _Object)
     if lines := [f"{path}: {line}" for line in _repeated(content, "")]:
         raise InvalidDescription(lines)
-    return content
+    return _plain(content)
+
+
+def _plain(content: Any) -> Any:
+    """Return JSON in dictionaries of Python, which checkpoints and other processes take."""
+    if isinstance(content, dict):
+        return {key: _plain(value) for key, value in content.items()}
+    return [_plain(value) for value in content] if isinstance(content, list) else content
 
 
 class _Object(dict[str, Any]):

@@ -65,7 +65,7 @@ REMEDIES = {
     Action.IMPORT_NNUNET: "nnUNetv2_predict_from_modelfolder predicts with it",
     Action.CHOOSE_CHECKPOINT: "choose checkpoint_final.pth or checkpoint_best.pth with -chk",
     Action.GIVE_PREVIOUS_STAGE: "copy it there",
-    Action.CONVERT_V1: "convert its folder with nnUNetv2_convert_old_nnUNet_dataset",
+    Action.CONVERT_V1: "convert its folder with nnplug dataset convert nnunet-v1",
     Action.RENUMBER: "or nnplug dataset convert pairs renumbers them",
     Action.INSIST: "or predict it as it is with --force",
     Action.OTHER_OUTPUT: "give another output (-o)",
