@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nnplug.contracts import Workload
-from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
+from nnplug.ops.layers.joined_conv import JoinedConv2d, JoinedConv3d
 from nnplug_cpu import layers as cpu
 from nnplug_cpu import norm, unpooling, winograd
 from nnplug_cpu.accelerator import CpuAccelerator

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from nnplug.ops.leaky_relu import InPlaceLeakyReLU
+from nnplug.ops.layers.leaky_relu import InPlaceLeakyReLU
 from nnplug.registry.options import build
 from nnplug_nnunet.architectures import PlainConvUNet, ResidualEncoderUNet
 from nnplug_nnunet.networks import from_nnunet, to_nnunet

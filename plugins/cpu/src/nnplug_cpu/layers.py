@@ -16,7 +16,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
+from nnplug.ops.layers.joined_conv import JoinedConv2d, JoinedConv3d
 from nnplug_cpu import winograd
 from nnplug_cpu.tiling import Tiling
 

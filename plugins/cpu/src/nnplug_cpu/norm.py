@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from nnplug.ops.layers.replacement import channels_last
+
 _NEAR = 1 << 20  # numbers, 4 MB: a part fits into the cache, and is read three times
 
 
@@ -110,8 +112,3 @@ class _PerSampleNorm(torch.autograd.Function):
             for_weight += scale
             for_bias += shift
         return for_x, for_weight, for_bias, None
-
-
-def channels_last(dimensions: int) -> torch.memory_format:
-    """Return the memory format for tensors with batch, channels and 2 or 3 spatial axes."""
-    return torch.channels_last if dimensions == 4 else torch.channels_last_3d

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import TypeGuard
 
-import torch
 from torch import nn
 
-from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
+from nnplug.ops.layers.joined_conv import JoinedConv2d, JoinedConv3d
+from nnplug.ops.layers.replacement import (
+    as_kind,
+    is_affine_norm,
+    is_sequence,
+    is_watched,
+    order_channels_last,
+    with_layers,
+)
 from nnplug_cpu.layers import (
     PointwiseConv2d,
     PointwiseConv3d,
@@ -28,14 +34,12 @@ from nnplug_cpu.norm import (
     PerSampleNorm3d,
     PreciseNorm2d,
     PreciseNorm3d,
-    channels_last,
 )
 from nnplug_cpu.tiling import LARGEST_TILE, PRECISE_TILE, TAPS
 from nnplug_cpu.unpooling import Unpooling2d, Unpooling3d, UnpoolingByRows2d, UnpoolingByRows3d
 
 _CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, JoinedConv2d, JoinedConv3d)
 _TRANSPOSED = (nn.ConvTranspose2d, nn.ConvTranspose3d)
-_NORMS = (nn.InstanceNorm2d, nn.InstanceNorm3d)
 _WINOGRAD = {
     nn.Conv2d: WinogradConv2d,
     nn.Conv3d: WinogradConv3d,
@@ -105,44 +109,17 @@ def is_unpooling(layer: nn.Module) -> bool:
     return plain and layer.kernel_size == layer.stride
 
 
-def is_affine_norm(layer: nn.Module) -> bool:
-    """Return whether a layer is an instance norm with scale and shift, without running statistics."""
-    if type(layer) not in _NORMS or not isinstance(layer, nn.InstanceNorm2d | nn.InstanceNorm3d):
-        return False
-    return layer.affine and not layer.track_running_stats
-
-
 def _replaced(network: nn.Module, choose: Choice, *, largest_tile: int) -> nn.Module | None:
     """Replace layers in `network`; a layer with several positions stays one layer."""
-    made = {layer: _as(kind, layer) for layer in network.modules() if (kind := choose(layer)) is not None}
+    made = {layer: as_kind(kind, layer) for layer in network.modules() if (kind := choose(layer)) is not None}
     if not made:
         return None
     for layer in made.values():
         if isinstance(layer, WinogradConv2d | WinogradConv3d | WinogradJoinedConv2d | WinogradJoinedConv3d):
             layer.largest_tile = largest_tile
-    for path, layer in list(network.named_modules(remove_duplicate=False)):
-        if layer in made and path:
-            parent, _, name = path.rpartition(".")
-            setattr(network.get_submodule(parent), name, made[layer])
-    network = made.get(network, network)
-    _order_channels_last(network)
+    network = with_layers(network, made)
+    order_channels_last(network)
     return network
-
-
-def _as(kind: type[nn.Module], layer: nn.Module) -> nn.Module:
-    """Return a layer of another class that shares all attributes of `layer`, as `copy.copy` does for the same class."""
-    faster = kind.__new__(kind)
-    vars(faster).update(vars(layer))
-    return faster
-
-
-def _order_channels_last(network: nn.Module) -> None:
-    for parameter in network.parameters():
-        if parameter.dim() in (4, 5):
-            # Not `contiguous`, which keeps the strides of a kernel with one input channel: PyTorch chooses
-            # the order of the output by these strides.
-            order = channels_last(parameter.dim())
-            parameter.data = torch.empty_like(parameter.data, memory_format=order).copy_(parameter.data)
 
 
 def _norms_after_convolutions(network: nn.Module) -> set[nn.Module]:
@@ -154,27 +131,18 @@ def _norms_after_convolutions(network: nn.Module) -> set[nn.Module]:
     found = set()
     for block in network.modules():
         fresh = False
-        for layer in _in_order(block) if _is_sequence(block) else ():
-            if fresh and is_affine_norm(layer) and places[layer] == 1 and not _is_watched(layer):
+        for layer in _in_order(block) if is_sequence(block) else ():
+            if fresh and is_affine_norm(layer) and places[layer] == 1 and not is_watched(layer):
                 found.add(layer)
             fresh = type(layer) in (*_CONVOLUTIONS, *_TRANSPOSED) or (fresh and isinstance(layer, _WITHOUT_EFFECT))
-            fresh = fresh and not _is_watched(layer)
+            fresh = fresh and not is_watched(layer)
     return found
-
-
-def _is_sequence(block: nn.Module) -> TypeGuard[nn.Sequential]:
-    return isinstance(block, nn.Sequential) and type(block).forward is nn.Sequential.forward
 
 
 def _in_order(block: nn.Sequential) -> Iterator[nn.Module]:
     """Yield the layers that a sequence calls one after another, including those of inner sequences."""
     for layer in block:
-        if _is_sequence(layer) and not _is_watched(layer):
+        if is_sequence(layer) and not is_watched(layer):
             yield from _in_order(layer)
         else:
             yield layer
-
-
-def _is_watched(layer: nn.Module) -> bool:
-    """Return whether a hook reads the input or the output of the layer."""
-    return bool(layer._forward_hooks or layer._forward_pre_hooks)  # noqa: SLF001 - PyTorch has no public attribute

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d, join
+from nnplug.ops.layers.joined_conv import JoinedConv2d, JoinedConv3d, join
+from nnplug.ops.layers.replacement import channels_last
 from nnplug_cuda.fused_norm import gradients, normalised, statistics
 
 
@@ -81,11 +82,6 @@ def without_bias(conv: nn.Conv2d | nn.Conv3d, image: Tensor) -> Tensor:
         return y
     kept: Tensor = _WithoutEffect.apply(y, conv.bias)  # type: ignore[no-untyped-call]
     return kept
-
-
-def channels_last(dimensions: int) -> torch.memory_format:
-    """Return the memory format for tensors with batch, channels and 2 or 3 spatial axes."""
-    return torch.channels_last if dimensions == 4 else torch.channels_last_3d
 
 
 class _FusedNorm(torch.autograd.Function):

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-import torch
 from torch import nn
 
-from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
-from nnplug.ops.leaky_relu import InPlaceLeakyReLU
+from nnplug.ops.layers.joined_conv import JoinedConv2d, JoinedConv3d
+from nnplug.ops.layers.leaky_relu import InPlaceLeakyReLU
+from nnplug.ops.layers.replacement import (
+    as_kind,
+    is_affine_norm,
+    is_sequence,
+    is_watched,
+    order_channels_last,
+    with_layers,
+)
 from nnplug_cuda.norm import (
     FusedNorm2d,
     FusedNorm3d,
@@ -17,7 +24,6 @@ from nnplug_cuda.norm import (
     UnbiasedConv3d,
     UnbiasedJoinedConv2d,
     UnbiasedJoinedConv3d,
-    channels_last,
 )
 
 _NORMS: dict[type[nn.Module], type[nn.Module]] = {nn.InstanceNorm2d: FusedNorm2d, nn.InstanceNorm3d: FusedNorm3d}
@@ -39,65 +45,33 @@ def with_fused_norms(network: nn.Module) -> nn.Module | None:
     if any(isinstance(layer, _CONTIGUOUS) and not is_affine_norm(layer) for layer in network.modules()):
         return None
     made = _replacements(network)
-    for path, layer in list(network.named_modules(remove_duplicate=False)):
-        if layer in made and path:
-            parent, _, name = path.rpartition(".")
-            setattr(network.get_submodule(parent), name, made[layer])
-    network = made.get(network, network)
-    _order_channels_last(network)
+    network = with_layers(network, made)
+    order_channels_last(network)
     return network
-
-
-def is_affine_norm(layer: nn.Module) -> bool:
-    """Return whether a layer is an instance norm with scale and shift, without running statistics."""
-    if type(layer) not in _NORMS or not isinstance(layer, nn.InstanceNorm2d | nn.InstanceNorm3d):
-        return False
-    return layer.affine and not layer.track_running_stats
 
 
 def _replacements(network: nn.Module) -> dict[nn.Module, nn.Module]:
     """Return the new layer of each layer that is replaced."""
-    made = {layer: _as(_NORMS[type(layer)], layer) for layer in network.modules() if is_affine_norm(layer)}
+    made = {layer: as_kind(_NORMS[type(layer)], layer) for layer in network.modules() if is_affine_norm(layer)}
     places = Counter(layer for _, layer in network.named_modules(remove_duplicate=False))
     for conv, norm, activation in _blocks(network):
-        if any(places[layer] > 1 or _is_watched(layer) for layer in (conv, norm, activation) if layer is not None):
+        if any(places[layer] > 1 or is_watched(layer) for layer in (conv, norm, activation) if layer is not None):
             continue
         if activation is not None:
             vars(made[norm])["negative_slope"] = activation.negative_slope
             made[activation] = nn.Identity()
         if conv is not None:
-            made[conv] = _as(_CONVOLUTIONS[type(conv)], conv)
+            made[conv] = as_kind(_CONVOLUTIONS[type(conv)], conv)
     return made
 
 
 def _blocks(network: nn.Module) -> Iterator[tuple[nn.Module | None, nn.Module, nn.LeakyReLU | None]]:
     """Yield each norm in an `nn.Sequential` with the convolution before it and the leaky ReLU after it, if any."""
     for block in network.modules():
-        if not isinstance(block, nn.Sequential) or type(block).forward is not nn.Sequential.forward:
+        if not is_sequence(block):
             continue
         layers = [layer for layer in block if type(layer) is not nn.Identity]
         for before, norm, after in zip([None, *layers], layers, [*layers[1:], None], strict=False):
             if is_affine_norm(norm):
                 conv = before if type(before) in _CONVOLUTIONS else None
                 yield conv, norm, after if isinstance(after, nn.LeakyReLU) and type(after) in _LEAKY else None
-
-
-def _is_watched(layer: nn.Module) -> bool:
-    """Return whether a hook reads the input or the output of the layer."""
-    return bool(layer._forward_hooks or layer._forward_pre_hooks)  # noqa: SLF001 - PyTorch has no public attribute
-
-
-def _as(kind: type[nn.Module], layer: nn.Module) -> nn.Module:
-    """Return a layer of another class that shares all attributes of `layer`, as `copy.copy` does for the same class."""
-    faster = kind.__new__(kind)
-    vars(faster).update(vars(layer))
-    return faster
-
-
-def _order_channels_last(network: nn.Module) -> None:
-    for parameter in network.parameters():
-        if parameter.dim() in (4, 5):
-            # Not `contiguous`, which keeps the strides of a kernel with one input channel: PyTorch chooses
-            # the order of the output by these strides.
-            order = channels_last(parameter.dim())
-            parameter.data = torch.empty_like(parameter.data, memory_format=order).copy_(parameter.data)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nnplug.contracts import Workload
-from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
+from nnplug.ops.layers.joined_conv import JoinedConv2d, JoinedConv3d
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, Subject, require
 

@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
-from nnplug.ops.leaky_relu import InPlaceLeakyReLU
+from nnplug.ops.layers.joined_conv import JoinedConv2d, JoinedConv3d
+from nnplug.ops.layers.leaky_relu import InPlaceLeakyReLU
 
 NEGATIVE_SLOPE = 0.01
 """The slope of every leaky ReLU, and of the matching initialisation."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nnplug.ops.joined_conv import JoinedConv2d, JoinedConv3d
+from nnplug.ops.layers.joined_conv import JoinedConv2d, JoinedConv3d
 
 
 @pytest.mark.parametrize(("joined", "plain"), [(JoinedConv2d, nn.Conv2d), (JoinedConv3d, nn.Conv3d)])

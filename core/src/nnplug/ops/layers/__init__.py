@@ -1,0 +1,1 @@
+"""Layers that networks and accelerators share, and the replacement of layers."""
