@@ -155,6 +155,7 @@ def predict(scene: Scene, free: list[str]) -> Iterator[dict[str, Any]]:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     from nnplug import Predictor
+    from nnplug.registry.loader import Plugins
 
     image = np.ones((scene.channels, *scene.shape), np.float32)
     image[:, 0] = 2  # not constant, so that it can be normalised
@@ -162,7 +163,8 @@ def predict(scene: Scene, free: list[str]) -> Iterator[dict[str, Any]]:
         models = [make_bundle(scene, Path(folder), number) for number in range(scene.models)]
         with FakeTensorMode(allow_non_fake_inputs=True), pretended.watch() as mode:
             pretended.set_free_memory(60 << 30)
-            predictor = Predictor(*models, device="cuda")
+            plugins = Plugins(block=["cuda"])  # its kernels need a GPU
+            predictor = Predictor(*models, device="cuda", plugins=plugins)
             for number in free:
                 pretended.set_free_memory(*(int(float(gb) * (1 << 30)) for gb in number.split("/")))
                 mode.restart()

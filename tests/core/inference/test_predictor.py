@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -40,6 +41,24 @@ def test_labels_are_the_largest_probabilities_of_the_ensemble(bundle):
     mean = together.probabilities(volume(), SPACING)
     np.testing.assert_allclose(mean, (alone[0] + alone[1]) / 2, atol=1e-6)
     assert np.array_equal(together.predict(volume(), SPACING), mean.argmax(0))
+
+
+def test_a_budget_of_gpu_memory_holds_while_it_loads_and_predicts(bundle, monkeypatch):
+    events = []
+
+    @contextmanager
+    def budget(device, gigabytes):
+        events.append(gigabytes)
+        yield
+        events.append("undone")
+
+    monkeypatch.setattr("nnplug.runtime.device.memory_budget", budget)
+    predictor = nnplug.Predictor(bundle("a"), device="cpu", gpu_memory_gb=3)
+    assert events == [3, "undone"]
+    predictor.predict(volume(), SPACING)
+    assert events == [3, "undone"] * 2
+    nnplug.Predictor(bundle("b"), device="cpu").predict(volume(), SPACING)
+    assert len(events) == 4
 
 
 def test_threads_may_share_one(bundle):

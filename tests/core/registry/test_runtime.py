@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import contextmanager
 from dataclasses import FrozenInstanceError
 
 import pytest
@@ -60,3 +61,28 @@ def test_another_process_gets_plugins_device_and_workers():
     assert type(found.executor) is LocalExecutor
     assert type(found.progress) is Silent
     assert [plugin.status for plugin in found.plugins] == [plugin.status for plugin in sent.plugins]
+
+
+def test_a_budget_of_gpu_memory_goes_to_other_processes_and_is_above_0():
+    sent = pickle.loads(pickle.dumps(Runtime(Plugins(), device="cpu", gpu_memory_gb=2.5)))
+    assert sent.gpu_memory_gb == 2.5
+    assert sent.in_job(Silent()).gpu_memory_gb == 2.5
+    with pytest.raises(ValueError, match="gpu_memory_gb is 0; expected more than 0"):
+        Runtime(Plugins(), gpu_memory_gb=0)
+
+
+def test_a_budget_is_set_on_the_device_while_a_block_runs(monkeypatch):
+    set_to = []
+
+    @contextmanager
+    def budget(device, gigabytes):
+        set_to.append((device.type, gigabytes))
+        yield
+        set_to.append("undone")
+
+    monkeypatch.setattr("nnplug.runtime.device.memory_budget", budget)
+    with Runtime(Plugins(), device="cpu", gpu_memory_gb=2.5).limited_memory():
+        assert set_to == [("cpu", 2.5)]
+    assert set_to[1:] == ["undone"]
+    with Runtime(Plugins(), device="no such device").limited_memory():
+        assert len(set_to) == 2, "nothing without a budget"

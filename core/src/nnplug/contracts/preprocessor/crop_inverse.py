@@ -40,9 +40,9 @@ class CropInverse(Inverse):
         self, planes: Iterable[torch.Tensor], count: int, *, regions_class_order: Sequence[int] | None = None
     ) -> LabelArray:
         """See `nnplug.contracts.Inverse`."""
-        from nnplug.ops.banded_export import exported_label_map
+        from nnplug.ops import export
 
-        cropped = exported_label_map(
+        cropped = export.streamed_label_map(
             planes, count, self.crop_info.cropped_shape, axis=self.axis, regions_class_order=regions_class_order
         )
         return self._restored(cropped)

@@ -7,38 +7,15 @@ compute it for a small slice; a band needs as many operations as a slice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import NamedTuple
 
 import torch
 
-from nnplug.arrays import LabelArray
-from nnplug.ops.export import Shape, Tap, decode, resize_planes, streamed_label_map, taps
+from nnplug.ops.export.planes import Shape, Tap, decode, resize_planes, taps
 
 BAND_BYTES = 1 << 28
 """The largest size of the resampled logits of a band. About four times as much is allocated."""
-
-
-def exported_label_map(
-    planes: Iterable[torch.Tensor],
-    count: int,
-    shape: Shape,
-    *,
-    axis: int | None = None,
-    regions_class_order: Sequence[int] | None = None,
-) -> LabelArray:
-    """Return the label map as `nnplug.ops.export.streamed_label_map` does; logits on a GPU are decoded there in bands.
-
-    The arguments are those of `streamed_label_map`.
-    """
-    arriving = iter(planes)
-    first = next(arriving)
-    whole = chain([first], arriving)
-    if first.device.type == "cpu":
-        return streamed_label_map(whole, count, shape, axis=axis, regions_class_order=regions_class_order)
-    labels = banded_labels(whole, count, shape, axis=axis, regions_class_order=regions_class_order)
-    array: LabelArray = labels.cpu().numpy()
-    return array
 
 
 def banded_labels(

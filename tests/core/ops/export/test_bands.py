@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnplug.ops.banded_export import banded_labels, exported_label_map
-from nnplug.ops.export import label_map
+from nnplug.ops.export import label_map, streamed_label_map
+from nnplug.ops.export.bands import banded_labels
 
 SIZES = st.tuples(*[st.integers(1, 12)] * 3)
 
@@ -56,7 +56,7 @@ def test_planes_may_reuse_their_memory():
 
     expected = label_map(logits, (14, 8, 10))
     assert share_equal(banded_labels(planes(), 9, (14, 8, 10)), expected) == 1
-    assert share_equal(exported_label_map(planes(), 9, (14, 8, 10)), expected) == 1
+    assert share_equal(streamed_label_map(planes(), 9, (14, 8, 10)), expected) == 1
 
 
 def test_more_than_255_classes_fit():
