@@ -54,7 +54,17 @@ class Environment:
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     """Made anew for each test, with the commands `python`, `pip` and `nnplug`."""
-    folder = tmp_path / "environment"
+    return make_environment(tmp_path / "environment")
+
+
+@pytest.fixture(scope="session")
+def new_environment() -> Callable[[Path], Environment]:
+    """Make an environment in a folder, for tests that share one."""
+    return make_environment
+
+
+def make_environment(folder: Path) -> Environment:
+    """Make an environment with the commands `python`, `pip` and `nnplug`."""
     venv.create(folder, with_pip=False, symlinks=True)
     python = folder / "bin" / "python"
     ours = sysconfig.get_path("purelib")

@@ -69,22 +69,74 @@ def test_a_wheel_is_listed_trained_with_and_asked_for_when_it_is_gone(environmen
 
 
 KINDS = ("trainer", "planner", "architecture", "augmenter", "postprocessor", "normalizer")
+LESSONS = re.split(r"^## Lesson \d: ", GUIDE.read_text(), flags=re.MULTILINE)[1:]
 
 
-def test_the_guide_works_as_printed(environment, tmp_path):
-    """Its commands in their order, and its files written where they say: `# trainer.py` is the name of one."""
-    package, printed, files = tmp_path / "nnplug-my-lab" / "src" / "nnplug_my_lab", "", set()
-    for language, block in re.findall(r"```(sh|python)\n(.*?)```", GUIDE.read_text(), re.DOTALL):
-        if language == "sh":
-            printed += environment.expect("bash", "-euo", "pipefail", "-c", block, cwd=tmp_path)
-        else:
-            name = re.match(r"# (\w+\.py)\n", block)[1]
-            (package / name).write_text(block)
-            files.add(name)
-    assert files == {*(f"{kind}.py" for kind in KINDS), "network.py", "plugin.py"}
-    assert "0 failed" in printed
-    assert list(tmp_path.glob("postprocessed/*.nii.gz"))
+class Guide:
+    """The page, followed lesson by lesson: every command in order, every file written where it says.
 
-    plans = json.loads((tmp_path / "work/Dataset900_Phantom/plans/my-lab.json").read_text())
+    `# trainer.py` at the beginning of a block is the name of its file.
+    """
+
+    def __init__(self, folder, environment):
+        self.folder, self.environment = folder, environment
+        self.printed: list[str] = []
+        self.files: set[str] = set()
+
+    def follow(self, lesson):
+        """Follow the page up to a lesson, counted from 1; return what the commands of that lesson print."""
+        while len(self.printed) < lesson:
+            self.printed.append(self._follow(LESSONS[len(self.printed)]))
+        return self.printed[lesson - 1]
+
+    def _follow(self, text):
+        package, printed = self.folder / "nnplug-my-lab" / "src" / "nnplug_my_lab", ""
+        for language, block in re.findall(r"```(sh|python)\n(.*?)```", text, re.DOTALL):
+            if language == "sh":
+                printed += self.environment.expect("bash", "-euo", "pipefail", "-c", block, cwd=self.folder)
+            else:
+                name = re.match(r"# (\w+\.py)\n", block)[1]
+                (package / name).write_text(block)
+                self.files.add(name)
+        return printed
+
+
+@pytest.fixture(scope="module")
+def guide(tmp_path_factory, new_environment):
+    folder = tmp_path_factory.mktemp("guide")
+    return Guide(folder, new_environment(folder / "environment"))
+
+
+def test_the_guide_has_six_lessons():
+    assert len(LESSONS) == 6
+
+
+def test_lesson_1_makes_a_package_that_is_listed(guide):
+    printed = guide.follow(1)
+    assert {line.split()[0] for line in printed.splitlines() if "nnplug-my-lab 0.1.0" in line} >= {"planner", "trainer"}
+
+
+def test_lessons_2_and_3_write_components_of_six_kinds(guide):
+    guide.follow(2)
+    assert {"trainer.py", "planner.py", "augmenter.py"} <= guide.files
+    guide.follow(3)
+    assert guide.files == {*(f"{kind}.py" for kind in KINDS), "network.py"}
+    code = "; ".join(f"import nnplug_my_lab.{file.removesuffix('.py')}" for file in sorted(guide.files))
+    guide.environment.expect("python", "-c", code)
+
+
+def test_lesson_4_offers_them(guide):
+    listed = [line.split() for line in guide.follow(4).splitlines() if "nnplug-my-lab 0.1.0" in line]
+    assert {words[0] for words in listed} >= {*KINDS, "recipe"}
+
+
+def test_lesson_5_checks_them(guide):
+    assert "my-lab keeps its contract: 0 failed" in guide.follow(5)
+
+
+def test_lesson_6_trains_and_predicts_with_them(guide):
+    guide.follow(6)
+    assert list(guide.folder.glob("postprocessed/*.nii.gz"))
+    plans = json.loads((guide.folder / "work/Dataset900_Phantom/plans/my-lab.json").read_text())
     ours = {line["kind"] for line in plans["providers"] if line["distribution"] == "nnplug-my-lab"}
     assert ours == set(KINDS), "the model is made of the page's components"
