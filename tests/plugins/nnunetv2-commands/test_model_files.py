@@ -34,6 +34,19 @@ def test_equal_files_are_left_alone(space):
     assert {name: (folder / name).stat().st_ino for name in NAMES} == before
 
 
+def test_plans_with_another_configuration_besides_are_copied(space):
+    own = {"number": 1, "configurations": {"3d_fullres": {"patch_size": [8, 8, 8]}}}
+    plans, there = space.plans("nnUNetPlans"), space.model_folder("nnUNetPlans", "3d_fullres") / "plans.json"
+    there.write_text(json.dumps(own))
+    more = {**own, "configurations": {**own["configurations"], "2d": {"inherits_from": "3d_fullres"}}}
+    plans.write_text(json.dumps(more))
+    write_model_files(space, "nnUNetPlans", "3d_fullres", fold="1")
+    assert json.loads(there.read_text()) == more
+    plans.write_text(json.dumps({**own, "configurations": {"3d_fullres": {"patch_size": [9, 8, 8]}}}))
+    with pytest.raises(Problems, match=r"plans\.json: differs"):
+        write_model_files(space, "nnUNetPlans", "3d_fullres", fold="1")
+
+
 def test_files_that_differ_are_named_and_stay_under_other_folds(space):
     folder = space.model_folder("nnUNetPlans", "3d_fullres")
     space.description.write_text("{}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nnplug.errors import NnplugError, Problems
 from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice
@@ -146,12 +146,34 @@ def write_model_files(workspace: NnunetWorkspace, plans: str, configuration: str
         f"{there}: differs from {source}, and {', '.join(others)} were trained with it. Train them with one file: put "
         "the old one back, or train with other names (-p, -tr)"
         for source, there in changed.items()
-        if others and there.is_file() and source != workspace.fingerprint
+        if others and there.is_file() and source != workspace.fingerprint and _decides(source, there, configuration)
     ]
     if lines:
         raise Problems(lines)
     for source, there in changed.items():
         copy_file(source, there)
+
+
+def _decides(one: Path, other: Path, configuration: str) -> bool:
+    """Return whether two files differ for a configuration: plans may have others besides, which do not matter."""
+    ours, theirs = (_of_configuration(path, configuration) for path in (one, other))
+    return bool(ours != theirs)
+
+
+def _of_configuration(path: Path, configuration: str) -> Any:
+    from nnplug.errors import InvalidFile
+    from nnplug.plans.plans import inherit
+    from nnplug.runtime.files import read_json
+
+    raw = read_json(path)
+    configurations = raw.get("configurations") if isinstance(raw, dict) else None
+    if not isinstance(configurations, dict):
+        return raw
+    try:
+        own = inherit(configurations, configuration, str(path))
+    except InvalidFile:
+        own = None
+    return {**raw, "configurations": own}
 
 
 def write_checkpoints(job: TrainingJob) -> None:
