@@ -49,3 +49,11 @@ def test_a_file_that_is_no_bundle_is_replaced_where_asked_alone(copied, tmp_path
     assert target.read_text() == "mine"
     copied.nnplug(*words, "--device", "cpu", "--replace")
     copied.nnplug("model", "show", target)
+
+
+def test_another_figure_decides_and_is_printed(copied):
+    printed = copied.run("select", "--device", "cpu", "--no-ensembles", "--metric", "surface.NSD").stdout
+    assert "surface.NSD" in printed.splitlines()[0]
+    result = json.loads((copied.folder / "crossval" / "selection.json").read_text())
+    assert result["metric"] == "surface.NSD"
+    assert all(0 <= entry["score"] <= 1 for entry in result["entries"])

@@ -43,12 +43,14 @@ def print_selection(labels: Labels, selection: Selection) -> None:
             entry.name,
             *(_score(entry.dice_per_class[key]) for key in labels.keys),
             _score(entry.dice),
+            *(() if entry.score is None else (_score(entry.score),)),
             "best" if entry.name == selection.best else f"{entry.difference:+.4f}",
             "" if entry.name == selection.best else f"{entry.interval[0]:+.4f} to {entry.interval[1]:+.4f}",
         )
         for entry in selection.entries
     ]
-    print_table(("Dice", *labels.foreground_names, "mean", "difference", "95 % interval"), rows)
+    decides = () if selection.metric is None else (selection.metric,)
+    print_table(("Dice", *labels.foreground_names, "mean", *decides, "difference", "95 % interval"), rows)
     best = next(entry for entry in selection.entries if entry.name == selection.best)
     rule = f"{selection.rule.provider.name} {selection.rule.rule}"
     echo(f"postprocessing: {rule}, mean Dice {best.dice:.4f} -> {selection.dice_postprocessed:.4f}")

@@ -25,6 +25,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.files import write_json
 from nnplug.runtime.progress import Silent
+from nnplug.selection.ranking import Ranking
 from nnplug.selection.request import Selection, SelectRequest
 from nnplug.selection.select import select
 from nnplug.workspace.layout import Workspace
@@ -254,3 +255,47 @@ def test_nothing_is_selected_by_scores_on_training_cases(construct):
     msgspec.structs.replace(own, training=own.validation).write(record)
     with pytest.raises(NnplugError, match=r"fold_0: is validated on its training cases \(.\), so there is nothing"):
         run(request)
+
+
+def test_another_metric_decides(construct):
+    request, registry = construct(next(iter(GOLDEN))), Plugins().registry
+    by_dice = run(request)
+    assert "metric" not in by_dice.data()
+    same = run(replace(request, ranking=Ranking.of("overlap", registry)))
+    assert (same.metric, same.best) == ("overlap.Dice", by_dice.best)
+    assert [entry.score for entry in same.entries] == [entry.dice for entry in by_dice.entries]
+    assert [entry.interval for entry in same.entries] == [entry.interval for entry in by_dice.entries]
+    near = run(replace(request, ranking=Ranking.of("surface.NSD", registry)))
+    assert near.metric == "surface.NSD"
+    assert near.best == max(near.entries, key=lambda entry: entry.score).name
+    assert [entry.dice for entry in near.entries] == [entry.dice for entry in by_dice.entries]
+    assert next(entry for entry in near.entries if entry.name == near.best).difference == 0
+
+
+class Volume:
+    """The error of the volume: lower is better."""
+
+    figures, ranked = ("error",), {"error": "lower"}
+
+    def measure(self, reference, prediction, labels, *, spacing):
+        return {
+            key: {"error": float(abs(int((reference == value).sum()) - int((prediction == value).sum())))}
+            for key, (value,) in zip(labels.keys, labels.foreground, strict=True)
+        }
+
+
+def test_a_metric_whose_lower_values_are_better_is_ranked_so(construct):
+    name = next(name for name in GOLDEN if "region" not in name)
+    selection = run(replace(construct(name), ranking=Ranking(Volume(), "volume.error", "error", -1)))
+    assert selection.best == min(selection.entries, key=lambda entry: entry.score).name
+    assert min(entry.score for entry in selection.entries) >= 0
+    assert all(entry.difference >= 0 for entry in selection.entries)
+
+
+def test_a_figure_that_a_metric_does_not_rank_is_one_line():
+    registry = Plugins().registry
+    with pytest.raises(NnplugError, match="metric 'surface' ranks no figure 'NSDD'. Did you mean 'NSD'"):
+        Ranking.of("surface.NSDD", registry)
+    with pytest.raises(NnplugError, match="no metric is called 'surfac'. Did you mean 'surface'"):
+        Ranking.of("surfac", registry)
+    assert Ranking.of("surface", registry).sign == -1

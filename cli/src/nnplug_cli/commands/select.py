@@ -40,6 +40,7 @@ class _Comparison:
 
     plans: tuple[str, ...]
     weights: Literal["final", "best"]
+    metric: str | None
     no_ensembles: bool
     keep_logits: bool
     output: Path | None
@@ -62,6 +63,11 @@ _comparison_options = gathered(
         default="final",
         show_default=True,
         help="The weights of each training.",
+    ),
+    click.option(
+        "--metric",
+        metavar="METRIC[.FIGURE]",
+        help="The figure that decides, such as surface.NSD [default: the mean foreground Dice].",
     ),
     click.option("--no-ensembles", is_flag=True, help="Compare single configurations only."),
     click.option("--keep-logits", is_flag=True, help="Keep probabilities that are computed again."),
@@ -96,9 +102,9 @@ def command(
 ) -> None:
     """Compare the cross-validated configurations of DATASET and all ensembles of two by their mean foreground Dice.
 
-    Postprocessing is fitted on the winner, and one bundle holds the winner and its postprocessing. Without -c all
-    configurations whose folds are all trained are compared. The interval of a difference is a bootstrap over cases, at
-    95 %.
+    --metric compares by another figure. Postprocessing is fitted on the winner, and one bundle holds the winner and its
+    postprocessing. Without -c all configurations whose folds are all trained are compared. The interval of a difference
+    is a bootstrap over cases, at 95 %.
     """
     from nnplug.selection.select import select
 
@@ -120,6 +126,7 @@ def _request(
         click.UsageError: fold "all" is given.
     """
     from nnplug.dataset.dataset import Dataset
+    from nnplug.selection.ranking import Ranking
     from nnplug.selection.request import SelectRequest
     from nnplug.workspace.layout import Workspace
     from nnplug.workspace.plans_name import default_plans_name
@@ -136,6 +143,7 @@ def _request(
         configurations=selection.configurations,
         folds=numbers,
         weights=comparison.weights,
+        ranking=None if comparison.metric is None else Ranking.of(comparison.metric, context.plugins.registry),
         ensembles=not comparison.no_ensembles,
         keep_logits=comparison.keep_logits,
         target=comparison.output,

@@ -9,6 +9,7 @@ from nnplug.dataset.dataset import Dataset
 from nnplug.evaluation.postprocess import RuleRecord
 from nnplug.ops.bootstrap import LEVEL, SAMPLES
 from nnplug.runtime.records import Record
+from nnplug.selection.ranking import Ranking
 from nnplug.workspace.layout import Workspace
 from nnplug.workspace.runs import WeightsKind
 
@@ -33,6 +34,8 @@ class SelectRequest:
         keep_logits: whether to keep probabilities that had to be computed again.
         keep_existing: whether to use the label maps and scores of an earlier comparison as they are, even if a run has
             been trained or validated again since.
+        ranking: the figure that decides; None for the mean foreground Dice, as in nnU-Net. Postprocessing is fitted by
+            Dice in any case.
         target: the bundle, a folder or a zip file; None for `model/selected` of the workspace.
         replace: whether to replace a target that nnplug did not write, or that has changed since it wrote it.
     """
@@ -46,6 +49,7 @@ class SelectRequest:
     ensembles: bool = True
     keep_logits: bool = False
     keep_existing: bool = False
+    ranking: Ranking | None = None
     target: Path | None = None
     replace: bool = False
 
@@ -58,9 +62,10 @@ class Entry(Record, frozen=True, kw_only=True):
         members: the names of the one or two configurations that are averaged.
         dice: the mean foreground Dice.
         dice_per_class: class or region, as in `summary.json` -> mean Dice.
-        difference: `dice` minus the Dice of the best.
+        difference: `dice` minus the Dice of the best; of `score`, if the selection has a metric.
         interval: the bootstrap interval of the difference, paired over cases.
         folder: the folder of its label maps and `summary.json`.
+        score: the mean of the selection's metric over cases and classes; None without a metric.
     """
 
     name: str
@@ -70,6 +75,7 @@ class Entry(Record, frozen=True, kw_only=True):
     difference: float
     interval: tuple[float, float]
     folder: str
+    score: float | None = None
 
 
 class Selection(Record, frozen=True, kw_only=True):
@@ -88,6 +94,7 @@ class Selection(Record, frozen=True, kw_only=True):
         rule: the postprocessing rule of the winner.
         dice_postprocessed: the mean foreground Dice after postprocessing, on the cases that the rule was fitted on.
         bundle: the model that predicts with the winner.
+        metric: the figure that decided, such as "surface.NSD"; None for the mean foreground Dice.
     """
 
     schema: int = SCHEMA
@@ -102,3 +109,4 @@ class Selection(Record, frozen=True, kw_only=True):
     rule: RuleRecord
     dice_postprocessed: float
     bundle: str
+    metric: str | None = None

@@ -21,7 +21,9 @@ import numpy.typing as npt
 
 from nnplug.contracts import LabelledCase
 from nnplug.dataset.dataset import Dataset
+from nnplug.errors import NnplugError
 from nnplug.evaluation import postprocess
+from nnplug.evaluation.evaluate import evaluate_cases
 from nnplug.inference.averaging import has_output
 from nnplug.inference.logits import ENDING
 from nnplug.models.bundle import contents_of, write_bundle
@@ -41,6 +43,7 @@ from nnplug.selection.cross_validation import (
     references,
     score,
 )
+from nnplug.selection.ranking import Ranking, figures_of
 from nnplug.selection.request import RECORD, SELECTED, Entry, Selection, SelectRequest
 from nnplug.training.folds import FoldTraining
 from nnplug.training.job import TrainingJob
@@ -63,7 +66,7 @@ class _Scored:
 
     def dice(self, keys: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return the Dice (cases, classes) float64; all candidates have the same order of cases."""
-        return _dice(self.summary, keys)
+        return figures_of(self.summary, keys, "Dice")
 
 
 def select(request: SelectRequest, runtime: Runtime) -> Selection:
@@ -89,9 +92,13 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
     work = _Work(request, runtime)
     scored = work.score_all(candidates)
     keys = _comparable_classes(scored, request.dataset, runtime.progress)
-    best = _best(scored, keys, runtime.progress)
+    values = [work.values(entry, keys) for entry in scored]
+    first = _best(scored, values, request.ranking, runtime.progress)
+    best = scored[first]
     rule, after = work.postprocess(best)
-    entries = tuple(_entry(entry, best, keys) for entry in scored)
+    entries = tuple(
+        _entry(entry, own, values[first], keys, request.ranking) for entry, own in zip(scored, values, strict=True)
+    )
     _write_model(best, rule, target, record={entry.name: entry.dice for entry in entries}, replace=replace)
     selection = Selection(
         dataset=request.dataset.name,
@@ -101,8 +108,9 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
         entries=entries,
         best=best.name,
         rule=rule,
-        dice_postprocessed=mean_score(_dice(after, keys)),
+        dice_postprocessed=mean_score(figures_of(after, keys, "Dice")),
         bundle=str(target),
+        metric=None if request.ranking is None else request.ranking.name,
     )
     selection.write(request.workspace.crossval / RECORD)
     return selection
@@ -156,6 +164,22 @@ class _Work:
         )
         return record, score(names, dataset, target, executor=executor, progress=progress)
 
+    def values(self, entry: _Scored, keys: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Return the figures (cases, classes) that decide, float64; the sign makes higher ones the better."""
+        ranking, dataset = self.request.ranking, self.request.dataset
+        if ranking is None:
+            return entry.dice(keys)
+        labels, ending = references(dataset), dataset.description.file_ending
+        summary = evaluate_cases(
+            [(entry.folder / f"{case}{ending}", labels[case]) for case in entry.members[0].cases],
+            dataset.description,
+            executor=self.runtime.executor,
+            progress=self.runtime.progress,
+            metrics=(ranking.metric,),
+            readers=dataset.readers,
+        )
+        return ranking.sign * figures_of(summary, keys, ranking.figure)
+
     def _folder(self, members: Sequence[Candidate]) -> Path:
         return self.request.workspace.crossval / "+".join(m.name.replace(":", "_") for m in members)
 
@@ -205,11 +229,6 @@ class _Work:
         deque(executor.map_on_device(validate, [job], stage="validate", name=title, progress=progress), maxlen=0)
 
 
-def _dice(summary: Summary, keys: Sequence[str]) -> npt.NDArray[np.float64]:
-    rows = sorted(summary["metric_per_case"], key=lambda case: Path(case["prediction_file"]).name)
-    return np.array([[case["metrics"][key]["Dice"] for key in keys] for case in rows], np.float64)
-
-
 def _comparable_classes(scored: Sequence[_Scored], dataset: Dataset, progress: Progress) -> list[str]:
     """Return the classes for which every candidate has a Dice; other classes are in no reference."""
     names = dict(zip(dataset.description.labels.keys, dataset.description.labels.foreground_names, strict=True))
@@ -219,28 +238,48 @@ def _comparable_classes(scored: Sequence[_Scored], dataset: Dataset, progress: P
     return [key for key in names if key not in unknown]
 
 
-def _best(scored: Sequence[_Scored], keys: Sequence[str], progress: Progress) -> _Scored:
-    """Return the candidate with the highest mean Dice; on a tie warn and return the first, as nnU-Net does."""
-    dice = [mean_score(entry.dice(keys)) for entry in scored]
-    first = int(np.argmax(dice))
-    if len(equal := [entry.name for entry, own in zip(scored, dice, strict=True) if own == dice[first]]) > 1:
+def _best(
+    scored: Sequence[_Scored],
+    values: Sequence[npt.NDArray[np.float64]],
+    ranking: Ranking | None,
+    progress: Progress,
+) -> int:
+    """Return the index of the candidate with the highest mean; on a tie warn and return the first, as nnU-Net does.
+
+    Raises:
+        NnplugError: the metric has no mean for any candidate.
+    """
+    means = np.array([mean_score(one) for one in values])
+    what = "Dice" if ranking is None else ranking.name
+    if np.isnan(means).all():
+        raise NnplugError(f"{what} has no value for any case of the cross-validation, so nothing can be selected by it")
+    first = int(np.nanargmax(means))
+    if len(equal := [entry.name for entry, own in zip(scored, means, strict=True) if own == means[first]]) > 1:
+        shown = means[first] if ranking is None else ranking.sign * means[first]
         progress.warning(
-            f"{', '.join(equal)} have the same mean Dice, {dice[first]:.4f}; {equal[0]} is taken, the first in "
+            f"{', '.join(equal)} have the same mean {what}, {shown:.4f}; {equal[0]} is taken, the first in "
             "the order that you gave or that of the plans; ensembles come after single configurations"
         )
-    return scored[first]
+    return first
 
 
-def _entry(entry: _Scored, best: _Scored, keys: Sequence[str]) -> Entry:
-    own, others = entry.dice(keys), best.dice(keys)
+def _entry(
+    entry: _Scored,
+    own: npt.NDArray[np.float64],
+    best: npt.NDArray[np.float64],
+    keys: Sequence[str],
+    ranking: Ranking | None,
+) -> Entry:
+    sign = 1 if ranking is None else ranking.sign
     return Entry(
         name=entry.name,
         members=tuple(member.name for member in entry.members),
-        dice=mean_score(own),
+        dice=mean_score(entry.dice(keys)),
         dice_per_class={key: metrics["Dice"] for key, metrics in entry.summary["mean"].items()},
-        difference=mean_score(own) - mean_score(others),
-        interval=paired_interval(own, others),
+        difference=mean_score(sign * own) - mean_score(sign * best),
+        interval=paired_interval(sign * own, sign * best),
         folder=str(entry.folder),
+        score=None if ranking is None else mean_score(sign * own),
     )
 
 
