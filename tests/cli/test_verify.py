@@ -35,12 +35,14 @@ def test_problems_end_with_1_each_on_one_line(folder):
 
 
 def test_json_holds_the_whole_report(folder):
+    (folder / "imagesTr" / "stray.nii.gz").touch()
     (folder / "imagesTr" / "stray.txt").touch()
     result = run(folder, "--json")
     assert result.exit_code == 1
     report = json.loads(result.stdout)
     assert report["cases"] == 2
     assert len(report["problems"]) == 1
+    assert "stray.txt" in report["warnings"][-1]
     assert set(report) == {"dataset", "cases", "problems", "warnings", "notices"}
 
 
