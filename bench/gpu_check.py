@@ -35,6 +35,7 @@ ALONE = {
     "epoch": 120,
     "epoch_nnunetv2": 150,
     "predict": 100,
+    "fitting": 150,
     "predict_nnunetv2": 100,
     "dice": 200,
 }

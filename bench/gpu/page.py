@@ -20,6 +20,7 @@ SECTIONS = {
     "epoch_nnunetv2": "An epoch of nnunetv2 2.8.1",
     "dice": "A short training",
     "predict": "Prediction by nnplug",
+    "fitting": "Prediction in little memory and in half precision",
     "predict_nnunetv2": "Prediction by nnunetv2 2.8.1",
 }
 _OF_A_STEP = ("launched by the host in", "tensors")

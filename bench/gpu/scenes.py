@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,13 @@ from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import record
 from nnplug.runtime.progress import Silent
 from nnplug.testing import samples
+from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder
+from nnplug.workspace.run_record import Precision
 from nnplug_nnunet.augmentation import NnunetAugmenter
 
+Weights = dict[str, torch.Tensor]
+Change = Callable[[Weights], Weights]
 LARGE = (32, 64, 128, 256, 320, 320)
 
 
@@ -41,6 +46,9 @@ class Scene:
         shape: of the images, (z, y, x) voxels.
         regions: whether the labels are nested regions.
         network: the architecture.
+        folds: whose logits are averaged.
+        previous: whether the training refines the label maps of a previous stage.
+        augmenter: options of the augmenter.
     """
 
     channels: int = 1
@@ -51,6 +59,9 @@ class Scene:
     shape: tuple[int, ...] = (36, 50, 35)
     regions: bool = False
     network: str = "plain-conv-unet"
+    folds: int = 1
+    previous: bool = False
+    augmenter: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -91,14 +102,16 @@ class Scene:
             resampling=Resampling(),
             batch_dice=False,
             architecture=Choice(name=self.network, options=options),
+            previous_stage="low" if self.previous else None,
         )
 
     def build(self) -> Any:
         """Return the network on the CPU, from the seed 0."""
         torch.manual_seed(0)
-        choice = self.configuration.architecture
-        entry = Plugins().registry.get(Kind.ARCHITECTURE, choice.name)
-        return entry.create(dict(choice.options)).build(channels=self.channels, outputs=self.description.labels.outputs)
+        configuration, labels = self.configuration, self.description.labels
+        entry = Plugins().registry.get(Kind.ARCHITECTURE, self.network)
+        channels = self.channels + len(configuration.previous_labels(labels))
+        return entry.create(dict(configuration.architecture.options)).build(channels=channels, outputs=labels.outputs)
 
     def volume(self, seed: int) -> tuple[Any, Any]:
         """Return a random image (C, z, y, x) float32, and a label map (z, y, x) int16 of boxes that brighten it."""
@@ -124,9 +137,25 @@ BRATS = Scene(channels=4, classes=4, features=LARGE, patch=(128,) * 3, batch=2, 
 MANY_CLASSES = Scene(classes=60, features=LARGE, patch=(128,) * 3, batch=2, shape=(320,) * 3)
 
 
-def make_task(scene: Scene, folder: Path, device: torch.device, *, workers: int = 1) -> TrainingTask:
-    """Return the task of a training with two cases; the same folder gives the same run."""
-    cases = samples.write_cases(folder / "cases", make=scene.volume, names="ab")
+def make_task(
+    scene: Scene,
+    folder: Path,
+    device: torch.device,
+    *,
+    workers: int = 1,
+    write: Callable[..., CaseStore] = samples.write_cases,
+) -> TrainingTask:
+    """Return the task of a training with two cases; the same folder gives the same run.
+
+    Args:
+        scene: network and images.
+        folder: for cases and run.
+        device: of the training.
+        workers: threads of the loader.
+        write: writes the cases.
+    """
+    previous = folder / "previous" if scene.previous else None
+    cases = write(folder / "cases", previous=previous, make=scene.volume, make_previous=scene.volume, names="ab")
     run = RunFolder(folder / "runs" / "a" / "b" / "fold_0")
     run.path.mkdir(parents=True, exist_ok=True)
     return TrainingTask(
@@ -136,7 +165,7 @@ def make_task(scene: Scene, folder: Path, device: torch.device, *, workers: int 
         cases=cases,
         training=("a", "b"),
         validation=("a",),
-        augmenter=NnunetAugmenter(),
+        augmenter=NnunetAugmenter(**scene.augmenter),
         masked_channels=(),
         device=device,
         run=run,
@@ -147,8 +176,25 @@ def make_task(scene: Scene, folder: Path, device: torch.device, *, workers: int 
     )
 
 
-def make_bundle(scene: Scene, folder: Path, *, folds: int = 1) -> Path:
-    """Write a model of random weights, and return its folder."""
+def image_of(scene: Scene) -> Any:
+    """Return an image (C, z, y, x) of smooth noise."""
+    draws = torch.Generator().manual_seed(0)
+    coarse = torch.randn((1, scene.channels, *(max(2, n // 8) for n in scene.shape)), generator=draws)
+    smooth = torch.nn.functional.interpolate(coarse, scene.shape, mode="trilinear")[0]
+    return (100 + 20 * smooth + torch.randn(smooth.shape, generator=draws)).numpy()
+
+
+def make_bundle(
+    scene: Scene, folder: Path, *, change: Change = lambda weights: weights, precision: Precision | None = None
+) -> Path:
+    """Write a model of random weights, and return its folder.
+
+    Args:
+        scene: the network.
+        folder: of the bundle.
+        change: the weights of a fold -> those to write.
+        precision: the precision of the training; None if it is not known.
+    """
     registry, configuration = Plugins().registry, scene.configuration
     plans = Plans(
         dataset="Dataset001_A",
@@ -163,20 +209,21 @@ def make_bundle(scene: Scene, folder: Path, *, folds: int = 1) -> Path:
         configurations={"3d_fullres": configuration},
     )
     weights = {name: tensor.contiguous() for name, tensor in scene.build().state_dict().items()}
-    entries = [registry.get(Kind.ARCHITECTURE, scene.network), registry.get(Kind.NORMALIZER, "zscore")]
+    folds = {str(fold): partial(save_file, change(_moved(weights, fold))) for fold in range(scene.folds)}
     contents = Contents(
         plans=plans,
         description=scene.description,
         configuration="3d_fullres",
-        folds={str(fold): lambda path, k=fold: save_file(_moved(weights, k), path) for fold in range(folds)},
+        folds=folds,
         mirror_axes=(0, 1, 2),
-        providers=record(entries),
+        providers=record([registry.get(Kind.ARCHITECTURE, scene.network), registry.get(Kind.NORMALIZER, "zscore")]),
+        precision=precision,
     )
     pack(contents, folder)
     return folder
 
 
-def _moved(weights: dict[str, torch.Tensor], fold: int) -> dict[str, torch.Tensor]:
+def _moved(weights: Weights, fold: int) -> Weights:
     """Return weights that differ a little from fold to fold."""
     draws = torch.Generator().manual_seed(fold)
     return {n: t + 0.01 * fold * torch.randn(t.shape, generator=draws) for n, t in weights.items()}

@@ -39,7 +39,7 @@ def test_every_figure_with_a_bound_is_right_on_the_cpu(tmp_path):
 
 @pytest.mark.slow
 def test_parity_and_prediction_run_on_the_cpu(tmp_path):
-    rows = rehearse(tmp_path, "parity", "predict")
+    rows = rehearse(tmp_path, "parity", "predict", "fitting")
     assert [row.what for row in rows if row.has_bound and not row.is_right] == []
 
 

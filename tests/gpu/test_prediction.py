@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -80,16 +76,3 @@ def test_the_sums_leave_the_gpu_where_they_do_not_fit(counts):
         "two-folds"
     ]  # in the last image the first fold's sums leave no room for the second's
     assert tight["peak"] < roomy["peak"] == again["peak"]
-
-
-def test_the_script_for_a_real_gpu_can_be_rehearsed_on_a_cpu():
-    words = [sys.executable, str(HERE / "real_prediction.py"), "--device", "cpu", "--tiny"]
-    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, capture_output=True, text=True, check=True, env=alone)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line["section"] for line in lines if "all_seconds" in line] == SECTIONS
-    assert not any("error" in line for line in lines), done.stdout
-    assert all(line.get("ok", True) for line in lines), done.stdout
-
-
-SECTIONS = ["equal", "overflow", "memory", "batches", "classes"]

@@ -6,53 +6,17 @@ import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pretended
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+if __name__ == "__main__":
+    pretended.pretend(Path(sys.argv[1]))  # before PyTorch asks for the devices of this machine
 
-@dataclass(frozen=True)
-class Scene:
-    """A training with random cases.
-
-    Attributes:
-        channels: of the images.
-        classes: the number of classes, with the background.
-        features: of each stage.
-        patch: (z, y, x) voxels.
-        batch: patches per iteration.
-        shape: of the cases, (z, y, x) voxels.
-        regions: whether the labels are nested regions.
-        previous: whether the training refines the label maps of a previous stage.
-        network: the architecture.
-        augmenter: options of nnU-Net's augmenter.
-    """
-
-    channels: int = 1
-    classes: int = 3
-    features: tuple[int, ...] = (32, 64, 128, 256)
-    patch: tuple[int, ...] = (40, 56, 40)
-    batch: int = 9
-    shape: tuple[int, ...] = (36, 50, 35)
-    regions: bool = False
-    previous: bool = False
-    network: str = "plain-conv-unet"
-    augmenter: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def labels(self) -> Any:
-        """The labels of the cases."""
-        from nnplug.dataset.labels import Labels
-
-        last = range(1, self.classes)
-        if not self.regions:
-            return Labels({"background": (0,), **{f"c{i}": (i,) for i in last}})
-        nested = {f"r{i}": tuple(range(i, self.classes)) for i in last}
-        return Labels({"background": (0,), **nested}, regions_class_order=tuple(last))
-
+from gpu.scenes import Scene, make_task
 
 _LARGE = (32, 64, 128, 256, 320, 320)
 _BRATS = {"channels": 4, "classes": 4, "features": _LARGE, "patch": (128,) * 3, "batch": 2, "shape": (140, 171, 137)}
@@ -68,69 +32,6 @@ SCENES = {
     "cascade": Scene(**_SMALL, previous=True),
     "strong": Scene(**_SMALL, augmenter={"interpolation": "cubic", **dict.fromkeys(_STRONG, 1.0)}),
 }
-
-
-def make_task(scene: Scene, folder: Path) -> Any:
-    """Return the task of a training with two cases."""
-    import numpy as np
-    import torch
-
-    from nnplug.contracts import Topology, TrainingTask
-    from nnplug.plans.plans import Choice, Configuration, Normalization, Resampling
-    from nnplug.registry.components import Kind
-    from nnplug.registry.loader import Plugins
-    from nnplug.runtime.progress import Silent
-    from nnplug.testing import samples
-    from nnplug.workspace.layout import RunFolder
-    from nnplug_nnunet.augmentation import NnunetAugmenter
-
-    def volume(seed: int) -> Any:
-        draws = np.random.default_rng(seed)
-        image = draws.standard_normal((scene.channels, *scene.shape), np.float32)
-        return image, draws.integers(0, scene.classes, scene.shape).astype(np.int16)
-
-    stages = len(scene.features)
-    topology = Topology(
-        strides=((1,) * 3, *((2,) * 3,) * (stages - 1)),
-        kernel_sizes=((3,) * 3,) * stages,
-        features_per_stage=scene.features,
-    )
-    registry = Plugins().registry
-    entry = registry.get(Kind.ARCHITECTURE, scene.network)
-    configuration = Configuration(
-        spacing=(1.0,) * 3,
-        patch_size=scene.patch,
-        batch_size=scene.batch,
-        median_shape=tuple(map(float, scene.shape)),
-        normalization=(Normalization(name="zscore", use_mask=False),) * scene.channels,
-        resampling=Resampling(),
-        batch_dice=False,
-        architecture=Choice(name=scene.network),
-        previous_stage="low" if scene.previous else None,
-    )
-    labels = scene.labels
-    previous = folder / "previous" if scene.previous else None
-    write_cases = pretended.outside(samples.write_cases)
-    cases = write_cases(folder / "cases", previous=previous, make=volume, make_previous=volume, names="ab")
-    run = RunFolder(folder / "runs" / "a" / "b" / "fold_0")
-    run.path.mkdir(parents=True)
-    channels = scene.channels + len(configuration.previous_labels(labels))
-    network = entry.create(entry.load().options_for(topology)).build(channels=channels, outputs=labels.outputs)
-    return TrainingTask(
-        network=network,
-        configuration=configuration,
-        labels=labels,
-        cases=cases,
-        training=("a", "b"),
-        validation=("a",),
-        augmenter=NnunetAugmenter(**scene.augmenter),
-        masked_channels=(),
-        device=torch.device("cuda"),
-        run=run,
-        seed=0,
-        workers=1,
-        progress=Silent(),
-    )
 
 
 def fail(notice: str) -> None:
@@ -187,6 +88,7 @@ def train(scene: Scene, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
 
+    from nnplug.testing import samples
     from nnplug_nnunet.training.graphs.graphed_step import WARM_UP, GraphedStep
     from nnplug_nnunet.training.loop import Training
     from nnplug_nnunet.training.patches.source import Stream
@@ -195,7 +97,8 @@ def train(scene: Scene, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     from nnplug_nnunet.training.state import PatchBatch
 
     with FakeTensorMode(allow_non_fake_inputs=True), pretended.watch() as mode:
-        task = make_task(scene, folder)
+        task = make_task(scene, folder, torch.device("cuda"), write=pretended.outside(samples.write_cases))
+        task = replace(task, accelerate=lambda network, _: network)
         pretended.outside(index_cases)(task)
         trainer = phased(mode, iterations=WARM_UP + 2)
         training = Training(trainer, task)
@@ -216,9 +119,8 @@ def train(scene: Scene, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         return counts, mode.counts.data()
 
 
-def main(library: str, *names: str) -> None:
+def main(*names: str) -> None:
     """Train the scenes, and print the counts of a training step and of a validation step, each on a line."""
-    pretended.pretend(Path(library))
     pretended.set_free_memory(60 << 30)
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
@@ -227,4 +129,4 @@ def main(library: str, *names: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[2:])

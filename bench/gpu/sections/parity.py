@@ -135,7 +135,7 @@ def _prediction(site: Site, scene: Scene) -> Iterator[Row]:
     """Predict with two folds and two models, with and without room for the sums of windows on the device."""
     image = scene.volume(0)[0]
     with TemporaryDirectory() as folder:
-        one = make_bundle(scene, Path(folder) / "one", folds=2)
+        one = make_bundle(replace(scene, folds=2), Path(folder) / "one")
         two = make_bundle(replace(scene, features=(8, 8, 8)), Path(folder) / "two")
         for what, models in {"two folds": (one,), "two models": (one, two)}.items():
             ours, theirs = (_probabilities(models, device, image) for device in ("cpu", site.device))
