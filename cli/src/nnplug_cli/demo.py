@@ -10,8 +10,9 @@ from typing import Any
 from nnplug.contracts import Trainer, TrainingLength
 from nnplug.dataset.dataset import CaseFiles, Dataset, image_cases
 from nnplug.dataset.phantom import write_phantom
-from nnplug.evaluation.evaluate import Summary, evaluate
+from nnplug.evaluation.evaluate import evaluate
 from nnplug.evaluation.overlay import OverlayCase, draw_overlays
+from nnplug.evaluation.summary import Summary
 from nnplug.inference.jobs import predict_cases
 from nnplug.inference.options import PredictOptions
 from nnplug.pipeline.request import RunRequest

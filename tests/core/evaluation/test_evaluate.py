@@ -7,7 +7,9 @@ import SimpleITK as sitk
 
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import NnplugError, Problems
-from nnplug.evaluation.evaluate import defined, evaluate, evaluate_folder, find_description, undefined_classes
+from nnplug.evaluation.evaluate import evaluate, evaluate_folder
+from nnplug.evaluation.pairs import find_description
+from nnplug.evaluation.summary import defined, undefined_classes
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 

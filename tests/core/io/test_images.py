@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug.io.default_reader.integrity import count_nonfinite, is_intact
 from nnplug.io.images import (
     Geometry,
     read_geometry,
@@ -24,7 +25,6 @@ from nnplug.io.images import (
     write_image,
     write_label,
 )
-from nnplug.io.integrity import count_nonfinite, is_intact
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "images.json").read_text())
 SAMPLES = Path(__file__).parents[3] / "bench" / "oracle" / "sample_images.py"

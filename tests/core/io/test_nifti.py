@@ -11,9 +11,9 @@ import SimpleITK
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnplug.io import simpleitk
+from nnplug.io.default_reader import simpleitk
+from nnplug.io.default_reader.nifti import read_plain, scan
 from nnplug.io.images import read_voxels
-from nnplug.io.nifti import read_plain, scan
 
 TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
 

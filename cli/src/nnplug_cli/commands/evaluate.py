@@ -84,8 +84,10 @@ def command(
     metric.tolerance=2. Without a dataset.json every label value that occurs is a class.
     """
     from nnplug.dataset.sidecars import images_in
-    from nnplug.evaluation.evaluate import defined, evaluate_folder, find_description, undefined_classes
+    from nnplug.evaluation.evaluate import evaluate_folder
     from nnplug.evaluation.metrics import make_metrics
+    from nnplug.evaluation.pairs import find_description
+    from nnplug.evaluation.summary import defined, undefined_classes
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.files import write_json
     from nnplug.runtime.outputs import Outputs

@@ -88,7 +88,7 @@ def fit(
 def apply(context: Context, *, folder: Path, output: Path, rule: Path, replace: bool, workers: int | None) -> None:
     """Apply a fitted rule to a folder of label maps."""
     from nnplug.evaluation import postprocess
-    from nnplug.evaluation.evaluate import folder_readers
+    from nnplug.evaluation.pairs import folder_readers
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.files import read_json
 

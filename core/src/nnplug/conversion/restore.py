@@ -13,7 +13,7 @@ from nnplug.arrays import LabelArray
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.sidecars import images_in, written_with
 from nnplug.errors import InvalidFile
-from nnplug.evaluation.evaluate import label_files
+from nnplug.evaluation.pairs import label_files
 from nnplug.io.images import read_label, write_label
 from nnplug.io.readers import Readers, core_readers
 from nnplug.runtime.executor import Executor

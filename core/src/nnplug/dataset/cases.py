@@ -12,8 +12,8 @@ import numpy.typing as npt
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
+from nnplug.io.default_reader.integrity import nonfinite_voxels
 from nnplug.io.images import Image, read_image, read_label
-from nnplug.io.integrity import nonfinite_voxels
 from nnplug.io.placement import check_order, orientation
 from nnplug.io.thin_axis import turned_image, turned_label
 from nnplug.remedies import Action

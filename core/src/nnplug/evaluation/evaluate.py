@@ -5,9 +5,8 @@ The metrics decide the figures of a summary; the default figures are nnU-Net's.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,13 @@ from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.labels import BACKGROUND, Labels
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.evaluation.metrics import DEFAULT_METRICS
-from nnplug.io.images import LabelMap, read_label
-from nnplug.io.placement import check_order, displacements
+from nnplug.evaluation.pairs import Pair, find_pairs, read_pair
+from nnplug.evaluation.summary import Summary, summarise
+from nnplug.io.images import read_label
 from nnplug.io.readers import Readers, core_readers
-from nnplug.ops.metrics import mean_metrics
 from nnplug.registry.attribution import attributed, broken, expect
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
-
-Summary = dict[str, Any]
-"""`foreground_mean`, `mean` (label key -> metrics) and `metric_per_case`."""
-
-Pair = tuple[Path, Path]
-"""A prediction and its reference."""
 
 
 def evaluate(
@@ -136,131 +129,6 @@ def evaluate_cases(
     """Return the summary of pairs of prediction and reference; see `evaluate`."""
     own = core_readers() if readers is None else readers
     return _whole(_score(pairs, _Scoring(description.labels, tuple(metrics), own), executor, progress))
-
-
-def find_description(dataset_json: Path | None, predictions: Path) -> DatasetDescription | None:
-    """Return the description that the user names, or else the `dataset.json` in the folder of predictions, or None."""
-    beside = predictions / "dataset.json"
-    chosen = dataset_json or (beside if beside.is_file() else None)
-    return None if chosen is None else DatasetDescription.read(chosen)
-
-
-def folder_readers(folder: Path, readers: Readers) -> Readers:
-    """Return the readers for a folder of label maps: they prefer the one that its or its parent's `dataset.json` names.
-
-    Raises:
-        InvalidFile: the file is invalid, or no reader has the name in it.
-    """
-    for file in (folder / "dataset.json", folder.parent / "dataset.json"):
-        if file.is_file():
-            return DatasetDescription.read(file).readers(readers, str(file))
-    return readers
-
-
-def find_pairs(
-    references: Path,
-    predictions: Path,
-    description: DatasetDescription | None,
-    *,
-    partial: bool = False,
-    readers: Readers | None = None,
-) -> list[Pair]:
-    """Return predictions with their references, sorted by case name.
-
-    Raises:
-        NnplugError, Problems: as in `evaluate`.
-    """
-    known = (core_readers() if readers is None else readers).endings
-    endings = known if description is None else (description.file_ending,)
-    wanted, given = (_described_files(folder, endings, known) for folder in (references, predictions))
-    absent = () if partial else wanted.keys() - given.keys()
-    lines = [f"{wanted[name]}: has no prediction in {predictions}" for name in sorted(absent)]
-    lines += [f"{given[name]}: has no reference in {references}" for name in sorted(given.keys() - wanted.keys())]
-    if lines:
-        raise Problems(lines)
-    return [(file, wanted[name]) for name, file in given.items()]
-
-
-def _described_files(folder: Path, endings: Sequence[str], known: Sequence[str]) -> dict[str, Path]:
-    """Return the label maps with the described endings, or else those of all known ones; see `label_files`."""
-    if folder.is_dir() and not any(
-        file.name.lower().endswith(tuple(e.lower() for e in endings)) for file in folder.iterdir()
-    ):
-        return label_files(folder, known)
-    return label_files(folder, endings)
-
-
-def label_files(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
-    """Return case name -> file of every label map in a folder, sorted.
-
-    Raises:
-        NnplugError: the folder is missing, or has no label maps.
-    """
-    if not folder.is_dir():
-        raise NnplugError(f"{folder}: no such folder; give a folder of label maps")
-    files = {}
-    for file in sorted(folder.iterdir()):
-        name = file.name.lower()
-        ending = max((e for e in endings if name.endswith(e.lower())), key=len, default=None)
-        if ending and not name.startswith("."):
-            files[file.name[: -len(ending)]] = file
-    if not files:
-        raise NnplugError(f"{folder}: holds no label maps; expected files that end in {', '.join(endings)}")
-    return files
-
-
-def read_pair(prediction: Path, reference: Path, readers: Readers | None = None) -> tuple[LabelMap, LabelMap]:
-    """Return a prediction and its reference, such as those of a `LabelledCase` with its `readers`.
-
-    Displacements are remarks of the prediction's geometry.
-
-    Raises:
-        InvalidFile: a file cannot be read, or their shapes or the orders of their voxels differ.
-    """
-    predicted, expected = read_label(prediction, readers), read_label(reference, readers)
-    check_order(prediction, predicted.geometry, reference, expected.geometry)
-    if predicted.array.shape != expected.array.shape:
-        raise InvalidFile(
-            f"{prediction}: has shape {predicted.array.shape}, its reference {reference} has {expected.array.shape} "
-            "(z, y, x); predict the image that the reference belongs to"
-        )
-    moved = displacements(prediction, predicted.geometry, reference, expected.geometry)
-    remarks = (*predicted.geometry.remarks, *expected.geometry.remarks, *moved)
-    return LabelMap(predicted.array, replace(predicted.geometry, remarks=remarks)), expected
-
-
-def summarise(metrics: Sequence[Mapping[str, Figures]]) -> Summary:
-    """Return the means over cases and over classes, from one mapping of label key to figures per case."""
-    mean = {key: mean_metrics([case[key] for case in metrics], skip_nan=True) for key in metrics[0]}
-    return {"foreground_mean": mean_metrics(list(mean.values()), skip_nan=False), "mean": mean}
-
-
-def defined(summary: Summary) -> Summary:
-    """Return a summary without NaN: None stands for it, and the mean over classes is that of the classes with a value.
-
-    nnU-Net writes NaN, which is not JSON, and its mean is NaN if one class has no case.
-    """
-    classes = list(summary["mean"].values())
-    whole = {"foreground_mean": mean_metrics(classes, skip_nan=True)} if classes else {}
-    found: Summary = _without_nan({**summary, **whole})
-    return found
-
-
-def undefined_classes(summary: Summary) -> tuple[str, ...]:
-    """Return the keys of the classes for which a figure has no value in any case."""
-    return tuple(key for key, figures in summary["mean"].items() if any(map(_is_nan, figures.values())))
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if _is_nan(value) else value
-
-
-def _is_nan(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from nnplug.contracts.attributed.label_map_check import check_label_map, unknown
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.dataset.sidecars import images_in, written_with
-from nnplug.evaluation.evaluate import find_pairs, label_files
+from nnplug.evaluation.pairs import find_pairs, label_files
 from nnplug.io.images import read_label, write_label
 from nnplug.io.readers import Readers, core_readers
 from nnplug.plans.plans import Choice

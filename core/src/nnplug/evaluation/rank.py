@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nnplug.contracts import Better
-    from nnplug.evaluation.evaluate import Summary
+    from nnplug.evaluation.summary import Summary
 
 Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Case -> class or region -> figure -> value."""

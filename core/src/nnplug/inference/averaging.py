@@ -16,7 +16,7 @@ from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.dataset.sidecars import written_with
 from nnplug.errors import InvalidFile, Line, Problems
-from nnplug.evaluation.evaluate import label_files
+from nnplug.evaluation.pairs import label_files
 from nnplug.inference.logits import ENDING, read_logits
 from nnplug.inference.probabilities import read_probabilities, write_probabilities
 from nnplug.io.images import read_geometry, write_label

@@ -8,8 +8,8 @@ from pathlib import Path
 from nnplug.dataset.cases import check_channels
 from nnplug.dataset.dataset import CaseFiles, channel_number, group_channels, image_cases
 from nnplug.errors import InvalidFile, Line, NnplugError, Problems
+from nnplug.io.default_reader.integrity import nonfinite_voxels
 from nnplug.io.images import Image
-from nnplug.io.integrity import nonfinite_voxels
 from nnplug.io.readers import Readers, core_readers
 from nnplug.remedies import Action
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from nnplug.dataset.cases import ALPHA_REMEDY, channel_mismatch
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.errors import InvalidFile, without_remedy
+from nnplug.io.default_reader.integrity import nonfinite_voxels
 from nnplug.io.images import Geometry, Image, LabelMap, read_image, read_label, same_spacing
-from nnplug.io.integrity import nonfinite_voxels
 from nnplug.io.placement import check_order, displacements, orientation
 from nnplug.ops.crop import bounding_box, slices
 

@@ -48,7 +48,7 @@ def nnplug_readers() -> Iterable[ReaderComponent]:
     """Offer the reader of all files for which no other is named."""
     yield ReaderComponent(
         "simpleitk",
-        "nnplug.io.simpleitk:SimpleItkReader",
+        "nnplug.io.default_reader.simpleitk:SimpleItkReader",
         "all formats of SimpleITK; RGB as channels, 3D tif with the spacing in CASE.json",
         endings=(*_VOLUMES, *_FLAT),
         reads_also=(".jpg", ".jpeg", ".nhdr", ".gipl"),

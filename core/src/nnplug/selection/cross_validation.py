@@ -13,7 +13,8 @@ from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.sidecars import copy_label
 from nnplug.dataset.splits import read_splits
 from nnplug.errors import Line, NnplugError, Problems, within
-from nnplug.evaluation.evaluate import Summary, evaluate_cases
+from nnplug.evaluation.evaluate import evaluate_cases
+from nnplug.evaluation.summary import Summary
 from nnplug.inference.averaging import Mean, label_map, open_output
 from nnplug.io.images import read_geometry, write_label
 from nnplug.registry.loader import Plugins

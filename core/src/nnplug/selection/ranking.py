@@ -16,7 +16,7 @@ from nnplug.evaluation.metrics import make_metrics
 from nnplug.registry.components import Registry
 
 if TYPE_CHECKING:
-    from nnplug.evaluation.evaluate import Summary
+    from nnplug.evaluation.summary import Summary
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ from nnplug.training.validate import was_mirrored
 from nnplug.workspace.runs import TrainedRun
 
 if TYPE_CHECKING:
-    from nnplug.evaluation.evaluate import Summary
+    from nnplug.evaluation.summary import Summary
 
 
 @dataclass(frozen=True)

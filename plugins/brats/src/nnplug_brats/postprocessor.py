@@ -14,7 +14,7 @@ import numpy as np
 from nnplug.contracts import Better, LabelledCase, Postprocessor
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
-from nnplug.evaluation.evaluate import read_pair
+from nnplug.evaluation.pairs import read_pair
 from nnplug.ops.ranking import rank
 from nnplug_brats.metrics import BratsMetric, dice, hd95, region_masks
 

@@ -14,7 +14,8 @@ from nnplug.arrays import LabelArray
 from nnplug.contracts import LabelledCase
 from nnplug.dataset.labels import BACKGROUND, Labels
 from nnplug.errors import InvalidFile
-from nnplug.evaluation.evaluate import Summary, read_pair, summarise
+from nnplug.evaluation.pairs import read_pair
+from nnplug.evaluation.summary import Summary, summarise
 from nnplug.ops.connected_components import largest_component
 from nnplug.ops.metrics import confusion, overlap
 

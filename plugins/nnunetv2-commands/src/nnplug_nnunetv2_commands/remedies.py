@@ -76,6 +76,7 @@ REMEDIES = {
     Action.BLOCK_ONE_PLUGIN: "Block one with NNPLUG_PLUGINS=no:{names: or NNPLUG_PLUGINS=no:}.",
     Action.UNBLOCK_PLUGIN: "Remove no:{name} from NNPLUG_PLUGINS.",
     Action.CHOOSE_DEFAULT_RECIPE: "Block one with NNPLUG_PLUGINS=no:{names: or NNPLUG_PLUGINS=no:}.",
+    Action.LEAVE_OUT_RESAMPLER: "Plan with nnplug without a resampler, or with a preprocessor that takes it.",
     Action.NAME_KIND: "Plan with nnplug, which names the {kind}.",
     Action.LEAVE_OUT_KIND: "Use a recipe without a {kind}, or another trainer (-tr).",
     Action.INSTALL_READER: "pip install nnplug-readers adds nibabel and tifffile; other plugins may add more.",

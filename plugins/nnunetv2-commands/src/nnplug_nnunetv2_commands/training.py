@@ -51,7 +51,7 @@ def preprocessed_dataset(call: Call, workspace: NnunetWorkspace) -> Dataset:
         NnplugError: the dataset is not preprocessed.
     """
     from nnplug.dataset.dataset import Dataset, DatasetDescription
-    from nnplug.evaluation.evaluate import label_files
+    from nnplug.evaluation.pairs import label_files
 
     if not workspace.description.is_file() or not workspace.ground_truth.is_dir():
         raise NnplugError(f"{workspace.folder}: not preprocessed. Run nnUNetv2_preprocess -d {workspace.dataset}")

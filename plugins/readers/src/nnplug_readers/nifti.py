@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,9 @@ from nibabel.spatialimages import HeaderDataError
 from nnplug.arrays import LabelArray
 from nnplug.contracts import Reader
 from nnplug.errors import InvalidFile
+from nnplug.io.damaged_files import damage_named
+from nnplug.io.default_reader.nibabel_files import place
 from nnplug.io.geometry import Geometry
-from nnplug.io.nibabel_files import place
 from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file
 
@@ -33,6 +32,7 @@ _TO_LPS = np.diag([-1.0, -1.0, 1.0])
 """nibabel's axes point right, anterior, superior; ITK's, as in `Geometry`, left, posterior, superior."""
 
 _DAMAGED = (ImageFileError, HeaderDataError, EOFError, zlib.error, gzip.BadGzipFile, ValueError)
+_DAMAGE = "is no NIfTI file, or truncated ({cause}); copy it again or leave its case out."
 
 
 class NiftiReader(Reader):
@@ -40,13 +40,13 @@ class NiftiReader(Reader):
 
     def read(self, path: Path) -> tuple[npt.NDArray[Any], Geometry]:
         """See `Reader.read`."""
-        with _reading(path):
+        with damage_named(path, _DAMAGED, _DAMAGE):
             image = self._oriented(_load(path))
             return np.asanyarray(image.dataobj).transpose(2, 1, 0)[None], self._geometry(image, path)
 
     def read_geometry(self, path: Path) -> Geometry:
         """See `Reader.read_geometry`."""
-        with _reading(path):
+        with damage_named(path, _DAMAGED, _DAMAGE):
             return self._geometry(self._oriented(_load(path)), path)
 
     def write_label(self, path: Path, array: LabelArray, geometry: Geometry) -> None:
@@ -124,23 +124,3 @@ def _affine(geometry: Geometry) -> Affine:
     affine[:3, :3] = _TO_LPS @ np.reshape(geometry.direction, (3, 3)) @ np.diag(geometry.file_spacing)
     affine[:3, 3] = _TO_LPS @ np.array(geometry.origin)
     return affine
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn what nibabel raises for damaged files into `InvalidFile`; errors of the disk have a number and pass."""
-    try:
-        yield
-    except _DAMAGED as error:
-        raise _damaged(path, error) from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> InvalidFile:
-    cause = " ".join(str(error).split()) or type(error).__name__
-    return InvalidFile(
-        f"{path}: is no NIfTI file, or truncated ({cause}); copy it again or leave its case out.", Action.VERIFY()
-    )

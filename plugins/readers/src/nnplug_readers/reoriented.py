@@ -13,8 +13,8 @@ import SimpleITK as sitk  # noqa: N813
 from nnplug.arrays import LabelArray
 from nnplug.contracts import Reader
 from nnplug.errors import InvalidFile
+from nnplug.io.default_reader.simpleitk import SimpleItkReader
 from nnplug.io.geometry import Geometry
-from nnplug.io.simpleitk import SimpleItkReader
 
 ORIENTATION = "RAS"
 _STORED = "orientation"

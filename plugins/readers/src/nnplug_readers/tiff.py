@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +14,17 @@ import tifffile
 from nnplug.arrays import LabelArray
 from nnplug.contracts import SidecarReader
 from nnplug.errors import InvalidFile
+from nnplug.io.damaged_files import damage_named
+from nnplug.io.default_reader.simpleitk import SimpleItkReader
+from nnplug.io.default_reader.tiff import UNKNOWN, own_spacing
 from nnplug.io.geometry import Geometry
-from nnplug.io.simpleitk import SimpleItkReader
-from nnplug.io.tiff import UNKNOWN, own_spacing
 from nnplug.io.tiff_sidecar import Spacing, sidecar_spacing
 from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file
 
 _IDENTITY = tuple(np.eye(3).ravel().tolist())
 _DAMAGED = (tifffile.TiffFileError, struct.error, zlib.error, ValueError, IndexError, KeyError)
+_DAMAGE = "is no TIFF file, or truncated; copy it again or leave its case out."
 
 
 class SidecarTiffReader(SidecarReader):
@@ -32,12 +32,12 @@ class SidecarTiffReader(SidecarReader):
 
     def read(self, path: Path) -> tuple[npt.NDArray[Any], Geometry]:
         """See `Reader.read`."""
-        with _reading(path), tifffile.TiffFile(path) as file:
+        with damage_named(path, _DAMAGED, _DAMAGE), tifffile.TiffFile(path) as file:
             return np.asarray(file.asarray())[None], self._geometry(path, file)
 
     def read_geometry(self, path: Path) -> Geometry:
         """See `Reader.read_geometry`."""
-        with _reading(path), tifffile.TiffFile(path) as file:
+        with damage_named(path, _DAMAGED, _DAMAGE), tifffile.TiffFile(path) as file:
             return self._geometry(path, file)
 
     def write_label(self, path: Path, array: LabelArray, geometry: Geometry) -> None:
@@ -79,13 +79,3 @@ class TiffReader(SidecarTiffReader):
 
     def _own_spacing(self, file: tifffile.TiffFile) -> Spacing:
         return own_spacing(file)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except _DAMAGED as error:
-        raise InvalidFile(
-            f"{path}: is no TIFF file, or truncated; copy it again or leave its case out.", Action.VERIFY()
-        ) from error

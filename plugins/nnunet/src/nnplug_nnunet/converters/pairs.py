@@ -13,7 +13,7 @@ from nnplug.conversion.write_case import write_case
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.file_names import file_ending
 from nnplug.errors import InvalidOptions, Line, Problems
-from nnplug.io.formats import WITHOUT_SPACING
+from nnplug.io.default_reader.formats import WITHOUT_SPACING
 from nnplug.io.images import read_label, read_voxels, write_image, write_label
 from nnplug.io.readers import core_readers
 from nnplug.preparation.verify_case import label_values

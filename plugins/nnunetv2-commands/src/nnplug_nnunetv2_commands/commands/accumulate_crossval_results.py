@@ -50,7 +50,7 @@ def gather(call: Call, folder: Path, folds: Iterable[str], target: Path) -> None
     """
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.dataset.sidecars import written_with
-    from nnplug.evaluation.evaluate import label_files
+    from nnplug.evaluation.pairs import label_files
     from nnplug.runtime.files import copy_file, read_json
     from nnplug.runtime.outputs import Outputs
 

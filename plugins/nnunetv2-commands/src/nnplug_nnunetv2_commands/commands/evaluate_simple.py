@@ -34,7 +34,7 @@ def _describe(readers: Readers, options: Options) -> DatasetDescription:
     """Return a description with the labels to score and the file ending of the references."""
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.dataset.labels import BACKGROUND, Labels
-    from nnplug.evaluation.evaluate import label_files
+    from nnplug.evaluation.pairs import label_files
 
     files = label_files(options.gt_folder, readers.endings)
     case, file = next(iter(files.items()))

@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from nnplug.errors import InvalidFile
+from nnplug.io.damaged_files import damage_named
 from nnplug.io.geometry import ALPHA, Geometry
-from nnplug.remedies import Action
 
 _FORMATS = ("PNG", "BMP", "JPEG", "TIFF", "GIF", "WEBP")
 _WITH_ALPHA = ("LA", "PA", "RGBA")
-_DAMAGED = (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError, EOFError, struct.error)
+_DAMAGED = (Image.DecompressionBombError, SyntaxError, ValueError, EOFError, struct.error)
 
 
 def read(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
@@ -74,20 +73,11 @@ def flat_geometry(height: int, width: int, *, has_alpha: bool = False) -> Geomet
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Yield the opened picture, and turn errors of Pillow into `InvalidFile`; errors of the disk have a number."""
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
+    """Yield the opened picture, and turn errors of Pillow into `InvalidFile`."""
+    with damage_named(path, _DAMAGED):
+        try:
+            image = Image.open(path, formats=_FORMATS)
+        except UnidentifiedImageError as error:
+            raise ValueError("no picture") from error
+        with image:
             yield image
-    except _DAMAGED as error:
-        raise _damaged(path, error) from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> InvalidFile:
-    cause = "no picture" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())
-    return InvalidFile(
-        f"{path}: cannot be read as an image ({cause}); convert it or leave its case out.", Action.VERIFY()
-    )

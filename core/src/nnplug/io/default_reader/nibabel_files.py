@@ -9,8 +9,6 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +21,9 @@ from nibabel.spatialimages import HeaderDataError
 
 from nnplug.arrays import LabelArray
 from nnplug.errors import InvalidFile
+from nnplug.io.damaged_files import damage_named
+from nnplug.io.default_reader.nifti import GZIP, opened
 from nnplug.io.geometry import NIFTI_PLACEMENT, Geometry
-from nnplug.io.nifti import GZIP, opened
 from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file
 
@@ -54,7 +53,7 @@ def read(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
     Raises:
         InvalidFile: nibabel cannot read the file either, or it has other axes.
     """
-    with _reading(path):
+    with damage_named(path, _DAMAGED):
         image = _load(path)
         geometry = _geometry(image, path)
         voxels = np.asanyarray(image.dataobj)
@@ -70,7 +69,7 @@ def read_label(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
 
 def read_geometry(path: Path) -> Geometry:
     """Return the geometry of a NIfTI file from its header; it raises as `read`."""
-    with _reading(path):
+    with damage_named(path, _DAMAGED):
         return _geometry(_load(path), path)
 
 
@@ -174,23 +173,3 @@ def _orthonormal(units: Matrix) -> tuple[Matrix, float]:
     left, _, right = np.linalg.svd(units)
     between = np.clip((units.T @ units)[np.triu_indices(3, 1)], -1, 1)
     return left @ right, float(np.degrees(np.arcsin(np.abs(between))).max())
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn errors of nibabel into `InvalidFile`; errors of the disk have a number and pass."""
-    try:
-        yield
-    except _DAMAGED as error:
-        raise _damaged(path, error) from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> InvalidFile:
-    cause = " ".join(str(error).split()) or type(error).__name__
-    return InvalidFile(
-        f"{path}: cannot be read as an image ({cause}); convert it or leave its case out.", Action.VERIFY()
-    )

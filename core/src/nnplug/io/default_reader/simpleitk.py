@@ -18,10 +18,17 @@ import SimpleITK as sitk  # noqa: N813
 
 from nnplug.arrays import LabelArray
 from nnplug.errors import InvalidFile, NnplugError
-from nnplug.io.formats import PICTURES, WITHOUT_SPACING, is_picture, is_tiff, needs_pillow, needs_tifffile
+from nnplug.io.default_reader.formats import (
+    PICTURES,
+    WITHOUT_SPACING,
+    is_picture,
+    is_tiff,
+    needs_pillow,
+    needs_tifffile,
+)
+from nnplug.io.default_reader.integrity import is_intact
+from nnplug.io.default_reader.nifti import DAMAGED, is_nifti, needs_nibabel, read_plain
 from nnplug.io.geometry import ALPHA, NIFTI_PLACEMENT, Geometry
-from nnplug.io.integrity import is_intact
-from nnplug.io.nifti import DAMAGED, is_nifti, needs_nibabel, read_plain
 from nnplug.io.reader import ImageWriter, LabelReader, SidecarReader
 from nnplug.io.tiff_sidecar import sidecar_spacing, sidecars
 from nnplug.remedies import Action
@@ -60,7 +67,7 @@ class SimpleItkReader(ImageWriter, LabelReader, SidecarReader):
         if geometry.dimensions == 3 and path.suffix in PICTURES:
             raise NnplugError(f"{path}: {path.suffix[1:]} holds 2D images, not {array.shape} (z, y, x). Use nii.gz.")
         if NIFTI_PLACEMENT in geometry.extra and is_nifti(path):
-            from nnplug.io.nibabel_files import write_label
+            from nnplug.io.default_reader.nibabel_files import write_label
 
             write_label(path, array, geometry)
         else:
@@ -129,15 +136,15 @@ def _other(path: Path) -> _Library | None:
 def _other_of(path: Path, size: int, changed: int) -> _Library | None:
     """Return the module; each version of a file is looked at once. Modules are imported where a file needs them."""
     if is_picture(path) and needs_pillow(path):
-        from nnplug.io import pictures
+        from nnplug.io.default_reader import pictures
 
         return pictures
     if is_tiff(path) and needs_tifffile(path):
-        from nnplug.io import tiff
+        from nnplug.io.default_reader import tiff
 
         return tiff
     if is_nifti(path) and is_intact(path) and (_geometry_of_nifti(path, size, changed) is None or needs_nibabel(path)):
-        from nnplug.io import nibabel_files
+        from nnplug.io.default_reader import nibabel_files
 
         return nibabel_files
     return None
@@ -244,7 +251,7 @@ def _order_remarks(path: Path) -> tuple[str, ...]:
     beside = sidecar_spacing(path) if is_tiff(path) else None
     if beside is None or beside == beside[::-1]:
         return ()
-    from nnplug.io.tiff import order_remarks
+    from nnplug.io.default_reader.tiff import order_remarks
 
     return order_remarks(path)
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -19,8 +18,9 @@ import numpy.typing as npt
 import tifffile
 
 from nnplug.errors import InvalidFile
-from nnplug.io import pictures
-from nnplug.io.formats import has_tiff_content
+from nnplug.io.damaged_files import damage_named
+from nnplug.io.default_reader import pictures
+from nnplug.io.default_reader.formats import has_tiff_content
 from nnplug.io.geometry import ALPHA, Geometry
 from nnplug.io.tiff_sidecar import Spacing, sidecar_spacing
 from nnplug.remedies import Action
@@ -51,7 +51,7 @@ def read(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
     Raises:
         InvalidFile: the file is damaged, has more axes than a volume with channels, or needs a codec that is missing.
     """
-    with _reading(path):
+    with damage_named(path, _DAMAGED):
         if not has_tiff_content(path):
             return pictures.read(path)
         with tifffile.TiffFile(path) as file:
@@ -72,7 +72,7 @@ def read_label(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
 
 def read_geometry(path: Path) -> Geometry:
     """Return the geometry of a TIFF file from its tags; it raises as `read`."""
-    with _reading(path):
+    with damage_named(path, _DAMAGED):
         if not has_tiff_content(path):
             return pictures.read_geometry(path)
         with tifffile.TiffFile(path) as file:
@@ -169,15 +169,3 @@ def _complete(lengths: list[float]) -> Spacing:
     """Return three lengths, or 1 mm for all if one is missing: a mixture of both would be wrong."""
     z, y, x = lengths
     return (z, y, x) if min(lengths) > 0 else UNKNOWN
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn errors of tifffile into `InvalidFile` with their cause."""
-    try:
-        yield
-    except _DAMAGED as error:
-        cause = " ".join(str(error).split()) or type(error).__name__
-        raise InvalidFile(
-            f"{path}: cannot be read as an image ({cause}); convert it or leave its case out.", Action.VERIFY()
-        ) from error

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from nnplug.io import nifti
+from nnplug.io.default_reader import nifti
 
 PNG_END = b"IEND\xaeB`\x82"
 

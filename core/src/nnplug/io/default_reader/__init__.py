@@ -1,0 +1,1 @@
+"""The default reader: ITK, and where nnU-Net reads otherwise, the library that nnU-Net reads with."""
