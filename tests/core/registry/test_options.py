@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 
@@ -34,6 +34,11 @@ class Plain:
 @dataclass(frozen=True)
 class Unimported:
     path: Nowhere = None  # noqa: F821 - what happens with a type that is imported for type checkers only
+
+
+@dataclass(frozen=True)
+class UnimportedVariable:
+    figures: ClassVar[Nowhere] = ()  # noqa: F821 - class variables are read with the options
 
 
 def test_values_become_the_annotated_types():
@@ -75,9 +80,11 @@ def test_a_component_without_options_says_so():
         build(object, {"a": 1}, what="t")
 
 
-def test_an_annotation_that_does_not_exist_at_run_time_is_the_plugins_fault():
-    with pytest.raises(InvalidPlugin, match="'Nowhere' is not defined; import the types of options outside"):
-        build(Unimported, {}, what="t")
+@pytest.mark.parametrize("target", [Unimported, UnimportedVariable])
+def test_an_annotation_that_does_not_exist_at_run_time_is_the_plugins_fault(target):
+    words = "'Nowhere' is not defined; import the types of options and class variables outside TYPE_CHECKING"
+    with pytest.raises(InvalidPlugin, match=words):
+        build(target, {}, what="t")
 
 
 def test_describe_gives_name_type_and_default():

@@ -40,7 +40,9 @@ def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) 
     except (msgspec.ValidationError, TypeError, ValueError) as error:
         raise InvalidOptions(f"{what}: {_readable(str(error), options, target)}") from error
     except NameError as error:
-        raise InvalidPlugin(f"{what}: {error}; import the types of options outside TYPE_CHECKING") from error
+        raise InvalidPlugin(
+            f"{what}: {error}; import the types of options and class variables outside TYPE_CHECKING"
+        ) from error
 
 
 def describe(target: Callable[..., Any]) -> list[tuple[str, str, str]]:
