@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -142,6 +143,7 @@ def foreign(request, tmp_path_factory) -> Foreign:
     folder = tmp_path_factory.mktemp("foreign")
     installed: Installed = request.param(folder)
     dataset = write_phantom(folder / "Dataset999_Phantom", cases=4, unseen=2, shape=(20, 24, 22)).folder
+    shutil.copytree(dataset / "imagesTs", dataset / "imagesUn")
     where = (dataset, "-w", folder / "w")
     report = json.loads(installed.nnplug("verify", dataset, "--json"))
     assert (report["cases"], report["problems"], report["warnings"], report["notices"]) == (4, [], [], [])
@@ -195,6 +197,15 @@ def test_a_run_is_planned_trained_and_validated_with_its_components(foreign):
             assert losses[1] < losses[0]
     found = [(scores["configuration"], scores["fold"]) for scores in foreign.outcome["scores"]]
     assert found == [(name, fold) for name in CONFIGURATIONS for fold in (0, 1)]
+
+
+def test_its_trainer_gets_the_images_without_label_maps(foreign):
+    names = sorted({path.name.removesuffix(".nii.gz")[:-5] for path in (foreign.dataset / "imagesUn").iterdir()})
+    assert len(names) == 2
+    for name in CONFIGURATIONS:
+        store = foreign.folder / "preprocessed" / f"foreign_{name}_unlabelled"
+        assert sorted(path.name for path in store.iterdir()) == names
+        assert json.loads((foreign.run_folder(name) / "run.json").read_text())["unlabelled"] == names
 
 
 def test_loss_sampler_and_tracker_of_the_plugin_are_used_where_they_are_named(foreign, tmp_path):

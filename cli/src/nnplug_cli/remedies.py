@@ -22,6 +22,7 @@ REMEDIES = {
     ),
     Action.RESTORE_FOLDS: "Put the old folds back, or give --fresh to train it again.",
     Action.VERIFY: "nnplug verify lists all problems of a dataset.",
+    Action.RESTORE_UNLABELLED: "Put the old images back and preprocess again, or give --fresh to train it again.",
     Action.PREPROCESS: "Run: nnplug preprocess {dataset} -c {configuration}",
     Action.PREPROCESS_AGAIN: "Run nnplug preprocess again.",
     Action.DELETE_AND_PREPROCESS: "Delete {folder} and run nnplug preprocess again.",

@@ -33,6 +33,7 @@ class Action(StrEnum):
     )
     RESTORE_FOLDS = "Put the old folds back, or train it again from the start."
     VERIFY = "Verify the dataset, which lists all its problems."
+    RESTORE_UNLABELLED = "Put the old images back, or train it again from the start."
     PREPROCESS = "Preprocess configuration {configuration} of plans {plans} for {dataset}."
     PREPROCESS_AGAIN = "Preprocess the dataset again."
     DELETE_AND_PREPROCESS = "Delete {folder} and preprocess the dataset again."

@@ -19,6 +19,7 @@ USES, LEARNS, TWICE, KILL, LOG = (
     "goes on after any kill",
     "writes a log that others read",
 )
+UNLABELLED = "trains with and without images that have no label map"
 GRADIENTS = {f"sends gradients to all parameters of a {axes}D network" for axes in (2, 3)}
 SAME_GRADIENTS = {f"has the same gradients in {axes}D" for axes in (2, 3)}
 TOGETHER = {f"moves image and label together in {axes}D" for axes in (2, 3)}
@@ -58,6 +59,8 @@ BROKEN = {
     (Kind.TRAINER, "NoAugmentation"): {"uses the augmenter"},
     (Kind.TRAINER, "OtherMirrors"): {"uses the augmenter"},
     (Kind.TRAINER, "IgnoresPrevious"): {"takes a previous stage"},
+    (Kind.TRAINER, "IgnoresUnlabelled"): {UNLABELLED},
+    (Kind.TRAINER, "DimsUnlabelled"): {UNLABELLED},
     (Kind.TRAINER, "NoLog"): {LOG},
     (Kind.TRAINER, "ForeignLog"): {LOG},
     (Kind.TRAINER, "ForgetsMomentum"): {KILL},
@@ -179,6 +182,7 @@ FLAGS = {
     Kind.TRAINER: {"takes_previous_stage": True},
     (Kind.ARCHITECTURE, "Split"): {"has_linear_head": True},
     (Kind.INFERENCE, "OtherSlabs"): {"gives_slabs": True},
+    **{(Kind.TRAINER, f"{what}Unlabelled"): {"takes_unlabelled": True} for what in ("Reads", "Ignores", "Dims")},
 }
 """Kind, or kind and class -> what its entry says besides."""
 
@@ -213,10 +217,17 @@ def test_the_sound_component_that_they_are_made_of_passes(verdicts, kind):
     assert {check: v.reason for check, v in found.items() if v.state is State.FAILED} == {}
 
 
+def test_a_trainer_that_reads_images_without_label_maps_passes(verdicts):
+    found = verdicts(Kind.TRAINER, "ReadsUnlabelled")
+    assert {check: v.reason for check, v in found.items() if v.state is State.FAILED} == {}
+    assert found[UNLABELLED].state is State.PASSED
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "check", "reason"),
     [
         (Kind.TRAINER, "StartsAnew", KILL, "a short training leaves no state.pt on its way"),
+        (Kind.TRAINER, "Sound", UNLABELLED, "it takes no images without label maps"),
         (Kind.AUGMENTER, "Still", "changes with the rng", "16 generators gave the same result"),
         (Kind.AUGMENTER, "Still", "augments batches in 3D", "it augments no batches"),
         (Kind.LOSS, "NoRegions", "is lower for the right regions", "it refuses these labels: this loss has no regions"),

@@ -66,6 +66,19 @@ def read_training_case(files: CaseFiles, description: DatasetDescription) -> Tra
     return TrainingCase(files.name, image.array, label.array, image.geometry.spacing, orientation(image.geometry))
 
 
+def read_unlabelled_image(files: CaseFiles, description: DatasetDescription) -> Image:
+    """Return an image without a label map, checked. The axis of a single slice is first.
+
+    Raises:
+        InvalidFile: a file cannot be read, or has NaN or infinity; or the image has other channels than `dataset.json`.
+    """
+    image = read_image(files.images, files.readers)
+    check_channels(image, description.channel_names, where=files.images[0])
+    image = turned_image(image)
+    check_numbers(files, image.array)
+    return image
+
+
 def check_channels(image: Image, names: Sequence[str], *, where: Path | None = None) -> None:
     """Raise `InvalidFile` unless an image has the channels that `dataset.json` or a model names.
 

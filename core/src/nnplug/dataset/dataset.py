@@ -177,6 +177,15 @@ class Dataset:
             )
         return cases
 
+    @property
+    def unlabelled_folder(self) -> Path:
+        """The folder of images without label maps, `imagesUn`, which need not exist."""
+        return self.folder / "imagesUn"
+
+    def unlabelled_cases(self) -> tuple[CaseFiles, ...]:
+        """Return the images without label maps, CASE_0000 .. in the folder `imagesUn`, sorted by name."""
+        return image_cases(self.unlabelled_folder, self.description.file_ending, self.readers)
+
     def _listed(self, files: Mapping[str, Mapping[str, Any]]) -> tuple[CaseFiles, ...]:
         def case(name: str) -> CaseFiles:
             entry = files[name]

@@ -165,20 +165,22 @@ def _preprocess(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runt
 
 def _done(request: RunRequest, stage: Stage) -> bool:
     path = request.workspace.sources
-    return path.exists() and read_json(path).get(stage) == _signature(request.dataset)
+    return path.exists() and read_json(path).get(stage) == _signature(request.dataset, stage)
 
 
 def _mark_done(request: RunRequest, stage: Stage) -> None:
     path = request.workspace.sources
-    write_json(path, {**(read_json(path) if path.exists() else {}), stage: _signature(request.dataset)})
+    write_json(path, {**(read_json(path) if path.exists() else {}), stage: _signature(request.dataset, stage)})
 
 
-def _signature(dataset: Dataset) -> str:
-    """Return the digest of the names, sizes and times of all training files."""
+def _signature(dataset: Dataset, stage: Stage) -> str:
+    """Return the digest of the names, sizes and times of all files that a stage reads."""
     files = [dataset.folder / "dataset.json"]
     files += [
         file for case in dataset.training_cases() for file in (*case.images, *([case.label] if case.label else []))
     ]
+    if stage is Stage.VERIFY:
+        files += [file for case in dataset.unlabelled_cases() for file in case.images]
     reader = dataset.reader.component
     read = state_files(files[1:], dataset.readers)
     return state_digest([files[0], *read], *([] if reader.implied else [f"{reader.name} {reader.state_version}"]))

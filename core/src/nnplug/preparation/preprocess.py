@@ -16,10 +16,12 @@ from nnplug.errors import NnplugError
 from nnplug.plans.plans import Plans
 from nnplug.preparation.case_index import Indexing, complete_index, planned_indexing
 from nnplug.preparation.preprocessing import bind_preprocessor, planned_preprocessor, require_preprocessing
+from nnplug.preparation.unlabelled import preprocess_unlabelled, takes_unlabelled
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import state_digest
 from nnplug.workspace.case_store import CaseStore
+from nnplug.workspace.unlabelled import UnlabelledStore
 
 _VERSION = 1  # of the preprocessing; a new number makes every stored case outdated
 
@@ -35,7 +37,8 @@ def preprocess_dataset(
 
     A stored case is kept while the sizes and times of its files and the decisions of the plans for it are unchanged.
     Cases that the dataset no longer has are removed. After a kill at any moment the next call resumes. If the entry of
-    the plans' trainer names a `case_index`, each case gets this index.
+    the plans' trainer names a `case_index`, each case gets this index. If the trainer takes images without label maps,
+    those of the folder `imagesUn` are stored beside the cases.
 
     Raises:
         Problems: some cases failed; a line each. The other cases are stored.
@@ -61,6 +64,15 @@ def preprocess_dataset(
     if indexing is not None:
         names = [files.name for files in sources]
         complete_index(store, names, indexing, executor=runtime.executor, progress=runtime.progress)
+    if takes_unlabelled(plans, runtime.registry):
+        preprocess_unlabelled(
+            {files: _source(files, decisions) for files in dataset.unlabelled_cases()},
+            dataset.description,
+            preprocessing,
+            UnlabelledStore.beside(store_folder),
+            title=f"preprocess {configuration_name} without label maps",
+            runtime=runtime,
+        )
     return store
 
 

@@ -50,7 +50,7 @@ class Report(Record, frozen=True, kw_only=True):
 
 
 def verify(dataset: Dataset, *, executor: Executor, progress: Progress) -> Report:
-    """Read every training case and return all findings.
+    """Read every training case, and every image of the folder `imagesUn`, and return all findings.
 
     Args:
         dataset: an opened dataset, so its `dataset.json` is already checked.
@@ -68,14 +68,35 @@ def verify(dataset: Dataset, *, executor: Executor, progress: Progress) -> Repor
         for findings in executor.map(check, cases, stage="verify", name=attrgetter("name")):
             found.append(findings)
             advance("")
+    unlabelled = _unlabelled_findings(dataset, executor, progress)
     splits, wrong = read_own_splits(dataset, [case.name for case in cases])
     patients = patients_as_channels(dataset, cases)
     problems = [*patients, *_count_problems(dataset, cases), *wrong, *([] if patients else names)]
-    return _report(dataset, found, problems, splits)
+    return _report(dataset, found, problems, splits, unlabelled)
+
+
+def _unlabelled_findings(dataset: Dataset, executor: Executor, progress: Progress) -> list[CaseFindings]:
+    """Return the findings for the images without label maps, and for files beside them that are none."""
+    images = dataset.unlabelled_cases()
+    named = {path for case in images for path in case.images}
+    other = [path for path in _image_files(dataset, dataset.unlabelled_folder.name) if path not in named]
+    ending = dataset.description.file_ending
+    found = [CaseFindings("", problems=[f"{p}: does not fit CASE_0000{ending}; rename or remove it" for p in other])]
+    if images:
+        with progress.task("verify images without label maps", len(images)) as advance:
+            check = partial(check_case, description=dataset.description)
+            for findings in executor.map(check, images, stage="verify", name=attrgetter("name")):
+                found.append(findings)
+                advance("")
+    return found
 
 
 def _report(
-    dataset: Dataset, found: Sequence[CaseFindings], problems: Iterable[str], splits: Sequence[Fold] = ()
+    dataset: Dataset,
+    found: Sequence[CaseFindings],
+    problems: Iterable[str],
+    splits: Sequence[Fold] = (),
+    unlabelled: Sequence[CaseFindings] = (),
 ) -> Report:
     return Report(
         dataset=dataset.name,
@@ -83,11 +104,11 @@ def _report(
         problems=(
             *problems,
             *_label_problems(dataset),
-            *(line for case in found for line in case.problems),
+            *(line for case in (*found, *unlabelled) for line in case.problems),
             *_slices_among_volumes(found),
         ),
         warnings=(
-            *(line for case in found for line in case.warnings),
+            *(line for case in (*found, *unlabelled) for line in case.warnings),
             *_duplicates(found),
             *_absent(dataset, found),
             *_orientations(found),

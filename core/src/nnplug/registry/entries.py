@@ -151,6 +151,8 @@ class TrainerComponent(Component):
         takes_loss: whether the trainer minimises `TrainingTask.loss`. If not, plans that name a loss are refused.
         takes_sampler: whether the trainer places patches by `TrainingTask.sampler`. If not, plans that name a sampler
             are refused.
+        takes_unlabelled: whether the trainer learns from `TrainingTask.unlabelled`. If so, the images in the dataset's
+            folder `imagesUn` are preprocessed for it.
         extends_runs: whether the class has `extends` of `nnplug.contracts.ExtensibleTrainer`.
         case_index: "package.module:attribute" of a `nnplug.contracts.CaseIndexer`, which is imported without the
             target; None if the trainer needs only the preprocessed cases.
@@ -163,6 +165,7 @@ class TrainerComponent(Component):
     takes_several_devices: bool = False
     takes_loss: bool = False
     takes_sampler: bool = False
+    takes_unlabelled: bool = False
     extends_runs: bool = field(default=False, metadata=promises("extends"))
     case_index: str | None = None
 

@@ -13,6 +13,7 @@ from nnplug.io.crop_info import CropInfo
 from nnplug.plans.fingerprint import Fingerprint, IntensityStats
 from nnplug.workspace.case_store import CaseStore, Prepared
 from nnplug.workspace.previous_labels import PreviousLabels
+from nnplug.workspace.unlabelled import UnlabelledStore
 
 CHANNELS = 2
 SHAPE = (12, 16, 14)
@@ -101,6 +102,14 @@ def write_cases(
         store.write(name, _prepared(*make(seed)))
         if labels is not None:
             labels.write(name, np.maximum(make_previous(seed + 1)[1], 0), source="the kit")
+    return store
+
+
+def write_unlabelled(folder: Path, names: str) -> UnlabelledStore:
+    """Write preprocessed images without label maps, of the names of one letter each, and return their store."""
+    store = UnlabelledStore(folder)
+    for number, name in enumerate(names):
+        store.write(name, _prepared(*volume(100 + number)), source="the kit")
     return store
 
 

@@ -26,6 +26,7 @@ from nnplug.testing.samples import Image, Label
 from nnplug.testing.stand_ins import Crop, TinyNetwork
 from nnplug.workspace.case_store import CaseStore, StoredCase
 from nnplug.workspace.layout import RunFolder
+from nnplug.workspace.unlabelled import UnlabelledCase, UnlabelledStore
 
 SHORT = TrainingLength(iterations=4, validation_iterations=2, log_lines=2)
 """The length of most trainings of the kit."""
@@ -35,6 +36,8 @@ PATCH = 8
 BATCH = 2
 NAMES = "abcd"
 """The names of the cases in the store: two for training, one for validation, one that is not used."""
+UNLABELLED = "uv"
+"""The names of the images without label maps."""
 
 Weights = Mapping[str, torch.Tensor]
 Make = Callable[[int], tuple[Image, Label]]
@@ -51,6 +54,7 @@ class Setting:
         make: the volumes of the cases.
         make_previous: the label maps of the previous stage.
         augmenter: the augmenter of the task.
+        unlabelled: whether there are images without label maps.
     """
 
     axes: int = 2
@@ -59,6 +63,7 @@ class Setting:
     make: Make = samples.volume
     make_previous: Make = samples.volume
     augmenter: BatchAugmenter = field(default_factory=Crop)
+    unlabelled: bool = False
 
 
 class RecordingStore(CaseStore):
@@ -71,6 +76,22 @@ class RecordingStore(CaseStore):
 
     def __getitem__(self, name: str) -> StoredCase:
         """See `CaseStore`."""
+        self.opened.add(name)
+        return super().__getitem__(name)
+
+
+@dataclass(frozen=True)
+class RecordingImages(UnlabelledStore):
+    """A store of images without label maps that records the names of opened ones.
+
+    Attributes:
+        opened: the names.
+    """
+
+    opened: set[str] = field(default_factory=set, compare=False)
+
+    def __getitem__(self, name: str) -> UnlabelledCase:
+        """See `UnlabelledStore`."""
         self.opened.add(name)
         return super().__getitem__(name)
 
@@ -125,7 +146,12 @@ def make_task(folder: Path, setting: Setting, subject: Subject | None = None) ->
         seed=0,
         workers=setting.workers,
         progress=Silent(),
+        unlabelled=_unlabelled(folder / "unlabelled") if setting.unlabelled else {},
     )
+
+
+def _unlabelled(folder: Path) -> RecordingImages:
+    return RecordingImages(samples.write_unlabelled(folder, UNLABELLED).folder)
 
 
 def _store(folder: Path, setting: Setting, subject: Subject | None) -> RecordingStore:

@@ -26,6 +26,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.training.job import TrainingJob
+from nnplug.training.unlabelled import unlabelled_cases
 from nnplug.workspace.case_store import CaseStore
 
 if TYPE_CHECKING:
@@ -57,9 +58,10 @@ def make_task(
     """Return the task of a job's trainer, with the initial network; `components` includes the accelerators.
 
     Raises:
-        NnplugError: the plans name a component that the trainer does not take, see `check_taken`.
+        NnplugError: the plans name a component that the trainer does not take, see `check_taken`; or images without
+            label maps are not preprocessed.
     """
-    planned_trainer(job.plans, components)
+    trainer = planned_trainer(job.plans, components)
     configuration = job.plans.configuration(job.configuration)
     return TrainingTask(
         network=_network(job, components, configuration, runtime.progress),
@@ -78,6 +80,7 @@ def make_task(
         loss=_loss(job.plans, components),
         sampler=_sampler(job.plans, components),
         accelerate=partial(accelerated, registry=components, progress=runtime.progress),
+        unlabelled=unlabelled_cases(job, trainer, cases.folder),
     )
 
 

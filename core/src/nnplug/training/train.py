@@ -44,6 +44,7 @@ from nnplug.training.run_versions import RunVersions
 from nnplug.training.task import USED, checked_each_epoch, index_cases, make_task
 from nnplug.training.trackers.tracking import tracked
 from nnplug.training.trainer_call import RecordingAccelerate, explained_shortage
+from nnplug.training.unlabelled import check_unlabelled_unchanged
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_lock import alone_in
@@ -104,7 +105,7 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     with attributed(trainer, *called):
         if world.is_main:
             axes = trainer.mirror_axes(task.configuration.dimensions)
-            _write_record(job, fold, axes, splits, versions.versions)
+            _write_record(job, fold, axes, splits, versions.versions, _unlabelled(task, entry.component))
         task = replace(checked_each_epoch(task, trainer), world=world)
     if world.is_main:
         _train_and_record(trainer, task, job, runtime, versions, called)
@@ -204,13 +205,14 @@ def check_unchanged(job: TrainingJob) -> None:
 
 
 def check_resumable(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
-    """Return the cases of the fold; raise if it was started with other values, cases or previous stages.
+    """Return the cases of the fold; raise if it was started with other values, cases, images or previous stages.
 
     Raises:
         NnplugError: values differ; the message has the differences and the remedy.
     """
     check_unchanged(job)
     check_previous_unchanged(job)
+    check_unlabelled_unchanged(job)
     return _fold(job, splits)
 
 
@@ -253,12 +255,17 @@ def _pretrained(job: TrainingJob) -> Pretrained | None:
     return None if job.pretrained is None else describe_pretrained(job.pretrained)
 
 
+def _unlabelled(task: TrainingTask, trainer: TrainerComponent) -> tuple[str, ...] | None:
+    return tuple(task.unlabelled) if trainer.takes_unlabelled else None
+
+
 def _write_record(
     job: TrainingJob,
     fold: Fold,
     mirror_axes: tuple[int, ...],
     splits: Sequence[Fold],
     versions: Mapping[str, str],
+    unlabelled: tuple[str, ...] | None,
 ) -> None:
     """Write the files that make the run folder self-contained, `run.json` last: if it exists, all are complete."""
     run = job.run
@@ -284,4 +291,5 @@ def _write_record(
         created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
         previous=previous_sources(job, fold, splits),
         prepared=job.store_name,
+        unlabelled=unlabelled,
     ).write(run.record)

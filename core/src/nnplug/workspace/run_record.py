@@ -72,6 +72,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
         continued: each change of versions in the run; None if the same ones trained all epochs.
         precision: the dtype of convolutions in the latest training; None in older records, and for trainers that do not
             call `TrainingTask.accelerate`.
+        unlabelled: names of the images without label maps; None if the trainer takes none.
     """
 
     schema: int = SCHEMA
@@ -94,6 +95,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     prepared: str | None = None
     continued: tuple[Continued, ...] | None = None
     precision: Precision | None = None
+    unlabelled: tuple[str, ...] | None = None
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:

@@ -23,6 +23,7 @@ REMEDIES = {
         "Delete splits_final.json to write these; trainings that were begun with the others are then refused until "
         "they are done again without --c."
     ),
+    Action.RESTORE_UNLABELLED: "Put the old images back, or leave out --c, which trains the fold again.",
     Action.RESTORE_FOLDS: "Put the old splits_final.json back, or leave out --c, which trains the fold again.",
     Action.VERIFY: "nnUNetv2_extract_fingerprint with --verify_dataset_integrity lists all problems of a dataset.",
     Action.PREPROCESS: "Run: nnUNetv2_preprocess -d {dataset.name} -plans_name {plans} -c {configuration}",

@@ -177,6 +177,34 @@ class IgnoresPrevious(Sound):
         return 0 * case.previous[...]
 
 
+class ReadsUnlabelled(Sound):
+    """Sound: takes steps to lower the entropy of predictions for images without label maps."""
+
+    def epoch(self, task, optimizer, epoch):
+        loss = super().epoch(task, optimizer, epoch)
+        for case in task.unlabelled.values():
+            patch = case.image[:, 4:12, 4:12, 4:12] if len(task.configuration.patch_size) == 3 else case.image[:, 5]
+            optimizer.zero_grad()
+            logits = task.network(torch.from_numpy(self.seen(patch))[None])[0]
+            (-(logits.softmax(1) * logits.log_softmax(1)).sum(1).mean()).backward()
+            optimizer.step()
+        return loss
+
+    def seen(self, patch):
+        return patch
+
+
+class IgnoresUnlabelled(Sound):
+    """Declares that it takes images without label maps, and reads none."""
+
+
+class DimsUnlabelled(ReadsUnlabelled):
+    """Changes these images by numbers of a generator without a seed."""
+
+    def seen(self, patch):
+        return patch * np.float32(np.random.default_rng().uniform(0, 2))
+
+
 class NoLog(Sound):
     def log(self, task, epoch, loss):
         pass

@@ -92,6 +92,7 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         "Adam on random patches, in rounds",
         takes_loss=True,
         takes_sampler=True,
+        takes_unlabelled=True,
         case_index="nnplug_foreign.case_index:Foreground",
     )
 

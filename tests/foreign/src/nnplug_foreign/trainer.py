@@ -21,6 +21,7 @@ from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
 from nnplug_foreign.batches import TRAINING, VALIDATION, Batches, bound
 from nnplug_foreign.losses import loss_of
+from nnplug_foreign.unlabelled import entropy, unlabelled_patches
 
 DROPOUT = 3
 """The purpose of the random numbers that layers of the network draw."""
@@ -36,6 +37,7 @@ class AdamTrainer(Trainer):
         checks: validation batches of a round.
         learning_rate: of Adam.
         foreground: the share of patches that is centred on a foreground voxel.
+        certainty: the weight of the entropy of predictions for images without label maps.
     """
 
     rounds: int = 40
@@ -43,6 +45,7 @@ class AdamTrainer(Trainer):
     checks: int = 10
     learning_rate: float = 2e-3
     foreground: float = 0.6
+    certainty: float = 0.1
 
     def __post_init__(self) -> None:
         """Refuse numbers with which nothing would be learnt."""
@@ -127,7 +130,7 @@ class _Training:
         torch.manual_seed(int(generator(self.task.seed, DROPOUT, number).integers(2**62)))
         self.network.train()
         steps = range(number * options.steps, (number + 1) * options.steps)
-        train_loss = _mean([self._step(learn[step], advance) for step in steps])
+        train_loss = _mean([self._step(step, learn[step], advance) for step in steps])
         val_loss = self._check(check) if options.checks else None
         line = LogLine(
             epoch=number,
@@ -139,10 +142,13 @@ class _Training:
         append_log(self.task.run.log, line)
         self._keep(train_loss if val_loss is None else val_loss)
 
-    def _step(self, batch: tuple[torch.Tensor, torch.Tensor], advance: Advance) -> torch.Tensor:
+    def _step(self, number: int, batch: tuple[torch.Tensor, torch.Tensor], advance: Advance) -> torch.Tensor:
         image, label = batch
         self.optimizer.zero_grad(set_to_none=True)
         value = self.loss(self.network(image)[0], label[:, None])
+        if self.task.unlabelled and self.options.certainty:
+            logits = self.network(unlabelled_patches(self.task, number))[0]
+            value = value + self.options.certainty * entropy(logits, self.task.labels)
         torch.autograd.backward(value)
         self.optimizer.step()
         advance(f"round {self.done + 1}")

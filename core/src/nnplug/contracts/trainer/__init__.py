@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nnplug.contracts.accelerator import Workload
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nnplug.dataset.labels import Labels
     from nnplug.workspace.case_store import CaseStore
     from nnplug.workspace.layout import RunFolder
+    from nnplug.workspace.unlabelled import UnlabelledCase
 
 
 def _unchanged(network: torch.nn.Module, _workload: Workload) -> torch.nn.Module:
@@ -52,6 +53,9 @@ class TrainingTask:
         accelerate: returns the fastest form of a network that the installed accelerators have for a workload, with the
             same parameters and names. Call it once with the network on `device`, and train the result. The run records
             the precision of the workload, in which a GPU predicts later.
+        unlabelled: the preprocessed images without label maps by name, from the dataset's folder `imagesUn`; empty if
+            there are none, or the trainer's entry has `takes_unlabelled=False`. In a cascade they have the channels of
+            the image alone.
     """
 
     network: torch.nn.Module
@@ -71,6 +75,7 @@ class TrainingTask:
     loss: Loss | None = None
     sampler: Sampler | None = None
     accelerate: Callable[[torch.nn.Module, Workload], torch.nn.Module] = _unchanged
+    unlabelled: Mapping[str, UnlabelledCase] = field(default_factory=dict)
 
     @property
     def previous_labels(self) -> tuple[int, ...]:
@@ -106,9 +111,10 @@ class Trainer(Protocol):
 
     Its entry has `takes_previous_stage=True` if it adds `TrainingTask.previous_labels` to the network's input; if not,
     it is refused for configurations with a previous stage. Its entry has `takes_several_devices=True` if it divides
-    batches between the processes of `TrainingTask.world`, `takes_loss=True` if it minimises `TrainingTask.loss`, and
-    `takes_sampler=True` if it places patches by `TrainingTask.sampler`. `case_index` of its entry names a
-    `CaseIndexer`; every case of `TrainingTask.cases` then has this index, or that of the sampler.
+    batches between the processes of `TrainingTask.world`, `takes_loss=True` if it minimises `TrainingTask.loss`,
+    `takes_sampler=True` if it places patches by `TrainingTask.sampler`, and `takes_unlabelled=True` if it learns from
+    `TrainingTask.unlabelled`. `case_index` of its entry names a `CaseIndexer`; every case of `TrainingTask.cases` then
+    has this index, or that of the sampler.
     """
 
     def mirror_axes(self, dimensions: int) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ from nnplug.testing.trainings import (
     LEARNING,
     SHORT,
     Make,
+    RecordingImages,
     RecordingStore,
     Setting,
     Weights,
@@ -181,6 +182,23 @@ def _takes_previous(subject: Subject) -> None:
     require(not are_equal(plain, changed), "other labels of the previous stage gave the same weights")
 
 
+def _takes_unlabelled(subject: Subject) -> None:
+    """Raise unless it reads images without label maps, alike in every training, if the entry declares it."""
+    component = subject.entry.component
+    if not (isinstance(component, TrainerComponent) and component.takes_unlabelled):
+        raise NotChecked("it takes no images without label maps")
+    with TemporaryDirectory() as folder:
+        task = make_task(Path(folder), Setting(unlabelled=True), subject)
+        make_trainer(subject).train(task)
+        first: Weights = load_file(task.run.final_weights)
+    require(cast("RecordingImages", task.unlabelled).opened, "train read none of the images in task.unlabelled")
+    again, without = (final_weights(subject, Setting(unlabelled=there)) for there in (True, False))
+    for what, weights in (("with", first), ("without", without)):
+        finite = all(value.isfinite().all() for value in weights.values())
+        require(finite, f"{what} images in task.unlabelled the weights are not finite")
+    require(are_equal(first, again), "the same images in task.unlabelled gave different weights")
+
+
 CHECKS: Checks = {
     "mirrors axes that exist": _mirrors,
     "shortens itself": _shortens,
@@ -193,4 +211,5 @@ CHECKS: Checks = {
     "trains the same twice": _is_deterministic,
     "goes on after any kill": goes_on_after_any_kill,
     "takes a previous stage": _takes_previous,
+    "trains with and without images that have no label map": _takes_unlabelled,
 }
