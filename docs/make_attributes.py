@@ -13,6 +13,7 @@ from nnplug.dataset.labels import Labels
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Configuration, Plans
 from nnplug.workspace.case_store import CaseStore, StoredCase
+from nnplug.workspace.unlabelled import UnlabelledCase
 from nnplug_nnunet.training.state import TrainingState
 
 CLASSES = (
@@ -21,6 +22,7 @@ CLASSES = (
     Labels,
     CaseStore,
     StoredCase,
+    UnlabelledCase,
     LossContext,
     SamplingContext,
     TrainingState,
