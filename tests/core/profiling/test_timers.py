@@ -63,6 +63,21 @@ def test_a_step_that_was_skipped_is_not_whole(network):
     assert [iteration.is_whole for iteration in watch.iterations] == [False]
 
 
+def test_several_passes_before_one_update_are_one_iteration(network):
+    """As with a second pass of images without label maps."""
+    watch, optimizer = StepTimer(torch.device("cpu")), torch.optim.SGD(network.parameters(), 0.1)
+    with watch.watching(network):
+        for _ in range(3):
+            optimizer.zero_grad(set_to_none=True)
+            passes = [network(torch.ones(size, 3))[0].square().mean() for size in (4, 2)]
+            sum(passes).backward()
+            optimizer.step()
+    assert [iteration.is_whole for iteration in watch.iterations] == [True] * 3
+    marks = [mark for iteration in watch.iterations for mark in iteration.marks]
+    assert marks == sorted(marks)
+    assert watch.inputs == (4, 3)
+
+
 def test_nothing_is_watched_afterwards(network):
     watch = StepTimer(torch.device("cpu"))
     with watch.watching(network):

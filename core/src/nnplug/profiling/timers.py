@@ -148,11 +148,16 @@ class StepTimer:
         return event
 
     def _forward_begins(self, _network: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
-        if torch.is_grad_enabled():
+        if not torch.is_grad_enabled():
+            self.validation.append((self.mark(), None))
+        elif not self._has_pending_pass:
             self.inputs = tuple(inputs[0].shape)
             self.iterations.append(Iteration(self.mark()))
-        else:
-            self.validation.append((self.mark(), None))
+
+    @property
+    def _has_pending_pass(self) -> bool:
+        """Return whether a pass is without gradients so far: a loss may sum over several passes of one iteration."""
+        return bool(self.iterations) and self.iterations[-1].backward_began is None
 
     def _forward_ends(self, _network: torch.nn.Module, _inputs: tuple[Any, ...], outputs: Any) -> None:
         if not torch.is_grad_enabled():
