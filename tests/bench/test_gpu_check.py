@@ -31,10 +31,16 @@ def rehearse(folder, *sections, match="^layer by layer$", dataset=None):
     return rows
 
 
+@pytest.mark.slow
 def test_every_figure_with_a_bound_is_right_on_the_cpu(tmp_path):
-    rows = [row for row in rehearse(tmp_path, "machine", "amp", "resume", "step") if row.has_bound]
+    rows = [row for row in rehearse(tmp_path, "machine", "amp", "resume") if row.has_bound]
     assert len(rows) >= 7
     assert [row.what for row in rows if not row.is_right] == []
+
+
+def test_chosen_variants_of_a_step_are_measured(tmp_path):
+    rows = rehearse(tmp_path, "machine", "step")
+    assert {row.unit for row in rows if row.section == "step"} == {"ms", "GiB"}
 
 
 @pytest.mark.slow

@@ -59,6 +59,7 @@ def load(folder, *words):
     return {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EVERY)
 def test_any_kind_alone_is_a_package_that_loads(tmp_path, kind):
     result = new("-o", tmp_path / "mine", "--kind", kind)
@@ -94,6 +95,7 @@ def test_it_asks_for_the_libraries_that_it_imports(tmp_path):
         "losses.py",
         "plugin.py",
         "trainer.py",
+        "unlabelled.py",
     }
 
 

@@ -28,6 +28,7 @@ def test_the_recipe_for_a_plugin_works_as_printed(environment, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_a_wheel_of_the_scaffold_is_installed_and_checked(environment, tmp_path):
     environment.expect("nnplug", "plugins", "new", "my-lab", cwd=tmp_path)
     environment.expect("pip", "wheel", "-q", "./nnplug-my-lab", cwd=tmp_path)
