@@ -54,7 +54,7 @@ def rows(site: Site) -> Iterator[Row]:
 
 
 def _overflow(site: Site, scene: Scene) -> Iterator[Row]:
-    """Take steps of which the first overflows in float16, as with a much too large scale; then again as a graph."""
+    """Train with a loss scale so large that the first step overflows float16, layer by layer and as a CUDA graph."""
     losses, weights = _steps(site, scene, "never")
     graphed, other = _steps(site, scene, "auto")
     lost = int((~weights.isfinite()).sum()) + int((~other.isfinite()).sum())

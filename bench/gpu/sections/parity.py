@@ -115,7 +115,7 @@ def _losses(site: Site) -> Iterator[Row]:
 
 
 def _augmentation(site: Site, scene: Scene) -> Iterator[Row]:
-    """Augment the same drawn batches on both, without noise, of which a GPU draws other numbers."""
+    """Augment the same batches on both devices, without noise: its random numbers differ between CPU and GPU."""
     trainer = NnUNetTrainer(augment_on="device", epochs=1, iterations_per_epoch=8, val_iterations_per_epoch=1)
     images, labels = [], []
     with TemporaryDirectory() as folder:
