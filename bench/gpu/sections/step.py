@@ -19,6 +19,7 @@ from gpu.site import Site
 from gpu.timing import Timing, timing
 from nnplug_nnunet.training.compiling import Compile
 from nnplug_nnunet.training.graphs.choice import choose_step
+from nnplug_nnunet.training.graphs.graphed_step import GraphedStep
 from nnplug_nnunet.training.loop import Training
 from nnplug_nnunet.training.options import CudaGraph, Precision
 from nnplug_nnunet.training.state import PatchBatch
@@ -100,6 +101,8 @@ def measure(site: Site, scene: Scene, variant: Variant) -> Timing:
         training = Training(trainer, task)
         training.network.train()
         step = choose_step(trainer, training.state, training.callbacks)
+        if site.device == "cuda" and variant.graph != "never" and not isinstance(step, GraphedStep):
+            raise RuntimeError("the trainer chose no CUDA graph; --set trainer.cuda_graph=always tells why")
         batch = random_batch(scene, site.torch_device)
         return timing(site, lambda: step(training.state, batch), warm=site.pick(8, 1), times=site.pick(30, 2))
 
