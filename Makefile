@@ -4,7 +4,7 @@ BIN := .venv/bin
 DISTRIBUTIONS := core plugins/nnunet plugins/cpu plugins/cuda plugins/brats plugins/dask plugins/readers cli plugins/nnunetv2-commands
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 
-.PHONY: setup demo test test-slow lint types bench bench-quick clean
+.PHONY: setup demo test test-slow lint types bench bench-quick torture clean
 
 setup: .venv/ready  ## every distribution of the repository, editable, and the development tools, in ./.venv
 
@@ -41,6 +41,9 @@ bench: setup $(PEER)  ## every row of docs/benchmarks.md against nnunetv2, on a 
 bench-quick: setup $(PEER)  ## every row, small and once, those for GPUs on the CPU: do they run?
 	$(BIN)/python bench/run.py --peer $(PEER) --quick $(ROWS)
 	$(BIN)/python bench/run.py --peer $(PEER) --rehearse $(ROWS)
+
+torture: setup  ## kills, full disks, damaged files, sizes and hours in their long form; CAMPAIGNS="kill disk" for some
+	$(BIN)/python -m tests.torture $(CAMPAIGNS)
 
 bench/.venv/bin/python:
 	bench/setup $(PYTHON) bench/.venv

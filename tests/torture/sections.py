@@ -1,0 +1,46 @@
+"""The sections of docs/reliability.md: what each campaign does, and what is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section: its title and its text above the table."""
+
+    title: str
+    text: str
+
+
+SECTIONS: Mapping[str, Section] = {
+    "kill": Section(
+        "Kill",
+        """`nnplug run` and `nnplug predict` are killed with SIGKILL at random instants of every stage: the whole process
+group, or one of its worker processes. The same command is started again after each kill. Expected: the end
+equals that of a run that nobody disturbed, bit for bit.""",
+    ),
+    "disk": Section(
+        "Disk",
+        """A library that is loaded before `nnplug` lets the n-th operation that changes the disk fail, for every n: no
+space (ENOSPC), a disk that became read-only (EROFS), a quota (EDQUOT), an error of the device (EIO), and
+`fsync` that fails. Expected: one line that names the file and the remedy, exit code 1, no file that is half
+written, and the same command goes on when there is room.""",
+    ),
+    "damage": Section(
+        "Damage",
+        """Every kind of file that a command reads is damaged at random. Expected: one line that names the file, no
+traceback, nothing half written.""",
+    ),
+    "size": Section(
+        "Size",
+        """Many cases, many images and large images. Expected: the time per case is constant, memory stays flat, and a
+restart takes seconds.""",
+    ),
+    "soak": Section(
+        "Time",
+        """Hours of prediction and of training in one process. Expected: memory and the number of open files stay flat.""",
+    ),
+}
+"""The name of a campaign, which is that of its module -> its section; in the order of the page."""
