@@ -17,8 +17,8 @@ class Section:
 SECTIONS: Mapping[str, Section] = {
     "kill": Section(
         "Kill",
-        """`nnplug run` and `nnplug predict` are killed with SIGKILL at random instants of every stage: the whole process
-group, or one of its worker processes. The same command is started again after each kill. Expected: the end
+        """`nnplug run` and `nnplug predict` are killed with SIGKILL at random instants of every stage: the whole
+process group, or one of its worker processes. The same command is started again after each kill. Expected: the end
 equals that of a run that nobody disturbed, bit for bit.""",
     ),
     "disk": Section(
@@ -40,7 +40,7 @@ restart takes seconds.""",
     ),
     "soak": Section(
         "Time",
-        """Hours of prediction and of training in one process. Expected: memory and the number of open files stay flat.""",
+        """Hours of prediction and of training in one process. Expected: memory and open files stay flat.""",
     ),
 }
 """The name of a campaign, which is that of its module -> its section; in the order of the page."""
