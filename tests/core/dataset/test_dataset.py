@@ -50,6 +50,17 @@ def test_other_files_and_folders_are_left_out(folder):
     assert [case.name for case in Dataset.open(folder).training_cases()] == ["a", "b"]
 
 
+def test_file_endings_may_be_in_upper_case(folder):
+    """Scanners' exports write them so; of two spellings of one file, that of `dataset.json` is taken."""
+    for path in (folder / "imagesTr" / "c_0000.NII.GZ", folder / "labelsTr" / "c.Nii.gz"):
+        path.touch()
+    (folder / "imagesTr" / "a_0000.NII.GZ").touch()
+    first, _, last = Dataset.open(folder).training_cases()
+    assert first.images[0].name == "a_0000.nii.gz"
+    assert (last.name, last.images[0].name) == ("c", "c_0000.NII.GZ")
+    assert last.label == folder / "labelsTr" / "c.Nii.gz"
+
+
 def test_images_to_predict_need_no_labels(folder):
     (folder / "imagesTs").mkdir()
     (folder / "imagesTs" / "new_0000.nii.gz").touch()

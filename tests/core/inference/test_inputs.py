@@ -14,10 +14,11 @@ def touch(folder, *names):
 def test_images_that_belong_to_no_case_are_named(tmp_path):
     touch(tmp_path, "a_0000.nii.gz", "B_0000.NII.GZ", "c.nii.gz", "d_0000.nii", "notes.txt", ".hidden_0000.nii.gz")
     cases = find_cases([tmp_path], ".nii.gz")
-    assert [case.name for case in cases] == ["a"]
+    assert [case.name for case in cases] == ["B", "a"]
+    touch(tmp_path, "a_0000.NII.GZ")
     (line,) = not_taken([tmp_path], cases)
     assert line == (
-        f"{tmp_path}: B_0000.NII.GZ, c.nii.gz, d_0000.nii are not predicted; images are called CASE_0000.nii.gz"
+        f"{tmp_path}: a_0000.NII.GZ, c.nii.gz, d_0000.nii are not predicted; images are called CASE_0000.nii.gz"
     )
     touch(tmp_path, *(f"x{number}.nii" for number in range(20)))
     assert "and 13 more are not predicted" in not_taken([tmp_path], cases)[0]

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from nnplug.dataset.description_faults import (
+    READER_KEYS,
+    channel_names,
+    description_faults,
+    file_ending,
+    listed_files,
+    training_count,
+)
 from nnplug.dataset.labels import IGNORE, Labels
 from nnplug.errors import InvalidDescription, InvalidFile, NnplugError
 from nnplug.io.readers import ReaderEntry, Readers, core_readers
 from nnplug.remedies import Action
 from nnplug.runtime.files import read_json_once
 
-EXPLICIT = 'expected {"CASE": {"images": ["FILE", ..], "label": "FILE"}}'
 LAYOUT = "the one that holds dataset.json, imagesTr and labelsTr"
-READER_KEYS = ("reader", "overwrite_image_reader_writer")
-"""The keys of `dataset.json` that name the reader: that of nnplug, and that of nnU-Net."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,14 @@ class DatasetDescription:
                 f'{where}: is a dataset.json of nnU-Net v1 ("modality" instead of "channel_names")',
                 Action.CONVERT_V1(),
             )
-        if faults := _faults(raw, where):
+        if faults := description_faults(raw, where):
             raise InvalidDescription(faults)
         return cls(
-            channel_names=_channels(raw["channel_names"], where),
+            channel_names=channel_names(raw["channel_names"], where),
             labels=Labels.from_data(raw["labels"], raw.get("regions_class_order"), where),
-            file_ending=_ending(raw["file_ending"], where),
-            training_cases=_count(raw["numTraining"], where),
-            files=_files(raw, where),
+            file_ending=file_ending(raw["file_ending"], where),
+            training_cases=training_count(raw["numTraining"], where),
+            files=listed_files(raw, where),
             raw=raw,
         )
 
@@ -199,10 +203,11 @@ class Dataset:
 
     def _found(self) -> tuple[CaseFiles, ...]:
         ending = self.description.file_ending
-        labels = self.folder / "labelsTr"
+        folder = self.folder / "labelsTr"
+        labels = {name: path for path in _files(folder, ending) if (name := case_name(path, ending)) is not None}
         return tuple(
-            CaseFiles(c.name, c.images, labels / f"{c.name}{ending}", self.readers)
-            for c in image_cases(self.folder / "imagesTr", ending)
+            CaseFiles(case.name, case.images, labels.get(case.name, folder / f"{case.name}{ending}"), self.readers)
+            for case in image_cases(self.folder / "imagesTr", ending)
         )
 
 
@@ -232,17 +237,20 @@ def find_dataset(reference: str, raw: Path | None) -> Path:
 
 def image_cases(folder: Path, ending: str, readers: Readers | None = None) -> tuple[CaseFiles, ...]:
     """Return the cases of a folder with images CASE_0000, CASE_0001 ..; files with other names are left out."""
-    return group_channels(folder.iterdir() if folder.is_dir() else (), ending, readers)
+    return group_channels(_files(folder, ending), ending, readers)
 
 
 def group_channels(files: Iterable[Path], ending: str, readers: Readers | None = None) -> tuple[CaseFiles, ...]:
-    """Return files named CASE_XXXX grouped into cases, sorted by name, with channels in order."""
+    """Return files named CASE_XXXX grouped into cases, sorted by name, with channels in order.
+
+    Of two files that differ in the case of their ending, the one that is spelled as `ending` is taken.
+    """
     own = core_readers() if readers is None else readers
     channels: dict[str, dict[int, Path]] = {}
-    for file in files:
-        number = channel_number(file, ending)
-        if number is not None:
-            channels.setdefault(file.name.removesuffix(ending)[: -len("_0000")], {})[number] = file
+    for file in sorted(files, key=lambda file: file.name.endswith(ending)):
+        name, number = case_name(file, ending), channel_number(file, ending)
+        if name is not None and number is not None:
+            channels.setdefault(name[: -len("_0000")], {})[number] = file
     return tuple(
         CaseFiles(name, tuple(found[c] for c in sorted(found)), readers=own) for name, found in sorted(channels.items())
     )
@@ -250,64 +258,15 @@ def group_channels(files: Iterable[Path], ending: str, readers: Readers | None =
 
 def channel_number(file: Path, ending: str) -> int | None:
     """Return the channel number of a file named CASE_XXXX, or None for other names."""
-    match = re.fullmatch(rf"[^.].*_([0-9]{{4}}){re.escape(ending)}", file.name)
+    match = re.fullmatch(r"[^.].*_([0-9]{4})", case_name(file, ending) or "")
     return int(match[1]) if match else None
 
 
-def _faults(raw: Mapping[str, Any], where: str) -> list[str]:
-    """Return a line for each fault of a description."""
-    missing = [key for key in ("channel_names", "labels", "numTraining", "file_ending") if key not in raw]
-    lines = [f"{where}: {', '.join(missing)} missing; nnU-Net's dataset.json has it"] if missing else []
-    checks: dict[str, Callable[[], object]] = {
-        "channel_names": lambda: _channels(raw["channel_names"], where),
-        "labels": lambda: Labels.from_data(raw["labels"], raw.get("regions_class_order"), where),
-        "file_ending": lambda: _ending(raw["file_ending"], where),
-        "numTraining": lambda: _count(raw["numTraining"], where),
-        "dataset": lambda: _files(raw, where),
-    }
-    for check in (lambda: _check_names(raw, where), *(checks[key] for key in checks if key in raw)):
-        try:
-            check()
-        except InvalidFile as error:
-            lines += error.lines
-    return lines
+def case_name(file: Path, ending: str) -> str | None:
+    """Return the name of a file without its ending, in upper or lower case; None if it ends otherwise."""
+    return file.name[: -len(ending)] if file.name.lower().endswith(ending.lower()) else None
 
 
-def _channels(raw: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(raw, dict) or sorted(raw) != sorted(str(i) for i in range(len(raw))) or not raw:
-        meant = f"; write {json.dumps({str(i): name for i, name in enumerate(raw)})}" if isinstance(raw, list) else ""
-        raise InvalidFile(
-            f'{where}: \'channel_names\' is {raw!r}; expected names under "0", "1", .. without a gap{meant}'
-        )
-    return tuple(str(raw[str(i)]) for i in range(len(raw)))
-
-
-def _ending(raw: Any, where: str) -> str:
-    if not isinstance(raw, str) or not raw.startswith("."):
-        raise InvalidFile(f"{where}: 'file_ending' is {raw!r}; expected an ending with its dot, such as '.nii.gz'")
-    return raw
-
-
-def _count(raw: Any, where: str) -> int:
-    if not isinstance(raw, int) or isinstance(raw, bool) or raw < 1:
-        raise InvalidFile(f"{where}: 'numTraining' is {raw!r}; expected the number of training cases")
-    return raw
-
-
-def _check_names(raw: Mapping[str, Any], where: str) -> None:
-    for key in READER_KEYS:
-        if not isinstance(name := raw.get(key, "None"), str):
-            raise InvalidFile(f"{where}: '{key}' is {name!r}; expected the name of a reader, or no such line")
-
-
-def _files(raw: Mapping[str, Any], where: str) -> Mapping[str, Mapping[str, Any]] | None:
-    files = raw.get("dataset")
-    if files is None:
-        return None
-    if not isinstance(files, dict):
-        raise InvalidFile(f"{where}: 'dataset' is {files!r}; {EXPLICIT}")
-    for name, entry in files.items():
-        images = entry.get("images") if isinstance(entry, dict) else None
-        if not isinstance(images, list) or not all(isinstance(f, str) for f in (*images, entry.get("label"))):
-            raise InvalidFile(f"{where}: 'dataset' has {entry!r} for case {name!r}; {EXPLICIT}")
-    return files
+def _files(folder: Path, ending: str) -> list[Path]:
+    """Return the files of a folder; those with exactly this ending are last."""
+    return sorted(folder.iterdir(), key=lambda file: file.name.endswith(ending)) if folder.is_dir() else []

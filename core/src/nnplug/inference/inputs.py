@@ -61,9 +61,9 @@ def _cases_in(folder: Path, ending: str, readers: Readers) -> tuple[CaseFiles, .
     Raises:
         InvalidFile: the folder has no images, or images of several other formats.
     """
-    there = {own for file in folder.iterdir() if (own := image_ending(file, readers)) is not None}
+    there = {own.lower() for file in folder.iterdir() if (own := image_ending(file, readers)) is not None}
     order = {known: place for place, known in enumerate(readers.endings)}
-    endings = dict.fromkeys((ending, *sorted(there, key=lambda own: (order[own.lower()], own))))
+    endings = (ending, *sorted(there - {ending.lower()}, key=order.__getitem__))
     found = {own: cases for own in endings if (cases := image_cases(folder, own, readers))}
     if not found:
         raise InvalidFile(f"{folder}: holds no images called CASE_0000{ending}; rename them, or give the files")
@@ -122,7 +122,7 @@ def not_taken(inputs: Sequence[Path], cases: Sequence[CaseFiles], readers: Reade
         left = [file.name for file in files if _is_image(file, own) and file not in taken]
         if left:
             more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
-            endings = " or ".join(sorted({image_ending(case.images[0], own) or "" for case in cases}))
+            endings = " or ".join(sorted({(image_ending(case.images[0], own) or "").lower() for case in cases}))
             lines.append(
                 f"{folder}: {', '.join(left[:_NAMED])}{more} are not predicted; images are called CASE_0000{endings}"
             )

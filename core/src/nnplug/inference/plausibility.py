@@ -76,7 +76,7 @@ def _is_far(factors: Sequence[float]) -> bool:
 
 
 def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.3g} GB" if size >= 1e7 else f"{size / 1e6:.3g} MB"
+    return "less than 0.01 GB" if size < 1e7 else f"{size / 1e9:.3g} GB"
 
 
 def check_orientation(geometry: Geometry, plans: Plans) -> str | None:

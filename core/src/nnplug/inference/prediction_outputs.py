@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnplug.dataset.dataset import READER_KEYS, CaseFiles
+from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.description_faults import READER_KEYS
 from nnplug.dataset.sidecars import read_with_cases, written_with
 from nnplug.inference import resume_log
 from nnplug.inference.inputs import image_ending

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnplug.dataset.dataset import CaseFiles, Dataset, group_channels
+from nnplug.dataset.dataset import CaseFiles, Dataset, case_name, group_channels
 from nnplug.dataset.label_faults import order_faults, same_values
 from nnplug.dataset.labels import BACKGROUND
 from nnplug.dataset.sidecars import read_with
@@ -134,9 +134,9 @@ def _name_problems(dataset: Dataset) -> list[str]:
     lines = [f"{p}: does not fit CASE_0000{ending}; rename or remove it" for p in images if p not in fitting]
     names = {case.name for case in cases}
     for path in _image_files(dataset, "labelsTr"):
-        if not path.name.endswith(ending):
+        if (name := case_name(path, ending)) is None:
             lines.append(f"{path}: does not fit CASE{ending}; rename or remove it")
-        elif (name := path.name.removesuffix(ending)) not in names:
+        elif name not in names:
             lines.append(f"{path}: has no image; add imagesTr/{name}_0000{ending} or remove it")
     return lines
 
@@ -145,7 +145,7 @@ def _files(dataset: Dataset, name: str) -> list[Path]:
     """Return the sorted files of a folder of the dataset without hidden files and sidecars."""
     folder = dataset.folder / name
     found = [p for p in sorted(folder.iterdir()) if p.is_file()] if folder.is_dir() else []
-    images = [path for path in found if path.name.endswith(dataset.description.file_ending)]
+    images = [path for path in found if case_name(path, dataset.description.file_ending) is not None]
     beside = {*read_with(images, dataset.readers)} - {*images}
     return [p for p in found if not p.name.startswith(".") and p.suffix not in SIDECARS and p not in beside]
 

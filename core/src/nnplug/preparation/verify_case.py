@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.dataset.cases import ALPHA_REMEDY, channel_mismatch
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.dataset import CaseFiles, DatasetDescription, channel_number
 from nnplug.errors import InvalidFile, without_remedy
 from nnplug.io.default_reader.integrity import nonfinite_voxels
 from nnplug.io.images import Geometry, Image, LabelMap, read_image, read_label, same_spacing
@@ -95,7 +95,8 @@ def _check_channels(
         if problem := channel_mismatch(total, len(expected), description.channel_names):
             found.problems.append(f"{case.images[0]}: {problem}; {remedy}")
         return
-    numbers = {int(path.name.removesuffix(description.file_ending)[-4:]): path for path in case.images}
+    found_numbers = {channel_number(path, description.file_ending): path for path in case.images}
+    numbers = {number: path for number, path in found_numbers.items() if number is not None}
     for missing in sorted(set(expected) - set(numbers)):
         path = case.images[0].with_name(f"{case.name}_{missing:04d}{description.file_ending}")
         found.problems.append(

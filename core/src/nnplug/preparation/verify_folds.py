@@ -60,7 +60,7 @@ def patients_as_channels(dataset: Dataset, cases: Sequence[CaseFiles]) -> list[s
     for case in cases:
         if case.label is None or case.label.exists() or dataset.description.files is not None:
             continue
-        names = [image.name.removesuffix(ending) for image in case.images]
+        names = [image.name[: -len(ending)] for image in case.images]
         alone = [name for name in names if (dataset.folder / "labelsTr" / f"{name}{ending}").exists()]
         if alone:
             meant = [re.sub(r"_(\d{4})$", lambda number: f"{int(number[1])}_0000", name) for name in alone]
