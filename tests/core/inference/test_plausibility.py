@@ -120,6 +120,19 @@ def test_mixed_images_are_warned_of_if_the_model_records_none(bundle, tmp_path, 
     assert mixed_orientations({"LPS": ["a", "b"]}) is None
 
 
+def test_a_predictor_warns_of_what_it_finds_in_files(bundle, tmp_path):
+    """Sheared axes and other orientations are told in Python too, by the progress that the caller gives."""
+    turned = geometry((2.0, 1.1, 0.8), direction=(-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0))
+    write_image(tmp_path / "a_0000.nii.gz", np.ones((6, 12, 11), np.float32), turned)
+    told = Warnings()
+    predictor = nnplug.Predictor(bundle("m.zip", orientations={"LPS": 3}), device="cpu", progress=told)
+    predictor.predict_files(tmp_path / "a_0000.nii.gz")
+    (line,) = told.lines
+    assert line.startswith(
+        f"{tmp_path / 'a_0000.nii.gz'}: its axes point to RAS, which no training image had (LPS x 3)"
+    )
+
+
 @pytest.mark.parametrize("axis", [1, 2])
 def test_a_2d_model_predicts_a_slice_along_any_axis_alike(axis, bundle, tmp_path, plugins):
     flat = {"spacing": (1.0, 1.0), "patch_size": (8, 8), "median_shape": (8.0, 8.0)}

@@ -24,7 +24,7 @@ from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits, background, write_logits
 from nnplug.inference.member import LoadedMember
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.plausibility import check_orientation, check_size, mixed_orientations
+from nnplug.inference.plausibility import check_size, image_warnings, mixed_orientations
 from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
 from nnplug.inference.probabilities import write_probabilities
 from nnplug.inference.stream import Predicted, ReadCase, predict_stream
@@ -143,10 +143,8 @@ class _Job:
 
     def _warn(self, case: CaseFiles, geometry: Geometry) -> None:
         """Report remarks on the files of a case, and an orientation that no training image had."""
-        for remark in geometry.remarks:
-            self.progress.warning(f"{case.name}: {remark}")
         plans = self.model.members[0].member.plans
-        if (line := check_orientation(geometry, plans)) is not None:
+        for line in image_warnings(geometry, plans):
             self.progress.warning(f"{case.name}: {line}")
         if plans.orientations is None and (own := orientation(geometry)) is not None:
             self.oriented.setdefault(own, []).append(case.name)

@@ -79,6 +79,12 @@ def _gigabytes(size: int) -> str:
     return "less than 0.01 GB" if size < 1e7 else f"{size / 1e9:.3g} GB"
 
 
+def image_warnings(geometry: Geometry, plans: Plans) -> tuple[str, ...]:
+    """Return the remarks on the files of an image, and a line if no training image had its orientation."""
+    unseen = check_orientation(geometry, plans)
+    return geometry.remarks if unseen is None else (*geometry.remarks, unseen)
+
+
 def check_orientation(geometry: Geometry, plans: Plans) -> str | None:
     """Return the words of a warning if no training image had the orientation of this one, or None."""
     own = orientation(geometry)

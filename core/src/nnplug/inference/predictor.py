@@ -15,7 +15,7 @@ from nnplug.errors import NnplugError
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.plausibility import check_size
+from nnplug.inference.plausibility import check_size, image_warnings
 from nnplug.io.images import Geometry, Image, LabelMap, read_image
 from nnplug.io.readers import Readers
 from nnplug.io.thin_axis import as_in_file
@@ -78,7 +78,7 @@ class Predictor:
         with self._limited_memory():
             self._model = LoadedModel.load(options.model, runtime, options)
         self._readers = model_readers(options.model, Readers.of(runtime.registry))
-        self._force = force
+        self._force, self._progress = force, told
         self._lock = Lock()
 
     @property
@@ -127,11 +127,16 @@ class Predictor:
     def predict_files(self, *files: str | Path) -> LabelMap:
         """Return the label map of an image in files, one per channel, with its geometry.
 
+        What a user should know of the files, such as an orientation that no training image had, are warnings of the
+        predictor's `progress`.
+
         Raises:
             InvalidFile: a file cannot be read.
             NnplugError: as in `predict`.
         """
         image = read_image([Path(file) for file in files], self._readers)
+        for line in image_warnings(image.geometry, self._model.members[0].member.plans):
+            self._progress.warning(f"{files[0]}: {line}")
         return LabelMap(self._label_map(image).astype(np.int16, copy=False), image.geometry)
 
     def _checked(self, image: Image) -> Image:
