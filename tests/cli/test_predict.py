@@ -86,6 +86,40 @@ def test_the_reader_that_is_asked_for_reads_the_images(run, em, bundle, tmp_path
     assert len(list((tmp_path / "out").glob("em_*.png"))) == 1
 
 
+def test_label_maps_are_also_written_in_other_formats(run, em, bundle, tmp_path):
+    words = ("predict", "-i", em / "images" / "em_00_0000.png", "-o", tmp_path / "out", "-m", bundle, "--device", "cpu")
+    words += ("--no-mirroring", "--step-size", "1")
+    run(*words, "-ot", "nifti", "--json")
+    png, nifti = read_label(tmp_path / "out" / "em_00.png"), read_label(tmp_path / "out" / "em_00.nii.gz")
+    assert np.array_equal(png.array, nifti.array)
+    written = (tmp_path / "out" / "em_00.nii.gz").stat().st_mtime_ns
+    run(*words, "-ot", "nifti", "--continue")
+    assert (tmp_path / "out" / "em_00.nii.gz").stat().st_mtime_ns == written
+    (tmp_path / "out" / "em_00.nii.gz").write_bytes(b"changed by hand")
+    run(*words, "-ot", "nifti", "--continue")
+    assert (tmp_path / "out" / "em_00.nii.gz").read_bytes() == b"changed by hand"
+    assert "has changed since nnplug wrote it" in run(*words, "-ot", "nifti", code=1).stderr
+    (tmp_path / "out" / "em_00.nii.gz").unlink()
+    run(*words, "-ot", "nifti", "--continue")
+    assert np.array_equal(read_label(tmp_path / "out" / "em_00.nii.gz").array, png.array)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-ot", "nifty"), "no writer is called 'nifty'. Did you mean 'nifti'?"),
+        (("-ot", "nifti", "dicom"), "no writer is called 'dicom'"),
+        (("--output-type", "nifti", "--set", "writer.colour=red"), "none of nifti has an option 'colour'"),
+        (("--series", "1.2.3"), "1.2.3: no input has an image series with this id"),
+    ],
+)
+def test_mistakes_in_output_types_and_series_are_one_line(run, em, bundle, tmp_path, words, message):
+    result = run("predict", "-i", em / "images", "-o", tmp_path / "out", "-m", bundle, *words, code=1)
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_image_in_another_unit_is_refused_unless_it_is_forced(run, em, bundle, tmp_path):
     image = tmp_path / "metres_0000.nii.gz"
     geometry = Geometry((1, 40, 50), (999.0, 0.001, 0.001), (0.001, 0.001), (0.0, 0.0), (1.0, 0.0, 0.0, 1.0))

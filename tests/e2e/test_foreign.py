@@ -269,6 +269,18 @@ def test_a_single_fold_predicts_with_either_executor(foreign, tmp_path, configur
     assert sorted(path.name for path in tmp_path.glob("*.nii.gz")) == references
 
 
+def test_its_writer_writes_beside_the_label_maps(foreign, tmp_path):
+    where = ("-i", foreign.dataset / "imagesTs", "-o", tmp_path, "-m", foreign.run_folder("planes"))
+    words = ("predict", *where, "--no-mirroring", "--device", "cpu", "-ot", "nifti", "foreign_volumes")
+    foreign.nnplug(*words, "--set", "writer.digits=1")
+    (label, *_) = sorted(tmp_path.glob("*.nii.gz"))
+    written = json.loads((tmp_path / f"{label.name.removesuffix('.nii.gz')}.volumes.json").read_text())
+    label_map = read_label(label)
+    millilitres = np.count_nonzero(label_map.array == 1) * np.prod(label_map.geometry.spacing) / 1000
+    assert written["volume_ml"]["body"] == round(millilitres, 1)
+    assert written["model"] == "Dataset999_Phantom foreign planes"
+
+
 def test_it_keeps_its_contract(foreign):
     assert "0 failed" in foreign.nnplug("plugins", "check", "foreign")
 

@@ -89,7 +89,10 @@ REMEDIES = {
     Action.NAME_KIND: "Give --{kind} NAME, too.",
     Action.LEAVE_OUT_KIND: "Leave out --{kind}, or give --trainer NAME of one that takes it.",
     Action.LEAVE_OUT_RESAMPLER: "Leave out --resampler, or give --preprocessor NAME of one that takes it.",
-    Action.INSTALL_READER: "pip install 'nnplug[readers]' adds nibabel and tifffile; other plugins may add more.",
+    Action.INSTALL_READER: (
+        "pip install 'nnplug[readers]' adds nibabel and tifffile, 'nnplug[dicom]' DICOM; other plugins may add more."
+    ),
+    Action.CHOOSE_IMAGES: "Choose with --series ID; there are:",
     Action.NAME_READER: 'Write "reader": "NAME" with one of {names:, } into dataset.json, or give --reader to predict.',
     Action.CHOOSE_KINDS: "Name each with --{kinds: NAME --} NAME, or give --recipe NAME (installed: {known}).",
 }

@@ -32,7 +32,7 @@ from nnplug.registry.entries import (
     TrainerComponent,
 )
 from nnplug.registry.loader import Plugins
-from nnplug.registry.reader_entry import ReaderComponent
+from nnplug.registry.reader_entry import ReaderComponent, WriterComponent
 
 if TYPE_CHECKING:
     from nnplug.inference.predictor import Predictor
@@ -65,6 +65,7 @@ __all__ = [
     "SamplerComponent",
     "TrackerComponent",
     "TrainerComponent",
+    "WriterComponent",
     "hookimpl",
 ]
 

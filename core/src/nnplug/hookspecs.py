@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         TrackerComponent,
         TrainerComponent,
     )
-    from nnplug.registry.reader_entry import ReaderComponent
+    from nnplug.registry.reader_entry import ReaderComponent, WriterComponent
 
 PROJECT = "nnplug"
 
@@ -205,6 +205,16 @@ def nnplug_readers() -> Iterable[ReaderComponent]:
 
     A target satisfies `nnplug.contracts.Reader`. `dataset.json` names the reader of a dataset, or the endings of files
     select it; plans do not name readers. The target is made without options.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_writers() -> Iterable[WriterComponent]:
+    """Offer writers, which write predicted label maps in formats other than that of the image.
+
+    A target satisfies `nnplug.contracts.Writer`. Users choose them by ``nnplug predict -ot NAME``; plans do not name
+    writers.
     """
     return ()
 

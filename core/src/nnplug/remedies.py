@@ -90,6 +90,7 @@ class Action(StrEnum):
     LEAVE_OUT_KIND = "Name no {kind}, or a trainer that takes one."
     LEAVE_OUT_RESAMPLER = "Name no resampler, or a preprocessor that takes one."
     INSTALL_READER = "Install a plugin with a reader of such files, and give its readers."
+    CHOOSE_IMAGES = "Choose by their ids in ImageChoice; there are:"
     NAME_READER = 'Name one of {names:, } as "reader" in dataset.json, or give it alone.'
     CHOOSE_KINDS = "Name a component of each kind ({kinds:, }), or a recipe (installed: {known})."
 

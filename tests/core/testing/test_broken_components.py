@@ -34,6 +34,11 @@ RNG, ORDER = "draws from the rng alone", "gives results in the order of the item
 SCALAR = {f"is a finite scalar with a gradient in {axes}D" for axes in (2, 3)}
 RIGHT = {f"is lower for the right {outputs}" for outputs in ("classes", "regions")}
 RESUMES = "resumes after the last epoch"
+FINDS, TURNS, ONE_FILE = (
+    "finds the images of a folder",
+    "turns images of a folder",
+    "writes one file and leaves the image",
+)
 TRACKS = {
     "takes a training from its begin to its end",
     "takes epochs without validation",
@@ -158,6 +163,20 @@ BROKEN = {
     (Kind.READER, "Anonymous"): {"names damaged files"},
     (Kind.READER, "Local"): {"works in other processes"},
     (Kind.READER, "Rounds"): {"writes images"},
+    (Kind.READER, "OneId"): {FINDS, TURNS},
+    (Kind.READER, "OtherFolder"): {FINDS},
+    (Kind.READER, "AlwaysFinds"): {"finds nothing in other folders"},
+    (Kind.READER, "NeverTurns"): {TURNS},
+    (Kind.READER, "AlwaysTurns"): {TURNS},
+    (Kind.READER, "TrustingFolders"): {"names damaged files of a folder"},
+    (Kind.READER, "NamesNoFiles"): {"names the files of an image", "names damaged files of a folder"},
+    (Kind.WRITER, "Silent"): {"takes its example"},
+    (Kind.WRITER, "Scatters"): {ONE_FILE},
+    (Kind.WRITER, "Scribbles"): {ONE_FILE},
+    (Kind.WRITER, "Empties"): {"writes the label map"},
+    (Kind.WRITER, "NeedsForeground"): {"writes a label map of background"},
+    (Kind.WRITER, "InPlace"): {"replaces files as a whole"},
+    (Kind.WRITER, "Local"): {"works in other processes"},
     (Kind.TRACKER, "Forgets"): {RESUMES},
     (Kind.TRACKER, "Mixes"): {"records a training anew"},
     (Kind.TRACKER, "PacksModel"): {"takes a training from its begin to its end"},
@@ -172,6 +191,15 @@ BROKEN = {
 }
 """Kind and class -> the checks that fail; a fault that two promises forbid is caught twice."""
 
+FOLDER_READERS = ("OneId", "OtherFolder", "AlwaysFinds", "NeverTurns", "AlwaysTurns", "TrustingFolders", "NamesNoFiles")
+FOLDERS = {
+    "reads_folders": True,
+    "endings": (),
+    "reads_also": (".slices",),
+    "label_ending": ".nii.gz",
+    "has_sidecars": False,
+    "writes_images": False,
+}
 FLAGS = {
     Kind.ARCHITECTURE: {"takes_topology": True},
     Kind.AUGMENTER: {"takes_previous_stage": True},
@@ -180,6 +208,8 @@ FLAGS = {
     Kind.PREPROCESSOR: {"takes_previous_stage": True},
     Kind.READER: {"endings": (".npy",), "has_sidecars": True, "writes_images": True},
     Kind.TRAINER: {"takes_previous_stage": True},
+    Kind.WRITER: {"ending": ".npy"},
+    **{(Kind.READER, name): FOLDERS for name in ("SoundFolders", *FOLDER_READERS)},
     (Kind.ARCHITECTURE, "Split"): {"has_linear_head": True},
     (Kind.INFERENCE, "OtherSlabs"): {"gives_slabs": True},
     **{(Kind.TRAINER, f"{what}Unlabelled"): {"takes_unlabelled": True} for what in ("Reads", "Ignores", "Dims")},
@@ -215,6 +245,12 @@ def test_a_broken_component_is_caught_by_the_check_for_its_fault(verdicts, kind,
 def test_the_sound_component_that_they_are_made_of_passes(verdicts, kind):
     found = verdicts(kind, "Sound")
     assert {check: v.reason for check, v in found.items() if v.state is State.FAILED} == {}
+
+
+def test_a_sound_reader_of_folders_passes(verdicts):
+    found = verdicts(Kind.READER, "SoundFolders")
+    assert {check: v.reason for check, v in found.items() if v.state is State.FAILED} == {}
+    assert found[FINDS].state is found[TURNS].state is State.PASSED
 
 
 def test_a_trainer_that_reads_images_without_label_maps_passes(verdicts):

@@ -11,6 +11,7 @@ import click
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
+from nnplug_cli.list_option import ListCommand, ListOption
 from nnplug_cli.options import (
     RuntimeOptions,
     device_option,
@@ -37,6 +38,7 @@ class _Prediction:
     inference: str | None
     step_size: float | None
     reader: str | None
+    series: tuple[str, ...]
     force: bool
 
 
@@ -45,6 +47,7 @@ class _Written:
     """The output folder, the files to store there, and those that may be kept or replaced."""
 
     output: Path
+    types: tuple[str, ...]
     save_probabilities: bool
     save_logits: bool
     resume: bool
@@ -59,7 +62,7 @@ class _Part:
     parts: int
 
 
-@click.command(short_help="Segment new images with a model.")
+@click.command(cls=ListCommand, short_help="Segment new images with a model.")
 @click.option(
     "-i",
     "--input",
@@ -68,13 +71,23 @@ class _Part:
     required=True,
     type=click.Path(path_type=Path),
     metavar="FOLDER|FILE",
-    help="A folder of images CASE_0000, CASE_0001 .., or image files; repeatable.",
+    help="A folder of images CASE_0000, CASE_0001 .., or image files; with nnplug-dicom a folder or zip of a DICOM "
+    "series, too; repeatable.",
 )
 @gathered(
     "written",
     _Written,
     click.option(
         "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="The output folder."
+    ),
+    click.option(
+        "-ot",
+        "--output-type",
+        "types",
+        cls=ListOption,
+        metavar="NAME ..",
+        help="Writers of further files with each label map, such as nifti (nnplug components writer lists them); "
+        "--set writer.NAME.KEY=VALUE sets an option of one.",
     ),
 )
 @gathered(
@@ -111,9 +124,17 @@ class _Part:
         metavar="NAME",
         help="The reader of the images [default: that of the training, else by the file ending].",
     ),
+    click.option(
+        "--series",
+        multiple=True,
+        metavar="ID",
+        help="Of folders and archives with several image series, predict this one; repeatable.",
+    ),
     click.option("--force", is_flag=True, help="Predict images whose spacing is far from that of the training, too."),
 )
-@runtime_options(device_option, gpu_memory_option, executor_option, set_option_of(Kind.EXECUTOR, Kind.INFERENCE))
+@runtime_options(
+    device_option, gpu_memory_option, executor_option, set_option_of(Kind.EXECUTOR, Kind.INFERENCE, Kind.WRITER)
+)
 @click.option("--save-probabilities", is_flag=True, help="Also write CASE.npz with probabilities (C, z, y, x).")
 @click.option("--save-logits", is_flag=True, help="Also write CASE.logits.zip, a small file for nnplug ensemble.")
 @gathered(
@@ -148,14 +169,16 @@ def command(
     part: _Part,
     as_json: bool,
 ) -> None:
-    """Segment images; label maps have the geometry and the file type of the images.
+    """Segment images; label maps have the geometry and the file type of the images, or are NIfTI for DICOM series.
 
     If some images cannot be predicted, the others are, and all errors are listed at the end.
     """
+    from nnplug.inference.folder_images import ImageChoice, training_orientations
     from nnplug.inference.inputs import find_cases, not_taken
     from nnplug.inference.jobs import predict_cases
     from nnplug.inference.options import PredictOptions
     from nnplug.inference.prediction_outputs import image_inputs, output_description
+    from nnplug.inference.writers import choose_writers
     from nnplug.models.model_components import model_readers
 
     if part.part >= part.parts:
@@ -170,13 +193,19 @@ def command(
         inference_options=runtime.settings.get(Kind.INFERENCE, {}),
         save_probabilities=written.save_probabilities,
         save_logits=written.save_logits,
+        writers=choose_writers(
+            [name.replace("_", "-") for name in written.types],
+            runtime.settings.get(Kind.WRITER, {}),
+            context.plugins.registry,
+        ),
         resume=written.resume,
         replace=written.replace,
         force=prediction.force,
     )
     made = context.runtime(runtime)
     readers = model_readers(options.model, context.readers, prediction.reader)
-    found = find_cases(_absolute(inputs), options.model.description.file_ending, readers)
+    choice = ImageChoice(prediction.series, training_orientations(options.model))
+    found = find_cases(_absolute(inputs), options.model.description.file_ending, readers, choice)
     for line in not_taken(_absolute(inputs), found, readers):
         made.progress.warning(line)
     cases = found[part.part :: part.parts]

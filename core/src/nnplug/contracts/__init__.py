@@ -44,7 +44,8 @@ from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingLength,
 from nnplug.contracts.trainer.case_indexer import CaseIndexer
 from nnplug.contracts.trainer.run_log import LogLine, append_log, read_log, truncate_log
 from nnplug.contracts.trainer.tracker import TrackedRun, Tracker, epoch_figures
-from nnplug.io.reader import ImageWriter, LabelReader, Reader, SidecarReader
+from nnplug.contracts.writer import PredictedCase, Writer
+from nnplug.io.reader import FolderReader, FoundImage, ImageWriter, LabelReader, Reader, SidecarReader
 from nnplug.runtime.executor import Executor
 from nnplug.workspace.case_index import CaseIndex
 
@@ -69,6 +70,8 @@ __all__ = [
     "ExtensibleTrainer",
     "Extractor",
     "Figures",
+    "FolderReader",
+    "FoundImage",
     "HeadedArchitecture",
     "ImageWriter",
     "Inference",
@@ -88,6 +91,7 @@ __all__ = [
     "Planner",
     "PlanningContext",
     "Postprocessor",
+    "PredictedCase",
     "Preprocessing",
     "PreprocessingContext",
     "Preprocessor",
@@ -108,6 +112,7 @@ __all__ = [
     "TrainingLength",
     "TrainingTask",
     "Workload",
+    "Writer",
     "append_log",
     "epoch_figures",
     "read_log",

@@ -18,6 +18,7 @@ from nnplug.contracts.preprocessor.resampler import Resampler
 from nnplug.contracts.sampler import Sampler
 from nnplug.contracts.trainer import Trainer
 from nnplug.contracts.trainer.tracker import Tracker
+from nnplug.contracts.writer import Writer
 from nnplug.io.readers import READER, ReaderEntry
 from nnplug.registry.components import Entry, TypedKind
 from nnplug.registry.entries import (
@@ -39,6 +40,7 @@ from nnplug.registry.entries import (
     TrackerComponent,
     TrainerComponent,
 )
+from nnplug.registry.reader_entry import WriterComponent
 from nnplug.runtime.executor import Executor
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "RESAMPLER",
     "TRACKER",
     "TRAINER",
+    "WRITER",
     "AcceleratorEntry",
     "ArchitectureEntry",
     "AugmenterEntry",
@@ -64,6 +67,7 @@ __all__ = [
     "ReaderEntry",
     "TrackerEntry",
     "TrainerEntry",
+    "WriterEntry",
 ]
 
 EXTRACTOR = TypedKind[ExtractorComponent, Extractor](ExtractorComponent)
@@ -81,6 +85,7 @@ POSTPROCESSOR = TypedKind[PostprocessorComponent, Postprocessor](PostprocessorCo
 METRIC = TypedKind[MetricComponent, Metric](MetricComponent)
 CONVERTER = TypedKind[ConverterComponent, Converter](ConverterComponent)
 TRACKER = TypedKind[TrackerComponent, Tracker](TrackerComponent)
+WRITER = TypedKind[WriterComponent, Writer](WriterComponent)
 EXECUTOR = TypedKind[ExecutorComponent, Executor](ExecutorComponent)
 ACCELERATOR = TypedKind[AcceleratorComponent, Accelerator](AcceleratorComponent)
 
@@ -93,4 +98,5 @@ SamplerEntry = Entry[SamplerComponent, Sampler]
 InferenceEntry = Entry[InferenceComponent, Inference]
 TrainerEntry = Entry[TrainerComponent, Trainer]
 TrackerEntry = Entry[TrackerComponent, Tracker]
+WriterEntry = Entry[WriterComponent, Writer]
 AcceleratorEntry = Entry[AcceleratorComponent, Accelerator]

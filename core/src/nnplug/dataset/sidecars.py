@@ -58,5 +58,5 @@ def images_in(folder: Path, readers: Readers | None = None) -> tuple[Path, ...]:
 
 
 def _read_with(file: Path, readers: Readers) -> tuple[Path, ...]:
-    reader = readers.sidecars(file)
+    reader = readers.folder_reader(file) or readers.sidecars(file)
     return () if reader is None else reader.read_with(file)

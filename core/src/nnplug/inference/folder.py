@@ -19,6 +19,7 @@ from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.sidecars import read_with, state_files
 from nnplug.errors import InvalidFile, NnplugError, Problems, within, without_remedy
 from nnplug.inference import resume_log
+from nnplug.inference.further_files import predicted_case, write_further
 from nnplug.inference.inputs import check_channel_numbers, check_image
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits, background, write_logits
@@ -28,6 +29,7 @@ from nnplug.inference.plausibility import check_size, image_warnings, mixed_orie
 from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
 from nnplug.inference.probabilities import write_probabilities
 from nnplug.inference.stream import Predicted, ReadCase, predict_stream
+from nnplug.inference.writers import ChosenWriter
 from nnplug.io.images import Geometry, read_geometry, read_image, read_label, write_label
 from nnplug.io.placement import check_order, orientation
 from nnplug.io.thin_axis import geometry_in_file
@@ -49,6 +51,8 @@ def predict_folder(
     progress: Progress,
 ) -> None:
     """Predict cases into a folder: CASE with the input's ending, plans.json (of the first member) and dataset.json.
+
+    The writers of the options write further files of each label map.
 
     For an image that is zero everywhere the result is background, with a notice.
 
@@ -120,7 +124,8 @@ class _Job:
             return True
         try:
             if path != self._outputs(case)["labels"]:
-                return _is_archive(path)
+                # files of writers may be corrected by hand, and only their programs can read them
+                return path in (further for _, further in self._further(case)) or _is_archive(path)
             return read_label(path, case.readers).geometry.shape == read_geometry(case.images[0], case.readers).shape
         except InvalidFile as error:
             self.progress.warning(f"{case.name}: predicted again, since {without_remedy(error.lines[0])}")
@@ -169,16 +174,26 @@ class _Job:
 
     def export(self, case: CaseFiles, geometry: Geometry, predicted: Predicted) -> None:
         """Write the requested files, and note that the case is finished; see `CaseWork`."""
-        files = self._outputs(case)
         if isinstance(predicted, np.ndarray):
-            write_label(files["labels"], self.model.postprocessed(predicted, geometry), geometry, case.readers)
+            self._write(case, self.model.postprocessed(predicted, geometry), geometry)
         else:
             self._export_logits(case, geometry, predicted)
         resume_log.note(self.output, case, depends_on=self._depends_on(case))
 
+    def _write(self, case: CaseFiles, labels: LabelArray, geometry: Geometry) -> None:
+        """Write a label map in the format of its image, and with each writer."""
+        write_label(self._outputs(case)["labels"], labels, geometry, case.readers)
+        if further := self._further(case):
+            write_further(further, predicted_case(self.model, case, labels, geometry))
+
+    def _further(self, case: CaseFiles) -> list[tuple[ChosenWriter, Path]]:
+        """Return each writer that writes a file for a case, with the file."""
+        files = self._outputs(case)
+        return [(writer, files[writer.key]) for writer in self.options.writers if writer.key in files]
+
     def _export_logits(self, case: CaseFiles, geometry: Geometry, outputs: Sequence[Logits]) -> None:
         files = self._outputs(case)
-        write_label(files["labels"], self.model.label_map(outputs, geometry), geometry, case.readers)
+        self._write(case, self.model.label_map(outputs, geometry), geometry)
         if "probabilities" in files:
             shape = (self.model.description.labels.outputs, *geometry.shape)
             volumes = self.model.probabilities(outputs, geometry, self.output)
@@ -215,7 +230,8 @@ class _Job:
     @property
     def files(self) -> PredictionFiles:
         """The names of the files to write."""
-        return PredictionFiles(self.output, self.options.save_probabilities, self.options.save_logits)
+        chosen = self.options
+        return PredictionFiles(self.output, chosen.save_probabilities, chosen.save_logits, chosen.writers)
 
     def _outputs(self, case: CaseFiles) -> dict[str, Path]:
         """Return the files to write for a case."""
@@ -232,7 +248,9 @@ class _Job:
         """Return the models and settings as text."""
         members = [([*map(_identity, m.member.stages)], m.mirror_axes, m.inference) for m in self.model.members]
         rule = None if self.model.rule is None else self.model.rule.record.data()
-        return json.dumps([members, rule, self.options.save_probabilities, self.options.save_logits], sort_keys=True)
+        written = [writer.data() for writer in self.options.writers]
+        everything = [members, rule, self.options.save_probabilities, self.options.save_logits, *written]
+        return json.dumps(everything, sort_keys=True)
 
 
 def _is_archive(path: Path) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nnplug.dataset.cases import check_channels
 from nnplug.dataset.dataset import CaseFiles, channel_number, group_channels, image_cases
-from nnplug.errors import InvalidFile, Line, NnplugError, Problems
+from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.inference.folder_images import ImageChoice, cases_of
 from nnplug.io.default_reader.integrity import nonfinite_voxels
 from nnplug.io.images import Image
+from nnplug.io.reader import FoundImage
 from nnplug.io.readers import Readers, core_readers
 from nnplug.remedies import Action
 
@@ -17,42 +19,76 @@ _NAMED = 10
 """The largest number of files that a line names."""
 
 
-def find_cases(inputs: Sequence[Path], ending: str, readers: Readers | None = None) -> tuple[CaseFiles, ...]:
+def find_cases(
+    inputs: Sequence[Path], ending: str, readers: Readers | None = None, choice: ImageChoice | None = None
+) -> tuple[CaseFiles, ...]:
     """Return the cases in folders and files.
 
     Args:
         inputs: folders with CASE_0000, CASE_0001 ..; or image files of any format that is read. A file without a
             channel number is a case.
         ending: the file ending of the model's training images. A folder without such images may have images of one
-            other format.
+            other format, or one that a reader of folders and archives finds in it, such as a DICOM series.
         readers: the readers of the images, see `nnplug.models.model_components.model_readers`; None for the core's.
+        choice: how images in folders and archives are chosen and turned; None for the only one, as it is stored.
 
     Raises:
-        Problems: a path is missing or not an image, a folder has no images, or two cases have one name; a line each.
+        Problems: a path is missing or not an image, a folder has no images or several, of which none is chosen, or two
+            cases have one name; a line each.
     """
-    own = core_readers() if readers is None else readers
+    own, chosen = core_readers() if readers is None else readers, choice or ImageChoice()
     failures: list[str] = []
     files: dict[str, list[Path]] = {}
     cases: list[CaseFiles] = []
+    inside: list[FoundImage] = []
     for path in inputs:
-        if path.is_dir():
-            try:
+        try:
+            if images := _images_inside(path, own, chosen):
+                inside += images
+            elif path.is_dir():
                 cases += _cases_in(path, ending, own)
-            except InvalidFile as error:
-                failures += error.lines
-        elif (given := image_ending(path, own)) is None or not path.is_file():
-            failures.append(_no_image(path, own))
-        else:
-            files.setdefault(given, []).append(path)
-    for given, paths in files.items():
-        cases += group_channels(paths, given, own)
-        whole = [path for path in paths if channel_number(path, given) is None]
-        cases += [CaseFiles(path.name.removesuffix(given), (path,), readers=own) for path in whole]
+            else:
+                files.setdefault(_file_ending(path, own), []).append(path)
+        except (InvalidFile, Problems) as error:
+            failures += error.lines
+    cases += [*cases_of(inside, own), *_cases_of_files(files, own)]
+    failures += [] if failures else chosen.missing(inside)
     names = [case.name for case in cases]
     failures += [f"{name}: two inputs have this name; predict them apart" for name in names if names.count(name) > 1]
     if failures:
         raise Problems(tuple(dict.fromkeys(failures)))
     return tuple(sorted(cases, key=lambda case: case.name))
+
+
+def _images_inside(path: Path, readers: Readers, choice: ImageChoice) -> tuple[FoundImage, ...]:
+    """Return the images of a folder or archive; none of a folder with plain images, unless ids are chosen."""
+    if path.is_dir() and not choice.ids:
+        endings = {image_ending(file, readers) for file in path.iterdir()} - {None}
+        if any(image_cases(path, ending, readers) for ending in endings if ending is not None):
+            return ()
+    return choice.images_in(path, readers)
+
+
+def _file_ending(path: Path, readers: Readers) -> str:
+    """Return the ending of an image file as it stands there.
+
+    Raises:
+        InvalidFile: the file does not exist or is no image.
+    """
+    ending = image_ending(path, readers)
+    if ending is not None and path.is_file():
+        return ending
+    if not path.exists():
+        raise InvalidFile(f"{path}: no such file or folder; give a folder of images, or image files")
+    raise InvalidFile(f"{path}: no image that nnplug reads; it {readers.known_endings}", Action.INSTALL_READER())
+
+
+def _cases_of_files(files: Mapping[str, list[Path]], readers: Readers) -> Iterator[CaseFiles]:
+    """Yield the cases of files, which are given by their endings."""
+    for ending, paths in files.items():
+        yield from group_channels(paths, ending, readers)
+        whole = [path for path in paths if channel_number(path, ending) is None]
+        yield from (CaseFiles(path.name.removesuffix(ending), (path,), readers=readers) for path in whole)
 
 
 def _cases_in(folder: Path, ending: str, readers: Readers) -> tuple[CaseFiles, ...]:
@@ -82,15 +118,13 @@ def check_channel_numbers(case: CaseFiles) -> None:
     """
     ending = image_ending(case.images[0], case.readers) or ""
     numbers = [channel_number(file, ending) for file in case.images]
-    if numbers != [None] and numbers != list(range(len(numbers))):
+    if (
+        case.readers.folder_reader(case.images[0]) is None
+        and numbers != [None]
+        and numbers != list(range(len(numbers)))
+    ):
         absent = next(i for i in range(len(numbers) + 1) if i not in numbers)
         raise InvalidFile(f"{case.images[0].parent}: {case.name}_{absent:04d}{ending} is missing; add the channel")
-
-
-def _no_image(path: Path, readers: Readers) -> str:
-    if not path.exists():
-        return f"{path}: no such file or folder; give a folder of images, or image files"
-    return Line(f"{path}: no image that nnplug reads; it {readers.known_endings}", Action.INSTALL_READER())
 
 
 def check_image(image: Image, channel_names: Sequence[str]) -> None:

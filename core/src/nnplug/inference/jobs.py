@@ -16,6 +16,7 @@ from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.options import PredictOptions
 from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
 from nnplug.inference.resume_log import forget
+from nnplug.inference.writers import check_writers
 from nnplug.models.model_files import model_inputs, refuse_model
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress
@@ -45,13 +46,14 @@ def predict_cases(
 
     Raises:
         NnplugError: the models cannot be opened, have no logits to save, or are in the output folder; or the chosen
-            inference is not installed or an option of it is invalid.
+            inference is not installed or an option of it is invalid; or a writer cannot write predictions of a case.
         MissingProvider: a component of a model is not installed.
         Problems: files would be lost, a line each, and nothing is written; or some cases failed, a line each with case
             and cause, and the others are predicted.
     """
     check_outputs(options.model, options)
     check_inference(options, runtime.plugins)
+    check_writers(options.writers, cases, options.model.description, runtime.progress)
     described = options.dataset_json or output_description(options.model.description.raw, cases)
     _check_files(cases, output, options, inputs, described)
     if not options.resume:
@@ -92,7 +94,7 @@ def _check_files(
     """Check the files to write before any job starts; jobs check the files that they do not keep from earlier calls."""
     refuse_model(output)
     log = resume_log.read(output) if options.resume else {}
-    PredictionFiles(output, options.save_probabilities, options.save_logits).outputs(
+    PredictionFiles(output, options.save_probabilities, options.save_logits, options.writers).outputs(
         [case for case in cases if not log.get(case.name)],
         (*inputs, *image_inputs(cases), *model_inputs(options.models)),
         plans=options.model.plans.data(),

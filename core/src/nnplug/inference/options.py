@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from nnplug.inference.writers import ChosenWriter
 from nnplug.models.bundle import PREDICTION_KINDS
 from nnplug.models.open import Model, open_model
 from nnplug.registry.components import Kind
@@ -30,6 +31,7 @@ class PredictOptions:
         sums_on_device: whether logits are summed on the device if it has room; if not, on the CPU.
         save_probabilities: whether to write CASE.npz, see `nnplug.inference.probabilities.write_probabilities`.
         save_logits: whether to write CASE.logits.zip, see `nnplug.inference.logits`.
+        writers: the writers of further files with each label map, see `nnplug.inference.writers`.
         previous: a folder of label maps of the previous stage of a cascade; None: the previous stage predicts them.
         resume: whether to keep finished cases of an earlier call with the same model, settings and unchanged inputs.
         dataset_json: `dataset.json` beside the predictions; None for that of the model with the format of the images.
@@ -48,6 +50,7 @@ class PredictOptions:
     sums_on_device: bool = True
     save_probabilities: bool = False
     save_logits: bool = False
+    writers: tuple[ChosenWriter, ...] = ()
     previous: Path | None = None
     resume: bool = False
     replace: bool = False

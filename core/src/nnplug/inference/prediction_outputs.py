@@ -11,8 +11,9 @@ from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.description_faults import READER_KEYS
 from nnplug.dataset.sidecars import read_with_cases, written_with
 from nnplug.inference import resume_log
-from nnplug.inference.inputs import image_ending
 from nnplug.inference.logits import ENDING
+from nnplug.inference.writers import ChosenWriter
+from nnplug.io.readers import ReaderEntry
 from nnplug.runtime.outputs import Outputs
 
 
@@ -24,19 +25,28 @@ class PredictionFiles:
         output: the folder.
         probabilities: whether CASE.npz is written.
         logits: whether CASE.logits.zip is written.
+        writers: the writers that write the label maps in further formats.
     """
 
     output: Path
     probabilities: bool = False
     logits: bool = False
+    writers: tuple[ChosenWriter, ...] = ()
 
     def of(self, case: CaseFiles) -> dict[str, Path]:
-        """Return "labels" -> its file; and "probabilities" and "logits" -> their files, if they are written."""
-        files = {"labels": f"{case.name}{image_ending(case.images[0], case.readers) or ''}"}
+        """Return "labels" -> its file; and "probabilities", "logits" and keys of writers -> their files, if written.
+
+        A writer whose file is the label map itself is left out.
+        """
+        labels = f"{case.name}{case.readers.label_ending(case.images[0])}"
+        files = {"labels": labels}
         if self.probabilities:
             files["probabilities"] = f"{case.name}.npz"
         if self.logits:
             files["logits"] = f"{case.name}{ENDING}"
+        for writer in self.writers:
+            if (name := f"{case.name}{writer.ending}") != labels:
+                files[writer.key] = name
         return {what: self.output / name for what, name in files.items()}
 
     def _written(self, case: CaseFiles) -> Iterator[Path]:
@@ -76,7 +86,7 @@ def output_description(raw: Mapping[str, Any], cases: Sequence[CaseFiles]) -> di
 
     Commands that read the label maps then read them as the prediction did.
     """
-    written = {(image_ending(case.images[0], case.readers), case.readers.entry(case.images[0])) for case in cases}
+    written = {_label_format(case) for case in cases}
     if len(written) != 1:
         return dict(raw)
     ((ending, reader),) = written
@@ -86,3 +96,10 @@ def output_description(raw: Mapping[str, Any], cases: Sequence[CaseFiles]) -> di
     names = [name for name, endings in reader.component.dataset_names.items() if ending in endings]
     named = next((raw[key] for key in READER_KEYS if key in raw), None)
     return {**raw, **own} if named in (reader.name, *names) else {**raw, **own, "reader": reader.name}
+
+
+def _label_format(case: CaseFiles) -> tuple[str, ReaderEntry]:
+    """Return the ending of the label map of a case and its reader."""
+    ending = case.readers.label_ending(case.images[0])
+    plain = case.readers.folder_reader(case.images[0]) is None
+    return ending, case.readers.entry(case.images[0] if plain else Path(f"labels{ending}"))

@@ -165,7 +165,10 @@ def write_label(path: Path, array: LabelArray, geometry: Geometry, readers: Read
         raise ValueError(f"{path}: label map has shape {array.shape}, its image {geometry.shape}")
     dtype = np.min_scalar_type(int(array.max(initial=0)))
     stored, place = as_in_file(array.astype(dtype, copy=False), geometry)
-    reader = _readers(readers).get(path)
+    own = _readers(readers)
+    if own.folder_reader(path) is not None:
+        raise InvalidFile(f"{path}: {own.entry(path)} only reads; choose the ending of a file, such as .nii.gz")
+    reader = own.get(path)
     with _attributed(reader, path):
         reader.write_label(path, stored, place)
 

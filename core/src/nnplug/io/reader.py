@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -78,4 +80,58 @@ class SidecarReader(Reader, Protocol):
 
     def write_sidecars(self, path: Path, geometry: Geometry) -> None:
         """Write the other files of an image that `write_image` or a copy has put at `path`."""
+        ...
+
+
+@dataclass(frozen=True)
+class FoundImage:
+    """An image in a folder or an archive.
+
+    Attributes:
+        id: the word by which users choose it among the images of the folder, such as a UID.
+        path: what `Reader.read` takes: the folder or archive, and a name with the ending of the reader. No file has to
+            exist there.
+        name: the name of the case if the folder holds this image alone.
+        description: one line for a list of images, such as the modality and the number of slices.
+    """
+
+    id: str
+    path: Path
+    name: str
+    description: str
+
+
+class FolderReader(Protocol):
+    """A reader whose entry says `reads_folders`: its images are many files in a folder or an archive.
+
+    Several threads and processes use one reader at the same time.
+    """
+
+    def find_images(self, folder: Path, orientations: Sequence[str] = ()) -> tuple[FoundImage, ...]:
+        """Return the images in a folder, its folders, or an archive; nothing is written.
+
+        Args:
+            folder: the folder or archive. One without such images gives an empty tuple.
+            orientations: the sides that the axes x, y, z of the images may point to when they are read, such as "RAS".
+                An image of another orientation is read with the axes of the first; without any, as it is stored.
+
+        Raises:
+            InvalidFile: the archive is damaged or not safe to unpack.
+        """
+        ...
+
+    def read(self, path: Path) -> tuple[npt.NDArray[Any], Geometry]:
+        """See `Reader.read`; `path` is that of a `FoundImage`."""
+        ...
+
+    def read_geometry(self, path: Path) -> Geometry:
+        """See `Reader.read_geometry`."""
+        ...
+
+    def read_with(self, path: Path) -> tuple[Path, ...]:
+        """Return the files of an image; of an image in an archive, the archive."""
+        ...
+
+    def example(self, folder: Path) -> None:
+        """Write a tiny image into a folder, which the conformance kit reads."""
         ...

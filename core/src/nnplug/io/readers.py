@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self, cast
 
 from nnplug.errors import AmbiguousComponent, InvalidFile, UnknownComponent, did_you_mean
-from nnplug.io.reader import ImageWriter, LabelReader, Reader, SidecarReader
+from nnplug.io.reader import FolderReader, ImageWriter, LabelReader, Reader, SidecarReader
 from nnplug.registry import builtin
 from nnplug.registry.components import Entry, Registry, Source, TypedKind
 from nnplug.registry.loader import CORE
@@ -99,8 +99,32 @@ class Readers:
             return None
         return cast("SidecarReader", self.get(path))
 
+    def folder_reader(self, path: Path) -> FolderReader | None:
+        """Return the reader of an image that lies in a folder or archive, or None for the path of a plain file."""
+        if self.ending(path) is None or not self.entry(path).component.reads_folders:
+            return None
+        return cast("FolderReader", self.get(path))
+
+    def folder_readers(self, folder: Path) -> Iterator[FolderReader]:
+        """Yield the readers that may find images in a folder, or in a file with an ending of archives."""
+        name = folder.name.lower()
+        for entry in self._ordered():
+            component = entry.component
+            if component.reads_folders and (
+                folder.is_dir() or (folder.is_file() and name.endswith(component.archives))
+            ):
+                yield cast("FolderReader", self.get(Path(f"image{component.reads_also[0]}")))
+
+    def label_ending(self, path: Path) -> str:
+        """Return the ending of a label map that is predicted from an image, as it stands in the name of the image."""
+        ending = self.ending(path)
+        own = self.entry(path).component.label_ending if ending is not None else ""
+        return own or path.name[len(path.name) - len(ending or "") :]
+
     def only(self, name: str) -> Readers:
         """Return the one reader with this name, for users who insist on it.
+
+        A reader of folders writes no label maps: the readers of files stay beside it.
 
         Raises:
             UnknownComponent: no plugin offers it; the message suggests the nearest name.
@@ -111,7 +135,9 @@ class Readers:
             known = [entry.name for entry in self.entries]
             hint = did_you_mean(name, known, f"Known: {', '.join(known) or 'none'}.")
             raise UnknownComponent(f"no reader is called {name!r}. {hint}")
-        return Readers((_only(found, f"reader {name!r}"),))
+        chosen = _only(found, f"reader {name!r}")
+        files = [e for e in self.entries if chosen.component.reads_folders and not e.component.reads_folders]
+        return Readers((chosen, *files), chosen.name)
 
     def for_dataset(self, chosen: str | None, ending: str, where: str) -> Readers:
         """Return the readers for a dataset, which prefer the one that `dataset.json` names.

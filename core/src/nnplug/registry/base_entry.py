@@ -33,6 +33,7 @@ class Kind(StrEnum):
     METRIC = "metric"
     CONVERTER = "converter"
     READER = "reader"
+    WRITER = "writer"
     TRACKER = "tracker"
     EXECUTOR = "executor"
     ACCELERATOR = "accelerator"
@@ -44,6 +45,7 @@ class Kind(StrEnum):
             Kind.METRIC,
             Kind.CONVERTER,
             Kind.READER,
+            Kind.WRITER,
             Kind.TRACKER,
             Kind.EXECUTOR,
             Kind.ACCELERATOR,

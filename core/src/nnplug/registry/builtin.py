@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from nnplug.hookspecs import hookimpl
 from nnplug.registry.entries import ExecutorComponent, InferenceComponent, TrackerComponent
-from nnplug.registry.reader_entry import ReaderComponent
+from nnplug.registry.reader_entry import ReaderComponent, WriterComponent
 
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 _FLAT = (".png", ".bmp", ".tif", ".tiff")
@@ -62,4 +62,12 @@ def nnplug_readers() -> Iterable[ReaderComponent]:
         reads_labels=True,
         has_sidecars=True,
         implied=True,
+    )
+
+
+@hookimpl
+def nnplug_writers() -> Iterable[WriterComponent]:
+    """Offer the writer of the format that most programs read."""
+    yield WriterComponent(
+        "nifti", "nnplug.inference.components.nifti_writer:NiftiWriter", "label maps in NIfTI", ending=".nii.gz"
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 
 from nnplug.registry.base_entry import Component, ImpliableComponent, Kind, check_target, promises
-from nnplug.registry.reader_entry import ReaderComponent
+from nnplug.registry.reader_entry import ReaderComponent, WriterComponent
 
 
 @dataclass(frozen=True)
@@ -253,6 +253,7 @@ _CLASSES: tuple[type[Component], ...] = (
     MetricComponent,
     ConverterComponent,
     ReaderComponent,
+    WriterComponent,
     TrackerComponent,
     ExecutorComponent,
     AcceleratorComponent,

@@ -1,4 +1,4 @@
-"""The entry of a reader of image files, which says which formats it reads."""
+"""The entries of readers and writers, which say which formats these read and write."""
 
 from __future__ import annotations
 
@@ -24,18 +24,26 @@ class ReaderComponent(Component):
         reads_labels: whether the class has `read_label` of `nnplug.contracts.LabelReader`, for formats whose label maps
             are read otherwise than images.
         has_sidecars: whether the class has the methods of `nnplug.contracts.SidecarReader`.
+        reads_folders: whether its images are in folders and archives, such as DICOM series; the class then has the
+            methods of `nnplug.contracts.FolderReader`. `endings` is empty, and `reads_also` has the ending of the paths
+            that it gives its images.
+        archives: the endings of files that it finds images in, as in folders, such as ".zip".
+        label_ending: the ending of label maps predicted from its images; empty if they have the ending of the image.
         implied: whether files are read by this reader where no reader is named. Only the core's reader has True.
     """
 
     kind = Kind.READER
 
     _: KW_ONLY
-    endings: tuple[str, ...]
+    endings: tuple[str, ...] = ()
     reads_also: tuple[str, ...] = ()
     dataset_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     writes_images: bool = field(default=False, metadata=promises("write_image"))
     reads_labels: bool = field(default=False, metadata=promises("read_label"))
     has_sidecars: bool = field(default=False, metadata=promises("read_with", "written_with", "write_sidecars"))
+    reads_folders: bool = field(default=False, metadata=promises("find_images", "example", "read_with"))
+    archives: tuple[str, ...] = ()
+    label_ending: str = ""
     implied: bool = False
 
     def reads_as(self, name: str, ending: str) -> bool:
@@ -45,15 +53,47 @@ class ReaderComponent(Component):
     def __post_init__(self) -> None:
         """Raise `InvalidPlugin` unless the fields of `Component` and the endings are valid."""
         super().__post_init__()
-        lists = {"endings": self.endings, "reads_also": self.reads_also, **self.dataset_names}
-        for what, endings in lists.items():
+        lists = {"endings": self.endings, "reads_also": self.reads_also, "archives": self.archives}
+        for what, endings in {**lists, **self.dataset_names}.items():
             if not isinstance(endings, tuple) or not all(map(_is_ending, endings)):
                 raise InvalidPlugin(
                     f"{what} of component {self.name!r} is {endings!r}; expected lower-case endings with a dot, such "
                     'as (".nii.gz", ".nii")'
                 )
-        if not self.endings:
+        if self.reads_folders:
+            self._check_folders()
+        elif not self.endings:
             raise InvalidPlugin(f"endings of component {self.name!r} is empty; name a file ending that it reads")
+
+    def _check_folders(self) -> None:
+        if self.endings or len(self.reads_also) != 1 or not _is_ending(self.label_ending):
+            raise InvalidPlugin(
+                f"component {self.name!r} says reads_folders; expected no endings, one ending in reads_also, which the "
+                'paths of its images have, and a label_ending, such as ".nii.gz"'
+            )
+
+
+@dataclass(frozen=True)
+class WriterComponent(Component):
+    """An entry of `nnplug_writers`.
+
+    Attributes:
+        ending: the ending of the files that the writer writes, in lower case with the leading dot. A prediction of a
+            case is written to CASE with this ending.
+    """
+
+    kind = Kind.WRITER
+
+    _: KW_ONLY
+    ending: str
+
+    def __post_init__(self) -> None:
+        """Raise `InvalidPlugin` unless the fields of `Component` and the ending are valid."""
+        super().__post_init__()
+        if not _is_ending(self.ending):
+            raise InvalidPlugin(
+                f"ending of component {self.name!r} is {self.ending!r}; expected lower case with a dot, such as .nii.gz"
+            )
 
 
 def _is_ending(ending: Any) -> bool:

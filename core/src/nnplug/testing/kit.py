@@ -23,6 +23,7 @@ from nnplug.testing.checks import (
     postprocessor,
     reader,
     recipe,
+    writer,
 )
 from nnplug.testing.checks.preparation import normalizer, preprocessor, resampler
 from nnplug.testing.checks.training import augmenter, loss, sampler, tracker, trainer
@@ -42,6 +43,7 @@ CHECKS: Mapping[Kind, Checks] = {
     Kind.INFERENCE: inference.CHECKS,
     Kind.POSTPROCESSOR: postprocessor.CHECKS,
     Kind.READER: reader.CHECKS,
+    Kind.WRITER: writer.CHECKS,
     Kind.TRACKER: tracker.CHECKS,
     Kind.EXECUTOR: executor.CHECKS,
     Kind.METRIC: metric.CHECKS,

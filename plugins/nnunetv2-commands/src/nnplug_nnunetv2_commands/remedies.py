@@ -80,6 +80,7 @@ REMEDIES = {
     Action.LEAVE_OUT_RESAMPLER: "Plan with nnplug without a resampler, or with a preprocessor that takes it.",
     Action.NAME_KIND: "Plan with nnplug, which names the {kind}.",
     Action.LEAVE_OUT_KIND: "Use a recipe without a {kind}, or another trainer (-tr).",
+    Action.CHOOSE_IMAGES: "Give a folder with one of them; there are:",
     Action.INSTALL_READER: "pip install nnplug-readers adds nibabel and tifffile; other plugins may add more.",
     Action.NAME_READER: 'Write "reader": "NAME" with one of {names:, } into dataset.json.',
     Action.CHOOSE_KINDS: "Install a plugin whose default recipe names them, such as nnplug-nnunet.",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import SimpleITK as sitk
 
+from nnplug.contracts import FoundImage
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.io.geometry import Geometry
 from nnplug.runtime.files import atomic_file
@@ -122,3 +125,80 @@ class Rounds(Sound):
 
     def write_image(self, path, array, geometry):
         super().write_image(path, array // 4 * 4, geometry)
+
+
+class SoundFolders:
+    """A folder of slices NUMBER.npy of 4 x 5 voxels."""
+
+    def example(self, folder):
+        for number in range(3):
+            np.save(folder / f"{number}.npy", np.arange(20).reshape(4, 5) + 20 * number)
+
+    def find_images(self, folder, orientations=()):
+        if not list(folder.glob("*.npy")):
+            return ()
+        turned = orientations[0] if orientations and "LPS" not in orientations else "LPS"
+        return (FoundImage("only", folder / f"{turned}.slices", folder.name, "3 slices"),)
+
+    def read(self, path):
+        image = sitk.GetImageFromArray(np.stack([self.load(file) for file in self.read_with(path)]))
+        turned = sitk.DICOMOrient(image, path.name.partition(".")[0])
+        array, spacing = sitk.GetArrayFromImage(turned), turned.GetSpacing()
+        return array[None], Geometry(array.shape, spacing[::-1], spacing, turned.GetOrigin(), turned.GetDirection())
+
+    def load(self, file):
+        try:
+            return np.load(file)
+        except (ValueError, EOFError) as error:
+            raise InvalidFile(f"{file}: is no npy file") from error
+
+    def read_geometry(self, path):
+        return self.read(path)[1]
+
+    def read_with(self, path):
+        return tuple(sorted(path.parent.glob("*.npy")))
+
+
+class OneId(SoundFolders):
+    def find_images(self, folder, orientations=()):
+        return super().find_images(folder, orientations) * 2
+
+
+class OtherFolder(SoundFolders):
+    def find_images(self, folder, orientations=()):
+        found = super().find_images(folder, orientations)
+        return tuple(replace(one, path=folder.with_name(folder.name + "2") / one.path.name) for one in found)
+
+    def read_with(self, path):
+        return tuple(sorted((path.parents[1] / path.parent.name[:-1]).glob("*.npy")))
+
+
+class AlwaysFinds(SoundFolders):
+    def find_images(self, folder, orientations=()):
+        return super().find_images(folder, orientations) or (FoundImage("x", folder / "LPS.slices", "x", ""),)
+
+
+class NeverTurns(SoundFolders):
+    def find_images(self, folder, orientations=()):
+        return super().find_images(folder)
+
+
+class AlwaysTurns(SoundFolders):
+    def find_images(self, folder, orientations=()):
+        return super().find_images(folder, orientations[:1])
+
+
+class TrustingFolders(SoundFolders):
+    def load(self, file):
+        try:
+            return super().load(file)
+        except InvalidFile:
+            return np.zeros((4, 5), int)
+
+
+class NamesNoFiles(SoundFolders):
+    def read(self, path):
+        return SoundFolders().read(path)
+
+    def read_with(self, path):
+        return (path,)

@@ -25,6 +25,7 @@ from nnplug import (
     SamplerComponent,
     TrackerComponent,
     TrainerComponent,
+    WriterComponent,
     hookimpl,
 )
 
@@ -149,6 +150,14 @@ def nnplug_readers() -> Iterable[ReaderComponent]:
         "CASE.npy with its place in CASE.json",
         endings=(".npy",),
         has_sidecars=True,
+    )
+
+
+@hookimpl
+def nnplug_writers() -> Iterable[WriterComponent]:
+    """Return the writer."""
+    yield WriterComponent(
+        "foreign-volumes", "nnplug_foreign.writer:Volumes", "the volume of each class, ml", ending=".volumes.json"
     )
 
 

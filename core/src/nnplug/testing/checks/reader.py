@@ -19,6 +19,7 @@ from nnplug.errors import InvalidFile, NnplugError
 from nnplug.io.geometry import Geometry
 from nnplug.registry.reader_entry import ReaderComponent
 from nnplug.testing.check import Checks, NotChecked, Subject, imports_no_torch, require
+from nnplug.testing.checks import folder_reader
 
 VOLUME = Geometry((5, 6, 7), (3.0, 2.0, 0.5), (0.5, 2.0, 3.0), (5.0, -6.0, 7.0), tuple(np.eye(3).ravel().tolist()))
 FLAT = Geometry((1, 6, 7), (1998.0, 2.0, 0.5), (0.5, 2.0), (5.0, -6.0), (1.0, 0.0, 0.0, 1.0))
@@ -51,6 +52,8 @@ def _component(subject: Subject) -> ReaderComponent:
 @contextmanager
 def _written(subject: Subject) -> Iterator[tuple[Reader, list[_Written]]]:
     """Yield the reader, and a 3D and a 2D label map of each ending, as far as the format can hold them."""
+    if _component(subject).reads_folders:
+        raise NotChecked("its images are in folders, and it writes no files")
     reader: Reader = subject.create()
     with TemporaryDirectory() as name:
         found: list[_Written] = []
@@ -220,4 +223,5 @@ CHECKS: Checks = {
     "names damaged files": _names_damage,
     "works in other processes": _works_elsewhere,
     "writes images": _writes_images,
+    **folder_reader.CHECKS,
 }

@@ -1,0 +1,66 @@
+"""Writers: write predicted label maps in formats other than that of the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+    from nnplug.io.geometry import LabelMap
+
+
+@dataclass(frozen=True)
+class PredictedCase:
+    """A predicted label map with everything that a file about it can record.
+
+    Attributes:
+        case: the name and the images of the case; `case.readers` reads them.
+        label_map: the label map (z, y, x) with the axes and the geometry that the reader gives the image.
+        description: `dataset.json` of the model: names and values of classes or regions; `raw` has its further keys,
+            such as "segments".
+        model: the name of the model: "DATASET PLANS CONFIGURATION", joined by " + " for an ensemble.
+        model_version: 12 hexadecimal digits that change with the plans of the model.
+    """
+
+    case: CaseFiles
+    label_map: LabelMap
+    description: DatasetDescription
+    model: str
+    model_version: str
+
+
+class Writer(Protocol):
+    """A component that writes predicted label maps in one format. Its `WriterComponent` has the ending of the files.
+
+    Several threads and processes use one writer at the same time.
+    """
+
+    def check(self, case: CaseFiles, description: DatasetDescription) -> tuple[str, ...]:
+        """Return notices for the user about the files to write.
+
+        It is called for every case before the first is predicted.
+
+        Args:
+            case: the case. Its images are not read here.
+            description: `dataset.json` of the model.
+
+        Raises:
+            NnplugError: predictions of such images, or of these labels, cannot be written; nothing is then predicted.
+        """
+        ...
+
+    def write(self, path: Path, predicted: PredictedCase) -> None:
+        """Write a label map atomically (`nnplug.runtime.files.atomic_file`). A label map may be all background.
+
+        Raises:
+            NnplugError: the format cannot hold the label map.
+            OSError: the file cannot be written.
+        """
+        ...
+
+    def example(self, folder: Path) -> CaseFiles:
+        """Write a tiny image of 16 or more voxels into a folder and return its case, which the conformance kit uses."""
+        ...
