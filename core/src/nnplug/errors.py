@@ -124,6 +124,18 @@ class Problems(NnplugError):
         return type(self), (self.lines,), vars(self)
 
 
+def rename(error: NnplugError, old: str, new: str) -> None:
+    """Replace a text in all lines of an error, such as a temporary folder by the file that was unpacked there."""
+    error.lines = tuple(_replaced(line, old, new) for line in error.lines)
+    error.args = tuple(_replaced(text, old, new) for text in error.args)
+
+
+def _replaced(line: str, old: str, new: str) -> str:
+    if isinstance(line, Line):
+        return Line(line.text.replace(old, new), line.remedy)
+    return line.replace(old, new)
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most similar to a misspelt one, or None if no name is similar."""
     return next(iter(get_close_matches(name, list(known), n=1)), None)

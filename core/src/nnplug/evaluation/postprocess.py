@@ -16,6 +16,7 @@ from nnplug.contracts.attributed.label_map_check import check_label_map, unknown
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.dataset.sidecars import images_in, written_with
+from nnplug.errors import InvalidFile, within
 from nnplug.evaluation.pairs import find_pairs, label_files
 from nnplug.io.images import read_label, write_label
 from nnplug.io.readers import Readers, core_readers
@@ -77,6 +78,7 @@ class FittedRule:
     record: RuleRecord
     postprocessor: Postprocessor
     labels: Labels
+    where: str = "the rule"
 
     @classmethod
     def load(cls, data: Any, plugins: Plugins, *, where: str, progress: Progress) -> Self:
@@ -93,11 +95,11 @@ class FittedRule:
             MissingProvider: the postprocessor is not available; the message has the remedy.
         """
         record = RuleRecord.from_data(data, where)
-        entries, notes = resolve([record.provider], plugins, what="this postprocessing rule")
+        entries, notes = resolve([record.provider], plugins, what=f"{where}: this postprocessing rule")
         for note in notes:
             progress.notice(note)
         postprocessor = entries[record.provider.kind, record.provider.name].create(record.options)
-        return cls(record, postprocessor, Labels.from_data(record.labels, record.regions_class_order, where))
+        return cls(record, postprocessor, Labels.from_data(record.labels, record.regions_class_order, where), where)
 
     def __call__(self, label_map: LabelArray, spacing: Sequence[float]) -> LabelArray:
         """Return a label map (z, y, x), of any integer dtype, with the rule applied; `spacing` is (z, y, x) in mm.
@@ -107,8 +109,11 @@ class FittedRule:
             InvalidPlugin: the postprocessor returned another shape, no integers, or a new value that the labels lack.
         """
         shape, before = label_map.shape, unknown_values(label_map, self.labels)
-        with attributed(self.postprocessor):
-            given = self.postprocessor.apply(label_map, self.record.rule, spacing=spacing, labels=self.labels)
+        try:
+            with attributed(self.postprocessor):
+                given = self.postprocessor.apply(label_map, self.record.rule, spacing=spacing, labels=self.labels)
+        except InvalidFile as error:
+            raise InvalidFile(within(f"{self.where}: ", error.lines[0])) from error
         return check_label_map(self.postprocessor, given, shape, self.labels, tolerated=before)
 
 

@@ -4,13 +4,63 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from nnplug.contracts import Figures
+from nnplug.errors import InvalidFile
 from nnplug.ops.metrics import mean_metrics
+from nnplug.runtime.files import read_object
+from nnplug.runtime.records import converted
 
 Summary = dict[str, Any]
 """`foreground_mean`, `mean` (label key -> metrics) and `metric_per_case`."""
+
+
+class _Case(msgspec.Struct):
+    """The required keys of a case in a summary."""
+
+    metrics: dict[str, dict[str, float | None]]
+    prediction_file: str
+    reference_file: str
+
+
+class _Summary(msgspec.Struct):
+    """The required keys of a summary; other keys may be there."""
+
+    foreground_mean: dict[str, float | None]
+    mean: dict[str, dict[str, float | None]]
+    metric_per_case: list[_Case]
+
+
+def read_summary(path: Path, keys: Sequence[str] = ()) -> Summary:
+    """Return the summary in a file of nnplug or nnU-Net; None in it stands for NaN, which becomes NaN.
+
+    Args:
+        path: the file.
+        keys: the keys of the classes and regions that it must have, with a Dice.
+
+    Raises:
+        InvalidFile: the file cannot be read, a key is missing, or a value has another type.
+    """
+    summary = read_object(path)
+    converted(summary, _Summary, str(path))
+    for key in keys:
+        for means in ({key: summary["foreground_mean"]}, summary["mean"]):
+            if "Dice" not in means.get(key, {}):
+                raise InvalidFile(f"{path}: has no Dice of {key!r}; score the predictions again")
+    found: Summary = _with_nan(summary)
+    return found
+
+
+def _with_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_nan(item) for item in value]
+    return math.nan if value is None else value
 
 
 def summarise(metrics: Sequence[Mapping[str, Figures]]) -> Summary:

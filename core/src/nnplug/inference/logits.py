@@ -13,6 +13,7 @@ than 0.001, and no label:
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,7 @@ from nnplug.registry.attribution import attributed
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import Provider, resolve
 from nnplug.runtime.files import atomic_file
+from nnplug.runtime.json_text import parse_json
 from nnplug.runtime.memmap import memmapped
 from nnplug.runtime.records import Record
 from nnplug.workspace.run_record import check_schema
@@ -191,13 +193,22 @@ def read_logits(path: Path, folder: Path, plugins: Plugins) -> Logits:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            record = _read_record(json.loads(archive.read(_RECORD)), str(path))
+            record = _read_record(parse_json(archive.read(_RECORD)), str(path))
+            _check_sizes(archive, record.shape)
             values = memmapped(record.shape, folder)
             for output, volume in enumerate(values):
                 volume.copy_(_unpacked(archive.read(str(output)), volume.shape))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InvalidFile(f"{path}: cannot be read as logits ({error}); predict the case again") from error
     return record.logits(values, plugins, str(path))
+
+
+def _check_sizes(archive: zipfile.ZipFile, shape: Sequence[int]) -> None:
+    """Raise `ValueError` or `KeyError` unless an archive has the outputs (K, z, y, x) float16 that its record says."""
+    expected = 2 * math.prod(shape[1:])
+    for output in range(shape[0]):
+        if (size := archive.getinfo(str(output)).file_size) != expected or min(shape) < 1:
+            raise ValueError(f"output {output} has {size} bytes, not those of the shape {tuple(shape)}")
 
 
 def _packed(volume: torch.Tensor) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -77,20 +79,27 @@ def read_probabilities(path: Path, folder: Path) -> Probabilities:
     """
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{KEY}.npy") as member:
-            return Probabilities(_read_array(member, folder))
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            return Probabilities(_read_array(member, archive.getinfo(member.name).file_size, folder))
+    except _DAMAGED as error:
         raise InvalidFile(f"{path}: cannot be read as probabilities ({error}); predict the case again") from error
 
 
-def _read_array(member: IO[bytes], folder: Path) -> torch.Tensor:
+_DAMAGED = (OSError, KeyError, ValueError, EOFError, TokenError, SyntaxError, zipfile.BadZipFile, zlib.error)
+"""The errors of a damaged archive and of numpy's parser of headers."""
+
+
+def _read_array(member: IO[bytes], size: int, folder: Path) -> torch.Tensor:
+    """Return the array in a member of `size` bytes."""
     if np.lib.format.read_magic(member) != (1, 0):
         raise ValueError("its layout is newer than that of npz files by numpy 1 and 2")
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
     if len(shape) != 4 or dtype.kind != "f" or fortran_order:
         raise ValueError(f"it holds {dtype} of shape {shape}, expected floating point numbers (C, z, y, x)")
+    volume_bytes = dtype.itemsize * math.prod(shape[1:])
+    if min(shape) < 1 or size - member.tell() != shape[0] * volume_bytes:
+        raise ValueError(f"it has {size} bytes, not those of the shape {shape}")
     values = memmapped(shape, folder)
-    size = dtype.itemsize * int(np.prod(shape[1:]))
     for volume in values:
-        data = member.read(size)
+        data = member.read(volume_bytes)
         volume.copy_(torch.from_numpy(np.frombuffer(data, dtype).reshape(shape[1:]).astype(np.float32)))
     return values

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.runtime.files import explained
+from nnplug.runtime.json_text import parse_json
 
 LOG = "predictions.jsonl"
 """The file in the output folder with a line per finished case."""
@@ -16,7 +17,7 @@ LOG = "predictions.jsonl"
 def read(output: Path) -> Mapping[str, str]:
     """Return case -> digest of everything that its prediction depends on, from the last line of the case."""
     path = output / LOG
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     return dict(entry for line in lines if (entry := _entry(line)) is not None)
 
 
@@ -37,7 +38,7 @@ def forget(output: Path, cases: Sequence[CaseFiles]) -> None:
 def _entry(line: str) -> tuple[str, str] | None:
     """Return the case and digest in a line, or None for a line that a kill cut short."""
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
         return str(entry["case"]), str(entry["depends_on"])
-    except (json.JSONDecodeError, KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return None

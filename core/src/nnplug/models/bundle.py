@@ -21,7 +21,7 @@ from nnplug.plans.plans import Plans, read_plans
 from nnplug.registry.components import Kind
 from nnplug.registry.provenance import Provider
 from nnplug.remedies import Action
-from nnplug.runtime.files import read_json, write_json
+from nnplug.runtime.files import read_json, read_object, write_json
 from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.records import Record
 from nnplug.workspace.layout import RunFolder
@@ -106,7 +106,7 @@ class Bundle:
     def postprocessing(self) -> Mapping[str, Any] | None:
         """The fitted rule in the format of `nnplug.evaluation.postprocess`, or None."""
         listed = POSTPROCESSING in self.record.sha256
-        return dict(read_json(self.folder / POSTPROCESSING)) if listed else None
+        return read_object(self.folder / POSTPROCESSING) if listed else None
 
     @property
     def previous(self) -> Bundle | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import stat
 import tempfile
@@ -11,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from nnplug.errors import InvalidFile, NnplugError
+from nnplug.errors import InvalidFile, NnplugError, rename
 from nnplug.remedies import Action
 from nnplug.runtime.digests import sha256
 from nnplug.runtime.files import atomic_file, atomic_folder, read_json
+from nnplug.runtime.json_text import parse_json
 
 INDEX = "bundle.json"
 SUFFIXES = (".json", ".safetensors")
@@ -81,6 +81,7 @@ def unzip(archive: Path, folder: Path) -> None:
             members = [member for member in zipped.infolist() if not member.is_dir()]
             for member in members:
                 _check_member(member, archive)
+            _check_size(members, archive)
             zipped.extractall(folder, members)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise InvalidFile(f"{archive}: not a readable bundle ({error}); get it again") from error
@@ -90,6 +91,21 @@ def _check_member(member: zipfile.ZipInfo, archive: Path) -> None:
     if stat.S_ISLNK(member.external_attr >> 16):
         raise InvalidFile(f"{archive}: holds the link {member.filename!r}; a bundle has plain files only")
     check_name(member.filename, archive)
+
+
+def _check_size(members: list[zipfile.ZipInfo], archive: Path) -> None:
+    """Raise if a zip file unpacks to much more than weights and JSON do, which hardly shrink."""
+    size, packed = sum(member.file_size for member in members), archive.stat().st_size
+    if size > _LARGEST_RATIO * packed + _SMALL:
+        raise InvalidFile(
+            f"{archive}: has {packed / 1e6:.0f} MB and would unpack to {size / 1e6:.0f} MB, which no model does; do "
+            "not trust it"
+        )
+
+
+_LARGEST_RATIO = 20
+_SMALL = 100_000_000
+"""Bytes that any bundle may unpack to."""
 
 
 def _files(folder: Path) -> list[Path]:
@@ -114,7 +130,7 @@ def write_packed(target: Path, write: Callable[[Path], object], *, replace: bool
 
 @contextmanager
 def unpacked_folder(path: Path) -> Iterator[Path]:
-    """Yield the folder of a bundle; a zip file is unpacked while the block runs.
+    """Yield the folder of a bundle; a zip file is unpacked while the block runs, and errors of the block name it.
 
     Raises:
         InvalidFile: as in `unzip`.
@@ -124,7 +140,11 @@ def unpacked_folder(path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="nnplug-") as folder:
         unzip(path, Path(folder))
-        yield Path(folder)
+        try:
+            yield Path(folder)
+        except NnplugError as error:
+            rename(error, folder, str(path))
+            raise
 
 
 def check_free(target: Path, *, replace: bool = False) -> None:
@@ -194,7 +214,7 @@ def _is_bundle_zip(archive: Path) -> bool:
     """Return whether a zip file has a bundle and nothing else."""
     try:
         with zipfile.ZipFile(archive) as zipped:
-            listed = json.loads(zipped.read(INDEX))["sha256"]
+            listed = parse_json(zipped.read(INDEX))["sha256"]
             return {*listed, INDEX} == set(zipped.namelist())
     except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError):
         return False

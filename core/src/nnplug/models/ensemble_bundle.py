@@ -28,7 +28,7 @@ from nnplug.models.bundle import (
     read_bundle,
 )
 from nnplug.models.bundle_files import INDEX, check_free, hashes, unpacked_folder, write_packed
-from nnplug.runtime.files import atomic_folder, read_json, write_json
+from nnplug.runtime.files import atomic_folder, read_json, read_object, write_json
 from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.records import Record
 from nnplug.workspace.run_record import check_schema
@@ -82,7 +82,7 @@ class EnsembleBundle:
     def postprocessing(self) -> Mapping[str, Any] | None:
         """The fitted rule in the format of `nnplug.evaluation.postprocess`, or None."""
         listed = POSTPROCESSING in self.record.sha256
-        return dict(read_json(self.folder / POSTPROCESSING)) if listed else None
+        return read_object(self.folder / POSTPROCESSING) if listed else None
 
 
 AnyBundle = Bundle | EnsembleBundle

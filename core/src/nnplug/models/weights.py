@@ -45,5 +45,5 @@ class WeightFiles:
         """Return the state dict in a file; raises as for an item."""
         try:
             return load_file(file)
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
             raise InvalidFile(f"{file}: cannot be read as safetensors ({error}); copy or export it again") from error

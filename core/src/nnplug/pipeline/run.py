@@ -20,7 +20,7 @@ from nnplug.registry.loader import Plugins
 from nnplug.registry.recipes import component_name
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import state_digest
-from nnplug.runtime.files import read_json, write_json
+from nnplug.runtime.files import read_object, write_json
 from nnplug.training.extend import is_extension
 from nnplug.training.job import TrainingJob
 from nnplug.training.train import check_unchanged
@@ -165,12 +165,12 @@ def _preprocess(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runt
 
 def _done(request: RunRequest, stage: Stage) -> bool:
     path = request.workspace.sources
-    return path.exists() and read_json(path).get(stage) == _signature(request.dataset, stage)
+    return path.exists() and read_object(path).get(stage) == _signature(request.dataset, stage)
 
 
 def _mark_done(request: RunRequest, stage: Stage) -> None:
     path = request.workspace.sources
-    write_json(path, {**(read_json(path) if path.exists() else {}), stage: _signature(request.dataset, stage)})
+    write_json(path, {**(read_object(path) if path.exists() else {}), stage: _signature(request.dataset, stage)})
 
 
 def _signature(dataset: Dataset, stage: Stage) -> str:

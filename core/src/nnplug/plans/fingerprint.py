@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import Any, Self
 
+from nnplug.errors import InvalidFile
+from nnplug.remedies import Action
 from nnplug.runtime.records import Record
 
 
@@ -38,3 +42,20 @@ class Fingerprint(Record, frozen=True, kw_only=True):
     median_relative_size_after_cropping: float
     orientations: dict[str, int] | None = None
     extra: dict[str, Any] | None = None
+
+    @classmethod
+    def from_data(cls, data: Any, where: str) -> Self:
+        """Return the fingerprint made from the result of `json.loads`; see `Record.from_data`.
+
+        Raises:
+            InvalidFile: as in `Record.from_data`, or a spacing or shape is not above 0.
+        """
+        fingerprint = super().from_data(data, where)
+        for key, values in (("spacings", fingerprint.spacings), ("shapes_after_crop", fingerprint.shapes_after_crop)):
+            if wrong := [list(three) for three in values if not _is_extent(three)]:
+                raise InvalidFile(f"{where}: {key!r} hold {wrong[0]}; every number must be above 0", Action.MEASURE())
+        return fingerprint
+
+
+def _is_extent(three: Sequence[float]) -> bool:
+    return all(value > 0 and math.isfinite(value) for value in three)

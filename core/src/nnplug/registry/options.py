@@ -13,6 +13,7 @@ import msgspec
 
 from nnplug.errors import InvalidOptions, InvalidPlugin, did_you_mean
 from nnplug.registry.option_texts import option_words
+from nnplug.runtime.records import CONVERTING
 
 
 def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) -> Any:
@@ -36,7 +37,8 @@ def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) 
     try:
         if not is_dataclass(target):
             return target(**options)
-        return msgspec.convert(dict(options), target, dec_hook=_converted)
+        with CONVERTING:
+            return msgspec.convert(dict(options), target, dec_hook=_converted)
     except (msgspec.ValidationError, TypeError, ValueError) as error:
         raise InvalidOptions(f"{what}: {_readable(str(error), options, target)}") from error
     except NameError as error:

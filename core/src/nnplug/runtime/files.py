@@ -14,6 +14,7 @@ from typing import Any
 
 from nnplug.errors import InvalidDescription, InvalidFile, NnplugError
 from nnplug.runtime import output_log
+from nnplug.runtime.json_text import parse_json
 
 
 @contextmanager
@@ -116,6 +117,27 @@ def read_json(path: Path) -> Any:
     return _parsed(path, dict)
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file that holds an object.
+
+    Raises:
+        InvalidFile: as in `read_json`, or the file holds something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InvalidFile(f"{path}: expected an object {{..}}, got {_short(content)}")
+    return content
+
+
+def _short(content: Any) -> str:
+    """Return a JSON value as text that fits in a line."""
+    text = json.dumps(content)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}.."
+
+
+_SHOWN = 40
+
+
 def read_json_once(path: Path) -> Any:
     """Return the content of a JSON file in which no object has a key twice with different values.
 
@@ -164,7 +186,7 @@ _TIMES = {2: "twice"}
 
 def _parsed(path: Path, make: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=make)
+        return parse_json(path.read_text(encoding="utf-8-sig"), make)
     except FileNotFoundError as error:
         raise InvalidFile(f"{path}: no such file") from error
     except json.JSONDecodeError as error:
@@ -172,6 +194,8 @@ def _parsed(path: Path, make: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     except UnicodeDecodeError as error:
         encoding = "UTF-16" if path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "another encoding"
         raise InvalidFile(f"{path}: is text in {encoding}; save it as UTF-8") from error
+    except ValueError as error:
+        raise InvalidFile(f"{path}: not valid JSON ({error})") from error
     except OSError as error:
         raise InvalidFile(f"{path}: cannot be read ({error.strerror or error})") from error
 

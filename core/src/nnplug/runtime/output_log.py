@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnplug.runtime.digests import sha256
+from nnplug.runtime.json_text import parse_json
 
 LOG = ".nnplug-outputs.jsonl"
 
@@ -100,7 +101,7 @@ def _separator(handle: int) -> bytes:
 
 def _entry(line: str) -> tuple[str, Written] | None:
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
         return str(entry["name"]), Written(int(entry["size"]), int(entry["mtime_ns"]), str(entry["sha256"]))
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None

@@ -6,12 +6,15 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from threading import RLock
+from typing import Any, Self, TypeVar
 
 import msgspec
 
 from nnplug.errors import InvalidFile, Line
 from nnplug.runtime.files import read_json, write_text
+
+Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,10 +27,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Raises:
             InvalidFile: a key is unknown or missing, or a value has the wrong type.
         """
-        try:
-            return msgspec.convert(data, cls)
-        except msgspec.ValidationError as error:
-            raise InvalidFile(f"{where}: {str(error).replace('`', chr(39))}") from error
+        return converted(data, cls, where)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -45,6 +45,23 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def write(self, path: Path) -> None:
         """Write the record as JSON, atomically."""
         write_text(path, json.dumps(self.data(), indent=2) + "\n")
+
+
+def converted(data: Any, kind: type[Struct], where: str) -> Struct:
+    """Return JSON data as a class of msgspec; `where` names the file in messages.
+
+    Raises:
+        InvalidFile: a key is missing, or unknown to a `Record`, or a value has the wrong type.
+    """
+    try:
+        with CONVERTING:
+            return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidFile(f"{where}: {str(error).replace('`', chr(39))}") from error
+
+
+CONVERTING = RLock()
+"""msgspec 0.22 crashes when two threads convert to a class for the first time: it shares what it has half prepared."""
 
 
 @cache

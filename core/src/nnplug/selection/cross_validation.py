@@ -14,7 +14,7 @@ from nnplug.dataset.sidecars import copy_label
 from nnplug.dataset.splits import read_splits
 from nnplug.errors import Line, NnplugError, Problems, within
 from nnplug.evaluation.evaluate import evaluate_cases
-from nnplug.evaluation.summary import Summary
+from nnplug.evaluation.summary import Summary, read_summary
 from nnplug.inference.averaging import Mean, label_map, open_output
 from nnplug.io.images import read_geometry, write_label
 from nnplug.registry.loader import Plugins
@@ -22,7 +22,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
 from nnplug.runtime.digests import sha256
 from nnplug.runtime.executor import Executor
-from nnplug.runtime.files import explained, read_json, write_json
+from nnplug.runtime.files import explained, read_json, read_object, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.selection.request import SelectRequest
 from nnplug.workspace.layout import RunFolder, Workspace, run_folders
@@ -174,7 +174,7 @@ def _summary_of(folder: Path, files: Sequence[str]) -> Summary | None:
     path = folder / "summary.json"
     if not path.is_file():
         return None
-    summary: Summary = read_json(path)
+    summary = read_summary(path)
     scored = sorted(Path(case["prediction_file"]).name for case in summary["metric_per_case"])
     return summary if scored == sorted(files) else None
 
@@ -234,7 +234,7 @@ class Average:
 
     def _noted(self) -> dict[str, Any]:
         path = self.target / _SOURCES
-        return dict(read_json(path)) if path.is_file() else {}
+        return read_object(path) if path.is_file() else {}
 
     def _sources(self, case: str) -> list[str]:
         """Return the hashes of the members' label maps, which change with their probabilities."""
@@ -276,7 +276,8 @@ def _trained(workspace: Workspace, plans: str, configurations: Sequence[str]) ->
 def _planned(plans: Path) -> list[str]:
     """Return the configurations of a plans file in their order; none if the file is missing."""
     data = read_json(plans) if plans.is_file() else {}
-    return list(data["configurations"]) if isinstance(data, dict) and "configurations" in data else []
+    configurations = data.get("configurations") if isinstance(data, dict) else None
+    return list(configurations) if isinstance(configurations, dict) else []
 
 
 def _check_comparable(candidates: Sequence[Candidate]) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from nnplug.dataset.dataset import CaseFiles
+from nnplug.errors import InvalidFile
 from nnplug.evaluation.evaluate import evaluate_cases
+from nnplug.evaluation.summary import read_summary
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import ENDING, write_logits
 from nnplug.inference.member import LoadedMember
@@ -23,7 +25,7 @@ from nnplug.models.open import open_stage
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import sha256
-from nnplug.runtime.files import read_json, write_json
+from nnplug.runtime.files import read_json, read_object, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
 from nnplug.training.previous_stage import PreviousStageWriter
@@ -73,7 +75,7 @@ def validate(
             work.predict_missing(runtime)
         summary = work.folder / SUMMARY
         if summary.exists():
-            return dict(read_json(summary))
+            return read_summary(summary, job.description.labels.keys)
         pairs = [(work.label_map(case), _label(case)) for case in work.cases()]
         scores = evaluate_cases(
             pairs,
@@ -89,7 +91,11 @@ def validate(
 def was_mirrored(folder: Path) -> bool:
     """Return whether the predictions of a validation folder are averages over mirrored images."""
     file = folder / SETTINGS
-    return not file.exists() or bool(read_json(file)["mirroring"])
+    if not file.exists():
+        return True
+    if not isinstance(mirrored := read_object(file).get("mirroring"), bool):
+        raise InvalidFile(f"{file}: 'mirroring' is {mirrored!r}; expected true or false. Remove the folder {folder}")
+    return mirrored
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import mmap
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Self
 
 import numpy as np
@@ -44,7 +45,7 @@ class StoredArray:
         """
         try:
             return cls(path, *_layout(path))
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, TokenError, SyntaxError) as error:  # of numpy's parser of headers
             raise _damaged(path, error) from error
 
     def rows(self, start: int, stop: int) -> StoredArray:

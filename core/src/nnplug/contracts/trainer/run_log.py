@@ -9,6 +9,7 @@ import msgspec
 
 from nnplug.errors import InvalidFile
 from nnplug.runtime.files import write_text
+from nnplug.runtime.json_text import parse_json
 from nnplug.runtime.records import Record
 
 
@@ -88,7 +89,7 @@ def _text(line: LogLine) -> str:
 
 def _line(text: str, where: str) -> LogLine:
     try:
-        data = json.loads(text)
+        data = parse_json(text)
     except ValueError as error:
         raise InvalidFile(f"{where}: {text[:40]!r} is no JSON ({error})") from error
     return LogLine.from_data(data, where)

@@ -104,11 +104,14 @@ def _load(path: Path) -> Any:
             f"{path}: holds {_unsafe(path)}, which nnplug does not run. Do not trust the file, or save a "
             "checkpoint of tensors and numbers only."
         ) from error
-    except (RuntimeError, EOFError, ValueError, OSError) as error:
+    except Exception as error:
         raise InvalidFile(f"{path}: truncated, or no checkpoint that torch reads; copy it again") from error
 
 
 def _unsafe(path: Path) -> str:
     """Return the names that the checkpoint would import."""
     with safe_globals(list(ALLOWED)):
-        return ", ".join(sorted(get_unsafe_globals_in_checkpoint(path))) or "objects"
+        try:
+            return ", ".join(sorted(get_unsafe_globals_in_checkpoint(path))) or "objects"
+        except Exception:  # noqa: BLE001 - as above
+            return "objects, or damaged bytes"

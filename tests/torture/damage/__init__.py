@@ -1,0 +1,1 @@
+"""Damage files at random and see what the commands that read them do."""
