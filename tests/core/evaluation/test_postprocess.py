@@ -57,7 +57,7 @@ def test_rules_that_cannot_be_applied_are_named(shared):
 
     with pytest.raises(InvalidFile, match=r"rule.json: postprocessing rule has schema 9"):
         load({**data, "schema": 9})
-    with pytest.raises(MissingProvider, match="this postprocessing rule needs postprocessor 'largest-component'"):
+    with pytest.raises(MissingProvider, match="rule.json: this postprocessing rule needs postprocessor 'largest-c"):
         load(data, block=["nnunet"])
-    with pytest.raises(InvalidFile, match="is no rule of largest-component; fit it again"):
+    with pytest.raises(InvalidFile, match="rule.json: rule .* is no rule of largest-component; fit it again"):
         load({**data, "rule": {"other": 1}})(np.zeros((1, 2, 2), np.int16), (1, 1, 1))

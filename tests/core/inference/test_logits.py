@@ -123,3 +123,16 @@ def test_logits_of_today_are_written_as_before(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         text = archive.read("logits.json").decode()
     assert text == json.dumps({"schema": 1, "shape": [3, 5, 4, 3], "frame": FRAME.data(), "axis": 2, "regions": False})
+
+
+@pytest.mark.parametrize("shape", [[3, 5, 4, 10**7], [3, 5, 4, 0], [4, 5, 4, 3], [2**40, 5, 4, 3]])
+def test_a_shape_that_the_outputs_do_not_have_is_named_before_room_is_made(shape, tmp_path):
+    write_logits(tmp_path / "a.logits.zip", drawn())
+    with zipfile.ZipFile(tmp_path / "a.logits.zip") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    record = json.loads(members["logits.json"])
+    with zipfile.ZipFile(tmp_path / "a.logits.zip", "w") as archive:
+        for name, content in {**members, "logits.json": json.dumps({**record, "shape": shape})}.items():
+            archive.writestr(name, content)
+    with pytest.raises(InvalidFile, match=r"a\.logits\.zip: cannot be read as logits"):
+        read_logits(tmp_path / "a.logits.zip", tmp_path, PLUGINS)

@@ -286,3 +286,13 @@ def test_a_full_disk_leaves_nothing_behind(ending, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("axes", ["4294967296", "0", "-1", "x", "99"])
+def test_a_number_of_axes_that_crashes_itk_is_named(axes, tmp_path):
+    path = tmp_path / "a.mha"
+    sitk.WriteImage(sitk.GetImageFromArray(np.ones((2, 3, 4), np.int16)), str(path))
+    assert read_image([path]).array.shape == (1, 2, 3, 4)
+    path.write_bytes(path.read_bytes().replace(b"NDims = 3", b"NDims = " + axes.encode()))
+    with pytest.raises(InvalidFile, match=r"a\.mha: is empty or truncated"):
+        read_image([path])

@@ -161,3 +161,31 @@ def test_one_fold_twice_is_refused(make_run, tmp_path):
     with pytest.raises(NnplugError, match="fold '0' is given twice"):
         write_bundle([run, run], tmp_path / "b")
     assert not (tmp_path / "b").exists()
+
+
+def test_a_zip_that_unpacks_to_much_more_than_a_model_does_is_refused(archive, tmp_path):
+    with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as zipped, zipped.open("more.json", "w") as member:
+        for _ in range(300):
+            member.write(bytes(1 << 20))
+    with pytest.raises(InvalidFile, match=r"bundle\.zip: has \d MB and would unpack to 315 MB"), unpacked(archive):
+        pass
+
+
+def test_faults_in_a_zip_are_named_with_the_zip(archive):
+    with zipfile.ZipFile(archive) as zipped:
+        members = {name: zipped.read(name) for name in zipped.namelist()}
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for name, content in members.items():
+            zipped.writestr(name, content + b" ")
+    with pytest.raises(Problems) as told, unpacked(archive):
+        pass
+    assert told.value.lines[0].startswith(f"{archive}/dataset.json: has sha256 ")
+    assert "nnplug-" not in str(told.value)
+
+
+def test_a_zip_whose_directory_lies_before_its_start_is_named(archive):
+    data = archive.read_bytes()
+    place = data.rindex(b"PK\x05\x06") + 12
+    archive.write_bytes(data[:place] + (len(data) * 2).to_bytes(4, "little") + data[place + 4 :])
+    with pytest.raises(InvalidFile, match=r"bundle\.zip: not a readable bundle"), unpacked(archive):
+        pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +83,31 @@ def test_what_does_not_fit_names_file_and_key(data: Any, reason: str):
 def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(InvalidFile, match=r"gone\.json: no such file"):
         Outer.read(tmp_path / "gone.json")
+
+
+TWO_THREADS = """
+import sys, threading
+import msgspec
+from nnplug.runtime.records import Record
+
+sys.setswitchinterval(1e-6)
+for number in range(100):
+    parts = {f"Part{k}": msgspec.defstruct(f"Part{k}", [("a", int), ("b", list[int])]) for k in range(6)}
+    fields = [(name, part | None, None) for name, part in parts.items()]
+    kind = msgspec.defstruct("Whole", fields, bases=(Record,), frozen=True, kw_only=True)
+    barrier = threading.Barrier(4)
+
+    def convert():
+        barrier.wait()
+        kind.from_data({"Part1": {"a": 1, "b": [2]}}, "a.json")
+
+    threads = [threading.Thread(target=convert) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+"""
+
+
+def test_threads_that_read_a_first_record_together_do_not_crash():
+    """msgspec prepares a class at its first conversion, and crashes if two threads do so at once."""
+    done = subprocess.run([sys.executable, "-c", TWO_THREADS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -239,3 +239,15 @@ def test_where_files_cannot_be_mapped_they_are_read(store, monkeypatch):
     stored = CaseStore(store.folder)["a"]
     np.testing.assert_array_equal(np.asarray(stored.image), case.image)
     np.testing.assert_array_equal(stored.image[1, :, 2:4], case.image[1, :, 2:4])
+
+
+@pytest.mark.parametrize("header", [b"{'descr': '<f4', ", b"    {'descr'\n\t  : "])
+def test_a_header_that_numpy_cannot_parse_is_named(header, tmp_path):
+    """numpy's parser raises errors of Python's tokenizer for it."""
+    store = CaseStore(tmp_path)
+    store.write("a", prepared())
+    file = tmp_path / "a" / "image.npy"
+    data = file.read_bytes()
+    file.write_bytes(data[:10] + header.ljust(int.from_bytes(data[8:10], "little")) + data[138:])
+    with pytest.raises(NnplugError, match=r"image\.npy: cannot be read"):
+        CaseStore(tmp_path)["a"]

@@ -17,8 +17,8 @@ from random import Random
 
 from tests.torture.damage.forked import Outcome, import_all, run_apart, run_forked
 from tests.torture.damage.judge import faults, listing
-from tests.torture.damage.scene import make_scene
-from tests.torture.damage.targets import Target, targets
+from tests.torture.damage.scene import make_scene, write_formats
+from tests.torture.damage.targets import Target, formats, targets
 from tests.torture.results import SCRATCH, Lines, keep
 
 APART = 40
@@ -60,10 +60,8 @@ class Campaign:
             wrong = list(faults(target, line, outcome, before, folder))
             if wrong:
                 self._keep(number, target, line, outcome, damaged)
-        return {
-            "number": number, "kind": target.kind, "file": target.file, "line": line, "code": outcome.code, "wrong": wrong,
-            "seconds": round(outcome.seconds, 2), "grown_mb": outcome.grown >> 20,
-        }  # fmt: skip
+        seen = {"code": outcome.code, "seconds": round(outcome.seconds, 2), "grown_mb": outcome.grown >> 20}
+        return {"number": number, "kind": target.kind, "file": target.file, "line": line, "wrong": wrong, **seen}
 
     def _drawn(self, rng: Random) -> Target:
         """Draw a kind, then a file of it: kinds with many files are not damaged more often."""
@@ -106,7 +104,10 @@ def table(lines: Iterable[dict[str, object]]) -> tuple[list[str], list[list[str]
     rows = []
     for kind, own in sorted(kinds.items()):
         codes, wrong = Counter(one["code"] for one in own), sum(bool(one["wrong"]) for one in own)
-        most = [f"{max(float(str(one[key])) for one in own):.{digits}f}" for key, digits in (("seconds", 1), ("grown_mb", 0))]
+        most = [
+            f"{max(float(str(one[key])) for one in own):.{digits}f}"
+            for key, digits in (("seconds", 1), ("grown_mb", 0))
+        ]
         rows.append([kind, *map(str, (len(own), codes[1], codes[0], wrong)), *most])
     return heads, rows
 
@@ -118,19 +119,22 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--inputs", type=int, default=1000)
     parser.add_argument("--only", type=int, help="run this input alone")
     parser.add_argument("--kind", help="only targets whose kind holds this text")
+    parser.add_argument("--formats", action="store_true", help="only images and what needs no trained model")
+    parser.add_argument("--folder", type=Path, default=SCRATCH / "damage", help="the scene and the failing inputs")
     parser.add_argument("--lines", type=Path, default=SCRATCH / "damage.jsonl")
     chosen = parser.parse_args(words)
     print(f"seed {chosen.seed}", flush=True)
     os.environ.update(OMP_NUM_THREADS="1", NNPLUG_WORKSPACE="w")
-    scene = make_scene(SCRATCH / "damage" / "scene")
-    own = [target for target in targets() if chosen.kind is None or chosen.kind in target.kind]
+    scene = chosen.folder / "scene"
+    (write_formats if chosen.formats else make_scene)(scene)
+    own = [target for target in (formats() if chosen.formats else targets()) if (chosen.kind or "") in target.kind]
     import_all(_undamaged(own), scene)
-    campaign = Campaign(chosen.seed, scene, SCRATCH / "damage" / "failing", own)
+    campaign = Campaign(chosen.seed, scene, chosen.folder / "failing", own)
     lines = Lines(chosen.lines)
     done = {one["number"] for one in lines.past if one.get("seed", chosen.seed) == chosen.seed}
     numbers = [chosen.only] if chosen.only is not None else [n for n in range(chosen.inputs) if n not in done]
     failed = trials(campaign, numbers, lines)
-    if chosen.only is None and chosen.kind is None:
+    if chosen.only is None and chosen.kind is None and not chosen.formats:
         command = f"python -m tests.torture.damage --seed {chosen.seed} --inputs {chosen.inputs}"
         keep("damage", command, table(lines.past))
     return int(failed > 0)

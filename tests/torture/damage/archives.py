@@ -28,7 +28,9 @@ def damage_zip(data: bytes, rng: Random) -> bytes:
     info, content = members[place]
     kind = rng.randrange(8)
     if kind == 0:
-        members.append((_renamed(info, rng.choice(("../outside", "/tmp/outside", "a/../../outside", "c:\\outside"))), b"x"))
+        members.append(
+            (_renamed(info, rng.choice(("../outside", "/tmp/outside", "a/../../outside", "c:\\outside"))), b"x")
+        )
     elif kind == 1:
         link = _renamed(info, "link")
         link.external_attr = 0o120777 << 16
@@ -91,7 +93,14 @@ def damage_safetensors(data: bytes, rng: Random) -> bytes:
         fields = changed.pop(one)
         if rng.random() < 0.7 and isinstance(fields, dict) and "dtype" in fields:
             key, value = rng.choice(
-                (("dtype", "F16"), ("dtype", "I64"), ("dtype", "X"), ("shape", [1]), ("shape", [2**40]), ("data_offsets", [0, 4]))
+                (
+                    ("dtype", "F16"),
+                    ("dtype", "I64"),
+                    ("dtype", "X"),
+                    ("shape", [1]),
+                    ("shape", [2**40]),
+                    ("data_offsets", [0, 4]),
+                )
             )
             changed[one] = {**fields, key: value}
         new = json.dumps(changed).encode()
@@ -99,7 +108,12 @@ def damage_safetensors(data: bytes, rng: Random) -> bytes:
         new = damage_json(head, rng)
     else:
         place = 4 * rng.randrange(max(1, len(rest) // 4))
-        return data[: 8 + size] + rest[:place] + struct.pack("<f", rng.choice((float("nan"), float("inf"), 1e38))) + rest[place + 4 :]
+        return (
+            data[: 8 + size]
+            + rest[:place]
+            + struct.pack("<f", rng.choice((float("nan"), float("inf"), 1e38)))
+            + rest[place + 4 :]
+        )
     return struct.pack("<Q", len(new)) + new + rest
 
 

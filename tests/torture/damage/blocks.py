@@ -45,7 +45,7 @@ def _zero(data: bytes, rng: Random) -> bytes:
     return data[:place] + bytes(len(data[place : place + size])) + data[place + size :]
 
 
-def _other(data: bytes, rng: Random) -> bytes:  # noqa: ARG001 - the signature of the others
+def _other(data: bytes, rng: Random) -> bytes:
     """Replace the file by another one, as a proxy, Git LFS or a copy between systems does."""
     return rng.choice(
         (

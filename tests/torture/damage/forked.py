@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from io import FileIO, TextIOWrapper
 from pathlib import Path
 
 RESERVE = 3 << 30
@@ -105,7 +106,7 @@ def _become(words: Sequence[str], folder: Path, out: Path, err: Path) -> None:
         handle = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
         os.dup2(handle, number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    sys.stdout, sys.stderr = (open(n, "w", buffering=1, closefd=False, errors="backslashreplace") for n in (1, 2))
+    sys.stdout, sys.stderr = (_stream(number) for number in (1, 2))
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
     os.chdir(folder)
     faulthandler.enable(sys.stderr)
@@ -121,6 +122,11 @@ def _become(words: Sequence[str], folder: Path, out: Path, err: Path) -> None:
     os._exit(code)
 
 
+def _stream(number: int) -> TextIOWrapper:
+    """Return a text stream to a descriptor of this process, which stays open."""
+    return TextIOWrapper(FileIO(number, "w", closefd=False), line_buffering=True, errors="backslashreplace")
+
+
 def _called(words: Sequence[str]) -> int:
     from importlib.metadata import entry_points
 
@@ -133,7 +139,7 @@ def _called(words: Sequence[str]) -> int:
             return end.code or 0
         print(end.code, file=sys.stderr)
         return 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - what it is, the judge decides
         traceback.print_exc()
         return 1
     return 0

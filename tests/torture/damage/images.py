@@ -50,7 +50,9 @@ def _nifti(data: bytes, rng: Random) -> bytes:
         elif kind < 7:
             struct.pack_into("<f", changed, rng.choice(_NIFTI_FLOATS), rng.choice(_FLOATS))
         else:
-            place, value = rng.choice(((0, b"\x00\x00\x01\x5c"), (0, b"\x1c\x02\x00\x00"), (344, b"ni1\0"), (344, b"xxxx")))
+            place, value = rng.choice(
+                ((0, b"\x00\x00\x01\x5c"), (0, b"\x1c\x02\x00\x00"), (344, b"ni1\0"), (344, b"xxxx"))
+            )
             changed[place : place + 4] = value
     return bytes(changed)
 
@@ -110,7 +112,9 @@ def _chunk(name: bytes, content: bytes, *, wrong: bool) -> bytes:
 
 def _bmp(data: bytes, rng: Random) -> bytes:
     changed = bytearray(data)
-    place, form = rng.choice(((2, "I"), (10, "I"), (14, "I"), (18, "I"), (22, "I"), (26, "H"), (28, "H"), (30, "I"), (46, "I")))
+    place, form = rng.choice(
+        ((2, "I"), (10, "I"), (14, "I"), (18, "I"), (22, "I"), (26, "H"), (28, "H"), (30, "I"), (46, "I"))
+    )
     value = rng.choice(_LONGS)
     struct.pack_into(f"<{form}", changed, place, value if form == "I" else value & 0xFFFF)
     return bytes(changed)
@@ -132,7 +136,9 @@ def _tiff(data: bytes, rng: Random) -> bytes:
         elif kind == 1:
             struct.pack_into("<I", changed, place + 4, rng.choice(_LONGS))
         elif kind == 2:
-            struct.pack_into("<H", changed, place, rng.choice((256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 322, 339)))
+            struct.pack_into(
+                "<H", changed, place, rng.choice((256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 322, 339))
+            )
         else:
             struct.pack_into("<I", changed, place + 8, rng.choice((*_LONGS, 8, 32, 64, 5, 34712, 50000)))
     return bytes(changed)

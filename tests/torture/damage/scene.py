@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import SimpleITK
@@ -37,8 +36,7 @@ def make_scene(folder: Path) -> Path:
     for command in _commands():
         _run(command.split(), folder)
     (folder / "groups.csv").write_text("case,group\n" + "".join(f"phantom_00{k},{k // 2}\n" for k in range(4)))
-    for ending in ENDINGS:
-        write_format(folder / "formats" / ending[1:] / "Dataset001_Format", ending)
+    write_formats(folder)
     _older_layouts(folder)
     (folder / "done").touch()
     return folder
@@ -67,6 +65,12 @@ def _run(words: list[str], folder: Path) -> None:
     done = subprocess.run([BIN / words[0], *words[1:]], cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
+
+
+def write_formats(folder: Path) -> None:
+    """Write the datasets of every format below a folder."""
+    for ending in ENDINGS:
+        write_format(folder / "formats" / ending[1:] / "Dataset001_Format", ending)
 
 
 def write_format(folder: Path, ending: str) -> None:
@@ -120,8 +124,3 @@ def _older_layouts(folder: Path) -> None:
         "test": [],
     }
     (msd / "dataset.json").write_text(json.dumps(content))
-
-
-def drawn_case(rng: Random) -> str:
-    """Return the name of a training case of the phantom."""
-    return f"phantom_00{rng.randrange(4)}"

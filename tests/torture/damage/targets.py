@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
 from tests.torture.damage.archives import damage_checkpoint, damage_member, damage_npy, damage_safetensors, damage_zip
-from tests.torture.damage.blocks import damage_bytes
 from tests.torture.damage.images import damage_image
 from tests.torture.damage.scene import ENDINGS, FOLD, NAME, RUNS, SMALL, STORE
 from tests.torture.damage.text import damage_json, damage_json_lines, damage_table
@@ -42,6 +41,13 @@ def targets() -> list[Target]:
     return [*_images(), *_datasets(), *_workspace(), *_stored(), *_runs(), *_models(), *_results(), *_nnunet()]
 
 
+def formats() -> list[Target]:
+    """Return the targets that need no trained model, with the commands that need none."""
+    own = (target for target in targets() if target.file.startswith("formats/"))
+    alone = [replace(one, commands=tuple(line for line in one.commands if "rule.json" not in line)) for one in own]
+    return [target for target in alone if target.commands]
+
+
 RAW = f"raw/{NAME}"
 DATA = f"{RAW} -w w"
 PREDICT = f"nnplug predict --device cpu --no-mirroring -i {RAW}/imagesTs -o out -m"
@@ -66,9 +72,12 @@ def _images() -> Iterable[Target]:
     read = (f"{PREDICT} bundle", f"{PREDICT} {FOLD}")
     for channel in range(2):
         yield Target(
-            "image, predict", f"{RAW}/imagesTs/phantom_004_000{channel}.nii.gz", partial(damage_image, ending=".nii.gz"),
-            read, ("phantom_004",),
-        )  # fmt: skip
+            "image, predict",
+            f"{RAW}/imagesTs/phantom_004_000{channel}.nii.gz",
+            partial(damage_image, ending=".nii.gz"),
+            read,
+            ("phantom_004",),
+        )
 
 
 def _datasets() -> Iterable[Target]:
@@ -84,37 +93,70 @@ def _datasets() -> Iterable[Target]:
     )  # fmt: skip
     yield Target("dataset.json", "pred/dataset.json", damage_json, ("nnplug ensemble -i pred soft -o out",))
     convert = ("nnplug dataset convert msd msd/Task99_Phantom out/Dataset001_A",)
-    yield Target("dataset.json", "msd/Task99_Phantom/dataset.json", damage_json, convert, ("dataset.json", "Task99", "case"))
+    yield Target(
+        "dataset.json", "msd/Task99_Phantom/dataset.json", damage_json, convert, ("dataset.json", "Task99", "case")
+    )
 
 
 def _workspace() -> Iterable[Target]:
     place = f"w/{NAME}"
-    yield Target(
-        "fingerprint", f"{place}/fingerprint.json", damage_json,
-        (f"nnplug plan {DATA}", f"nnplug plan --fingerprint {place}/fingerprint.json --dataset-json {RAW}/dataset.json -o out/p.json"),
-    )  # fmt: skip
+    files = f"--fingerprint {place}/fingerprint.json --dataset-json {RAW}/dataset.json"
+    both = (f"nnplug plan {DATA}", f"nnplug plan {files} -o out/p.json")
+    yield Target("fingerprint", f"{place}/fingerprint.json", damage_json, both)
     yield Target("splits", f"{place}/splits.json", damage_json, (f"nnplug split {DATA}", LONGER, TRAIN))
-    yield Target("splits", f"{place}/splits.json", damage_json, (f"nnplug split {RAW} -w out --file {place}/splits.json",))
-    yield Target("sources", f"{place}/sources.json", damage_json, (f"nnplug run {DATA} -c 3d_fullres --until plan {' '.join(SMALL)}",), ("sources.json",))
-    plans = (f"nnplug preprocess {DATA}", TRAIN, LONGER, f"nnplug plan {DATA} --from {place}/plans/nnunet.json --name p")
+    yield Target(
+        "splits", f"{place}/splits.json", damage_json, (f"nnplug split {RAW} -w out --file {place}/splits.json",)
+    )
+    yield Target(
+        "sources",
+        f"{place}/sources.json",
+        damage_json,
+        (f"nnplug run {DATA} -c 3d_fullres --until plan {' '.join(SMALL)}",),
+        ("sources.json",),
+    )
+    plans = (
+        f"nnplug preprocess {DATA}",
+        TRAIN,
+        LONGER,
+        f"nnplug plan {DATA} --from {place}/plans/nnunet.json --name p",
+    )
     yield Target("plans", f"{place}/plans/nnunet.json", damage_json, plans)
-    yield Target("group table", "groups.csv", damage_table, (f"nnplug split {RAW} -w out --folds 2 --groups groups.csv",))
+    yield Target(
+        "group table", "groups.csv", damage_table, (f"nnplug split {RAW} -w out --folds 2 --groups groups.csv",)
+    )
 
 
 def _stored() -> Iterable[Target]:
     commands = (LONGER, f"nnplug preprocess {DATA}")
-    for name, damage in (("case.json", damage_json), ("image.npy", damage_npy), ("label.npy", damage_npy), ("voxels.npy", damage_npy)):
+    for name, damage in (
+        ("case.json", damage_json),
+        ("image.npy", damage_npy),
+        ("label.npy", damage_npy),
+        ("voxels.npy", damage_npy),
+    ):
         for case in ("phantom_000", "phantom_001"):
             yield Target("stored case", f"{STORE}/{case}/{name}", damage, commands, (case,))
 
 
 def _runs() -> Iterable[Target]:
-    readers = (TRAIN, LONGER, f"{PREDICT} {FOLD}", f"nnplug model export {RUNS} -o out/m.zip", f"nnplug model summary {FOLD}")
+    readers = (
+        TRAIN,
+        LONGER,
+        f"{PREDICT} {FOLD}",
+        f"nnplug model export {RUNS} -o out/m.zip",
+        f"nnplug model summary {FOLD}",
+    )
     select = f"nnplug select {DATA} -c 3d_fullres --no-postprocessing"
     for name in ("run.json", "plans.json", "dataset.json"):
         yield Target(name if name == "run.json" else "plans", f"{FOLD}/{name}", damage_json, readers, (name, "fold_0"))
     yield Target("log", f"{FOLD}/log.jsonl", damage_json_lines, (TRAIN, LONGER, readers[3]), ("log.jsonl", "fold_0"))
-    yield Target("weights", f"{FOLD}/weights_final.safetensors", damage_safetensors, readers, ("weights_final", "fold_0", "check the weights"))
+    yield Target(
+        "weights",
+        f"{FOLD}/weights_final.safetensors",
+        damage_safetensors,
+        readers,
+        ("weights_final", "fold_0", "check the weights"),
+    )
     yield Target("training state", f"{FOLD}/state_final.pt", damage_checkpoint, (LONGER,), ("state_final", "fold_0"))
     validated = (TRAIN, select.replace(" --no-postprocessing", ""))
     yield Target("summary", f"{FOLD}/validation/summary.json", damage_json, validated, ("summary.json", "fold_0"))
@@ -129,12 +171,19 @@ def _models() -> Iterable[Target]:
     for name in ("plans.json", "dataset.json", "bundle.json", "fold_0/weights.safetensors"):
         damage = partial(damage_member, name)
         show = ("nnplug model show bundle", f"{PREDICT} bundle", "nnplug model summary bundle", f"{AGAIN} bundle")
-        yield Target("bundle", f"bundle/{name}", damage, show, (name.split("/")[-1], "bundle", "check the weights"), sealed=name != "bundle.json")
+        yield Target(
+            "bundle",
+            f"bundle/{name}",
+            damage,
+            show,
+            (name.split("/")[-1], "bundle", "check the weights"),
+            sealed=name != "bundle.json",
+        )
 
 
 def _results() -> Iterable[Target]:
     yield Target("summary", "summary.json", damage_json, ("nnplug rank summary.json other.json",))
-    references = f"-i pred -o out --rule rule.json"
+    references = "-i pred -o out --rule rule.json"
     yield Target("rule", "rule.json", damage_json, (f"nnplug postprocess apply {references}",))
     both = ("nnplug ensemble -i pred soft -o out",)
     yield Target("logits", "pred/phantom_004.logits.zip", damage_zip, both, ("phantom_004",))

@@ -90,7 +90,7 @@ def _value(data: bytes, rng: Random) -> bytes:
 
 
 def _similar(data: bytes, rng: Random) -> bytes:
-    """Replace a value by one that is nearly right: a number by another, a list by a longer one, a string by its upper case."""
+    """Replace a value by one that is nearly right: another number, a longer list, a string in upper case."""
     content = json.loads(data)
     places = list(_places(content))
     if not places:

@@ -51,12 +51,12 @@ def command(
     """
     from nnplug.evaluation.metrics import make_metrics
     from nnplug.evaluation.rank import rank_submissions
-    from nnplug.runtime.files import read_json
+    from nnplug.evaluation.summary import read_summary
 
     metrics = make_metrics(names, {}, context.plugins.registry)
     ranked = {figure: better for metric in metrics for figure, better in metric.ranked.items()}
     standings = rank_submissions(
-        {str(path): read_json(path) for path in summaries}, ranked, samples=samples, level=level, seed=seed
+        {str(path): read_summary(path) for path in summaries}, ranked, samples=samples, level=level, seed=seed
     )
     if as_json:
         print_json([asdict(standing) for standing in standings])

@@ -28,11 +28,11 @@ class _Case(msgspec.Struct):
 
 
 class _Summary(msgspec.Struct):
-    """The required keys of a summary; other keys may be there."""
+    """The keys of a summary that are read; other keys may be there."""
 
-    foreground_mean: dict[str, float | None]
-    mean: dict[str, dict[str, float | None]]
     metric_per_case: list[_Case]
+    foreground_mean: dict[str, float | None] = {}
+    mean: dict[str, dict[str, float | None]] = {}
 
 
 def read_summary(path: Path, keys: Sequence[str] = ()) -> Summary:
@@ -48,7 +48,7 @@ def read_summary(path: Path, keys: Sequence[str] = ()) -> Summary:
     summary = read_object(path)
     converted(summary, _Summary, str(path))
     for key in keys:
-        for means in ({key: summary["foreground_mean"]}, summary["mean"]):
+        for means in ({key: summary.get("foreground_mean", {})}, summary.get("mean", {})):
             if "Dice" not in means.get(key, {}):
                 raise InvalidFile(f"{path}: has no Dice of {key!r}; score the predictions again")
     found: Summary = _with_nan(summary)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -83,8 +85,16 @@ def unzip(archive: Path, folder: Path) -> None:
                 _check_member(member, archive)
             _check_size(members, archive)
             zipped.extractall(folder, members)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise InvalidFile(f"{archive}: not a readable bundle ({error}); get it again") from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error) as error:
+        raise _unreadable(archive, error) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of a place before the start of the file
+            raise
+        raise _unreadable(archive, error) from error
+
+
+def _unreadable(archive: Path, error: Exception) -> InvalidFile:
+    return InvalidFile(f"{archive}: not a readable bundle ({error}); get it again")
 
 
 def _check_member(member: zipfile.ZipInfo, archive: Path) -> None:

@@ -51,10 +51,10 @@ def load_pretrained(
     Raises:
         NnplugError: there is no model, or its network is a different one; the message names the mismatches.
     """
-    from nnplug.models.weights import WeightFiles
+    from nnplug.models.weights import read_weights
 
     member = open_member(path)
-    found, own = WeightFiles(member.weights[:1])[member.weights[0]], network.state_dict()
+    found, own = read_weights(member.weights[0]), network.state_dict()
     heads = head_names(architecture, channels=channels, outputs=outputs)
     if problems := list(_mismatches(own, found, heads)):
         more = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""

@@ -43,7 +43,16 @@ class WeightFiles:
 
     def read(self, file: Path) -> Mapping[str, torch.Tensor]:
         """Return the state dict in a file; raises as for an item."""
-        try:
-            return load_file(file)
-        except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
-            raise InvalidFile(f"{file}: cannot be read as safetensors ({error}); copy or export it again") from error
+        return read_weights(file)
+
+
+def read_weights(file: Path) -> dict[str, torch.Tensor]:
+    """Return the state dict in a file of safetensors, on the CPU.
+
+    Raises:
+        InvalidFile: the file is missing or damaged.
+    """
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise InvalidFile(f"{file}: cannot be read as safetensors ({error}); copy or export it again") from error

@@ -54,6 +54,11 @@ class Fingerprint(Record, frozen=True, kw_only=True):
         for key, values in (("spacings", fingerprint.spacings), ("shapes_after_crop", fingerprint.shapes_after_crop)):
             if wrong := [list(three) for three in values if not _is_extent(three)]:
                 raise InvalidFile(f"{where}: {key!r} hold {wrong[0]}; every number must be above 0", Action.MEASURE())
+        if len(fingerprint.spacings) != len(fingerprint.shapes_after_crop):
+            raise InvalidFile(
+                f"{where}: has {len(fingerprint.spacings)} spacings and {len(fingerprint.shapes_after_crop)} shapes",
+                Action.MEASURE(),
+            )
         return fingerprint
 
 

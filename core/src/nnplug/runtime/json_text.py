@@ -40,7 +40,7 @@ _DEEP = f"arrays or objects are nested more than {DEPTH} deep"
 def _is_deep(content: Any) -> bool:
     """Return whether content is nested too deeply, without recursion."""
     level = [content]
-    for _ in range(DEPTH + 1):
+    for _ in range(DEPTH):
         level = [value for one in level for value in _values(one)]
         if not level:
             return False

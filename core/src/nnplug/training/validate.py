@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnplug.dataset.dataset import CaseFiles
-from nnplug.errors import InvalidFile
+from nnplug.errors import InvalidFile, within
 from nnplug.evaluation.evaluate import evaluate_cases
 from nnplug.evaluation.summary import read_summary
 from nnplug.inference.loaded import LoadedModel
@@ -190,9 +191,13 @@ class _Cases:
         if self.writer is not None:
             self.writer.write(case.name, logits.values)
 
-    def attempt(self, case: CaseFiles) -> AbstractContextManager[None]:  # noqa: ARG002
-        """Return a context in which the first error ends the validation, see `CaseWork`."""
-        return nullcontext()
+    @contextmanager
+    def attempt(self, case: CaseFiles) -> Iterator[None]:
+        """Let the first error end the validation, named by its case if its file is damaged; see `CaseWork`."""
+        try:
+            yield
+        except InvalidFile as error:
+            raise InvalidFile(within(f"{case.name}: ", error.lines[0])) from error
 
 
 def _label(case: CaseFiles) -> Path:

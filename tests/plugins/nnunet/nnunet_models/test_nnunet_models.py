@@ -1,6 +1,7 @@
 import json
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -237,6 +238,19 @@ def test_damaged_checkpoints_are_named(model, bring, content, message):
     file = model / "fold_0" / "checkpoint_final.pth"
     torch.save({}, file) if content is None else file.write_bytes(content)
     with pytest.raises(InvalidFile, match=message):
+        bring(model)
+
+
+@pytest.mark.parametrize("place", range(0, 60, 7))
+def test_checkpoints_with_a_damaged_pickle_are_named(model, bring, place):
+    file = model / "fold_0" / "checkpoint_final.pth"
+    with zipfile.ZipFile(file) as archive:
+        members = [(info, archive.read(info)) for info in archive.infolist()]
+    with zipfile.ZipFile(file, "w") as archive:
+        for info, content in members:
+            damaged = info.filename.endswith("data.pkl")
+            archive.writestr(info, content[:place] + b"\0\xff" + content[place + 2 :] if damaged else content)
+    with pytest.raises(InvalidFile, match=r"checkpoint_final.pth: "):
         bring(model)
 
 

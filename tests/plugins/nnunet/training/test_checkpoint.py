@@ -110,3 +110,22 @@ def test_weights_are_plain_tensors_in_memory_order(tmp_path):
     network = torch.nn.Conv2d(2, 3, 3).to(memory_format=torch.channels_last)
     save_weights(network, tmp_path / "w.safetensors")
     assert torch.equal(load_file(tmp_path / "w.safetensors")["weight"], network.weight)
+
+
+@pytest.mark.parametrize("state", [{"position": {}}, [1], {"network": {}}])
+def test_a_state_without_its_parts_is_damaged(state, tmp_path):
+    torch.save(state, tmp_path / "state.pt")
+    with pytest.raises(InvalidFile, match=r"state\.pt: damaged, but the training resumes from it"):
+        load_state(tmp_path / "state.pt")
+
+
+def test_a_place_before_the_start_of_the_file_is_no_fault_of_the_disk(tmp_path, monkeypatch):
+    """To seek there fails with EINVAL: the directory of the archive is damaged."""
+    save_state(tmp_path / "state.pt", torch.nn.Linear(2, 2), {"optimizer": {}}, TrainingProgress())
+
+    def fail(*_, **__):
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(InvalidFile, match=r"state\.pt: damaged"):
+        load_state(tmp_path / "state.pt")

@@ -69,6 +69,19 @@ def _png(path: Path) -> bool:
     return PNG_END in path.read_bytes()
 
 
+def _meta(path: Path) -> bool:
+    """Return whether a header of MetaImage has a possible number of axes: ITK crashes on others."""
+    with path.open("rb") as file:
+        lines = file.read(_META_HEADER).split(b"ElementDataFile")[0].splitlines()
+    words = dict(line.split(b"=", 1) for line in lines if b"=" in line)
+    axes = [value for key, value in words.items() if key.strip() == b"NDims"]
+    return all(value.strip() in _META_AXES for value in axes)
+
+
+_META_HEADER = 1 << 16
+_META_AXES = {str(axes).encode() for axes in range(1, 11)}
+
+
 def _tiff(path: Path) -> bool:
     with path.open("rb") as file:
         return len(list(_tiff_pages(file))) > 0
@@ -96,6 +109,7 @@ def _unpack(file: BinaryIO, form: str) -> tuple[int, ...]:
 _CHECKS = {
     nifti.ENDINGS: _nifti,
     (".bmp",): _bmp,
+    (".mha", ".mhd"): _meta,
     (".png",): _png,
     (".tif", ".tiff"): _tiff,
 }

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import load_file
-
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.models.bundle import Bundle, unpacked
 from nnplug.models.bundle_files import refuse_inside_bundle
+from nnplug.models.weights import read_weights
 from nnplug.plans.plans import Plans
 from nnplug.runtime.files import atomic_folder, write_json
 from nnplug.runtime.outputs import check_folder
@@ -70,7 +69,7 @@ def export_checkpoint(
     dropout = plans.configuration(configuration).architecture.options.get("dropout", 0.0)
     write_checkpoint(
         target,
-        to_nnunet(load_file(weights), dropout=bool(dropout)),
+        to_nnunet(read_weights(weights), dropout=bool(dropout)),
         init_args={
             "plans": plans_to_nnunet(plans, plans.chain(configuration), description),
             "configuration": configuration,

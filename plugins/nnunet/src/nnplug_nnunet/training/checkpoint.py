@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file, share
 
 _SMOOTHING = 0.9
+_PARTS = {"position", "optimizer"}
+"""The keys of every state."""
 _OUT_OF_MEMORY = "can't allocate memory"  # in the RuntimeError that PyTorch raises for the CPU
 
 
@@ -99,15 +102,21 @@ def load_state(path: Path) -> dict[str, Any]:
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, MemoryError):
+    except MemoryError:
         raise
-    except Exception as error:  # a damaged file fails in many ways
+    except Exception as error:  # a damaged file fails in many ways, also by a place before its start (EINVAL)
         if _OUT_OF_MEMORY in str(error):
             raise MemoryError(f"{path}: {error}") from error
-        raise InvalidFile(
-            f"{path}: damaged, but the training resumes from it", Action.DELETE_RUN(folder=path.parent)
-        ) from error
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        raise _damaged(path) from error
+    if not isinstance(state, dict) or not state.keys() >= _PARTS:
+        raise _damaged(path)
     return state
+
+
+def _damaged(path: Path) -> InvalidFile:
+    return InvalidFile(f"{path}: damaged, but the training resumes from it", Action.DELETE_RUN(folder=path.parent))
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

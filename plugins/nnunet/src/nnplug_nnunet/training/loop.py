@@ -10,11 +10,11 @@ from itertools import islice
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from nnplug.contracts import LogLine, TrainingTask, Workload, append_log, truncate_log
 from nnplug.errors import NnplugError
+from nnplug.models.weights import read_weights
 from nnplug.remedies import Action
 from nnplug.runtime.device import fixed_shapes, memory_format
 from nnplug.runtime.progress import Advance
@@ -284,5 +284,5 @@ class Training:
 
     def _finished_weights(self, state: Mapping[str, Any]) -> Mapping[str, Tensor]:
         """Return the weights in training at the end of a finished training."""
-        weights: Mapping[str, Tensor] = state.get("trained") or load_file(self.task.run.final_weights)
+        weights: Mapping[str, Tensor] = state.get("trained") or read_weights(self.task.run.final_weights)
         return weights
