@@ -88,6 +88,10 @@ def test_the_network_of_a_model_is_shown(run, copied):
     fold = copied.folder / "runs" / "nnunet" / "2d" / "fold_0"
     network = json.loads(run("model", "summary", fold, "--json").output)
     assert network["parameters"] > 0
+    memory = network["memory"]
+    assert memory["training"] > memory["kept"] > 4 * network["parameters"] / 2**30, "weights and momentum"
+    assert memory["prediction"] > 0
+    assert (memory["fits"], memory["unknown"]) == (True, [])
     assert str(network["parameters"]) in run("model", "summary", fold).output.replace(",", "").replace(" ", "")
 
 

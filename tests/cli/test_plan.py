@@ -62,6 +62,28 @@ def test_plans_of_a_workspace_go_there(folder):
     assert json.loads(path.read_text())["dataset"] == "Dataset001_A"
 
 
+def test_memory_is_told_beside_the_target(folder):
+    words = (*files(folder), "--memory", "--set", "plan.batch_size=3", "-c", "3d_fullres")
+    shown = plan(*words)
+    assert shown.exit_code == 0, shown.output
+    table = {line.split()[0]: line.split()[1:] for line in shown.stdout.splitlines() if line.startswith("3d_fullres")}
+    batch, training, kept, prediction, target = table["3d_fullres"]
+    assert (batch, target) == ("3", "8.0")
+    assert float(training) > float(prediction) > float(kept) > 0
+    data = json.loads(plan(*words, "--json", "--replace").stdout)
+    (of_volume,) = [one for one in data["memory"] if one["configuration"] == "3d_fullres"]
+    assert f"{of_volume['training']:.1f}" == training
+    assert (of_volume["budget"], of_volume["fits"], of_volume["unknown"]) == (8, True, [])
+    assert "memory" not in json.loads((folder / "P.json").read_text())
+
+
+def test_a_step_that_needs_more_than_the_target_is_told(folder):
+    told = plan(*files(folder), "--memory", "--set", "plan.batch_size=8", "-c", "3d_fullres").stderr
+    (line,) = [line for line in told.splitlines() if "GB of GPU memory" in line]
+    assert "3d_fullres: a training step takes" in line
+    assert line.endswith("the plans are made for 8 GB")
+
+
 def test_the_pure_form_needs_two_files_only(folder):
     assert plan(*files(folder)).exit_code == 0
     plans = json.loads((folder / "P.json").read_text())

@@ -43,13 +43,17 @@ def phased(mode: Any, *, iterations: int) -> Any:
     """Return nnU-Net's trainer, which names the parts of its step in `mode.phase`."""
     from nnplug_nnunet.training.trainer import NnUNetTrainer
 
+    def followed(result: Any, phase: str) -> Any:
+        """Return a result; the next phase begins."""
+        mode.phase = phase
+        return result
+
     class Phased(NnUNetTrainer):
         def training_step(self, state: Any, batch: Any) -> Any:
             state.zero_gradients()
             mode.phase = "forward"
-            logits = state.forward(batch.image)
-            mode.phase = "loss"
-            loss = state.supervised_loss(logits, batch.target)
+            # no variable for the logits, as in the trainer: it would keep them in memory during the backward pass
+            loss = state.supervised_loss(followed(state.forward(batch.image), "loss"), batch.target)
             mode.phase = "backward"
             state.backward(loss)
             mode.phase = "optimiser"

@@ -19,6 +19,7 @@ USES, LEARNS, TWICE, KILL, LOG = (
     "goes on after any kill",
     "writes a log that others read",
 )
+MEMORY = "shows the memory of its steps"
 UNLABELLED = "trains with and without images that have no label map"
 GRADIENTS = {f"sends gradients to all parameters of a {axes}D network" for axes in (2, 3)}
 SAME_GRADIENTS = {f"has the same gradients in {axes}D" for axes in (2, 3)}
@@ -66,6 +67,7 @@ BROKEN = {
     (Kind.TRAINER, "IgnoresPrevious"): {"takes a previous stage"},
     (Kind.TRAINER, "IgnoresUnlabelled"): {UNLABELLED},
     (Kind.TRAINER, "DimsUnlabelled"): {UNLABELLED},
+    (Kind.TRAINER, "RehearsesOnePatch"): {MEMORY},
     (Kind.TRAINER, "NoLog"): {LOG},
     (Kind.TRAINER, "ForeignLog"): {LOG},
     (Kind.TRAINER, "ForgetsMomentum"): {KILL},
@@ -213,6 +215,7 @@ FLAGS = {
     (Kind.ARCHITECTURE, "Split"): {"has_linear_head": True},
     (Kind.INFERENCE, "OtherSlabs"): {"gives_slabs": True},
     **{(Kind.TRAINER, f"{what}Unlabelled"): {"takes_unlabelled": True} for what in ("Reads", "Ignores", "Dims")},
+    **{(Kind.TRAINER, name): {"rehearses": True} for name in ("Rehearsed", "RehearsesOnePatch")},
 }
 """Kind, or kind and class -> what its entry says besides."""
 
@@ -259,10 +262,15 @@ def test_a_trainer_that_reads_images_without_label_maps_passes(verdicts):
     assert found[UNLABELLED].state is State.PASSED
 
 
+def test_a_trainer_that_shows_its_memory_passes(verdicts):
+    assert verdicts(Kind.TRAINER, "Rehearsed")[MEMORY].state is State.PASSED
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "check", "reason"),
     [
         (Kind.TRAINER, "StartsAnew", KILL, "a short training leaves no state.pt on its way"),
+        (Kind.TRAINER, "Sound", MEMORY, "it does not rehearse"),
         (Kind.TRAINER, "Sound", UNLABELLED, "it takes no images without label maps"),
         (Kind.AUGMENTER, "Still", "changes with the rng", "16 generators gave the same result"),
         (Kind.AUGMENTER, "Still", "augments batches in 3D", "it augments no batches"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnplug_cli.context import Context
+from nnplug_cli.memory import print_memories, tell_memories
 from nnplug_cli.networks import network_data, print_network
 from nnplug_cli.options import json_option, replace_option
 from nnplug_cli.plugin_commands import ExtensibleGroup
@@ -94,18 +95,24 @@ def show(*, bundle: Path, only_requirements: bool, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def summary(context: Context, *, model: Path, as_json: bool) -> None:
-    """Show the network of MODEL, a run or bundle: stages, shapes, parameters, memory of feature maps."""
+    """Show the network of MODEL, a run or bundle: stages, shapes, parameters, memory of feature maps and on a GPU."""
     from nnplug.models.model_components import architecture_of
     from nnplug.models.open import open_member
     from nnplug.preparation.network_summary import summarize
+    from nnplug.profiling.memory.report import member_memory, memory_data
+    from nnplug.registry.components import Kind, Registry
 
     opened = open_member(model)
-    registry = architecture_of(opened, context.plugins)
-    network = summarize(opened.plans, opened.configuration, opened.description, registry)
+    own = architecture_of(opened, context.plugins)
+    network = summarize(opened.plans, opened.configuration, opened.description, own)
+    others = [entry for entry in context.plugins.registry if entry.kind is not Kind.ARCHITECTURE]
+    memory = member_memory(opened, Registry([*own, *others]))
     if as_json:
-        print_json(network_data(network))
+        print_json({**network_data(network), "memory": memory_data(memory)})
+        tell_memories([memory], context.progress)
     else:
         print_network(network)
+        print_memories([memory], context.progress)
 
 
 @command.command(name="import-nnunet")

@@ -11,6 +11,7 @@ import click
 
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug_cli.context import Context
+from nnplug_cli.memory import print_memories, tell_memories
 from nnplug_cli.networks import print_network
 from nnplug_cli.options import (
     Choices,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.plans.plans import Plans
+    from nnplug.profiling.memory.report import ConfigurationMemory
 
 FILE = click.Path(path_type=Path)
 
@@ -87,6 +89,9 @@ class _Given:
 )
 @replace_option
 @click.option("--summary", is_flag=True, help="Also show each network: stages, shapes, parameters, feature maps.")
+@click.option(
+    "--memory", is_flag=True, help="Also count the GPU memory of a training step and of a prediction; takes seconds."
+)
 @configuration_option
 @component_options
 @set_option
@@ -98,6 +103,7 @@ def command(
     given: _Given,
     source: Path | None,
     summary: bool,
+    memory: bool,
     configurations: tuple[str, ...],
     choices: Choices,
     overrides: dict[str, dict[str, Any]],
@@ -121,13 +127,32 @@ def command(
     path = places.plans(plans.name)
     plans = _in_form_of_older(plans, path, context)
     plans.write(path)
+    memories = _memories(context, plans, description) if memory else []
     if as_json:
-        print_json(plans.data())
-    else:
-        _print(plans)
-        if summary:
-            _print_networks(context, plans, description)
-        echo(f"plans: {path}")
+        print_json({**plans.data(), **_memory_data(memories)})
+        tell_memories(memories, context.progress)
+        return
+    _print(plans)
+    if summary:
+        _print_networks(context, plans, description)
+    if memory:
+        print_memories(memories, context.progress)
+    echo(f"plans: {path}")
+
+
+def _memories(context: Context, plans: Plans, description: DatasetDescription) -> list[ConfigurationMemory]:
+    from nnplug.profiling.memory.report import plans_memories
+
+    return plans_memories(plans, description, context.plugins.registry)
+
+
+def _memory_data(memories: Sequence[ConfigurationMemory]) -> dict[str, Any]:
+    """Return the memories as JSON; nothing if they were not counted."""
+    if not memories:
+        return {}
+    from nnplug.profiling.memory.report import memory_data
+
+    return {"memory": [memory_data(memory) for memory in memories]}
 
 
 def _in_form_of_older(plans: Plans, path: Path, context: Context) -> Plans:

@@ -40,7 +40,14 @@ from nnplug.contracts.preprocessor import (
 from nnplug.contracts.preprocessor.crop_inverse import CropInverse
 from nnplug.contracts.preprocessor.resampler import Regrid, Resampler
 from nnplug.contracts.sampler import PatchPlace, Sampler, Sampling, SamplingContext
-from nnplug.contracts.trainer import ExtensibleTrainer, Trainer, TrainingLength, TrainingTask
+from nnplug.contracts.trainer import (
+    ExtensibleTrainer,
+    RehearsingTrainer,
+    Trainer,
+    TrainingLength,
+    TrainingRehearsal,
+    TrainingTask,
+)
 from nnplug.contracts.trainer.case_indexer import CaseIndexer
 from nnplug.contracts.trainer.run_log import LogLine, append_log, read_log, truncate_log
 from nnplug.contracts.trainer.tracker import TrackedRun, Tracker, epoch_figures
@@ -97,6 +104,7 @@ __all__ = [
     "Preprocessor",
     "Reader",
     "Regrid",
+    "RehearsingTrainer",
     "Resampler",
     "Sampler",
     "Sampling",
@@ -110,6 +118,7 @@ __all__ = [
     "Tracker",
     "Trainer",
     "TrainingLength",
+    "TrainingRehearsal",
     "TrainingTask",
     "Workload",
     "Writer",

@@ -17,7 +17,7 @@ from nnplug.contracts.augmenter import Augmenter, BatchAugmenter
 from nnplug.contracts.inference import Inference, SlabInference
 from nnplug.contracts.kinds import ArchitectureEntry, AugmenterEntry, InferenceEntry, PlannerEntry, TrainerEntry
 from nnplug.contracts.planner import MemoryPlanner, Planner
-from nnplug.contracts.trainer import ExtensibleTrainer, Trainer
+from nnplug.contracts.trainer import ExtensibleTrainer, RehearsingTrainer, Trainer
 from nnplug.errors import InvalidPlugin
 
 
@@ -66,3 +66,8 @@ def slabbed(entry: InferenceEntry, made: Inference) -> SlabInference | None:
 def extensible(entry: TrainerEntry, made: Trainer) -> ExtensibleTrainer | None:
     """Return the trainer as one with `extends`, or None if its entry does not declare it."""
     return cast("ExtensibleTrainer", made) if entry.component.extends_runs else None
+
+
+def rehearsing(entry: TrainerEntry, made: Trainer) -> RehearsingTrainer | None:
+    """Return the trainer as one with `rehearse`, or None if its entry does not declare it."""
+    return cast("RehearsingTrainer", made) if entry.component.rehearses else None

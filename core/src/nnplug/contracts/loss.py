@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from nnplug.dataset.labels import Labels
@@ -23,11 +24,13 @@ class LossContext:
         batch_dice: whether sums of overlap include the whole batch as if it were one volume, or each sample alone.
         world: the processes that share the batch. Sum over the batch by its methods, so that every process gets the
             loss of the whole batch.
+        device: the device of the training, if something is computed otherwise there; None for that of the logits.
     """
 
     labels: Labels
     batch_dice: bool
     world: World = SINGLE_PROCESS
+    device: torch.device | None = None
 
 
 class LossFunction(Protocol):

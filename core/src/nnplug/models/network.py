@@ -49,9 +49,25 @@ class MemberNetwork:
     previous stage's label map, which it expands to one-hot channels.
     """
 
-    def __init__(self, member: Member, registry: Registry, device: torch.device, progress: Progress) -> None:
-        """Build the network on the device, accelerated if possible; `progress` gets notices of failed accelerators."""
-        self._device, self._files, self._registry, self._progress = device, member.weights, registry, progress
+    def __init__(
+        self,
+        member: Member,
+        registry: Registry,
+        device: torch.device,
+        progress: Progress,
+        *,
+        place: torch.device | None = None,
+    ) -> None:
+        """Build the network on the device, accelerated if possible.
+
+        Args:
+            member: plans and weights.
+            registry: the architecture, and the accelerators.
+            device: decides the precision.
+            progress: receives notices of failed accelerators.
+            place: the device of the tensors, if it is another one.
+        """
+        self._device, self._files, self._registry, self._progress = place or device, member.weights, registry, progress
         configuration, labels = member.plans.configuration(member.configuration), member.description.labels
         self._outputs, self._dimensions = labels.outputs, configuration.dimensions
         self._previous_labels = configuration.previous_labels(labels)
@@ -62,7 +78,7 @@ class MemberNetwork:
         self._accelerators = [entry.origin for entry in accelerators(registry)]
         self.half = prediction_dtype(device, member.precision)
         self.overflow = OverflowCheck()
-        self._folds = FoldNetworks(member.weights, device, partial(self._built, self.half))
+        self._folds = self.folds(partial(self._built, self.half))
 
     @property
     def module(self) -> torch.nn.Module:
@@ -72,16 +88,24 @@ class MemberNetwork:
     @cached_property
     def _precise(self) -> FoldNetworks:
         """The networks in float32, for windows that are not finite in half precision."""
-        return FoldNetworks(self._files, self._device, partial(self._built, None))
+        return self.folds(partial(self._built, None))
+
+    def folds(self, build: Callable[[], torch.nn.Module]) -> FoldNetworks:
+        """Return the networks of the folds; `build` returns a new one on the device."""
+        return FoldNetworks(self._files, self._device, build)
 
     def _built(self, half: torch.dtype | None) -> torch.nn.Module:
         """Return a new network on the device, for half precision or float32."""
         module = build_network(self._architecture, channels=self._channels, outputs=self._outputs)
-        module.eval().to(self._device, memory_format=memory_format(self._device, self._dimensions))  # type: ignore[call-overload]
+        self._move(module.eval())
         if half is not None:
             _convert_convolutions(module, half)
         workload = Workload(self._device, "prediction", half)
         return accelerated(module, workload, registry=self._registry, progress=self._progress)
+
+    def _move(self, module: torch.nn.Module) -> None:
+        """Move a network to the device, in the memory order of prediction."""
+        module.to(self._device, memory_format=memory_format(self._device, self._dimensions))  # type: ignore[call-overload]
 
     @property
     def title(self) -> str:
@@ -171,8 +195,8 @@ def _convert_convolutions(network: torch.nn.Module, dtype: torch.dtype) -> None:
     The numbers stay those of autocast. Subclasses keep float32, because they may use their weights in other ways.
     """
     for layer in network.modules():
-        if type(layer) in _CONVOLUTIONS:
-            layer.to(dtype)
+        for name, parameter in layer.named_parameters(recurse=False) if type(layer) in _CONVOLUTIONS else ():
+            setattr(layer, name, torch.nn.Parameter(parameter.detach().to(dtype), parameter.requires_grad))
 
 
 def _mix(weight: torch.Tensor, bias: torch.Tensor | None, features: torch.Tensor) -> torch.Tensor:

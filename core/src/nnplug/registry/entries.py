@@ -154,6 +154,8 @@ class TrainerComponent(Component):
         takes_unlabelled: whether the trainer learns from `TrainingTask.unlabelled`. If so, the images in the dataset's
             folder `imagesUn` are preprocessed for it.
         extends_runs: whether the class has `extends` of `nnplug.contracts.ExtensibleTrainer`.
+        rehearses: whether the class has `rehearse` of `nnplug.contracts.RehearsingTrainer`. If not, the memory of its
+            training is not known before it starts.
         case_index: "package.module:attribute" of a `nnplug.contracts.CaseIndexer`, which is imported without the
             target; None if the trainer needs only the preprocessed cases.
     """
@@ -167,6 +169,7 @@ class TrainerComponent(Component):
     takes_sampler: bool = False
     takes_unlabelled: bool = False
     extends_runs: bool = field(default=False, metadata=promises("extends"))
+    rehearses: bool = field(default=False, metadata=promises("rehearse"))
     case_index: str | None = None
 
     def __post_init__(self) -> None:

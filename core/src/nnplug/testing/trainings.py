@@ -6,18 +6,20 @@ The network and the augmenter are the kit's own, so that faults are the trainer'
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
+import msgspec
 import torch
 from safetensors.torch import load_file
 
-from nnplug.contracts import BatchAugmenter, Trainer, TrainingLength, TrainingTask
+from nnplug.contracts import BatchAugmenter, RehearsingTrainer, Trainer, TrainingLength, TrainingTask
 from nnplug.contracts.kinds import TrainerEntry
 from nnplug.plans.plans import Choice, Configuration, Normalization, Resampling
 from nnplug.preparation.case_index import complete_index, indexing_of
+from nnplug.profiling.memory.training import TrainingMemory, count_rehearsal
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.testing import samples
@@ -148,6 +150,20 @@ def make_task(folder: Path, setting: Setting, subject: Subject | None = None) ->
         progress=Silent(),
         unlabelled=_unlabelled(folder / "unlabelled") if setting.unlabelled else {},
     )
+
+
+def rehearsed(subject: Subject, batch_size: int) -> TrainingMemory:
+    """Return the memory of a step on a GPU, with batches of this size; the trainer's entry has `rehearses=True`."""
+    with TemporaryDirectory() as folder:
+        task = make_task(Path(folder), Setting(axes=3), subject)
+    configuration = msgspec.structs.replace(task.configuration, batch_size=batch_size)
+
+    def without_numbers() -> TrainingTask:
+        network = TinyNetwork(3, channels=samples.CHANNELS, outputs=task.labels.outputs)
+        device = torch.device("cuda")
+        return replace(task, network=network, configuration=configuration, device=device, training=(), validation=())
+
+    return count_rehearsal(cast("RehearsingTrainer", make_trainer(subject)), without_numbers)
 
 
 def _unlabelled(folder: Path) -> RecordingImages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnplug.contracts import BatchAugmenter, Loss, Sampler, Trainer, TrainingLength, TrainingTask
@@ -12,6 +13,7 @@ from nnplug.contracts.attributed.learning import AttributingLoss, AttributingSam
 from nnplug.contracts.attributed.logits_check import LogitsCheck
 from nnplug.contracts.capabilities import batching
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, SAMPLER
+from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.splits import Fold
 from nnplug.models.acceleration import accelerated
 from nnplug.models.pretrained import load_pretrained
@@ -28,6 +30,7 @@ from nnplug.runtime.progress import Progress, Silent
 from nnplug.training.job import TrainingJob
 from nnplug.training.unlabelled import unlabelled_cases
 from nnplug.workspace.case_store import CaseStore
+from nnplug.workspace.layout import RunFolder
 
 if TYPE_CHECKING:
     import torch
@@ -81,6 +84,45 @@ def make_task(
         sampler=_sampler(job.plans, components),
         accelerate=partial(accelerated, registry=components, progress=runtime.progress),
         unlabelled=unlabelled_cases(job, trainer, cases.folder),
+    )
+
+
+def task_without_cases(
+    plans: Plans, name: str, description: DatasetDescription, components: Registry, device: torch.device
+) -> TrainingTask:
+    """Return a task for `nnplug.contracts.RehearsingTrainer`: without cases, run and accelerators.
+
+    Args:
+        plans: the plans.
+        name: the configuration.
+        description: the content of `dataset.json`.
+        components: the registry with the components of the plans.
+        device: the device of the training, which may not be here.
+
+    Raises:
+        NnplugError: the plans name a component that the trainer does not take, or that is not installed.
+    """
+    planned_trainer(plans, components)
+    configuration, labels = plans.configuration(name), plans.training_description(description).labels
+    choice = configuration.architecture
+    architecture = components.create(ARCHITECTURE, choice.name, choice.options)
+    channels, nowhere = configuration.input_channels(description), Path("no run")
+    return TrainingTask(
+        network=build_network(architecture, channels=channels, outputs=labels.outputs),
+        configuration=configuration,
+        labels=labels,
+        cases=CaseStore(nowhere),
+        training=(),
+        validation=(),
+        augmenter=_augmenter(plans, components),
+        masked_channels=_masked_channels(configuration, components),
+        device=device,
+        run=RunFolder(nowhere),
+        seed=0,
+        workers=1,
+        progress=Silent(),
+        loss=_loss(plans, components),
+        sampler=_sampler(plans, components),
     )
 
 

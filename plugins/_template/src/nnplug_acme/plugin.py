@@ -45,12 +45,13 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         name="acme",
         target="nnplug_acme.trainer:ShortTrainer",
         summary="AdamW with a cosine schedule, 100 epochs",
-        # Capabilities inherited from nnU-Net's loop: cascades, several GPUs, more epochs for a finished run.
+        # Capabilities inherited from nnU-Net's loop: cascades, several GPUs, more epochs for a finished run, memory.
         takes_previous_stage=True,
         takes_several_devices=True,
         takes_loss=True,
         takes_sampler=True,
         extends_runs=True,
+        rehearses=True,
         # The voxels that its patches are centred on, drawn when cases are preprocessed.
         case_index="nnplug_nnunet.training.patch_centres:PatchCentres",
     )

@@ -160,6 +160,7 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         takes_loss=True,
         takes_sampler=True,
         extends_runs=True,
+        rehearses=True,
         case_index=_CENTRES,
     )
 

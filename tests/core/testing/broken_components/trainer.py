@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from nnplug.contracts import AugmentationContext, LogLine, TrainingLength, append_log, truncate_log
+from nnplug.contracts import AugmentationContext, LogLine, TrainingLength, TrainingRehearsal, append_log, truncate_log
 from nnplug.runtime.files import atomic_file
 from nnplug.runtime.seeds import generator
 
@@ -203,6 +203,27 @@ class DimsUnlabelled(ReadsUnlabelled):
 
     def seen(self, patch):
         return patch * np.float32(np.random.default_rng().uniform(0, 2))
+
+
+class Rehearsed(Sound):
+    """Shows the memory of its steps."""
+
+    def rehearse(self, task, place):
+        size, batch = task.configuration.patch_size, self.patches(task)
+        channels = len(task.configuration.normalization)
+        image, label = torch.zeros(batch, channels, *size), torch.zeros(batch, *size, dtype=torch.int64)
+        network = task.network.train()
+        return TrainingRehearsal(lambda: self.loss(network(image)[0], label).backward())
+
+    def patches(self, task):
+        return task.configuration.batch_size
+
+
+class RehearsesOnePatch(Rehearsed):
+    """Shows the memory of a batch that is smaller than that of the training."""
+
+    def patches(self, task):
+        return 1
 
 
 class NoLog(Sound):

@@ -94,6 +94,7 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         takes_loss=True,
         takes_sampler=True,
         takes_unlabelled=True,
+        rehearses=True,
         case_index="nnplug_foreign.case_index:Foreground",
     )
 

@@ -13,7 +13,16 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from nnplug.contracts import LogLine, Trainer, TrainingLength, TrainingTask, Workload, append_log, truncate_log
+from nnplug.contracts import (
+    LogLine,
+    Trainer,
+    TrainingLength,
+    TrainingRehearsal,
+    TrainingTask,
+    Workload,
+    append_log,
+    truncate_log,
+)
 from nnplug.errors import InvalidFile
 from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file
@@ -76,6 +85,21 @@ class AdamTrainer(Trainer):
         training.run()
         save_weights(training.network, task.run.final_weights)
         task.run.state.unlink(missing_ok=True)
+
+    def rehearse(self, task: TrainingTask, place: torch.device) -> TrainingRehearsal:
+        """See `nnplug.contracts.RehearsingTrainer`; images without label maps are left out."""
+        network, loss, configuration = task.network.train(), loss_of(task), task.configuration
+        optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
+        shape = configuration.batch_size, *configuration.patch_size
+        label = torch.zeros(shape, dtype=torch.int64, device=place)
+        image = torch.zeros((shape[0], len(configuration.normalization), *shape[1:]), device=place)
+
+        def step() -> None:
+            optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss(network(image)[0], label[:, None]))
+            optimizer.step()
+
+        return TrainingRehearsal(step)
 
 
 class _Training:

@@ -153,3 +153,34 @@ class ExtensibleTrainer(Trainer, Protocol):
     def extends(self, earlier: Trainer) -> bool:
         """Return whether a run that finished with the options of `earlier` can continue with these options."""
         ...
+
+
+@dataclass(frozen=True)
+class TrainingRehearsal:
+    """A training that has begun without data, so that the memory of its steps can be counted.
+
+    Attributes:
+        step: computes one training step as `train` does, with the same batch each time.
+        beside: what the device does at the same time as a step, one function per stream, such as the augmentation of
+            the next batch. The memory of each comes on top of the step's.
+    """
+
+    step: Callable[[], object]
+    beside: tuple[Callable[[], object], ...] = ()
+
+
+class RehearsingTrainer(Trainer, Protocol):
+    """A trainer whose memory can be counted before it trains; its entry has `rehearses=True`."""
+
+    def rehearse(self, task: TrainingTask, place: torch.device) -> TrainingRehearsal:
+        """Return a training before its first step, with everything in memory that `train` keeps there.
+
+        It decides by `task.device` as `train` does (precision, loss, where patches are augmented), but its tensors are
+        on `place`, and have shapes without numbers. It moves no network, reads no cases, writes no files and compiles
+        nothing.
+
+        Args:
+            task: a task without cases; `task.device` is the device of the training, which may not be here.
+            place: the device of the tensors and of `task.network`.
+        """
+        ...

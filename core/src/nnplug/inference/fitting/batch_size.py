@@ -52,6 +52,18 @@ def windows_per_pass(
         return configuration.batch_size
     window = torch.zeros((1, channels, *configuration.patch_size), device=device)
     peak = peak_memory(device, lambda: network(window))
-    free = free_memory(device) or 0
+    return fitting_windows(configuration, outputs=outputs, peak=peak, free=free_memory(device) or 0)
+
+
+def fitting_windows(configuration: Configuration, *, outputs: int, peak: int, free: int) -> int:
+    """Return the number of windows and mirror images per pass on a GPU.
+
+    Args:
+        configuration: patch size, and batch size of the training.
+        outputs: the channels of logits.
+        peak: the bytes that the network takes for one window.
+        free: the free bytes of the GPU.
+    """
+    voxels = math.prod(configuration.patch_size)
     fitting = free // _MEMORY_SHARE // max(1, peak + _LOGIT_BYTES * outputs * voxels)
     return max(1, min(max(configuration.batch_size, GPU_VOXELS // voxels), _LOGITS // (outputs * voxels), fitting))

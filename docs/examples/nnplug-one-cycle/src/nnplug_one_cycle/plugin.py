@@ -19,6 +19,7 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         takes_loss=True,
         takes_sampler=True,
         extends_runs=True,
+        rehearses=True,
         case_index="nnplug_nnunet.training.patch_centres:PatchCentres",
     )
 

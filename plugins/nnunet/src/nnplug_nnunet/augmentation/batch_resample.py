@@ -120,7 +120,7 @@ def batch_labels(labels: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     strides = padded.stride()[2:]
     first = torch.stack([p.long() * stride for p, stride in zip(inside, strides, strict=True)]).sum(0)
     fractions = [p.frac().flatten(1)[:, None] for p in inside]  # (N, 1, voxels)
-    around = _around(padded.flatten(2), first.flatten(1), on_device(corner_offsets(strides).numpy(), labels.device))
+    around = _around(padded.flatten(2), first.flatten(1), on_device(np.array(corner_offsets(strides)), labels.device))
     weights = corner_weights(fractions)
     best = around.gather(0, nearest_corner(fractions).expand(around.shape[1:])[None])[0]
     score = (weights * (around == best)).sum(0)

@@ -106,7 +106,7 @@ def linear_label(label: torch.Tensor, positions: Sequence[torch.Tensor]) -> torc
     mixed = agreed.index_select(1, first.flatten()).view(shape).logical_not_().nonzero(as_tuple=True)
     if len(mixed[0]):
         base = first[mixed[1:]] + mixed[0] * padded.stride(0)
-        around = padded.flatten()[base + corner_offsets(strides)[:, None]]
+        around = padded.flatten()[base + torch.tensor(corner_offsets(strides))[:, None]]
         result[mixed] = _heaviest(around, [p.expand(first.shape)[mixed[1:]].frac() for p in inside])
     return result
 
@@ -133,9 +133,9 @@ def _agreement(flat: torch.Tensor, strides: Sequence[int]) -> torch.Tensor:
     return torch.from_numpy(np.pad(agreed, (0, len(labels) - len(agreed))))
 
 
-def corner_offsets(strides: Sequence[int]) -> torch.Tensor:
+def corner_offsets(strides: Sequence[int]) -> list[int]:
     """Return the offsets in a flat array from the first voxel around a position to all voxels around it."""
-    return torch.tensor([sum(compress(strides, corner)) for corner in product((0, 1), repeat=len(strides))])
+    return [sum(compress(strides, corner)) for corner in product((0, 1), repeat=len(strides))]
 
 
 def corner_weights(fractions: Sequence[torch.Tensor]) -> torch.Tensor:

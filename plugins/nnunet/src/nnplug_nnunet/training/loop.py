@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nnplug.contracts import LogLine, TrainingTask, Workload, append_log, truncate_log
+from nnplug.contracts import LogLine, TrainingTask, append_log, truncate_log
 from nnplug.errors import NnplugError
 from nnplug.models.weights import read_weights
 from nnplug.remedies import Action
-from nnplug.runtime.device import fixed_shapes, memory_format
+from nnplug.runtime.device import fixed_shapes
 from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
 from nnplug.training.plots import draw_curves
@@ -29,9 +29,9 @@ from nnplug_nnunet.training.checkpoint import (
     save_state,
     save_weights,
 )
-from nnplug_nnunet.training.compiling import is_wanted
 from nnplug_nnunet.training.graphs.choice import choose_step
 from nnplug_nnunet.training.graphs.graphed_step import GraphedStep, Step
+from nnplug_nnunet.training.parts import is_compiled, make_parts, moved_network
 from nnplug_nnunet.training.patches.device_batches import DeviceBatches
 from nnplug_nnunet.training.patches.loading import PatchLoader
 from nnplug_nnunet.training.patches.source import Stream
@@ -41,7 +41,6 @@ from nnplug_nnunet.training.scores import confusion, dice, mean_dice
 from nnplug_nnunet.training.setup import (
     check_together,
     compile_network,
-    convolution_dtype,
     device_batches,
     index_cases,
     make_loader,
@@ -66,15 +65,8 @@ class Training:
     def __init__(self, trainer: PatchSteps, task: TrainingTask) -> None:
         """Move the network to the device, and restore the state of an interrupted training."""
         self.trainer, self.task, self.world = trainer, task, task.world
-        # by all epochs, not by those that are left: a resumed training must compute as one without a break
-        compiles = is_wanted(trainer.compile, task.device, trainer.iterations)
-        order = memory_format(task.device, task.configuration.dimensions, compiled=compiles)
-        self.network = task.network.to(task.device)
-        self.network.to(memory_format=order)  # type: ignore[call-overload]
-        loss, dtype = trainer.make_loss(task), convolution_dtype(trainer, task.device)
-        self.scaler = torch.amp.GradScaler(task.device.type, enabled=dtype is torch.float16)
-        self.network = task.accelerate(self.network, Workload(task.device, "training", dtype))
-        self.optimizer = trainer.make_optimizer(self.network)  # now the memory order of the parameters is final
+        parts = make_parts(trainer, task, moved_network(trainer, task), task.device)
+        self.network, self.scaler, self.optimizer = parts.network, parts.scaler, parts.optimizer
         self.schedule = trainer.make_schedule()
         self.prepared = trainer.prepare_weights(self.network)
         self.callbacks = CallbackList(trainer.callbacks(), trainer)
@@ -88,10 +80,10 @@ class Training:
             task=task,
             network=self.network,
             optimizer=self.optimizer,
-            loss=loss,
+            loss=parts.loss,
             scaler=self.scaler,
-            dtype=dtype,
-            compute=compile_network(task, self.network, dtype) if compiles else self.network,
+            dtype=parts.dtype,
+            compute=compile_network(task, self.network, parts.dtype) if is_compiled(trainer, task) else self.network,
             deep_supervision=trainer.deep_supervision,
             epoch=self.position.epoch,
             iteration=self.position.epoch * trainer.iterations_per_epoch,

@@ -56,13 +56,7 @@ def compile_network(task: TrainingTask, network: nn.Module, dtype: torch.dtype |
 def make_loader(trainer: PatchSteps, task: TrainingTask, stream: Stream, epoch: int) -> PatchLoader:
     """Return the loader of the batches of all epochs from `epoch` on."""
     learning = stream is Stream.TRAINING
-    context = AugmentationContext(
-        patch_size=task.configuration.patch_size,
-        mirror_axes=trainer.mirror_axes(task.configuration.dimensions),
-        masked_channels=task.masked_channels,
-        labels=task.labels,
-        previous_labels=task.previous_labels,
-    )
+    context = augmentation_context(trainer, task)
     source = PatchSource(
         cases=task.cases,
         sampling=trainer.make_sampler(task, task.training if learning else task.validation),
@@ -71,7 +65,7 @@ def make_loader(trainer: PatchSteps, task: TrainingTask, stream: Stream, epoch: 
         seed=task.seed,
         stream=stream,
         augmentation=task.augmenter.bind(context) if learning else None,
-        batched=_batched(trainer, task, context) if learning else None,
+        batched=augmentation_on_device(trainer, task) if learning else None,
         previous_labels=task.previous_labels,
         world=task.world,
     )
@@ -81,28 +75,49 @@ def make_loader(trainer: PatchSteps, task: TrainingTask, stream: Stream, epoch: 
     return PatchLoader(source, places, workers=workers, pin_memory=task.device.type == "cuda")
 
 
+def augmentation_context(trainer: PatchSteps, task: TrainingTask) -> AugmentationContext:
+    """Return the properties of a training that its augmenter needs."""
+    return AugmentationContext(
+        patch_size=task.configuration.patch_size,
+        mirror_axes=trainer.mirror_axes(task.configuration.dimensions),
+        masked_channels=task.masked_channels,
+        labels=task.labels,
+        previous_labels=task.previous_labels,
+    )
+
+
 def device_batches(task: TrainingTask, loader: PatchLoader) -> DeviceBatches:
     """Return the batches of a loader on the training device.
 
-    A GPU augments ahead. Small batches need two threads to launch the operations as fast as it trains; large ones keep
-    it busy with one, and need the memory.
+    A GPU augments ahead.
     """
     if task.device.type != "cuda":
         return DeviceBatches(loader, task.device, lane=None)
+    return DeviceBatches(loader, task.device, lane=CudaLane(task.device), threads=batches_ahead(task))
+
+
+def batches_ahead(task: TrainingTask) -> int:
+    """Return the number of batches that the device makes ahead, each by a thread.
+
+    On a GPU small batches need two threads to launch the operations as fast as it trains; large ones keep it busy with
+    one, and need the memory. Other devices make none ahead.
+    """
+    if task.device.type != "cuda":
+        return 0
     voxels = len(task.world.share(task.configuration.batch_size)) * prod(task.configuration.patch_size)
-    return DeviceBatches(loader, task.device, lane=CudaLane(task.device), threads=2 if voxels <= _SMALL_BATCH else 1)
+    return 2 if voxels <= _SMALL_BATCH else 1
 
 
-def _batched(options: PatchOptions, task: TrainingTask, context: AugmentationContext) -> BatchAugmentation | None:
+def augmentation_on_device(trainer: PatchSteps, task: TrainingTask) -> BatchAugmentation | None:
     """Return the augmentation on the device, or None for the threads.
 
     The device is the default on a GPU, because threads are too slow for it. It is also None if the augmenter has no
     batches, which is told.
     """
-    chosen = {"auto": task.device.type == "cuda", "device": True, "threads": False}[options.augment_on]
+    chosen = {"auto": task.device.type == "cuda", "device": True, "threads": False}[trainer.augment_on]
     if not chosen:
         return None
-    batched = task.augmenter.bind_batches(context)
+    batched = task.augmenter.bind_batches(augmentation_context(trainer, task))
     if batched is None:
         threads = max(task.workers, 1)
         task.progress.notice(

@@ -159,7 +159,7 @@ class TrainingState:
         self.scaler.update()
 
     def _computed(self, image: Tensor) -> Sequence[Tensor]:
-        with autocast(self.task.device, self.dtype):
+        with autocast(image.device, self.dtype):
             outputs = self.compute(image)
         return [outputs] if isinstance(outputs, Tensor) else outputs
 

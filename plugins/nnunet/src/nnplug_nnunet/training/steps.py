@@ -67,7 +67,7 @@ class PatchSteps(PatchOptions, ABC):
                 f"trainer option loss is {self.loss!r}, and the plans name a loss as well",
                 Action.SET_OPTION(assignment=f"trainer.loss={PatchOptions.loss}"),
             )
-        context = LossContext(task.labels, task.configuration.batch_dice, task.world)
+        context = LossContext(task.labels, task.configuration.batch_dice, task.world, task.device)
         return (task.loss or loss_of(self.loss)).bind(context)
 
     def make_sampler(self, task: TrainingTask, names: tuple[str, ...]) -> Sampling:

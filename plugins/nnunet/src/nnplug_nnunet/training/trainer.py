@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from nnplug.contracts import Trainer, TrainingTask
+from nnplug.contracts import Trainer, TrainingRehearsal, TrainingTask
 from nnplug_nnunet.training.loop import train
+from nnplug_nnunet.training.rehearsal import rehearse
 from nnplug_nnunet.training.schedule import OptimizerName, ScheduleName, learning_rate, make_optimizer
 from nnplug_nnunet.training.steps import PatchSteps
 
@@ -29,6 +30,10 @@ class PatchTrainer(PatchSteps):
     def train(self, task: TrainingTask) -> None:
         """See `nnplug.contracts.Trainer`."""
         train(self, task)
+
+    def rehearse(self, task: TrainingTask, place: torch.device) -> TrainingRehearsal:
+        """See `nnplug.contracts.RehearsingTrainer`; what `torch.compile` saves is not known."""
+        return rehearse(replace(self, compile="never"), task, place)
 
 
 @dataclass(frozen=True, kw_only=True)

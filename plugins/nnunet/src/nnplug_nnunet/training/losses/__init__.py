@@ -17,7 +17,13 @@ class NnunetLoss(Loss):
 
     def bind(self, context: LossContext) -> LossFunction:
         """See `nnplug.contracts.Loss`."""
-        return make_loss(self.terms, context.labels, batch_dice=context.batch_dice, world=context.world)
+        return make_loss(
+            self.terms,
+            context.labels,
+            batch_dice=context.batch_dice,
+            world=context.world,
+            device=context.device,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +71,7 @@ class TopK(NnunetLoss):
             batch_dice=context.batch_dice,
             world=context.world,
             top_fraction=self.fraction,
+            device=context.device,
         )
 
 

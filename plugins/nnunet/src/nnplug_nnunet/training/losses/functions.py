@@ -38,6 +38,7 @@ def make_loss(
     batch_dice: bool,
     world: World = SINGLE_PROCESS,
     top_fraction: float = TOP_FRACTION,
+    device: torch.device | None = None,
 ) -> LossFunction:
     """Return the loss of this name for classes, or its counterpart for regions.
 
@@ -47,10 +48,11 @@ def make_loss(
         batch_dice: whether Dice sums over the batch as if it were one volume.
         world: the processes that share the batch; every rank gets the loss of the whole batch.
         top_fraction: share of the voxels that count in "topk".
+        device: the device of the training; None for that of the target.
     """
     if labels.has_regions:
-        return RegionLoss(name, labels.ignore, batch_dice, world, top_fraction, regions=labels.foreground)
-    return ClassLoss(name, labels.ignore, batch_dice, world, top_fraction)
+        return RegionLoss(name, labels.ignore, batch_dice, world, top_fraction, device, regions=labels.foreground)
+    return ClassLoss(name, labels.ignore, batch_dice, world, top_fraction, device)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class _Terms(DeepLoss):
         batch_dice: whether Dice sums over the batch as if it were one volume.
         world: the processes that share the batch.
         top_fraction: share of the voxels that count in "topk".
+        device: the device of the training; None for that of the target.
     """
 
     name: LossName
@@ -70,6 +73,7 @@ class _Terms(DeepLoss):
     batch_dice: bool
     world: World = SINGLE_PROCESS
     top_fraction: float = TOP_FRACTION
+    device: torch.device | None = None
 
     @abstractmethod
     def reference(self, target: Tensor, outputs: int) -> Masks:
@@ -94,7 +98,7 @@ class _Terms(DeepLoss):
     def supervised(self, outputs: Sequence[Tensor], target: Tensor, shares: Sequence[float]) -> Tensor:
         """See `DeepLoss`."""
         whole = self.reference(target, outputs[0].shape[1])
-        if target.device.type == "cpu" and "dice" in self.name:
+        if (self.device or target.device).type == "cpu" and "dice" in self.name:
             whole = replace(whole, masks=whole.masks.float())
         levels = [whole.at(logits.shape[2:]) for logits in outputs]
         pairs = list(zip(outputs, levels, strict=True))

@@ -32,6 +32,7 @@ from nnplug.testing.trainings import (
     final_weights,
     make_task,
     make_trainer,
+    rehearsed,
 )
 from nnplug.workspace.layout import RunFolder
 
@@ -199,6 +200,17 @@ def _takes_unlabelled(subject: Subject) -> None:
     require(are_equal(first, again), "the same images in task.unlabelled gave different weights")
 
 
+def _rehearses(subject: Subject) -> None:
+    """Raise unless the memory of its steps can be counted, and grows with the batch, if the entry declares it."""
+    component = subject.entry.component
+    if not (isinstance(component, TrainerComponent) and component.rehearses):
+        raise NotChecked("it does not rehearse")
+    small, large = (rehearsed(subject, batch) for batch in (1, 8))
+    require(small.kept > 0, "rehearse keeps no tensor between steps, not even the weights")
+    require(small.step > small.kept, f"a step takes {small.step} bytes at most, and {small.kept} are kept before it")
+    require(large.step > small.step, f"a step with 8 patches takes {large.step} bytes, with 1 patch {small.step}")
+
+
 CHECKS: Checks = {
     "mirrors axes that exist": _mirrors,
     "shortens itself": _shortens,
@@ -212,4 +224,5 @@ CHECKS: Checks = {
     "goes on after any kill": goes_on_after_any_kill,
     "takes a previous stage": _takes_previous,
     "trains with and without images that have no label map": _takes_unlabelled,
+    "shows the memory of its steps": _rehearses,
 }
