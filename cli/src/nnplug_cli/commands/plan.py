@@ -70,6 +70,14 @@ class _Given:
     replace: bool
 
 
+@dataclass(frozen=True)
+class _Also:
+    """The tables that are shown beside the plans: of the networks, of their memory."""
+
+    summary: bool
+    memory: bool
+
+
 @click.command(short_help="Decide configurations from a fingerprint.")
 @gathered(
     "given",
@@ -88,9 +96,15 @@ class _Given:
     help="Take the plans of another dataset (a plans file, run or bundle), for its pretrained weights.",
 )
 @replace_option
-@click.option("--summary", is_flag=True, help="Also show each network: stages, shapes, parameters, feature maps.")
-@click.option(
-    "--memory", is_flag=True, help="Also count the GPU memory of a training step and of a prediction; takes seconds."
+@gathered(
+    "also",
+    _Also,
+    click.option("--summary", is_flag=True, help="Also show each network: stages, shapes, parameters, feature maps."),
+    click.option(
+        "--memory",
+        is_flag=True,
+        help="Also count the GPU memory of a training step and of a prediction; takes seconds.",
+    ),
 )
 @configuration_option
 @component_options
@@ -102,8 +116,7 @@ def command(
     *,
     given: _Given,
     source: Path | None,
-    summary: bool,
-    memory: bool,
+    also: _Also,
     configurations: tuple[str, ...],
     choices: Choices,
     overrides: dict[str, dict[str, Any]],
@@ -127,15 +140,15 @@ def command(
     path = places.plans(plans.name)
     plans = _in_form_of_older(plans, path, context)
     plans.write(path)
-    memories = _memories(context, plans, description) if memory else []
+    memories = _memories(context, plans, description) if also.memory else []
     if as_json:
         print_json({**plans.data(), **_memory_data(memories)})
         tell_memories(memories, context.progress)
         return
     _print(plans)
-    if summary:
+    if also.summary:
         _print_networks(context, plans, description)
-    if memory:
+    if also.memory:
         print_memories(memories, context.progress)
     echo(f"plans: {path}")
 

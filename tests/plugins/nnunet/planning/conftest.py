@@ -31,13 +31,16 @@ PLANNERS = {
 
 
 class Heard(Silent):
-    """Keeps notices."""
+    """Keeps notices and warnings."""
 
     def __init__(self):
-        self.notices = []
+        self.notices, self.warnings = [], []
 
     def notice(self, message):
         self.notices.append(message)
+
+    def warning(self, message):
+        self.warnings.append(message)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import numpy as np
 from nnplug.contracts import Topology
 from nnplug.errors import NnplugError
 from nnplug.remedies import Action
+from nnplug_nnunet.planning.class_memory import ClassMemory
 from nnplug_nnunet.planning.topology import Pyramid, Size
 
 MIN_BATCH_SIZE = 2
@@ -45,6 +46,7 @@ class Fitter:
         max_features: channels of the coarsest stages.
         dataset_share: the largest share of the dataset's voxels in one batch.
         largest_patch: for a network that takes no topology: returns the largest patch that it takes within a limit.
+        classes: the memory of the loss, which must fit too; None to leave it out, as nnU-Net does.
     """
 
     elements: Callable[[Topology | None, Size], int]
@@ -56,6 +58,7 @@ class Fitter:
     max_features: int
     dataset_share: float
     largest_patch: Callable[[Sequence[int]], Size] | None = None
+    classes: ClassMemory | None = None
 
     def fit(self, spacing: Sequence[float], median_shape: Sequence[float], dataset_voxels: float) -> Fit:
         """Plan one configuration.
@@ -73,7 +76,7 @@ class Fitter:
             return self._fit_patch(self.largest_patch, first, median_shape, dataset_voxels)
         pyramid = Pyramid.of(spacing, first)
         patch = pyramid.pad(first)
-        while self._exceeds(elements := self.elements(self._topology(pyramid), patch)):
+        while self._exceeds(elements := self.elements(self._topology(pyramid), patch), patch):
             patch, pyramid = _shrink(patch, pyramid, spacing, median_shape)
         return Fit(patch, self._batch_size(elements, patch, dataset_voxels), self._topology(pyramid))
 
@@ -86,7 +89,7 @@ class Fitter:
     ) -> Fit:
         """Shrink the patch of a network that decides its stages itself."""
         patch = largest_patch([max(1, round(n)) for n in first])
-        while self._exceeds(elements := self.elements(None, patch)):
+        while self._exceeds(elements := self.elements(None, patch), patch):
             axis = _axis_to_shorten(patch, median_shape)
             if patch[axis] == 1:
                 raise _too_small(patch)
@@ -96,13 +99,18 @@ class Fitter:
     def _topology(self, pyramid: Pyramid) -> Topology:
         return pyramid.topology(self.base_features, self.max_features)
 
-    def _exceeds(self, elements: int) -> bool:
-        return elements / self.reference_batch * self.shrink_batch > self.budget
+    def _exceeds(self, elements: int, patch: Size) -> bool:
+        if elements / self.reference_batch * self.shrink_batch > self.budget:
+            return True
+        return self.classes is not None and self.classes.exceeds(elements, patch, self.shrink_batch)
 
     def _batch_size(self, elements: int, patch: Size, dataset_voxels: float) -> int:
         fits = round(self.budget / elements * self.reference_batch)
         share = round(dataset_voxels * self.dataset_share / prod(patch))
-        return max(min(fits, share), MIN_BATCH_SIZE)
+        batch_size = max(min(fits, share), MIN_BATCH_SIZE)
+        while batch_size > MIN_BATCH_SIZE and self.classes and self.classes.exceeds(elements, patch, batch_size):
+            batch_size -= 1
+        return batch_size
 
 
 def first_patch(spacing: Sequence[float], median_shape: Sequence[float], volume: int) -> list[float]:

@@ -11,11 +11,15 @@ import numpy as np
 
 from nnplug.contracts import PlanningContext
 from nnplug.dataset.dataset import DatasetDescription
+from nnplug.errors import Line
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Configuration, Normalization, Plans, Resampling
 from nnplug.registry.components import Kind
+from nnplug.remedies import Action
+from nnplug.runtime.progress import Progress
 from nnplug_nnunet.planning.cascade import low_resolution
 from nnplug_nnunet.planning.channels import normalization, unknown_channel
+from nnplug_nnunet.planning.class_memory import ClassMemory
 from nnplug_nnunet.planning.fit import MIN_BATCH_SIZE, Fit, Fitter
 from nnplug_nnunet.planning.network import Network
 from nnplug_nnunet.planning.presets import PLAIN, RESENC_L, RESENC_M, RESENC_XL, Budget, Preset
@@ -34,6 +38,8 @@ class NnunetPlanner:
         transpose: whether the axis of the largest spacing comes first.
         base_features: channels of the finest stage; they double from stage to stage.
         max_features: channels of the coarsest stages; None for 320 in 3D and 512 in 2D.
+        count_classes: whether patch and batch also leave room for the loss over all classes, which nnU-Net does not
+            count; it matters from some dozens of classes on.
     """
 
     preset: ClassVar[Preset] = PLAIN
@@ -43,6 +49,7 @@ class NnunetPlanner:
     transpose: bool = True
     base_features: int = 32
     max_features: int | None = None
+    count_classes: bool = False
 
     def __post_init__(self) -> None:
         """Raise `ValueError` if an option allows no plans."""
@@ -61,7 +68,9 @@ class NnunetPlanner:
         """
         space = Space.of(fingerprint, spacing=self.spacing, transpose=self.transpose)
         network = Network.of(self.preset.architecture, description, context)
-        maker = _Maker(self, network, _normalizations(fingerprint, description, context), description.training_cases)
+        classes = ClassMemory(description.labels.outputs, self.memory_target())
+        normalizations = _normalizations(fingerprint, description, context)
+        maker = _Maker(self, network, normalizations, description.training_cases, classes, context.progress)
         per_configuration = (Kind.ARCHITECTURE, Kind.NORMALIZER)
         return Plans(
             dataset=context.dataset,
@@ -80,7 +89,7 @@ class NnunetPlanner:
         """Return the memory in GB that plans are made for; see `nnplug.contracts.MemoryPlanner`."""
         return self.memory_gb or self.preset.memory_gb
 
-    def fitter(self, budget: Budget, network: Network) -> Fitter:
+    def fitter(self, budget: Budget, network: Network, classes: ClassMemory) -> Fitter:
         """Return the fitter for a network, with the budget scaled to the memory target."""
         preset = self.preset
         return Fitter(
@@ -93,6 +102,7 @@ class NnunetPlanner:
             max_features=self.max_features or budget.max_features,
             dataset_share=preset.dataset_share,
             largest_patch=None if network.takes_topology else network.largest_patch,
+            classes=classes if self.count_classes else None,
         )
 
 
@@ -125,12 +135,15 @@ class _Maker:
     network: Network
     normalizations: tuple[Normalization, ...]
     training_cases: int
+    classes: ClassMemory
+    progress: Progress
 
     def plane(self, space: Space) -> Configuration:
         """Return the 2d configuration: the last two axes."""
         spacing, shape = space.spacing[1:], space.median_shape[1:]
-        fitter = self.planner.fitter(self.planner.preset.budget_2d, self.network)
+        fitter = self.planner.fitter(self.planner.preset.budget_2d, self.network, self.classes)
         fit = fitter.fit(spacing.tolist(), shape.tolist(), self._voxels(space))
+        self._tell(PLANE, fitter, fit)
         return self._configuration(spacing, shape, fit, batch_dice=True)
 
     def volumes(self, space: Space) -> dict[str, Configuration]:
@@ -138,8 +151,9 @@ class _Maker:
         spacing, shape = space.spacing, space.median_shape
         if shape[0] == 1:
             return {}
-        fitter = self.planner.fitter(self.planner.preset.budget_3d, self.network)
+        fitter = self.planner.fitter(self.planner.preset.budget_3d, self.network, self.classes)
         fit = fitter.fit(spacing.tolist(), shape.tolist(), self._voxels(space))
+        self._tell(FULLRES, fitter, fit)
         low = low_resolution(fitter, spacing, shape, fit, self.training_cases)
         full = self._configuration(spacing, shape, fit, batch_dice=low is not None)
         if low is None:
@@ -150,6 +164,22 @@ class _Maker:
             LOWRES: msgspec.structs.replace(lowres, next_stage=CASCADE),
             CASCADE: msgspec.structs.replace(full, previous_stage=LOWRES),
         }
+
+    def _tell(self, name: str, fitter: Fitter, fit: Fit) -> None:
+        """Warn if the loss over the classes does not fit the memory that is planned for."""
+        elements, size = fitter.elements(fit.topology, fit.patch_size), " x ".join(map(str, fit.patch_size))
+        if not self.classes.exceeds(elements, fit.patch_size, fit.batch_size):
+            return
+        needed = self.classes.gigabytes(elements, fit.patch_size, fit.batch_size)
+        loss = self.classes.loss_gigabytes(fit.patch_size, fit.batch_size)
+        self.progress.warning(
+            Line(
+                f"{name}: a training step with {self.classes.outputs} outputs at {size}, batch {fit.batch_size}, takes "
+                f"about {needed:.1f} GB of GPU memory, {loss:.1f} of them for the loss; the plan is for "
+                f"{self.classes.target_gb:g} GB",
+                Action.SET_OPTION(assignment="planner.count_classes=true"),
+            )
+        )
 
     def _voxels(self, space: Space) -> float:
         return float(np.prod(space.median_shape)) * self.training_cases
