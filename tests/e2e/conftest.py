@@ -63,6 +63,30 @@ def new_environment() -> Callable[[Path], Environment]:
     return make_environment
 
 
+@pytest.fixture(scope="session")
+def bare_environment() -> Callable[[Path], Environment]:
+    """Make an environment in a folder, with the third-party libraries of this one and nothing of nnplug."""
+
+    def make(folder: Path) -> Environment:
+        environment = make_environment(folder / "environment")
+        site = next((environment.folder / "lib").glob("python*/site-packages"))
+        (site / "ours.pth").write_text(f"{third_party(folder / 'third-party')}\n")
+        return environment
+
+    return make
+
+
+def third_party(folder: Path) -> Path:
+    """A folder of links to all packages that this environment sees, except for nnplug's."""
+    folder.mkdir(parents=True)
+    for place in (Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")):
+        for path in place.iterdir():
+            ours = path.name.removeprefix("_editable_impl_").startswith("nnplug")
+            if not ours and path.suffix != ".pth" and not (folder / path.name).exists():
+                (folder / path.name).symlink_to(path)
+    return folder
+
+
 def make_environment(folder: Path) -> Environment:
     """Make an environment with the commands `python`, `pip` and `nnplug`."""
     venv.create(folder, with_pip=False, symlinks=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -40,27 +39,14 @@ def dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory, new_environment):
+def installed(tmp_path_factory, bare_environment):
     """An environment with wheels of nnplug and of the stranger, beside the third-party libraries of this one."""
     folder = tmp_path_factory.mktemp("installed")
-    environment = new_environment(folder / "environment")
-    site = next((folder / "environment" / "lib").glob("python*/site-packages"))
-    (site / "ours.pth").write_text(f"{third_party(folder / 'third-party')}\n")
+    environment = bare_environment(folder)
     for source in (*(ROOT / name for name in OURS), STRANGER):
         environment.expect("pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder / "wheels", source)
     environment.expect("pip", "install", "-q", "--no-deps", *(folder / "wheels").glob("*.whl"))
     return environment
-
-
-def third_party(folder):
-    """A folder of links to all packages that this environment sees, except for nnplug's."""
-    folder.mkdir()
-    for place in (Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")):
-        for path in place.iterdir():
-            ours = path.name.removeprefix("_editable_impl_").startswith("nnplug")
-            if not ours and path.suffix != ".pth" and not (folder / path.name).exists():
-                (folder / path.name).symlink_to(path)
-    return folder
 
 
 @pytest.fixture(scope="module")
