@@ -53,7 +53,10 @@ def print_selection(labels: Labels, selection: Selection) -> None:
     print_table(("Dice", *labels.foreground_names, "mean", *decides, "difference", "95 % interval"), rows)
     best = next(entry for entry in selection.entries if entry.name == selection.best)
     rule = f"{selection.rule.provider.name} {selection.rule.rule}"
-    echo(f"postprocessing: {rule}, mean Dice {best.dice:.4f} -> {selection.dice_postprocessed:.4f}")
+    changes = [f"mean Dice {best.dice:.4f} -> {selection.dice_postprocessed:.4f}"]
+    if best.score is not None and selection.score_postprocessed is not None:
+        changes.append(f"mean {selection.metric} {best.score:.4f} -> {selection.score_postprocessed:.4f}")
+    echo(", ".join((f"postprocessing: {rule}", *changes)))
 
 
 def predicting(model: object) -> str:

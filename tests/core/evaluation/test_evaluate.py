@@ -1,5 +1,7 @@
 import json
 import math
+from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -8,8 +10,11 @@ import SimpleITK as sitk
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import NnplugError, Problems
 from nnplug.evaluation.evaluate import evaluate, evaluate_folder
+from nnplug.evaluation.metrics import Overlap
 from nnplug.evaluation.pairs import find_description
 from nnplug.evaluation.summary import defined, undefined_classes
+from nnplug.registry.components import Kind
+from nnplug.registry.loader import Plugins
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 
@@ -180,3 +185,36 @@ def test_a_class_without_a_case_is_none_and_left_out_of_the_mean(tmp_path):
     assert strict["mean"]["2"]["Dice"] is None
     assert strict["foreground_mean"]["Dice"] == summary["mean"]["1"]["Dice"] == 0.5
     assert undefined_classes(summary) == undefined_classes(strict) == ("2",)
+
+
+@dataclass(frozen=True)
+class Constant:
+    value: float = 1.0
+    figures, ranked = ("constant",), {}
+
+    def measure(self, reference, prediction, labels, *, spacing):
+        return {key: {"constant": self.value} for key in labels.keys}
+
+
+def test_a_summary_names_its_metrics(tmp_path):
+    """Those of a plugin with their distribution and version; the core's default too; of a script the class alone."""
+    registry = Plugins().registry
+    plugged = registry.create(Kind.METRIC, "surface", {"tolerance": 2.0})
+    write(tmp_path / "r" / "a.nii.gz", [[[1, 0]]])
+    write(tmp_path / "p" / "a.nii.gz", [[[1, 1]]])
+    metrics = (Overlap(), plugged, Constant(3.0))
+    summary = evaluate(tmp_path / "r", tmp_path / "p", describe({"background": 0, "x": 1}), **RUN, metrics=metrics)
+    core, theirs, script = summary["metrics"]
+    assert core == {
+        "target": "nnplug.evaluation.metrics:Overlap",
+        "distribution": "nnplug-core",
+        "version": version("nnplug-core"),
+    }
+    assert theirs == {
+        "name": "surface",
+        "target": "nnplug_nnunet.metrics:Surface",
+        "distribution": "nnplug-nnunet",
+        "version": version("nnplug-nnunet"),
+        "options": {"tolerance": 2.0},
+    }
+    assert (script["distribution"], script["version"], script["options"]) == (None, None, {"value": 3.0})

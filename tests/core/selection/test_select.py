@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.metadata import version
 from itertools import combinations
 from pathlib import Path
 
@@ -266,7 +267,9 @@ def test_another_metric_decides(construct):
     assert [entry.score for entry in same.entries] == [entry.dice for entry in by_dice.entries]
     assert [entry.interval for entry in same.entries] == [entry.interval for entry in by_dice.entries]
     near = run(replace(request, ranking=Ranking.of("surface.NSD", registry)))
-    assert near.metric == "surface.NSD"
+    assert near.metric == near.rule.figure == "surface.NSD"
+    own = {"name": "surface", "target": "nnplug_nnunet.metrics:Surface", "distribution": "nnplug-nnunet"}
+    assert near.metric_record == near.rule.metric == own | {"version": version("nnplug-nnunet")}
     assert near.best == max(near.entries, key=lambda entry: entry.score).name
     assert [entry.dice for entry in near.entries] == [entry.dice for entry in by_dice.entries]
     assert next(entry for entry in near.entries if entry.name == near.best).difference == 0
@@ -289,6 +292,10 @@ def test_a_metric_whose_lower_values_are_better_is_ranked_so(construct):
     selection = run(replace(construct(name), ranking=Ranking(Volume(), "volume.error", "error", -1)))
     assert selection.best == min(selection.entries, key=lambda entry: entry.score).name
     assert min(entry.score for entry in selection.entries) >= 0
+    best = next(entry for entry in selection.entries if entry.name == selection.best)
+    assert selection.score_postprocessed <= best.score, "the rule is fitted by the same figure, of which less is better"
+    assert (selection.rule.figure, selection.rule.metric) == ("volume.error", selection.metric_record)
+    assert selection.metric_record["target"].endswith(":Volume")
     assert all(entry.difference >= 0 for entry in selection.entries)
 
 

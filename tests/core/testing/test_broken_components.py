@@ -154,6 +154,7 @@ BROKEN = {
     (Kind.EXTRACTOR, "NeverReads"): {"reads every case"},
     (Kind.EXTRACTOR, "ReadsHeaders"): {"reads every case"},
     (Kind.EXTRACTOR, "SkipsLast"): {"reads every case"},
+    (Kind.POSTPROCESSOR, "ListsByFigure"): {"fits by a figure that the user names"},
     (Kind.EXTRACTOR, "Touches"): {"measures a dataset and writes nothing"},
     (Kind.READER, "SwapsAxes"): {BACK, "keeps the geometry", "reads the geometry alone", "writes images"},
     (Kind.READER, "LosesLargeLabels"): {BACK},
@@ -214,6 +215,7 @@ FLAGS = {
     **{(Kind.READER, name): FOLDERS for name in ("SoundFolders", *FOLDER_READERS)},
     (Kind.ARCHITECTURE, "Split"): {"has_linear_head": True},
     (Kind.INFERENCE, "OtherSlabs"): {"gives_slabs": True},
+    (Kind.POSTPROCESSOR, "ListsByFigure"): {"fits_by_figure": True},
     **{(Kind.TRAINER, f"{what}Unlabelled"): {"takes_unlabelled": True} for what in ("Reads", "Ignores", "Dims")},
     **{(Kind.TRAINER, name): {"rehearses": True} for name in ("Rehearsed", "RehearsesOnePatch")},
 }

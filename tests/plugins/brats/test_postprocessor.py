@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnplug.contracts import LabelledCase
+from nnplug.contracts import LabelledCase, RankedFigure
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile, InvalidOptions
+from nnplug.evaluation.metrics import Overlap
 from nnplug.registry.options import build
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
+from nnplug_brats.metrics import BratsMetric
 from nnplug_brats.postprocessor import SmallRegion
 
 LABELS = Labels({"background": (0,), "whole": (1, 2, 3), "core": (2, 3), "enhancing": (3,)}, (1, 2, 3))
@@ -56,6 +58,20 @@ def test_the_smallest_of_the_best_thresholds(cases, criterion):
     """Predictions of 25 and 64 voxels are false, one of 200 is true: 70 gives up both, nothing below does."""
     rule = fit(cases([(25, 0), (64, 0), (200, 180), (0, 0)]), criterion=criterion)
     assert rule == {"label": 3, "becomes": 2, "unit": "voxels", "below": 70.0}
+
+
+@pytest.mark.parametrize(("figure", "sign"), [("Dice", 1), ("HD95", -1)])
+def test_a_figure_of_a_metric_chooses_the_threshold(cases, figure, sign):
+    """The challenge's Dice gives the threshold of `criterion`, whatever that says; so does its distance here."""
+    by = RankedFigure(BratsMetric(), f"brats.{figure}", figure, sign)
+    given = cases([(25, 0), (64, 0), (200, 180), (0, 0)])
+    assert SmallRegion(criterion="rank").fit_by(by, given, LABELS, **RUN)["below"] == 70.0
+
+
+def test_a_figure_without_a_value_is_left_out_of_the_mean(cases):
+    """nnU-Net's Dice has none where neither map holds the region, so that a false tumour costs its 0."""
+    by = RankedFigure(Overlap(), "overlap.Dice", "Dice", 1)
+    assert SmallRegion().fit_by(by, cases([(25, 0), (200, 180)]), LABELS, **RUN)["below"] == 30.0
 
 
 def test_what_is_mostly_right_is_left_alone(cases):

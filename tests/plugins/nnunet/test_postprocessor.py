@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnplug.contracts import LabelledCase
+from nnplug.contracts import LabelledCase, RankedFigure
 from nnplug.dataset.labels import Labels
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
+from nnplug_nnunet.metrics import Overlap, Surface
 from nnplug_nnunet.postprocessor import LargestComponent
 
 TWO = Labels.from_data({"background": 0, "a": 1, "b": 2}, None, "dataset.json")
@@ -18,12 +19,14 @@ def fit(tmp_path):
         sitk.WriteImage(sitk.GetImageFromArray(np.array([[row]], np.uint8)), str(tmp_path / name))
         return tmp_path / name
 
-    def fit(labels, *cases):
+    def fit(labels, *cases, figure=None):
         paths = [
             LabelledCase(f"{i}", write(f"p{i}.nrrd", predicted), write(f"r{i}.nrrd", reference))
             for i, (predicted, reference) in enumerate(cases)
         ]
-        return LargestComponent().fit(paths, labels, executor=LocalExecutor(1), progress=Silent())["keep_largest"]
+        made, run = LargestComponent(), {"executor": LocalExecutor(1), "progress": Silent()}
+        rule = made.fit(paths, labels, **run) if figure is None else made.fit_by(figure, paths, labels, **run)
+        return rule["keep_largest"]
 
     return fit
 
@@ -57,3 +60,37 @@ def test_applying_leaves_the_argument(fit):
     after = LargestComponent().apply(before, rule, spacing=(1, 1, 1), labels=TWO)
     assert after.tolist() == [[[1, 1, 0, 0, 0, 2]]]
     assert before.tolist() == [[[1, 1, 0, 1, 0, 2]]]
+
+
+HD95 = RankedFigure(Surface(), "surface.HD95", "HD95", -1)
+PREDICTED, REFERENCE = [1, 1, 1, 0, 0, 0, 0, 0, 1, 1], [1, 0, 0, 0, 0, 0, 0, 1, 1, 1]
+
+
+def test_a_distance_is_made_smaller(fit):
+    """The second component hits, so that Dice falls without it; towards a reference of one end the distance falls."""
+    near = ([1, 1, 1, 1, 0, 0, 0, 0, 0, 1], [1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+    assert fit(ONE, near) == fit(ONE, near, figure=HD95) == [[1]]
+    far = ([1, 1, 1, 1, 0, 0, 0, 0, 0, 1], [1, 1, 1, 1, 0, 0, 0, 0, 0, 1])
+    assert fit(ONE, far) == fit(ONE, far, figure=HD95) == []
+
+
+def test_figures_can_choose_another_rule_than_dice(fit):
+    assert fit(ONE, (PREDICTED, REFERENCE)) == []
+    fewest = RankedFigure(Overlap(), "overlap.FP", "FP", -1)
+    island = ([1, 1, 1, 0, 0, 1, 1], [1, 1, 0, 0, 0, 1, 0])  # Dice 0.75, without the island 0.67; false voxels 2, 1
+    assert fit(ONE, island) == []
+    assert fit(ONE, island, figure=fewest) == [[1]]
+    assert fit(ONE, island, figure=RankedFigure(Overlap(), "overlap.Dice", "Dice", 1)) == []
+
+
+def test_by_the_dice_of_the_metric_the_rule_is_the_same(fit):
+    by_dice = RankedFigure(Overlap(), "overlap.Dice", "Dice", 1)
+    cases = [([1, 1, 2, 1, 0, 2, 0], [1, 1, 2, 0, 0, 0, 0])]
+    assert fit(TWO, *cases, figure=by_dice) == fit(TWO, *cases) == [[1, 2], [1]]
+    never = ([1, 1, 0, 1], [1, 1, 0, 0])
+    assert fit(TWO, never, figure=by_dice) == fit(TWO, never) == [[1]], "a class without a value"
+
+
+def test_a_case_that_is_infinite_in_any_case_hides_no_change(fit):
+    missing = ([0, 0, 0, 0], [1, 1, 0, 0])
+    assert fit(ONE, missing, ([1, 1, 0, 1], [1, 1, 0, 0]), figure=HD95) == [[1]]

@@ -27,6 +27,11 @@ def command() -> None:
 @compared_options(click.option("--dataset-json", required=True, type=_path, help="Labels, regions and ignore label."))
 @click.option("-o", "--output", required=True, type=_path, help="The rule, a JSON file.")
 @click.option("--postprocessor", metavar="NAME", help="The postprocessor [default: the default recipe's].")
+@click.option(
+    "--metric",
+    metavar="METRIC[.FIGURE]",
+    help="The figure that the rule makes best, such as surface.HD95 [default: the postprocessor's own, mostly Dice].",
+)
 @replace_option
 @set_option_of(Kind.POSTPROCESSOR)
 @workers_option
@@ -39,6 +44,7 @@ def fit(
     compared: Compared,
     output: Path,
     postprocessor: str | None,
+    metric: str | None,
     replace: bool,
     overrides: dict[str, dict[str, Any]],
     workers: int | None,
@@ -52,6 +58,7 @@ def fit(
     from nnplug.registry.recipes import component_name
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.runtime.outputs import Outputs
+    from nnplug.selection.ranking import Ranking
 
     assert compared.dataset_json is not None, "the option is required"
     read = (
@@ -68,6 +75,7 @@ def fit(
         DatasetDescription.read(compared.dataset_json),
         context.runtime_with(LocalExecutor(workers)),
         choice=Choice(name=name, options=overrides.get(Kind.POSTPROCESSOR, {})),
+        figure=None if metric is None else Ranking.of(metric, context.plugins.registry),
     )
     outputs.claim(replace=replace)
     record.write(output)

@@ -102,9 +102,9 @@ def command(
 ) -> None:
     """Compare the cross-validated configurations of DATASET and all ensembles of two by their mean foreground Dice.
 
-    --metric compares by another figure. Postprocessing is fitted on the winner, and one bundle holds the winner and its
-    postprocessing. Without -c all configurations whose folds are all trained are compared. The interval of a difference
-    is a bootstrap over cases, at 95 %.
+    --metric compares by another figure. Postprocessing is fitted on the winner, by the same figure, and one bundle
+    holds the winner and its postprocessing. Without -c all configurations whose folds are all trained are compared. The
+    interval of a difference is a bootstrap over cases, at 95 %.
     """
     from nnplug.selection.select import select
 

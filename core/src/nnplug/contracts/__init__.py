@@ -25,10 +25,10 @@ from nnplug.contracts.converter import Converter, SourceScan
 from nnplug.contracts.extractor import Extractor
 from nnplug.contracts.inference import Inference, InferenceContext, SlabInference
 from nnplug.contracts.loss import Loss, LossContext, LossFunction
-from nnplug.contracts.metric import Better, Figures, Metric
+from nnplug.contracts.metric import Better, Figures, Metric, RankedFigure
 from nnplug.contracts.normalizer import Normalizer
 from nnplug.contracts.planner import MemoryPlanner, Planner, PlanningContext
-from nnplug.contracts.postprocessor import LabelledCase, Postprocessor
+from nnplug.contracts.postprocessor import FigurePostprocessor, LabelledCase, Postprocessor
 from nnplug.contracts.preprocessor import (
     CascadePreprocessing,
     Channel,
@@ -76,6 +76,7 @@ __all__ = [
     "Executor",
     "ExtensibleTrainer",
     "Extractor",
+    "FigurePostprocessor",
     "Figures",
     "FolderReader",
     "FoundImage",
@@ -102,6 +103,7 @@ __all__ = [
     "Preprocessing",
     "PreprocessingContext",
     "Preprocessor",
+    "RankedFigure",
     "Reader",
     "Regrid",
     "RehearsingTrainer",

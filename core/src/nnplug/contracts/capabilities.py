@@ -15,8 +15,16 @@ from nnplug.contracts.architecture import (
 )
 from nnplug.contracts.augmenter import Augmenter, BatchAugmenter
 from nnplug.contracts.inference import Inference, SlabInference
-from nnplug.contracts.kinds import ArchitectureEntry, AugmenterEntry, InferenceEntry, PlannerEntry, TrainerEntry
+from nnplug.contracts.kinds import (
+    ArchitectureEntry,
+    AugmenterEntry,
+    InferenceEntry,
+    PlannerEntry,
+    PostprocessorEntry,
+    TrainerEntry,
+)
 from nnplug.contracts.planner import MemoryPlanner, Planner
+from nnplug.contracts.postprocessor import FigurePostprocessor, Postprocessor
 from nnplug.contracts.trainer import ExtensibleTrainer, RehearsingTrainer, Trainer
 from nnplug.errors import InvalidPlugin
 
@@ -71,3 +79,8 @@ def extensible(entry: TrainerEntry, made: Trainer) -> ExtensibleTrainer | None:
 def rehearsing(entry: TrainerEntry, made: Trainer) -> RehearsingTrainer | None:
     """Return the trainer as one with `rehearse`, or None if its entry does not declare it."""
     return cast("RehearsingTrainer", made) if entry.component.rehearses else None
+
+
+def by_figure(entry: PostprocessorEntry, made: Postprocessor) -> FigurePostprocessor | None:
+    """Return the postprocessor as one with `fit_by`, or None if its entry does not declare it."""
+    return cast("FigurePostprocessor", made) if entry.component.fits_by_figure else None

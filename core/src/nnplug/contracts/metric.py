@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -49,3 +50,20 @@ class Metric(Protocol):
             best.
         """
         ...
+
+
+@dataclass(frozen=True)
+class RankedFigure:
+    """A figure of a metric, by which predictions are compared; `nnplug.evaluation.measuring.signed_figure` measures it.
+
+    Attributes:
+        metric: the metric that measures it.
+        name: the name of the metric and the figure, such as "surface.NSD".
+        figure: the name of the figure.
+        sign: 1 if higher is better, -1 if lower is.
+    """
+
+    metric: Metric
+    name: str
+    figure: str
+    sign: int

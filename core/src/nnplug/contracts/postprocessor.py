@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nnplug.arrays import LabelArray
+    from nnplug.contracts.metric import RankedFigure
     from nnplug.dataset.labels import Labels
 
 
@@ -45,4 +46,20 @@ class Postprocessor(Protocol):
         labels: Labels,
     ) -> LabelArray:
         """Return a label map (z, y, x) with a fitted rule applied. Do not change the argument; `spacing` is in mm."""
+        ...
+
+
+class FigurePostprocessor(Postprocessor, Protocol):
+    """A postprocessor that can fit its rule by a figure of any metric; its entry has `fits_by_figure=True`."""
+
+    def fit_by(
+        self,
+        figure: RankedFigure,
+        cases: Sequence[LabelledCase],
+        labels: Labels,
+        *,
+        executor: Executor,
+        progress: Progress,
+    ) -> Mapping[str, Any]:
+        """Return the rule that makes the figure best over the cases, as JSON values; see `Postprocessor.fit`."""
         ...

@@ -5,11 +5,10 @@ The metrics decide the figures of a summary; the default figures are nnU-Net's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,12 +16,12 @@ from nnplug.contracts import Figures, Metric
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.labels import BACKGROUND, Labels
 from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.evaluation.measuring import METRICS, measure, metric_records
 from nnplug.evaluation.metrics import DEFAULT_METRICS
 from nnplug.evaluation.pairs import Pair, find_pairs, read_pair
 from nnplug.evaluation.summary import Summary, summarise
 from nnplug.io.images import read_label
 from nnplug.io.readers import Readers, core_readers
-from nnplug.registry.attribution import attributed, broken, expect
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 
@@ -52,7 +51,8 @@ def evaluate(
         readers: the readers of the label maps; None for those of the core. The one in `description` is preferred.
 
     Returns:
-        The summary: figures per case, their means over cases without NaN, and the mean of those over classes.
+        The summary: figures per case, their means over cases without NaN, the mean of those over classes, and which
+        metrics of which distributions and versions measured them.
 
     Raises:
         NnplugError: a folder is missing or has no label maps, or no label value above 0 is found.
@@ -166,7 +166,8 @@ def _score(pairs: Sequence[Pair], scoring: _Scoring, executor: Executor, progres
         {"metrics": case, "prediction_file": str(prediction), "reference_file": str(reference)}
         for (prediction, reference), case in scored
     ]
-    return Evaluation({**summarise([case for _, case in scored]), "metric_per_case": per_case}, tuple(failures))
+    summary = {**summarise([case for _, case in scored]), "metric_per_case": per_case}
+    return Evaluation({**summary, METRICS: metric_records(scoring.metrics)}, tuple(failures))
 
 
 def _attempt(pair: Pair, *, scoring: _Scoring) -> _Measured:
@@ -182,36 +183,11 @@ def _measure(pair: Pair, *, scoring: _Scoring) -> _Measured:
     predicted, expected = read_pair(*pair, scoring.readers)
     figures: dict[str, Figures] = {}
     for metric in scoring.metrics:
-        with attributed(metric):
-            measured = metric.measure(
-                expected.array, predicted.array, scoring.labels, spacing=expected.geometry.spacing
-            )
-        for key, values in _checked(metric, measured, scoring.labels).items():
+        spacing = expected.geometry.spacing
+        measured = measure(metric, expected.array, predicted.array, scoring.labels, spacing=spacing)
+        for key, values in measured.items():
             figures[key] = {**figures.get(key, {}), **values}
     return _Measured(figures, predicted.geometry.remarks)
-
-
-def _checked(metric: Metric, measured: Any, labels: Labels) -> Mapping[str, Figures]:
-    """Return what a metric measured, if it has all of its figures as numbers for every class or region.
-
-    Raises:
-        InvalidPlugin: it has not.
-    """
-    scores: Mapping[str, Any] = expect(metric, measured, Mapping)  # type: ignore[type-abstract]
-    if set(scores) != set(labels.keys):
-        raise broken(metric, f"gave figures for {_listed(scores)}; expected {_listed(labels.keys)}")
-    for key, values in scores.items():
-        figures: Mapping[str, Any] = expect(metric, values, Mapping)  # type: ignore[type-abstract]
-        if set(figures) != set(metric.figures):
-            raise broken(metric, f"gave {_listed(figures)} for {key}; expected {_listed(metric.figures)}")
-        for name, value in figures.items():
-            if not isinstance(value, int | float):
-                raise broken(metric, f"gave {value!r} as {name} of {key}; expected a number")
-    return scores
-
-
-def _listed(names: Iterable[object]) -> str:
-    return ", ".join(map(str, names)) or "nothing"
 
 
 def _labels_found(pairs: Sequence[Pair], executor: Executor, readers: Readers) -> Labels:

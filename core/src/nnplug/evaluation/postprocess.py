@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from nnplug.contracts import LabelledCase, Postprocessor
+from nnplug.contracts import LabelledCase, Postprocessor, RankedFigure
 from nnplug.contracts.attributed import AttributingExecutor
 from nnplug.contracts.attributed.json_check import check_json
 from nnplug.contracts.attributed.label_map_check import check_label_map, unknown_values
+from nnplug.contracts.capabilities import by_figure
+from nnplug.contracts.kinds import POSTPROCESSOR
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.dataset.sidecars import images_in, written_with
 from nnplug.errors import InvalidFile, within
+from nnplug.evaluation.measuring import metric_records
 from nnplug.evaluation.pairs import find_pairs, label_files
 from nnplug.io.images import read_label, write_label
 from nnplug.io.readers import Readers, core_readers
 from nnplug.plans.plans import Choice
 from nnplug.registry.attribution import attributed
-from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import Provider, resolve
 from nnplug.registry.runtime import Runtime
@@ -51,6 +53,9 @@ class RuleRecord(Record, frozen=True, kw_only=True):
         labels: `labels` of `dataset.json`.
         regions_class_order: `regions_class_order` of `dataset.json`.
         rule: the result of the postprocessor's `fit`.
+        figure: the figure that the rule was fitted by, such as "surface.HD95"; None for the postprocessor's own
+            criterion.
+        metric: the metric of this figure, see `nnplug.evaluation.measuring.metric_records`.
     """
 
     schema: int = SCHEMA
@@ -59,6 +64,8 @@ class RuleRecord(Record, frozen=True, kw_only=True):
     labels: dict[str, Any]
     regions_class_order: list[int] | None = None
     rule: dict[str, Any]
+    figure: str | None = None
+    metric: dict[str, Any] | None = None
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:
@@ -124,6 +131,7 @@ def fit(
     runtime: Runtime,
     *,
     choice: Choice,
+    figure: RankedFigure | None = None,
 ) -> RuleRecord:
     """Return a rule that is fitted on validation predictions.
 
@@ -133,6 +141,8 @@ def fit(
         description: labels, regions, ignore label and file ending.
         runtime: the plugins that offer the postprocessor, and the executor that reads cases in parallel.
         choice: the postprocessor and its options.
+        figure: the figure that the rule makes best; None for the postprocessor's own criterion. A postprocessor whose
+            entry does not say `fits_by_figure` takes its own in any case, with a notice.
 
     Raises:
         Problems: cases lack their prediction or reference, or cannot be compared; a line each.
@@ -143,7 +153,7 @@ def fit(
         LabelledCase(prediction.name.removesuffix(description.file_ending), prediction, reference, readers)
         for prediction, reference in find_pairs(references, predictions, description, readers=readers)
     ]
-    return fit_cases(cases, description, runtime, choice=choice)
+    return fit_cases(cases, description, runtime, choice=choice, figure=figure)
 
 
 def fit_cases(
@@ -152,19 +162,30 @@ def fit_cases(
     runtime: Runtime,
     *,
     choice: Choice,
+    figure: RankedFigure | None = None,
 ) -> RuleRecord:
     """Return a rule that is fitted on the files of cases; see `fit`."""
-    entry = runtime.registry.get(Kind.POSTPROCESSOR, choice.name)
-    postprocessor: Postprocessor = entry.create(choice.options)
+    entry = runtime.registry.get(POSTPROCESSOR, choice.name)
+    postprocessor = entry.create(choice.options)
+    by = None if figure is None else by_figure(entry, postprocessor)
+    if figure is not None and by is None:
+        runtime.progress.notice(f"{entry} fits its rule by a criterion of its own, not by {figure.name}")
     with attributed(postprocessor):
         jobs = AttributingExecutor(runtime.executor, postprocessor)
-        rule = postprocessor.fit(cases, description.labels, executor=jobs, progress=runtime.progress)
+        labels, progress = description.labels, runtime.progress
+        if figure is None or by is None:
+            rule = postprocessor.fit(cases, labels, executor=jobs, progress=progress)
+        else:
+            rule = by.fit_by(figure, cases, labels, executor=jobs, progress=progress)
+    used = None if by is None else figure
     return RuleRecord(
         provider=Provider.of(entry),
         options=choice.options,
         labels=description.raw["labels"],
         regions_class_order=description.raw.get("regions_class_order"),
         rule=check_json(postprocessor, rule, "a rule"),
+        figure=None if used is None else used.name,
+        metric=None if used is None else metric_records([used.metric])[0],
     )
 
 

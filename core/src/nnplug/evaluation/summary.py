@@ -16,7 +16,7 @@ from nnplug.runtime.files import read_object
 from nnplug.runtime.records import converted
 
 Summary = dict[str, Any]
-"""`foreground_mean`, `mean` (label key -> metrics) and `metric_per_case`."""
+"""`foreground_mean`, `mean` (label key -> metrics), `metric_per_case` and, of what nnplug writes, `metrics`."""
 
 
 class _Case(msgspec.Struct):

@@ -27,11 +27,15 @@ class Origin:
         title: kind, name and distribution, such as "normalizer 'log' from nnplug-x 1.0".
         distribution: the name for pip.
         module: the module that the component is imported from.
+        name: the name of the entry.
+        version: the version of the distribution.
     """
 
     title: str
     distribution: str
     module: str
+    name: str = ""
+    version: str = ""
 
 
 def tagged(component: T, origin: Origin) -> T:
@@ -44,9 +48,15 @@ def tagged(component: T, origin: Origin) -> T:
     return component
 
 
+def origin_of(component: object) -> Origin | None:
+    """Return the origin of a component that `Entry.create` made, or None."""
+    origin = component if isinstance(component, Origin) else getattr(component, _ORIGIN, None)
+    return origin if isinstance(origin, Origin) else None
+
+
 def name_of(component: object) -> str:
     """Return the name of a component for messages: "normalizer 'log' from nnplug-x 1.0"."""
-    origin = _origin(component)
+    origin = origin_of(component)
     return origin.title if origin else f"{type(component).__module__}.{type(component).__qualname__}"
 
 
@@ -95,7 +105,7 @@ def broken(component: object, fault: str) -> InvalidPlugin:
         component: a component made by `Entry.create`.
         fault: the rest of the sentence after the component's name ("gave a list instead of one tensor").
     """
-    return InvalidPlugin(f"{name_of(component)} {fault}", _remedy(_origin(component)))
+    return InvalidPlugin(f"{name_of(component)} {fault}", _remedy(origin_of(component)))
 
 
 def _remedy(origin: Origin | None) -> Remedy | None:
@@ -119,7 +129,7 @@ def _failure(components: Sequence[object], error: BaseException) -> ComponentFai
     component, frame, line = _culprit(components, error)
     what = " ".join(f"{type(error).__name__}: {error}".split())
     place = f"{Path(frame.f_code.co_filename).name}, line {line}"
-    return ComponentFailed(f"{name_of(component)} failed: {what} ({place})", _remedy(_origin(component)))
+    return ComponentFailed(f"{name_of(component)} failed: {what} ({place})", _remedy(origin_of(component)))
 
 
 def _culprit(components: Sequence[object], error: BaseException) -> tuple[object, FrameType, int]:
@@ -137,10 +147,5 @@ def _package(module: str) -> str:
 
 
 def _module(component: object) -> str:
-    origin = _origin(component)
+    origin = origin_of(component)
     return origin.module if origin else type(component).__module__
-
-
-def _origin(component: object) -> Origin | None:
-    origin = component if isinstance(component, Origin) else getattr(component, _ORIGIN, None)
-    return origin if isinstance(origin, Origin) else None

@@ -128,8 +128,9 @@ class Entry(Generic[C_co, T_co]):
 
     @property
     def origin(self) -> Origin:
-        """The entry's title, distribution and module, for error messages."""
-        return Origin(str(self), self.source.distribution, self.component.target.partition(":")[0])
+        """The entry's title, name, module, distribution and version, for messages and records."""
+        module = self.component.target.partition(":")[0]
+        return Origin(str(self), self.source.distribution, module, self.name, self.source.version)
 
     def load(self) -> Any:
         """Import the target and return it.

@@ -200,9 +200,15 @@ class InferenceComponent(ImpliableComponent):
 
 @dataclass(frozen=True)
 class PostprocessorComponent(Component):
-    """An entry of `nnplug_postprocessors`."""
+    """An entry of `nnplug_postprocessors`.
+
+    Attributes:
+        fits_by_figure: whether the class has `fit_by` of `nnplug.contracts.FigurePostprocessor`. If not, the rule is
+            fitted by the postprocessor's own criterion, also where users name a metric.
+    """
 
     kind = Kind.POSTPROCESSOR
+    fits_by_figure: bool = field(default=False, metadata=promises("fit_by"))
 
 
 @dataclass(frozen=True)

@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from nnplug.contracts import Metric
+from nnplug.contracts import RankedFigure
 from nnplug.errors import InvalidOptions, did_you_mean
 from nnplug.evaluation.metrics import make_metrics
+from nnplug.ops.bootstrap import mean_score
 from nnplug.registry.components import Registry
 
 if TYPE_CHECKING:
     from nnplug.evaluation.summary import Summary
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """A figure of a metric.
-
-    Attributes:
-        metric: the metric that measures it.
-        name: the name of the metric and the figure, such as "surface.NSD".
-        figure: the name of the figure.
-        sign: 1 if higher is better, -1 if lower is.
-    """
-
-    metric: Metric
-    name: str
-    figure: str
-    sign: int
+class Ranking(RankedFigure):
+    """A figure of a metric, found by its name."""
 
     @classmethod
     def of(cls, name: str, registry: Registry) -> Self:
@@ -59,3 +46,8 @@ def figures_of(summary: Summary, keys: Sequence[str], figure: str) -> npt.NDArra
     """Return a figure (cases, classes) float64 of a summary; cases are in the order of their files' names."""
     rows = sorted(summary["metric_per_case"], key=lambda case: Path(case["prediction_file"]).name)
     return np.array([[case["metrics"][key][figure] for key in keys] for case in rows], np.float64)
+
+
+def score_of(values: npt.NDArray[np.float64], ranking: Ranking | None) -> float:
+    """Return the mean over cases and classes, with the sign of the metric, of signed figures (cases, classes)."""
+    return mean_score(values if ranking is None else ranking.sign * values)

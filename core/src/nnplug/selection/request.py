@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nnplug.dataset.dataset import Dataset
 from nnplug.evaluation.postprocess import RuleRecord
@@ -16,6 +17,8 @@ from nnplug.workspace.runs import WeightsKind
 RECORD = "selection.json"
 SCHEMA = 1
 SELECTED = "selected"
+POSTPROCESSED = "postprocessed"
+"""The folder of the winner's postprocessed label maps, in the folder of its label maps."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class SelectRequest:
         keep_logits: whether to keep probabilities that had to be computed again.
         keep_existing: whether to use the label maps and scores of an earlier comparison as they are, even if a run has
             been trained or validated again since.
-        ranking: the figure that decides; None for the mean foreground Dice, as in nnU-Net. Postprocessing is fitted by
-            Dice in any case.
+        ranking: the figure that decides, and that postprocessing is fitted by; None for the mean foreground Dice, as in
+            nnU-Net.
         target: the bundle, a folder or a zip file; None for `model/selected` of the workspace.
         replace: whether to replace a target that nnplug did not write, or that has changed since it wrote it.
     """
@@ -95,6 +98,8 @@ class Selection(Record, frozen=True, kw_only=True):
         dice_postprocessed: the mean foreground Dice after postprocessing, on the cases that the rule was fitted on.
         bundle: the model that predicts with the winner.
         metric: the figure that decided, such as "surface.NSD"; None for the mean foreground Dice.
+        metric_record: the metric of this figure, with its distribution and version.
+        score_postprocessed: the mean of this figure after postprocessing, on the cases that the rule was fitted on.
     """
 
     schema: int = SCHEMA
@@ -110,3 +115,5 @@ class Selection(Record, frozen=True, kw_only=True):
     dice_postprocessed: float
     bundle: str
     metric: str | None = None
+    metric_record: dict[str, Any] | None = None
+    score_postprocessed: float | None = None

@@ -24,6 +24,7 @@ from nnplug.dataset.dataset import Dataset
 from nnplug.errors import NnplugError
 from nnplug.evaluation import postprocess
 from nnplug.evaluation.evaluate import evaluate_cases
+from nnplug.evaluation.measuring import metric_records
 from nnplug.inference.averaging import has_output
 from nnplug.inference.logits import ENDING
 from nnplug.models.bundle import contents_of, write_bundle
@@ -43,8 +44,8 @@ from nnplug.selection.cross_validation import (
     references,
     score,
 )
-from nnplug.selection.ranking import Ranking, figures_of
-from nnplug.selection.request import RECORD, SELECTED, Entry, Selection, SelectRequest
+from nnplug.selection.ranking import Ranking, figures_of, score_of
+from nnplug.selection.request import POSTPROCESSED, RECORD, SELECTED, Entry, Selection, SelectRequest
 from nnplug.training.folds import FoldTraining
 from nnplug.training.job import TrainingJob
 from nnplug.training.validate import was_mirrored
@@ -96,6 +97,7 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
     first = _best(scored, values, request.ranking, runtime.progress)
     best = scored[first]
     rule, after = work.postprocess(best)
+    after_values = None if request.ranking is None else work.values_in(best.folder / POSTPROCESSED, best, keys)
     entries = tuple(
         _entry(entry, own, values[first], keys, request.ranking) for entry, own in zip(scored, values, strict=True)
     )
@@ -111,6 +113,8 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
         dice_postprocessed=mean_score(figures_of(after, keys, "Dice")),
         bundle=str(target),
         metric=None if request.ranking is None else request.ranking.name,
+        metric_record=None if request.ranking is None else metric_records([request.ranking.metric])[0],
+        score_postprocessed=None if after_values is None else score_of(after_values, request.ranking),
     )
     selection.write(request.workspace.crossval / RECORD)
     return selection
@@ -155,10 +159,12 @@ class _Work:
         cases = [LabelledCase(n, best.folder / f"{n}{ending}", labels[n], dataset.readers) for n in names]
         choice = read_plans(best.members[0].runs[0].folder.plans).choice(Kind.POSTPROCESSOR)
         executor, progress = self.runtime.executor, self.runtime.progress
-        record = postprocess.fit_cases(cases, dataset.description, self.runtime, choice=choice)
+        record = postprocess.fit_cases(
+            cases, dataset.description, self.runtime, choice=choice, figure=self.request.ranking
+        )
         record.write(best.folder / "postprocessing.json")
         rule = postprocess.FittedRule.load(record.data(), self.runtime.plugins, where="the rule", progress=progress)
-        target = best.folder / "postprocessed"
+        target = best.folder / POSTPROCESSED
         postprocess.apply(
             best.folder, target, rule, readers=dataset.readers, replace=True, executor=executor, progress=progress
         )
@@ -166,12 +172,15 @@ class _Work:
 
     def values(self, entry: _Scored, keys: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return the figures (cases, classes) that decide, float64; the sign makes higher ones the better."""
+        return entry.dice(keys) if self.request.ranking is None else self.values_in(entry.folder, entry, keys)
+
+    def values_in(self, folder: Path, entry: _Scored, keys: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Return the figures of the request's metric for a folder of label maps of the entry's cases; see `values`."""
         ranking, dataset = self.request.ranking, self.request.dataset
-        if ranking is None:
-            return entry.dice(keys)
+        assert ranking is not None, "the caller has a metric"
         labels, ending = references(dataset), dataset.description.file_ending
         summary = evaluate_cases(
-            [(entry.folder / f"{case}{ending}", labels[case]) for case in entry.members[0].cases],
+            [(folder / f"{case}{ending}", labels[case]) for case in entry.members[0].cases],
             dataset.description,
             executor=self.runtime.executor,
             progress=self.runtime.progress,
@@ -255,10 +264,9 @@ def _best(
         raise NnplugError(f"{what} has no value for any case of the cross-validation, so nothing can be selected by it")
     first = int(np.nanargmax(means))
     if len(equal := [entry.name for entry, own in zip(scored, means, strict=True) if own == means[first]]) > 1:
-        shown = means[first] if ranking is None else ranking.sign * means[first]
         progress.warning(
-            f"{', '.join(equal)} have the same mean {what}, {shown:.4f}; {equal[0]} is taken, the first in "
-            "the order that you gave or that of the plans; ensembles come after single configurations"
+            f"{', '.join(equal)} have the same mean {what}, {score_of(values[first], ranking):.4f}; {equal[0]} is "
+            "taken, the first in the order that you gave or of the plans; ensembles come after single configurations"
         )
     return first
 
@@ -270,16 +278,15 @@ def _entry(
     keys: Sequence[str],
     ranking: Ranking | None,
 ) -> Entry:
-    sign = 1 if ranking is None else ranking.sign
     return Entry(
         name=entry.name,
         members=tuple(member.name for member in entry.members),
         dice=mean_score(entry.dice(keys)),
         dice_per_class={key: metrics["Dice"] for key, metrics in entry.summary["mean"].items()},
-        difference=mean_score(sign * own) - mean_score(sign * best),
-        interval=paired_interval(sign * own, sign * best),
+        difference=score_of(own, ranking) - score_of(best, ranking),
+        interval=paired_interval(*(own, best) if ranking is None else (ranking.sign * own, ranking.sign * best)),
         folder=str(entry.folder),
-        score=None if ranking is None else mean_score(sign * own),
+        score=None if ranking is None else score_of(own, ranking),
     )
 
 

@@ -61,7 +61,9 @@ def nnplug_augmenters() -> Iterable[AugmenterComponent]:
 def nnplug_postprocessors() -> Iterable[PostprocessorComponent]:
     """Yield the entry's rule for small enhancing tumour, for any two labels."""
     target = "nnplug_brats.postprocessor:SmallRegion"
-    yield PostprocessorComponent("brats-enhancing", target, "less of a label than a threshold becomes another label")
+    yield PostprocessorComponent(
+        "brats-enhancing", target, "less of a label than a threshold becomes another label", fits_by_figure=True
+    )
 
 
 @hookimpl

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import prod
+from math import inf, prod
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nnplug.contracts import Better, LabelledCase, Postprocessor
+from nnplug.contracts import Better, LabelledCase, Postprocessor, RankedFigure
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
+from nnplug.evaluation.measuring import signed_figure
 from nnplug.evaluation.pairs import read_pair
 from nnplug.ops.ranking import rank
 from nnplug_brats.metrics import BratsMetric, dice, hd95, region_masks
@@ -71,18 +72,43 @@ class SmallRegion(Postprocessor):
         self, cases: Sequence[LabelledCase], labels: Labels, *, executor: Executor, progress: Progress
     ) -> Mapping[str, Any]:
         """Choose the threshold; with `below`, no case is read. See `nnplug.contracts.Postprocessor`."""
+        return self._fit(None, cases, labels, executor, progress)
+
+    def fit_by(
+        self,
+        figure: RankedFigure,
+        cases: Sequence[LabelledCase],
+        labels: Labels,
+        *,
+        executor: Executor,
+        progress: Progress,
+    ) -> Mapping[str, Any]:
+        """Choose the threshold with the best mean of a figure, whatever `criterion` says.
+
+        Means over cases leave out NaN, as in summaries.
+        """
+        return self._fit(figure, cases, labels, executor, progress)
+
+    def _fit(
+        self,
+        figure: RankedFigure | None,
+        cases: Sequence[LabelledCase],
+        labels: Labels,
+        executor: Executor,
+        progress: Progress,
+    ) -> Mapping[str, Any]:
         label, becomes = self._pair(labels)
         rule = {"label": label, "becomes": becomes, "unit": self.unit}
         if self.below is not None:
             return {**rule, "below": self.below}
-        attempt = partial(self._try, labels=labels, label=label, becomes=becomes)
+        attempt = partial(self._try, labels=labels, label=label, becomes=becomes, figure=figure)
         trials = []
         with progress.task("fit postprocessing", len(cases)) as advance:
             results = executor.map(attempt, cases, stage="postprocess", name=attrgetter("name"))
             for case, trial in zip(cases, results, strict=True):
                 trials.append(trial)
                 advance(case.name)
-        return {**rule, "below": self._best(trials)}
+        return {**rule, "below": self._best(trials, figure)}
 
     def apply(
         self, label_map: LabelArray, rule: Mapping[str, Any], *, spacing: Sequence[float], labels: Labels
@@ -104,12 +130,17 @@ class SmallRegion(Postprocessor):
         outer = [0, *(value for value in order if value != label)]
         return label, outer[-1] if self.becomes is None else self.becomes
 
-    def _try(self, case: LabelledCase, labels: Labels, label: int, becomes: int) -> Trial:
+    def _try(self, case: LabelledCase, labels: Labels, label: int, becomes: int, figure: RankedFigure | None) -> Trial:
         predicted, expected = read_pair(case.prediction, case.reference, case.readers)
         spacing = predicted.geometry.spacing
         size = volume(predicted.array, label, self.unit, spacing)
         maps = [predicted.array, relabelled(predicted.array, label, becomes)] if size else [predicted.array]
-        figures = [self._figures(expected.array, label_map, labels, spacing) for label_map in maps]
+        figures = [
+            self._figures(expected.array, label_map, labels, spacing)
+            if figure is None
+            else list(signed_figure(figure, expected.array, label_map, labels, spacing=spacing).values())
+            for label_map in maps
+        ]
         return Trial(size, figures[0], figures[-1])
 
     def _figures(
@@ -127,10 +158,12 @@ class SmallRegion(Postprocessor):
     def _compared(self) -> Mapping[str, Better]:
         return BratsMetric.ranked if self.criterion == "rank" else {"Dice": "higher"}
 
-    def _best(self, trials: Sequence[Trial]) -> float:
+    def _best(self, trials: Sequence[Trial], figure: RankedFigure | None) -> float:
         first, last, step = self.thresholds
         candidates = np.arange(first, last + step / 2, step)
         scores = np.array([[trial.figures(below) for trial in trials] for below in candidates])
+        if figure is not None:
+            return float(candidates[int(np.argmax([_mean(one) for one in scores]))])
         if self.criterion == "dice":
             return float(candidates[np.argmax(scores.mean((1, 2)).round(12))])
         return float(candidates[np.argmin(self._mean_ranks(scores).round(12))])
@@ -141,6 +174,12 @@ class SmallRegion(Postprocessor):
         ranks = [rank(scores[:, :, i], higher_is_better=b == "higher") for i, b in enumerate(better)]
         means: Floats = np.mean(ranks, axis=(0, 2))
         return means
+
+
+def _mean(figures: Floats) -> float:
+    """Return the mean over classes of the means over cases (cases, classes) without NaN; -inf if there is none."""
+    classes = [column[~np.isnan(column)].mean() for column in figures.T if not np.isnan(column).all()]
+    return round(float(np.mean(classes)), 12) if classes else -inf
 
 
 @dataclass(frozen=True)

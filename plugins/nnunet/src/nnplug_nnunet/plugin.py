@@ -183,7 +183,10 @@ def nnplug_postprocessors() -> Iterable[PostprocessorComponent]:
     """Yield nnU-Net's removal of small components."""
     target = "nnplug_nnunet.postprocessor:LargestComponent"
     yield PostprocessorComponent(
-        "largest-component", target, "keeps the largest component of foreground and classes where it helps"
+        "largest-component",
+        target,
+        "keeps the largest component of foreground and classes where it helps",
+        fits_by_figure=True,
     )
 
 

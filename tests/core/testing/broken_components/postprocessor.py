@@ -43,3 +43,10 @@ class Wavers(Sound):
     def apply(self, label_map, rule, *, spacing, labels):
         keep = np.random.default_rng().random(label_map.shape) < 0.5
         return np.where(keep, label_map, 0).astype(label_map.dtype)
+
+
+class ListsByFigure(Sound):
+    """Gives a list where a figure is named."""
+
+    def fit_by(self, figure, cases, labels, *, executor, progress):
+        return [figure.name]

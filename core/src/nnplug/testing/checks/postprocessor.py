@@ -6,19 +6,24 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
-from nnplug.contracts import LabelledCase
+from nnplug.contracts import LabelledCase, RankedFigure
+from nnplug.contracts.capabilities import by_figure
+from nnplug.evaluation.metrics import Overlap
 from nnplug.io.images import Geometry, write_label
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.testing import samples
-from nnplug.testing.check import Checks, Subject, require
+from nnplug.testing.check import Checks, NotChecked, Subject, require
 from nnplug.testing.checks.executor import PicklingExecutor
+
+if TYPE_CHECKING:
+    from nnplug.contracts.kinds import PostprocessorEntry
 
 SPACING = (1.0, 1.0, 1.0)
 GEOMETRY = Geometry(samples.SHAPE, SPACING, SPACING, (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
@@ -74,6 +79,24 @@ def _fit(subject: Subject, cases: Sequence[LabelledCase], workers: int = 1) -> d
     return dict(rule)
 
 
+def _fits_by_figures(subject: Subject) -> None:
+    entry = cast("PostprocessorEntry", subject.entry)
+    if not entry.component.fits_by_figure:
+        raise NotChecked("its entry does not say fits_by_figure=True")
+    postprocessor = by_figure(entry, subject.create())
+    assert postprocessor is not None, "the entry says so"
+    for figure in (RankedFigure(Overlap(), "overlap.Dice", "Dice", 1), RankedFigure(Overlap(), "overlap.FP", "FP", -1)):
+        with TemporaryDirectory() as folder:
+            cases = _cases(Path(folder))
+            rules = [
+                postprocessor.fit_by(figure, cases, samples.LABELS, executor=executor, progress=Silent())
+                for executor in (LocalExecutor(2), PicklingExecutor(1))
+            ]
+        require(isinstance(rules[0], Mapping), f"fit_by gave {type(rules[0]).__name__} instead of a rule as a mapping")
+        require(json.loads(json.dumps(rules[0])) == rules[0], f"the rule {rules[0]} is not what JSON holds")
+        require(rules[0] == rules[1], f"by {figure.name} the same cases gave {rules[0]} and {rules[1]}")
+
+
 def _cases(folder: Path) -> list[LabelledCase]:
     """Write predictions that differ from their references by an island, and return the cases."""
     cases = []
@@ -99,5 +122,6 @@ CHECKS: Checks = {
     "fits a rule that JSON holds": _fits,
     "applies its rule to a copy": _applies,
     "leaves an empty label map empty": _invents_nothing,
+    "fits by a figure that the user names": _fits_by_figures,
     "gives jobs that other processes can run": _fits_elsewhere,
 }
