@@ -51,7 +51,8 @@ def test_a_broken_plugin_fails_and_says_why(install):
     )
     result = nnplug("plugins", "check", "nnplug-fake", "--json")
     assert result.exit_code == 1
-    problems = {v["check"]: v["problem"] for v in json.loads(result.stdout)}
+    rows = json.loads(result.stdout)
+    problems = {v["check"]: v["problem"] for v in rows}
     assert problems["normalises a whole image"] == "an image of shape (12, 16, 14) came back with shape (11, 16, 14)"
     assert problems["says what it zeroes"] is None
     states = {v["check"]: (v["state"], v["skipped"]) for v in json.loads(result.stdout)}
@@ -59,6 +60,23 @@ def test_a_broken_plugin_fails_and_says_why(install):
     assert states["normalises a whole image"] == ("failed", None)
     reason = "zeroes_outside_mask is False, so that it may use or ignore a mask"
     assert states["looks inside the mask alone"] == ("skipped", reason)
+
+
+def test_table_and_json_have_one_row_per_fault(install):
+    """A class that cannot be built fails every check that builds it, for one reason."""
+    install(
+        "nnplug-fake",
+        "fake",
+        GOOD.replace("def normalize", "def __init__(self): raise RuntimeError('no')\n        def normalize"),
+    )
+    printed = nnplug("plugins", "check", "fake").stdout
+    rows = json.loads(nnplug("plugins", "check", "fake", "--json").stdout)
+    assert len(rows) == len(printed.splitlines()) - 2, "the table has a head and a last line besides"
+    (fault,) = (row for row in rows if row["state"] == "failed")
+    assert len(fault["checks"]) > 1
+    assert f"{fault['check']}, and {len(fault['checks']) - 1} more" in printed
+    assert f"{len(fault['checks'])} failed of {sum(len(row['checks']) for row in rows)} checks" in printed
+    assert all(row["checks"] == [row["check"]] for row in rows if row["state"] != "failed")
 
 
 def test_an_unknown_plugin_is_one_line_with_the_known_ones():

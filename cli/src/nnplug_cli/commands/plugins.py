@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -62,41 +63,40 @@ def check(ctx: click.Context, *, name: str, as_json: bool) -> None:
     """Check the plugin (or distribution) NAME, and all of its components against the contracts of their kinds.
 
     Components are built with their default options and run on small synthetic data. A check that cannot be tried is
-    skipped with the reason. The exit code is 1 if a check fails.
+    skipped with the reason. Checks of a component that fail for one reason are one row, of which --json names the
+    checks. The exit code is 1 if a check fails.
     """
     verdicts = list(_verdicts(ctx.obj, name))
     states = [verdict["state"] for verdict in verdicts]
     failed, skipped = states.count("failed"), states.count("skipped")
+    rows = _by_fault(verdicts)
     if as_json:
-        print_json(verdicts)
+        print_json(rows)
     else:
-        print_table(("component", "check", "verdict"), _rows(verdicts))
+        print_table(("component", "check", "verdict"), [_table_row(row) for row in rows])
         words = f"breaks its contract: {failed} failed" if failed else "keeps its contract: 0 failed"
         left_out = f", {skipped} skipped" if skipped else ""
         echo(f"{name} {words} of {len(verdicts)} checks{left_out}")
     ctx.exit(int(failed > 0))
 
 
-def _rows(verdicts: list[dict[str, str | None]]) -> list[tuple[str, str, str]]:
-    """Return a row per check, and one row for all checks of a component that fail for the same reason."""
-    rows: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+def _by_fault(verdicts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the verdicts, each with its `checks`; those of a component that fail for one reason are one."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
     for verdict in verdicts:
-        words = {"passed": "ok", "skipped": f"skipped: {verdict['skipped']}"}.get(
-            verdict["state"] or "", verdict["problem"] or ""
-        )
-        component, name = verdict["component"] or "", verdict["check"] or ""
-        fault = words if verdict["state"] == "failed" else f"{name}: {words}"
-        rows.setdefault((component, fault), []).append((component, name, words))
-    return [_merged(same) for same in rows.values()]
+        fault = verdict["problem"] if verdict["state"] == "failed" else f"{verdict['check']}: {verdict['state']}"
+        row = rows.setdefault((verdict["component"], fault), {**verdict, "checks": []})
+        row["checks"].append(verdict["check"])
+    return list(rows.values())
 
 
-def _merged(same: list[tuple[str, str, str]]) -> tuple[str, str, str]:
-    component, name, words = same[0]
-    more = len(same) - 1
-    return component, f"{name}, and {more} more" if more else name, words
+def _table_row(row: dict[str, Any]) -> tuple[str, str, str]:
+    words = {"passed": "ok", "skipped": f"skipped: {row['skipped']}"}.get(row["state"], row["problem"])
+    more = len(row["checks"]) - 1
+    return row["component"], f"{row['check']}, and {more} more" if more else row["check"], words
 
 
-def _verdicts(context: Context, name: str) -> Iterator[dict[str, str | None]]:
+def _verdicts(context: Context, name: str) -> Iterator[dict[str, Any]]:
     """Run all checks; yield the component, the check, its state, and the problem or the reason of a skip."""
     from nnplug.testing import State, checks_of
 
