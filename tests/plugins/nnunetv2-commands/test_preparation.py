@@ -8,6 +8,7 @@ import pytest
 
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.runtime.executor import LocalExecutor
+from nnplug.workspace.case_store import CaseStore
 
 
 def test_the_folder_is_laid_out_as_nnunet_lays_it(prepared):
@@ -41,6 +42,28 @@ def test_residual_planner_memory_target_and_name(prepared):
     assert plans["configurations"]["3d_fullres"]["architecture"]["network_class_name"].endswith("ResidualEncoderUNet")
 
 
+def test_planners_with_other_resampling(prepared):
+    """The functions and keywords are those that the classes of nnU-Net 2.8.1 write; cases are prepared by them."""
+    prepared.expect("nnUNetv2_plan_experiment", "-d", 999, "-pl", "nnUNetPlanner_torchres")
+    plans = json.loads((prepared.preprocessed / "nnUNetPlans_torchres.json").read_text())
+    for configuration in plans["configurations"].values():
+        for key in ("data", "seg", "probabilities"):
+            assert configuration[f"resampling_fn_{key}"] == "resample_torch_fornnunet"
+            assert configuration[f"resampling_fn_{key}_kwargs"] == {
+                "is_seg": key == "seg",
+                "force_separate_z": False,
+                "memefficient_seg_resampling": False,
+            }
+    none = ("-pl", "nnUNetPlannerResEncL_noResampling", "-overwrite_target_spacing", 2.4, 2, 2)
+    prepared.expect("nnUNetv2_plan_experiment", "-d", 999, *none)
+    name = "nnUNetResEncUNetLPlans_noResampling"
+    full = json.loads((prepared.preprocessed / f"{name}.json").read_text())["configurations"]["3d_fullres"]
+    assert (full["resampling_fn_data"], full["resampling_fn_data_kwargs"]) == ("no_resampling_hack", {})
+    prepared.expect("nnUNetv2_preprocess", "-d", 999, "-plans_name", name, "-c", "3d_fullres", "-np", 1)
+    own, default = (CaseStore(prepared.preprocessed / f"{one}_3d_fullres") for one in (name, "nnUNetPlans"))
+    assert own["phantom_000"].image.shape == default["phantom_000"].image.shape, "twice the spacing, as many voxels"
+
+
 def test_a_fingerprint_is_kept_unless_clean(prepared):
     path = prepared.preprocessed / "dataset_fingerprint.json"
     before = path.stat().st_mtime_ns
@@ -67,6 +90,7 @@ def test_plans_move_to_another_dataset(prepared):
         ("preprocess", ("-d", 999, "-plans_name", "none"), "none.json: no such plans. Run nnUNetv2_plan_experiment"),
         ("preprocess", ("-d", 5), "5: no such dataset."),
         ("plan_experiment", ("-d", 999, "-pl", "Mine"), "no planner is called 'Mine'. There are ExperimentPlanner, "),
+        ("plan_experiment", ("-d", 999, "-pl", "ResEncUNetPlanner"), "2.8.1 has two classes with this name"),
     ],
 )
 def test_mistakes_are_a_line_each(prepared, command, words, line):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,40 @@ import click
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
-from nnplug_cli.options import Compared, compared_options, json_option, replace_option, set_option_of, workers_option
+from nnplug_cli.options import (
+    Compared,
+    compared_options,
+    gathered,
+    json_option,
+    replace_option,
+    set_option_of,
+    workers_option,
+)
 from nnplug_cli.plugin_commands import ExtensibleGroup
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import echo, print_json
 
 _path = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """The postprocessor, and the figure that its rule makes best."""
+
+    postprocessor: str | None
+    metric: str | None
+
+
+_fitting_options = gathered(
+    "fitting",
+    _Fitting,
+    click.option("--postprocessor", metavar="NAME", help="The postprocessor [default: the default recipe's]."),
+    click.option(
+        "--metric",
+        metavar="METRIC[.FIGURE]",
+        help="The figure that the rule makes best, such as surface.HD95 [default: the postprocessor's own].",
+    ),
+)
 
 
 @click.group(cls=ExtensibleGroup, parent="postprocess")
@@ -26,12 +55,7 @@ def command() -> None:
 @command.command()
 @compared_options(click.option("--dataset-json", required=True, type=_path, help="Labels, regions and ignore label."))
 @click.option("-o", "--output", required=True, type=_path, help="The rule, a JSON file.")
-@click.option("--postprocessor", metavar="NAME", help="The postprocessor [default: the default recipe's].")
-@click.option(
-    "--metric",
-    metavar="METRIC[.FIGURE]",
-    help="The figure that the rule makes best, such as surface.HD95 [default: the postprocessor's own, mostly Dice].",
-)
+@_fitting_options
 @replace_option
 @set_option_of(Kind.POSTPROCESSOR)
 @workers_option
@@ -43,8 +67,7 @@ def fit(
     *,
     compared: Compared,
     output: Path,
-    postprocessor: str | None,
-    metric: str | None,
+    fitting: _Fitting,
     replace: bool,
     overrides: dict[str, dict[str, Any]],
     workers: int | None,
@@ -68,14 +91,14 @@ def fit(
     )
     outputs = Outputs((output,), read)
     outputs.check(replace=replace)
-    name = postprocessor or component_name(context.plugins.registry, Kind.POSTPROCESSOR)
+    name = fitting.postprocessor or component_name(context.plugins.registry, Kind.POSTPROCESSOR)
     record = postprocess.fit(
         compared.references,
         compared.predictions,
         DatasetDescription.read(compared.dataset_json),
         context.runtime_with(LocalExecutor(workers)),
         choice=Choice(name=name, options=overrides.get(Kind.POSTPROCESSOR, {})),
-        figure=None if metric is None else Ranking.of(metric, context.plugins.registry),
+        figure=None if fitting.metric is None else Ranking.of(fitting.metric, context.plugins.registry),
     )
     outputs.claim(replace=replace)
     record.write(output)

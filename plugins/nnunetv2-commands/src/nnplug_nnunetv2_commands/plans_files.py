@@ -101,7 +101,10 @@ def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry:
         there = ", ".join(raw["configurations"])
         raise NnplugError(f"{path}: has no configuration {configuration!r}; it has {there}")
     plans, _ = plans_from_nnunet(raw, configuration, str(path))
-    choices, network = choose(registry, RECIPE, {Kind.TRAINER: trainer.component}, trainer.options)
+    components = {Kind.TRAINER: trainer.component}
+    if resampler := plans.choices.get(Kind.RESAMPLER):
+        components[Kind.RESAMPLER] = resampler.name
+    choices, network = choose(registry, RECIPE, components, trainer.options)
     implied = (Kind.PREPROCESSOR, Kind.INFERENCE)
     plans = msgspec.structs.replace(
         plans,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnplug.errors import NnplugError, Problems
 from nnplug.registry.components import Kind
-from nnplug_nnunetv2_commands.class_names.planners import find_planner
+from nnplug_nnunetv2_commands.class_names.planners import PlannerChoice, find_planner
 from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice
 from nnplug_nnunetv2_commands.command import Call, Options
 from nnplug_nnunetv2_commands.environment import PREPROCESSED, RAW
@@ -64,8 +64,8 @@ class Preparation:
             self.dataset.description,
             PlanRequest(
                 name=options.overwrite_plans_name or planner.plans,
-                components={Kind.PLANNER: planner.component},
-                options={"planner": _planner_options(options)},
+                components=_components(planner),
+                options={"planner": _planner_options(options), "plan": planner.fields},
             ),
             dataset=self.dataset.name,
             plugins=self.call.plugins,
@@ -145,6 +145,11 @@ def worker_counts(counts: Sequence[int] | None, asked: Sequence[str]) -> list[in
     if len(counts) not in (1, len(asked)):
         raise NnplugError(f"-np has {len(counts)} numbers for {len(asked)} configurations; give one, or one for each")
     return [*counts] if len(counts) == len(asked) else [*counts] * len(asked)
+
+
+def _components(planner: PlannerChoice) -> dict[Kind, str]:
+    chosen = {Kind.PLANNER: planner.component}
+    return chosen if planner.resampler is None else {**chosen, Kind.RESAMPLER: planner.resampler}
 
 
 def _planner_options(options: Options) -> dict[str, Any]:

@@ -144,13 +144,16 @@ def _check_alike(checkpoints: dict[str, Checkpoint]) -> None:
 
 
 def _with_providers(plans: Plans, trained: str, registry: Registry) -> Plans:
-    """Record the installed network, preprocessor, normalizers and inference, with which this model predicts."""
+    """Record the installed network, preprocessor, resampler, normalizers and inference that it predicts with."""
     configuration = plans.configuration(trained)
     network = registry.get(Kind.ARCHITECTURE, configuration.architecture.name)
     normalizers = [registry.get(Kind.NORMALIZER, n.name) for n in configuration.normalization]
     preprocessor, _ = planned_preprocessor(plans, registry)
     inference, _ = planned_component(INFERENCE, plans, registry)
-    return msgspec.structs.replace(plans, providers=record([network, preprocessor, *normalizers, inference]))
+    resampler = plans.choices.get(Kind.RESAMPLER)
+    resamplers = [] if resampler is None else [registry.get(Kind.RESAMPLER, resampler.name)]
+    entries = [network, preprocessor, *resamplers, *normalizers, inference]
+    return msgspec.structs.replace(plans, providers=record(entries))
 
 
 def _network(plans: Plans, trained: str, description: DatasetDescription, registry: Registry) -> torch.nn.Module:

@@ -7,26 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile
 from nnplug.io.readers import Readers
 from nnplug.plans.fingerprint import IntensityStats
-from nnplug.plans.plans import Configuration, Normalization, Plans, Resampler, Resampling, inherit
+from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, inherit
 from nnplug_nnunet.nnunet_models.networks import network_from_nnunet, network_to_nnunet
+from nnplug_nnunet.nnunet_models.resampling import resampling_from_nnunet, resampling_to_nnunet
 from nnplug_nnunet.nnunet_models.vocabulary import (
     NORMALIZERS,
     PREPROCESSOR,
     READERS,
-    RESAMPLING,
-    SEPARATE_Z_THRESHOLD,
     need,
     reverse,
     translate,
 )
-
-_RESAMPLED = {"image": "data", "label": "seg", "probability": "probabilities"}
 
 
 def plans_from_nnunet(raw: Mapping[str, Any], trained: str, where: str) -> tuple[Plans, list[str]]:
@@ -38,12 +33,13 @@ def plans_from_nnunet(raw: Mapping[str, Any], trained: str, where: str) -> tuple
         where: the file name for messages.
 
     Returns:
-        The plans without providers, whose only choice is the preprocessor, and a line per omitted configuration.
+        The plans without providers, whose only choices are the preprocessor and a resampler that is not the default,
+        and a line per omitted configuration.
 
     Raises:
         InvalidFile: a key is missing, or `trained` needs a feature that nnplug lacks.
     """
-    configurations, notes = _configurations(raw, trained, where)
+    configurations, resampler, notes = _configurations(raw, trained, where)
     properties = need(raw, "foreground_intensity_properties_per_channel", where)
     return Plans.from_data(
         {
@@ -51,7 +47,10 @@ def plans_from_nnunet(raw: Mapping[str, Any], trained: str, where: str) -> tuple
             "dataset": need(raw, "dataset_name", where),
             "name": need(raw, "plans_name", where),
             "recipe": "nnunet",
-            "choices": {"preprocessor": {"name": PREPROCESSOR}},
+            "choices": {
+                "preprocessor": {"name": PREPROCESSOR},
+                **({"resampler": {"name": resampler.name}} if resampler else {}),
+            },
             "transpose_forward": need(raw, "transpose_forward", where),
             "transpose_backward": need(raw, "transpose_backward", where),
             "median_spacing": need(raw, "original_median_spacing_after_transp", where),
@@ -75,13 +74,12 @@ def plans_to_nnunet(
         planner: nnU-Net's name of the planner.
 
     Raises:
-        InvalidFile: nnU-Net v2 lacks the preprocessor, or the network or a normalizer of a configuration.
+        InvalidFile: nnU-Net v2 lacks the preprocessor or the resampler, or the network or a normalizer of a
+            configuration.
     """
     chosen = plans.choices.get("preprocessor")
     if chosen is not None and (chosen.name != PREPROCESSOR or chosen.options):
         raise InvalidFile(f"plans {plans.name!r}: preprocessor {chosen.name!r} {chosen.options or ''} is not nnU-Net's")
-    if resampler := plans.choices.get("resampler"):
-        raise InvalidFile(f"plans {plans.name!r}: resampler {resampler.name!r} has no form in nnU-Net's plans here")
     return {
         "dataset_name": plans.dataset,
         "plans_name": plans.name,
@@ -97,34 +95,44 @@ def plans_to_nnunet(
     }
 
 
-def _configurations(raw: Mapping[str, Any], trained: str, where: str) -> tuple[dict[str, Configuration], list[str]]:
+def _configurations(
+    raw: Mapping[str, Any], trained: str, where: str
+) -> tuple[dict[str, Configuration], Choice | None, list[str]]:
+    """Return the configurations with the trained one's resampler, the resampler, and a line per other configuration."""
     theirs = need(raw, "configurations", where)
-    configurations: dict[str, Configuration] = {}
+    read: dict[str, tuple[Configuration, Choice | None]] = {}
     notes: list[str] = []
     for name in {trained: None, **theirs}:
+        place = f"{where}: configuration {name!r}"
         try:
-            configurations[name] = _configuration(inherit(theirs, name, where), f"{where}: configuration {name!r}")
+            read[name] = _configuration(inherit(theirs, name, where), place)
         except InvalidFile as error:
             if name == trained:
                 raise
             notes.append(f"left out ({error})")
-    return {name: configurations[name] for name in theirs if name in configurations}, notes
+    resampler = read[trained][1]
+    others = [name for name, (_, chosen) in read.items() if chosen != resampler]
+    notes += [
+        f"left out ({where}: configuration {name!r}: another function resamples than {trained!r})" for name in others
+    ]
+    return {name: read[name][0] for name in theirs if name in read and name not in others}, resampler, notes
 
 
-def _configuration(theirs: Mapping[str, Any], where: str) -> Configuration:
+def _configuration(theirs: Mapping[str, Any], where: str) -> tuple[Configuration, Choice | None]:
+    resampling, resampler = resampling_from_nnunet(theirs, where)
     data = {
         "spacing": need(theirs, "spacing", where),
         "patch_size": need(theirs, "patch_size", where),
         "batch_size": need(theirs, "batch_size", where),
         "median_shape": need(theirs, "median_image_size_in_voxels", where),
         "normalization": [n.data() for n in _normalization(theirs, where)],
-        "resampling": _resampling(theirs, where).data(),
+        "resampling": resampling.data(),
         "batch_dice": need(theirs, "batch_dice", where),
         "architecture": network_from_nnunet(theirs, where).data(),
         "next_stage": _next_stage(theirs),
         "previous_stage": theirs.get("previous_stage"),
     }
-    return Configuration.from_data(data, where)
+    return Configuration.from_data(data, where), resampler
 
 
 def _normalization(theirs: Mapping[str, Any], where: str) -> tuple[Normalization, ...]:
@@ -134,27 +142,6 @@ def _normalization(theirs: Mapping[str, Any], where: str) -> tuple[Normalization
         Normalization(name=translate(NORMALIZERS, scheme, where, "the normalisation"), use_mask=bool(mask))
         for scheme, mask in zip(schemes, masks, strict=True)
     )
-
-
-def _resampling(theirs: Mapping[str, Any], where: str) -> Resampling:
-    return Resampling(**{ours: _resampler(theirs, key, where) for ours, key in _RESAMPLED.items()})
-
-
-def _resampler(theirs: Mapping[str, Any], key: str, where: str) -> Resampler:
-    function = need(theirs, f"resampling_fn_{key}", where)
-    if function != RESAMPLING:
-        raise InvalidFile(
-            f"{where}: resampling_fn_{key} is {function!r}, which nnplug does not have; it has {RESAMPLING}"
-        )
-    options = dict(need(theirs, f"resampling_fn_{key}_kwargs", where))
-    options.pop("is_seg", None)
-    threshold = options.pop("separate_z_anisotropy_threshold", SEPARATE_Z_THRESHOLD)
-    if threshold != SEPARATE_Z_THRESHOLD or options.get("order_z", 0) != 0:
-        raise InvalidFile(
-            f"{where}: resampling_fn_{key}_kwargs are {theirs[f'resampling_fn_{key}_kwargs']}; nnplug resamples across "
-            f"slices to the nearest (order_z 0), where spacings differ by {SEPARATE_Z_THRESHOLD} times"
-        )
-    return Resampler.from_data(options, f"{where}: resampling_fn_{key}_kwargs")
 
 
 def _next_stage(theirs: Mapping[str, Any]) -> str | None:
@@ -215,7 +202,7 @@ def _configuration_to_nnunet(name: str, plans: Plans, written: Sequence[str]) ->
         "spacing": list(ours.spacing),
         "normalization_schemes": [_scheme(n, where) for n in ours.normalization],
         "use_mask_for_norm": [n.use_mask for n in ours.normalization],
-        **_resampling_to_nnunet(ours.resampling),
+        **resampling_to_nnunet(ours.resampling, plans.choices.get("resampler"), f"plans {plans.name!r}"),
         "architecture": network_to_nnunet(ours.architecture, ours.dimensions, where),
         "batch_dice": ours.batch_dice,
         **({"previous_stage": ours.previous_stage} if ours.previous_stage else {}),
@@ -227,12 +214,3 @@ def _scheme(ours: Normalization, where: str) -> str:
     if ours.options:
         raise InvalidFile(f"{where}: nnU-Net v2's normalisations have no options; {ours.name!r} has {ours.options}")
     return reverse(NORMALIZERS, ours.name, where, "the normalizer")
-
-
-def _resampling_to_nnunet(ours: Resampling) -> dict[str, Any]:
-    data: dict[str, Any] = {}
-    for field, key in _RESAMPLED.items():
-        options = msgspec.to_builtins(getattr(ours, field))
-        data[f"resampling_fn_{key}"] = RESAMPLING
-        data[f"resampling_fn_{key}_kwargs"] = {"is_seg": key == "seg", **options}
-    return data

@@ -30,6 +30,10 @@ NORMALIZERS = {
     "RGBTo01Normalization": "rgb-0-1",
 }
 RESAMPLING = "resample_data_or_seg_to_shape"
+TORCH_RESAMPLING = "resample_torch_fornnunet"
+NO_RESAMPLING = "no_resampling_hack"
+RESAMPLERS = {RESAMPLING: "nnunet", TORCH_RESAMPLING: "nnunet-torch", NO_RESAMPLING: "nnunet-none"}
+"""nnU-Net's resampling function -> the component that computes the same."""
 SEPARATE_Z_THRESHOLD = 3
 
 
