@@ -90,7 +90,7 @@ def test_plans_move_to_another_dataset(prepared):
         ("preprocess", ("-d", 999, "-plans_name", "none"), "none.json: no such plans. Run nnUNetv2_plan_experiment"),
         ("preprocess", ("-d", 5), "5: no such dataset."),
         ("plan_experiment", ("-d", 999, "-pl", "Mine"), "no planner is called 'Mine'. There are ExperimentPlanner, "),
-        ("plan_experiment", ("-d", 999, "-pl", "ResEncUNetPlanner"), "2.8.1 has two classes with this name"),
+        ("plan_experiment", ("-d", 999, "-pl", "ResEncUNetPlanner"), "2.8.1 has two classes of this name"),
     ],
 )
 def test_mistakes_are_a_line_each(prepared, command, words, line):
