@@ -15,6 +15,8 @@ PLUGINS = Plugins()
 def test_contract(check, request):
     if "executor-dask" in request.node.name:
         pytest.importorskip("distributed", reason="this environment was made before nnplug-dask: run make setup")
+    if any(f"{kind}-dicom" in request.node.name for kind in ("reader", "writer", "converter")):
+        pytest.importorskip("highdicom", reason="this environment was made before nnplug-dicom: run make setup")
     for library in ("nibabel", "tifffile"):
         if f"reader-{library}" in request.node.name:
             pytest.importorskip(library, reason="this environment was made before nnplug-readers: run make setup")
