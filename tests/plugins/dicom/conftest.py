@@ -17,7 +17,7 @@ from nnplug.contracts import PredictedCase
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.io.geometry import Geometry, LabelMap
 
-# An environment that was made before nnplug-dicom lacks its libraries: there, only `tests/contract` skips with a reason.
+# An environment that was made before nnplug-dicom lacks its libraries; there, `tests/contract` skips with a reason.
 collect_ignore_glob = [] if find_spec("highdicom") else ["test_*.py"]
 
 HALF = 2**-0.5
