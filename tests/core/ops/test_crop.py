@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_fill_holes
 
-from nnplug.ops.crop import bounding_box, nonzero_mask, slices
+from nnplug.ops.crop import bounding_box, moved_to_start, nonzero_mask, slices
 
 shapes = st.tuples(st.integers(1, 2), *[st.integers(1, 7)] * 3)
 images = shapes.flatmap(lambda shape: arrays(np.int8, shape, elements=st.sampled_from([0, 0, 1, -1])))
@@ -47,3 +48,24 @@ def test_the_box_holds_every_voxel_and_no_margin(image):
 
 def test_the_box_of_nothing_is_everything():
     assert bounding_box(np.zeros((2, 3, 4), np.bool_)) == ((0, 2), (0, 3), (0, 4))
+
+
+@pytest.mark.parametrize("slab", [1, 40, 90, 250])
+@pytest.mark.parametrize("share", [0.2, 0.35, 0.5, 0.8])
+def test_slabs_find_the_holes_of_the_whole(slab, share):
+    """Tunnels that leave a slab and come back are open if one of their ends is."""
+    for seed in range(15):
+        image = (np.random.default_rng(seed).random((1, 9, 6, 7)) < share).astype(np.float32)
+        expected = binary_fill_holes(image[0])
+        assert np.array_equal(nonzero_mask(image, slab=slab), expected)
+        assert np.array_equal(nonzero_mask(image), expected)
+
+
+@pytest.mark.parametrize("box", [((0, 4), (0, 5), (0, 6)), ((1, 3), (2, 5), (0, 4)), ((3, 4), (4, 5), (5, 6))])
+def test_a_box_moves_to_the_start_of_its_memory(box):
+    image = np.arange(240, dtype=np.float32).reshape(2, 4, 5, 6)
+    expected = image[:, *slices(box)].copy()
+    moved = moved_to_start(image, box)
+    assert np.array_equal(moved, expected)
+    assert np.shares_memory(moved, image)
+    assert all(channel.flags.c_contiguous for channel in moved)

@@ -126,3 +126,11 @@ def test_a_tie_without_the_nearest_voxel_goes_to_the_lowest():
     assert resample_label(corners, (1, 1, 1)).item() == 3
     corners[0, 0, 0] = 1  # now three of each
     assert resample_label(corners, (1, 1, 1)).item() == 1
+
+
+@pytest.mark.parametrize("shape", [(40, 33, 50), (70, 20, 61), (11, 33, 25)])
+def test_large_volumes_are_resampled_in_slabs_with_the_same_numbers(shape, monkeypatch):
+    volume = np.random.default_rng(0).normal(size=(1, 90, 33, 50)).astype(np.float32)
+    whole = resample_image(volume, shape)
+    monkeypatch.setattr("nnplug.ops.resample.LARGE", 0)
+    np.testing.assert_allclose(resample_image(volume, shape), whole, atol=2e-6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from zipfile import is_zipfile
 
 import numpy as np
 
-from nnplug.arrays import LabelArray
+from nnplug.arrays import DisposableArray, LabelArray
 from nnplug.dataset.cases import check_numbers
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.sidecars import read_with, state_files
@@ -144,7 +144,8 @@ class _Job:
         check_numbers(case, image.array)
         if not image.array.any():
             return ReadCase(image.geometry, None)
-        return ReadCase(image.geometry, member.prepare(image, previous=self._previous(case, image.geometry)))
+        own = replace(image, array=image.array.view(DisposableArray))  # read for this member alone
+        return ReadCase(image.geometry, member.prepare(own, previous=self._previous(case, image.geometry)))
 
     def _warn(self, case: CaseFiles, geometry: Geometry) -> None:
         """Report remarks on the files of a case, and an orientation that no training image had."""

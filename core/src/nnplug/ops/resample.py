@@ -28,6 +28,9 @@ Integers = TypeVar("Integers", bound=np.integer[Any])
 ANISOTROPY = 3.0
 """Above this ratio of the coarsest to the finest spacing, slices are resampled one by one (nnU-Net's rule)."""
 
+LARGE = 1 << 31
+"""Bytes of a volume from which on it is resampled slab by slab."""
+
 _BLOCK = 64
 _REACH = 32
 _NEGLIGIBLE = 1e-8
@@ -175,11 +178,23 @@ def _interpolate(volume: Volume, shape: Shape, order: int) -> Volume:
 
     The axis that shrinks most comes first, so that no intermediate array is large.
     """
+    if volume.nbytes > LARGE and volume.shape[0] > shape[0]:
+        return _interpolate_in_slabs(volume, shape, order)
     changing = [axis for axis in range(3) if volume.shape[axis] != shape[axis]]
     for axis in sorted(changing, key=lambda axis: shape[axis] / volume.shape[axis]):
         operator = _operator(volume.shape[axis], shape[axis], order, volume.dtype.str)
         volume = _multiply(volume, axis, shape[axis], operator)
     return volume
+
+
+def _interpolate_in_slabs(volume: Volume, shape: Shape, order: int) -> Volume:
+    """Apply the operators to the planes that a few new planes depend on, so that no intermediate array is large."""
+    result = np.empty(shape, volume.dtype)
+    for rows, columns, weights in _operator(volume.shape[0], shape[0], order, volume.dtype.str):
+        band = volume[columns]
+        planes = weights @ band.reshape(len(band), -1)
+        result[rows] = _interpolate(planes.reshape(-1, *volume.shape[1:]), (len(planes), *shape[1:]), order)
+    return result
 
 
 def _multiply(volume: Volume, axis: int, size: int, operator: Sequence[_Block]) -> Volume:

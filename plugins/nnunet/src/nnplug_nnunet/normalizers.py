@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from nnplug import NnplugError
 from nnplug.contracts import Normalizer
+from nnplug.ops.moments import standard_deviation
 from nnplug.plans.fingerprint import IntensityStats
 from nnplug.remedies import Action
 
@@ -34,7 +35,7 @@ class ZScore(Normalizer):
         values = image if mask is None else image[mask]
         if values.size:
             values -= values.mean(dtype=np.float64)
-            values /= max(values.std(dtype=np.float64), _SMALLEST_SCALE)
+            values /= max(standard_deviation(values), _SMALLEST_SCALE)
         if mask is not None:
             image[mask] = values
         return image

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug import NnplugError
-from nnplug.arrays import LabelArray
+from nnplug.arrays import DisposableArray, LabelArray
 from nnplug.contracts import (
     CascadePreprocessing,
     Channel,
@@ -26,7 +26,7 @@ from nnplug.contracts import (
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
 from nnplug.io.crop_info import CropInfo
-from nnplug.ops.crop import bounding_box, nonzero_mask, slices
+from nnplug.ops.crop import bounding_box, moved_to_start, nonzero_mask, slices
 from nnplug.ops.resample import separated_axis
 from nnplug.plans.plans import Resampling
 from nnplug.workspace.case_store import Prepared
@@ -116,6 +116,8 @@ class NnunetPreprocessing(CascadePreprocessing):
         """
         cropped, mask, crop_info = self._crop(image, spacing)
         if label is None:
+            if isinstance(image, DisposableArray) and self.transpose_forward == (0, 1, 2):
+                cropped = moved_to_start(image, crop_info.bounding_box)
             return Prepared(self._image(cropped, mask, crop_info), None, crop_info.data())
         prepared, resampled = self._with_label(cropped, label, mask, crop_info)
         return Prepared(prepared, resampled, crop_info.data())
@@ -160,7 +162,7 @@ class NnunetPreprocessing(CascadePreprocessing):
         """Return the transposed image and its nonzero mask, both cropped to their bounding box, and the crop info."""
         forward = self.transpose_forward
         transposed = image.transpose(0, *(axis + 1 for axis in forward))
-        mask = nonzero_mask(transposed)
+        mask = nonzero_mask(transposed.view(np.ndarray))
         box = bounding_box(mask)
         mask = mask[slices(box)]
         old_spacing, new_spacing = self._spacings(spacing)
@@ -192,12 +194,15 @@ class NnunetPreprocessing(CascadePreprocessing):
 
     def _image(self, image: Image, mask: Mask, crop_info: CropInfo) -> Image:
         """Normalise and resample channel by channel; normalising after resampling would blur the mask's border."""
-        result = np.empty((len(image), *crop_info.shape), np.float32)
         grids = self._grids(crop_info)
-        for target, volume, channel in zip(result, image, self.channels, strict=True):
-            own = np.array(volume, np.float32, order="C")
-            own = channel.normalize(own, mask)
-            target[...] = self.resampler.resample_image(own[None], grids)[0]
+        result = None if len(image) == 1 else np.empty((len(image), *crop_info.shape), np.float32)
+        for number, (volume, channel) in enumerate(zip(image, self.channels, strict=True)):
+            own = channel.normalize(_own(volume), mask)
+            resampled = self.resampler.resample_image(own[None], grids)
+            if result is None:  # no second copy of a large image
+                return np.asarray(resampled, np.float32)
+            result[number] = resampled[0]
+        assert result is not None, "an image has channels"
         return result
 
     def _grids(self, crop_info: CropInfo) -> Regrid:
@@ -212,6 +217,13 @@ def _mark_outside(label: LabelArray, mask: Mask) -> npt.NDArray[np.int16]:
     marked = label.astype(np.int16)
     marked[(marked == 0) & ~mask] = OUTSIDE
     return marked
+
+
+def _own(volume: Image) -> Image:
+    """Return a channel that may be overwritten: a disposable one itself if it is contiguous, else a copy."""
+    if isinstance(volume, DisposableArray) and volume.flags.c_contiguous and volume.dtype == np.float32:
+        return volume.view(np.ndarray)
+    return np.array(volume, np.float32, order="C")
 
 
 def _three(shape: tuple[int, ...]) -> Shape:

@@ -150,7 +150,7 @@ class Preprocessing(Protocol):
         The core has checked the number of channels, and that image and label map have the same shape.
 
         Args:
-            image: (C, z, y, x) float32 as read, in the units of the file.
+            image: (C, z, y, x) float32 as read, in the units of the file. A `DisposableArray` may be overwritten.
             spacing: (z, y, x) in mm.
             label: (z, y, x) as read, any integer dtype; None in prediction.
 
