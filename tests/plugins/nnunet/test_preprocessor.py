@@ -14,6 +14,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from nnplug import Plugins
+from nnplug.arrays import DisposableArray
 from nnplug.contracts import Channel, PreprocessingContext
 from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
 from nnplug.dataset.dataset import Dataset
@@ -210,3 +211,19 @@ def test_damaged_information_is_named(image):
     data = preprocessor().inverse(preprocessor().prepare(image, (1.0, 1.0, 1.0)).info).data()
     with pytest.raises(InvalidFile, match="'axis' is 'z'; expected 0, 1, 2 or null"):
         NnunetPreprocessor().read_inverse({**data, "axis": "z"})
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("fields", [{}, {"spacing": (1.0, 0.7, 1.0)}, {"transpose_forward": (1, 0, 2)}])
+def test_a_disposable_image_gives_the_same_numbers_in_its_own_memory(channels, masked, fields):
+    whole = np.random.default_rng(0).normal(100, 30, (channels, 9, 8, 7)).astype(np.float32)
+    for image in (whole, np.pad(whole, ((0, 0), (2, 0), (1, 3), (0, 1)))):
+        prepare = preprocessor(channels=(Channel(ZScore(), masked, None),) * channels, **fields).prepare
+        expected = prepare(image, (1.0, 1.0, 1.0))
+        given = image.copy()
+        found = prepare(given.view(DisposableArray), (1.0, 1.0, 1.0))
+        assert np.array_equal(found.image, expected.image)
+        assert found.info == expected.info
+        assert type(found.image) is np.ndarray
+        assert np.shares_memory(found.image, given) == (channels == 1 and not fields)
