@@ -18,7 +18,7 @@ from nnplug.plans.plans import Choice, Normalization
 from nnplug.preparation.preprocess import _decisions, preprocess_dataset
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
-from nnplug.workspace.case_store import CaseStore
+from nnplug.workspace.case_store import CaseStore, StoredCase
 from nnplug_nnunet.training.patch_centres import draw_voxels, stored_voxels
 
 TRAINER = {"trainer": Choice(name="nnunet")}
@@ -165,3 +165,17 @@ def test_stores_of_an_older_nnplug_stay_valid(dataset, plans, plugins):
 def test_options_of_a_normalizer_reach_it_and_are_checked(preprocess, dataset, plugins, install):
     with pytest.raises(InvalidOptions, match="normalizer 'zscore' has no option 'gain'. It has no options"):
         preprocess(dataset, normalization=(Normalization(name="zscore", use_mask=False, options={"gain": 2}),))
+
+
+def test_a_restart_opens_each_stored_case_once(dataset, preprocess, monkeypatch):
+    """Each opening takes dozens of calls to the file system, which may be on a network."""
+    preprocess(dataset)
+    opened = []
+    usual = StoredCase.open.__func__
+    monkeypatch.setattr(StoredCase, "open", classmethod(lambda cls, path: opened.append(path.name) or usual(cls, path)))
+    store = preprocess(dataset)
+    assert opened == ["a", "b", "c"]
+    assert store["a"].image.shape[0] == 1
+    assert opened == ["a", "b", "c"]
+    changed = preprocess(dataset, spacing=(1.0, 1.0, 2.0))
+    assert changed["a"].image.shape != store["a"].image.shape

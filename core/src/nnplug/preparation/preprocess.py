@@ -51,7 +51,8 @@ def preprocess_dataset(
     indexing = planned_indexing(plans, runtime.registry, labels)
     decisions = _decisions(plans, configuration_name, dataset, runtime.registry)
     sources = {files: _source(files, decisions) for files in dataset.training_cases()}
-    _tidy(CaseStore(store_folder), {files.name for files in sources})
+    store = CaseStore(store_folder)
+    _tidy(store, {files.name for files in sources})
     prepare = partial(
         _prepare_case,
         description=dataset.description,
@@ -59,8 +60,7 @@ def preprocess_dataset(
         indexing=indexing,
         folder=store_folder,
     )
-    _prepare_outdated(sources, prepare, store_folder, f"preprocess {configuration_name}", runtime)
-    store = CaseStore(store_folder)
+    _prepare_outdated(sources, prepare, store, f"preprocess {configuration_name}", runtime)
     if indexing is not None:
         names = [files.name for files in sources]
         complete_index(store, names, indexing, executor=runtime.executor, progress=runtime.progress)
@@ -79,15 +79,18 @@ def preprocess_dataset(
 def _prepare_outdated(
     sources: Mapping[CaseFiles, str],
     prepare: Callable[[tuple[CaseFiles, str]], str],
-    store_folder: Path,
+    store: CaseStore,
     title: str,
     runtime: Runtime,
 ) -> None:
-    """Prepare, as jobs of the executor, the cases that are not stored or were stored from other sources."""
-    store = CaseStore(store_folder)
+    """Prepare, as jobs of the executor, the cases that are not stored or were stored from other sources.
+
+    The store then has each case as it is on disk; one that was not prepared again is opened once.
+    """
     jobs = [(files, source) for files, source in sources.items() if not _is_stored(store, files.name, source)]
     with runtime.progress.task(title, len(sources), done=len(sources) - len(jobs)) as advance:
         for name in runtime.executor.map(prepare, jobs, stage="preprocess", name=_job_name):
+            store.forget(name)
             advance(name)
 
 
