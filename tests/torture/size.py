@@ -133,18 +133,22 @@ def _count(folder: Path) -> int:
     return len(list((folder / "Dataset001_Many" / "labelsTr").iterdir()))
 
 
-def model(folder: Path) -> Path:
-    """Train a network of four feature maps and a patch of 64^3 for an iteration, and return its run."""
+def model(folder: Path, patch: int) -> Path:
+    """Train a network of one feature map for an iteration, and return its run.
+
+    It is as small as it can be, because an image of 1024^3 voxels has 4096 windows of 64^3.
+    """
     dataset = write_cases(folder, 6)
-    patch = ("--set", "plan.patch_size=[64,64,64]")
-    words = ("run", dataset, "-w", "w", "-c", "3d_fullres", "-f", "all", *ON_CPU, "--until", "train", *SMALL, *patch)
-    run(*words, cwd=folder)
+    smallest = ("--set", "planner.base_features=1", "--set", "planner.max_features=2")
+    size = ("--set", f"plan.patch_size=[{patch},{patch},{patch}]")
+    words = ("run", dataset, "-w", "w", "-c", "3d_fullres", "-f", "all", *ON_CPU, "--until", "train")
+    run(*words, *SMALL, *smallest, *size, cwd=folder)
     return folder / "w" / dataset.name / "runs" / "nnunet" / "3d_fullres" / "fold_all"
 
 
 def images(folder: Path, count: int) -> Iterable[dict[str, Any]]:
     """Predict many small images in one call, and yield its memory and open files from time to time."""
-    trained, given = model(folder), folder / "images"
+    trained, given = model(folder, 16), folder / "images"
     given.mkdir()
     image = np.random.default_rng(0).integers(1, 200, (12, 14, 12)).astype(np.int16)
     for number in range(count):
@@ -172,7 +176,7 @@ def _watched(started: subprocess.Popen[bytes], out: Path, at: Sequence[int]) -> 
 
 def volume(folder: Path, size: int) -> Iterable[dict[str, Any]]:
     """Predict one volume of size^3 voxels on the grid of the network, and one that has to be resampled to it."""
-    trained = model(folder)
+    trained = model(folder, 64)
     for spacing in (0.5, 1.0):
         given = folder / f"volume_{spacing:g}_0000.nii"
         planes = np.random.default_rng(0).integers(1, 200, (8, size, size)).astype(np.int16)
