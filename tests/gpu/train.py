@@ -22,6 +22,7 @@ _LARGE = (32, 64, 128, 256, 320, 320)
 _BRATS = {"channels": 4, "classes": 4, "features": _LARGE, "patch": (128,) * 3, "batch": 2, "shape": (140, 171, 137)}
 _SMALL = {"features": (8, 16, 32), "patch": (16,) * 3, "batch": 2, "shape": (24,) * 3}
 _STRONG = ("p_elastic", "p_rotation", "p_scaling", "p_noise", "p_blur", "p_contrast", "p_low_resolution", "p_gamma")
+_PREVIOUS = ("p_previous_morphology", "p_previous_morphology_label", "p_previous_removal", "p_previous_removal_label")
 SCENES = {
     "hippocampus": Scene(),
     "brats": Scene(**_BRATS),
@@ -29,7 +30,7 @@ SCENES = {
     "105-classes": Scene(classes=105, features=_LARGE, patch=(96, 160, 160), batch=2, shape=(100, 170, 170)),
     "regions": Scene(**_SMALL, classes=4, regions=True),
     "residual": Scene(**_SMALL, network="residual-encoder-unet"),
-    "cascade": Scene(**_SMALL, previous=True),
+    "cascade": Scene(**_SMALL, previous=True, augmenter=dict.fromkeys(_PREVIOUS, 1.0)),
     "strong": Scene(**_SMALL, augmenter={"interpolation": "cubic", **dict.fromkeys(_STRONG, 1.0)}),
 }
 
@@ -69,7 +70,8 @@ def fake(batch: Any) -> Any:
 
     if isinstance(batch, DrawnBatch):
         return replace(batch, groups=tuple(map(fake, batch.groups)))
-    return replace(batch, image=batch.image.pin_memory(), label=batch.label.pin_memory())
+    previous = {} if getattr(batch, "previous", None) is None else {"previous": batch.previous.pin_memory()}
+    return replace(batch, image=batch.image.pin_memory(), label=batch.label.pin_memory(), **previous)
 
 
 class Repeats:

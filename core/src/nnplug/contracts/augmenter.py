@@ -98,12 +98,15 @@ class DrawnSamples:
         image: (N, C, *size) float32, on the device.
         label: (N, *size) int16, on the device; -1 outside the image and where the preprocessor puts it.
         draws: the result of `BatchAugmentation.draw` for each patch.
+        previous: (N, *size) int16, on the device, the previous stage's label map, -1 outside the image; None without a
+            previous stage.
     """
 
     places: tuple[int, ...]
     image: torch.Tensor
     label: torch.Tensor
     draws: tuple[Any, ...]
+    previous: torch.Tensor | None = None
 
 
 class BatchAugmentation(Protocol):
@@ -125,7 +128,7 @@ class BatchAugmentation(Protocol):
 
         Returns:
             Image (B, C, *patch_size) float32 and label (B, *patch_size) int16 with 0 instead of -1, on the device of
-            the groups.
+            the groups. With a previous stage the image has its one-hot channels, as in `CascadeAugmentation`.
         """
         ...
 
@@ -150,5 +153,8 @@ class BatchAugmenter(Augmenter, Protocol):
     """
 
     def bind_batches(self, context: AugmentationContext) -> BatchAugmentation | None:
-        """Return the transforms of `bind(context)` for batches, or None if they work only on single patches."""
+        """Return the transforms of `bind(context)` for batches, or None if they work only on single patches.
+
+        With `context.previous_labels` the groups have `DrawnSamples.previous`; None leaves cascades to `bind`.
+        """
         ...

@@ -20,7 +20,7 @@ from nnplug_nnunet.augmentation.intensity import (
 from nnplug_nnunet.augmentation.pipeline import Pipeline
 from nnplug_nnunet.augmentation.previous import ComponentRemoval, Morphology
 from nnplug_nnunet.augmentation.resolution import GaussianBlur, LowResolution
-from nnplug_nnunet.augmentation.sample import ChannelTransform, Range, Transform
+from nnplug_nnunet.augmentation.sample import ChannelTransform, Range
 from nnplug_nnunet.augmentation.spatial import MARGIN, Interpolation, Mirror, SpatialTransform, source_size
 
 ANISOTROPY = 3
@@ -139,12 +139,9 @@ class NnunetAugmenter(BatchAugmenter):
             previous_labels=context.previous_labels,
         )
 
-    def bind_batches(self, context: AugmentationContext) -> BatchPipeline | None:
-        """Return the pipeline for batches; see `nnplug.contracts.BatchAugmenter`.
-
-        It is None for a cascade, whose morphology and connected components scipy computes.
-        """
-        return None if context.previous_labels else BatchPipeline(self.bind(context))
+    def bind_batches(self, context: AugmentationContext) -> BatchPipeline:
+        """Return the pipeline for batches; see `nnplug.contracts.BatchAugmenter`."""
+        return BatchPipeline(self.bind(context))
 
     def rotation_for(self, patch_size: Sequence[int]) -> float:
         """Return the largest angle in degrees for patches of this size."""
@@ -185,7 +182,7 @@ class NnunetAugmenter(BatchAugmenter):
             Gamma(self.p_gamma, self.gamma, inverted=False),
         )
 
-    def _previous(self, labels: tuple[int, ...]) -> tuple[Transform[Any], ...]:
+    def _previous(self, labels: tuple[int, ...]) -> tuple[Morphology, ComponentRemoval]:
         return (
             Morphology(self.p_previous_morphology, self.p_previous_morphology_label, self.previous_radius, labels),
             ComponentRemoval(self.p_previous_removal, self.p_previous_removal_label, self.previous_component, labels),

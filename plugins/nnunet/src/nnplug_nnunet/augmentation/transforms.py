@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnplug_nnunet.augmentation.intensity import MaskOutside
+from nnplug_nnunet.augmentation.previous import ComponentRemoval, Morphology
 from nnplug_nnunet.augmentation.sample import ChannelTransform, Transform
 from nnplug_nnunet.augmentation.spatial import Mirror, SpatialParams, SpatialTransform
 
@@ -35,7 +36,7 @@ class Transforms:
         intensity: the transforms of single channels.
         mirror: the mirroring.
         mask: sets channels to 0 outside the nonzero mask.
-        previous: the transforms of the previous stage's label map.
+        previous: the two transforms of the previous stage's label map; empty without a cascade.
         previous_labels: its label values; empty without a cascade.
     """
 
@@ -44,7 +45,7 @@ class Transforms:
     intensity: tuple[ChannelTransform[Any], ...]
     mirror: Mirror
     mask: MaskOutside
-    previous: tuple[Transform[Any], ...] = ()
+    previous: tuple[Morphology, ComponentRemoval] | tuple[()] = ()
     previous_labels: tuple[int, ...] = ()
 
     @property

@@ -88,4 +88,5 @@ def _drawn(augmentation: BatchAugmentation, task: TrainingTask, place: torch.dev
         places = tuple(i for i, one in enumerate(drawn) if tuple(size_of(one)) == size)
         image = torch.zeros((len(places), channels, *size), device=place)
         label = torch.zeros((len(places), *size), dtype=torch.int16, device=place)
-        yield DrawnSamples(places, image, label, tuple(drawn[i] for i in places))
+        previous = torch.zeros_like(label) if task.previous_labels else None
+        yield DrawnSamples(places, image, label, tuple(drawn[i] for i in places), previous)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -206,6 +207,28 @@ def _augments_batches(subject: Subject, axes: int) -> None:
         require(share < TIES, f"in a batch {share:.1%} of the voxels have another label than alone")
 
 
+def _augments_cascades(subject: Subject, axes: int) -> None:
+    """Check that a batch with a previous stage equals its samples augmented one by one."""
+    component, values = _component(subject), samples.LABELS.foreground_values
+    if not (component.augments_batches and component.takes_previous_stage):
+        raise NotChecked("it augments no batches with a previous stage")
+    batched: BatchAugmentation | None = subject.create().bind_batches(_context(axes, values))
+    if batched is None:
+        raise NotChecked("it augments no batches with a previous stage")
+    augmentation = cast("CascadeAugmentation", _bind(subject, axes, values))
+    groups = [_drawn(augmentation, batched, i) for i in range(DRAWS)]
+    image, label = (tensor.numpy() for tensor in batched([replace(g, previous=g.label.clone()) for g in groups]))
+    for place in range(DRAWS):
+        volume, labels = samples.volume(place, augmentation.source_patch_size)
+        alone, expected = augmentation(volume, labels, generator(0, place), previous=labels.copy())
+        share = (label[place] != expected).mean()
+        require(
+            share < TIES, f"in a batch with a previous stage {share:.1%} of the voxels have another label than alone"
+        )
+        share = (image[place, samples.CHANNELS :] != alone[samples.CHANNELS :]).mean()
+        require(share < TIES, f"in a batch {share:.1%} of the previous stage's channels differ from those alone")
+
+
 def _drawn(augmentation: Augmentation, batched: BatchAugmentation, place: int) -> DrawnSamples:
     """Return a patch of a batch, cut as by the loader."""
     drawn = batched.draw(generator(0, place), samples.CHANNELS)
@@ -245,4 +268,6 @@ CHECKS: Checks = {
     "takes a previous stage in 2D": partial(_takes_previous, axes=2),
     "augments batches in 3D": partial(_augments_batches, axes=3),
     "augments batches in 2D": partial(_augments_batches, axes=2),
+    "augments batches with a previous stage in 3D": partial(_augments_cascades, axes=3),
+    "augments batches with a previous stage in 2D": partial(_augments_cascades, axes=2),
 }

@@ -53,16 +53,22 @@ class DrawnBatch:
     @property
     def nbytes(self) -> int:
         """The size of the batch in memory."""
-        return sum(group.image.nbytes + group.label.nbytes for group in self.groups)
+        tensors = (tensor for group in self.groups for tensor in (group.image, group.label, group.previous))
+        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
 
     def on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the augmented image (B, C, *patch) and label (B, 1, *patch) on the training device."""
-        groups = [
-            replace(g, image=g.image.to(device, non_blocking=True), label=g.label.to(device, non_blocking=True))
-            for g in self.groups
-        ]
-        image, label = self.augmentation(groups)
+        image, label = self.augmentation([_moved(group, device) for group in self.groups])
         return image, label[:, None]
+
+
+def _moved(group: DrawnSamples, device: torch.device) -> DrawnSamples:
+    return replace(
+        group,
+        image=group.image.to(device, non_blocking=True),
+        label=group.label.to(device, non_blocking=True),
+        previous=None if group.previous is None else group.previous.to(device, non_blocking=True),
+    )
 
 
 def empty(shape: Sequence[int], dtype: torch.dtype, *, pinned: bool) -> torch.Tensor:

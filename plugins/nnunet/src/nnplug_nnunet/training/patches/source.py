@@ -158,11 +158,15 @@ class PatchSource:
         channels = next(iter(chosen.values())).case.image.shape[0]
         image = empty((len(chosen), channels, *size), torch.float32, pinned=pinned)
         label = empty((len(chosen), *size), torch.int16, pinned=pinned)
+        previous = empty(tuple(label.shape), torch.int16, pinned=pinned) if self.previous_labels else None
         for row, sample in enumerate(chosen.values()):
             with _explained(sample.name, "reading a patch"):
                 cut_into(image[row].numpy(), label[row].numpy(), sample.case, sample.box)
+                if previous is not None:
+                    previous[row].numpy()[...] = cut_previous(sample.case, sample.box)
         image, label = self._flat(image, label)
-        return DrawnSamples(tuple(chosen), image, label, tuple(sample.drawn for sample in chosen.values()))
+        before = None if previous is None else self._flat(previous)[0]
+        return DrawnSamples(tuple(chosen), image, label, tuple(sample.drawn for sample in chosen.values()), before)
 
     def _begin(self, place: SampleIndex, index: int) -> tuple[PatchPlace, np.random.Generator]:
         """Return the place of a sample, and the generator for the rest of the sample."""
