@@ -28,6 +28,8 @@ class Budget:
         seconds: a training that takes longer is stopped, None for no limit.
         batch: patches, None for the plan's.
         device: "cpu" or "cuda".
+        compiles: whether nnplug compiles its network, as nnunetv2 always does on a GPU; if not, it decides by the
+            length of the training.
     """
 
     iterations: int
@@ -36,6 +38,7 @@ class Budget:
     device: str
     seconds: float | None = None
     batch: int | None = None
+    compiles: bool = False
 
 
 def train_ours(setting: Setting, dataset: Path, budget: Budget, options: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -50,6 +53,7 @@ def train_ours(setting: Setting, dataset: Path, budget: Budget, options: Sequenc
         "epochs": budget.epochs,
         "iterations_per_epoch": budget.iterations,
         "val_iterations_per_epoch": budget.val_iterations,
+        **({"compile": "always"} if budget.compiles else {}),
     }
     words = [f"--set=trainer.{key}={value}" for key, value in trainer.items()]
     command = [*run, "-f", "0", "--until", "train", "--device", budget.device, *words]

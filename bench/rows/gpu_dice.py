@@ -45,6 +45,15 @@ ROW = Row(
             gpu=True,
             only="nnplug",
         ),
+        Case(
+            "50 epochs, GPU, compiled",
+            {"options": ["--set=trainer.epochs=50", "--set=trainer.compile=always"]},
+            quick={"options": TINY},
+            goals=(Goal("dice", 0.885, of="nnplug", at_least=True), Goal("seconds", 120, of="nnplug")),
+            gpu=True,
+            only="nnplug",
+        ),
     ),
-    note="0.8904 is nnU-Net's published mean over 5 folds after 1000 epochs.",
+    note="Too short for nnplug to compile it by itself, hence two cases; compiling counts. 0.8904 is nnU-Net's "
+    "published mean over 5 folds after 1000 epochs.",
 )

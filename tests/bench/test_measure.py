@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from statistics import StatisticsError
 
 import pytest
 
@@ -122,3 +124,18 @@ def test_a_curve_adds_up_seconds_and_needs_an_epoch():
     assert curve_of(epochs) == [(2, 0.5), (5, 0)]
     with pytest.raises(Died, match="no epoch was finished"):
         curve_of([])
+
+
+@pytest.mark.parametrize(("device", "compiled"), [("cuda", True), ("cpu", False)])
+def test_epochs_on_a_gpu_are_compiled_as_those_of_nnunetv2(setting, monkeypatch, device, compiled):
+    from harness import training
+    from rows import epoch
+
+    commands = []
+    monkeypatch.setattr(epoch, "dataset_of", lambda *_: Path("Dataset001_A"))
+    monkeypatch.setattr(training, "output_of", lambda words: None)
+    monkeypatch.setattr(training, "run_commands", lambda words, **_: commands.extend(words))
+    work = epoch.ours(setting, epoch.BRATS, epochs=2, iterations=2, device=device)
+    with pytest.raises(StatisticsError):  # of no epochs
+        work()
+    assert ("--set=trainer.compile=always" in commands[0]) == compiled

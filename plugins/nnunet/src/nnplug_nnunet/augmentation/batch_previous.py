@@ -61,7 +61,8 @@ class _Dilation:
         spectrum = torch.fft.rfftn(pad(mask.float(), sides)).mul_(self._spectrum)
         counts = torch.fft.irfftn(spectrum, s=self._padded)
         valid = tuple(slice(self._reach - 1, self._reach - 1 + n) for n in mask.shape)
-        return counts[valid] > 0.5
+        dilated: torch.Tensor = counts[valid] > 0.5
+        return dilated
 
 
 def remove_components(labels: torch.Tensor, params: Mapping[int, float], transform: ComponentRemoval) -> None:
