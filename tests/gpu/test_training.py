@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 SCENES = ("hippocampus", "regions", "residual", "cascade", "strong")
@@ -47,3 +50,14 @@ def test_a_step_keeps_to_its_memory(counts):
 def test_a_step_copies_no_map_within_the_device(counts, scene):
     """An activation that overwrites a view copies whole maps, 820 MB with Hippocampus; of the batch it is 8 MB."""
     assert counts[scene][0]["copied"] < (1e7 if scene == "hippocampus" else 2e5)
+
+
+def test_counts_become_rows_of_the_page(counts):
+    sys.path.insert(0, str(Path(__file__).parent))
+    import table
+
+    step, _ = counts["regions"]
+    _, scene, loss, others, waits, *_ = table.training_row(step).split("|")
+    assert (scene.strip(), int(loss), int(waits)) == ("regions", step["phases"]["loss"], 0)
+    assert int(others) == step["dispatches"] - step["phases"]["augment"]
+    assert table.prediction_row(step).startswith(f"| regions | {step['dispatches']} | 0 |")
