@@ -12,7 +12,7 @@ from nnplug.dataset.dataset import CaseFiles, Dataset, image_cases
 from nnplug.dataset.phantom import write_phantom
 from nnplug.evaluation.evaluate import evaluate
 from nnplug.evaluation.overlay import OverlayCase, draw_overlays
-from nnplug.evaluation.summary import Summary
+from nnplug.evaluation.summary import Summary, write_summary
 from nnplug.inference.jobs import predict_cases
 from nnplug.inference.options import PredictOptions
 from nnplug.pipeline.request import RunRequest
@@ -24,7 +24,6 @@ from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.runtime import Runtime
-from nnplug.runtime.files import write_json
 from nnplug.runtime.outputs import Outputs
 from nnplug.workspace.layout import Workspace
 
@@ -97,7 +96,7 @@ def _score(dataset: Dataset, predictions: Path, runtime: Runtime) -> Summary:
     """Write and return the scores of the predictions."""
     references, description = dataset.folder / "labelsTs", dataset.description
     summary = evaluate(references, predictions, description, executor=runtime.executor, progress=runtime.progress)
-    write_json(predictions / "summary.json", summary)
+    write_summary(predictions / "summary.json", summary)
     return summary
 
 

@@ -12,7 +12,7 @@ from nnplug.errors import NnplugError, Problems
 from nnplug.evaluation.evaluate import evaluate, evaluate_folder
 from nnplug.evaluation.metrics import Overlap
 from nnplug.evaluation.pairs import find_description
-from nnplug.evaluation.summary import defined, undefined_classes
+from nnplug.evaluation.summary import defined, read_summary, undefined_classes, write_summary
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.runtime.executor import LocalExecutor
@@ -185,6 +185,11 @@ def test_a_class_without_a_case_is_none_and_left_out_of_the_mean(tmp_path):
     assert strict["mean"]["2"]["Dice"] is None
     assert strict["foreground_mean"]["Dice"] == summary["mean"]["1"]["Dice"] == 0.5
     assert undefined_classes(summary) == undefined_classes(strict) == ("2",)
+    write_summary(tmp_path / "summary.json", summary)
+    assert "NaN" not in (tmp_path / "summary.json").read_text()
+    again = read_summary(tmp_path / "summary.json", ["1", "2"])
+    assert math.isnan(again["mean"]["2"]["Dice"])
+    assert again["foreground_mean"]["Dice"] == 0.5
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import shutil
 import sys
@@ -13,8 +14,9 @@ import pytest
 
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug.evaluation.summary import write_summary
 from nnplug.io.images import read_label
-from nnplug_nnunetv2_commands.scoring import describe, read_rule, write_rule
+from nnplug_nnunetv2_commands.scoring import describe, read_rule, rewrite_as_nnunet, write_rule
 
 SETS = ("ignore", "islands-everywhere", "islands-of-one", "regions", "scattered")
 
@@ -70,6 +72,17 @@ def test_only_the_rule_is_left_where_asked(command, shared, tmp_path):
 def steps(rule):
     values = [one["labels_or_regions"] for one in rule["arguments"]]
     return [value if isinstance(value, list) else [value] for value in values]
+
+
+def test_scores_of_a_training_become_nnunets(tmp_path):
+    """nnplug writes null where nnU-Net's programs expect NaN, and a mean over the classes that have a case."""
+    classes = {"1": {"Dice": 0.5}, "2": {"Dice": math.nan}}
+    case = {"metrics": classes, "prediction_file": "a", "reference_file": "b"}
+    whole = {"foreground_mean": {"Dice": math.nan}, "mean": classes, "metric_per_case": [case]}
+    write_summary(tmp_path / "summary.json", whole)
+    assert load(tmp_path / "summary.json")["foreground_mean"]["Dice"] == 0.5
+    found = rewrite_as_nnunet(tmp_path / "summary.json")
+    assert json.dumps(found) == json.dumps(load(tmp_path / "summary.json")) == json.dumps(whole)
 
 
 def assert_close(ours, theirs):

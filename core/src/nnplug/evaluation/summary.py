@@ -12,7 +12,7 @@ import msgspec
 from nnplug.contracts import Figures
 from nnplug.errors import InvalidFile
 from nnplug.ops.metrics import mean_metrics
-from nnplug.runtime.files import read_object
+from nnplug.runtime.files import read_object, write_json
 from nnplug.runtime.records import converted
 
 Summary = dict[str, Any]
@@ -53,6 +53,11 @@ def read_summary(path: Path, keys: Sequence[str] = ()) -> Summary:
                 raise InvalidFile(f"{path}: has no Dice of {key!r}; score the predictions again")
     found: Summary = _with_nan(summary)
     return found
+
+
+def write_summary(path: Path, summary: Summary) -> None:
+    """Write a summary without NaN, which JSON does not have; see `defined`. `read_summary` reads it."""
+    write_json(path, defined(summary))
 
 
 def _with_nan(value: Any) -> Any:

@@ -14,7 +14,7 @@ from nnplug.dataset.sidecars import copy_label
 from nnplug.dataset.splits import read_splits
 from nnplug.errors import Line, NnplugError, Problems, within
 from nnplug.evaluation.evaluate import evaluate_cases
-from nnplug.evaluation.summary import Summary, read_summary
+from nnplug.evaluation.summary import Summary, read_summary, write_summary
 from nnplug.inference.averaging import Mean, label_map, open_output
 from nnplug.io.images import read_geometry, write_label
 from nnplug.registry.loader import Plugins
@@ -189,8 +189,8 @@ def score(cases: Sequence[str], dataset: Dataset, folder: Path, *, executor: Exe
     pairs = [(folder / f"{case}{ending}", labels[case]) for case in cases]
     summary = evaluate_cases(pairs, dataset.description, executor=executor, progress=progress, readers=dataset.readers)
     write_json(folder / "dataset.json", dict(dataset.description.raw))
-    write_json(folder / "summary.json", summary)
-    return summary
+    write_summary(folder / "summary.json", summary)
+    return read_summary(folder / "summary.json")
 
 
 def references(dataset: Dataset) -> Mapping[str, Path]:

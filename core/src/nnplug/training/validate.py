@@ -13,7 +13,7 @@ import numpy as np
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.errors import InvalidFile, within
 from nnplug.evaluation.evaluate import evaluate_cases
-from nnplug.evaluation.summary import read_summary
+from nnplug.evaluation.summary import read_summary, write_summary
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import ENDING, write_logits
 from nnplug.inference.member import LoadedMember
@@ -85,8 +85,8 @@ def validate(
             progress=runtime.progress,
             readers=job.dataset.readers,
         )
-        write_json(summary, scores)
-    return scores
+        write_summary(summary, scores)
+        return read_summary(summary)
 
 
 def was_mirrored(folder: Path) -> bool:

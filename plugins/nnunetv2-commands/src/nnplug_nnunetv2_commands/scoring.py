@@ -13,6 +13,7 @@ from nnplug_nnunetv2_commands.command import Call, Options
 if TYPE_CHECKING:
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.evaluation.postprocess import FittedRule
+    from nnplug.evaluation.summary import Summary
 
 POSTPROCESSOR = "largest-component"
 RULES = ("postprocessing.pkl", "postprocessing.json")
@@ -95,6 +96,22 @@ def score(
     if evaluation.failures:
         raise Problems(evaluation.failures)
     return evaluation.summary
+
+
+def rewrite_as_nnunet(path: Path) -> Summary:
+    """Write a `summary.json` of nnplug again as nnU-Net's programs expect it, with NaN for null; return its content.
+
+    The mean over classes is NaN if one of them has no case, as nnU-Net 2.8.1 computes it.
+    """
+    from nnplug.evaluation.summary import read_summary
+    from nnplug.ops.metrics import mean_metrics
+    from nnplug.runtime.files import write_json
+
+    summary = read_summary(path)
+    mean = mean_metrics(list(summary["mean"].values()), skip_nan=False)
+    summary = {**summary, "foreground_mean": mean}
+    write_json(path, summary)
+    return summary
 
 
 def write_rule(folder: Path, rule: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnplug_nnunetv2_commands.scoring import write_rule
+from nnplug_nnunetv2_commands.scoring import rewrite_as_nnunet, write_rule
 from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def _copy_results(source: Path, target: Path, *, ending: str) -> None:
         return [name for name in names if Path(folder) == source and name in stay]
 
     shutil.copytree(source, target, ignore=kept, dirs_exist_ok=True)
+    if "summary.json" not in stay:
+        rewrite_as_nnunet(target / "summary.json")
 
 
 def instructions(request: SelectRequest, selection: Selection, rule: Path) -> Iterator[str]:

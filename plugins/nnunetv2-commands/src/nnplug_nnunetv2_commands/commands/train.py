@@ -98,10 +98,12 @@ def _fit(job: TrainingJob, runtime: Runtime, *, devices: int) -> None:
 
 def _validate(job: TrainingJob, runtime: Runtime, options: Options) -> dict[str, Any]:
     from nnplug.training.validate import validate
+    from nnplug_nnunetv2_commands.scoring import rewrite_as_nnunet
     from nnplug_nnunetv2_commands.training import write_npz
 
     weights: WeightsKind = "best" if options.val_best else "final"
-    summary = validate(job, runtime, mirroring=True, weights=weights, save_logits=options.npz)
+    validate(job, runtime, mirroring=True, weights=weights, save_logits=options.npz)
+    summary = rewrite_as_nnunet(job.run.validation / "summary.json")
     write_npz(job.run.validation, runtime.plugins)
     return summary
 
