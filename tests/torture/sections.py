@@ -30,13 +30,18 @@ written, and the same command goes on when there is room.""",
     ),
     "damage": Section(
         "Damage",
-        """Every kind of file that a command reads is damaged at random. Expected: one line that names the file, no
-traceback, nothing half written.""",
+        """Every kind of file that a command reads is damaged at random: bytes, headers of images, values, keys, nesting
+and encoding of JSON, archives with bombs, links and names that lead out of them, pickles that would run code. Expected:
+exit code 0 or 1, an error in a line that names the file, its case or its component, no traceback, no signal, an end
+within a minute, at most 1 GB more than the command takes otherwise, and nothing half written. One input of 40 goes
+through the installed command, the others through forks of a process that has imported it.""",
     ),
     "size": Section(
         "Size",
-        """Many cases, many images and large images. Expected: the time per case is constant, memory stays flat, and a
-restart takes seconds.""",
+        """Many cases of 12 x 14 x 12 voxels from verification to the first epoch, many images in one prediction, and a
+volume of 1024^3 voxels (int16, one channel), on the grid of the network (1 mm) and at half its spacing (0.5 mm).
+Expected: the CPU time per case is constant, memory stays flat but for caches with a bound, a restart takes seconds, and
+the volume takes at most 8 GB.""",
     ),
     "soak": Section(
         "Time",
