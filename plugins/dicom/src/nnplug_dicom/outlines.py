@@ -19,10 +19,14 @@ def outlines(mask: Mask) -> list[Points]:
     The polygon of a part with holes is one line: it goes into each hole and back along the same way, because many
     programs fill every polygon of a structure.
     """
-    padded = np.pad(mask, 1).astype(np.float64)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return []
+    first = np.array([columns[0], rows[0]])
+    padded = np.pad(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1).astype(np.float64)
     generator = contour_generator(z=padded, line_type=LineType.Separate, name="serial")
     found = cast("list[Points]", generator.lines(0.5))  # what LineType.Separate gives
-    lines = [line[:-1] - 1 for line in found]
+    lines = [line[:-1] - 1 + first for line in found]
     areas = [_area(line) for line in lines]
     outer = [line for line, area in zip(lines, areas, strict=True) if area > 0]
     holes = [line for line, area in zip(lines, areas, strict=True) if area < 0]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom import uid
+from pydicom import DataElement, uid
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 
 from nnplug.contracts import PredictedCase, Writer
@@ -160,17 +160,20 @@ def _contours(
     labels: npt.NDArray[np.int16], segment: Segment, stack: Stack, headers: list[Dataset]
 ) -> Iterator[Dataset]:
     """Yield the polygons of a segment, in mm."""
-    for number, plane in enumerate(np.isin(labels, segment.values)):
+    for number, plane in enumerate(labels):
         header = headers[min(number, len(headers) - 1)]
-        for line in outlines(plane) if plane.any() else ():
+        for line in outlines(np.isin(plane, segment.values)):
             columns, rows = line[:, :1] * stack.pixel[1], line[:, 1:] * stack.pixel[0]
             points = stack.origins[number] + columns * stack.along_columns + rows * stack.along_rows
             image = _image(header)
             if len(headers) < len(labels):
                 image.ReferencedFrameNumber = number + 1
-            yield filled(
+            made = filled(
                 ContourImageSequence=[image],
                 ContourGeometricType="CLOSED_PLANAR",
                 NumberOfContourPoints=len(points),
-                ContourData=[f"{value:.4f}" for value in points.ravel()],
             )
+            # pydicom checks each number by a regular expression, which takes minutes for a CT of many structures
+            numbers = [f"{value:.4f}" for value in points.ravel()]
+            made.add(DataElement("ContourData", "DS", numbers, already_converted=True))
+            yield made

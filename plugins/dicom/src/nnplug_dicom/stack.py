@@ -18,6 +18,8 @@ Array = npt.NDArray[np.float64]
 IRREGULAR = 0.02
 """The largest difference of two distances of slices, as a share of the distance."""
 SAME_PLACE = 1e-3  # mm
+_ALONG = 1e-5
+"""The step of an index from pixel to pixel below which an axis runs along the other direction."""
 TILTED = 0.1
 """The smallest shift of the last slice against the first that counts as tilt, in pixels."""
 
@@ -69,15 +71,20 @@ class Stack:
         geometry = label_map.geometry
         cosines = np.reshape(geometry.direction, (3, 3))
         to_index = np.linalg.inv(cosines * np.array(geometry.file_spacing))
-        rows, columns = np.arange(self.shape[1])[:, None, None], np.arange(self.shape[2])[None, :, None]
-        plane = rows * self.pixel[0] * self.along_rows + columns * self.pixel[1] * self.along_columns
-        plane = plane @ to_index.T
-        size = np.array(geometry.shape[::-1])
+        down, right = to_index @ (self.pixel[0] * self.along_rows), to_index @ (self.pixel[1] * self.along_columns)
+        rows, columns = np.arange(self.shape[1])[:, None], np.arange(self.shape[2])[None, :]
         result = np.zeros(self.shape, np.int16)
         for number, origin in enumerate(self.origins):
-            index = np.rint(plane + to_index @ (origin - geometry.origin)).astype(np.int64)
-            inside = ((index >= 0) & (index < size)).all(axis=-1)
-            x, y, z = np.clip(index, 0, size - 1).transpose(2, 0, 1)
+            first = to_index @ (origin - geometry.origin)
+            inside: npt.NDArray[np.bool_] | bool = True
+            index = []
+            for axis, size in enumerate(geometry.shape[::-1]):
+                # an axis that runs along rows or columns has an index per row or column, not one per pixel
+                steps = [n * s for n, s in ((rows, down[axis]), (columns, right[axis])) if abs(s) > _ALONG]
+                place = np.rint(first[axis] + sum(steps, np.zeros((1, 1)))).astype(np.int64)
+                inside = inside & (place >= 0) & (place < size)
+                index.append(np.clip(place, 0, size - 1))
+            x, y, z = index
             result[number] = np.where(inside, label_map.array[z, y, x], 0)
         return result
 
