@@ -20,7 +20,9 @@ inputs for functions, and the sum over all processes for whole commands. A resul
 than 5 % of the cores does not count."""
 COLUMNS = ("", "what", "nnplug", "peer", "ratio", "goal", "met", "measured")
 UNITS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "alone_seconds": ("wall time alone", lambda v: f"{v:.3g} s"),
     "seconds": ("wall time", lambda v: f"{v:.3g} s"),
+    "slowdown": ("times as long as alone", lambda v: f"{v:.2f}"),
     "cpu_seconds": ("CPU time", lambda v: f"{v:.3g} s"),
     "extra_bytes": ("memory on top", lambda v: f"{v / 1e9:.3f} GB"),
     "peak_bytes": ("memory", lambda v: f"{v / 1e9:.2f} GB"),

@@ -22,6 +22,7 @@ from nnplug.io.thin_axis import as_in_file
 from nnplug.models.model_components import model_readers
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
+from nnplug.runtime.neighbours import beside_neighbours
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.workspace.runs import WeightsKind
 
@@ -160,7 +161,8 @@ class Predictor:
         return self._model.postprocessed(labels, image.geometry)
 
     def _logits(self, image: Image) -> list[Logits]:
-        with self._lock, self._limited_memory():
+        device = self._model.members[0].device
+        with self._lock, self._limited_memory(), beside_neighbours(device):
             return self._model.logits(image)
 
 

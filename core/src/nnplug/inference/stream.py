@@ -24,6 +24,7 @@ from nnplug.inference.logits import Logits
 from nnplug.inference.member import LoadedMember
 from nnplug.io.images import Geometry
 from nnplug.runtime.executor import available_cores
+from nnplug.runtime.neighbours import beside_neighbours
 from nnplug.runtime.progress import Advance, Progress
 from nnplug.runtime.threads import single_core_threads
 from nnplug.workspace.case_store import Prepared
@@ -93,8 +94,8 @@ def predict_stream(
     Raises:
         Exception: any error in reading, prediction or export that `work.attempt` does not store.
     """
-    threads = _readers(model)
-    with ThreadPoolExecutor(threads, "read") as reader, _writer(model) as writer:
+    threads, device = _readers(model), model.members[0].device
+    with ThreadPoolExecutor(threads, "read") as reader, _writer(model) as writer, beside_neighbours(device):
         reads = _ahead(reader, work.read, [(case, member) for case in cases for member in model.members], threads)
         stream = _Stream(model, work, reads, scratch, progress)
         exports = _Exports(work, advance, writer, logits_behind)

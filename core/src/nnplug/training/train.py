@@ -28,6 +28,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.files import explained, write_json
+from nnplug.runtime.neighbours import beside_neighbours
 from nnplug.runtime.seeds import keep_random_state
 from nnplug.training.extend import begin_extension, is_extension
 from nnplug.training.finish_check import check_finished, shapes_of
@@ -127,7 +128,9 @@ def _train_and_record(
     with tracked(job, runtime) as step:
         progress = LogCheckingProgress(runtime.progress, job.run.log, trainer, versions.note_change, step)
         recording = RecordingAccelerate(job.run, task.accelerate)
-        with explained_shortage(job, task), attributed(trainer, *called), keep_random_state(task.device):
+        # several processes share the cores among themselves
+        alone = beside_neighbours(task.device) if task.world.size == 1 else nullcontext()
+        with explained_shortage(job, task), attributed(trainer, *called), keep_random_state(task.device), alone:
             trainer.train(replace(task, progress=progress, accelerate=recording))
         check_log(job.run.log, trainer)
         check_finished(job.run, trainer, shapes)
