@@ -161,7 +161,7 @@ class _SpareTeam:
 
 @dataclass(frozen=True)
 class _Moment:
-    """What cores, process and team have used until now, in seconds."""
+    """The use of cores, process and team until now, in seconds."""
 
     clock: float
     busy: Mapping[int, float]
