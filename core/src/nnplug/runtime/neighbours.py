@@ -28,10 +28,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from nnplug.runtime.openmp import GnuOpenMP
+
+if TYPE_CHECKING:
+    import torch
 
 _EVERY = 0.5  # seconds; the kernel counts in steps of 0.01
 _STAT, _THREADS = Path("/proc/stat"), Path("/proc/self/task")
@@ -196,6 +198,8 @@ def _watch(team: _Team, over: threading.Event) -> None:
 
 def _team_of_caller() -> _Team | None:
     """Return the team; None if nobody waits in it, its threads are bound to cores, or the system does not tell."""
+    import torch  # here, because stages before training load this module and no PyTorch
+
     size = torch.get_num_threads()
     if size == 1 or not hasattr(os, "sched_setaffinity"):
         return None
