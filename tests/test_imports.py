@@ -20,6 +20,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NUMERICS = {"numpy", "torch", "scipy", "SimpleITK"}
 SCREEN = {"click", "rich"}
+COMMANDS_OF_PLUGINS = {"nnplug_report": "nnplug_report.commands"}
+"""Plugins that offer commands, and the module of each that may import click for them."""
 
 DRAWING = {"nnplug.evaluation", "nnplug.training"}
 """Packages of the core that draw pictures."""
@@ -110,6 +112,8 @@ class Package:
             return None if begins(one.name, LIGHT) else "inside functions only"
         if one.name.startswith("matplotlib") and self.name == "nnplug" and not begins(module, DRAWING):
             return "only packages that draw"
+        if one.name.startswith("click") and module == COMMANDS_OF_PLUGINS.get(self.name):
+            return None if begins(one.name, self.declared) else "its distribution is not declared"
         if begins(one.name, self._forbidden()):
             return "not here"
         return None if begins(one.name, {*self.declared, self.name}) else "its distribution is not declared"
