@@ -127,7 +127,7 @@ class _Scale:
 
 def _step(size: float) -> float:
     rough = size / _TICKS
-    power = 10 ** math.floor(math.log10(rough))
+    power: float = 10.0 ** math.floor(math.log10(rough))
     return next(power * nice for nice in _NICE if power * nice >= rough * 0.999)
 
 
@@ -170,9 +170,9 @@ def _path(line: Line, across: _Scale, up: _Scale, colour: int) -> Markup:
         points.append(f"{pen}{across.at(x)} {up.at(y)}")
         pen = "L"
     if len(points) == 1:
-        x, y = points[0][1:].split()
+        place = points[0][1:].split()
         return Markup('<circle class="s{}" cx="{}" cy="{}" r="3"><title>{}</title></circle>').format(
-            colour, x, y, line.title
+            colour, *place, line.title
         )
     return Markup('<path class="s{}" d="{}"><title>{}</title></path>').format(colour, "".join(points), line.title)
 

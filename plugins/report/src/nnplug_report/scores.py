@@ -88,8 +88,12 @@ def case_means(dice: Scores) -> Scores:
 
 
 def mean_interval(scores: Scores) -> tuple[float, float]:
-    """Return the bootstrap interval of the mean of scores (cases, classes), over cases drawn with replacement."""
-    return paired_interval(scores, np.zeros_like(scores))
+    """Return the bootstrap interval of the mean of scores (cases, classes), over cases drawn with replacement.
+
+    Cases without any score are left out.
+    """
+    scored = scores[~np.isnan(scores).all(axis=1)]
+    return paired_interval(scored, np.zeros_like(scored))
 
 
 def class_scores(result: Result, dice: Scores, extents: Extents) -> tuple[ClassScore, ...]:

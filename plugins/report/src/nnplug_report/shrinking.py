@@ -50,7 +50,7 @@ class Reduction:
 
     def image(self, array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the shown part of a channel (z, y, x); each block becomes its mean."""
-        part = array[self.box]
+        part: npt.NDArray[Any] = array[self.box]
         for axis, factor in enumerate(self.factors):
             starts = np.arange(0, part.shape[axis], factor)
             counts = np.diff([*starts, part.shape[axis]]).astype(np.float32)

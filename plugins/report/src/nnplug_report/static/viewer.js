@@ -191,6 +191,7 @@
       isNearestInterpolation: true,
       show3Dcrosshair: true,
       crosshairWidthUnit: "percent",
+      multiplanarLayout: niivue.MULTIPLANAR_TYPE.GRID,
       multiplanarShowRender: niivue.SHOW_RENDER.ALWAYS,
       dragAndDropEnabled: false,
       logLevel: "error",

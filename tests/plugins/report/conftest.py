@@ -1,4 +1,4 @@
-"""Headless Chromium, driven through its DevTools pipe: pages from files, keys, values of scripts and screenshots."""
+"""A workspace with two folds, predictions with references, and a headless Chromium to look at pages with."""
 
 from __future__ import annotations
 
@@ -15,10 +15,81 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.phantom import write_phantom
+from nnplug.io.images import read_label, write_label
+from nnplug.pipeline.request import RunRequest
+from nnplug.pipeline.run import run
+from nnplug.plans.overrides import parse
+from nnplug.preparation.plan_request import PlanRequest
+from nnplug.registry.loader import Plugins
+from nnplug.registry.runtime import Runtime
+from nnplug.workspace.layout import Workspace
 
 SECONDS = 120
 KEYS = {"ArrowUp": 38, "ArrowDown": 40, "ArrowLeft": 37, "ArrowRight": 39, "l": 76, "c": 67, "p": 80}
+
+
+SETTINGS = (
+    *("planner.base_features=4", "planner.max_features=8", "plan.patch_size=[16,16]", "plan.batch_size=2"),
+    *("trainer.epochs=2", "trainer.iterations_per_epoch=2", "trainer.val_iterations_per_epoch=1"),
+)
+
+
+@pytest.fixture(scope="session")
+def runtime() -> Runtime:
+    return Runtime(Plugins(), device="cpu", workers=1)
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report-raw") / "Dataset999_Phantom"
+    write_phantom(folder, cases=4, unseen=1, shape=(12, 16, 14))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def workspace(phantom: Path, runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the dataset in a workspace: two folds of configuration 2d, selected."""
+    root = tmp_path_factory.mktemp("report-work")
+    folder = root / "Dataset999_Phantom"
+    folder.mkdir()
+    names = [f"phantom_{number:03d}" for number in range(4)]
+    splits = [{"train": names[2:], "val": names[:2]}, {"train": names[:2], "val": names[2:]}]
+    (folder / "splits.json").write_text(json.dumps(splits))
+    overrides = parse(SETTINGS)
+    plan = PlanRequest(options=overrides, configurations=("2d",))
+    asked = RunRequest(
+        dataset=Dataset.open(phantom),
+        workspace=Workspace(root, "Dataset999_Phantom"),
+        plan=plan,
+        mirroring=False,
+        command=("nnplug", "run", "<script>alert(1)</script>"),
+    )
+    run(asked, runtime)
+    return folder
+
+
+@pytest.fixture
+def predictions(phantom: Path, tmp_path: Path) -> Path:
+    """Label maps of the training cases with growing errors, and `dataset.json`; the first case is equal."""
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    for number, case in enumerate(Dataset.open(phantom).training_cases()):
+        label = read_label(case.label)
+        write_label(folder / case.label.name, np.roll(label.array, number, axis=2), label.geometry)
+    shutil.copy(phantom / "dataset.json", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A page of Chromium; tests with it are skipped where Chromium is not installed."""
+    with chromium() as opened:
+        yield opened
 
 
 class Browser:
