@@ -175,7 +175,15 @@ def test_it_is_all_that_is_offered(foreign):
     offered = {c["kind"]: c["name"] for c in found if c["distribution"] == "nnplug-foreign"}
     assert set(offered) == {*map(str, Kind), "recipe", "command"}
     others = {c["distribution"] for c in found} - {"nnplug-foreign"}
-    assert others <= {"nnplug-core", "nnplug-cpu", "nnplug-cuda", "nnplug-dask", "nnplug-dicom", "nnplug-readers"}
+    assert others <= {
+        "nnplug-core",
+        "nnplug-cpu",
+        "nnplug-cuda",
+        "nnplug-dask",
+        "nnplug-dicom",
+        "nnplug-readers",
+        "nnplug-report",
+    }
     plugins = next(line for line in foreign.nnplug("doctor").splitlines() if line.startswith("plugins"))
     assert "limits" not in plugins
 

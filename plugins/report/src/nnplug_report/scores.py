@@ -18,7 +18,8 @@ from nnplug_report.subject import Case, LabelClass, Result
 
 Scores = npt.NDArray[np.float64]
 
-_PICTURE_Z = 999
+_PICTURE = (999.0, 1.0, 1.0)
+"""The spacing (z, y, x) of pictures, which have none of their own."""
 _ML = 1000
 """mm3 in a millilitre."""
 
@@ -185,7 +186,7 @@ def _voxel(geometry: Geometry) -> tuple[str, float]:
     """Return the unit of sizes and the size of a voxel in it."""
     if geometry.dimensions == 3:
         return "ml", math.prod(geometry.spacing) / _ML
-    if geometry.spacing == (_PICTURE_Z, 1, 1):
+    if geometry.spacing == _PICTURE:
         return "pixels", 1.0
     return "mm²", math.prod(geometry.file_spacing)
 

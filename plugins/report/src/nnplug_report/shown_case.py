@@ -110,8 +110,8 @@ class ShownCase:
     @property
     def size(self) -> int:
         """The number of bytes that the case takes in a page."""
-        texts = [one.data for one in (*self.channels, *self.layers, *self.previews)]
-        return sum(map(len, texts))
+        volumes = sum(len(volume.data) for volume in (*self.channels, *self.layers))
+        return volumes + sum(len(preview.data) for preview in self.previews)
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,14 @@ class _Read:
     def foreground(self) -> npt.NDArray[np.bool_]:
         """The voxels to crop around: labels, or else all that is not the value of the first voxel."""
         if self.layers:
-            return np.any([label > 0 for label in self.layers.values()], axis=0)
+            return labelled(self.layers)
         return np.asarray((self.image != self.image[:, :1, :1, :1]).any(axis=0))
+
+
+def labelled(labels: Mapping[str, LabelArray]) -> npt.NDArray[np.bool_]:
+    """Return the voxels (z, y, x) that have a label in one of the label maps, of which there is one at least."""
+    inside: npt.NDArray[np.bool_] = np.logical_or.reduce([label > 0 for label in labels.values()])
+    return inside
 
 
 def show_case(files: CaseFiles, *, voxels: int = VOXELS, most_bytes: int | None = None) -> ShownCase:
@@ -228,8 +234,8 @@ def _previews(
     labels: Mapping[str, LabelArray],
     affine: npt.NDArray[np.float64],
 ) -> tuple[Preview, ...]:
-    foreground = np.any([label > 0 for label in labels.values()], axis=0) if labels else np.ones(image.shape, np.bool_)
-    index = shown_slice(foreground)
+    foreground = labelled(labels) if labels else np.ones(image.shape, np.bool_)
+    index = shown_slice(foreground.astype(np.uint8))
     turn = tuple(slice(None, None, -1) if _points_back(affine, axis) else slice(None) for axis in (1, 0))
     spacing = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
     height, width = (
