@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         PlannerComponent,
         PostprocessorComponent,
         PreprocessorComponent,
+        ReporterComponent,
         ResamplerComponent,
         SamplerComponent,
         TrackerComponent,
@@ -225,6 +226,16 @@ def nnplug_trackers() -> Iterable[TrackerComponent]:
 
     A target satisfies `nnplug.contracts.Tracker`. Users choose them for each training by ``--tracker NAME``; plans do
     not name trackers. A tracker that fails costs a warning, never the training.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_reporters() -> Iterable[ReporterComponent]:
+    """Offer reporters, which write a report of a finished run for people to read.
+
+    A target satisfies `nnplug.contracts.Reporter`. `nnplug run` calls every installed one at its end; plans do not name
+    reporters. A reporter that fails costs a warning, never the run. The target is made without options.
     """
     return ()
 

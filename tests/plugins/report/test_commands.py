@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import webbrowser
@@ -96,3 +97,37 @@ def test_view_replaces_a_file_of_the_user_only_if_asked(phantom, tmp_path):
 def test_an_image_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(NnplugError, match="absent.nii.gz: no such file; give an image"):
         call(view, tmp_path / "absent.nii.gz", "-o", tmp_path / "v.html", "--no-browser")
+
+
+def test_the_commands_of_the_page_run(workspace, phantom, predictions, tmp_path, monkeypatch):
+    monkeypatch.setattr(webbrowser, "open", lambda url: True)
+    monkeypatch.chdir(tmp_path)
+    case = "phantom_000"
+    words = {
+        "WORKSPACE/Dataset004_Hippocampus": workspace,
+        "3d_fullres": "2d",
+        "PREDICTIONS": predictions,
+        "REFERENCES": phantom / "labelsTr",
+        "IMAGES": phantom / "imagesTr",
+        "IMAGE": phantom / f"imagesTr/{case}_0000.nii.gz",
+        "LABELS": phantom / f"labelsTr/{case}.nii.gz",
+        "PREDICTION": predictions / f"{case}.nii.gz",
+        "REFERENCE": phantom / f"labelsTr/{case}.nii.gz",
+    }
+    page = (Path(__file__).parents[3] / "docs" / "report.md").read_text()
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    commands = [line.split() for line in lines if line.startswith("nnplug ")]
+    assert [command[1] for command in commands] == ["report"] * 5 + ["view"] * 3
+    for _, name, *rest in commands:
+        given = [_filled(word, words) for word in rest]
+        (written,) = call({"report": report, "view": view}[name], *given).stdout.splitlines()
+        assert Path(written.partition(": ")[2]).stat().st_size > 1_000_000
+
+
+def _filled(word, words):
+    """Replace a placeholder, or the beginning of a path and the configuration in it."""
+    if word in words:
+        return str(words[word])
+    for name in ("WORKSPACE/Dataset004_Hippocampus", "3d_fullres"):
+        word = word.replace(name, str(words[name]))
+    return word

@@ -128,6 +128,8 @@ def _print(outcome: RunResult, labels: Labels) -> None:
         print_selection(labels, outcome.selection)
     for path in outcome.bundles.values():
         echo(predicting(path))
+    for path in outcome.reports:
+        echo(f"report: {path}")
 
 
 def _check_devices(device: str, devices: int, *, here: bool) -> None:
@@ -141,4 +143,5 @@ def _data(outcome: RunResult) -> dict[str, Any]:
         "scores": scores_data(outcome.scores),
         "selection": None if outcome.selection is None else outcome.selection.data(),
         "bundles": {name: str(path) for name, path in outcome.bundles.items()},
+        "reports": list(map(str, outcome.reports)),
     }

@@ -39,6 +39,7 @@ from nnplug.contracts.preprocessor import (
 )
 from nnplug.contracts.preprocessor.crop_inverse import CropInverse
 from nnplug.contracts.preprocessor.resampler import Regrid, Resampler
+from nnplug.contracts.reporter import FinishedRun, Reporter
 from nnplug.contracts.sampler import PatchPlace, Sampler, Sampling, SamplingContext
 from nnplug.contracts.trainer import (
     ExtensibleTrainer,
@@ -78,6 +79,7 @@ __all__ = [
     "Extractor",
     "FigurePostprocessor",
     "Figures",
+    "FinishedRun",
     "FolderReader",
     "FoundImage",
     "HeadedArchitecture",
@@ -107,6 +109,7 @@ __all__ = [
     "Reader",
     "Regrid",
     "RehearsingTrainer",
+    "Reporter",
     "Resampler",
     "Sampler",
     "Sampling",

@@ -15,6 +15,7 @@ from nnplug.contracts.planner import Planner
 from nnplug.contracts.postprocessor import Postprocessor
 from nnplug.contracts.preprocessor import Preprocessor
 from nnplug.contracts.preprocessor.resampler import Resampler
+from nnplug.contracts.reporter import Reporter
 from nnplug.contracts.sampler import Sampler
 from nnplug.contracts.trainer import Trainer
 from nnplug.contracts.trainer.tracker import Tracker
@@ -35,6 +36,7 @@ from nnplug.registry.entries import (
     PlannerComponent,
     PostprocessorComponent,
     PreprocessorComponent,
+    ReporterComponent,
     ResamplerComponent,
     SamplerComponent,
     TrackerComponent,
@@ -56,6 +58,7 @@ __all__ = [
     "POSTPROCESSOR",
     "PREPROCESSOR",
     "READER",
+    "REPORTER",
     "RESAMPLER",
     "TRACKER",
     "TRAINER",
@@ -86,6 +89,7 @@ METRIC = TypedKind[MetricComponent, Metric](MetricComponent)
 CONVERTER = TypedKind[ConverterComponent, Converter](ConverterComponent)
 TRACKER = TypedKind[TrackerComponent, Tracker](TrackerComponent)
 WRITER = TypedKind[WriterComponent, Writer](WriterComponent)
+REPORTER = TypedKind[ReporterComponent, Reporter](ReporterComponent)
 EXECUTOR = TypedKind[ExecutorComponent, Executor](ExecutorComponent)
 ACCELERATOR = TypedKind[AcceleratorComponent, Accelerator](AcceleratorComponent)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from nnplug.contracts import FinishedRun
 from nnplug.models.bundle import write_bundle
 from nnplug.pipeline.jobs import asked_configurations
-from nnplug.pipeline.request import RunRequest
+from nnplug.pipeline.reports import write_reports
+from nnplug.pipeline.request import RunRequest, RunResult
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Silent
-from nnplug.selection.request import SELECTED, Selection, SelectRequest
+from nnplug.selection.request import RECORD, SELECTED, Selection, SelectRequest
 from nnplug.selection.select import select
 from nnplug.training.job import TrainingJob
 
@@ -60,3 +63,12 @@ def bundle_each(request: RunRequest, jobs: Sequence[TrainingJob]) -> dict[str, P
     for name, target in targets.items():
         write_bundle([job.run for job in runs[name]], target, replace=True)
     return targets
+
+
+def report(request: RunRequest, jobs: Sequence[TrainingJob], result: RunResult, runtime: Runtime) -> RunResult:
+    """Return the result with the reports that the installed reporters write about it."""
+    workspace = request.workspace
+    selection = None if result.selection is None else workspace.crossval / RECORD
+    runs = tuple(job.run.path for job in jobs)
+    finished = FinishedRun(workspace.folder, jobs[0].plans.name, runs, selection, request.command)
+    return replace(result, reports=write_reports(finished, runtime))

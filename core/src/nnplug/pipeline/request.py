@@ -71,8 +71,10 @@ class RunResult:
         scores: (configuration, fold) -> the summary of its validation.
         bundles: configuration -> its bundle; only "selected" -> bundle if the cross-validation is complete.
         selection: the comparison; None if folds are missing.
+        reports: the files that the installed reporters wrote.
     """
 
     scores: Mapping[tuple[str, int | str], Mapping[str, Any]] = field(default_factory=dict)
     bundles: Mapping[str, Path] = field(default_factory=dict)
     selection: Selection | None = None
+    reports: tuple[Path, ...] = ()

@@ -58,8 +58,8 @@ def run(request: RunRequest, runtime: Runtime) -> RunResult:
 
 
 def _train(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: Runtime) -> RunResult:
-    """Train, validate, select and bundle: the steps that import PyTorch."""
-    from nnplug.pipeline.finish import bundle_each, is_selected, select_best
+    """Train, validate, select, bundle and report: the steps that import PyTorch."""
+    from nnplug.pipeline.finish import bundle_each, is_selected, report, select_best
     from nnplug.training.folds import FoldTraining, train_folds
 
     selecting = Stage.BUNDLE.reached(request.until) and is_selected(request, jobs)
@@ -69,12 +69,12 @@ def _train(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: 
         validating=Stage.VALIDATE.reached(request.until),
         save_logits=selecting and len(asked_configurations(request, plans)) > 1,
     )
-    scores = train_folds(jobs, training, runtime)
-    if not Stage.BUNDLE.reached(request.until):
-        return RunResult(scores)
-    if not selecting:
-        return RunResult(scores, bundle_each(request, jobs))
-    return RunResult(scores, *select_best(request, jobs, runtime))
+    result = RunResult(train_folds(jobs, training, runtime))
+    if selecting:
+        result = RunResult(result.scores, *select_best(request, jobs, runtime))
+    elif Stage.BUNDLE.reached(request.until):
+        result = RunResult(result.scores, bundle_each(request, jobs))
+    return report(request, jobs, result, runtime)
 
 
 def ensure_verified(request: RunRequest, runtime: Runtime) -> None:

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     READER = "reader"
     WRITER = "writer"
     TRACKER = "tracker"
+    REPORTER = "reporter"
     EXECUTOR = "executor"
     ACCELERATOR = "accelerator"
 
@@ -47,6 +48,7 @@ class Kind(StrEnum):
             Kind.READER,
             Kind.WRITER,
             Kind.TRACKER,
+            Kind.REPORTER,
             Kind.EXECUTOR,
             Kind.ACCELERATOR,
         )

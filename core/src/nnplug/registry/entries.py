@@ -233,6 +233,13 @@ class TrackerComponent(Component):
 
 
 @dataclass(frozen=True)
+class ReporterComponent(Component):
+    """An entry of `nnplug_reporters`."""
+
+    kind = Kind.REPORTER
+
+
+@dataclass(frozen=True)
 class ExecutorComponent(Component):
     """An entry of `nnplug_executors`."""
 
@@ -264,6 +271,7 @@ _CLASSES: tuple[type[Component], ...] = (
     ReaderComponent,
     WriterComponent,
     TrackerComponent,
+    ReporterComponent,
     ExecutorComponent,
     AcceleratorComponent,
 )

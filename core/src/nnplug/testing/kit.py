@@ -23,6 +23,7 @@ from nnplug.testing.checks import (
     postprocessor,
     reader,
     recipe,
+    reporter,
     writer,
 )
 from nnplug.testing.checks.preparation import normalizer, preprocessor, resampler
@@ -45,6 +46,7 @@ CHECKS: Mapping[Kind, Checks] = {
     Kind.READER: reader.CHECKS,
     Kind.WRITER: writer.CHECKS,
     Kind.TRACKER: tracker.CHECKS,
+    Kind.REPORTER: reporter.CHECKS,
     Kind.EXECUTOR: executor.CHECKS,
     Kind.METRIC: metric.CHECKS,
     Kind.ACCELERATOR: accelerator.CHECKS,

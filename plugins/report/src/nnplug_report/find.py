@@ -28,7 +28,7 @@ _RUNS, _CROSSVAL = "runs", "crossval"
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """What to report.
+    """The source of a report, and where its images and references are.
 
     Attributes:
         source: a run, a folder of runs, the folder of a dataset in a workspace, a selection, or predictions.

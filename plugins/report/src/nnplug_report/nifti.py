@@ -19,7 +19,7 @@ _INTENT_LABEL = 1002
 
 @dataclass(frozen=True)
 class Scale:
-    """How stored values become those of the image: `slope * stored + intercept`."""
+    """The scale of stored values: a value of the image is `slope * stored + intercept`."""
 
     slope: float = 1.0
     intercept: float = 0.0

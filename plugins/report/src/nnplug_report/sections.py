@@ -88,7 +88,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Room:
-    """How many cases of a result are shown in the viewer, in how many bytes, and the number of those before them."""
+    """The room of a result in the viewer: its most cases and bytes, and the number of cases before them."""
 
     cases: int
     most_bytes: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,7 @@ class _Read:
 
 
 def labelled(labels: Mapping[str, LabelArray]) -> npt.NDArray[np.bool_]:
-    """Return the voxels (z, y, x) that have a label in one of the label maps, of which there is one at least."""
+    """Return the voxels (z, y, x) that have a label in one of at least one label maps."""
     inside: npt.NDArray[np.bool_] = np.logical_or.reduce([label > 0 for label in labels.values()])
     return inside
 
@@ -262,8 +262,3 @@ def _unit_colour(value: int) -> tuple[float, float, float]:
 
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
-
-
-def without_previews(case: ShownCase) -> ShownCase:
-    """Return the case without its pictures, for cases of which none is drawn."""
-    return replace(case, previews=())

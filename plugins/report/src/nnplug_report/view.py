@@ -25,7 +25,7 @@ _MORE_VOXELS = 8 * VOXELS
 
 @dataclass(frozen=True)
 class ViewRequest:
-    """What to view.
+    """The files to view.
 
     Attributes:
         image: a file; of a file CASE_0000 the other channels are shown too.

@@ -21,6 +21,7 @@ from nnplug import (
     PreprocessorComponent,
     ReaderComponent,
     Recipe,
+    ReporterComponent,
     ResamplerComponent,
     SamplerComponent,
     TrackerComponent,
@@ -166,6 +167,12 @@ def nnplug_writers() -> Iterable[WriterComponent]:
 def nnplug_trackers() -> Iterable[TrackerComponent]:
     """Return the tracker."""
     yield TrackerComponent("foreign-diary", "nnplug_foreign.tracker:Diary", "a line of text per epoch")
+
+
+@hookimpl
+def nnplug_reporters() -> Iterable[ReporterComponent]:
+    """Return the reporter."""
+    yield ReporterComponent("foreign-notes", "nnplug_foreign.reporter:Notes", "a line of text per fold")
 
 
 @hookimpl
