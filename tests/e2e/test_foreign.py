@@ -221,7 +221,7 @@ def test_loss_sampler_and_tracker_of_the_plugin_are_used_where_they_are_named(fo
     words += ("--tracker", "foreign-diary", "--set", f"tracker.foreign-diary.folder={tmp_path}")
     words += ("--resampler", "foreign-nearest")
     where = ("-w", tmp_path, "-c", "volume", "-f", "0", "--until", "train")
-    foreign.installed.nnplug("run", foreign.dataset, *where, *words, *CPU, *SMALL)
+    printed = foreign.installed.nnplug("run", foreign.dataset, *where, *words, *CPU, *SMALL)
     (record,) = tmp_path.rglob("run.json")
     used = {(one["kind"], one["name"]) for one in json.loads(record.read_text())["providers"]}
     assert ("resampler", "foreign-nearest") in used
@@ -234,6 +234,9 @@ def test_loss_sampler_and_tracker_of_the_plugin_are_used_where_they_are_named(fo
     assert epochs == [f"epoch {number}: {loss}" for number, loss in enumerate(losses)]
     assert picture.startswith("picture progress: ")
     assert (model, last) == ("model: weights_best.safetensors weights_final.safetensors", "finished")
+    notes = tmp_path / "Dataset999_Phantom" / "notes.txt"  # of its reporter, which is called without a name
+    assert f"report: {notes}" in printed
+    assert notes.read_text() == f"volume fold_0: {len(losses)} epochs\n"
 
 
 def test_a_model_is_selected_from_single_configurations_and_their_ensemble(foreign):

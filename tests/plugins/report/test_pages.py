@@ -89,7 +89,6 @@ def test_a_cascade_or_any_run_in_3d(browser, picture, workspace, runtime, tmp_pa
     browser.ready()
 
 
-@pytest.mark.slow  # the software renderer takes minutes on a busy machine
 @pytest.mark.parametrize("kind", ["Dataset201_HeadNeckCT", "Dataset082_BraTS2015", "Dataset120_EMMembrane"])
 def test_real_images(kind, browser, picture, runtime, shared, tmp_path):
     dataset = Dataset.open(shared / "data" / kind)

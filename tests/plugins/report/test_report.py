@@ -9,7 +9,6 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
-import pytest
 
 from nnplug.dataset.dataset import Dataset
 from nnplug.io.images import Geometry, write_image, write_label
@@ -126,7 +125,6 @@ def test_a_case_that_cannot_be_read_costs_a_sentence(predictions, runtime, phant
     assert "phantom_001 is not shown: " in page.text
 
 
-@pytest.mark.slow  # a minute: noise is compressed until it fits
 def test_of_22_cases_of_noise_20_are_shown_in_less_than_30_mb(runtime, tmp_path):
     shape = (100, 128, 128)
     place = Geometry(shape, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
