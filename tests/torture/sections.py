@@ -17,16 +17,33 @@ class Section:
 SECTIONS: Mapping[str, Section] = {
     "kill": Section(
         "Kill",
-        """`nnplug run` and `nnplug predict` are killed with SIGKILL at random instants of every stage: the whole
-process group, or one of its worker processes. The same command is started again after each kill. Expected: the end
-equals that of a run that nobody disturbed, bit for bit.""",
+        """`nnplug run` and `nnplug predict` are killed with SIGKILL, several times each, and the same command is
+started again after each kill. The whole process group is killed at a random instant of a stage, or just
+before a random change of a file; or one worker process is killed at a random instant. The runs: two
+configurations with selection, two folds at once on two Dask workers, one fold on two devices, a cascade,
+and a prediction of four images with probabilities. `start` is the time before the first stage. Commands
+without workers run in processes that are forked from one that has imported everything.
+
+Expected: the end equals that of a run that nobody disturbed. All files that are not hidden are compared.
+Weights, prepared arrays and label maps must be equal as bytes; training states, logits and probabilities
+in every member of their zip file; plans, fingerprint, summaries, selection, run records, bundles and
+logs as JSON without times (`created`, `seconds`, `wait_seconds`), the words of the command and digests
+of such files (`sha256`), with the workspace's own path replaced by a word. Curves (`progress.png`) show
+seconds and must exist; `predictions.jsonl` may have lines more.""",
     ),
     "disk": Section(
         "Disk",
-        """A library that is loaded before `nnplug` lets the n-th operation that changes the disk fail, for every n: no
-space (ENOSPC), a disk that became read-only (EROFS), a quota (EDQUOT), an error of the device (EIO), and
-`fsync` that fails. Expected: one line that names the file and the remedy, exit code 1, no file that is half
-written, and the same command goes on when there is room.""",
+        """A library that is loaded before `nnplug` (`tests/torture/failing.c`) lets the n-th operation that changes
+the disk fail. ENOSPC (full) and EDQUOT (quota): the n-th open of a new file, write, mkdir, truncate or
+copy, a write only after its first half, and all such operations after it. EROFS (read-only): the same,
+and renames, removals and changes of permissions. EIO (a defect): the n-th of all these and of fsync,
+once. fsync: the n-th, with EIO, once. The steps are those of a run with two configurations and
+selection, and a prediction.
+
+Expected: lines that name the file and the remedy, exit code 1 and no traceback, or a command that goes
+on to its right end; every visible file is that of before, that of after, or whole and readable; with
+room to remove them, no temporary file is left; the same command then ends as one that nobody disturbed,
+compared as in Kill.""",
     ),
     "damage": Section(
         "Damage",

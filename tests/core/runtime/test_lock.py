@@ -161,3 +161,18 @@ def test_the_lock_file_of_another_user_is_locked_without_being_written(tmp_path,
         ):
             raise AssertionError
         assert file.read_text() == ""
+
+
+def test_a_full_disk_takes_the_note_but_not_the_lock(tmp_path, monkeypatch):
+    def full(descriptor, value):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    file = tmp_path / ".fold_0.lock"
+    for name in ("write", "ftruncate"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, full)
+            told = pytest.raises(NnplugError, match="x: is in use by another process")
+            with locked(file, what="x"), told, locked(file, what="x", patience=0):
+                raise AssertionError
+    with locked(file, what="x") as killed:
+        assert killed is None

@@ -27,11 +27,12 @@ from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.files import remove_folder
 from nnplug.runtime.lock import locked
 from nnplug.runtime.progress import Silent
 from nnplug.training.extend import begin_extension
 from nnplug.training.job import TrainingJob
-from nnplug.training.train import discard, discard_folder, train
+from nnplug.training.train import discard, train
 from nnplug.training.validate import validate
 from nnplug.workspace import run_lock
 from nnplug.workspace.layout import Workspace
@@ -302,7 +303,7 @@ def test_validation_holds_whole_logits_only_where_they_are_stored(job, monkeypat
     cases = RunRecord.read(job.run.record).validation
     assert (len(cases), whole) == (1, [])
     slabs = read_label(job.run.validation / f"{cases[0]}.nii.gz").array
-    discard_folder(job.run.validation)
+    remove_folder(job.run.validation)
     assert validate(job, RUNTIME, mirroring=False, save_logits=True) == summary
     assert whole == [1]
     np.testing.assert_array_equal(read_label(job.run.validation / f"{cases[0]}.nii.gz").array, slabs)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +17,8 @@ from typing import Any
 from nnplug.errors import InvalidDescription, InvalidFile, NnplugError
 from nnplug.runtime import output_log
 from nnplug.runtime.json_text import parse_json
+
+_LEFTOVER = re.compile(r"\.[0-9a-f]{8}-(.+)")  # the names that `_beside` gives
 
 
 @contextmanager
@@ -63,6 +67,8 @@ def share(file: Path) -> None:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder to fill. It replaces `path` when the block ends without an error.
 
+    An older folder is renamed before it is removed, so that a kill leaves all of it, nothing or the new one.
+
     Raises:
         NnplugError: the disk is full or the folder cannot be written; the temporary folder is removed.
     """
@@ -74,12 +80,59 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             for file in temporary.rglob("*"):
                 if file.is_file():
                     _sync(file)
-            if path.exists():
-                shutil.rmtree(path)
-            temporary.replace(path)
-            _sync(path.parent)
+            _put_in_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    """Rename a folder to `path`; an older folder there is restored if that fails, and else removed."""
+    older = _set_aside(path) if path.exists() else None
+    try:
+        temporary.replace(path)
+    except OSError:
+        if older is not None:
+            older.replace(path)
+        raise
+    _sync(path.parent)
+    if older is not None:
+        shutil.rmtree(older, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder if it exists. After a kill it is whole or absent: it is renamed first.
+
+    Raises:
+        NnplugError: it cannot be removed.
+    """
+    with explained(folder):
+        if folder.exists():
+            shutil.rmtree(_set_aside(folder))
+
+
+def remove_leftovers(folder: Path, of: str = "") -> None:
+    """Remove the temporary files and folders that killed processes left in a folder.
+
+    Args:
+        folder: the folder, in which no other process may write now.
+        of: the name that they were to get; "" for any.
+    """
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if (found := _LEFTOVER.fullmatch(path.name)) and of in ("", found[1]):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _set_aside(folder: Path) -> Path:
+    """Give a folder a temporary name; raise `OSError` for a file or a link."""
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link to a folder")
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    return folder.replace(_beside(folder))
 
 
 @contextmanager
@@ -88,7 +141,7 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise NnplugError(f"{path}: cannot be written ({error.strerror or error}). {_remedy(error)}") from error
+        raise NnplugError(f"{path}: cannot be written ({error.strerror or error}). {disk_remedy(error)}") from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -213,9 +266,16 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _remedy(error: OSError) -> str:
+def disk_remedy(error: OSError) -> str:
+    """Return a sentence that says what helps against an error of the operating system while a file is written."""
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return "A file is where a folder should be; move it or choose another place."
     if isinstance(error, PermissionError):
         return "Choose a place that you may write to."
+    if error.errno == errno.EROFS:
+        return "Choose a place that is not read-only, or make this one writable, then run the same command again."
+    if error.errno == errno.EDQUOT:
+        return "Free some of the space that your quota counts or choose another place, then run the same command again."
+    if error.errno == errno.EIO:
+        return "The disk fails: check it or choose another place, then run the same command again."
     return "Free some space or choose another place, then run the same command again."

@@ -138,11 +138,10 @@ def _read(handle: IO[str]) -> Holder | None:
 
 
 def _write(handle: IO[str], holder: Holder | None) -> None:
-    """Note the holder in the file, if this user may write it."""
+    """Note the holder in the file, if this user may write it and the disk has room: the lock holds without the note."""
     if not handle.writable():
         return
-    handle.seek(0)
-    handle.truncate()
-    if holder is not None:
-        json.dump(asdict(holder), handle)
-    handle.flush()
+    text = "" if holder is None else json.dumps(asdict(holder))
+    with suppress(OSError):  # not by the handle, which would try again when it is closed
+        os.ftruncate(handle.fileno(), 0)
+        os.write(handle.fileno(), text.encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
 from nnplug.runtime.digests import sha256
 from nnplug.runtime.executor import Executor
-from nnplug.runtime.files import explained, read_json, read_object, write_json
+from nnplug.runtime.files import copy_file, explained, read_json, read_object, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.selection.request import SelectRequest
 from nnplug.workspace.layout import RunFolder, Workspace, run_folders
@@ -153,7 +152,7 @@ def accumulate(
         for case, file in zip(candidate.cases, files, strict=True):
             if file in due:
                 copy_label(candidate.folder_of(case) / file, target / file, dataset.readers)
-        shutil.copyfile(candidate.runs[0].folder.plans, target / "plans.json")
+        copy_file(candidate.runs[0].folder.plans, target / "plans.json")
     return score(candidate.cases, dataset, target, executor=executor, progress=progress)
 
 

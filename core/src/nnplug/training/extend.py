@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import msgspec
 
 from nnplug.contracts.capabilities import extensible
@@ -15,7 +13,7 @@ from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.remedies import Action
-from nnplug.runtime.files import explained
+from nnplug.runtime.files import explained, remove_folder
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
 from nnplug.workspace.run_record import RunRecord
@@ -57,9 +55,9 @@ def begin_extension(job: TrainingJob, progress: Progress) -> None:
     lines = tuple(differences(decisions(read_plans(run.plans)), decisions(job.run_plans)))
     progress.notice(f"{job.title} was finished and goes on ({'; '.join(lines)}); its schedule is planned anew")
     with explained(run.path):
-        if run.final_state.exists():
+        if not run.state.exists():  # else a kill ended an extension before its weights were written
             run.final_state.replace(run.state)
-        shutil.rmtree(run.validation, ignore_errors=True)
+    remove_folder(run.validation)
     record = RunRecord.read(run.record)
     extended = tuple(dict.fromkeys((*record.extended, *lines)))
     msgspec.structs.replace(record, plans_digest=job.run_plans.digest(), extended=extended).write(run.record)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from nnplug.contracts import Trainer, TrainingTask
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, TRAINER
@@ -27,7 +25,7 @@ from nnplug.registry.provenance import Provider, resolve
 from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
-from nnplug.runtime.files import explained, write_json
+from nnplug.runtime.files import remove_folder, remove_leftovers, write_json
 from nnplug.runtime.neighbours import beside_neighbours
 from nnplug.runtime.seeds import keep_random_state
 from nnplug.training.extend import begin_extension, is_extension
@@ -75,6 +73,8 @@ def train(job: TrainingJob, runtime: Runtime, *, world: World = SINGLE_PROCESS) 
         if is_extension(job, runtime.plugins) and world.is_main:
             _planned_components(job, runtime)  # nothing is removed before every component is found
             begin_extension(job, runtime.progress)
+        if world.is_main:
+            remove_leftovers(job.run.path)
         world.wait()
         with runtime.limited_memory():
             _train(job, runtime, world)
@@ -86,7 +86,7 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     fold = check_resumable(job, splits)
     if job.run.is_finished:
         if world.is_main:
-            _send_rest(job, runtime)
+            _finish(job, runtime)
         return
     components = _planned_components(job, runtime)
     _check_preprocessed(job, fold, job.cases)
@@ -137,10 +137,11 @@ def _train_and_record(
         draw_curves(job.run.log, job.run.curves)
 
 
-def _send_rest(job: TrainingJob, runtime: Runtime) -> None:
-    """Send a finished run to the trackers that have not received all of it."""
+def _finish(job: TrainingJob, runtime: Runtime) -> None:
+    """Draw the curves of a finished run if a kill prevented it; send the run to trackers that lack a part of it."""
     with tracked(job, runtime):
-        pass
+        if not job.run.curves.exists():
+            draw_curves(job.run.log, job.run.curves)
 
 
 def _planned_components(job: TrainingJob, runtime: Runtime) -> Registry:
@@ -174,18 +175,7 @@ def discard(run: RunFolder) -> None:
     """
     if run.path.exists():
         with alone_in(run):
-            discard_folder(run.path)
-
-
-def discard_folder(folder: Path) -> None:
-    """Remove a folder if it exists.
-
-    Raises:
-        NnplugError: it cannot be removed.
-    """
-    if folder.exists():
-        with explained(folder):
-            shutil.rmtree(folder)
+            remove_folder(run.path)
 
 
 def check_unchanged(job: TrainingJob) -> None:

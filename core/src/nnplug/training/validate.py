@@ -26,11 +26,10 @@ from nnplug.models.open import open_stage
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import sha256
-from nnplug.runtime.files import read_json, read_object, write_json
+from nnplug.runtime.files import read_json, read_object, remove_folder, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
 from nnplug.training.previous_stage import PreviousStageWriter
-from nnplug.training.train import discard_folder
 from nnplug.workspace.case_store import CaseStore, Prepared
 from nnplug.workspace.run_lock import alone_in
 from nnplug.workspace.run_record import RunRecord
@@ -132,7 +131,7 @@ class _Work:
             return
         if self.folder.exists():
             progress.notice(f"{self.folder}: is predicted again, with other weights or mirroring than before")
-            discard_folder(self.folder)
+            remove_folder(self.folder)
         write_json(file, settings)
 
     def predict_missing(self, runtime: Runtime) -> None:

@@ -76,7 +76,7 @@ def with_pretrained(call: Call, job: TrainingJob, checkpoint: Path | None, *, go
     Raises:
         NnplugError: both are given, or the file is not in a model folder, or it needs a feature that nnplug lacks.
     """
-    from nnplug.training.train import discard_folder
+    from nnplug.runtime.files import remove_folder
     from nnplug_nnunet.nnunet_models import import_model
     from nnplug_nnunetv2_commands.models import weights_kind
 
@@ -86,7 +86,7 @@ def with_pretrained(call: Call, job: TrainingJob, checkpoint: Path | None, *, go
             raise NnplugError("-pretrained_weights starts a training and --c continues one; give one of them")
         return replace(job, pretrained=place) if place.is_dir() else job
     if checkpoint is None:
-        discard_folder(place)
+        remove_folder(place)
         return job
     model, fold = checkpoint.parent.parent, checkpoint.parent.name.removeprefix("fold_")
     if checkpoint.name not in FILES[:2] or not checkpoint.is_file() or not (model / "plans.json").is_file():

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from nnplug.errors import InvalidFile
-from nnplug.runtime.files import write_text
+from nnplug.runtime.files import explained, write_text
 from nnplug.runtime.json_text import parse_json
 from nnplug.runtime.records import Record
 
@@ -63,6 +63,7 @@ def append_log(path: Path, line: LogLine) -> None:
     """Append one line to a `log.jsonl`.
 
     Raises:
+        NnplugError: the disk is full or the file cannot be written.
         ValueError: a field of `line` has a value of another type than `LogLine` declares.
     """
     text = _text(line)
@@ -70,7 +71,7 @@ def append_log(path: Path, line: LogLine) -> None:
         _line(text, f"{path}, epoch {line.epoch}")
     except InvalidFile as error:
         raise ValueError(str(error)) from error  # an error of the trainer, not of the user
-    with path.open("a", encoding="utf-8") as log:
+    with explained(path), path.open("a", encoding="utf-8") as log:
         log.write(text)
 
 

@@ -17,6 +17,7 @@ from nnplug.errors import InvalidFile
 from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file
 from nnplug_nnunet.nnunet_models.vocabulary import need
+from nnplug_nnunet.tensor_files import save_checkpoint
 
 ALLOWED: tuple[Any, ...] = (
     multiarray.scalar,
@@ -90,7 +91,7 @@ def write_checkpoint(
         "inference_allowed_mirroring_axes": mirror_axes or None,
     }
     with atomic_file(path) as temporary:
-        torch.save(data, temporary)
+        save_checkpoint(data, temporary)
 
 
 def _load(path: Path) -> Any:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from nnplug.errors import InvalidFile
 from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file, share
+from nnplug_nnunet.tensor_files import save_checkpoint, save_tensors
 
 _SMOOTHING = 0.9
 _PARTS = {"position", "optimizer"}
@@ -56,14 +56,14 @@ def save_weights(network: torch.nn.Module, path: Path) -> None:
     """Write the state dict as safetensors: float32, contiguous."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with atomic_file(path) as temporary:
-        save_file(tensors, temporary)
+        save_tensors(tensors, temporary)
         share(temporary)
 
 
 def save_state(path: Path, network: torch.nn.Module, states: dict[str, Any], position: TrainingProgress) -> None:
     """Write the file that `load_state` reads; it holds tensors, numbers and strings only."""
     with atomic_file(path) as temporary:
-        torch.save({"network": network.state_dict(), "position": asdict(position), **states}, temporary)
+        save_checkpoint({"network": network.state_dict(), "position": asdict(position), **states}, temporary)
 
 
 def save_final_state(
@@ -78,7 +78,7 @@ def save_final_state(
         exact: further states, which are kept as they are.
     """
     with atomic_file(path) as temporary:
-        torch.save({"position": asdict(position), **_halved(states), **(exact or {})}, temporary)
+        save_checkpoint({"position": asdict(position), **_halved(states), **(exact or {})}, temporary)
 
 
 def _halved(value: Any) -> Any:

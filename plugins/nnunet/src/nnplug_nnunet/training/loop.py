@@ -244,9 +244,10 @@ class Training:
         own = self._own_states()
         if self.prepared is not None:  # the final weights are the prepared ones
             own["trained"] = self.network.state_dict()
+        # the weights last: with them the run counts as finished, and it must have the state to be extended
+        save_final_state(run.final_state, self._states(), self.position, own)
         with holding(self.network, self.prepared):
             save_weights(self.network, run.final_weights)
-        save_final_state(run.final_state, self._states(), self.position, own)
         run.state.unlink(missing_ok=True)
 
     def _states(self) -> dict[str, Any]:
