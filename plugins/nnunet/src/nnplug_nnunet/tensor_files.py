@@ -8,12 +8,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _NUMBER = re.compile(r"\(os error (\d+)\)")
 
@@ -39,31 +43,26 @@ def save_checkpoint(data: Mapping[str, Any], path: Path) -> None:
     Raises:
         OSError: the disk is full or fails.
     """
-    with path.open("wb", buffering=0) as file:
-        sink = _Sink(file.fileno())
+    with _Sink(path, "wb") as sink:
         try:
             torch.save(dict(data), sink)
         except RuntimeError as error:
             raise sink.failure or error from error
 
 
-class _Sink:
+class _Sink(FileIO):
     """A file for `torch.save` that keeps the error of a write, because PyTorch raises another one in its place."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.failure: OSError | None = None
+    failure: OSError | None = None
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: ReadableBuffer, /) -> int:
         """Write all bytes; return their number."""
-        rest = memoryview(data).cast("B")
+        whole = memoryview(data).cast("B")
+        rest = whole
         try:
             while len(rest):
-                rest = rest[os.write(self._descriptor, rest) :]
+                rest = rest[os.write(self.fileno(), rest) :]
         except OSError as error:
             self.failure = self.failure or error
             raise
-        return memoryview(data).nbytes
-
-    def flush(self) -> None:
-        """Do nothing: no bytes are held back."""
+        return whole.nbytes
