@@ -1,4 +1,4 @@
-"""Make the errors of `previous` in label maps on a device, by operations of which none waits for the device.
+"""Make the errors of `previous` in label maps on a device, by operations that never wait for the device.
 
 The CPU's functions look for bounding boxes and components, whose number the host would have to read.
 """
