@@ -178,7 +178,7 @@ def _kill_worker(main: int, draw: random.Random) -> bool:
     """Kill a process that the main process started; those that only look after others are left alone."""
     with suppress(psutil.NoSuchProcess):
         found = psutil.Process(main).children(recursive=True)
-        workers = [one for one in found if "tracker" not in " ".join(one.cmdline())]
+        workers = [one for one in found if "resource_tracker" not in " ".join(one.cmdline())]
         if workers:
             draw.choice(workers).kill()
             return True
@@ -204,7 +204,8 @@ def planned(scene: Scene, reference: Reference, draw: random.Random, most: int) 
     for stage in sorted(stages, key=ORDER.index):
         places = [i for i, mark in enumerate(reference.marks[:-1]) if mark.stage == stage]
         place = draw.choice(places)
-        mark, following = reference.marks[place], reference.marks[place + 1]
+        mark = reference.marks[place]
+        following = next(one for one in reference.marks[place + 1 :] if not scene.workers or one.stage != stage)
         how = draw.choice(("time", "worker", "worker") if scene.workers else ("time", "file"))
         changes = following.changes - reference.marks[places[0]].changes
         if how == "file" and changes > 0:
