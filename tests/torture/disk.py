@@ -167,13 +167,14 @@ def half_written(workspace: Path, expected: Expected) -> list[str]:
 def _is_whole(file: Path) -> bool:
     """Return whether a file can be read; files that change several times have states between."""
     import numpy as np
-    import torch
     from safetensors.numpy import load_file
 
     try:
         if file.suffix == ".json":
             json.loads(file.read_text())
         elif file.suffix == ".pt":
+            import torch
+
             torch.load(file, weights_only=True)
         elif file.suffix == ".safetensors":
             load_file(file)

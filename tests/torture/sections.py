@@ -28,8 +28,8 @@ Expected: the end equals that of a run that nobody disturbed. All files that are
 Weights, prepared arrays and label maps must be equal as bytes; training states, logits and probabilities
 in every member of their zip file; plans, fingerprint, summaries, selection, run records, bundles and
 logs as JSON without times (`created`, `seconds`, `wait_seconds`), the words of the command and digests
-of such files (`sha256`), with the workspace's own path replaced by a word. Curves (`progress.png`) show
-seconds and must exist; `predictions.jsonl` may have lines more.""",
+of such files (`sha256`), with the workspace's own path replaced by a word. Curves and
+reports (`progress.png`, `report.html`) show times and must exist; `predictions.jsonl` may have lines more.""",
     ),
     "disk": Section(
         "Disk",

@@ -88,8 +88,7 @@ class Server:
 
     def __exit__(self, *details: object) -> None:
         """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self._process.kill()
         self._process.wait()
 
     def start(self, words: list[str], *, failure: Failure | None = None, marks: tuple[str, str] | None = None) -> int:

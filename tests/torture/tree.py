@@ -11,8 +11,8 @@ from typing import Any
 
 MOMENTS = frozenset({"created", "seconds", "wait_seconds", "command", "sha256"})
 """Keys of JSON files that are not compared: times, the words of the command, and digests of files that hold these."""
-DRAWN = (".png",)
-"""Endings of files that must exist, but whose content is not compared: their curves show seconds."""
+DRAWN = (".png", ".html")
+"""Endings of files that must exist, but whose content is not compared: curves and reports show times."""
 ZIPPED = (".zip", ".npz", ".pt")
 """Endings of zip files, whose members are compared: each has a time."""
 NOT_COMPARED = frozenset({"predictions.jsonl"})
