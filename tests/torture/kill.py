@@ -117,26 +117,25 @@ class Campaign:
         words = command(scene, self.dataset, workspace, self.model)
         run = _in_processes if scene.workers else self._in_server
         code, killed, told = run(words, marks, at, kill if kill and kill.how != "file" else None)
-        begun = [mark.stage for mark in read_marks(marks)]
-        return Start(code, begun[-1] if begun else "start", killed or code == -signal.SIGKILL, told)
+        return Start(code, killed or _last(marks), bool(killed) or code == -signal.SIGKILL, told)
 
-    def _in_server(self, words: list[str], marks: Path, at: str, kill: Kill | None) -> tuple[int, bool, str]:
-        """Run a command that starts no processes in one that is forked; gives code, whether killed, and messages."""
+    def _in_server(self, words: list[str], marks: Path, at: str, kill: Kill | None) -> tuple[int, str, str]:
+        """Run a command that starts no processes in one that is forked; see `_in_processes`."""
         group = self.server.start(words, marks=(str(marks), at))
         if kill:
             _carry_out(group, marks, kill)
         done = self.server.end()
-        return done.code, False, done.told
+        return done.code, "", done.told  # its code says whether it was killed, and its last mark in which stage
 
 
-def _in_processes(words: list[str], marks: Path, at: str, kill: Kill | None) -> tuple[int, bool, str]:
-    """Run a command that starts processes; gives code, whether something was killed, and messages."""
+def _in_processes(words: list[str], marks: Path, at: str, kill: Kill | None) -> tuple[int, str, str]:
+    """Run a command that starts processes; gives code, the stage in which something was killed, and messages."""
     every = [sys.executable, str(MARKED), str(marks), at, *words]
     with tempfile.TemporaryFile("w+") as told:
         process = subprocess.Popen(
             every, stdout=told, stderr=subprocess.STDOUT, env=environment(), start_new_session=True
         )
-        killed = _carry_out(process.pid, marks, kill) if kill else False
+        killed = _carry_out(process.pid, marks, kill) if kill else ""
         code = _end(process)
         told.seek(0)
         return code, killed, told.read()
@@ -149,8 +148,13 @@ def read_marks(file: Path) -> list[Mark]:
     return [Mark(stage, float(seconds), int(changes)) for stage, seconds, changes in parts]
 
 
-def _carry_out(group: int, marks: Path, kill: Kill) -> bool:
-    """Wait for the mark and the time of a kill; gives whether something was there to kill."""
+def _last(marks: Path) -> str:
+    begun = read_marks(marks)
+    return begun[-1].stage if begun else "start"
+
+
+def _carry_out(group: int, marks: Path, kill: Kill) -> str:
+    """Wait for the mark and the time of a kill; gives the stage, or "" if nothing was there to kill."""
     until = time.monotonic() + PATIENCE
     while _runs(group) and time.monotonic() < until:
         begun = [mark.stage for mark in read_marks(marks)]
@@ -158,13 +162,14 @@ def _carry_out(group: int, marks: Path, kill: Kill) -> bool:
             time.sleep(kill.after)
             break
         time.sleep(0.002)
+    stage = _last(marks)
     if not _runs(group):
-        return False
+        return ""
     if kill.how == "worker":
-        return _kill_worker(group, random.Random(kill.after))
+        return stage if _kill_worker(group, random.Random(kill.after)) else ""
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
-    return True
+    return stage
 
 
 def _runs(process: int) -> bool:

@@ -49,7 +49,7 @@ SCENES: Mapping[str, Scene] = {
     ),
     "predict": Scene((), ("predict",)),
     "one configuration": Scene(("-c", "3d_fullres", *SHORT), (*BEFORE, *TRAINED, "select", "postprocess", "bundle")),
-    "one fold": Scene(("-c", "3d_fullres", "-f", "0", *SHORT), (*BEFORE, *TRAINED, "bundle")),
+    "one fold": Scene(("-c", "3d_fullres", "-f", "0", *SHORT, "--until", "train"), (*BEFORE, "train")),
 }
 
 
