@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,9 @@ ZIPPED = (".zip", ".npz", ".pt")
 """Endings of zip files, whose members are compared: each has a time."""
 NOT_COMPARED = frozenset({"predictions.jsonl"})
 """Logs that get a line more for each start."""
+
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{8}-")
 
 
 def contents(folder: Path, *, named: Path | None = None, strict: bool = True) -> Mapping[str, str]:
@@ -44,9 +48,9 @@ def differences(found: Mapping[str, str], expected: Mapping[str, str]) -> list[s
 
 
 def hidden(folder: Path) -> list[str]:
-    """Return the temporary files and folders that kills left."""
-    names = (path.relative_to(folder) for path in folder.rglob(".*-*"))
-    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts[:-1]))
+    """Return the temporary files and folders that kills left; not what is in such folders."""
+    found = (path.relative_to(folder) for path in folder.rglob(".*") if _TEMPORARY.match(path.name))
+    return sorted(name.as_posix() for name in found if not any(map(_TEMPORARY.match, name.parts[:-1])))
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -109,7 +109,7 @@ def _write(image: sitk.Image, path: Path) -> None:
             raise OSError(errno.ENOSPC, "the written file is incomplete")
         target.replace(path)
     except RuntimeError as error:
-        raise OSError(errno.EIO, "SimpleITK could not write it") from error
+        raise OSError("SimpleITK could not write it") from error  # it does not say why; a full disk is the usual cause
     finally:
         if target != path:
             target.unlink(missing_ok=True)
