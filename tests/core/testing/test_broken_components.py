@@ -36,7 +36,7 @@ SCALAR = {f"is a finite scalar with a gradient in {axes}D" for axes in (2, 3)}
 RIGHT = {f"is lower for the right {outputs}" for outputs in ("classes", "regions")}
 RESUMES = "resumes after the last epoch"
 ONE_REPORT = "writes one file into the folder of the dataset"
-REPORTS = {ONE_REPORT, "replaces its report", "takes a run without validation"}
+EVERY_REPORT = {ONE_REPORT, "replaces its report", "takes a run without validation"}
 FINDS, TURNS, ONE_FILE = (
     "finds the images of a folder",
     "turns images of a folder",
@@ -183,10 +183,10 @@ BROKEN = {
     (Kind.WRITER, "InPlace"): {"replaces files as a whole"},
     (Kind.WRITER, "Local"): {"works in other processes"},
     (Kind.REPORTER, "Tidies"): {ONE_REPORT, "replaces its report"},
-    (Kind.REPORTER, "Elsewhere"): REPORTS,
+    (Kind.REPORTER, "Elsewhere"): EVERY_REPORT,
     (Kind.REPORTER, "Piles"): {"replaces its report"},
     (Kind.REPORTER, "NeedsScores"): {"takes a run without validation"},
-    (Kind.REPORTER, "Nothing"): REPORTS,
+    (Kind.REPORTER, "Nothing"): EVERY_REPORT,
     (Kind.TRACKER, "Forgets"): {RESUMES},
     (Kind.TRACKER, "Mixes"): {"records a training anew"},
     (Kind.TRACKER, "PacksModel"): {"takes a training from its begin to its end"},
