@@ -146,6 +146,6 @@ def test_quick_commands_work_as_printed(command, raw, monkeypatch):
 
 def test_make_demo_runs_the_demo():
     """The demo itself is run by tests/cli/test_demo.py, with a shorter training."""
-    words = ["make", "--dry-run", "--old-file=.venv/ready", "demo"]
+    words = ["make", "--dry-run", "--no-print-directory", "--old-file=.venv/ready", "demo"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == ".venv/bin/nnplug demo --output nnplug-demo"

@@ -38,7 +38,7 @@ def test_run_leaves_what_the_layout_promises(uninterrupted):
     assert not (run / "state.pt").exists()
     assert [json.loads(line)["epoch"] for line in (run / "log.jsonl").read_text().splitlines()] == [0, 1, 2, 3]
     summary = json.loads((run / "validation" / "summary.json").read_text())
-    assert set(summary) == {"foreground_mean", "mean", "metric_per_case"}
+    assert set(summary) == {"foreground_mean", "mean", "metric_per_case", "metrics"}
     assert "model: " in done.stdout
 
 

@@ -294,8 +294,8 @@ def test_names_and_options_are_checked_when_planning(plan, arguments, error, mes
         ({"spacings": []}, r"0 spacings and 20 shapes. Measure the dataset again"),
         ({"spacings": [], "shapes_after_crop": []}, "0 spacings and 0 shapes"),
         ({"foreground_intensity_properties_per_channel": {}}, r"intensities of 0 channels, dataset.json names 1"),
-        ({"spacings": [[1.0, 0.0, 1.0]] * 20}, r"spacings hold \[1.0, 0.0, 1.0\]; every number must be above 0"),
-        ({"shapes_after_crop": [[0, 9, 9]] * 20}, r"shapes_after_crop hold \[0, 9, 9\]"),
+        ({"spacings": [[1.0, 0.0, 1.0]] * 20}, r"'spacings' hold \[1.0, 0.0, 1.0\]; every number must be above 0"),
+        ({"shapes_after_crop": [[0, 9, 9]] * 20}, r"'shapes_after_crop' hold \[0, 9, 9\]"),
     ],
 )
 def test_a_fingerprint_that_cannot_be_is_refused(plan, changes, message):

@@ -66,7 +66,7 @@ class DicomConverter(Converter):
         places = [one for one in sorted(source.iterdir()) if one.is_dir() or one.name.lower().endswith(".zip")]
         with progress.task("read headers", len(places)) as advance:
             facts = []
-            for one in executor.map(self._facts, places, stage="scan", name=str):
+            for one in executor.map(self._facts, places, stage="convert", name=str):
                 facts.append(one)
                 advance("")
         found = [one for one in facts if one is not None]

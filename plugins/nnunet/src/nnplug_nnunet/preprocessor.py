@@ -198,7 +198,9 @@ class NnunetPreprocessing(CascadePreprocessing):
         result = None if len(image) == 1 else np.empty((len(image), *crop_info.shape), np.float32)
         for number, (volume, channel) in enumerate(zip(image, self.channels, strict=True)):
             own = channel.normalize(_own(volume), mask)
-            resampled = self.resampler.resample_image(own[None], grids)
+            # a large image that is on the new grid already is not copied
+            is_there = own.shape == tuple(grids.shape)
+            resampled = own[None] if is_there else self.resampler.resample_image(own[None], grids)
             if result is None:  # no second copy of a large image
                 return np.asarray(resampled, np.float32)
             result[number] = resampled[0]

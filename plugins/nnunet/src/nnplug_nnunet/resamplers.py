@@ -33,12 +33,7 @@ class SplineResampler(Resampler):
         return resampled_shape(shape, spacing, new_spacing)
 
     def resample_image(self, image: Image, grids: Regrid) -> Image:
-        """See `nnplug.contracts.Resampler`; results are clipped to the range of the argument.
-
-        An image that is on the new grid is returned itself: a large one should not be copied.
-        """
-        if image.shape[1:] == tuple(grids.shape):
-            return image
+        """See `nnplug.contracts.Resampler`; results are clipped to the range of the argument."""
         splines = grids.resampling.image
         return resample_image(image, grids.shape, order=splines.order, axis=_axis(grids, splines))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -21,7 +22,7 @@ FLAT = (".png", ".bmp")
 
 @dataclass(frozen=True)
 class Volumes(Writer):
-    """The number of slices with each class and the volume of each class in ml, as JSON.
+    """The slices and the volume of each class in ml, and a checksum of the label map, as JSON.
 
     Attributes:
         digits: the digits after the point.
@@ -42,8 +43,8 @@ class Volumes(Writer):
         masks = {name: np.isin(array, v) for name, v in zip(labels.foreground_names, labels.foreground, strict=True)}
         volumes = {name: round(float(np.count_nonzero(mask) * voxel), self.digits) for name, mask in masks.items()}
         slices = {name: np.flatnonzero(mask.any(axis=(1, 2))).tolist() for name, mask in masks.items()}
-        columns = {name: np.flatnonzero(mask.any(axis=(0, 1))).tolist() for name, mask in masks.items()}
-        write_json(path, {"model": predicted.model, "volume_ml": volumes, "slices": slices, "columns": columns})
+        told = {"model": predicted.model, "volume_ml": volumes, "slices": slices}
+        write_json(path, {**told, "crc32": zlib.crc32(np.ascontiguousarray(array).data)})
 
     def example(self, folder: Path) -> CaseFiles:
         """See `Writer.example`."""

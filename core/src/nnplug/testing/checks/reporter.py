@@ -53,7 +53,8 @@ def _takes_an_unvalidated_run(subject: Subject) -> None:
 
 def _report(subject: Subject, run: FinishedRun) -> Path:
     reporter: Reporter = subject.create()
-    path = reporter.report(run, Runtime(Plugins(), LocalExecutor(1)))
+    readers = Plugins(hook="nnplug_readers")  # a reporter reads images; other plugins may be blocked by the user
+    path = reporter.report(run, Runtime(readers, LocalExecutor(1)))
     require(isinstance(path, Path) and path.is_file(), f"gave {path!r}; expected the path of the report")
     require(run.folder in path.parents, f"wrote {path}, which is not in {run.folder}")
     return path
