@@ -13,7 +13,7 @@ from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.phantom import write_phantom
 from nnplug.evaluation.evaluate import evaluate_cases
 from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling
-from nnplug.registry.loader import Plugins
+from nnplug.registry.loader import Plugins, discover
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import sha256
 from nnplug.runtime.executor import LocalExecutor
@@ -53,8 +53,8 @@ def _takes_an_unvalidated_run(subject: Subject) -> None:
 
 def _report(subject: Subject, run: FinishedRun) -> Path:
     reporter: Reporter = subject.create()
-    readers = Plugins(hook="nnplug_readers")  # a reporter reads images; other plugins may be blocked by the user
-    path = reporter.report(run, Runtime(readers, LocalExecutor(1)))
+    others = {source.distribution for source, _, _ in discover()} - {subject.entry.source.distribution}
+    path = reporter.report(run, Runtime(Plugins(block=others), LocalExecutor(1)))
     require(isinstance(path, Path) and path.is_file(), f"gave {path!r}; expected the path of the report")
     require(run.folder in path.parents, f"wrote {path}, which is not in {run.folder}")
     return path
