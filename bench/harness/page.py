@@ -71,7 +71,7 @@ def lines_of(row: Row, case: Case, result: Result | None, rehearsed: str | None 
 
 
 def _shown(case: Case) -> tuple[str, ...]:
-    """What is shown without a goal: a time, and whether results agree. Memory counts only where a goal is about it."""
+    """Return the quantities to show without a goal: a time, and whether results agree; memory needs a goal."""
     about_cpu = any(goal.quantity == "cpu_seconds" for goal in case.goals)
     return ("agreement", "cpu_seconds" if about_cpu else "seconds")
 
