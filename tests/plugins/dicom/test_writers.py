@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import highdicom
@@ -23,6 +24,7 @@ from nnplug_dicom.example import Acquisition, write_series
 from nnplug_dicom.reader import DicomReader
 from nnplug_dicom.rtstruct_writer import RtstructWriter
 from nnplug_dicom.seg_writer import SegWriter
+from nnplug_dicom.series_writer import SeriesWriter, series_number
 
 RAW = {
     "channel_names": {"0": "CT"},
@@ -187,3 +189,15 @@ def test_a_ct_of_head_and_neck_comes_back(shared, program, errors, on_grid, by_h
     for name, value in names.items():
         (file,) = [path for path in out.glob("*.nii.gz") if path.name.replace("_", " ").startswith(name)]
         assert dice(on_grid(sitk.ReadImage(str(file)), tmp_path / "labels.nii.gz") > 0, labels == value) >= 0.99
+
+
+@pytest.mark.parametrize(("writer", "number"), [(SegWriter, 1000), (RtstructWriter, 2000)])
+def test_both_writers_share_software_and_the_counting_of_series(phantom, tmp_path, writer, number):
+    assert issubclass(writer, SeriesWriter)
+    made = phantom()
+    writer().write(tmp_path / "a.dcm", made.predicted)
+    header, source = pydicom.dcmread(tmp_path / "a.dcm"), pydicom.dcmread(next(made.folder.iterdir()))
+    assert header.SeriesNumber == source.SeriesNumber + number
+    assert (header.Manufacturer, header.SoftwareVersions) == ("nnplug", f"nnplug-dicom {version('nnplug-dicom')}")
+    source.SeriesNumber = 2**31 - 5
+    assert series_number(source, number) == 2**31 - 1

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +11,11 @@ import pydicom
 from pydicom import DataElement, uid
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 
-from nnplug.contracts import PredictedCase, Writer
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
-from nnplug.runtime.files import atomic_file
+from nnplug.contracts import PredictedCase
 from nnplug_dicom.example import filled
 from nnplug_dicom.outlines import outlines
-from nnplug_dicom.segments import Segment, notices, segments_of
-from nnplug_dicom.source import MANUFACTURER, check_source, example_case, source_of
+from nnplug_dicom.segments import Segment
+from nnplug_dicom.series_writer import MANUFACTURER, SeriesWriter, series_number, software_versions
 from nnplug_dicom.stack import Stack
 
 _PATIENT_AND_STUDY = (
@@ -38,36 +33,18 @@ _SERIES_NUMBER = 2000
 """Added to the number of the source series."""
 
 
-@dataclass(frozen=True)
-class RtstructWriter(Writer):
-    """A writer of RT Structure Sets with closed polygons on the slices of the source series.
+class RtstructWriter(SeriesWriter):
+    """A writer of RT Structure Sets with closed polygons on the slices of the source series."""
 
-    Attributes:
-        segments: as in `SegWriter`.
-    """
-
-    segments: Path | None = None
-
-    def check(self, case: CaseFiles, description: DatasetDescription) -> tuple[str, ...]:
-        """See `Writer.check`."""
-        check_source(case)
-        return notices(segments_of(description, self.segments))
-
-    def write(self, path: Path, predicted: PredictedCase) -> None:
-        """See `Writer.write`."""
-        segments = segments_of(predicted.description, self.segments)
-        with source_of(predicted.case) as (stack, headers):
-            made = _structure_set(predicted, segments, stack, headers)
-            with atomic_file(path) as temporary:
-                made.save_as(temporary, enforce_file_format=True)
-
-    def example(self, folder: Path) -> CaseFiles:
-        """See `Writer.example`."""
-        return example_case(folder)
+    def data_set(
+        self, predicted: PredictedCase, segments: Sequence[Segment], stack: Stack, headers: Sequence[Dataset]
+    ) -> Dataset:
+        """See `SeriesWriter.data_set`."""
+        return _structure_set(predicted, segments, stack, headers)
 
 
 def _structure_set(
-    predicted: PredictedCase, segments: Sequence[Segment], stack: Stack, headers: list[Dataset]
+    predicted: PredictedCase, segments: Sequence[Segment], stack: Stack, headers: Sequence[Dataset]
 ) -> FileDataset:
     now = datetime.now().astimezone()
     labels = stack.on_slices(predicted.label_map)
@@ -76,14 +53,14 @@ def _structure_set(
         SOPClassUID=uid.RTStructureSetStorage,
         SOPInstanceUID=uid.generate_uid(),
         SeriesInstanceUID=uid.generate_uid(),
-        SeriesNumber=min(_SERIES_NUMBER + int(headers[0].get("SeriesNumber") or 0), 2**31 - 1),
+        SeriesNumber=series_number(headers[0], _SERIES_NUMBER),
         Modality="RTSTRUCT",
         SeriesDescription=f"Structures by {predicted.model}"[:64],
         OperatorsName="",
         Manufacturer=MANUFACTURER,
         ManufacturerModelName=predicted.model[:64],
         DeviceSerialNumber=predicted.model_version,
-        SoftwareVersions=f"nnplug-dicom {version('nnplug-dicom')}",
+        SoftwareVersions=software_versions(),
         InstanceNumber=1,
         InstanceCreationDate=f"{now:%Y%m%d}",
         InstanceCreationTime=f"{now:%H%M%S}",
@@ -106,7 +83,7 @@ def _structure_set(
     return FileDataset("", made, preamble=b"\0" * 128, file_meta=meta)
 
 
-def _reference(headers: list[Dataset]) -> Dataset:
+def _reference(headers: Sequence[Dataset]) -> Dataset:
     """Return the reference to the study, the series and every image."""
     images = {header.SOPInstanceUID: _image(header) for header in headers}
     series = filled(SeriesInstanceUID=headers[0].SeriesInstanceUID, ContourImageSequence=list(images.values()))
@@ -157,7 +134,7 @@ def _code(segment: Segment) -> Dataset:
 
 
 def _contours(
-    labels: npt.NDArray[np.int16], segment: Segment, stack: Stack, headers: list[Dataset]
+    labels: npt.NDArray[np.int16], segment: Segment, stack: Stack, headers: Sequence[Dataset]
 ) -> Iterator[Dataset]:
     """Yield the polygons of a segment, in mm."""
     for number, plane in enumerate(labels):

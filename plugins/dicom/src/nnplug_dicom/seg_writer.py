@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import highdicom
@@ -18,12 +15,10 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from nnplug.contracts import PredictedCase, Writer
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.contracts import PredictedCase
 from nnplug.io.geometry import LabelMap
-from nnplug.runtime.files import atomic_file
-from nnplug_dicom.segments import Segment, notices, segments_of
-from nnplug_dicom.source import MANUFACTURER, check_source, example_case, source_of
+from nnplug_dicom.segments import Segment
+from nnplug_dicom.series_writer import MANUFACTURER, SeriesWriter, series_number, software_versions
 from nnplug_dicom.stack import Stack
 
 Voxels = npt.NDArray[Any]
@@ -32,56 +27,36 @@ _SERIES_NUMBER = 1000
 """Added to the number of the source series."""
 
 
-@dataclass(frozen=True)
-class SegWriter(Writer):
-    """A writer of binary DICOM Segmentations in the study and frame of reference of the source series.
+class SegWriter(SeriesWriter):
+    """A writer of binary DICOM Segmentations in the study and frame of reference of the source series."""
 
-    Attributes:
-        segments: a CSV file with codes and colours of classes, in the columns of TotalSegmentator; None for those in
-            `dataset.json` of the model.
-    """
-
-    segments: Path | None = None
-
-    def check(self, case: CaseFiles, description: DatasetDescription) -> tuple[str, ...]:
-        """See `Writer.check`."""
-        check_source(case)
-        return notices(segments_of(description, self.segments))
-
-    def write(self, path: Path, predicted: PredictedCase) -> None:
-        """See `Writer.write`."""
-        segments = segments_of(predicted.description, self.segments)
-        with source_of(predicted.case) as (stack, headers):
-            made = _segmentation(predicted, segments, stack, headers)
-            with atomic_file(path) as temporary:
-                made.save_as(temporary)
-
-    def example(self, folder: Path) -> CaseFiles:
-        """See `Writer.example`."""
-        return example_case(folder)
+    def data_set(
+        self, predicted: PredictedCase, segments: Sequence[Segment], stack: Stack, headers: Sequence[Dataset]
+    ) -> Dataset:
+        """See `SeriesWriter.data_set`."""
+        return _segmentation(predicted, segments, stack, headers)
 
 
 def _segmentation(
-    predicted: PredictedCase, segments: Sequence[Segment], stack: Stack, headers: list[Dataset]
+    predicted: PredictedCase, segments: Sequence[Segment], stack: Stack, headers: Sequence[Dataset]
 ) -> Segmentation:
     """Return the data set. An upright series gets the label map as a volume, which keeps its place by itself."""
     tilted = stack.is_tilted
     source = predicted.label_map
     array = stack.on_slices(source) if tilted else source.array
     pixels = _pixels(array, segments, overlap=predicted.description.labels.has_regions)
-    number = min(_SERIES_NUMBER + int(headers[0].get("SeriesNumber") or 0), 2**31 - 1)
     return Segmentation(
         source_images=headers,
         pixel_array=pixels if tilted else _volume(pixels, source, headers[0]),
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[_described(segment, predicted) for segment in segments],
         series_instance_uid=highdicom.UID(),
-        series_number=number,
+        series_number=series_number(headers[0], _SERIES_NUMBER),
         sop_instance_uid=highdicom.UID(),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=predicted.model[:64],
-        software_versions=f"nnplug-dicom {version('nnplug-dicom')}",
+        software_versions=software_versions(),
         device_serial_number=predicted.model_version,
         series_description=f"Segmentation by {predicted.model}"[:64],
         content_description="Automatic segmentation",

@@ -16,8 +16,6 @@ from nnplug_dicom.reader import DicomReader
 from nnplug_dicom.stack import Stack
 from nnplug_dicom.volume import open_series
 
-MANUFACTURER = "nnplug"
-
 
 def check_source(case: CaseFiles) -> None:
     """Raise unless the images of a case are DICOM series.
