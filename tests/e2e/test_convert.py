@@ -96,6 +96,7 @@ def test_a_layout_becomes_the_dataset_that_it_was(layout, original, nnplug, tmp_
     assert unseen == ([] if kind == "pairs" else [f"{original.training_cases()[CASES].name}_0000.nii.gz"])
 
 
+@pytest.mark.slow
 def test_training_begins_with_a_model_that_nnunet_trained(shared, nnplug, tiny, tmp_path):
     """Of the same network, and a line that names what does not fit for another one."""
     dataset, model = shared / "data" / "Dataset004_Hippocampus", tmp_path / "hippocampus.zip"

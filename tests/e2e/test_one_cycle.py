@@ -53,6 +53,7 @@ def test_options_that_cannot_train_are_refused(trainer, options, message):
         trainer(**options)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(environment, phantom, tiny, tmp_path):
     environment.expect("pip", "wheel", "-q", "-w", tmp_path, EXAMPLE)
     environment.expect("pip", "install", "-q", next(tmp_path.glob("*.whl")))

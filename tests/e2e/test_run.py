@@ -97,7 +97,15 @@ def test_bundle_predicts_unseen_images_in_their_geometry(uninterrupted, nnplug, 
     assert len(json.loads((tmp_path / "s.json").read_text())["metric_per_case"]) == 2
 
 
-@pytest.mark.parametrize("moment", ["plans/nnunet.json", "preprocessed/nnunet_3d_fullres", "log.jsonl", "state.pt"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("plans/nnunet.json", marks=pytest.mark.slow),
+        "preprocessed/nnunet_3d_fullres",
+        pytest.param("log.jsonl", marks=pytest.mark.slow),
+        "state.pt",
+    ],
+)
 def test_killed_and_resumed_equals_uninterrupted(uninterrupted, start, nnplug, phantom, tiny, tmp_path, moment):
     """kill -9 as soon as that file is there; another number of workers and a tracker must change nothing either."""
     words = ("run", phantom, "-w", tmp_path, *ARGUMENTS, *tiny, "--workers", "3", "--tracker", "csv")

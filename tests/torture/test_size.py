@@ -21,6 +21,7 @@ def test_every_step_of_a_few_cases_is_seen(tmp_path):
     assert len(table(seen)[1]) == len(STEPS)
 
 
+@pytest.mark.slow
 def test_a_volume_is_predicted(tmp_path):
     assert [one["memory"] < BUDGET for one in volume(tmp_path, 24)] == [True, True]
 

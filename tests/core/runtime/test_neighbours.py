@@ -155,6 +155,7 @@ print(hashlib.sha256(weights.read_bytes()).hexdigest(), min(map(len, used)))
 
 
 @TWO_CORES
+@pytest.mark.slow
 def test_weights_are_equal_to_the_bit_with_a_busy_neighbour(tmp_path):
     quiet, _ = _run(TRAIN, tmp_path / "quiet", "quiet").split()
     busy, fewest = _run(TRAIN, tmp_path / "busy", "busy").split()

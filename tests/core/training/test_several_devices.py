@@ -108,6 +108,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(job, tmp_path):
     uninterrupted = load_file(together(job).final_weights)
     shutil.rmtree(job.run.path)
