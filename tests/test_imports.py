@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NUMERICS = {"numpy", "torch", "scipy", "SimpleITK"}
 SCREEN = {"click", "rich"}
-COMMANDS_OF_PLUGINS = {"nnplug_report": "nnplug_report.commands"}
+COMMANDS_OF_PLUGINS = {"nnplug_report": "nnplug_report.commands", "nnplug_export": "nnplug_export.commands"}
 """Plugins that offer commands, and the module of each that may import click for them."""
 
 DRAWING = {"nnplug.evaluation", "nnplug.training"}

@@ -183,6 +183,7 @@ def test_it_is_all_that_is_offered(foreign):
         "nnplug-dicom",
         "nnplug-readers",
         "nnplug-report",
+        "nnplug-export",
     }
     plugins = next(line for line in foreign.nnplug("doctor").splitlines() if line.startswith("plugins"))
     assert "limits" not in plugins
