@@ -150,9 +150,18 @@ def import_nnunet(
 @command.command(name="export-nnunet")
 @click.argument("bundle", type=_path)
 @click.option("-o", "--output", required=True, type=_path, help="The folder to write.")
-def export_nnunet(*, bundle: Path, output: Path) -> None:
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    type=_weights,
+    multiple=True,
+    default=("final",),
+    show_default=True,
+    help="The name of each fold's checkpoint; several get the same weights. MONAI's converter reads final and best.",
+)
+def export_nnunet(*, bundle: Path, output: Path, checkpoints: tuple[str, ...]) -> None:
     """Write BUNDLE as a folder that nnU-Net v2 can predict with."""
-    pkgutil.resolve_name(f"{NNUNET}:export_model")(bundle, output)
+    pkgutil.resolve_name(f"{NNUNET}:export_model")(bundle, output, checkpoints=tuple(dict.fromkeys(checkpoints)))
     echo(str(output))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from nnplug.dataset.dataset import DatasetDescription
@@ -17,7 +19,7 @@ from nnplug_nnunet.nnunet_models.checkpoint import TRAINER, write_checkpoint
 from nnplug_nnunet.nnunet_models.translation import plans_to_nnunet
 
 
-def export_model(bundle: Path, target: Path) -> None:
+def export_model(bundle: Path, target: Path, *, checkpoints: Sequence[str] = ("final",)) -> None:
     """Write `plans.json`, `dataset.json` and `fold_K/checkpoint_final.pth` in nnU-Net v2's layout.
 
     Each stage of a cascade gets its own folder TRAINER__PLANS__CONFIGURATION, as in nnU-Net's results.
@@ -25,6 +27,8 @@ def export_model(bundle: Path, target: Path) -> None:
     Args:
         bundle: a bundle, folder or zip.
         target: a folder that does not exist yet, or is empty.
+        checkpoints: names of the files with a fold's weights, "final" or "best". A bundle has one set of weights,
+            so all files hold the same: MONAI's converter reads both names.
 
     Raises:
         NnplugError: `target` is not empty or lies in a bundle, or nnU-Net v2 has no such network or normalisation.
@@ -37,7 +41,7 @@ def export_model(bundle: Path, target: Path) -> None:
         stages = opened.stages
         for stage in stages:
             name = f"{TRAINER}__{stage.plans.name}__{stage.record.configuration}"
-            _write(stage, folder / name if len(stages) > 1 else folder)
+            _write(stage, folder / name if len(stages) > 1 else folder, checkpoints)
 
 
 def export_checkpoint(
@@ -81,14 +85,15 @@ def export_checkpoint(
     )
 
 
-def _write(bundle: Bundle, folder: Path) -> None:
+def _write(bundle: Bundle, folder: Path, checkpoints: Sequence[str]) -> None:
     record, description, plans = bundle.record, bundle.description, bundle.plans
     write_json(folder / "plans.json", plans_to_nnunet(plans, plans.chain(record.configuration), description))
     write_json(folder / "dataset.json", description.raw)
     for fold in record.folds:
+        first, *others = (folder / f"fold_{fold}" / f"checkpoint_{name}.pth" for name in checkpoints)
         export_checkpoint(
             bundle.weights(fold),
-            folder / f"fold_{fold}" / "checkpoint_final.pth",
+            first,
             plans=plans,
             configuration=record.configuration,
             description=description,
@@ -96,3 +101,5 @@ def _write(bundle: Bundle, folder: Path) -> None:
             mirror_axes=record.mirror_axes,
             epochs=int(record.record.get(fold, {}).get("epochs", 0)),
         )
+        for other in others:
+            shutil.copyfile(first, other)
