@@ -141,6 +141,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(name, list(known), n=1)), None)
 
 
+def closest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """Return the known names that are similar to a misspelt one in small or capital letters, the closest first."""
+    spelt = {one.lower(): one for one in known}
+    return [spelt[one] for one in get_close_matches(name.lower(), list(spelt), n=most)]
+
+
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return "Did you mean 'KNOWN'?" for a misspelt name, or `otherwise` if no known name is similar."""
     close = nearest(name, known)

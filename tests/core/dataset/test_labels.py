@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnplug.dataset.labels import Labels
-from nnplug.errors import InvalidFile
+from nnplug.errors import InvalidFile, Problems
 
 CLASSES = {"background": 0, "anterior": 1, "posterior": 2}
 REGIONS = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": [3]}
@@ -123,3 +123,29 @@ def test_the_corrected_block_is_there_to_paste_and_can_be_used(raw, block):
     text = str(caught.value)
     pasted = json.loads(text[text.index('{"background') : text.index("}", text.index('{"background')) + 1])
     labels(pasted, [1, 2])
+
+
+def test_some_classes_are_taken_in_the_order_of_the_file():
+    kept = labels({"background": 0, "a": 1, "b": 2, "ignore": 3}).only(["b"])
+    assert (kept.values, kept.ignore, kept.has_regions) == ({"background": (0,), "b": (2,)}, 3, False)
+    regions = labels(REGIONS, [1, 2, 3])
+    names = regions.foreground_names
+    two = regions.only([names[1], names[0]])
+    assert (two.foreground_names, two.regions_class_order) == (names[:2], (1, 2))
+    single = next(name for name, values in regions.values.items() if len(values) == 1 and values != (0,))
+    assert regions.only([single]).regions_class_order is None
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Kidney left", "closest are 'kidney_left', 'kidney_right'"),
+        ("background", "it has 'c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9' and 3 more"),
+    ],
+)
+def test_an_unknown_class_is_named_with_the_closest_ones(name, words):
+    many = {f"c{k}": k + 1 for k in range(11)}
+    own = labels({"background": 0, **many, "kidney_left": 12, "kidney_right": 13})
+    with pytest.raises(Problems) as caught:
+        own.only(["c1", name, name])
+    assert caught.value.lines == (f"{name!r} is no class or region of the model; {words}",)

@@ -48,6 +48,7 @@ class _Written:
 
     output: Path
     types: tuple[str, ...]
+    classes: tuple[str, ...]
     save_probabilities: bool
     save_logits: bool
     resume: bool
@@ -88,6 +89,12 @@ class _Part:
         metavar="NAME ..",
         help="Writers of further files with each label map, such as nifti (nnplug components writer lists them); "
         "--set writer.NAME.KEY=VALUE sets an option of one.",
+    ),
+    click.option(
+        "--classes",
+        cls=ListOption,
+        metavar="NAME ..",
+        help="Keep these classes or regions only; the others become background in all label maps [default: all].",
     ),
 )
 @gathered(
@@ -193,6 +200,7 @@ def command(
         inference_options=runtime.settings.get(Kind.INFERENCE, {}),
         save_probabilities=written.save_probabilities,
         save_logits=written.save_logits,
+        classes=written.classes,
         writers=choose_writers(
             [name.replace("_", "-") for name in written.types],
             runtime.settings.get(Kind.WRITER, {}),

@@ -19,8 +19,8 @@ class PredictedCase:
     Attributes:
         case: the name and the images of the case; `case.readers` reads them.
         label_map: the label map (z, y, x) with the axes and the geometry that the reader gives the image.
-        description: `dataset.json` of the model: names and values of classes or regions; `raw` has its further keys,
-            such as "segments".
+        description: `dataset.json` of the model: names and values of the classes or regions that are kept; `raw` is
+            the whole file with its further keys, such as "segments".
         model: the name of the model: "DATASET PLANS CONFIGURATION", joined by " + " for an ensemble.
         model_version: 12 hexadecimal digits that change with the plans of the model.
     """

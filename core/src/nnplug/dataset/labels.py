@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from nnplug.dataset.label_faults import IGNORE, label_faults, label_values
-from nnplug.errors import InvalidDescription, InvalidFile, within
+from nnplug.errors import InvalidDescription, InvalidFile, Problems, closest, within
 
 __all__ = ["BACKGROUND", "IGNORE", "Labels"]
 
@@ -87,6 +87,35 @@ class Labels:
         """The keys of `summary.json`: one per class ("1") or region ("(1, 2, 3)", "(3,)"; "3" if it is in `bare`)."""
         listed = (self.has_regions and name not in self.bare for name in self.foreground_names)
         return tuple(str(v) if as_list else str(v[0]) for v, as_list in zip(self.foreground, listed, strict=True))
+
+    def only(self, names: Sequence[str]) -> Self:
+        """Return the background and some foreground classes or regions, in the order of `dataset.json`.
+
+        Args:
+            names: names of foreground classes or regions.
+
+        Raises:
+            Problems: there is no such class or region; a line for each name, with the closest names.
+        """
+        known = self.foreground_names
+        if unknown := [name for name in dict.fromkeys(names) if name not in known]:
+            raise Problems([_no_such_class(name, known) for name in unknown])
+        values = {name: own for name, own in self.values.items() if own == BACKGROUND or name in names}
+        has_regions = any(len(own) > 1 for own in values.values())
+        order = self.regions_class_order if has_regions else None
+        kept = None if order is None else tuple(v for name, v in zip(known, order, strict=True) if name in names)
+        return replace(self, values=values, regions_class_order=kept, bare=self.bare & values.keys())
+
+
+def _no_such_class(name: str, known: Sequence[str]) -> str:
+    close = closest(name, known)
+    listed = ", ".join(map(repr, close or known[:_LISTED]))
+    more = f" and {len(known) - _LISTED} more" if not close and len(known) > _LISTED else ""
+    return f"{name!r} is no class or region of the model; {'closest are' if close else 'it has'} {listed}{more}"
+
+
+_LISTED = 10
+"""The largest number of names in a message."""
 
 
 def _order(order: Any, labels: Labels, where: str) -> tuple[int, ...] | None:

@@ -15,12 +15,13 @@ import numpy as np
 
 from nnplug.arrays import DisposableArray, LabelArray
 from nnplug.dataset.cases import check_numbers
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.dataset.sidecars import read_with, state_files
 from nnplug.errors import InvalidFile, NnplugError, Problems, within, without_remedy
 from nnplug.inference import resume_log
 from nnplug.inference.further_files import predicted_case, write_further
 from nnplug.inference.inputs import check_channel_numbers, check_image
+from nnplug.inference.kept_classes import keep_classes, kept_description, with_kept_classes
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits, background, write_logits
 from nnplug.inference.member import LoadedMember
@@ -65,7 +66,8 @@ def predict_folder(
         progress: receives the progress.
 
     Raises:
-        NnplugError: logits of an ensemble are requested, which has none; or `output` is the folder of a model.
+        NnplugError: logits of an ensemble are requested, which has none; a class to keep is unknown; or `output` is the
+            folder of a model.
         Problems: files would be lost (see `nnplug.runtime.outputs.Outputs.check`), and nothing is written; or some
             cases failed, a line each with case and cause, and the others are predicted.
     """
@@ -75,7 +77,9 @@ def predict_folder(
     finished = job.finished(cases) if options.resume else set()
     missing = [case for case in cases if case.name not in finished]
     plans = model.members[0].member.plans.data()
-    dataset = dict(options.dataset_json or output_description(model.description.raw, cases))
+    described = options.dataset_json or output_description(model.description.raw, cases)
+    kept = kept_description(model.description, options.classes)
+    dataset = dict(with_kept_classes(described, kept.labels, options.classes))
     read = (*job.inputs(cases), *inputs)
     job.files.outputs(missing, read, plans=plans, dataset=dataset).claim(replace=options.replace)
     write_document(output / "plans.json", plans)
@@ -183,9 +187,16 @@ class _Job:
 
     def _write(self, case: CaseFiles, labels: LabelArray, geometry: Geometry) -> None:
         """Write a label map in the format of its image, and with each writer."""
-        write_label(self._outputs(case)["labels"], labels, geometry, case.readers)
+        kept = self._kept
+        chosen = keep_classes(labels, kept.labels) if self.options.classes else labels
+        write_label(self._outputs(case)["labels"], chosen, geometry, case.readers)
         if further := self._further(case):
-            write_further(further, predicted_case(self.model, case, labels, geometry))
+            write_further(further, predicted_case(self.model, case, chosen, geometry, kept))
+
+    @cached_property
+    def _kept(self) -> DatasetDescription:
+        """The `dataset.json` of the model with the labels of the kept classes."""
+        return kept_description(self.model.description, self.options.classes)
 
     def _further(self, case: CaseFiles) -> list[tuple[ChosenWriter, Path]]:
         """Return each writer that writes a file for a case, with the file."""
@@ -251,6 +262,8 @@ class _Job:
         rule = None if self.model.rule is None else self.model.rule.record.data()
         written = [writer.data() for writer in self.options.writers]
         everything = [members, rule, self.options.save_probabilities, self.options.save_logits, *written]
+        if self.options.classes:  # all classes have no entry, so that digests of older versions stay equal
+            everything.append({"classes": self._kept.labels.foreground_names})
         return json.dumps(everything, sort_keys=True)
 
 

@@ -10,14 +10,16 @@ import numpy as np
 
 from nnplug.arrays import LabelArray
 from nnplug.contracts import PredictedCase
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.writers import ChosenWriter
 from nnplug.io.geometry import Geometry, LabelMap
 from nnplug.io.thin_axis import as_in_file
 
 
-def predicted_case(model: LoadedModel, case: CaseFiles, labels: LabelArray, geometry: Geometry) -> PredictedCase:
+def predicted_case(
+    model: LoadedModel, case: CaseFiles, labels: LabelArray, geometry: Geometry, kept: DatasetDescription
+) -> PredictedCase:
     """Return a predicted label map for writers.
 
     Args:
@@ -25,6 +27,7 @@ def predicted_case(model: LoadedModel, case: CaseFiles, labels: LabelArray, geom
         case: the case.
         labels: (z, y, x), with the axes of `geometry`.
         geometry: the geometry that the image was predicted with.
+        kept: `dataset.json` of the model, with the labels of the kept classes.
     """
     stored, place = as_in_file(labels, geometry)
     members = [one.member for one in model.members]
@@ -33,7 +36,7 @@ def predicted_case(model: LoadedModel, case: CaseFiles, labels: LabelArray, geom
     return PredictedCase(
         case=case,
         label_map=LabelMap(stored.astype(np.int16, copy=False), place),
-        description=model.description,
+        description=kept,
         model=" + ".join(names),
         model_version=hashlib.sha256(digests.encode()).hexdigest()[:12],
     )

@@ -12,6 +12,7 @@ from nnplug.dataset.dataset import CaseFiles
 from nnplug.inference import resume_log
 from nnplug.inference.chosen import check_inference
 from nnplug.inference.folder import check_outputs, predict_folder
+from nnplug.inference.kept_classes import with_kept_classes
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.options import PredictOptions
 from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
@@ -46,15 +47,18 @@ def predict_cases(
 
     Raises:
         NnplugError: the models cannot be opened, have no logits to save, or are in the output folder; or the chosen
-            inference is not installed or an option of it is invalid; or a writer cannot write predictions of a case.
+            inference is not installed or an option of it is invalid; or a class to keep is unknown; or a writer cannot
+            write predictions of a case.
         MissingProvider: a component of a model is not installed.
         Problems: files would be lost, a line each, and nothing is written; or some cases failed, a line each with case
             and cause, and the others are predicted.
     """
     check_outputs(options.model, options)
     check_inference(options, runtime.plugins)
-    check_writers(options.writers, cases, options.model.description, runtime.progress)
+    kept = options.kept
+    check_writers(options.writers, cases, kept, runtime.progress)
     described = options.dataset_json or output_description(options.model.description.raw, cases)
+    described = with_kept_classes(described, kept.labels, options.classes)
     _check_files(cases, output, options, inputs, described)
     if not options.resume:
         forget(output, cases)

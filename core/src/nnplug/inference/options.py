@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.inference.kept_classes import kept_description
 from nnplug.inference.writers import ChosenWriter
 from nnplug.models.bundle import PREDICTION_KINDS
 from nnplug.models.open import Model, open_model
@@ -31,6 +33,8 @@ class PredictOptions:
         sums_on_device: whether logits are summed on the device if it has room; if not, on the CPU.
         save_probabilities: whether to write CASE.npz, see `nnplug.inference.probabilities.write_probabilities`.
         save_logits: whether to write CASE.logits.zip, see `nnplug.inference.logits`.
+        classes: the foreground classes or regions to keep in label maps, see `nnplug.inference.kept_classes`; empty for
+            all. Probabilities and logits are stored of all.
         writers: the writers of further files with each label map, see `nnplug.inference.writers`.
         previous: a folder of label maps of the previous stage of a cascade; None: the previous stage predicts them.
         resume: whether to keep finished cases of an earlier call with the same model, settings and unchanged inputs.
@@ -50,6 +54,7 @@ class PredictOptions:
     sums_on_device: bool = True
     save_probabilities: bool = False
     save_logits: bool = False
+    classes: tuple[str, ...] = ()
     writers: tuple[ChosenWriter, ...] = ()
     previous: Path | None = None
     resume: bool = False
@@ -66,6 +71,11 @@ class PredictOptions:
     def model(self) -> Model:
         """The model of `models`, opened once in each process; raises as `open_model` does."""
         return open_model(*self.models, folds=self.folds, weights=self.weights)
+
+    @property
+    def kept(self) -> DatasetDescription:
+        """The `dataset.json` of the model with the labels of the kept classes; raises as `kept_description` does."""
+        return kept_description(self.model.description, self.classes)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the opened model: another machine unpacks a zip file itself."""
