@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK
 
-from nnplug_report.colours import hexadecimal, label_colour
+from nnplug.evaluation.colours import hexadecimal, label_colour
 from nnplug_report.nifti import Scale, nifti_bytes
 from nnplug_report.png import png_bytes
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.cases import check_channels
+from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError, Problems
-from nnplug.io.images import LabelMap, read_label
+from nnplug.io.images import Image, LabelMap, read_image, read_label
 from nnplug.io.placement import check_order, displacements
 from nnplug.io.readers import Readers, core_readers
 
@@ -105,3 +106,24 @@ def read_pair(prediction: Path, reference: Path, readers: Readers | None = None)
     moved = displacements(prediction, predicted.geometry, reference, expected.geometry)
     remarks = (*predicted.geometry.remarks, *expected.geometry.remarks, *moved)
     return LabelMap(predicted.array, replace(predicted.geometry, remarks=remarks)), expected
+
+
+def read_image_and_label(case: CaseFiles, channels: Sequence[str]) -> tuple[Image, LabelMap]:
+    """Return the image of a case and its label map, both with the axes of their files.
+
+    Args:
+        case: a case with a label map.
+        channels: the names of the channels that the image must have.
+
+    Raises:
+        InvalidFile: a file cannot be read; or the number of channels, the shapes or the orders of the voxels differ.
+    """
+    assert case.label is not None, "the label map to read"
+    image, label_map = read_image(case.images, case.readers), read_label(case.label, case.readers)
+    check_channels(image, channels, where=case.images[0])
+    check_order(case.label, label_map.geometry, case.images[0], image.geometry)
+    if label_map.geometry.shape != image.geometry.shape:
+        raise InvalidFile(
+            f"{case.label}: has shape {label_map.geometry.shape}, its image {image.geometry.shape} (z, y, x)"
+        )
+    return image, label_map

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.errors import NnplugError
+from nnplug.evaluation.class_statistics import voxel_size
 from nnplug.io.geometry import Geometry
 from nnplug.io.images import read_geometry, read_label
 from nnplug.ops.bootstrap import mean_score, paired_interval
@@ -18,8 +19,6 @@ from nnplug_report.subject import Case, LabelClass, Result
 
 Scores = npt.NDArray[np.float64]
 
-_PICTURE = (999.0, 1.0, 1.0)
-"""The spacing (z, y, x) of pictures, which have none of their own."""
 _ML = 1000
 """mm3 in a millilitre."""
 
@@ -184,11 +183,11 @@ def _sum_of(voxels: npt.NDArray[Any], one: LabelClass) -> float:
 
 def _voxel(geometry: Geometry) -> tuple[str, float]:
     """Return the unit of sizes and the size of a voxel in it."""
-    if geometry.dimensions == 3:
-        return "ml", math.prod(geometry.spacing) / _ML
-    if geometry.spacing == _PICTURE:
-        return "pixels", 1.0
-    return "mm²", math.prod(geometry.file_spacing)
+    unit, size = voxel_size(geometry)
+    return _UNITS[unit], size / _ML if unit == "mm3" else size
+
+
+_UNITS = {"mm3": "ml", "mm2": "mm²", "pixels": "pixels"}
 
 
 def _number(value: Any) -> float:

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
 from nnplug.errors import InvalidFile
+from nnplug.evaluation.colours import label_colour
 from nnplug.evaluation.drawing import draw_slice, shown_slice
 from nnplug.io.geometry import Geometry
 from nnplug.io.images import read_image, read_label
 from nnplug.io.placement import check_order
 from nnplug.io.readers import Readers, core_readers
-from nnplug_report.colours import label_colour
 from nnplug_report.nifti import Scale, nifti_bytes
 from nnplug_report.png import png_bytes
 from nnplug_report.shrinking import reduction
