@@ -1,11 +1,10 @@
-"""The NIfTI and PNG files in a page are read by other programs as they were meant, and colours differ."""
+"""The NIfTI and PNG files in a page are read by other programs as they were meant."""
 
 from __future__ import annotations
 
 import numpy as np
 import SimpleITK
 
-from nnplug.evaluation.colours import hexadecimal, label_colour
 from nnplug_report.nifti import Scale, nifti_bytes
 from nnplug_report.png import png_bytes
 
@@ -27,9 +26,3 @@ def test_itk_reads_the_png(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     (tmp_path / "a.png").write_bytes(png_bytes(picture))
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "a.png"))), picture)
-
-
-def test_labels_have_colours_of_their_own():
-    colours = [hexadecimal(label_colour(value)) for value in range(1, 120)]
-    assert all(len(colour) == 7 for colour in colours)
-    assert len(set(colours)) == len(colours)

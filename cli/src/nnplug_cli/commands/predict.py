@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -49,6 +50,9 @@ class _Written:
     output: Path
     types: tuple[str, ...]
     classes: tuple[str, ...]
+    statistics: bool
+    preview: bool
+    report: bool
     save_probabilities: bool
     save_logits: bool
     resume: bool
@@ -95,6 +99,17 @@ class _Part:
         cls=ListOption,
         metavar="NAME ..",
         help="Keep these classes or regions only; the others become background in all label maps [default: all].",
+    ),
+    click.option(
+        "--statistics",
+        is_flag=True,
+        help="Also write statistics.json and .csv: volume of each class in mm3, and intensities per channel.",
+    ),
+    click.option("--preview", is_flag=True, help="Also write previews/CASE.png, slices with the labels over them."),
+    click.option(
+        "--report",
+        is_flag=True,
+        help="Also write report.json: inputs and outputs with SHA-256, model, options, versions, device and times.",
     ),
 )
 @gathered(
@@ -182,9 +197,9 @@ def command(
     """
     from nnplug.inference.folder_images import ImageChoice, training_orientations
     from nnplug.inference.inputs import find_cases, not_taken
-    from nnplug.inference.jobs import predict_cases
     from nnplug.inference.options import PredictOptions
     from nnplug.inference.prediction_outputs import image_inputs, output_description
+    from nnplug.inference.summaries import Summaries, predict_and_summarize
     from nnplug.inference.writers import choose_writers
     from nnplug.models.model_components import model_readers
 
@@ -219,7 +234,8 @@ def command(
     cases = found[part.part :: part.parts]
     if part.parts > 1:  # all jobs write one description, also if the images of one job have one format
         options = replace(options, dataset_json=output_description(options.model.description.raw, found))
-    predict_cases(cases, written.output.absolute(), options, made, inputs=image_inputs(found))
+    summaries = Summaries(written.statistics, written.preview, written.report, ("nnplug", *sys.argv[1:]))
+    predict_and_summarize(cases, written.output.absolute(), options, summaries, made, inputs=image_inputs(found))
     if as_json:
         print_json({"output": str(written.output), "cases": [case.name for case in cases]})
     else:

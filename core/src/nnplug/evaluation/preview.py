@@ -14,7 +14,7 @@ from nnplug.evaluation.colours import Rgb, label_colour
 from nnplug.evaluation.drawing import Colour, Picture, draw_slice
 from nnplug.evaluation.views import View
 
-LONGEST = 320
+LONGEST = 400
 """The pixels of the longest side of all slices."""
 _GAP, _LINE, _SWATCH = 8, 20, 12
 """The pixels between slices, of a line of text, and of the square of a colour in the legend."""

@@ -242,8 +242,7 @@ class _Job:
     @property
     def files(self) -> PredictionFiles:
         """The names of the files to write."""
-        chosen = self.options
-        return PredictionFiles(self.output, chosen.save_probabilities, chosen.save_logits, chosen.writers)
+        return PredictionFiles.chosen(self.output, self.options)
 
     def _outputs(self, case: CaseFiles) -> dict[str, Path]:
         """Return the files to write for a case."""

@@ -53,6 +53,23 @@ def predict_cases(
         Problems: files would be lost, a line each, and nothing is written; or some cases failed, a line each with case
             and cause, and the others are predicted.
     """
+    described = check_prediction(cases, output, options, runtime, inputs=inputs)
+    predict_checked(cases, output, options, runtime, described=described)
+
+
+def check_prediction(
+    cases: Sequence[CaseFiles],
+    output: Path,
+    options: PredictOptions,
+    runtime: Runtime,
+    *,
+    inputs: Sequence[Path] = (),
+) -> Mapping[str, Any]:
+    """Return the `dataset.json` of the predictions; arguments are those of `predict_cases`. Nothing is written.
+
+    Raises:
+        NnplugError, MissingProvider, Problems: as in `predict_cases`, before any case is predicted.
+    """
     check_outputs(options.model, options)
     check_inference(options, runtime.plugins)
     kept = options.kept
@@ -60,6 +77,23 @@ def predict_cases(
     described = options.dataset_json or output_description(options.model.description.raw, cases)
     described = with_kept_classes(described, kept.labels, options.classes)
     _check_files(cases, output, options, inputs, described)
+    return described
+
+
+def predict_checked(
+    cases: Sequence[CaseFiles],
+    output: Path,
+    options: PredictOptions,
+    runtime: Runtime,
+    *,
+    described: Mapping[str, Any],
+) -> None:
+    """Predict cases that `check_prediction` has checked, which returned `described`.
+
+    Raises:
+        NnplugError: the models cannot be loaded.
+        Problems: some cases failed, a line each with case and cause, and the others are predicted.
+    """
     if not options.resume:
         forget(output, cases)
     job = partial(_predict_job, output=output, options=options, runtime=runtime, described=described)
@@ -98,7 +132,7 @@ def _check_files(
     """Check the files to write before any job starts; jobs check the files that they do not keep from earlier calls."""
     refuse_model(output)
     log = resume_log.read(output) if options.resume else {}
-    PredictionFiles(output, options.save_probabilities, options.save_logits, options.writers).outputs(
+    PredictionFiles.chosen(output, options).outputs(
         [case for case in cases if not log.get(case.name)],
         (*inputs, *image_inputs(cases), *model_inputs(options.models)),
         plans=options.model.plans.data(),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.description_faults import READER_KEYS
 from nnplug.dataset.sidecars import read_with_cases, written_with
 from nnplug.inference import resume_log
 from nnplug.inference.logits import ENDING
+from nnplug.inference.options import PredictOptions
 from nnplug.inference.writers import ChosenWriter
 from nnplug.io.readers import ReaderEntry
 from nnplug.runtime.outputs import Outputs
@@ -32,6 +33,11 @@ class PredictionFiles:
     probabilities: bool = False
     logits: bool = False
     writers: tuple[ChosenWriter, ...] = ()
+
+    @classmethod
+    def chosen(cls, output: Path, options: PredictOptions) -> Self:
+        """Return the names of the files that the options of a prediction ask for."""
+        return cls(output, options.save_probabilities, options.save_logits, options.writers)
 
     def of(self, case: CaseFiles) -> dict[str, Path]:
         """Return "labels" -> its file; and "probabilities", "logits" and keys of writers -> their files, if written.

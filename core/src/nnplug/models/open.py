@@ -46,6 +46,7 @@ class Member:
         previous: in a cascade, the member of the previous stage.
         unpacked: the temporary folder of a model that was opened from a zip file.
         precision: the precision of the training, in which a GPU predicts; None if it is not known.
+        folds: the names of the folds, in the order of `weights`; empty if they are not known.
     """
 
     plans: Plans
@@ -57,6 +58,7 @@ class Member:
     previous: Member | None = None
     unpacked: object = field(default=None, repr=False, compare=False)
     precision: Precision | None = None
+    folds: tuple[str, ...] = ()
 
     @property
     def stages(self) -> tuple[Member, ...]:
@@ -184,6 +186,7 @@ def _open_bundle(bundle: Bundle, folds: Sequence[str] | None, weights: WeightsKi
         providers=record.providers,
         previous=None if inner is None else _open_bundle(inner, None, "final"),
         precision=record.precision,
+        folds=tuple(chosen),
     )
 
 
@@ -219,6 +222,7 @@ def _member(runs: Sequence[TrainedRun], weights: WeightsKind) -> Member:
         mirror_axes=first.record.mirror_axes,
         providers=merged_providers(runs),
         precision=common_precision(runs),
+        folds=tuple(run.fold for run in runs),
     )
 
 
