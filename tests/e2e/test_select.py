@@ -103,7 +103,9 @@ def test_a_run_of_every_fold_ends_with_one_selected_model(nnplug, phantom, tmp_p
         *("2d", "3d_fullres", "2d + 3d_fullres"),
     ]
     assert "postprocessing: largest-component" in done.stdout
-    assert lines[-1].startswith(f"model: {folder / 'model' / 'selected'}  (nnplug predict")
+    model, report = lines[-2:]
+    assert model.startswith(f"model: {folder / 'model' / 'selected'}  (nnplug predict")
+    assert report.startswith(f"report: {folder / 'report.html'}")
     made = (folder / "crossval" / "2d+3d_fullres" / "phantom_000.nii.gz").stat().st_mtime_ns
     again = json.loads(nnplug(*words, "--json", check=True).stdout)
     assert again["bundles"] == {"selected": str(folder / "model" / "selected")}
