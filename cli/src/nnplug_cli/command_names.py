@@ -31,6 +31,7 @@ COMMANDS = {
     "overlay": "Draw label maps over their images.",
     "postprocess": "Fit a postprocessing rule, or apply one.",
     "model": "Export, import and show trained models.",
+    "status": "Show what is trained, what runs where, and the time left.",
     "plugins": "List, check and write plugins.",
     "components": "List the components of the plugins.",
     "show": "Describe a component, its options and its origin.",

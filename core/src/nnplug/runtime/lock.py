@@ -90,6 +90,29 @@ def locked(file: Path, *, what: str, patience: float = PATIENCE) -> Iterator[Hol
             _write(handle, None)
 
 
+@dataclass(frozen=True)
+class LockUse:
+    """The use of a lock at one moment.
+
+    Attributes:
+        is_held: whether a process holds it.
+        holder: this process, or the one that was killed while it held the lock; None if nothing is noted.
+    """
+
+    is_held: bool
+    holder: Holder | None
+
+
+def lock_use(file: Path) -> LockUse:
+    """Return whether a process holds the lock of a file; a lock that cannot be read counts as free."""
+    try:
+        handle = file.open(encoding="utf-8")
+    except OSError:
+        return LockUse(is_held=False, holder=None)
+    with handle:
+        return LockUse(is_held=not _try(handle), holder=_read(handle))
+
+
 def _opened(file: Path, what: str) -> IO[str]:
     with explained(file):
         try:

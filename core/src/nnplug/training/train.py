@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from nnplug.contracts import Trainer, TrainingTask
+from nnplug.contracts import Trainer, TrainingLength, TrainingTask
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, TRAINER
 from nnplug.dataset.splits import Fold, choose_fold
 from nnplug.errors import NnplugError
@@ -18,7 +18,7 @@ from nnplug.plans.plans import read_plans
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.preparation.training_choices import OPTIONAL
-from nnplug.registry.attribution import Origin, attributed
+from nnplug.registry.attribution import Origin, attributed, expect
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.entries import LossComponent, TrainerComponent
 from nnplug.registry.provenance import Provider, resolve
@@ -42,7 +42,7 @@ from nnplug.training.previous_stage import (
 from nnplug.training.run_versions import RunVersions
 from nnplug.training.task import USED, checked_each_epoch, index_cases, make_task
 from nnplug.training.trackers.tracking import tracked
-from nnplug.training.trainer_call import RecordingAccelerate, explained_shortage
+from nnplug.training.trainer_call import RecordingAccelerate, explained_shortage, record_length
 from nnplug.training.unlabelled import check_unlabelled_unchanged
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder
@@ -108,6 +108,8 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
             axes = trainer.mirror_axes(task.configuration.dimensions)
             _write_record(job, fold, axes, splits, versions.versions, _unlabelled(task, entry.component))
         task = replace(checked_each_epoch(task, trainer), world=world)
+        if world.is_main:
+            record_length(job.run, expect(trainer, trainer.length(task), TrainingLength))
     if world.is_main:
         _train_and_record(trainer, task, job, runtime, versions, called)
     else:

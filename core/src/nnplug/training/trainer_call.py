@@ -1,4 +1,4 @@
-"""The call of a trainer: record the precision that it trains in, and explain a GPU's lack of memory."""
+"""The call of a trainer: record its length and precision, and explain a GPU's lack of memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from nnplug.contracts import TrainingTask, Workload
+from nnplug.contracts import TrainingLength, TrainingTask, Workload
 from nnplug.errors import OutOfResources
 from nnplug.remedies import Action
 from nnplug.training.job import TrainingJob
@@ -40,6 +40,13 @@ class RecordingAccelerate:
         if record.precision != precision:
             msgspec.structs.replace(record, precision=precision).write(self.run.record)
         return self.accelerate(network, workload)
+
+
+def record_length(run: RunFolder, length: TrainingLength) -> None:
+    """Write the number of epochs into `run.json`, so that `nnplug status` knows which share of them is done."""
+    record = RunRecord.read(run.record)
+    if record.epochs != length.log_lines:
+        msgspec.structs.replace(record, epochs=length.log_lines).write(run.record)
 
 
 def _precision(dtype: torch.dtype | None) -> Precision:

@@ -73,6 +73,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
         precision: the dtype of convolutions in the latest training; None in older records, and for trainers that do not
             call `TrainingTask.accelerate`.
         unlabelled: names of the images without label maps; None if the trainer takes none.
+        epochs: the number of epochs of the whole training, each a line of the log; None in older records.
     """
 
     schema: int = SCHEMA
@@ -96,6 +97,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     continued: tuple[Continued, ...] | None = None
     precision: Precision | None = None
     unlabelled: tuple[str, ...] | None = None
+    epochs: int | None = None
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:

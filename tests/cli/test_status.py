@@ -1,0 +1,97 @@
+"""`nnplug status`: finished, stopped and running folds, and what cannot be read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from nnplug.runtime.lock import locked
+from nnplug.workspace.layout import RunFolder
+from nnplug_cli.main import main
+
+
+def status(*words):
+    return CliRunner().invoke(main, ["status", *map(str, words)])
+
+
+@pytest.fixture
+def fold(copied):
+    """`fold(state)`: what the status says of 3d_fullres, fold 0."""
+
+    def read():
+        result = status(copied.workspace, "--json")
+        assert result.exit_code == 0, result.output
+        (dataset,) = json.loads(result.stdout)
+        (configuration,) = (c for c in dataset["configurations"] if c["name"] == "3d_fullres")
+        return configuration["folds"][0]
+
+    return read
+
+
+@pytest.fixture
+def run(copied):
+    return RunFolder(copied.folder / "runs" / "nnunet" / "3d_fullres" / "fold_0")
+
+
+def test_a_validated_fold_has_the_dice_of_its_summary(fold, run):
+    found, summary = fold(), json.loads((run.validation / "summary.json").read_text())
+    assert (found["state"], found["epochs_done"], found["epochs"], found["seconds_left"]) == ("validated", 1, 1, None)
+    assert found["scores"]["Dice"] == summary["foreground_mean"]["Dice"]
+
+
+def test_a_stopped_fold_has_the_time_of_its_remaining_epochs(fold, run):
+    record = json.loads(run.record.read_text())
+    run.record.write_text(json.dumps({**record, "epochs": 5}))
+    lines = [{"epoch": n, "lr": 0.01, "train_loss": 1.0, "seconds": s} for n, s in enumerate((90.0, 10.0, 20.0))]
+    run.log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run.final_weights.unlink()
+    found = fold()
+    assert (found["state"], found["epochs_done"], found["epochs"], found["seconds_left"]) == ("stopped", 3, 5, 40.0)
+
+
+def test_a_running_fold_names_its_process_and_machine(copied, fold, run):
+    with locked(run.lock, what="the fold"):
+        found, shown = fold(), status(copied.folder)
+    assert found["state"] == "running"
+    assert f"process {found['holder']['process']} on {found['holder']['host']}" in shown.stdout
+    assert fold()["holder"] is None
+
+
+def test_the_table_has_a_row_per_fold_and_the_models(copied):
+    shown = status(copied.workspace).stdout.splitlines()
+    cases = len(list((copied.dataset / "labelsTr").iterdir()))
+    assert shown[0] == f"{copied.dataset.name}: {cases} cases, measured"
+    assert [line.split()[:2] for line in shown[2:]] == [
+        ["nnunet", name] for name in ("2d", "2d", "3d_fullres", "3d_fullres")
+    ]
+
+
+def test_files_that_cannot_be_read_are_named_and_the_rest_is_shown(copied, run):
+    run.record.write_text("{}")
+    (copied.folder / "plans" / "other.json").write_text("no plans")
+    shown = status(copied.workspace)
+    assert shown.exit_code == 0
+    assert str(run.record) in shown.stderr
+    assert str(copied.folder / "plans" / "other.json") in shown.stderr
+    assert "validated" in shown.stdout
+
+
+def test_a_dataset_that_is_only_measured(tmp_path):
+    (tmp_path / "w" / "Dataset001_A").mkdir(parents=True)
+    (tmp_path / "w" / "Dataset001_A" / "fingerprint.json").write_text("{}")
+    assert status(tmp_path / "w").stdout == "Dataset001_A: folds not chosen yet, measured\n"
+
+
+@pytest.mark.parametrize("name", ["", "missing"])
+def test_a_folder_without_results_is_refused(tmp_path, name):
+    shown = status(tmp_path / name)
+    assert shown.exit_code == 1
+    assert str(tmp_path / name) in shown.stderr
+    assert "give the folder that -w named" in shown.stderr
+
+
+def test_splits_of_another_layout_are_named(copied):
+    (copied.folder / "splits.json").write_text("[1]")
+    assert f"{copied.folder / 'splits.json'}: no list of folds" in status(copied.workspace).stderr
