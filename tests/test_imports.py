@@ -48,9 +48,11 @@ TEMPLATE = "nnplug_acme"
 LIBRARIES = {
     "nnplug-core": "nnplug",
     "nnplug": "nnplug_cli",
+    "mlflow-skinny": "mlflow",
     "pillow": "PIL",
     "scikit-image": "skimage",
     "simpleitk": "SimpleITK",
+    "tensorboardx": "tensorboardX",
 }
 """Distributions whose import name differs from their own."""
 

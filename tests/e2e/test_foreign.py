@@ -184,6 +184,7 @@ def test_it_is_all_that_is_offered(foreign):
         "nnplug-readers",
         "nnplug-report",
         "nnplug-export",
+        "nnplug-trackers",
     }
     plugins = next(line for line in foreign.nnplug("doctor").splitlines() if line.startswith("plugins"))
     assert "limits" not in plugins

@@ -15,6 +15,7 @@ HOLDS = {
     RESULTS: "trained models",
 }
 WORKERS, LOADERS = "nnUNet_def_n_proc", "nnUNet_n_proc_DA"
+WANDB, WANDB_PROJECT, WANDB_MODE = "nnUNet_wandb_enabled", "nnUNet_wandb_project", "nnUNet_wandb_mode"
 FOREIGN_CODE = "nnUNet_extTrainer"
 
 
@@ -64,6 +65,21 @@ class Environment:
         """The number of threads that augment patches, at least 1 (nnU-Net's 0 means 1); None for one per core."""
         count = self._count(LOADERS, least=0)
         return None if count is None else max(count, 1)
+
+    @property
+    def wandb(self) -> dict[str, str] | None:
+        """The options of the tracker `wandb`, with nnU-Net's defaults; None if the variables do not ask for it.
+
+        Raises:
+            NnplugError: nnUNet_wandb_enabled has a value that nnU-Net does not know.
+        """
+        enabled = self.variables.get(WANDB) or "0"
+        if enabled in ("0", "False", "false"):
+            return None
+        if enabled not in ("1", "True", "true"):
+            raise NnplugError(f"{WANDB} is {enabled!r}; expected 0 or 1")
+        project, mode = self.variables.get(WANDB_PROJECT), self.variables.get(WANDB_MODE)
+        return {"project": project or "nnunet", "mode": mode or "online"}
 
     def refuse_foreign_code(self) -> None:
         """Raise if nnU-Net would import trainers from folders.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nnplug.errors import NnplugError, Problems
 from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice
 from nnplug_nnunetv2_commands.command import Call
+from nnplug_nnunetv2_commands.environment import WANDB
 from nnplug_nnunetv2_commands.plans_files import load_plans
 from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
@@ -97,6 +98,28 @@ def with_pretrained(call: Call, job: TrainingJob, checkpoint: Path | None, *, go
     kind = weights_kind(checkpoint.name)
     import_model(model, place, registry=call.plugins.registry, progress=call.progress, folds=[fold], checkpoint=kind)
     return replace(job, pretrained=place)
+
+
+def with_trackers(call: Call, job: TrainingJob) -> TrainingJob:
+    """Return the job with the tracker that nnU-Net's variables of W&B ask for, if any.
+
+    Raises:
+        NnplugError: no plugin with the tracker is installed, or a variable has an unknown value.
+    """
+    from nnplug.registry.components import Kind
+    from nnplug.training.trackers.chosen import check_trackers, chosen_trackers
+
+    options = call.environment.wandb
+    if options is None:
+        return job
+    registry = call.plugins.registry
+    if "wandb" not in registry.names(Kind.TRACKER):
+        raise NnplugError(
+            f"{WANDB} is set, but no tracker 'wandb' is installed. Run: pip install 'nnplug[wandb]', or unset {WANDB}"
+        )
+    choices = chosen_trackers(["wandb"], {f"wandb.{key}": value for key, value in options.items()})
+    check_trackers(choices, registry)
+    return replace(job, trackers=choices)
 
 
 def begin_anew(run: RunFolder, progress: Progress) -> None:

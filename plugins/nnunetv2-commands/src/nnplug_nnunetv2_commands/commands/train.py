@@ -71,10 +71,12 @@ def _learn(call: Call, job: TrainingJob, workspace: NnunetWorkspace, runtime: Ru
     from nnplug_nnunetv2_commands.training import (
         begin_anew,
         with_pretrained,
+        with_trackers,
         write_checkpoints,
         write_model_files,
     )
 
+    job = with_trackers(call, job)
     job = with_pretrained(call, job, options.pretrained_weights, go_on=options.go_on)
     if not options.go_on:
         check_pretrained(job, call.plugins)
