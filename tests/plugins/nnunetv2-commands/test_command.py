@@ -85,6 +85,22 @@ def test_a_number_of_workers_that_is_none_is_told():
         _ = Environment({"nnUNet_def_n_proc": "many"}).workers
 
 
+@pytest.mark.parametrize(
+    ("variables", "options"),
+    [
+        ({}, None),
+        ({"nnUNet_wandb_enabled": "False", "nnUNet_wandb_project": "mine"}, None),
+        ({"nnUNet_wandb_enabled": "true"}, {"project": "nnunet", "mode": "online"}),
+        (
+            {"nnUNet_wandb_enabled": "1", "nnUNet_wandb_project": "mine", "nnUNet_wandb_mode": "offline"},
+            {"project": "mine", "mode": "offline"},
+        ),
+    ],
+)
+def test_the_variables_of_wandb_have_nnunets_defaults(variables, options):
+    assert Environment(variables).wandb == options
+
+
 def test_datasets_are_found_in_any_folder(tmp_path):
     for name in ("raw/Dataset004_A", "results/Dataset005_B", "results/Dataset006_C", "raw/Dataset006_D"):
         (tmp_path / name).mkdir(parents=True)

@@ -12,6 +12,7 @@ from nnplug.errors import NnplugError
 from nnplug.runtime.progress import Silent
 from nnplug.workspace.layout import RunFolder
 from nnplug_nnunetv2_commands.training import begin_anew
+from nnplug_trackers.wandb_files import read_steps
 
 
 def test_users_find_what_nnunet_leaves(trained):
@@ -54,6 +55,19 @@ def test_c_leaves_a_finished_fold_and_without_it_training_begins_anew(copied):
     assert "the earlier training is removed; --c would continue it" in again.stderr
     assert weights.stat().st_mtime_ns > before
     assert weights.read_bytes() == content
+
+
+def test_the_variables_of_wandb_are_honoured(copied):
+    variables = {"nnUNet_wandb_enabled": "1", "nnUNet_wandb_project": "phantoms", "nnUNet_wandb_mode": "offline"}
+    words = ("nnUNetv2_train", 999, "tiny", 0, "-tr", "short", "-device", "cpu", "--c")
+    copied.expect(*words, **variables)
+    (file,) = copied.model().glob("fold_0/wandb/offline-run-*/*.wandb")
+    assert [*read_steps(file)] == [0, 1]
+    assert b"phantoms" in file.read_bytes()
+    assert "nnUNet_wandb_enabled is 'on'; expected 0 or 1" in copied.run(*words, nnUNet_wandb_enabled="on").stderr
+    done = copied.run(*words, **variables, NNPLUG_PLUGINS="no:trackers")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "no tracker 'wandb' is installed. Run: pip install 'nnplug[wandb]', or unset nnUNet_wandb" in done.stderr
 
 
 def test_val_validates_again(copied):
