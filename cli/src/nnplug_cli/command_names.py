@@ -32,6 +32,7 @@ COMMANDS = {
     "postprocess": "Fit a postprocessing rule, or apply one.",
     "model": "Export, import and show trained models.",
     "status": "Show what is trained, what runs where, and the time left.",
+    "completion": "Print a script that completes commands in a shell.",
     "plugins": "List, check and write plugins.",
     "components": "List the components of the plugins.",
     "show": "Describe a component, its options and its origin.",

@@ -38,6 +38,7 @@ import click
 
 from nnplug.plans.overrides import parse
 from nnplug.registry.components import Kind
+from nnplug_cli.names import RECIPE, ComponentName, ConfigurationName
 from nnplug_cli.render import results_alone
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -86,10 +87,12 @@ def component_options(command: Command) -> Command:
 
     decorators = [
         click.option(
-            "--recipe", metavar="NAME", help="A named choice of all components [default: the default recipe]."
+            "--recipe",
+            type=ComponentName(RECIPE),
+            help="A named choice of all components [default: the default recipe].",
         ),
         *(
-            click.option(f"--{kind}", metavar="NAME", help=f"The {kind}, instead of the recipe's.")
+            click.option(f"--{kind}", type=ComponentName(kind), help=f"The {kind}, instead of the recipe's.")
             for kind in PLAN_KINDS
         ),
         click.option("--memory-gb", type=click.FloatRange(min=0, min_open=True), help="GPU memory to plan for."),
@@ -265,13 +268,19 @@ set_option = click.option(
 )
 executor_option = click.option(
     "--executor",
+    type=ComponentName(Kind.EXECUTOR),
     default="local",
     show_default=True,
     metavar="NAME",
     help="Executor of the jobs: this machine or a cluster.",
 )
 configuration_option = click.option(
-    "-c", "--configuration", "configurations", multiple=True, metavar="NAME", help="A configuration; repeatable."
+    "-c",
+    "--configuration",
+    "configurations",
+    type=ConfigurationName(),
+    multiple=True,
+    help="A configuration; repeatable.",
 )
 fold_option = click.option(
     "-f", "--fold", "folds", multiple=True, callback=_folds, metavar="N|all", help="A fold; repeatable."
@@ -298,8 +307,8 @@ selection_options = gathered("selection", FoldSelection, configuration_option, f
 tracker_option = click.option(
     "--tracker",
     "trackers",
+    type=ComponentName(Kind.TRACKER),
     multiple=True,
-    metavar="NAME",
     help="Send epochs, pictures and the model of each training to this tracker; repeatable. "
     "--set tracker.NAME.KEY=VALUE sets an option of it.",
 )

@@ -10,6 +10,7 @@ import click
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
+from nnplug_cli.names import ComponentName
 from nnplug_cli.options import json_option, replace_option, set_option_of, workers_option
 from nnplug_cli.plugin_commands import ExtensibleGroup
 from nnplug_cli.process import prepares_process
@@ -29,7 +30,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("kind")
+@click.argument("kind", type=ComponentName(Kind.CONVERTER))
 @click.argument("source", type=_path)
 @click.argument("destination", type=_path)
 @set_option_of(Kind.CONVERTER)

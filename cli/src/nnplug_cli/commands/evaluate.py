@@ -12,6 +12,7 @@ from nnplug.errors import Problems
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
+from nnplug_cli.names import ComponentName
 from nnplug_cli.options import (
     Compared,
     Written,
@@ -54,8 +55,8 @@ COUNTS = 100
 @click.option(
     "--metrics",
     "names",
+    type=ComponentName(Kind.METRIC),
     multiple=True,
-    metavar="NAME",
     default=["overlap"],
     show_default=True,
     help="A metric (nnplug components metric lists them); repeatable.",

@@ -10,6 +10,7 @@ import click
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
+from nnplug_cli.names import ComponentName
 from nnplug_cli.options import (
     RuntimeOptions,
     dataset_argument,
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
 @click.command(short_help="Measure a dataset: shapes, spacings, intensities.")
 @dataset_argument
 @workspace_option
-@click.option("--extractor", metavar="NAME", help="The extractor [default: the default recipe's].")
+@click.option(
+    "--extractor",
+    type=ComponentName(Kind.EXTRACTOR),
+    help="The extractor [default: the default recipe's].",
+)
 @runtime_options(executor_option, set_option_of(Kind.EXTRACTOR, Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_obj

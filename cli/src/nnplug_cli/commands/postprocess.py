@@ -11,6 +11,7 @@ import click
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
+from nnplug_cli.names import ComponentName
 from nnplug_cli.options import (
     Compared,
     compared_options,
@@ -38,7 +39,11 @@ class _Fitting:
 _fitting_options = gathered(
     "fitting",
     _Fitting,
-    click.option("--postprocessor", metavar="NAME", help="The postprocessor [default: the default recipe's]."),
+    click.option(
+        "--postprocessor",
+        type=ComponentName(Kind.POSTPROCESSOR),
+        help="The postprocessor [default: the default recipe's].",
+    ),
     click.option(
         "--metric",
         metavar="METRIC[.FIGURE]",

@@ -10,6 +10,7 @@ from nnplug.errors import NnplugError
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
+from nnplug_cli.names import PlansName
 from nnplug_cli.options import (
     RuntimeOptions,
     configuration_option,
@@ -29,7 +30,7 @@ from nnplug_cli.render import echo, print_json
 @dataset_argument
 @workspace_option
 @configuration_option
-@click.option("--name", metavar="NAME", help="Name of the plans [default: those of the default recipe].")
+@click.option("--name", type=PlansName(), help="Name of the plans [default: those of the default recipe].")
 @runtime_options(executor_option, set_option_of(Kind.EXECUTOR), workers_option)
 @json_option
 @click.pass_obj

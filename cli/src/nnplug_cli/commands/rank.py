@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
+from nnplug_cli.names import ComponentName
 from nnplug_cli.options import json_option, seed_option
 from nnplug_cli.render import print_json, print_table
 
@@ -17,8 +19,8 @@ from nnplug_cli.render import print_json, print_table
 @click.option(
     "--metrics",
     "names",
+    type=ComponentName(Kind.METRIC),
     multiple=True,
-    metavar="NAME",
     default=["overlap"],
     show_default=True,
     help="A metric of the summaries, which defines the better direction of its scores; repeatable.",

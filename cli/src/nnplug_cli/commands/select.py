@@ -11,6 +11,7 @@ import click
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
+from nnplug_cli.names import PlansName
 from nnplug_cli.options import (
     FoldSelection,
     RuntimeOptions,
@@ -53,8 +54,8 @@ _comparison_options = gathered(
     click.option(
         "--name",
         "plans",
+        type=PlansName(),
         multiple=True,
-        metavar="NAME",
         help="Name of plans; repeatable [default: those of the default recipe].",
     ),
     click.option(

@@ -13,13 +13,14 @@ from nnplug.registry.components import AnyEntry, Kind, OfferedRecipe, Registry
 from nnplug.registry.option_texts import option_texts, option_words
 from nnplug_cli.commands.components import KINDS, RECIPE
 from nnplug_cli.context import Context
+from nnplug_cli.names import ComponentName
 from nnplug_cli.options import json_option
 from nnplug_cli.render import echo, plain_table, print_json
 
 
 @click.command(short_help="Describe a component, its options and its origin.")
 @click.argument("kind", type=click.Choice(KINDS))
-@click.argument("name")
+@click.argument("name", type=ComponentName())
 @json_option
 @click.pass_obj
 def command(context: Context, *, kind: str, name: str, as_json: bool) -> None:

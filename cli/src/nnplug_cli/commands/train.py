@@ -14,6 +14,7 @@ from nnplug.errors import NnplugError
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
+from nnplug_cli.names import ComponentName, PlansName
 from nnplug_cli.options import (
     FoldSelection,
     RuntimeOptions,
@@ -80,7 +81,7 @@ class _Changes:
 @dataset_argument
 @workspace_option
 @selection_options
-@click.option("--name", metavar="NAME", help="Name of the plans [default: those of the default recipe].")
+@click.option("--name", type=PlansName(), help="Name of the plans [default: those of the default recipe].")
 @runtime_options(
     executor_option, set_option, device_option, devices_option, gpu_memory_option, seed_option, workers_option
 )
@@ -88,8 +89,16 @@ class _Changes:
     "training",
     _Training,
     tracker_option,
-    click.option("--loss", metavar="NAME", help="The loss, instead of that of the plans or the trainer."),
-    click.option("--sampler", metavar="NAME", help="The sampler, instead of that of the plans or the trainer."),
+    click.option(
+        "--loss",
+        type=ComponentName(Kind.LOSS),
+        help="The loss, instead of that of the plans or the trainer.",
+    ),
+    click.option(
+        "--sampler",
+        type=ComponentName(Kind.SAMPLER),
+        help="The sampler, instead of that of the plans or the trainer.",
+    ),
     click.option(
         "--pretrained",
         type=click.Path(path_type=Path),
