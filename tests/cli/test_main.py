@@ -18,11 +18,10 @@ from click.testing import CliRunner
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import NnplugError, Problems
 from nnplug_cli import main as house
+from nnplug_cli.choices import FoldSelection, RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.main import COMMANDS, main
 from nnplug_cli.options import (
-    FoldSelection,
-    RuntimeOptions,
     compared_options,
     component_options,
     configuration_option,

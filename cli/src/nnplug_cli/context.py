@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nnplug.remedies import Action
     from nnplug.runtime.executor import Executor
     from nnplug.runtime.progress import Progress
-    from nnplug_cli.options import RuntimeOptions
+    from nnplug_cli.choices import RuntimeOptions
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -17,10 +17,15 @@ from click.shell_completion import CompletionItem
 from nnplug.registry.components import Kind, Registry
 from nnplug_cli.plugin_commands import context_of
 
+if TYPE_CHECKING:
+    _Name = click.ParamType[str]
+else:
+    _Name = click.ParamType  # generic from click 8.4 on
+
 RECIPE = "recipe"
 
 
-class ComponentName(click.ParamType):
+class ComponentName(_Name):
     """The name of a component or recipe."""
 
     name = "name"
@@ -36,7 +41,7 @@ class ComponentName(click.ParamType):
         return _beginning(offered, incomplete)
 
 
-class ConfigurationName(click.ParamType):
+class ConfigurationName(_Name):
     """The name of a configuration in the plans of the dataset."""
 
     name = "name"
@@ -47,7 +52,7 @@ class ConfigurationName(click.ParamType):
         return _beginning(found, incomplete)
 
 
-class PlansName(click.ParamType):
+class PlansName(_Name):
     """The name of plans of the dataset."""
 
     name = "name"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnplug.registry.components import Kind
-from nnplug_cli.options import Choices
+from nnplug_cli.choices import Choices
 
 if TYPE_CHECKING:
     from nnplug.plans.plans import Choice

@@ -9,15 +9,9 @@ import click
 
 from nnplug.errors import worded
 from nnplug.runtime.process import Work
+from nnplug_cli.choices import RuntimeOptions
 from nnplug_cli.context import Context
-from nnplug_cli.options import (
-    RuntimeOptions,
-    device_option,
-    json_option,
-    runtime_options,
-    set_option,
-    workers_option,
-)
+from nnplug_cli.options import device_option, json_option, runtime_options, set_option, workers_option
 from nnplug_cli.process import prepares_process
 from nnplug_cli.remedies import REMEDIES
 from nnplug_cli.render import echo, print_json, print_table

@@ -7,16 +7,9 @@ from pathlib import Path
 import click
 
 from nnplug.runtime.process import Work
+from nnplug_cli.choices import RuntimeOptions
 from nnplug_cli.context import Context
-from nnplug_cli.options import (
-    RuntimeOptions,
-    device_option,
-    json_option,
-    replace_option,
-    runtime_options,
-    set_option,
-    workers_option,
-)
+from nnplug_cli.options import device_option, json_option, replace_option, runtime_options, set_option, workers_option
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import echo, print_json
 from nnplug_cli.scores import print_scores

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from nnplug.runtime.process import Work
+from nnplug_cli.choices import Written
 from nnplug_cli.context import Context
-from nnplug_cli.options import Written, gathered, json_option, replace_option, workers_option
+from nnplug_cli.options import gathered, json_option, replace_option, workers_option
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import echo, print_json
 

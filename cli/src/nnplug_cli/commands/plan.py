@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug_cli.choices import Choices
 from nnplug_cli.context import Context
 from nnplug_cli.memory import print_memories, tell_memories
 from nnplug_cli.networks import print_network
 from nnplug_cli.options import (
-    Choices,
     component_options,
     configuration_option,
     dataset_folder,

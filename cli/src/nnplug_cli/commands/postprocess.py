@@ -10,17 +10,10 @@ import click
 
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
+from nnplug_cli.choices import Compared
 from nnplug_cli.context import Context
 from nnplug_cli.names import ComponentName
-from nnplug_cli.options import (
-    Compared,
-    compared_options,
-    gathered,
-    json_option,
-    replace_option,
-    set_option_of,
-    workers_option,
-)
+from nnplug_cli.options import compared_options, gathered, json_option, replace_option, set_option_of, workers_option
 from nnplug_cli.plugin_commands import ExtensibleGroup
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import echo, print_json

@@ -11,10 +11,11 @@ import click
 
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
+from nnplug_cli.choices import RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.list_option import ListCommand, ListOption
+from nnplug_cli.names import ComponentName
 from nnplug_cli.options import (
-    RuntimeOptions,
     device_option,
     executor_option,
     gathered,
@@ -134,7 +135,7 @@ class _Part:
         help="The weights to read from a run.",
     ),
     click.option("--no-mirroring", is_flag=True, help="Do not average over mirrored images: faster, a little worse."),
-    click.option("--inference", metavar="NAME", help="The inference, instead of the model's."),
+    click.option("--inference", type=ComponentName(Kind.INFERENCE), help="The inference, instead of the model's."),
     click.option(
         "--step-size",
         type=click.FloatRange(0, 1, min_open=True),
@@ -143,7 +144,7 @@ class _Part:
     ),
     click.option(
         "--reader",
-        metavar="NAME",
+        type=ComponentName(Kind.READER),
         help="The reader of the images [default: that of the training, else by the file ending].",
     ),
     click.option(

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnplug.runtime.process import Work
+from nnplug_cli.choices import Choices, FoldSelection, RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
-    Choices,
-    FoldSelection,
-    RuntimeOptions,
     component_options,
     dataset_argument,
     device_option,

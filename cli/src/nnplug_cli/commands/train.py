@@ -13,11 +13,10 @@ import click
 from nnplug.errors import NnplugError
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
+from nnplug_cli.choices import FoldSelection, RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.names import ComponentName, PlansName
 from nnplug_cli.options import (
-    FoldSelection,
-    RuntimeOptions,
     dataset_argument,
     device_option,
     devices_option,

@@ -8,9 +8,9 @@ import click
 
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
+from nnplug_cli.choices import RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
-    RuntimeOptions,
     dataset_argument,
     executor_option,
     json_option,
