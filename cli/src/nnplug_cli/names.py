@@ -20,7 +20,7 @@ from nnplug_cli.plugin_commands import context_of
 if TYPE_CHECKING:
     _Name = click.ParamType[str]
 else:
-    _Name = click.ParamType  # generic from click 8.4 on
+    _Name = click.ParamType  # older versions of click are not generic
 
 RECIPE = "recipe"
 
