@@ -13,6 +13,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -30,6 +31,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.runtime.distributed import World
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
+from nnplug.training import several_devices
 from nnplug.training.job import TrainingJob
 from nnplug.training.several_devices import check_devices, join_world, start_devices, train_together
 from nnplug.training.train import train
@@ -138,6 +140,28 @@ def test_a_rank_that_is_killed_ends_the_others_with_one_line(job):
         together(with_trainer(job, epochs=500), progress=Killer())
     assert "\n" not in str(error.value)
     assert not [p for p in multiprocessing.active_children() if p.name.startswith("rank")]
+
+
+class Late:
+    """A process whose sentinel is ready before its exit code is there, as it happens on a busy machine."""
+
+    def __init__(self, end, *, code):
+        self.sentinel, self.code, self.exitcode, self.name = end, code, None, "rank"
+
+    def join(self, timeout=None):
+        self.exitcode = self.code
+
+
+def test_a_rank_that_fails_ends_the_others_also_if_its_exit_code_comes_late():
+    (gone, write), (there, still_open) = os.pipe(), os.pipe()
+    os.close(write)
+    job = SimpleNamespace(run=SimpleNamespace(path="fold_0"))
+    try:
+        with pytest.raises(RuntimeError, match="fold_0: a process ended without a word"):
+            several_devices._follow([Late(gone, code=1), Late(there, code=None)], [], job, Silent())
+    finally:
+        for end in (gone, there, still_open):
+            os.close(end)
 
 
 def test_what_a_user_can_mend_is_told_once(job):

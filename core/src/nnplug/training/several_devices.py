@@ -164,6 +164,8 @@ def _follow(
                     open_pipes.remove(pipe)
             ended = [process for process in running if process.sentinel in ready]
             running = [process for process in running if process not in ended]
+            for process in ended:
+                process.join()  # the sentinel is ready a moment before there is an exit code
             if any(process.exitcode for process in ended):
                 break
     finally:
