@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import nnplug
-from nnplug.errors import MissingProvider, NnplugError
+from nnplug.dataset.dataset import CaseFiles
+from nnplug.errors import InvalidFile, MissingProvider, NnplugError
 from nnplug.io.images import read_image
 
 SPACING = (2.0, 1.1, 0.8)
@@ -117,3 +118,43 @@ def test_2d_arrays_give_2d_label_maps(bundle):
     image = volume(shape=(1, 20, 23))
     assert predictor.predict(image, (1.2, 0.9)).shape == (20, 23)
     assert predictor.probabilities(image, (1.2, 0.9)).shape == (3, 20, 23)
+
+
+def test_a_case_comes_with_what_writers_record(bundle, write_image):
+    predictor = nnplug.Predictor(bundle("a.zip"), device="cpu")
+    case = write_image("x", volume()[0].astype(np.float32))
+    passes = []
+    predicted = predictor.predict_case(case, report=lambda: passes.append(1))
+    found = predictor.predict_files(*case.images)
+    assert np.array_equal(predicted.label_map.array, found.array)
+    assert predicted.label_map.geometry == found.geometry
+    assert (predicted.case, predicted.model) == (case, "Dataset001_A nnunet 3d_fullres")
+    assert predicted.description == predictor.model.description
+    assert len(passes) > 1
+    assert {entry.name for entry in predictor.readers.entries} >= {"simpleitk"}
+
+
+def test_a_report_ends_a_prediction(bundle, write_image):
+    predictor = nnplug.Predictor(bundle("a"), bundle("b", seed=1), device="cpu")
+    case = write_image("x", volume()[0].astype(np.float32))
+    expected = predictor.predict_files(*case.images).array
+
+    def stop():
+        raise NnplugError("nobody needs it")
+
+    with pytest.raises(NnplugError, match="nobody needs it"):
+        predictor.predict_case(case, report=stop)
+    assert np.array_equal(predictor.predict_case(case).label_map.array, expected)
+
+
+def test_channels_and_voxels_of_a_case_are_checked(bundle, write_image):
+    predictor = nnplug.Predictor(bundle("a"), device="cpu")
+    case = write_image("x", volume()[0].astype(np.float32))
+    case.images[0].rename(case.images[0].with_name("x_0001.nii.gz"))
+    missing = CaseFiles("x", (case.images[0].with_name("x_0001.nii.gz"),))
+    with pytest.raises(InvalidFile, match=r"x_0000\.nii\.gz is missing; add the channel"):
+        predictor.predict_case(missing)
+    holed = volume()[0].astype(np.float32)
+    holed[0, 0, 0] = np.nan
+    with pytest.raises(InvalidFile, match=r"1 voxels are NaN or infinite"):
+        predictor.predict_case(write_image("y", holed))

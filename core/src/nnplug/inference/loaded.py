@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -65,14 +65,20 @@ class LoadedModel:
             return image
         return turned_image(image, places.pop())
 
-    def logits(self, image: Image) -> list[Logits]:
+    def logits(self, image: Image, *, report: Callable[[], None] | None = None) -> list[Logits]:
         """Return the logits of each member; none if the image is zero everywhere.
+
+        Args:
+            image: the image.
+            report: called after each pass of a network; what it raises ends the prediction.
 
         Raises:
             NnplugError: as in `LoadedMember.prepare` and `LoadedMember.logits`.
         """
         check_image(image, self.description.channel_names)
-        return [member.logits(member.prepare(image)) for member in self.members] if image.array.any() else []
+        if not image.array.any():
+            return []
+        return [member.logits(member.prepare(image), report=report) for member in self.members]
 
     def label_map(self, outputs: Sequence[Logits], geometry: Geometry) -> LabelArray:
         """Return the postprocessed label map (z, y, x) of an image.

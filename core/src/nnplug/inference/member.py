@@ -202,10 +202,10 @@ class LoadedMember:
         """Return the number of reports for a preprocessed image of this shape (z, y, x)."""
         return self._attempts.inference.passes(shape) * len(self.member.weights)
 
-    def predict(self, image: Image) -> LabelArray:
+    def predict(self, image: Image, *, report: Report | None = None) -> LabelArray:
         """Return the label map (z, y, x) of an image, before postprocessing.
 
-        For an image that is zero everywhere the result is background, with a notice.
+        For an image that is zero everywhere the result is background, with a notice. `report` is that of `logits`.
 
         Raises:
             NnplugError: as in `prepare` and `logits`.
@@ -215,7 +215,7 @@ class LoadedMember:
             self._progress.notice("the image is zero everywhere; its label map is all background")
             return np.zeros(image.geometry.shape, np.uint8)
         prepared = self.prepare(image)
-        return self.label_map(prepared)
+        return self.label_map(prepared, report=report)
 
     def _predict_previous(self, image: Image) -> LabelArray:
         if self._previous is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -11,7 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
+from nnplug.contracts import PredictedCase
+from nnplug.dataset.cases import check_numbers
+from nnplug.dataset.dataset import CaseFiles
 from nnplug.errors import NnplugError
+from nnplug.inference.further_files import predicted_case
+from nnplug.inference.inputs import check_channel_numbers
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits
 from nnplug.inference.options import PredictOptions
@@ -20,6 +25,7 @@ from nnplug.io.images import Geometry, Image, LabelMap, read_image
 from nnplug.io.readers import Readers
 from nnplug.io.thin_axis import as_in_file
 from nnplug.models.model_components import model_readers
+from nnplug.models.open import Model
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.neighbours import beside_neighbours
@@ -78,9 +84,20 @@ class Predictor:
         self._limited_memory = runtime.limited_memory
         with self._limited_memory():
             self._model = LoadedModel.load(options.model, runtime, options)
+        self._opened = options.model
         self._readers = model_readers(options.model, Readers.of(runtime.registry))
         self._force, self._progress = force, told
         self._lock = Lock()
+
+    @property
+    def model(self) -> Model:
+        """The model on disk: its members with plans, descriptions and configurations."""
+        return self._opened
+
+    @property
+    def readers(self) -> Readers:
+        """The readers for its images, which prefer the reader that it was trained with."""
+        return self._readers
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -140,6 +157,27 @@ class Predictor:
             self._progress.warning(f"{files[0]}: {line}")
         return LabelMap(self._label_map(image).astype(np.int16, copy=False), image.geometry)
 
+    def predict_case(self, case: CaseFiles, *, report: Callable[[], None] | None = None) -> PredictedCase:
+        """Return the label map of a case with everything that writers record, see `nnplug.contracts.Writer`.
+
+        What a user should know of the files is a warning, as in `predict_files`.
+
+        Args:
+            case: the files of an image, see `nnplug.inference.inputs.find_cases`.
+            report: called after each pass of the networks. An `NnplugError` that it raises ends the prediction.
+
+        Raises:
+            InvalidFile: a file cannot be read, or a channel is missing.
+            NnplugError: as in `predict`.
+        """
+        check_channel_numbers(case)
+        image = read_image(case.images, case.readers)
+        for line in image_warnings(image.geometry, self._model.members[0].member.plans):
+            self._progress.warning(f"{case.name}: {line}")
+        turned = self._checked(image)
+        check_numbers(case, turned.array)
+        return predicted_case(self._model, case, self._turned_label_map(turned, report), turned.geometry)
+
     def _checked(self, image: Image) -> Image:
         """Return an image with the axis of a single slice where the model takes it; refuse a spacing far from its."""
         turned = self._model.turned(image)
@@ -152,18 +190,18 @@ class Predictor:
         turned = self._checked(image)
         return as_in_file(self._turned_label_map(turned), turned.geometry)[0]
 
-    def _turned_label_map(self, image: Image) -> LabelArray:
+    def _turned_label_map(self, image: Image, report: Callable[[], None] | None = None) -> LabelArray:
         first, *others = self._model.members
         if others or first.device.type == "cpu":
-            return self._model.label_map(self._logits(image), image.geometry)
+            return self._model.label_map(self._logits(image, report), image.geometry)
         with self._lock, self._limited_memory():  # on a GPU slab by slab, which takes less of its memory
-            labels = first.predict(image)
+            labels = first.predict(image, report=report)
         return self._model.postprocessed(labels, image.geometry)
 
-    def _logits(self, image: Image) -> list[Logits]:
+    def _logits(self, image: Image, report: Callable[[], None] | None = None) -> list[Logits]:
         device = self._model.members[0].device
         with self._lock, self._limited_memory(), beside_neighbours(device):
-            return self._model.logits(image)
+            return self._model.logits(image, report=report)
 
 
 def _image(array: npt.NDArray[Any], spacing: Sequence[float]) -> Image:
