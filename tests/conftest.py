@@ -32,6 +32,7 @@ MAY_SKIP = (
     "not checked: ",  # the conformance kit says that a component does not offer what a check tries
     "needs nnunetv2: set ORACLE",
     "needs the Debian package",
+    "needs the client of monailabel",
 )
 """How the reasons begin for which a test may be skipped although ../shared is there: what no checkout can bring."""
 

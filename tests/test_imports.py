@@ -20,7 +20,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NUMERICS = {"numpy", "torch", "scipy", "SimpleITK"}
 SCREEN = {"click", "rich"}
-COMMANDS_OF_PLUGINS = {"nnplug_report": "nnplug_report.commands", "nnplug_export": "nnplug_export.commands"}
+COMMANDS_OF_PLUGINS = {
+    "nnplug_export": "nnplug_export.commands",
+    "nnplug_report": "nnplug_report.commands",
+    "nnplug_server": "nnplug_server.commands",
+}
 """Plugins that offer commands, and the module of each that may import click for them."""
 
 DRAWING = {"nnplug.evaluation", "nnplug.training"}

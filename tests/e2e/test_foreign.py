@@ -185,6 +185,7 @@ def test_it_is_all_that_is_offered(foreign):
         "nnplug-report",
         "nnplug-export",
         "nnplug-trackers",
+        "nnplug-server",
     }
     plugins = next(line for line in foreign.nnplug("doctor").splitlines() if line.startswith("plugins"))
     assert "limits" not in plugins

@@ -1,0 +1,1 @@
+"""A prediction server for models of nnplug, which speaks MONAI Label's protocol."""

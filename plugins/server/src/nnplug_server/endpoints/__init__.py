@@ -1,0 +1,1 @@
+"""The addresses of the server, a class for each group of them."""
