@@ -176,7 +176,8 @@ class Predictor:
             self._progress.warning(f"{case.name}: {line}")
         turned = self._checked(image)
         check_numbers(case, turned.array)
-        return predicted_case(self._model, case, self._turned_label_map(turned, report), turned.geometry)
+        labels = self._turned_label_map(turned, report)
+        return predicted_case(self._model, case, labels, turned.geometry, self._model.description)
 
     def _checked(self, image: Image) -> Image:
         """Return an image with the axis of a single slice where the model takes it; refuse a spacing far from its."""
