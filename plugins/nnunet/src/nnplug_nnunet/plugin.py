@@ -176,6 +176,12 @@ def nnplug_augmenters() -> Iterable[AugmenterComponent]:
         takes_previous_stage=True,
         augments_batches=True,
     )
+    yield AugmenterComponent(
+        "nnunet-da5",
+        "nnplug_nnunet.augmentation:Da5Augmenter",
+        "nnU-Net's DA5: more and stronger transforms, also local ones",
+        takes_previous_stage=True,
+    )
 
 
 @hookimpl

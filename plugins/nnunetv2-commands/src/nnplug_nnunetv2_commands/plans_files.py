@@ -92,7 +92,7 @@ def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry:
     import msgspec
 
     from nnplug.preparation.make_plans import choose, with_providers
-    from nnplug.preparation.plan_overrides import check_patches
+    from nnplug.preparation.plan_overrides import check_patches, override
     from nnplug.registry.components import Kind
     from nnplug_nnunet.nnunet_models import plans_from_nnunet
 
@@ -101,7 +101,7 @@ def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry:
         there = ", ".join(raw["configurations"])
         raise NnplugError(f"{path}: has no configuration {configuration!r}; it has {there}")
     plans, _ = plans_from_nnunet(raw, configuration, str(path))
-    components = {Kind.TRAINER: trainer.component}
+    components = {Kind.TRAINER: trainer.component, **{Kind(kind): name for kind, name in trainer.named.items()}}
     if resampler := plans.choices.get(Kind.RESAMPLER):
         components[Kind.RESAMPLER] = resampler.name
     choices, network = choose(registry, RECIPE, components, trainer.options)
@@ -112,6 +112,7 @@ def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry:
         choices={str(kind): choice for kind, choice in choices.items() if kind not in implied},
         configurations={name: _with_network(c, network) for name, c in plans.configurations.items()},
     )
+    plans = override(plans, trainer.fields, (configuration,), registry)
     check_patches(plans, registry)
     return with_providers(plans, registry)
 

@@ -56,7 +56,7 @@ def steps(layer, optimizer, count):
         optimizer.step()
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", "adamw", "adan"])
 def test_an_optimizer_goes_on_where_the_weights_have_another_order_of_memory(name):
     def make(order):
         torch.manual_seed(0)

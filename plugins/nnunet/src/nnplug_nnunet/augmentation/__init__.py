@@ -10,5 +10,6 @@ defines the border of label maps, blur and gamma as the paper's code did, where 
 """
 
 from nnplug_nnunet.augmentation.augmenter import NnunetAugmenter
+from nnplug_nnunet.augmentation.da5 import Da5Augmenter
 
-__all__ = ["NnunetAugmenter"]
+__all__ = ["Da5Augmenter", "NnunetAugmenter"]

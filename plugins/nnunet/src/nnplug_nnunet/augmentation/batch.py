@@ -16,13 +16,22 @@ from nnplug.contracts import DrawnSamples
 from nnplug.ops.one_hot import one_hot
 from nnplug.ops.sliding_window import in_batches
 from nnplug_nnunet.augmentation.batch_previous import operate, remove_components
-from nnplug_nnunet.augmentation.batch_resample import batch_cubic_images, batch_images, batch_labels, batch_positions
+from nnplug_nnunet.augmentation.batch_resample import (
+    batch_cubic_images,
+    batch_images,
+    batch_labels,
+    batch_nearest_images,
+    batch_nearest_labels,
+    batch_positions,
+)
 from nnplug_nnunet.augmentation.previous import Operation
 from nnplug_nnunet.augmentation.sample import ChannelTransform, on_device
 from nnplug_nnunet.augmentation.spatial import SpatialParams, SpatialTransform
 from nnplug_nnunet.augmentation.transforms import Drawn, Transforms
 
 _VOXELS = 1 << 22  # resampled at once: the labels around each voxel take a hundred bytes
+_IMAGES = {"linear": batch_images, "cubic": batch_cubic_images, "nearest": batch_nearest_images}
+_LABELS = {"linear": batch_labels, "nearest": batch_nearest_labels}
 Patches = tuple[torch.Tensor, torch.Tensor]
 """Images (N, C, *patch) and label maps (N, S, *patch): the label, in a cascade also that of the previous stage."""
 
@@ -113,8 +122,8 @@ def moved(
     matrices = np.stack([one.matrix() for one in params])
     offsets = _offsets(params, size, device)
     positions = batch_positions(matrices, size, image.shape[2:], device=device, offsets=offsets)
-    interpolate = batch_cubic_images if spatial.interpolation == "cubic" else batch_images
-    images, labels = interpolate(image, positions), batch_labels(maps, positions)
+    images = _IMAGES[spatial.interpolation](image, positions)
+    labels = _LABELS[spatial.label_interpolation](maps, positions)
     shape = (len(params), -1, *spatial.patch_size)
     return images.view(shape), labels.view(shape)
 

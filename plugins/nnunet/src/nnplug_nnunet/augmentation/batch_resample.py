@@ -58,10 +58,27 @@ def batch_images(images: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     Returns:
         (N, C, *patch) float32.
     """
-    # grid_sample has x first; -1 and 1 are the outer edges of the outermost voxels
-    scaled = [p * (2 / n) + (1 / n - 1) for p, n in zip(positions.unbind(1), images.shape[2:], strict=True)]
-    grid = torch.stack(scaled[::-1], -1)
+    grid = _sampling_grid(positions, images.shape[2:])
     return grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def batch_nearest_images(images: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """Return images at positions, as `batch_images` does: the nearest voxel's value, zeros outside."""
+    grid = _sampling_grid(positions, images.shape[2:])
+    return grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+
+
+def batch_nearest_labels(labels: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """Return label maps at positions, as `batch_labels` does: the nearest voxel's label, -1 outside."""
+    above = labels.float() - OUTSIDE  # so that the zeros outside are -1
+    return batch_nearest_images(above, positions).add_(OUTSIDE).to(labels.dtype)
+
+
+def _sampling_grid(positions: torch.Tensor, source_size: Sequence[int]) -> torch.Tensor:
+    """Return positions (N, axes, *patch) as `grid_sample` takes them, (N, *patch, axes)."""
+    # grid_sample has x first; -1 and 1 are the outer edges of the outermost voxels
+    scaled = [p * (2 / n) + (1 / n - 1) for p, n in zip(positions.unbind(1), source_size, strict=True)]
+    return torch.stack(scaled[::-1], -1)
 
 
 def batch_cubic_images(images: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:

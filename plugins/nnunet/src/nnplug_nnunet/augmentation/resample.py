@@ -70,12 +70,30 @@ def linear_image(image: torch.Tensor, positions: Sequence[torch.Tensor], *, sepa
         matrices = [linear(p, n) for p, n in zip(lines, image.shape[1:], strict=True)]
         # one channel at a time: malloc reuses memory below its mapping threshold (32 MB)
         return torch.stack([apply_matrices(channel, matrices) for channel in image])
+    grid = _sampling_grid(positions, image.shape[1:])
+    return grid_sample(image[None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+
+
+def nearest_image(image: torch.Tensor, positions: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return an image (C, *source) at the positions, (C, *patch): the nearest voxel's value, zeros outside."""
+    grid = _sampling_grid(positions, image.shape[1:])
+    return grid_sample(image[None], grid[None], mode="nearest", padding_mode="zeros", align_corners=False)[0]
+
+
+def nearest_label(label: torch.Tensor, positions: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return label maps (B, *source) at the positions, (B, *patch): the nearest voxel's label, -1 outside."""
+    above = label.float() - OUTSIDE  # so that the zeros outside are -1
+    return nearest_image(above, positions).add_(OUTSIDE).to(label.dtype)
+
+
+def _sampling_grid(positions: Sequence[torch.Tensor], source_size: Sequence[int]) -> torch.Tensor:
+    """Return positions as `grid_sample` takes them, (*patch, axes)."""
     axes = len(positions)
     grid = torch.empty(*_shape(positions), axes)
-    for axis, (position, n) in enumerate(zip(positions, image.shape[1:], strict=True)):
+    for axis, (position, n) in enumerate(zip(positions, source_size, strict=True)):
         # grid_sample has x first; -1 and 1 are the outer edges of the outermost voxels
         grid[..., axes - 1 - axis] = position.mul(2 / n).add_(1 / n - 1)
-    return grid_sample(image[None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+    return grid
 
 
 def cubic_image(image: torch.Tensor, positions: Sequence[torch.Tensor]) -> torch.Tensor:

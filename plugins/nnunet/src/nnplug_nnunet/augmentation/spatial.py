@@ -19,10 +19,13 @@ from nnplug_nnunet.augmentation.resample import (
     is_separable,
     linear_image,
     linear_label,
+    nearest_image,
+    nearest_label,
 )
 from nnplug_nnunet.augmentation.sample import Range, Sample, draw_factor, happens
 
-Interpolation = Literal["linear", "cubic"]
+Interpolation = Literal["linear", "cubic", "nearest"]
+LabelInterpolation = Literal["linear", "nearest"]
 MARGIN = 0.85
 """The smallest scale for which nnU-Net 2.8.1 cuts a larger patch, for any range of scales."""
 
@@ -92,6 +95,8 @@ class SpatialTransform:
         even_scaling: whether half of the scales are drawn below 1, instead of uniformly over the range.
         elastic: range of a deformation's smoothing, relative to the patch size.
         p_elastic: probability of a deformation.
+        label_interpolation: interpolation of the label maps.
+        p_rotation_axis: probability that a rotation turns each of the axes.
     """
 
     patch_size: tuple[int, ...]
@@ -105,6 +110,8 @@ class SpatialTransform:
     even_scaling: bool = False
     elastic: Range = (0.0, 0.25)
     p_elastic: float = 0.0
+    label_interpolation: LabelInterpolation = "linear"
+    p_rotation_axis: float = 1.0
 
     @property
     def moving_size(self) -> tuple[int, ...]:
@@ -122,8 +129,11 @@ class SpatialTransform:
         return SpatialParams(angles, scales, Elastic.draw(rng, self.elastic, self.moving_size) if deform else None)
 
     def _angles(self, rng: np.random.Generator) -> tuple[float, ...]:
-        limit = math.radians(self.rotation)
-        return tuple(rng.uniform(-limit, limit, 3 if len(self.moving_size) == 3 else 1).tolist())
+        limit, axes = math.radians(self.rotation), 3 if len(self.moving_size) == 3 else 1
+        angles = rng.uniform(-limit, limit, axes)
+        if self.p_rotation_axis < 1:  # nothing more is drawn otherwise, so that earlier trainings are drawn as before
+            angles *= rng.random(axes) < self.p_rotation_axis
+        return tuple(angles.tolist())
 
     def _scales(self, rng: np.random.Generator) -> tuple[float, ...]:
         axes = len(self.moving_size)
@@ -143,11 +153,17 @@ class SpatialTransform:
         positions = grid_positions(matrix, self.moving_size, maps.shape[1:])
         if params.elastic:
             positions = displaced(positions, matrix, params.elastic.offsets(self.moving_size))
+        separable = not params.elastic and is_separable(matrix)
+        moved = self._moved_image(image, positions, separable=separable)
+        labels = (nearest_label if self.label_interpolation == "nearest" else linear_label)(maps, positions)
+        return Sample.of(moved.view(-1, *self.patch_size), labels.view(-1, *self.patch_size))
+
+    def _moved_image(self, image: torch.Tensor, positions: Sequence[torch.Tensor], *, separable: bool) -> torch.Tensor:
         if self.interpolation == "cubic":
-            moved = cubic_image(image, positions)
-        else:
-            moved = linear_image(image, positions, separable=not params.elastic and is_separable(matrix))
-        return Sample.of(moved.view(-1, *self.patch_size), linear_label(maps, positions).view(-1, *self.patch_size))
+            return cubic_image(image, positions)
+        if self.interpolation == "nearest":
+            return nearest_image(image, positions)
+        return linear_image(image, positions, separable=separable)
 
     def crop(self, sample: Sample) -> Sample:
         """Return a copy of the centre of the source."""

@@ -38,6 +38,7 @@ class Transforms:
         mask: sets channels to 0 outside the nonzero mask.
         previous: the two transforms of the previous stage's label map; empty without a cascade.
         previous_labels: its label values; empty without a cascade.
+        turns: quarter turns and exchanges of axes, after the spatial transform; not for batches.
     """
 
     source_patch_size: tuple[int, ...]
@@ -47,11 +48,12 @@ class Transforms:
     mask: MaskOutside
     previous: tuple[Morphology, ComponentRemoval] | tuple[()] = ()
     previous_labels: tuple[int, ...] = ()
+    turns: tuple[Transform[Any], ...] = ()
 
     @property
     def after_spatial(self) -> tuple[Transform[Any], ...]:
         """The transforms after the spatial one, without the mask, which draws no parameters."""
-        return (*self.intensity, self.mirror, *(self.previous if self.previous_labels else ()))
+        return (*self.turns, *self.intensity, self.mirror, *(self.previous if self.previous_labels else ()))
 
     def draw(self, rng: np.random.Generator, channels: int) -> Drawn:
         """Draw the parameters of one sample, in the order of the transforms."""

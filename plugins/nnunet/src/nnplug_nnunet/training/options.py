@@ -11,6 +11,7 @@ from nnplug.contracts import TrainingLength, TrainingTask
 from nnplug.errors import InvalidOptions
 from nnplug_nnunet.training.compiling import Compile
 from nnplug_nnunet.training.losses.functions import LossName
+from nnplug_nnunet.training.patches.sampling import Oversampled
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 AugmentOn = Literal["auto", "device", "threads"]
@@ -29,7 +30,10 @@ class PatchOptions:
             entropy, or sums of them.
         deep_supervision: whether the loss includes coarser decoder outputs.
         mirroring: whether patches are mirrored, in training and in prediction.
+        unmirrored_axes: axes that are not mirrored, counted from the last one, -1, so that they mean the same in 2D and
+            3D.
         oversampling: share of a batch whose patches are centred on foreground, if the plans name no sampler.
+        oversampled: the patches of this share, if the plans name no sampler; see `NnunetSampler`.
         gradient_clip: largest norm of the gradient.
         patience: epochs without a better smoothed Dice before training ends early; None for never, as in nnU-Net.
         precision: number type of the network's arithmetic; "auto" is the fastest that the device trains well in.
@@ -46,7 +50,9 @@ class PatchOptions:
     loss: LossName = "dice-ce"
     deep_supervision: bool = True
     mirroring: bool = True
+    unmirrored_axes: tuple[int, ...] = ()
     oversampling: float = 0.33
+    oversampled: Oversampled = "last"
     gradient_clip: float = 12.0
     patience: int | None = None
     precision: Precision = "auto"
@@ -61,6 +67,10 @@ class PatchOptions:
             raise InvalidOptions(f"trainer option patience is {self.patience}; it must be at least 1, or null")
         if not 0 <= self.oversampling <= 1:
             raise InvalidOptions(f"trainer option oversampling is {self.oversampling}; it must be from 0 to 1")
+        if any(not -3 <= axis <= -1 for axis in self.unmirrored_axes):
+            raise InvalidOptions(
+                f"trainer option unmirrored_axes is {list(self.unmirrored_axes)}; axes are -1 (the last), -2 and -3"
+            )
 
     @property
     def iterations(self) -> int:
@@ -90,5 +100,6 @@ class PatchOptions:
                 raise InvalidOptions(f"trainer option {name} is {getattr(self, name)}; it must be above 0")
 
     def mirror_axes(self, dimensions: int) -> tuple[int, ...]:
-        """Return all spatial axes, or none without mirroring."""
-        return tuple(range(dimensions)) if self.mirroring else ()
+        """Return the spatial axes that are mirrored, counted from 0; none without mirroring."""
+        mirrored = range(dimensions) if self.mirroring else ()
+        return tuple(axis for axis in mirrored if axis - dimensions not in self.unmirrored_axes)

@@ -3,31 +3,69 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, Literal
 
 import torch
 
 from nnplug.registry.attribution import broken
+from nnplug_nnunet.training.adan import BETAS, Adan
 
 ScheduleName = Literal["poly", "cosine", "constant"]
-OptimizerName = Literal["sgd", "adamw"]
+OptimizerName = Literal["sgd", "adam", "adamw", "adan"]
+AVERAGES: Mapping[OptimizerName, tuple[float, ...]] = {"adam": (0.9, 0.999), "adamw": (0.9, 0.999), "adan": BETAS}
+"""Optimiser -> the default `betas` of its averages."""
 
 
-def learning_rate(schedule: ScheduleName, initial: float, epoch: int, epochs: int) -> float:
-    """Return the learning rate of an epoch (counted from 0) of `epochs`."""
+def learning_rate(schedule: ScheduleName, initial: float, epoch: int, epochs: int, *, warmup: int = 0) -> float:
+    """Return the learning rate of an epoch (counted from 0) of `epochs`.
+
+    Args:
+        schedule: the course after the warm-up.
+        initial: the highest learning rate.
+        epoch: the epoch.
+        epochs: the number of epochs, with those of the warm-up.
+        warmup: number of first epochs, over which the rate rises linearly to `initial`.
+    """
+    if epoch < warmup:
+        return initial * (epoch + 1) / warmup
+    done = (epoch - warmup) / (epochs - warmup)
     if schedule == "poly":
-        return initial * float((1 - epoch / epochs) ** 0.9)
-    return initial if schedule == "constant" else initial * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+        return initial * float((1 - done) ** 0.9)
+    return initial if schedule == "constant" else initial * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def make_optimizer(
-    name: OptimizerName, parameters: Iterable[torch.nn.Parameter], *, lr: float, momentum: float, weight_decay: float
+    name: OptimizerName,
+    parameters: Iterable[torch.nn.Parameter],
+    *,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    betas: tuple[float, ...] | None = None,
+    amsgrad: bool = False,
 ) -> torch.optim.Optimizer:
-    """Return SGD with Nesterov momentum, or AdamW (`momentum` is not used), for parameters on their device."""
-    if name == "adamw":
-        return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+    """Return an optimiser for parameters on their device.
+
+    Args:
+        name: SGD with Nesterov momentum, Adam, AdamW or Adan.
+        parameters: the weights.
+        lr: the learning rate.
+        momentum: momentum of SGD.
+        weight_decay: L2 for SGD and Adam, decoupled for AdamW and Adan.
+        betas: weights of the averages of Adam, AdamW and Adan; None for `AVERAGES`.
+        amsgrad: whether Adam and AdamW divide by the highest average of squared gradients so far.
+
+    Raises:
+        ValueError: `betas` are not two numbers for Adam and AdamW, or three for Adan.
+    """
+    if name == "adan":
+        return Adan(parameters, lr=lr, weight_decay=weight_decay, betas=betas or BETAS)
+    if name != "sgd":
+        first, second = betas or AVERAGES[name]
+        kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
+        return kind(parameters, lr=lr, betas=(first, second), weight_decay=weight_decay, amsgrad=amsgrad, fused=True)
     optimizer = torch.optim.SGD(
         parameters, lr=lr, momentum=momentum, nesterov=momentum > 0, weight_decay=weight_decay, fused=True
     )

@@ -80,15 +80,18 @@ class PatchSteps(PatchOptions, ABC):
             names: the cases to draw from.
 
         Raises:
-            InvalidOptions: the plans name a sampler, and the option `oversampling` is set as well.
+            InvalidOptions: the plans name a sampler, and an option of sampling is set as well.
         """
-        if task.sampler is not None and self.oversampling != PatchOptions.oversampling:
+        own = {"oversampling": self.oversampling, "oversampled": self.oversampled}
+        default = {"oversampling": PatchOptions.oversampling, "oversampled": PatchOptions.oversampled}
+        if task.sampler is not None and (changed := [name for name, value in own.items() if value != default[name]]):
             raise InvalidOptions(
-                f"trainer option oversampling is {self.oversampling}, and the plans name a sampler as well",
-                Action.SET_OPTION(assignment=f"trainer.oversampling={PatchOptions.oversampling}"),
+                f"trainer option {changed[0]} is {own[changed[0]]}, and the plans name a sampler as well",
+                Action.SET_OPTION(assignment=f"trainer.{changed[0]}={default[changed[0]]}"),
             )
         context = SamplingContext(task.cases, names, task.labels, task.configuration.batch_size)
-        return (task.sampler or NnunetSampler(oversampling=self.oversampling)).bind(context)
+        sampler = task.sampler or NnunetSampler(oversampling=self.oversampling, oversampled=self.oversampled)
+        return sampler.bind(context)
 
     def prepare_weights(self, network: nn.Module) -> PreparedWeights | None:  # noqa: ARG002 - for subclasses
         """Return weights to validate, to save and to predict with instead of those in training; None for the same.

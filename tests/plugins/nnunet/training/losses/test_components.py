@@ -14,7 +14,7 @@ from nnplug.contracts.kinds import LOSS
 from nnplug.errors import ComponentFailed, InvalidOptions, InvalidPlugin
 from nnplug.registry.loader import Plugins
 from nnplug.testing.trainings import Setting, make_task
-from nnplug_nnunet.training.losses import LOSSES, TopK, loss_of
+from nnplug_nnunet.training.losses import LOSSES, Dice, TopK, loss_of
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 SHORT = {"epochs": 1, "iterations_per_epoch": 2, "val_iterations_per_epoch": 1, "precision": "float32"}
@@ -53,6 +53,10 @@ def test_a_larger_share_of_the_highest_entropies_has_a_lower_mean(tmp_path):
     assert torch.isclose(all_of_them, loss_of("ce").bind(context)(logits, target))
     with pytest.raises(ValueError, match="fraction is 0; it must be above 0"):
         TopK(fraction=0)
+    with pytest.raises(ValueError, match="label_smoothing is 1; it must be from 0 to below 1"):
+        TopK(label_smoothing=1)
+    with pytest.raises(ValueError, match="smooth is -1; it must be at least 0"):
+        Dice(smooth=-1)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from nnplug.dataset.labels import Labels
+from nnplug.errors import InvalidOptions
 from nnplug_nnunet.training.losses import deep_supervision
+from nnplug_nnunet.training.losses.details import Details
 from nnplug_nnunet.training.losses.functions import make_loss, soft_dice
 from nnplug_nnunet.training.schedule import learning_rate, make_optimizer
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
+from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "training.json").read_text())
 SHAPE = (6, 8, 4)
@@ -47,6 +50,29 @@ def test_region_loss_equals_nnunet(case):
 def test_topk_loss_equals_nnunet():
     loss = make_loss("dice-topk", labels_of(CLASSES, None), batch_dice=True)
     assert float(loss(*inputs(8, 4, 3))) == pytest.approx(GOLDEN["topk"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["topk", "dice-topk"])
+def test_labels_are_smoothed(name):
+    labels, (logits, target) = labels_of(CLASSES, None), inputs(8, 4, 3)
+    smoothed = make_loss(name, labels, batch_dice=True, details=Details(label_smoothing=0.3, top_fraction=1.0))
+    plain = make_loss(name, labels, batch_dice=True, details=Details(top_fraction=1.0))
+    entropy = torch.nn.functional.cross_entropy(logits, target[:, 0].long())
+    spread = torch.nn.functional.cross_entropy(logits, target[:, 0].long(), label_smoothing=0.3)
+    assert float(smoothed(logits, target) - plain(logits, target)) == pytest.approx(float(spread - entropy), rel=1e-4)
+
+
+def test_labels_of_regions_are_not_smoothed():
+    with pytest.raises(InvalidOptions, match=r"loss option label_smoothing is 0\.1; it is for classes that exclude"):
+        make_loss("topk", labels_of(REGIONS, None), batch_dice=True, details=Details(label_smoothing=0.1))
+
+
+def test_a_class_that_is_nowhere_has_dice_0_without_smoothing():
+    labels = labels_of({"background": 0, "a": 1}, None)
+    logits = torch.tensor([30.0, -30.0]).view(1, 2, 1, 1).expand(1, 2, 4, 4)
+    target = torch.zeros(1, 1, 4, 4, dtype=torch.int16)
+    assert float(make_loss("dice", labels, batch_dice=False, details=Details(smooth=0.0))(logits, target)) == 0
+    assert float(make_loss("dice", labels, batch_dice=False)(logits, target)) == pytest.approx(-1, abs=1e-3)
 
 
 def test_sums_are_their_terms():
@@ -132,6 +158,8 @@ def test_learning_rates_equal_nnunet():
 def test_other_schedules():
     assert learning_rate("constant", 0.1, 7, 10) == 0.1
     assert learning_rate("cosine", 0.1, 5, 10) == pytest.approx(0.05)
+    rises = [learning_rate("cosine", 0.1, epoch, 10, warmup=4) for epoch in (0, 3, 4, 7)]
+    assert rises == pytest.approx([0.025, 0.1, 0.1, 0.05])
 
 
 def test_optimizers_by_name():
@@ -140,6 +168,29 @@ def test_optimizers_by_name():
     assert isinstance(sgd, torch.optim.SGD)
     assert sgd.defaults["nesterov"]
     assert isinstance(make_optimizer("adamw", weight, lr=0.1, momentum=0.9, weight_decay=0), torch.optim.AdamW)
+    with pytest.raises(ValueError, match=r"betas are \[0\.9, 0\.999\]; Adan takes three numbers"):
+        make_optimizer("adan", weight, lr=0.1, momentum=0.9, weight_decay=0, betas=(0.9, 0.999))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"warmup_epochs": -1}, "trainer option warmup_epochs is -1; it must be at least 0"),
+        ({"amsgrad": True}, "trainer option amsgrad is for adam and adamw; optimizer is sgd"),
+        ({"betas": (0.9, 0.99)}, r"trainer option betas is \[0\.9, 0\.99\]; sgd takes no betas"),
+        ({"optimizer": "adan", "betas": (0.9,)}, r"trainer option betas is \[0\.9\]; adan takes 3 numbers from 0"),
+        ({"unmirrored_axes": (0,)}, r"trainer option unmirrored_axes is \[0\]; axes are -1 \(the last\), -2 and -3"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(options, message):
+    with pytest.raises(InvalidOptions, match=message):
+        NnUNetTrainer(**options)
+
+
+def test_axes_that_are_not_mirrored_are_counted_from_the_last():
+    assert NnUNetTrainer(unmirrored_axes=(-1,)).mirror_axes(3) == (0, 1)
+    assert NnUNetTrainer(unmirrored_axes=(-1, -3)).mirror_axes(2) == (0,)
+    assert NnUNetTrainer(mirroring=False).mirror_axes(3) == ()
 
 
 def test_pseudo_dice_counts_per_class():

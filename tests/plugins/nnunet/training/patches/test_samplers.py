@@ -80,6 +80,15 @@ def test_only_the_last_share_of_a_batch_is_centred(tmp_path):
         assert [place.centre is None for place in places] == [True, True, False, False]
 
 
+@pytest.mark.parametrize(("oversampled", "share"), [("random", 0.4), ("random-whole", 0.5)])
+def test_every_sample_of_a_batch_can_be_centred_by_chance(tmp_path, oversampled, share):
+    context = context_of(tmp_path, batch_size=4)
+    sampling = NnunetSampler(oversampling=0.4, oversampled=oversampled).bind(context)
+    for sample in (0, 3):
+        centred = [sampling.draw(sample, generator(sample, number)).centre is not None for number in range(800)]
+        assert sum(centred) / 800 == pytest.approx(share, abs=0.06)
+
+
 def test_a_fold_without_the_class_draws_the_others(tmp_path):
     context = context_of(tmp_path, names=("b", "c"))
     found, places = labels_drawn(ClassBalanced(), context, draws=50)
@@ -153,6 +162,11 @@ def test_a_training_that_was_stopped_draws_the_same_patches(tmp_path, monkeypatc
 def test_a_sampler_and_the_older_option_together_are_refused(tmp_path):
     with pytest.raises(InvalidOptions, match=r"trainer option oversampling is 0.5, and the plans name a sampler"):
         weights(task_in(tmp_path, NnunetSampler()), oversampling=0.5)
+
+
+def test_a_sampler_and_the_trainer_s_chance_together_are_refused(tmp_path):
+    with pytest.raises(InvalidOptions, match="trainer option oversampled is random, and the plans name a sampler"):
+        weights(task_in(tmp_path, NnunetSampler()), oversampled="random")
 
 
 @dataclass(frozen=True)

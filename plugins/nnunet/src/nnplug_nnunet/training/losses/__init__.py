@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nnplug.contracts import Loss, LossContext, LossFunction
-from nnplug_nnunet.training.losses.functions import TOP_FRACTION, LossName, make_loss
+from nnplug_nnunet.training.losses.details import DEFAULTS, SMOOTH, TOP_FRACTION, Details
+from nnplug_nnunet.training.losses.functions import LossName, make_loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +16,10 @@ class NnunetLoss(Loss):
 
     terms: ClassVar[LossName]
 
+    def details(self) -> Details:
+        """Return the numbers of the terms."""
+        return DEFAULTS
+
     def bind(self, context: LossContext) -> LossFunction:
         """See `nnplug.contracts.Loss`."""
         return make_loss(
@@ -22,22 +27,37 @@ class NnunetLoss(Loss):
             context.labels,
             batch_dice=context.batch_dice,
             world=context.world,
+            details=self.details(),
             device=context.device,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiceCE(NnunetLoss):
-    """Soft Dice of the foreground plus cross-entropy: nnU-Net's default."""
+class Dice(NnunetLoss):
+    """Soft Dice of the foreground.
 
-    terms: ClassVar[LossName] = "dice-ce"
+    Attributes:
+        smooth: constant that is added to numerator and denominator.
+    """
+
+    terms: ClassVar[LossName] = "dice"
+    smooth: float = SMOOTH
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` if the constant is below 0."""
+        if self.smooth < 0:
+            raise ValueError(f"smooth is {self.smooth}; it must be at least 0")
+
+    def details(self) -> Details:
+        """Return the numbers of the terms."""
+        return Details(smooth=self.smooth)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dice(NnunetLoss):
-    """Soft Dice of the foreground."""
+class DiceCE(Dice):
+    """Soft Dice of the foreground plus cross-entropy: nnU-Net's default."""
 
-    terms: ClassVar[LossName] = "dice"
+    terms: ClassVar[LossName] = "dice-ce"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,26 +73,23 @@ class TopK(NnunetLoss):
 
     Attributes:
         fraction: share of the voxels that count.
+        label_smoothing: share of each voxel's label that is spread evenly over all classes; not for regions.
     """
 
     terms: ClassVar[LossName] = "topk"
     fraction: float = TOP_FRACTION
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raise `ValueError` if no or too many voxels would count."""
+        """Raise `ValueError` if no or too many voxels would count, or the smoothing is out of range."""
         if not 0 < self.fraction <= 1:
             raise ValueError(f"fraction is {self.fraction}; it must be above 0 and at most 1")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing is {self.label_smoothing}; it must be from 0 to below 1")
 
-    def bind(self, context: LossContext) -> LossFunction:
-        """See `nnplug.contracts.Loss`."""
-        return make_loss(
-            self.terms,
-            context.labels,
-            batch_dice=context.batch_dice,
-            world=context.world,
-            top_fraction=self.fraction,
-            device=context.device,
-        )
+    def details(self) -> Details:
+        """Return the numbers of the terms."""
+        return Details(top_fraction=self.fraction, label_smoothing=self.label_smoothing)
 
 
 @dataclass(frozen=True, kw_only=True)

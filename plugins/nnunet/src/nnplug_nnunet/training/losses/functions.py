@@ -17,8 +17,11 @@ from torch.nn import functional
 
 from nnplug.contracts import LossFunction
 from nnplug.dataset.labels import Labels
+from nnplug.errors import InvalidOptions
+from nnplug.remedies import Action
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug_nnunet.training.losses.deep_supervision import DeepLoss, downsample, weighted_sum
+from nnplug_nnunet.training.losses.details import DEFAULTS, SMOOTH, Details
 from nnplug_nnunet.training.losses.statistics import (
     Statistics,
     channel_sums,
@@ -27,8 +30,6 @@ from nnplug_nnunet.training.losses.statistics import (
 )
 
 LossName = Literal["dice-ce", "dice", "ce", "topk", "dice-topk"]
-SMOOTH = 1e-5
-TOP_FRACTION = 0.1
 
 
 def make_loss(
@@ -37,7 +38,7 @@ def make_loss(
     *,
     batch_dice: bool,
     world: World = SINGLE_PROCESS,
-    top_fraction: float = TOP_FRACTION,
+    details: Details = DEFAULTS,
     device: torch.device | None = None,
 ) -> LossFunction:
     """Return the loss of this name for classes, or its counterpart for regions.
@@ -47,12 +48,21 @@ def make_loss(
         labels: classes or regions, and the ignore label.
         batch_dice: whether Dice sums over the batch as if it were one volume.
         world: the processes that share the batch; every rank gets the loss of the whole batch.
-        top_fraction: share of the voxels that count in "topk".
+        details: numbers of the terms.
         device: the device of the training; None for that of the target.
+
+    Raises:
+        InvalidOptions: labels are smoothed, and there are regions.
     """
-    if labels.has_regions:
-        return RegionLoss(name, labels.ignore, batch_dice, world, top_fraction, device, regions=labels.foreground)
-    return ClassLoss(name, labels.ignore, batch_dice, world, top_fraction, device)
+    if not labels.has_regions:
+        return ClassLoss(name, labels.ignore, batch_dice, world, details, device)
+    if details.label_smoothing:
+        raise InvalidOptions(
+            f"loss option label_smoothing is {details.label_smoothing}; it is for classes that exclude each other, and "
+            "the labels are regions",
+            Action.SET_OPTION(assignment="loss.label_smoothing=0"),
+        )
+    return RegionLoss(name, labels.ignore, batch_dice, world, details, device, regions=labels.foreground)
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class _Terms(DeepLoss):
         ignore: label value of voxels that do not count, or None.
         batch_dice: whether Dice sums over the batch as if it were one volume.
         world: the processes that share the batch.
-        top_fraction: share of the voxels that count in "topk".
+        details: numbers of the terms.
         device: the device of the training; None for that of the target.
     """
 
@@ -72,7 +82,7 @@ class _Terms(DeepLoss):
     ignore: int | None
     batch_dice: bool
     world: World = SINGLE_PROCESS
-    top_fraction: float = TOP_FRACTION
+    details: Details = DEFAULTS
     device: torch.device | None = None
 
     @abstractmethod
@@ -109,7 +119,9 @@ class _Terms(DeepLoss):
             return -self._dice(sums, levels, shares)
         found = [self.statistics(*pair) for pair in pairs]
         dice = self._dice([one[1:] for one in found], levels, shares)
-        entropies = [self._mean(one[0], masks) for one, masks in zip(found, levels, strict=True)]
+        smoothed = self.details.label_smoothing > 0
+        terms = [self.entropy(*pair) if smoothed else one[0] for pair, one in zip(pairs, found, strict=True)]
+        entropies = [self._mean(one, masks) for one, masks in zip(terms, levels, strict=True)]
         return weighted_sum(entropies, shares) - dice
 
     def _dice(self, sums: Sequence[tuple[Tensor, Tensor]], levels: Sequence[Masks], shares: Sequence[float]) -> Tensor:
@@ -124,7 +136,8 @@ class _Terms(DeepLoss):
         present = torch.stack([masks.sums() for masks in levels])
         if self.batch_dice:
             overlap, predicted, present = (self.world.sum(part.sum(1)) for part in (overlap, predicted, present))
-        scores = weighted_sum(_scores(*map(self.scored, (overlap, predicted, present))).unbind(), shares)
+        sums_of_scored = map(self.scored, (overlap, predicted, present))
+        scores = weighted_sum(_scores(*sums_of_scored, smooth=self.details.smooth).unbind(), shares)
         return scores.mean() if self.batch_dice else self.world.mean(scores)
 
     def _mean(self, entropy: Tensor, masks: Masks) -> Tensor:
@@ -132,7 +145,7 @@ class _Terms(DeepLoss):
         valid = masks.valid if masks.valid is None or entropy.ndim == masks.valid.ndim else masks.valid[:, 0]
         counted = None if valid is None else valid.expand_as(entropy)
         if self.name.endswith("topk"):
-            return _highest(entropy, counted, self.top_fraction, self.world)
+            return _highest(entropy, counted, self.details.top_fraction, self.world)
         return _mean(entropy, counted, valid, self.world)
 
 
@@ -160,7 +173,8 @@ class ClassLoss(_Terms):
     def entropy(self, logits: Tensor, masks: Masks) -> Tensor:
         """See `_Terms`."""
         assert masks.labels is not None
-        return functional.cross_entropy(logits, masks.labels[:, 0], reduction="none")
+        smoothing = self.details.label_smoothing
+        return functional.cross_entropy(logits, masks.labels[:, 0], reduction="none", label_smoothing=smoothing)
 
     def scored(self, sums: Tensor) -> Tensor:
         """See `_Terms`; the background is left out."""
@@ -263,8 +277,8 @@ def soft_dice(
     return scores.mean() if batch_dice else world.mean(scores)
 
 
-def _scores(overlap: Tensor, predicted: Tensor, present: Tensor) -> Tensor:
-    return (2 * overlap + SMOOTH) / (predicted + present + SMOOTH).clamp_min(1e-8)
+def _scores(overlap: Tensor, predicted: Tensor, present: Tensor, *, smooth: float = SMOOTH) -> Tensor:
+    return (2 * overlap + smooth) / (predicted + present + smooth).clamp_min(1e-8)
 
 
 def _highest(entropy: Tensor, counted: Tensor | None, fraction: float, world: World) -> Tensor:

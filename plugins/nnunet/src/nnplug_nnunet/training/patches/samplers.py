@@ -10,7 +10,7 @@ import numpy as np
 from nnplug.contracts import PatchPlace, Sampler, Sampling, SamplingContext
 from nnplug.workspace.case_store import CaseStore
 from nnplug_nnunet.training.patch_centres import Candidates, Voxel, candidates
-from nnplug_nnunet.training.patches.sampling import draw_centre, is_forced
+from nnplug_nnunet.training.patches.sampling import Oversampled, chance_of_foreground, draw_centre, is_forced
 
 OVERSAMPLING = 0.33
 
@@ -21,9 +21,12 @@ class NnunetSampler(Sampler):
 
     Attributes:
         oversampling: share of a batch that is centred on foreground.
+        oversampled: the last samples of each batch, their number rounded; or each sample with this probability
+            ("random"), or with the rounded share of the last ones as its probability ("random-whole").
     """
 
     oversampling: float = OVERSAMPLING
+    oversampled: Oversampled = "last"
 
     def __post_init__(self) -> None:
         """Raise `ValueError` if the share is out of range."""
@@ -31,7 +34,8 @@ class NnunetSampler(Sampler):
 
     def bind(self, context: SamplingContext) -> Sampling:
         """See `nnplug.contracts.Sampler`."""
-        return ForegroundSampling(context.cases, context.names, context.batch_size, self.oversampling)
+        chance = chance_of_foreground(self.oversampled, batch_size=context.batch_size, oversampling=self.oversampling)
+        return ForegroundSampling(context.cases, context.names, context.batch_size, self.oversampling, chance)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,7 @@ class ForegroundSampling(Sampling):
         names: the cases to draw from.
         batch_size: samples per batch.
         oversampling: share of a batch that is centred on foreground.
+        chance: probability of each sample to be centred on foreground, instead of the last ones; None for those.
         opened: patch centres of the cases that were already used.
     """
 
@@ -85,6 +90,7 @@ class ForegroundSampling(Sampling):
     names: tuple[str, ...]
     batch_size: int
     oversampling: float
+    chance: float | None = None
     opened: dict[str, Candidates] = field(default_factory=dict, repr=False, compare=False)
 
     def draw(self, sample: int, rng: np.random.Generator) -> PatchPlace:
@@ -94,7 +100,10 @@ class ForegroundSampling(Sampling):
             NnplugError: the case is stored without patch centres.
         """
         name = self.names[rng.integers(len(self.names))]
-        forced = is_forced(sample, batch_size=self.batch_size, oversampling=self.oversampling)
+        if self.chance is None:
+            forced = is_forced(sample, batch_size=self.batch_size, oversampling=self.oversampling)
+        else:
+            forced = bool(rng.random() < self.chance)
         if name not in self.opened:
             self.opened[name] = candidates(self.cases[name])
         centre = draw_centre(self.opened[name], forced=forced, rng=rng)

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from nnplug_nnunet.training.patch_centres import Candidates, Locations, Voxel
+
+Oversampled = Literal["last", "random", "random-whole"]
+"""The samples that are centred on foreground: the last ones of a batch, or each with a probability."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,23 @@ def is_forced(sample: int, *, batch_size: int, oversampling: float) -> bool:
     The last samples of a batch must; their number is rounded as in nnU-Net.
     """
     return sample >= round(batch_size * (1 - oversampling))
+
+
+def chance_of_foreground(oversampled: Oversampled, *, batch_size: int, oversampling: float) -> float | None:
+    """Return the probability that a sample is centred on foreground; None if its place in the batch decides.
+
+    Args:
+        oversampled: "random" for `oversampling` itself, "random-whole" for the share of samples that "last" centres,
+            which differs because their number is whole.
+        batch_size: samples per batch.
+        oversampling: share of a batch that is centred on foreground.
+    """
+    if oversampled == "last":
+        return None
+    if oversampled == "random":
+        return oversampling
+    forced = [is_forced(sample, batch_size=batch_size, oversampling=oversampling) for sample in range(batch_size)]
+    return sum(forced) / batch_size
 
 
 def with_slice_axis(size: Sequence[int]) -> tuple[int, int, int]:
