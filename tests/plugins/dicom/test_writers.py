@@ -18,6 +18,7 @@ import SimpleITK as sitk
 from nnplug.contracts import PredictedCase
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.errors import InvalidFile
+from nnplug.inference.kept_classes import keep_classes, kept_description
 from nnplug.io.geometry import LabelMap
 from nnplug.io.images import read_image, write_label
 from nnplug_dicom.example import Acquisition, write_series
@@ -137,6 +138,18 @@ def test_regions_are_segments_that_overlap(phantom, errors, by_highdicom, tmp_pa
         found = by_highdicom(tmp_path / "a.dcm", reference, segments=[number])
         assert np.array_equal(found > 0, np.isin(made.labels, values))
     assert errors(tmp_path / "a.dcm") == errors(tmp_path / "b.dcm") == []
+
+
+def test_kept_classes_alone_are_segments(phantom, by_highdicom, tmp_path):
+    made = phantom()
+    description = kept_description(made.predicted.description, ["tumour"])
+    kept = LabelMap(keep_classes(made.labels, description.labels), made.geometry)
+    predicted = replace(made.predicted, description=description, label_map=kept)
+    SegWriter().write(tmp_path / "a.dcm", predicted)
+    RtstructWriter().write(tmp_path / "b.dcm", predicted)
+    assert np.array_equal(by_highdicom(tmp_path / "a.dcm", nifti(made, tmp_path)) == 1, made.labels == 2)
+    assert [one.SegmentLabel for one in pydicom.dcmread(tmp_path / "a.dcm").SegmentSequence] == ["tumour"]
+    assert [one.ROIName for one in pydicom.dcmread(tmp_path / "b.dcm").StructureSetROISequence] == ["tumour"]
 
 
 @pytest.mark.parametrize("writer", [SegWriter, RtstructWriter])
