@@ -165,7 +165,7 @@ def test_other_plugins_cannot_be_imported(foreign, name):
 def predicted(foreign, tmp_path) -> Path:
     """Label maps of the unseen images, by the selected model."""
     model = foreign.folder / "model" / "selected"
-    where = ("-i", foreign.dataset / "imagesTs", "-o", tmp_path / "predicted", "-m", model)
+    where = ("-i", foreign.dataset / "imagesTs", "-o", tmp_path / "predicted", "-m", f"foreign-shelf:{model}")
     foreign.nnplug("predict", *where, "--no-mirroring", "--device", "cpu")
     return tmp_path / "predicted"
 
@@ -181,6 +181,7 @@ def test_it_is_all_that_is_offered(foreign):
         "nnplug-cuda",
         "nnplug-dask",
         "nnplug-dicom",
+        "nnplug-hub",
         "nnplug-readers",
         "nnplug-report",
         "nnplug-export",

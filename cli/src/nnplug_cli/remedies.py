@@ -89,6 +89,7 @@ REMEDIES = {
     Action.NAME_KIND: "Give --{kind} NAME, too.",
     Action.LEAVE_OUT_KIND: "Leave out --{kind}, or give --trainer NAME of one that takes it.",
     Action.LEAVE_OUT_RESAMPLER: "Leave out --resampler, or give --preprocessor NAME of one that takes it.",
+    Action.INSTALL_HUB: "pip install 'nnplug[hub]' adds hf; other plugins may add more. Or give the path of a model.",
     Action.INSTALL_READER: (
         "pip install 'nnplug[readers]' adds nibabel and tifffile, 'nnplug[dicom]' DICOM; other plugins may add more."
     ),

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ConverterComponent,
         ExecutorComponent,
         ExtractorComponent,
+        HubComponent,
         InferenceComponent,
         LossComponent,
         MetricComponent,
@@ -236,6 +237,16 @@ def nnplug_reporters() -> Iterable[ReporterComponent]:
 
     A target satisfies `nnplug.contracts.Reporter`. `nnplug run` calls every installed one at its end; plans do not name
     reporters. A reporter that fails costs a warning, never the run. The target is made without options.
+    """
+    return ()
+
+
+@hookspec
+def nnplug_hubs() -> Iterable[HubComponent]:
+    """Offer hubs, places where models are shared.
+
+    A target satisfies `nnplug.contracts.Hub`. Users name a model of a hub by ``-m NAME:REFERENCE``; plans do not name
+    hubs. The target is made without options.
     """
     return ()
 

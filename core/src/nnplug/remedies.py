@@ -89,6 +89,7 @@ class Action(StrEnum):
     NAME_KIND = "Name the {kind}, too."
     LEAVE_OUT_KIND = "Name no {kind}, or a trainer that takes one."
     LEAVE_OUT_RESAMPLER = "Name no resampler, or a preprocessor that takes one."
+    INSTALL_HUB = "Install a plugin that offers this hub, or give the path of a model."
     INSTALL_READER = "Install a plugin with a reader of such files, and give its readers."
     CHOOSE_IMAGES = "Choose by their ids in ImageChoice; there are:"
     NAME_READER = 'Name one of {names:, } as "reader" in dataset.json, or give it alone.'

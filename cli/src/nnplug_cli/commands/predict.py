@@ -124,7 +124,8 @@ class _Part:
         required=True,
         type=click.Path(path_type=Path),
         metavar="RUN|BUNDLE",
-        help="A run, the folder of a configuration's runs, or a bundle; several are averaged as an ensemble.",
+        help="A run, the folder of a configuration's runs, a bundle, or one of a hub (with nnplug-hub "
+        "hf:OWNER/NAME@REVISION); several are averaged as an ensemble.",
     ),
     click.option("--fold", "folds", multiple=True, metavar="N|all", help="Only this fold of the model; repeatable."),
     click.option(
@@ -202,12 +203,13 @@ def command(
     from nnplug.inference.prediction_outputs import image_inputs, output_description
     from nnplug.inference.summaries import Summaries, predict_and_summarize
     from nnplug.inference.writers import choose_writers
+    from nnplug.models.hubs import local_models
     from nnplug.models.model_components import model_readers
 
     if part.part >= part.parts:
         raise click.UsageError(f"--part {part.part} of --parts {part.parts}: parts count from 0 to {part.parts - 1}")
     options = PredictOptions(
-        models=_absolute(prediction.models),
+        models=local_models(prediction.models, context.plugins.registry),
         folds=prediction.folds or None,
         weights=prediction.weights,
         mirroring=not prediction.no_mirroring,

@@ -102,7 +102,7 @@ class _Changes:
         "--pretrained",
         type=click.Path(path_type=Path),
         metavar="MODEL",
-        help="Initial weights: those of this run or bundle, except the segmentation heads.",
+        help="Initial weights: those of this run, bundle or model of a hub, except the segmentation heads.",
     ),
     click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster."),
     click.option("--fresh", is_flag=True, help="Train again from the start."),
@@ -139,6 +139,7 @@ def command(
     trainer.KEY=VALUE` changes these runs only, not the plans; a finished fold that is set to train longer continues
     from its final weights.
     """
+    from nnplug.models.hubs import local_model
     from nnplug.runtime.progress import Silent
     from nnplug.training.folds import train_folds
     from nnplug.training.several_devices import leave_world, start_devices
@@ -152,6 +153,7 @@ def command(
     if not world.is_main:
         made = replace(made, progress=Silent())
     trackers = tracker_choices(training.trackers, runtime.overrides, made.registry)
+    pretrained = training.pretrained and local_model(training.pretrained, made.registry)
     named = {Kind.SAMPLER: training.sampler, Kind.LOSS: training.loss}
     changes = _Changes({kind: name for kind, name in named.items() if name is not None}, runtime.settings)
     jobs = [
@@ -159,7 +161,7 @@ def command(
             job,
             seed=training.seed,
             command=("nnplug", *sys.argv[1:]),
-            pretrained=_absolute(training.pretrained),
+            pretrained=pretrained,
             trackers=trackers,
         )
         for job in _jobs(made, dataset, context.workspace_root(workspace), name, selection, changes)
@@ -205,11 +207,6 @@ def _jobs(
         folds=selection.folds,
         progress=runtime.progress,
     )
-
-
-def _absolute(path: Path | None) -> Path | None:
-    """Return an absolute path, because jobs on a cluster run in other folders."""
-    return path and path.absolute()
 
 
 def _folds(training: _Training, world: World) -> FoldTraining:

@@ -23,6 +23,7 @@ from nnplug.contracts.augmenter import (
 )
 from nnplug.contracts.converter import Converter, SourceScan
 from nnplug.contracts.extractor import Extractor
+from nnplug.contracts.hub import Hub
 from nnplug.contracts.inference import Inference, InferenceContext, SlabInference
 from nnplug.contracts.loss import Loss, LossContext, LossFunction
 from nnplug.contracts.metric import Better, Figures, Metric, RankedFigure
@@ -83,6 +84,7 @@ __all__ = [
     "FolderReader",
     "FoundImage",
     "HeadedArchitecture",
+    "Hub",
     "ImageWriter",
     "Inference",
     "InferenceContext",

@@ -7,6 +7,7 @@ from nnplug.contracts.architecture import Architecture
 from nnplug.contracts.augmenter import Augmenter
 from nnplug.contracts.converter import Converter
 from nnplug.contracts.extractor import Extractor
+from nnplug.contracts.hub import Hub
 from nnplug.contracts.inference import Inference
 from nnplug.contracts.loss import Loss
 from nnplug.contracts.metric import Metric
@@ -29,6 +30,7 @@ from nnplug.registry.entries import (
     ConverterComponent,
     ExecutorComponent,
     ExtractorComponent,
+    HubComponent,
     InferenceComponent,
     LossComponent,
     MetricComponent,
@@ -52,6 +54,7 @@ __all__ = [
     "CONVERTER",
     "EXECUTOR",
     "EXTRACTOR",
+    "HUB",
     "METRIC",
     "NORMALIZER",
     "PLANNER",
@@ -90,6 +93,7 @@ CONVERTER = TypedKind[ConverterComponent, Converter](ConverterComponent)
 TRACKER = TypedKind[TrackerComponent, Tracker](TrackerComponent)
 WRITER = TypedKind[WriterComponent, Writer](WriterComponent)
 REPORTER = TypedKind[ReporterComponent, Reporter](ReporterComponent)
+HUB = TypedKind[HubComponent, Hub](HubComponent)
 EXECUTOR = TypedKind[ExecutorComponent, Executor](ExecutorComponent)
 ACCELERATOR = TypedKind[AcceleratorComponent, Accelerator](AcceleratorComponent)
 

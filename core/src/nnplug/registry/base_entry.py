@@ -36,6 +36,7 @@ class Kind(StrEnum):
     WRITER = "writer"
     TRACKER = "tracker"
     REPORTER = "reporter"
+    HUB = "hub"
     EXECUTOR = "executor"
     ACCELERATOR = "accelerator"
 
@@ -49,6 +50,7 @@ class Kind(StrEnum):
             Kind.WRITER,
             Kind.TRACKER,
             Kind.REPORTER,
+            Kind.HUB,
             Kind.EXECUTOR,
             Kind.ACCELERATOR,
         )

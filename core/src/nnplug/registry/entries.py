@@ -240,6 +240,13 @@ class ReporterComponent(Component):
 
 
 @dataclass(frozen=True)
+class HubComponent(Component):
+    """An entry of `nnplug_hubs`."""
+
+    kind = Kind.HUB
+
+
+@dataclass(frozen=True)
 class ExecutorComponent(Component):
     """An entry of `nnplug_executors`."""
 
@@ -272,6 +279,7 @@ _CLASSES: tuple[type[Component], ...] = (
     WriterComponent,
     TrackerComponent,
     ReporterComponent,
+    HubComponent,
     ExecutorComponent,
     AcceleratorComponent,
 )

@@ -81,6 +81,7 @@ REMEDIES = {
     Action.NAME_KIND: "Plan with nnplug, which names the {kind}.",
     Action.LEAVE_OUT_KIND: "Use a recipe without a {kind}, or another trainer (-tr).",
     Action.CHOOSE_IMAGES: "Give a folder with one of them; there are:",
+    Action.INSTALL_HUB: "Give the path of a model folder.",
     Action.INSTALL_READER: "pip install nnplug-readers adds nibabel and tifffile; other plugins may add more.",
     Action.NAME_READER: 'Write "reader": "NAME" with one of {names:, } into dataset.json.',
     Action.CHOOSE_KINDS: "Install a plugin whose default recipe names them, such as nnplug-nnunet.",

@@ -11,6 +11,7 @@ from nnplug import (
     ConverterComponent,
     ExecutorComponent,
     ExtractorComponent,
+    HubComponent,
     InferenceComponent,
     LossComponent,
     MetricComponent,
@@ -173,6 +174,12 @@ def nnplug_trackers() -> Iterable[TrackerComponent]:
 def nnplug_reporters() -> Iterable[ReporterComponent]:
     """Return the reporter."""
     yield ReporterComponent("foreign-notes", "nnplug_foreign.reporter:Notes", "a line of text per fold")
+
+
+@hookimpl
+def nnplug_hubs() -> Iterable[HubComponent]:
+    """Return the hub."""
+    yield HubComponent("foreign-shelf", "nnplug_foreign.hub:Shelf", "bundles in folders of this machine")
 
 
 @hookimpl

@@ -1,0 +1,1 @@
+"""Models on the Hugging Face Hub. Its library is imported only when a model is fetched or pushed."""
