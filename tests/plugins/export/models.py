@@ -44,7 +44,7 @@ def options(plugins, dims, stages=2):
     return json.loads(json.dumps(entry.load().options_for(topology)))
 
 
-def configuration(plugins, *, patch=(16, 16, 16), normalization=("zscore",), use_mask=False, **fields):
+def configuration(plugins, *, patch=(8, 8, 8), normalization=("zscore",), use_mask=False, **fields):
     dims = len(patch)
     given = {
         "spacing": (1.5, 1.0, 1.0)[3 - dims :],
@@ -101,8 +101,7 @@ def contents(folder, own, name, *, labels=CLASSES, folds=1, seed=0, previous=Non
         network = entry.create(chosen.architecture.options).build(
             channels=chosen.input_channels(described), outputs=described.labels.outputs
         )
-        for parameter in network.parameters():  # norms and biases begin with 1 and 0, heads with small numbers
-            torch.nn.init.normal_(parameter.detach(), 0.1, 0.5)
+        _balance(network.decoder.seg_layers[-1])
         path = folder / f"{name}_{seed + fold}.safetensors"
         save_file(network.state_dict(), path)
         files[str(fold)] = partial(copyfile, path)
@@ -119,6 +118,12 @@ def contents(folder, own, name, *, labels=CLASSES, folds=1, seed=0, previous=Non
         providers=record([plugins.registry.get(kind, one) for kind, one in names]),
         previous=previous,
     )
+
+
+def _balance(head):
+    """Let each output win somewhere: its logits have the mean 0, since features have one mean after normalisation."""
+    weight = torch.randn_like(head.weight)
+    head.weight.data = weight - weight.mean(1, keepdim=True)
 
 
 def bundle(folder, name="bundle", *, labels=CLASSES, folds=1, rule=None, ending=".nii.gz", plan=None, **fields):
@@ -146,7 +151,7 @@ def cascade(folder, name="cascade", **plan):
 def ensemble(folder, name="ensemble", rule=None):
     """Write the bundle of a 3D network and a 2D one, with a rule for both."""
     plugins = Plugins()
-    own = plans({"3d": configuration(plugins), "2d": configuration(plugins, patch=(16, 16))})
+    own = plans({"3d": configuration(plugins), "2d": configuration(plugins, patch=(8, 8))})
     members = {n: contents(folder, own.only(n), n, seed=k, plugins=plugins) for k, n in enumerate(("3d", "2d"))}
     pack_ensemble(members, folder / name, postprocessing=rule)
     return folder / name

@@ -36,7 +36,7 @@ def test_the_schema_in_the_documentation_is_that_of_the_code():
     assert undescribed == []
 
 
-@pytest.mark.slow  # the exporters' time
+@pytest.mark.slow  # the exporters' time; tests/plugins/runtime/test_alone.py predicts with the runtime
 def test_the_commands_of_the_page_run(models, tmp_path):
     places = {
         "MODEL": models.bundle(tmp_path, folds=2),

@@ -71,7 +71,7 @@ def test_the_command_writes_a_checked_onnx_file_per_fold_with_the_weights_of_its
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{target}\n"
     (member,) = json.loads((target / "model.json").read_text())["members"]
-    batch = torch.randn(3, 1, 16, 16, 16)
+    batch = torch.randn(3, 1, 8, 8, 8)
     for fold in member["folds"]:
         path = target / fold["file"]
         assert fold["sha256"] == sha256(path)
@@ -121,7 +121,7 @@ def test_a_torch_export_computes_the_same(models, tmp_path):
     assert result.exit_code == 0, result.output
     data = json.loads((target / "model.json").read_text())
     assert data["format"] == "torch-export"
-    batch = torch.randn(1, 1, 16, 16, 16)
+    batch = torch.randn(1, 1, 8, 8, 8)
     with torch.no_grad():
         given = torch.export.load(target / "3d_fullres/fold_0.pt2").module()(batch)
         assert torch.allclose(given, network(bundle, 0)(batch), atol=1e-5)
@@ -151,13 +151,17 @@ def test_model_json_has_what_prediction_needs(models, tmp_path):
     assert stage["resampling"]["image"] == {"order": 3, "order_across": 0, "anisotropy": 3.0, "clip": True}
 
 
-@pytest.mark.parametrize(
-    ("name", "grid", "order", "ties"), [("nnunet-none", "own", 3, "nearest"), ("nnunet-torch", "spacing", 1, "lowest")]
-)
-def test_resamplers_of_nnunet_have_words(models, tmp_path, name, grid, order, ties):
+@pytest.mark.parametrize(("name", "grid", "order"), [("nnunet-none", "own", 3), ("nnunet-torch", "spacing", 1)])
+def test_resamplers_of_nnunet_have_words(models, tmp_path, name, grid, order):
     bundle = models.bundle(tmp_path, plan={"choices": {"resampler": Choice(name=name)}})
     (stage,) = export(bundle, tmp_path / "out").members
-    assert (stage.resampling.grid, stage.resampling.image.order, stage.resampling.ties) == (grid, order, ties)
+    assert (stage.resampling.grid, stage.resampling.image.order) == (grid, order)
+
+
+def test_a_cascade_cannot_have_the_ties_of_torch(models, tmp_path):
+    bundle = models.cascade(tmp_path, choices={"resampler": Choice(name="nnunet-torch")})
+    with pytest.raises(NnplugError, match="resampler 'nnunet-torch' from nnplug-nnunet .* cannot be exported"):
+        export(bundle, tmp_path / "out")
 
 
 def test_a_cascade_has_the_stage_before_and_an_ensemble_its_members(models, tmp_path):
@@ -303,7 +307,7 @@ def test_residual_networks_in_two_and_three_dimensions_are_exported(models, tmp_
         entry = plugins.registry.get(Kind.ARCHITECTURE, "residual-encoder-unet")
         options = json.loads(json.dumps(entry.load().options_for(topology)))
         architecture = Choice(name="residual-encoder-unet", options=options)
-        bundle = models.bundle(tmp_path, f"residual{dims}", patch=(16,) * dims, architecture=architecture)
+        bundle = models.bundle(tmp_path, f"residual{dims}", patch=(8,) * dims, architecture=architecture)
         for writer in (OnnxWriter(), TorchWriter()):
             (stage,) = export(bundle, tmp_path / f"out-{dims}-{writer.format}", writer).members
             assert stage.folds[0].greatest_difference < 1e-4

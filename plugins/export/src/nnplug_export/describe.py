@@ -131,14 +131,14 @@ def _resampling(member: Member, configuration: Configuration, registry: Registry
     if choice is not None:
         entry = registry.get(RESAMPLER, choice.name)
         target = entry.component.target
-    if target not in (_SPLINES, _NONE, _LINEAR):
-        raise _inexpressible(str(entry))
     linear = target == _LINEAR
+    # how torch rounds decides which label wins a tie, and ties are frequent between grids of a cascade
+    if target not in (_SPLINES, _NONE, _LINEAR) or (linear and configuration.previous_stage is not None):
+        raise _inexpressible(str(entry))
     return schema.Resampling(
         grid="own" if target == _NONE else "spacing",
         image=_interpolation(own.image, 1 if linear else own.image.order, clip=not linear),
-        labels=_interpolation(own.label, 1 if linear else own.label.order),
-        ties="lowest" if linear else "nearest",
+        labels=_interpolation(own.label, own.label.order),
         logits=_interpolation(own.probability, 1),
     )
 

@@ -79,16 +79,14 @@ class Resampling(Record, frozen=True, kw_only=True):
             "own": images stay on their grid.
         image: the interpolation of normalised images.
         labels: the interpolation of the previous stage's label map: the indicator of each value is interpolated, and
-            the largest one wins. Background outside the nonzero mask is a value of its own, -1.
-        ties: the label on an exact tie: "nearest", of the nearest voxel if it is among the tied, else the lowest; or
-            "lowest".
+            the largest one wins; on an exact tie that of the nearest voxel if it is among the tied, else the lowest.
+            Background outside the nonzero mask is a value of its own, -1.
         logits: the interpolation of logits from the network's grid to the cropped image.
     """
 
     grid: Literal["spacing", "own"]
     image: Interpolation
     labels: Interpolation
-    ties: Literal["nearest", "lowest"]
     logits: Interpolation
 
 

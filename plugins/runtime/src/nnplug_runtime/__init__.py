@@ -1,0 +1,1 @@
+"""Predict with exported models of nnplug, with numpy, scipy, onnxruntime and SimpleITK."""

@@ -1,0 +1,1 @@
+../../../../../core/src/nnplug/ops/connected_components.py

@@ -1,0 +1,1 @@
+../../../../../core/src/nnplug/ops/moments.py
