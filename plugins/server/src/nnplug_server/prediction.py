@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
@@ -117,17 +117,22 @@ class Prediction:
                 writer = self._writer(case)
                 predicted = self.model.predictor.predict_case(case, report=report)
                 file = self._write(predicted, writer)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any failure is a line for the client, and the server goes on
             refusal = refusal_of(error)
-            raise Refusal(refusal.status, self.image.shown(refusal.line), refusal.headers) from error
-        parameters = {
+        else:
+            return Answer(self._told(predicted, lines, time.monotonic() - begin), file)
+        # Outside of the block: the error holds the frames in which it was raised, and these the voxels.
+        raise Refusal(refusal.status, self.image.shown(refusal.line), refusal.headers)
+
+    def _told(self, predicted: PredictedCase, lines: Sequence[str], seconds: float) -> dict[str, Any]:
+        """Return the parameters of the answer."""
+        return {
             "label_names": dict(self.model.label_values),
             "model": predicted.model,
             "model_version": predicted.model_version,
-            "latencies": {"total": round(time.monotonic() - begin, 3)},
+            "latencies": {"total": round(seconds, 3)},
             "warnings": [self.image.shown(line) for line in lines],
         }
-        return Answer(parameters, file)
 
     def _case(self) -> CaseFiles:
         for path in self.image.names:
