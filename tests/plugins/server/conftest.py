@@ -239,7 +239,7 @@ def serving(folder: Path, *words: object, end: signal.Signals = signal.SIGTERM, 
         line = process.stdout.readline()
         assert line.startswith("serving: http://"), (folder / "stderr").read_text()
         yield Server(line.split()[1], process)
-        assert process.poll() is None, (folder / "stderr").read_text()
+        assert process.poll() in (None, 0), (folder / "stderr").read_text()
     finally:
         process.send_signal(end)
         status = process.wait(60)

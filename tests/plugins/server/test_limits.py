@@ -204,3 +204,22 @@ def test_sessions_make_room(server, write_image, tmp_path):
     for one in (first, third, both):
         server.ask(f"/session/{one}", method="DELETE")
     assert not server.left()
+
+
+@pytest.mark.slow
+def test_predictions_that_take_longer_than_half_a_minute_are_answered_when_the_server_ends(
+    bundle, write_image, tmp_path, start
+):
+    large = write_image(tmp_path / "large.nii.gz", 1, (60, 160, 160)).read_bytes()
+    with start(tmp_path, "-m", bundle, "--device", "cpu", "--step-size", 0.25) as ending:
+        connections = [ending.connect() for _ in range(2)]  # one is predicted, one waits
+        for connection in connections:
+            content = HEAD + large + b"\r\n--limit--\r\n"
+            connection.request("POST", "/infer/organs", content, {"Content-Type": KIND})
+        time.sleep(2)
+        ending.process.terminate()
+        for connection in connections:
+            status, data, headers = answer_of(connection)
+            assert (status, data["detail"]) == (503, "the server is stopping; send the image again later")
+            assert headers["retry-after"] == "60"
+        ending.process.wait(20)

@@ -11,9 +11,9 @@ from starlette.requests import ClientDisconnect
 
 from nnplug.errors import ComponentFailed, InvalidFile, NnplugError, OutOfResources
 from nnplug_server.received_image import ReceivedImage
-from nnplug_server.refusal import Refusal, refusal_of
+from nnplug_server.refusal import Refusal, Stopped, refusal_of
 from nnplug_server.sessions import Sessions
-from nnplug_server.work import Stopped, Worker
+from nnplug_server.work import Worker
 
 
 class Client:
@@ -112,6 +112,7 @@ def test_a_server_that_ends_stops_the_running_job():
         (OutOfResources("memory"), 500, "memory"),
         (ValueError("one\ntwo"), 500, "ValueError: one"),
         (Refusal(404, "gone"), 404, "gone"),
+        (Stopped("the server is stopping"), 503, "the server is stopping"),
     ],
 )
 def test_errors_have_a_status_and_a_line(error, status, line):

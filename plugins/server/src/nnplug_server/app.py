@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from nnplug.errors import NnplugError
 from nnplug.registry.components import Registry
 from nnplug.runtime.progress import Progress
 from nnplug_server.access import Access, Gate
@@ -60,6 +61,7 @@ def application(services: Services) -> ASGIApp:
     _add_predictions(app, services)
     _add_about(app, About(services.models, services.access))
     app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(NnplugError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _failed)

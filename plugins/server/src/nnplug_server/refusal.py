@@ -50,10 +50,16 @@ class Refusal(Exception):
         return JSONResponse({"detail": self.line}, int(self.status), self.headers)
 
 
+class Stopped(NnplugError):
+    """The end of a prediction that nobody waits for, or whose server ends."""
+
+
 def refusal_of(error: Exception) -> Refusal:
     """Return the answer to an error of a prediction: 400 for what the client can mend, 500 for other errors."""
     if isinstance(error, Refusal):
         return error
+    if isinstance(error, Stopped):
+        return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, error.lines[0], {"Retry-After": "60"})
     if isinstance(error, NnplugError):
         mendable = not isinstance(error, _FAULTS_OF_THE_SERVER)
         status = HTTPStatus.BAD_REQUEST if mendable else HTTPStatus.INTERNAL_SERVER_ERROR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import signal
 import socket
@@ -31,15 +32,23 @@ _CONNECTIONS = 200
 class _Server(uvicorn.Server):
     """A server that a signal ends as planned, with exit code 0."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        """Call `ready` when requests are answered and signals are handled."""
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stop: Callable[[], None]) -> None:
+        """Call `ready` when requests are answered and signals are handled, `stop` to end predictions after a signal."""
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._stop = ready, stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
         await super().startup(sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer running requests; those that take too long get an answer that says so."""
+        timer = asyncio.get_running_loop().call_later(_PATIENCE, self._stop)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            timer.cancel()
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -91,10 +100,10 @@ def serve(
             ws="none",
             server_header=False,
             limit_concurrency=_CONNECTIONS,
-            timeout_graceful_shutdown=_PATIENCE,
+            timeout_graceful_shutdown=2 * _PATIENCE,
         )
         try:
-            _Server(config, lambda: ready(_url(listening))).run([listening])
+            _Server(config, lambda: ready(_url(listening)), worker.stop).run([listening])
         finally:
             worker.close()
 

@@ -14,17 +14,12 @@ from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
-from nnplug.errors import NnplugError
-from nnplug_server.refusal import Refusal
+from nnplug_server.refusal import Refusal, Stopped
 
 T = TypeVar("T")
 
 Job = Callable[[Callable[[], None]], T]
 """Work of the thread. It calls its argument now and then, which raises `Stopped` if nobody needs the result."""
-
-
-class Stopped(NnplugError):
-    """The end of a prediction whose client has left."""
 
 
 class Worker:
@@ -89,9 +84,13 @@ class Worker:
         self._seconds = max(1.0, time.monotonic() - begin)
         return result
 
-    def close(self) -> None:
-        """End the thread; a running prediction ends with the present pass of the network."""
+    def stop(self) -> None:
+        """End all predictions with `Stopped`, the running one with the present pass of the network."""
         self._stop.set()
+
+    def close(self) -> None:
+        """End all predictions, then the thread."""
+        self.stop()
         self._pool.shutdown(cancel_futures=True)
 
 
