@@ -59,9 +59,10 @@ class Infer:
             answer = await self._answer(request, model, image, session_id, output)
             status = "200"
             return response_to(answer, output)
-        except Refusal as refusal:
+        except (Refusal, NnplugError) as error:
+            refusal = refusal_of(error)
             status = f"{int(refusal.status)}"
-            raise
+            raise refusal from None
         except ClientDisconnect:
             return Response(status_code=499)  # nobody reads it
         finally:
