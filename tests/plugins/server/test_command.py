@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import shutil
 import socket
+import subprocess
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -115,3 +120,27 @@ def test_a_wrong_length_and_a_foreign_host_are_refused_by_the_running_server(ser
     connection.endheaders()
     assert connection.getresponse().status == 400
     connection.close()
+
+
+def test_the_commands_of_the_page_serve(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[3] / "docs" / "server.md").read_text()
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the Debian package openssl: apt-get install openssl")
+    begun = []
+    monkeypatch.setattr(
+        "nnplug_server.serve.serve", lambda models, address, access, *_, **__: begun.append((models, address, access))
+    )
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        if line.startswith("openssl "):
+            subprocess.run(line, shell=True, check=True)
+        elif line.startswith("nnplug serve "):
+            result = CliRunner().invoke(main, shlex.split(line)[1:])
+            assert result.exit_code == 0, result.output
+    (models, here, free), (_, everywhere, guarded) = begun
+    assert (models, here, free) == (("BUNDLE",), ("127.0.0.1", 8000), Access())
+    assert everywhere == ("0.0.0.0", 8000)
+    assert guarded.admits((tmp_path / "token").read_text().strip())
+    assert not guarded.admits("")
