@@ -70,7 +70,7 @@ class HandWriter(OnnxWriter):
         onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def exported():
     """`exported(bundle)` exports a bundle beside it and gives the folder."""
 

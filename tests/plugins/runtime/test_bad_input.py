@@ -15,10 +15,16 @@ from nnplug_runtime.command import main
 from nnplug_runtime.images import ENDINGS
 
 
-@pytest.fixture
-def folder(models, exported, tmp_path):
+@pytest.fixture(scope="module")
+def original(models, exported, tmp_path_factory):
     """An exported model of one channel and two folds, trained at 1.5 x 1 x 1 mm."""
-    return exported(models.bundle(tmp_path, folds=2))
+    return exported(models.bundle(tmp_path_factory.mktemp("original"), folds=2))
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    """A copy of the model, which a test may damage."""
+    return shutil.copytree(original, tmp_path / "model")
 
 
 @pytest.fixture
@@ -129,6 +135,16 @@ def test_inputs_that_are_no_images(folder, predict, tmp_path, write_images, blob
     write_images("a", blobs((9, 9, 9)), ending=".nrrd", folder="mixed")
     mixed = write_images("b", blobs((9, 9, 9)), ending=".mha", folder="mixed")
     assert "holds no images .nii.gz, but images .nrrd and .mha; give the files of one" in predict(folder, mixed)[0]
+
+
+def test_formats_that_are_not_read(folder, predict, tmp_path):
+    change(folder, set_value(".tif", "file_ending"))
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "a_0000.tif").touch()
+    assert predict(folder, images) == [
+        f"error: {images}: holds no images that nnplug-runtime reads ({', '.join(ENDINGS)}); convert them from .tif"
+    ]
 
 
 def test_cases_of_one_name_and_missing_channels(folder, predict, tmp_path, write_images, blobs):

@@ -76,6 +76,10 @@ def _cases_in(folder: Path, ending: str) -> list[Case]:
     for file in there:
         if _number(file) is not None:
             found.setdefault((ending_of(file) or "").lower(), []).append(file)
+    if not found and ending.lower() not in ENDINGS:
+        raise Fault(
+            f"{folder}: holds no images that nnplug-runtime reads ({', '.join(ENDINGS)}); convert them from {ending}"
+        )
     if not found:
         raise Fault(f"{folder}: holds no images called CASE_0000{ending}; rename them, or give the files")
     chosen = ending.lower() if ending.lower() in found else next(iter(found))

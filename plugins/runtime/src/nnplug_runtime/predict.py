@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -59,7 +60,7 @@ class Predictor:
         if self.options.step is not None and not 0 < self.options.step <= 1:
             raise Fault(f"the step between windows is {self.options.step:g}; it must be above 0 and at most 1")
         self.model: Model = read_model(folder, self.options.folds)
-        threads = self.options.threads or len(os.sched_getaffinity(0))
+        threads = self.options.threads or _cores()
         self._members = [_Member.of(stage, folder, self.options, threads) for stage in self.model.members]
 
     def label_map(self, image: Image, scratch: Path | None = None) -> Labels:
@@ -115,6 +116,13 @@ class Predictor:
             mask = np.isin(kept, step)
             kept[mask & ~largest_component(mask)] = 0
         return kept
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
