@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -120,9 +119,10 @@ class Predictor:
 
 def _cores() -> int:
     """Return the number of cores that this process may use."""
-    if sys.platform == "linux":
+    try:
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    except AttributeError:  # only Linux tells
+        return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
