@@ -115,6 +115,7 @@ def nnplug_architectures() -> Iterable[ArchitectureComponent]:
         takes_topology=True,
         has_linear_head=True,
     )
+    yield ArchitectureComponent("primus", f"{networks}Primus", "Primus, a transformer over tokens of 8 voxels, 3D")
 
 
 @hookimpl
@@ -222,3 +223,19 @@ def nnplug_recipes() -> Iterable[Recipe]:
     yield Recipe("nnunet-resenc-m", {"planner": "nnunet-resenc-m"}, "residual encoder for 8 GB")
     yield Recipe("nnunet-resenc-l", {"planner": "nnunet-resenc-l"}, "residual encoder for 24 GB")
     yield Recipe("nnunet-resenc-xl", {"planner": "nnunet-resenc-xl"}, "residual encoder for 40 GB")
+    yield Recipe(
+        "nnunet-primus",
+        {"architecture": "primus"},
+        "Primus, trained as nnU-Net's Primus trainers do; architecture.size is S, B, M or L",
+        options={
+            "trainer": {
+                "optimizer": "adamw",
+                "betas": [0.9, 0.98],
+                "initial_lr": 3e-4,
+                "weight_decay": 0.05,
+                "warmup_epochs": 50,
+                "gradient_clip": 1.0,
+                "deep_supervision": False,
+            }
+        },
+    )

@@ -113,6 +113,8 @@ def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry:
         configurations={name: _with_network(c, network) for name, c in plans.configurations.items()},
     )
     plans = override(plans, trainer.fields, (configuration,), registry)
+    if trainer.network is not None:
+        plans = _with_other_network(plans, configuration, trainer.network, registry, str(path))
     check_patches(plans, registry)
     return with_providers(plans, registry)
 
@@ -123,6 +125,33 @@ def _with_network(configuration: Any, options: Mapping[str, Any]) -> Any:
     choice = configuration.architecture
     changed = msgspec.structs.replace(choice, options={**choice.options, **options})
     return msgspec.structs.replace(configuration, architecture=changed)
+
+
+def _with_other_network(
+    plans: Plans, configuration: str, network: tuple[str, Mapping[str, Any]], registry: Registry, where: str
+) -> Plans:
+    """Return the plans with a network that takes no topology, made for the patch of a configuration.
+
+    Raises:
+        NnplugError: the network takes no patch of this size; the message names one that it takes.
+    """
+    import msgspec
+
+    from nnplug.contracts.capabilities import patch_class
+    from nnplug.contracts.kinds import ARCHITECTURE
+    from nnplug.plans.plans import Choice
+
+    (name, options), planned = network, plans.configuration(configuration)
+    target = patch_class(registry.get(ARCHITECTURE, name))
+    fitting = tuple(target.largest_patch(planned.patch_size))
+    if fitting != planned.patch_size:
+        raise NnplugError(
+            f'{where}: {name} takes no patch of {list(planned.patch_size)}. Write "patch_size": {list(fitting)} into '
+            f"configuration {configuration!r}."
+        )
+    choice = Choice(name=name, options={**target.options_for_patch(fitting), **options})
+    changed = msgspec.structs.replace(planned, architecture=choice)
+    return msgspec.structs.replace(plans, configurations={**plans.configurations, configuration: changed})
 
 
 def _raw(path: Path) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from nnplug.errors import UnknownComponent
+from nnplug.errors import NnplugError, UnknownComponent
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
+from nnplug_nnunet.nnunet_models import primus
 from nnplug_nnunet.nnunet_models.vocabulary import NETWORKS, NORMALIZERS, RESAMPLERS
 from nnplug_nnunetv2_commands.class_names import planners, trainers
 from nnplug_nnunetv2_commands.class_names.trainers import CLASSES, find_trainer
@@ -93,7 +94,7 @@ def test_every_planner_that_nnunet_ships_is_mapped_or_refused_with_a_reason(name
         ("preprocessors", {"DefaultPreprocessor"}),
         ("normalizers", set(NORMALIZERS)),
         ("resampling", set(RESAMPLERS)),
-        ("architectures", {name.rpartition(".")[2] for name in NETWORKS}),
+        ("architectures", {name.rpartition(".")[2] for name in (*NETWORKS, primus.CLASS)}),
     ],
 )
 def test_the_page_names_every_other_class_and_refuses_what_has_no_component(kind, mapped):
@@ -124,13 +125,46 @@ def test_a_plugins_planner_goes_by_its_own_name_and_an_unknown_one_is_named():
             {"augmenter": ("nnunet-da5", {}), "trainer": ("nnunet", {"unmirrored_axes": [-1]})},
         ),
         ("nnUNet_Trainer_BS8", {}),
+        ("nnUNet_Primus_M_Trainer_BS8", {}),
     ],
 )
-def test_plans_name_what_a_class_stands_for(name, chosen):
-    path = Path(__file__).parents[2] / "nnunet" / "nnunet_models" / "golden" / "residual" / "model" / "plans.json"
-    plans = load_plans(path, "3d_fullres", find_trainer(name, []), Plugins().registry)
+def test_plans_name_what_a_class_stands_for(tmp_path, name, chosen):
+    raw = planned([16, 24, 24])
+    (tmp_path / "plans.json").write_text(json.dumps(raw))
+    plans = load_plans(tmp_path / "plans.json", "3d_fullres", find_trainer(name, []), Plugins().registry)
     for kind, (component, options) in chosen.items():
         assert (plans.choices[kind].name, plans.choices[kind].options) == (component, options)
     sizes = {key: configuration.batch_size for key, configuration in plans.configurations.items()}
-    planned = {key: one["batch_size"] for key, one in json.loads(path.read_text())["configurations"].items()}
-    assert sizes == ({**planned, "3d_fullres": 8} if name.endswith("BS8") else planned)
+    before = {key: one["batch_size"] for key, one in raw["configurations"].items()}
+    assert sizes == ({**before, "3d_fullres": 8} if name.endswith("BS8") else before)
+    networks = {key: configuration.architecture for key, configuration in plans.configurations.items()}
+    assert networks["2d"].name == "residual-encoder-unet"
+    if "Primus" in name:
+        assert networks["3d_fullres"].name == "primus"
+        assert networks["3d_fullres"].options == {"patch_size": [16, 24, 24], "size": "M"}
+    else:
+        assert networks["3d_fullres"].name == "residual-encoder-unet"
+
+
+def planned(patch_size):
+    path = Path(__file__).parents[2] / "nnunet" / "nnunet_models" / "golden" / "residual" / "model" / "plans.json"
+    raw = json.loads(path.read_text())
+    raw["configurations"]["3d_fullres"]["patch_size"] = patch_size
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("configuration", "message"),
+    [
+        (
+            "3d_fullres",
+            r'primus takes no patch of \[10, 24, 24\]\. Write "patch_size": \[8, 24, 24\] into configuration',
+        ),
+        ("2d", r"primus takes no patch within \[24, 24\]; it needs 3 axes of at least 8 voxels"),
+    ],
+)
+def test_a_patch_that_primus_cannot_take_is_refused_with_one_that_it_can(tmp_path, configuration, message):
+    (tmp_path / "plans.json").write_text(json.dumps(planned([10, 24, 24])))
+    trainer = find_trainer("nnUNet_Primus_S_Trainer", [])
+    with pytest.raises(NnplugError, match=message):
+        load_plans(tmp_path / "plans.json", configuration, trainer, Plugins().registry)

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
-from nnplug.contracts import Architecture, HeadedArchitecture, Topology
+from nnplug.contracts import Architecture, HeadedArchitecture, PatchArchitecture, Topology
 from nnplug.errors import NnplugError
 from nnplug.registry.entries import ArchitectureComponent
 from nnplug.testing import samples
@@ -163,10 +163,24 @@ def _architecture(subject: Subject, axes: int) -> Architecture:
     if _component(subject).takes_topology:
         said, options = "options_for", dict(network.options_for(given))
     else:
-        said, options = "options_for_patch", dict(network.options_for_patch(network.largest_patch((SIZE,) * axes)))
+        said, options = "options_for_patch", dict(network.options_for_patch(_largest_patch(network, axes)))
     require(json.loads(json.dumps(options)) == options, f"{said} gave {options}, which JSON does not hold")
     architecture: Architecture = subject.create(**options)
     return architecture
+
+
+def _largest_patch(network: type[PatchArchitecture], axes: int) -> Sequence[int]:
+    """Return the largest patch within `SIZE` per axis.
+
+    Raises:
+        NotChecked: the network takes volumes alone, and there are 2 axes.
+    """
+    try:
+        return network.largest_patch((SIZE,) * axes)
+    except NnplugError as error:
+        if axes == 2:
+            raise NotChecked(f"it takes volumes alone: {error}") from error
+        raise
 
 
 def _geometry(axes: int) -> Topology:

@@ -77,6 +77,7 @@ def write_checkpoint(
     init_args: Mapping[str, Any],
     epoch: int,
     mirror_axes: tuple[int, ...],
+    trainer: str = TRAINER,
 ) -> None:
     """Write a checkpoint that nnU-Net v2 can predict with; it holds tensors, strings and numbers only."""
     data = {
@@ -87,7 +88,7 @@ def write_checkpoint(
         "_best_ema": None,
         "current_epoch": epoch,
         "init_args": dict(init_args),
-        "trainer_name": TRAINER,
+        "trainer_name": trainer,
         "inference_allowed_mirroring_axes": mirror_axes or None,
     }
     with atomic_file(path) as temporary:

@@ -16,6 +16,7 @@ from nnplug.runtime.files import atomic_folder, write_json
 from nnplug.runtime.outputs import check_folder
 from nnplug_nnunet.networks import to_nnunet
 from nnplug_nnunet.nnunet_models.checkpoint import TRAINER, write_checkpoint
+from nnplug_nnunet.nnunet_models.primus import trainer_of
 from nnplug_nnunet.nnunet_models.translation import plans_to_nnunet
 
 
@@ -40,7 +41,8 @@ def export_model(bundle: Path, target: Path, *, checkpoints: Sequence[str] = ("f
     with unpacked(bundle) as opened, atomic_folder(target) as folder:
         stages = opened.stages
         for stage in stages:
-            name = f"{TRAINER}__{stage.plans.name}__{stage.record.configuration}"
+            trainer = trainer_of(stage.plans.configuration(stage.record.configuration).architecture) or TRAINER
+            name = f"{trainer}__{stage.plans.name}__{stage.record.configuration}"
             _write(stage, folder / name if len(stages) > 1 else folder, checkpoints)
 
 
@@ -70,10 +72,12 @@ def export_checkpoint(
     Raises:
         InvalidFile: nnU-Net v2 has no such network or normalisation.
     """
-    dropout = plans.configuration(configuration).architecture.options.get("dropout", 0.0)
+    network, own = plans.configuration(configuration).architecture, read_weights(weights)
+    trainer = trainer_of(network)
     write_checkpoint(
         target,
-        to_nnunet(read_weights(weights), dropout=bool(dropout)),
+        to_nnunet(own, dropout=bool(network.options.get("dropout", 0.0))) if trainer is None else own,
+        trainer=trainer or TRAINER,
         init_args={
             "plans": plans_to_nnunet(plans, plans.chain(configuration), description),
             "configuration": configuration,

@@ -28,6 +28,7 @@ from nnplug.runtime.files import read_json, share
 from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.progress import Progress
 from nnplug_nnunet.nnunet_models.checkpoint import Checkpoint, read_checkpoint
+from nnplug_nnunet.nnunet_models.primus import trained_network
 from nnplug_nnunet.nnunet_models.translation import described_reader, plans_from_nnunet
 
 
@@ -103,6 +104,7 @@ def _contents(
     plans, notes = plans_from_nnunet(raw, first.configuration, str(model / "plans.json"))
     for note in notes:
         progress.notice(note)
+    plans = _with_trained_network(plans, first)
     plans = _with_providers(plans, first.configuration, registry)
     readers, where = Readers.of(registry), str(model / "plans.json")
     description = described_reader(raw, DatasetDescription.read(model / "dataset.json"), readers, where)
@@ -141,6 +143,17 @@ def _check_alike(checkpoints: dict[str, Checkpoint]) -> None:
                     f"{other.path}: {what} is {getattr(other, what)!r}, but {getattr(first, what)!r} in {first.path}; "
                     "only folds of one training make a model"
                 )
+
+
+def _with_trained_network(plans: Plans, checkpoint: Checkpoint) -> Plans:
+    """Return the plans with the network that the checkpoint is for: trainers of Primus take none from the plans."""
+    name = checkpoint.configuration
+    planned = plans.configuration(name)
+    network = trained_network(checkpoint.weights, planned.patch_size, str(checkpoint.path))
+    if network is None:
+        return plans
+    trained = msgspec.structs.replace(planned, architecture=network)
+    return msgspec.structs.replace(plans, configurations={**plans.configurations, name: trained})
 
 
 def _with_providers(plans: Plans, trained: str, registry: Registry) -> Plans:

@@ -7,6 +7,7 @@ from typing import Any
 
 from nnplug.errors import InvalidFile
 from nnplug.plans.plans import Choice
+from nnplug_nnunet.nnunet_models import primus
 from nnplug_nnunet.nnunet_models.vocabulary import ENCODER_DEPTH, NETWORKS, PLAIN, RESIDUAL, need, reverse, translate
 
 _OLD_CLASSES = {"PlainConvUNet": PLAIN, "ResidualEncoderUNet": RESIDUAL}
@@ -26,6 +27,8 @@ def network_from_nnunet(configuration: Mapping[str, Any], where: str) -> Choice:
     if "architecture" not in configuration:
         return _old_network(configuration, where)
     architecture = configuration["architecture"]
+    if architecture.get("network_class_name") == primus.CLASS:
+        return primus.from_nnunet(need(architecture, "arch_kwargs", where), where)
     name = translate(NETWORKS, need(architecture, "network_class_name", where), where, "the network")
     return Choice(name=name, options=_options(name, need(architecture, "arch_kwargs", where), where))
 
@@ -36,6 +39,8 @@ def network_to_nnunet(choice: Choice, dimensions: int, where: str) -> dict[str, 
     Raises:
         InvalidFile: nnU-Net v2 has no such network.
     """
+    if choice.name == primus.NAME:
+        return primus.to_nnunet(choice)
     class_name = reverse(NETWORKS, choice.name, where, "the network")
     options = dict(choice.options)
     norm = options.pop("norm", "instance")

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnplug.contracts import PlanningContext
 from nnplug.dataset.dataset import DatasetDescription
-from nnplug.errors import Line
+from nnplug.errors import Line, NnplugError
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Configuration, Normalization, Plans, Resampling
 from nnplug.registry.components import Kind
@@ -82,7 +82,7 @@ class NnunetPlanner:
             median_spacing=_three(space.original_median_spacing),
             median_shape=_three(space.original_median_shape),
             intensity=fingerprint.foreground_intensity_properties_per_channel,
-            configurations={PLANE: maker.plane(space), **maker.volumes(space)},
+            configurations=maker.configurations(space),
         )
 
     def memory_target(self) -> float:
@@ -137,6 +137,17 @@ class _Maker:
     training_cases: int
     classes: ClassMemory
     progress: Progress
+
+    def configurations(self, space: Space) -> dict[str, Configuration]:
+        """Return the configurations by name; without 2d, which is told, where the network takes volumes alone."""
+        volumes = self.volumes(space)
+        try:
+            return {PLANE: self.plane(space), **volumes}
+        except NnplugError as error:
+            if self.network.takes_topology or not volumes or type(error) is not NnplugError:
+                raise
+            self.progress.notice(f"{PLANE} is left out: {error}")
+            return volumes
 
     def plane(self, space: Space) -> Configuration:
         """Return the 2d configuration: the last two axes."""

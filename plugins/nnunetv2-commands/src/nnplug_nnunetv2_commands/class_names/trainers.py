@@ -21,12 +21,14 @@ class TrainerChoice:
         options: kind -> option -> value, for the trainer and the components that it uses.
         named: kind -> component, where it is not nnU-Net's default: a loss, an augmenter.
         fields: fields of the trained configuration, as `--set plan.KEY` sets them.
+        network: name and options of the trained configuration's network; None for that of the plans.
     """
 
     component: str = "nnunet"
     options: Options = field(default_factory=dict)
     named: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
+    network: tuple[str, Mapping[str, Any]] | None = None
 
     def with_training(self, **options: Any) -> TrainerChoice:
         """Return the choice with more options of the trainer."""
@@ -47,6 +49,19 @@ def _loss(name: str, **options: Any) -> TrainerChoice:
     return TrainerChoice(options={"loss": options}, named={"loss": name})
 
 
+def _primus(size: str, *, fields: Mapping[str, Any] | None = None, initial_lr: float = 3e-4) -> TrainerChoice:
+    training = {**_PRIMUS, "initial_lr": initial_lr}
+    return TrainerChoice(options={"trainer": training}, fields=fields or {}, network=("primus", {"size": size}))
+
+
+_PRIMUS: Mapping[str, Any] = {
+    "optimizer": "adamw",
+    "betas": [0.9, 0.98],
+    "weight_decay": 0.05,
+    "warmup_epochs": 50,
+    "gradient_clip": 1.0,
+    "deep_supervision": False,
+}
 _PROBABILITIES = (
     *("p_rotation", "p_scaling", "p_noise", "p_blur", "p_brightness", "p_contrast", "p_low_resolution"),
     *("p_gamma_inverted", "p_gamma"),
@@ -100,20 +115,25 @@ CLASSES: Mapping[str, TrainerChoice] = {
     "nnUNetTrainer_probabilisticOversampling_033": _training(oversampled="random"),
     "nnUNetTrainer_probabilisticOversampling_010": _training(oversampled="random", oversampling=0.1),
     "nnUNet_Trainer_BS8": TrainerChoice(fields={"batch_size": 8}),
+    **{f"nnUNet_Primus_{size}_Trainer": _primus(size) for size in "SBML"},
+    "nnUNet_Primus_M_Trainer_BS8": _primus("M", fields={"batch_size": 8}),
+    "nnUNet_Primus_M_Trainer_BS8_2e4": _primus("M", fields={"batch_size": 8}, initial_lr=2e-4),
 }
 """nnU-Net's class -> what it stands for. A name can end with _Nepochs and _NoMirroring."""
 
 _TIMES = "it times a GPU and leaves no model; nnplug bench RUN measures a training"
-_PRIMUS = "nnplug does not have the network Primus"
+_OTHER_STEM = "nnplug's Primus has no convolutional stem, which versions 2 and 3 have; give nnUNet_Primus_{}_Trainer"
+_OTHER_PATCH = (
+    'it changes the plans. Write "patch_size": [{0}, {0}, {0}], "batch_size": 1 into the configuration, and give '
+    "nnUNet_Primus_{1}_Trainer"
+)
 REFUSED: Mapping[str, str] = {
     "nnUNetTrainerBenchmark_5epochs": _TIMES,
     "nnUNetTrainerBenchmark_5epochs_noDataLoading": _TIMES,
     "AbstractPrimus": "it is a base class without a network",
-    **dict.fromkeys([f"nnUNet_Primus_{size}_Trainer" for size in "SBML"], _PRIMUS),
-    **dict.fromkeys(["nnUNet_Primus_M_Trainer_BS8", "nnUNet_Primus_M_Trainer_BS8_2e4"], _PRIMUS),
-    **dict.fromkeys([f"_Primus_{size}_96_BS1" for size in "SBM"], _PRIMUS),
-    "_Primus_L_48_BS1": _PRIMUS,
-    **dict.fromkeys([f"nnUNet_PrimusV{v}{size}_Trainer" for v in (2, 3) for size in "SBML"], _PRIMUS),
+    **{f"_Primus_{size}_96_BS1": _OTHER_PATCH.format(96, size) for size in "SBM"},
+    "_Primus_L_48_BS1": _OTHER_PATCH.format(48, "L"),
+    **{f"nnUNet_PrimusV{v}{size}_Trainer": _OTHER_STEM.format(size) for v in (2, 3) for size in "SBML"},
 }
 """Class of nnU-Net 2.8.1 -> why it has no component."""
 
