@@ -57,7 +57,9 @@ def test_plans_of_a_workspace_go_there(folder):
     result = plan(folder / "Dataset001_A", "-w", folder / "work", "--name", "mine")
     path = folder / "work/Dataset001_A/plans/mine.json"
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1] == f"plans: {path}"
+    *_, place, following = result.stdout.splitlines()
+    assert place == f"plans: {path}"
+    assert following == f"next: nnplug preprocess {folder / 'Dataset001_A'} -w {folder / 'work'} --name mine"
     assert [line.split()[0] for line in result.stdout.splitlines()[1:3]] == ["2d", "3d_fullres"]
     assert json.loads(path.read_text())["dataset"] == "Dataset001_A"
 

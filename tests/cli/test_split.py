@@ -21,10 +21,12 @@ def split(write_dataset, tmp_path):
 def test_without_options_the_folds_are_shown(split, tmp_path):
     result = split()
     assert result.exit_code == 0, result.output
-    header, *rows, place = result.stdout.splitlines()
+    header, *rows, place, following = result.stdout.splitlines()
     assert header.split() == ["fold", "training", "validation", "validated", "on"]
     assert [row.split()[:3] for row in rows] == [[str(n), "6", "2"] if n < 3 else [str(n), "7", "1"] for n in range(5)]
     assert place == f"splits: {tmp_path / 'w' / 'Dataset001_A' / 'splits.json'}"
+    assert following.startswith("next: nnplug run ")
+    assert following.endswith(f"Dataset001_A -w {tmp_path / 'w'}")
     assert "warning: cases" in result.stderr
 
 

@@ -21,7 +21,8 @@ def run(*arguments):
 def test_a_sound_dataset_ends_with_0_and_a_count(folder):
     result = run(folder)
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1] == "Dataset900_Phantom: 2 cases read, 0 problems, 0 warnings"
+    assert result.stdout.splitlines()[-2] == "Dataset900_Phantom: 2 cases read, 0 problems, 0 warnings"
+    assert result.stdout.splitlines()[-1].startswith("next: nnplug run ")
 
 
 def test_problems_end_with_1_each_on_one_line(folder):

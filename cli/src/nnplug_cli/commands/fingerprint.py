@@ -12,6 +12,7 @@ from nnplug.runtime.process import Work
 from nnplug_cli.choices import RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.names import ComponentName
+from nnplug_cli.next_step import print_next
 from nnplug_cli.options import (
     dataset_argument,
     executor_option,
@@ -72,6 +73,7 @@ def command(
     else:
         _print(fingerprint, opened.description.channel_names)
         echo(f"fingerprint: {path}")
+        print_next("plan", dataset, workspace)
 
 
 def _print(fingerprint: Fingerprint, channels: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from nnplug_cli.choices import Choices
 from nnplug_cli.context import Context
 from nnplug_cli.memory import print_memories, tell_memories
 from nnplug_cli.networks import print_network
+from nnplug_cli.next_step import print_next
 from nnplug_cli.options import (
     component_options,
     configuration_option,
@@ -24,7 +25,8 @@ from nnplug_cli.options import (
     set_option,
     workspace_option,
 )
-from nnplug_cli.render import echo, print_json, print_table
+from nnplug_cli.plans_table import print_plans
+from nnplug_cli.render import echo, print_json
 from nnplug_cli.requests import plan_request
 
 if TYPE_CHECKING:
@@ -145,12 +147,15 @@ def command(
         print_json({**plans.data(), **_memory_data(memories)})
         tell_memories(memories, context.progress)
         return
-    _print(plans)
+    print_plans(plans)
     if also.summary:
         _print_networks(context, plans, description)
     if also.memory:
         print_memories(memories, context.progress)
     echo(f"plans: {path}")
+    if given.dataset is not None:
+        is_default = source is None and not (choices.name or choices.recipe or choices.components)
+        print_next("preprocess", Path(given.dataset), given.workspace, name=None if is_default else plans.name)
 
 
 def _memories(context: Context, plans: Plans, description: DatasetDescription) -> list[ConfigurationMemory]:
@@ -262,20 +267,8 @@ def _in_workspace(context: Context, dataset: str, workspace: Path | None, *, mea
     return Places(opened.name, space.fingerprint, folder / "dataset.json", space.plans("any").parent)
 
 
-def _print(plans: Plans) -> None:
-    rows = [
-        (name, _times(c.spacing), _times(c.patch_size), str(c.batch_size), _times(c.median_shape), c.architecture.name)
-        for name, c in plans.configurations.items()
-    ]
-    print_table(("configuration", "spacing (mm)", "patch", "batch", "median shape", "network"), rows)
-
-
 def _print_networks(context: Context, plans: Plans, description: DatasetDescription) -> None:
     from nnplug.preparation.network_summary import summarize
 
     for name in plans.configurations:
         print_network(summarize(plans, name, description, context.plugins.registry))
-
-
-def _times(values: Sequence[float]) -> str:
-    return " x ".join(f"{value:g}" for value in values)

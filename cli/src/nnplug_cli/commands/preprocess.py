@@ -12,6 +12,7 @@ from nnplug.runtime.process import Work
 from nnplug_cli.choices import RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.names import PlansName
+from nnplug_cli.next_step import print_next
 from nnplug_cli.options import (
     configuration_option,
     dataset_argument,
@@ -78,3 +79,4 @@ def command(
     else:
         for configuration, store in stores.items():
             echo(f"{configuration}: {len(store)} cases in {store.folder}")
+        print_next("train", dataset, workspace, name=name)

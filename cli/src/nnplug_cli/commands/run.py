@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from nnplug_cli.options import (
     workers_option,
     workspace_option,
 )
+from nnplug_cli.plans_table import print_plans
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import echo, print_json
 from nnplug_cli.requests import plan_request, tracker_choices
@@ -37,6 +39,7 @@ from nnplug_cli.scores import predicting, print_scores, print_selection, scores_
 if TYPE_CHECKING:
     from nnplug.dataset.labels import Labels
     from nnplug.pipeline.request import RunResult
+    from nnplug.plans.plans import Plans
 
 STAGES = ("verify", "fingerprint", "plan", "preprocess", "train", "validate", "bundle")
 
@@ -112,11 +115,18 @@ def command(
         devices=training.devices,
         trackers=tracker_choices(training.trackers, runtime.overrides, made.registry),
     )
-    outcome = run(request, made)
+    outcome = run(request, made, planned=None if as_json else _print_plans)
     if as_json:
         print_json(_data(outcome))
     else:
         _print(outcome, opened.description.labels)
+
+
+def _print_plans(plans: Plans, configurations: Sequence[str]) -> None:
+    """Print what will be trained, before the hours of training."""
+    print_plans(plans, configurations)
+    echo("change it: --set plan.patch_size=[..], plan.batch_size=.., plan.spacing=[..] or --memory-gb")
+    echo()
 
 
 def _print(outcome: RunResult, labels: Labels) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nnplug_cli.context import Context
+from nnplug_cli.next_step import print_next
 from nnplug_cli.options import dataset_argument, gathered, json_option, workspace_option
 from nnplug_cli.render import echo, print_json, print_table
 
@@ -75,6 +76,7 @@ def command(
             ("fold", "training", "validation", "validated on"), [_row(*numbered) for numbered in enumerate(chosen)]
         )
         echo(f"splits: {space.splits}")
+        print_next("run", dataset, workspace)
 
 
 def _row(number: int, fold: Fold) -> tuple[str, ...]:

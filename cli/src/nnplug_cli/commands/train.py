@@ -16,6 +16,7 @@ from nnplug.runtime.process import Work
 from nnplug_cli.choices import FoldSelection, RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.names import ComponentName, PlansName
+from nnplug_cli.next_step import print_next
 from nnplug_cli.options import (
     dataset_argument,
     device_option,
@@ -177,6 +178,8 @@ def command(
         print_scores(jobs[0].description.labels, {f"{c} fold {f}": s for (c, f), s in scores.items()})
         for job in jobs:
             echo(f"run: {job.run.path}")
+        if selection == FoldSelection((), ()):
+            print_next("select", dataset, workspace, name=name)
 
 
 def _jobs(

@@ -10,6 +10,7 @@ from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.choices import RuntimeOptions
 from nnplug_cli.context import Context
+from nnplug_cli.next_step import print_next
 from nnplug_cli.options import (
     dataset_argument,
     executor_option,
@@ -44,4 +45,6 @@ def command(ctx: click.Context, *, dataset: Path, runtime: RuntimeOptions, as_js
         print_json(report.data())
     else:
         print_report(report)
+        if not report.problems:
+            print_next("run", dataset)
     ctx.exit(1 if report.problems else 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.sidecars import state_files
 from nnplug.errors import Problems
@@ -26,7 +28,9 @@ from nnplug.training.job import TrainingJob
 from nnplug.training.train import check_unchanged
 
 
-def run(request: RunRequest, runtime: Runtime) -> RunResult:
+def run(
+    request: RunRequest, runtime: Runtime, *, planned: Callable[[Plans, tuple[str, ...]], None] | None = None
+) -> RunResult:
     """Verify, fingerprint, plan, preprocess, train, validate, select and bundle; return the result.
 
     If every fold of the requested configurations is trained, the best configuration or ensemble is selected, with its
@@ -36,6 +40,7 @@ def run(request: RunRequest, runtime: Runtime) -> RunResult:
         request: the request for the run.
         runtime: the plugins, the executor that processes cases and trains folds, and the device and threads of each
             process that trains.
+        planned: is called with the plans and the requested configurations before cases are preprocessed.
 
     Raises:
         Problems: the dataset has faults, one line each.
@@ -50,6 +55,8 @@ def run(request: RunRequest, runtime: Runtime) -> RunResult:
     plans = ensure_plans(request, fingerprint, runtime)
     jobs = make_jobs(request, plans, runtime.progress)
     tell_pulled_in(request, jobs, runtime.progress)
+    if planned is not None:
+        planned(plans, tuple(asked_configurations(request, plans)))
     if Stage.PREPROCESS.reached(request.until):
         _preprocess(request, plans, jobs, runtime)
     if not Stage.TRAIN.reached(request.until):
