@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from nnplug.contracts import SourceScan
-from nnplug.conversion.convert import convert, plan_conversion
+from nnplug.conversion.convert import check_source, convert, plan_conversion
 from nnplug.dataset.dataset import CaseFiles
-from nnplug.errors import InvalidFile, NnplugError, Problems
+from nnplug.errors import InvalidFile, InvalidPlugin, NnplugError, Problems
+from nnplug.registry.entries import ConverterComponent
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug_nnunet.converters import Decathlon, NnunetV1
@@ -94,3 +96,30 @@ def test_names_must_be_single_and_plain(tmp_path):
     assert "case name 'b/c' is no plain file name" in caught.value.lines[1]
     with pytest.raises(Problems, match="no training cases were found"):
         plan_conversion(Fixed(), tmp_path, **HOW)
+
+
+def test_a_source_is_a_file_or_a_folder_as_the_entry_says(tmp_path):
+    file = tmp_path / "list.json"
+    file.touch()
+    of_files = ConverterComponent("lists", "a:B", "lists", source_ending=".json")
+    of_folders = ConverterComponent("folders", "a:B", "folders")
+    check_source(of_files, file)
+    check_source(of_folders, tmp_path)
+    with pytest.raises(InvalidFile, match=r"lists converts a file that ends in \.json"):
+        check_source(of_files, tmp_path)
+    with pytest.raises(InvalidFile, match=r"list\.json: is a file; folders converts a folder"):
+        check_source(of_folders, file)
+    with pytest.raises(InvalidPlugin, match="source_ending of component 'lists' is 'JSON'; expected lower case"):
+        ConverterComponent("lists", "a:B", "lists", source_ending="JSON")
+
+
+def test_files_that_stay_in_place_keep_values_and_have_plain_paths(tmp_path, monkeypatch):
+    monkeypatch.setenv("NNPLUG_HERE", "x")
+    file = tmp_path / "$NNPLUG_HERE.png"
+    file.touch()
+    converter = Fixed(CaseFiles("a", (file,), file))
+    converter.found = replace(converter.found, in_place=True, values={0: 0, 2: 1})
+    with pytest.raises(Problems) as caught:
+        plan_conversion(converter, tmp_path, **HOW)
+    assert "must copy them to change values" in caught.value.lines[0]
+    assert "has a variable of the environment in its name" in caught.value.lines[1]

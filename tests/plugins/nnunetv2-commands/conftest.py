@@ -154,6 +154,12 @@ def copied(trained: Place, tmp_path: Path) -> Place:
 
 
 @pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Empty folders of a test's own."""
+    return make_place(tmp_path / "nnunet")
+
+
+@pytest.fixture
 def call() -> Call:
     """For what is tested without a process of its own."""
     return Call(environment=Environment({}))

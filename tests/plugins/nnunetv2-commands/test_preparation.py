@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
+from nnplug.dataset.phantom import write_phantom
+from nnplug.io.images import read_label, write_label
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.workspace.case_store import CaseStore
@@ -166,3 +169,31 @@ def test_faults_of_the_data_stop_with_all_of_them(prepared, write_dataset, tmp_p
     assert done.returncode == 1
     assert done.stderr.count("error: ") >= 2
     assert not (tmp_path / "preprocessed").exists()
+
+
+def test_a_dataset_that_lists_its_files_is_prepared_with_its_folds(place, tmp_path):
+    images = write_phantom(tmp_path / "images", cases=2, unseen=1, shape=(16, 20, 18))
+    listed = place.raw.with_name("Dataset998_List")
+    listed.mkdir(parents=True)
+    cases = images.training_cases()
+    for case in cases:
+        label = read_label(case.label)
+        write_label(case.label.with_name(f"{case.name}.nrrd"), label.array, label.geometry)
+    files = {
+        f"case{number}": {"images": [str(i) for i in c.images], "label": str(c.label.with_name(f"{c.name}.nrrd"))}
+        for number, c in enumerate(cases)
+    }
+    (listed / "dataset.json").write_text(json.dumps({**images.description.raw, "dataset": files}))
+    folds = [{"train": ["case1"], "val": ["case0"]}, {"train": ["case0"], "val": ["case1"]}]
+    (listed / "splits_final.json").write_text(json.dumps(folds))
+    place.expect("nnUNetv2_plan_and_preprocess", "-d", 998, "--verify_dataset_integrity", "-c", "3d_fullres", "-np", 1)
+    prepared = place.root / "preprocessed" / listed.name
+    assert json.loads((prepared / "splits_final.json").read_text()) == folds
+    copied = read_label(prepared / "gt_segmentations" / "case0.nii.gz")
+    assert (copied.array == read_label(cases[0].label).array).all()
+    place.expect("nnUNetv2_plot_overlay_pngs", "-d", 998, "-o", tmp_path / "pictures", "--use_raw")
+    assert sorted(path.name for path in (tmp_path / "pictures").glob("*.png")) == ["case0.png", "case1.png"]
+    shutil.copytree(prepared / "gt_segmentations", tmp_path / "predictions")
+    words = (listed, tmp_path / "predictions", "-l", 1, 2, "-o", tmp_path / "summary.json")
+    place.expect("nnUNetv2_evaluate_simple", *words)
+    assert json.loads((tmp_path / "summary.json").read_text())["foreground_mean"]["Dice"] == 1

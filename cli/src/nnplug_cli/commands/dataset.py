@@ -50,16 +50,19 @@ def convert(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Convert the folder SOURCE, in another layout, to the dataset DESTINATION, then verify it.
+    """Convert SOURCE, a folder or file in another layout, to the dataset DESTINATION, then verify it.
 
     KIND is a converter: msd, nnunet-v1, pairs, or one of another plugin (`nnplug components converter`). The source is
     not changed. The exit code is 1 if verification finds problems, which then are in the source too.
     """
+    from nnplug.contracts.kinds import CONVERTER
     from nnplug.conversion import convert as stage
     from nnplug.runtime.executor import LocalExecutor
 
     context: Context = ctx.obj
-    converter = context.plugins.registry.create(Kind.CONVERTER, kind, overrides.get(Kind.CONVERTER, {}))
+    entry = context.plugins.registry.get(CONVERTER, kind)
+    stage.check_source(entry.component, source)
+    converter = entry.create(overrides.get(Kind.CONVERTER, {}))
     executor = LocalExecutor(workers)
     if dry_run:
         conversion = stage.plan_conversion(
@@ -127,7 +130,8 @@ def _show(conversion: Conversion, destination: Path, source: Path, *, as_json: b
         notices = list(conversion.scan.notices)
         print_json({"dataset_json": dict(conversion.description.raw), "cases": cases, "notices": notices})
         return
-    rows = [(case.name, *_cells(case, source), target.images[0].parent.name) for case, target in pairs]
+    in_place = conversion.scan.in_place
+    rows = [(c.name, *_cells(c, source), "-" if in_place else t.images[0].parent.name) for c, t in pairs]
     print_table(("case", "images", "label map", "to"), rows)
     raw = conversion.description.raw
     for key in ("channel_names", "labels", "file_ending"):
@@ -137,8 +141,12 @@ def _show(conversion: Conversion, destination: Path, source: Path, *, as_json: b
 
 
 def _cells(case: CaseFiles, source: Path) -> tuple[str, str]:
-    images = ", ".join(str(path.relative_to(source)) for path in case.images)
-    return images, "-" if case.label is None else str(case.label.relative_to(source))
+    folder = source if source.is_dir() else source.parent
+
+    def shown(path: Path) -> str:
+        return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+    return ", ".join(map(shown, case.images)), "-" if case.label is None else shown(case.label)
 
 
 def _files(case: CaseFiles) -> dict[str, Any]:

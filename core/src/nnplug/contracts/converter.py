@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nnplug.dataset.dataset import CaseFiles
+    from nnplug.dataset.splits import Fold
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class SourceScan:
         unseen: the same for cases to predict; if there is a label map, it is written to `labelsTs`.
         values: label value in the source -> label value in the result; empty if no value changes.
         notices: messages that the user should read before the conversion.
+        in_place: whether no image is written. `dataset.json` then lists the files of the source, those of `training`
+            under "dataset" and those of `unseen` under "testing"; `convert` is not called, and no value can change.
+        folds: folds of `training` that the source defines; they are written to `splits_final.json`, which training
+            takes. Empty if it defines none.
     """
 
     description: Mapping[str, Any]
@@ -33,6 +38,8 @@ class SourceScan:
     unseen: tuple[CaseFiles, ...] = ()
     values: Mapping[int, int] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    in_place: bool = False
+    folds: tuple[Fold, ...] = ()
 
 
 class Converter(Protocol):
@@ -40,6 +47,11 @@ class Converter(Protocol):
 
     def scan(self, source: Path, *, executor: Executor, progress: Progress) -> SourceScan:
         """Return the cases and labels of a folder. Nothing is written.
+
+        Args:
+            source: the folder; or a file, if the entry of the converter has a `source_ending`.
+            executor: reads files in parallel.
+            progress: receives the progress.
 
         Raises:
             InvalidFile: the folder does not have this layout; the message names what is missing.

@@ -15,10 +15,12 @@ from nnplug.contracts import Converter, SourceScan
 from nnplug.contracts.attributed import AttributingExecutor
 from nnplug.conversion.restore import KEY
 from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
+from nnplug.dataset.splits import OWN_SPLITS, write_splits
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.io.readers import Readers, core_readers
 from nnplug.preparation.verify import Report, verify
 from nnplug.registry.attribution import attributed, expect
+from nnplug.registry.entries import ConverterComponent
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import atomic_folder, write_json
 from nnplug.runtime.progress import Progress
@@ -39,10 +41,11 @@ class Conversion:
     readers: Readers = field(default_factory=core_readers, repr=False)
 
     def targets(self, folder: Path) -> Iterator[tuple[CaseFiles, CaseFiles]]:
-        """Yield each case of the source with its files in the dataset at `folder`."""
+        """Yield each case of the source with its files in the dataset at `folder`; the same files if in place."""
         for part, cases in (("Tr", self.scan.training), ("Ts", self.scan.unseen)):
             for case in cases:
-                yield replace(case, readers=self.readers), self._target(case, folder, part)
+                own = replace(case, readers=self.readers)
+                yield own, own if self.scan.in_place else self._target(case, folder, part)
 
     def _target(self, case: CaseFiles, folder: Path, part: str) -> CaseFiles:
         ending = self.description.file_ending
@@ -61,14 +64,14 @@ def plan_conversion(
         InvalidFile: the folder does not have the layout of this converter.
         Problems: files are missing or belong to no case, or two cases have one name.
     """
-    if not source.is_dir():
+    if not source.exists():
         raise InvalidFile(f"{source}: no such folder; give the folder to convert")
     with attributed(converter):
         given = converter.scan(source, executor=AttributingExecutor(executor, converter), progress=progress)
     scan = expect(converter, given, SourceScan)
-    if problems := [*_missing(scan, source), *_twice(scan)]:
+    if problems := [*_missing(scan, source), *_twice(scan), *_unlistable(scan)]:
         raise Problems(problems)
-    data = {**_source_labels(scan), **scan.description, "numTraining": len(scan.training)}
+    data = {**_source_labels(scan), **scan.description, "numTraining": len(scan.training), **_listed(scan)}
     description = DatasetDescription.from_data(data, str(source))
     own = core_readers() if readers is None else readers
     description.readers(own, str(source))
@@ -79,6 +82,15 @@ def _source_labels(scan: SourceScan) -> dict[str, Any]:
     """Return the entry of `dataset.json` from which `restore` gives the values of the source back, if it is unique."""
     back = {str(new): old for old, new in scan.values.items()}
     return {KEY: back} if back and len(back) == len(scan.values) else {}
+
+
+def check_source(component: ConverterComponent, source: Path) -> None:
+    """Raise `InvalidFile` unless a source is a file or a folder, as the entry of its converter declares."""
+    if component.source_ending:
+        if source.is_dir() or not source.name.lower().endswith(component.source_ending):
+            raise InvalidFile(f"{source}: {component.name} converts a file that ends in {component.source_ending}")
+    elif source.is_file():
+        raise InvalidFile(f"{source}: is a file; {component.name} converts a folder")
 
 
 def convert(
@@ -92,7 +104,8 @@ def convert(
 ) -> tuple[Dataset, Report]:
     """Turn a folder into a dataset, one case at a time per worker, and verify the result.
 
-    The dataset is written atomically. Faults that the verification finds were already in the source.
+    The dataset is written atomically. Images that stay in place are listed in its `dataset.json`. Faults that the
+    verification finds were already in the source.
 
     Returns:
         The dataset, and the report of its verification.
@@ -106,7 +119,11 @@ def convert(
     for notice in conversion.scan.notices:
         progress.notice(notice)
     with atomic_folder(destination) as folder:
-        _write(converter, conversion, folder, executor, progress)
+        if not conversion.scan.in_place:
+            _write(converter, conversion, folder, executor, progress)
+        write_json(folder / "dataset.json", conversion.description.raw)
+        if conversion.scan.folds:
+            write_splits(folder / OWN_SPLITS[0], conversion.scan.folds)
     dataset = Dataset.open(destination, readers)
     return dataset, verify(dataset, executor=executor, progress=progress)
 
@@ -117,7 +134,6 @@ def _write(converter: Converter, conversion: Conversion, folder: Path, executor:
     with progress.task("convert", len(pairs)) as advance:
         for _ in executor.map(write, pairs, stage="convert", name=_name):
             advance("")
-    write_json(folder / "dataset.json", conversion.description.raw)
 
 
 def _write_case(pair: tuple[CaseFiles, CaseFiles], *, converter: Converter, values: Mapping[int, int]) -> None:
@@ -140,9 +156,39 @@ def _missing(scan: SourceScan, source: Path) -> Iterator[str]:
     if not scan.training:
         yield f"{source}: no training cases were found"
     for case in (*scan.training, *scan.unseen):
-        for path in filter(None, (*case.images, case.label)):
+        for path in _files(case):
             if not path.exists():
                 yield f"{path}: is missing; case {case.name!r} needs it"
+
+
+def _unlistable(scan: SourceScan) -> Iterator[str]:
+    """Yield a line for each fault of a scan whose files stay in place."""
+    if not scan.in_place:
+        return
+    if any(old != new for old, new in scan.values.items()):
+        yield "files that stay in place keep their label values; the converter must copy them to change values"
+    for path in sorted({path for case in (*scan.training, *scan.unseen) for path in _files(case)}):
+        if os.path.expandvars(text := str(path.absolute())) != text:
+            yield f"{path}: has a variable of the environment in its name, which would be replaced; rename it"
+
+
+def _listed(scan: SourceScan) -> dict[str, Any]:
+    """Return the entries of `dataset.json` that list the files of a scan in place, with absolute paths."""
+    if not scan.in_place:
+        return {}
+    parts = {"dataset": scan.training, "testing": scan.unseen}
+    return {key: {case.name: _entry(case) for case in cases} for key, cases in parts.items() if cases}
+
+
+def _entry(case: CaseFiles) -> dict[str, Any]:
+    label = {} if case.label is None else {"label": str(case.label.absolute())}
+    return {"images": [str(path.absolute()) for path in case.images], **label}
+
+
+def _files(case: CaseFiles) -> Iterator[Path]:
+    yield from case.images
+    if case.label is not None:
+        yield case.label
 
 
 def _twice(scan: SourceScan) -> Iterator[str]:

@@ -15,6 +15,7 @@ from nnplug.dataset.description_faults import (
     description_faults,
     file_ending,
     listed_files,
+    listed_testing_files,
     training_count,
 )
 from nnplug.dataset.labels import IGNORE, Labels
@@ -181,6 +182,10 @@ class Dataset:
             )
         return cases
 
+    def testing_cases(self) -> tuple[CaseFiles, ...]:
+        """Return the cases to predict that `dataset.json` lists under "testing", sorted by name; some have labels."""
+        return self._listed(listed_testing_files(self.description.raw, str(self.folder / "dataset.json")))
+
     @property
     def unlabelled_folder(self) -> Path:
         """The folder of images without label maps, `imagesUn`, which need not exist."""
@@ -194,7 +199,8 @@ class Dataset:
         def case(name: str) -> CaseFiles:
             entry = files[name]
             images = tuple(self._path(i) for i in entry["images"])
-            return CaseFiles(name, images, self._path(entry["label"]), self.readers)
+            label = self._path(entry["label"]) if "label" in entry else None
+            return CaseFiles(name, images, label, self.readers)
 
         return tuple(case(name) for name in sorted(files))
 

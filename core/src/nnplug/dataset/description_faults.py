@@ -10,6 +10,9 @@ from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
 
 EXPLICIT = 'expected {"CASE": {"images": ["FILE", ..], "label": "FILE"}}'
+Listed = Mapping[str, Mapping[str, Any]]
+"""Case name -> its "images" and "label", as paths relative to the dataset."""
+
 READER_KEYS = ("reader", "overwrite_image_reader_writer")
 """The keys of `dataset.json` that name the reader: that of nnplug, and that of nnU-Net."""
 
@@ -24,6 +27,7 @@ def description_faults(raw: Mapping[str, Any], where: str) -> list[str]:
         "file_ending": lambda: file_ending(raw["file_ending"], where),
         "numTraining": lambda: training_count(raw["numTraining"], where),
         "dataset": lambda: listed_files(raw, where),
+        "testing": lambda: listed_testing_files(raw, where),
     }
     for check in (lambda: _check_reader_names(raw, where), *(checks[key] for key in checks if key in raw)):
         try:
@@ -63,15 +67,37 @@ def _check_reader_names(raw: Mapping[str, Any], where: str) -> None:
             raise InvalidFile(f"{where}: '{key}' is {name!r}; expected the name of a reader, or no such line")
 
 
-def listed_files(raw: Mapping[str, Any], where: str) -> Mapping[str, Mapping[str, Any]] | None:
-    """Return the files of each case, or None if none are listed; raise `InvalidFile` if the lists are broken."""
+def listed_files(raw: Mapping[str, Any], where: str) -> Listed | None:
+    """Return the files of each training case, or None if none are listed; raise `InvalidFile` if the list is broken."""
     files = raw.get("dataset")
     if files is None:
         return None
     if not isinstance(files, dict):
         raise InvalidFile(f"{where}: 'dataset' is {files!r}; {EXPLICIT}")
     for name, entry in files.items():
-        images = entry.get("images") if isinstance(entry, dict) else None
-        if not isinstance(images, list) or not all(isinstance(f, str) for f in (*images, entry.get("label"))):
+        if not _is_entry(entry) or "label" not in entry:
             raise InvalidFile(f"{where}: 'dataset' has {entry!r} for case {name!r}; {EXPLICIT}")
     return files
+
+
+def listed_testing_files(raw: Mapping[str, Any], where: str) -> Listed:
+    """Return the files of each case to predict; "label" may be absent.
+
+    A value that is no object is a key of another program, and lists nothing.
+
+    Raises:
+        InvalidFile: the list is broken.
+    """
+    files = raw.get("testing")
+    if not isinstance(files, dict):
+        return {}
+    for name, entry in files.items():
+        if not _is_entry(entry):
+            raise InvalidFile(f"{where}: 'testing' has {entry!r} for case {name!r}; {EXPLICIT}")
+    return files
+
+
+def _is_entry(entry: Any) -> bool:
+    """Return whether an entry lists images, and its label map, if any, is a path."""
+    images = entry.get("images") if isinstance(entry, dict) else None
+    return isinstance(images, list) and all(isinstance(file, str) for file in (*images, entry.get("label", "")))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.listed import ListedCases, listed_cases
+from nnplug.io.images import read_label, write_label
 from nnplug.io.readers import Readers, core_readers
 from nnplug.runtime.files import copy_file
 
@@ -42,19 +45,33 @@ def state_files(files: Iterable[Path], readers: Readers) -> tuple[Path, ...]:
 def copy_label(file: Path, target: Path, readers: Readers) -> None:
     """Copy a label map with the sidecar files that writing it has written.
 
+    A target of another format is written with the same labels, and gets the time of the file, as a copy does.
+
     Raises:
+        InvalidFile: the file is of another format and cannot be read.
         NnplugError: a file cannot be written.
     """
+    if readers.ending(file) != readers.ending(target):
+        label = read_label(file, readers)
+        write_label(target, label.array, label.geometry, readers)
+        os.utime(target, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
+        return
     for source, copy in zip(written_with(file, readers), written_with(target, readers), strict=True):
         if source == file or source.is_file():
             copy_file(source, copy)
 
 
 def images_in(folder: Path, readers: Readers | None = None) -> tuple[Path, ...]:
-    """Return the images of a folder with their possible sidecar files; no files if the folder does not exist."""
+    """Return the images of a folder with their possible sidecar files; no files if the folder does not exist.
+
+    Those of a dataset whose `dataset.json` lists its files are the listed images and label maps.
+    """
     own = core_readers() if readers is None else readers
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return read_with((file for file in files if file.name.lower().endswith(own.endings)), own)
+    listed = listed_cases(folder, own) if files else ListedCases()
+    images = [file for case in (*listed.training, *listed.testing) for file in case.images]
+    found = [file for file in files if file.name.lower().endswith(own.endings)]
+    return read_with((*found, *images, *listed.labels().values()), own)
 
 
 def _read_with(file: Path, readers: Readers) -> tuple[Path, ...]:

@@ -14,6 +14,8 @@ from nnplug.runtime.records import Record
 
 SEED = 12345
 TRAINING_SHARE = 0.8
+OWN_SPLITS = ("splits_final.json", "splits.json")
+"""The files in the folder of a dataset that define its folds; the first is nnU-Net's, and is preferred."""
 
 
 class Fold(Record, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ import SimpleITK as sitk  # noqa: N813
 from nnplug.arrays import LabelArray
 from nnplug.dataset.dataset import CaseFiles, Dataset, channel_number
 from nnplug.dataset.file_names import file_ending, image_files, stem
+from nnplug.dataset.listed import ListedCases, listed_cases
 from nnplug.dataset.sidecars import images_in, read_with
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.evaluation.drawing import Colour, Picture, draw_slice, shown_slice
@@ -56,8 +57,8 @@ class OverlayFolders:
     """The folders of the files to draw.
 
     Attributes:
-        images: the folder of image files CASE_0000, CASE_0001 .. or CASE.
-        labels: folders of label maps CASE, such as references and predictions.
+        images: the folder of image files CASE_0000, CASE_0001 .. or CASE; or a dataset that lists its files.
+        labels: folders of label maps CASE, such as references and predictions; or such datasets.
         readers: the readers of these files.
     """
 
@@ -150,7 +151,8 @@ def _draw_all(draw: Callable[[Drawn], None], cases: Sequence[Drawn], executor: E
 
 def _cases(folders: OverlayFolders, channel: int) -> list[Layers]:
     images, labels, readers = folders.images, folders.labels, folders.readers
-    found = {stem(path, readers): path for path in image_files(labels[0], readers)}
+    compared = [_label_maps(folder, readers) for folder in labels[1:]]
+    found = _label_maps(labels[0], readers, frozenset(compared[0]) if compared else None)
     if not found:
         raise InvalidFile(f"{labels[0]}: no label maps; give a folder of files CASE.nii.gz")
     channels = _channels(images, readers)
@@ -158,7 +160,7 @@ def _cases(folders: OverlayFolders, channel: int) -> list[Layers]:
     cases = []
     for name, path in found.items():
         files = channels.get(name, {})
-        others = [folder / path.name for folder in labels[1:]]
+        others = [own.get(name, place / path.name) for place, own in zip(labels[1:], compared, strict=True)]
         problems += [f"{other}: is missing" for other in others if not other.is_file()]
         file = files.get(channel, files.get(-1))
         if file is None:
@@ -170,14 +172,25 @@ def _cases(folders: OverlayFolders, channel: int) -> list[Layers]:
     return cases
 
 
+def _label_maps(folder: Path, readers: Readers, names: frozenset[str] | None = None) -> Mapping[str, Path]:
+    """Return case -> label map of a folder, or of a dataset that lists its files; see `ListedCases.labels`."""
+    listed = listed_cases(folder, readers).labels(names) if folder.is_dir() else {}
+    return listed or {stem(path, readers): path for path in image_files(folder, readers)}
+
+
 def _channels(folder: Path, readers: Readers) -> Mapping[str, Mapping[int, Path]]:
     """Return case -> channel -> file; -1 stands for a file CASE with all channels."""
-    cases: dict[str, dict[int, Path]] = {}
+    listed = listed_cases(folder, readers) if folder.is_dir() else ListedCases()
+    cases = {case.name: _numbered(case.images) for case in (*listed.training, *listed.testing)}
     for path in image_files(folder, readers):
         number = channel_number(path, file_ending(path, readers) or "")
         name = stem(path, readers) if number is None else stem(path, readers)[: -len("_0000")]
         cases.setdefault(name, {})[-1 if number is None else number] = path
     return cases
+
+
+def _numbered(images: Sequence[Path]) -> dict[int, Path]:
+    return {-1: images[0]} if len(images) == 1 else dict(enumerate(images))
 
 
 def _layers(case: CaseFiles, channel: int) -> Layers:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nnplug.dataset.cases import check_channels
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.listed import ListedCases, listed_cases
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.io.images import Image, LabelMap, read_image, read_label
 from nnplug.io.placement import check_order, displacements
@@ -46,12 +47,18 @@ def find_pairs(
 ) -> list[Pair]:
     """Return predictions with their references, sorted by case name.
 
+    References may be a dataset whose `dataset.json` lists its files.
+
     Raises:
         NnplugError, Problems: as in `evaluate`.
     """
-    known = (core_readers() if readers is None else readers).endings
+    own = core_readers() if readers is None else readers
+    known = own.endings
     endings = known if description is None else (description.file_ending,)
-    wanted, given = (_described_files(folder, endings, known) for folder in (references, predictions))
+    listed = listed_cases(references, own) if references.is_dir() else ListedCases()
+    wanted = listed.labels() or _described_files(references, endings, known)
+    given = _described_files(predictions, endings, known)
+    wanted = listed.labels(frozenset(given)) or wanted
     absent = () if partial else wanted.keys() - given.keys()
     lines = [f"{wanted[name]}: has no prediction in {predictions}" for name in sorted(absent)]
     lines += [f"{given[name]}: has no reference in {references}" for name in sorted(given.keys() - wanted.keys())]
@@ -67,6 +74,16 @@ def _described_files(folder: Path, endings: Sequence[str], known: Sequence[str])
     ):
         return label_files(folder, known)
     return label_files(folder, endings)
+
+
+def reference_files(folder: Path, readers: Readers) -> dict[str, Path]:
+    """Return case name -> label map of a folder, or of a dataset whose `dataset.json` lists its files.
+
+    Raises:
+        NnplugError: the folder is missing, or has no label maps.
+    """
+    listed = listed_cases(folder, readers).labels() if folder.is_dir() else {}
+    return listed or label_files(folder, readers.endings)
 
 
 def label_files(folder: Path, endings: Sequence[str]) -> dict[str, Path]:

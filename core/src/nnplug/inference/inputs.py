@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nnplug.dataset.cases import check_channels
 from nnplug.dataset.dataset import CaseFiles, channel_number, group_channels, image_cases
+from nnplug.dataset.listed import listed_cases
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.inference.folder_images import ImageChoice, cases_of
 from nnplug.io.default_reader.integrity import nonfinite_voxels
@@ -25,8 +26,9 @@ def find_cases(
     """Return the cases in folders and files.
 
     Args:
-        inputs: folders with CASE_0000, CASE_0001 ..; or image files of any format that is read. A file without a
-            channel number is a case.
+        inputs: folders with CASE_0000, CASE_0001 ..; datasets whose `dataset.json` lists images, of which those under
+            "testing" are taken, or else the training images; or image files of any format that is read. A file without
+            a channel number is a case.
         ending: the file ending of the model's training images. A folder without such images may have images of one
             other format, or one that a reader of folders and archives finds in it, such as a DICOM series.
         readers: the readers of the images, see `nnplug.models.model_components.model_readers`; None for the core's.
@@ -43,7 +45,9 @@ def find_cases(
     inside: list[FoundImage] = []
     for path in inputs:
         try:
-            if images := _images_inside(path, own, chosen):
+            if listed := listed_cases(path, own).to_predict if path.is_dir() else ():
+                cases += listed
+            elif images := _images_inside(path, own, chosen):
                 inside += images
             elif path.is_dir():
                 cases += _cases_in(path, ending, own)
@@ -111,18 +115,17 @@ def _cases_in(folder: Path, ending: str, readers: Readers) -> tuple[CaseFiles, .
 
 
 def check_channel_numbers(case: CaseFiles) -> None:
-    """Raise if the channel numbers of files have a gap: a later channel would replace a missing one.
+    """Raise if the channel numbers of files CASE_XXXX have a gap: a later channel would replace a missing one.
+
+    Files that a `dataset.json` lists have other names, and are channels in the listed order.
 
     Raises:
         InvalidFile: they have a gap; the message names the missing file.
     """
     ending = image_ending(case.images[0], case.readers) or ""
     numbers = [channel_number(file, ending) for file in case.images]
-    if (
-        case.readers.folder_reader(case.images[0]) is None
-        and numbers != [None]
-        and numbers != list(range(len(numbers)))
-    ):
+    named = all(file.name.startswith(f"{case.name}_") for file in case.images) and None not in numbers
+    if case.readers.folder_reader(case.images[0]) is None and named and numbers != list(range(len(numbers))):
         absent = next(i for i in range(len(numbers) + 1) if i not in numbers)
         raise InvalidFile(f"{case.images[0].parent}: {case.name}_{absent:04d}{ending} is missing; add the channel")
 

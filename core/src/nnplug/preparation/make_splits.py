@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.groups import crossing, group_folds, leave_one_group_out, read_groups, suspected_groups
-from nnplug.dataset.splits import Fold, make_splits, read_splits, write_splits
+from nnplug.dataset.splits import OWN_SPLITS, Fold, make_splits, read_splits, write_splits
 from nnplug.errors import Line, NnplugError
 from nnplug.remedies import Action
 from nnplug.runtime.progress import Progress
@@ -57,7 +57,7 @@ def ensure_splits(dataset: Dataset, workspace: Workspace, *, progress: Progress)
     names = _names(dataset)
     if workspace.splits.exists():
         return read_splits(workspace.splits, names)
-    brought = [path for name in ("splits_final.json", "splits.json") if (path := dataset.folder / name).exists()]
+    brought = [path for name in OWN_SPLITS if (path := dataset.folder / name).exists()]
     folds = read_splits(brought[0], names) if brought else make_splits(names, FOLDS)
     if len(names) == 1:
         progress.warning(f"{dataset.name} has one case: {ALONE}")

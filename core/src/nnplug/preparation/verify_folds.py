@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from nnplug.dataset.dataset import CaseFiles, Dataset
-from nnplug.dataset.splits import Fold, make_splits, read_splits
+from nnplug.dataset.splits import OWN_SPLITS, Fold, make_splits, read_splits
 from nnplug.errors import NnplugError
 from nnplug.preparation.make_splits import ALONE
 
@@ -15,7 +15,7 @@ def read_own_splits(dataset: Dataset, names: Sequence[str]) -> tuple[tuple[Fold,
     """Return the folds in the folder of a dataset, or those that are made without a file; and a line per wrong file."""
     problems: list[str] = []
     found: list[tuple[Fold, ...]] = []
-    for path in (dataset.folder / "splits_final.json", dataset.folder / "splits.json"):
+    for path in (dataset.folder / name for name in OWN_SPLITS):
         if path.exists():
             try:
                 found.append(read_splits(path, names))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 
+from nnplug.errors import InvalidPlugin
 from nnplug.registry.base_entry import Component, ImpliableComponent, Kind, check_target, promises
-from nnplug.registry.reader_entry import ReaderComponent, WriterComponent
+from nnplug.registry.reader_entry import ReaderComponent, WriterComponent, is_ending
 
 
 @dataclass(frozen=True)
@@ -220,9 +221,26 @@ class MetricComponent(Component):
 
 @dataclass(frozen=True)
 class ConverterComponent(Component):
-    """An entry of `nnplug_converters`."""
+    """An entry of `nnplug_converters`.
+
+    Attributes:
+        source_ending: the ending of the file to convert, such as ".json" for a list of cases, in lower case with the
+            leading dot; empty for a converter of folders.
+    """
 
     kind = Kind.CONVERTER
+
+    _: KW_ONLY
+    source_ending: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise `InvalidPlugin` unless the fields of `Component` and the ending are valid."""
+        super().__post_init__()
+        if self.source_ending and not is_ending(self.source_ending):
+            raise InvalidPlugin(
+                f"source_ending of component {self.name!r} is {self.source_ending!r}; expected lower case with a dot, "
+                "such as .json"
+            )
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class ReaderComponent(Component):
         super().__post_init__()
         lists = {"endings": self.endings, "reads_also": self.reads_also, "archives": self.archives}
         for what, endings in {**lists, **self.dataset_names}.items():
-            if not isinstance(endings, tuple) or not all(map(_is_ending, endings)):
+            if not isinstance(endings, tuple) or not all(map(is_ending, endings)):
                 raise InvalidPlugin(
                     f"{what} of component {self.name!r} is {endings!r}; expected lower-case endings with a dot, such "
                     'as (".nii.gz", ".nii")'
@@ -66,7 +66,7 @@ class ReaderComponent(Component):
             raise InvalidPlugin(f"endings of component {self.name!r} is empty; name a file ending that it reads")
 
     def _check_folders(self) -> None:
-        if self.endings or len(self.reads_also) != 1 or not _is_ending(self.label_ending):
+        if self.endings or len(self.reads_also) != 1 or not is_ending(self.label_ending):
             raise InvalidPlugin(
                 f"component {self.name!r} says reads_folders; expected no endings, one ending in reads_also, which the "
                 'paths of its images have, and a label_ending, such as ".nii.gz"'
@@ -90,11 +90,12 @@ class WriterComponent(Component):
     def __post_init__(self) -> None:
         """Raise `InvalidPlugin` unless the fields of `Component` and the ending are valid."""
         super().__post_init__()
-        if not _is_ending(self.ending):
+        if not is_ending(self.ending):
             raise InvalidPlugin(
                 f"ending of component {self.name!r} is {self.ending!r}; expected lower case with a dot, such as .nii.gz"
             )
 
 
-def _is_ending(ending: Any) -> bool:
+def is_ending(ending: Any) -> bool:
+    """Return whether a value is the ending of a file name in lower case with the leading dot."""
     return isinstance(ending, str) and ending == ending.lower() and ending[:1] == "." and len(ending) > 1

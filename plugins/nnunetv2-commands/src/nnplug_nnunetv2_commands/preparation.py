@@ -84,6 +84,7 @@ class Preparation:
         check_reader(path, self.dataset.description, self.call.readers)
         self._write_description()
         self._copy_ground_truth()
+        self._copy_folds()
         for name, count in zip(asked, workers, strict=True):
             if name not in there:
                 self.call.progress.notice(f"{name} is left out: {path} does not have it")
@@ -123,6 +124,14 @@ class Preparation:
             copied = self.workspace.ground_truth / f"{case.name}{ending}"
             if not copied.exists() or copied.stat().st_mtime != case.label.stat().st_mtime:
                 copy_label(case.label, copied, self.dataset.readers)
+
+    def _copy_folds(self) -> None:
+        """Copy folds that lie beside the raw data, which training does not read, unless there are some."""
+        from nnplug.dataset.splits import OWN_SPLITS
+        from nnplug.preparation.make_splits import ensure_splits
+
+        if any((self.dataset.folder / name).exists() for name in OWN_SPLITS):
+            ensure_splits(self.dataset, self.workspace, progress=self.call.progress)
 
 
 def prepare(call: Call, reference: str) -> Preparation:

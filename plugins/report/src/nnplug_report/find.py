@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nnplug.dataset.dataset import Dataset, DatasetDescription, image_cases
+from nnplug.dataset.dataset import Dataset, DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.evaluation.evaluate import evaluate_folder
 from nnplug.evaluation.pairs import find_description, label_files
@@ -19,6 +19,7 @@ from nnplug.runtime.files import read_json
 from nnplug.selection.request import RECORD, Selection
 from nnplug.workspace.layout import run_folders
 from nnplug.workspace.runs import TrainedRun, find_runs, open_run
+from nnplug_report.images import images_in, listed_images
 from nnplug_report.subject import Case, LabelClass, Result, Subject, classes_of
 
 _SUMMARY = "summary.json"
@@ -237,6 +238,8 @@ class _Finder:
         self, name: str, description: DatasetDescription | None, reference: Path | None = None
     ) -> tuple[Path, ...]:
         """Return the images of a case: in the folder of the user, or else in the dataset of its reference."""
+        if self.request.images is None and (listed := listed_images(name, description, reference)):
+            return listed
         dataset = None if reference is None else reference.parent.parent
         if dataset not in self._found:
             self._found[dataset] = self._known_images(description, dataset)
@@ -246,7 +249,7 @@ class _Finder:
         self, description: DatasetDescription | None, dataset: Path | None
     ) -> Mapping[str, tuple[Path, ...]]:
         if self.request.images is not None:
-            return _images_in(self.request.images, description, self.readers)
+            return images_in(self.request.images, description, self.readers)
         if dataset is None or not (dataset / "dataset.json").is_file():
             return {}
         try:
@@ -270,13 +273,6 @@ class _Finder:
 
         values = {int(value) for file in files for value in np.unique(read_label(file, readers).array)} - {0}
         return tuple(LabelClass(str(value), f"label {value}", (value,)) for value in sorted(values))
-
-
-def _images_in(folder: Path, description: DatasetDescription | None, readers: Readers) -> dict[str, tuple[Path, ...]]:
-    if not folder.is_dir():
-        raise NnplugError(f"{folder}: no such folder; give a folder of images CASE_0000")
-    endings = readers.endings if description is None else (description.file_ending,)
-    return {case.name: case.images for ending in endings for case in image_cases(folder, ending, readers)}
 
 
 def _classes(description: DatasetDescription | None, keys: Sequence[str]) -> tuple[LabelClass, ...]:

@@ -34,9 +34,9 @@ def _describe(readers: Readers, options: Options) -> DatasetDescription:
     """Return a description with the labels to score and the file ending of the references."""
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.dataset.labels import BACKGROUND, Labels
-    from nnplug.evaluation.pairs import label_files
+    from nnplug.evaluation.pairs import reference_files
 
-    files = label_files(options.gt_folder, readers.endings)
+    files = reference_files(options.gt_folder, readers)
     case, file = next(iter(files.items()))
     labels = Labels({"background": BACKGROUND, **{str(value): (value,) for value in options.l}}, ignore=options.il)
     return DatasetDescription(

@@ -1,0 +1,1 @@
+"""Converters of layouts of other programs, whose images stay in place."""

@@ -1,0 +1,42 @@
+"""The commands of docs/layouts.md run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from nnplug_cli.main import main
+
+PAGE = (Path(__file__).parents[3] / "docs" / "layouts.md").read_text()
+
+
+def commands(heading: str) -> list[list[str]]:
+    """Return the words of each command under a heading."""
+    section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL) for line in block.splitlines()]
+    return [shlex.split(line)[1:] for line in lines]
+
+
+def test_a_datalist(listed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    training = [listed.entry(name, fold=number % 2) for number, name in enumerate("abcd")]
+    listed.write(training=training, testing=[listed.entry("e")]).rename(listed.folder / "datalist.json")
+    before = sorted(listed.folder.rglob("*"))
+    printed = []
+    for words in commands("I have a MONAI datalist"):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 0, result.output
+        printed.append(result.output)
+    assert "a/t1.nii.gz, a/t2.nii.gz" in printed[0]
+    raw = json.loads(Path("Dataset501_List/dataset.json").read_text())
+    assert raw["channel_names"] == {"0": "T1", "1": "FLAIR"}
+    assert raw["labels"] == {"background": 0, "edema": 1, "core": 2}
+    folds = json.loads(Path("work/Dataset501_List/splits.json").read_text())
+    assert [len(fold["val"]) for fold in folds] == [2, 2]
+    assert len(list(Path("pictures").glob("*.png"))) == 5
+    assert Path("work/Dataset501_List/plans/nnunet.json").is_file()
+    assert sorted(listed.folder.rglob("*")) == before
