@@ -55,3 +55,22 @@ def listed(tmp_path: Path) -> ListFolder:
     """An empty folder."""
     (tmp_path / "data").mkdir()
     return ListFolder(tmp_path / "data")
+
+
+@dataclass(frozen=True)
+class BidsFolder:
+    """A folder with a BIDS dataset."""
+
+    folder: Path
+
+    def image(self, name: str, label: str = "") -> None:
+        """Write an image such as sub-01/anat/sub-01_T1w, and its label map in the derivative of this name."""
+        place = self.folder / "derivatives" / label / f"{name.rpartition('_')[0]}_desc-x_dseg.nii.gz"
+        save(self.folder / f"{name}.nii.gz", sum(map(ord, name)), place if label else None)
+
+
+@pytest.fixture
+def bids(tmp_path: Path) -> BidsFolder:
+    """An empty dataset."""
+    (tmp_path / "bids").mkdir()
+    return BidsFolder(tmp_path / "bids")

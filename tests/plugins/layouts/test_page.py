@@ -40,3 +40,19 @@ def test_a_datalist(listed, tmp_path, monkeypatch):
     assert len(list(Path("pictures").glob("*.png"))) == 5
     assert Path("work/Dataset501_List/plans/nnunet.json").is_file()
     assert sorted(listed.folder.rglob("*")) == before
+
+
+def test_a_bids_dataset(bids, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for session in ("sub-01/ses-1/anat/sub-01_ses-1", "sub-01/ses-2/anat/sub-01_ses-2"):
+        bids.image(f"{session}_T1w", label="manual")
+        bids.image(f"{session}_FLAIR")
+    Path("data").mkdir()
+    bids.folder.rename("data/study")
+    for words in commands("I have a BIDS dataset"):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 0, result.output
+    assert "2 cases read, 0 problems" in result.output
+    raw = json.loads(Path("Dataset502_Study/dataset.json").read_text())
+    assert raw["channel_names"] == {"0": "T1w", "1": "FLAIR"}
+    assert list(raw["dataset"]) == ["sub-01_ses-1", "sub-01_ses-2"]

@@ -16,3 +16,6 @@ def nnplug_converters() -> Iterable[ConverterComponent]:
         "a MONAI datalist: a JSON file that lists images, label maps and folds",
         source_ending=".json",
     )
+    yield ConverterComponent(
+        "bids", "nnplug_layouts.bids:Bids", "a BIDS dataset with label maps (dseg) in a derivative"
+    )

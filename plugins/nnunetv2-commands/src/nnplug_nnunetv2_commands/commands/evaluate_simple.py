@@ -37,12 +37,12 @@ def _describe(readers: Readers, options: Options) -> DatasetDescription:
     from nnplug.evaluation.pairs import reference_files
 
     files = reference_files(options.gt_folder, readers)
-    case, file = next(iter(files.items()))
+    file = next(iter(files.values()))
     labels = Labels({"background": BACKGROUND, **{str(value): (value,) for value in options.l}}, ignore=options.il)
     return DatasetDescription(
         channel_names=("image",),
         labels=labels,
-        file_ending=file.name.removeprefix(case),
+        file_ending=readers.ending(file) or file.suffix,
         training_cases=len(files),
         files=None,
         raw={},
