@@ -174,3 +174,14 @@ def test_parts_share_a_folder_and_several_models_are_averaged(run, em, bundle, t
 def test_parts_count_from_zero(run, em, bundle, tmp_path):
     words = ("predict", "-i", em / "images", "-o", tmp_path / "out", "-m", bundle, "--part", "2", "--parts", "2")
     assert "parts count from 0 to 1" in run(*words, code=2).stderr
+
+
+def test_the_dataset_that_lists_images_stands_for_them(run, em, bundle, tmp_path):
+    raw = json.loads((em / "model" / "dataset.json").read_text())
+    listed = tmp_path / "Dataset001_List"
+    listed.mkdir()
+    images = [str(em / "images" / "em_00_0000.png")]
+    (listed / "dataset.json").write_text(json.dumps({**raw, "testing": {"slice": {"images": images}}}))
+    words = ("-m", bundle, "--device", "cpu", "--no-mirroring", "--step-size", "1")
+    run("predict", "-i", listed, "-o", tmp_path / "out", *words)
+    assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["slice.png"]
