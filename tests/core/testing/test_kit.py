@@ -15,12 +15,13 @@ from nnplug.contracts import TrainingLength
 from nnplug.errors import NnplugError
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.registry.components import Entry, Kind, Registry, Source
-from nnplug.registry.entries import COMPONENTS, ArchitectureComponent
+from nnplug.registry.entries import COMPONENTS, ArchitectureComponent, ConverterComponent
 from nnplug.registry.loader import Plugins
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.testing import Check, checks, checks_of, entries_of, require
 from nnplug.testing.pytest import parametrize_components
+from nnplug_nnunet.converters import Decathlon
 
 SOURCE = Source("fake", "nnplug-fake", "1.0")
 
@@ -291,3 +292,12 @@ def test_pytest_skips_what_could_not_be_tried():
     (case,) = [case for case in mark.args[1] if case.id == "normalizer-ct: looks inside the mask alone"]
     with pytest.raises(pytest.skip.Exception, match="not checked: zeroes_outside_mask is False"):
         case.values[0].run()
+
+
+def test_the_example_of_a_converter_of_files_has_one(monkeypatch):
+    module = ModuleType("fake_lists")
+    module.Fake = Decathlon
+    monkeypatch.setitem(sys.modules, "fake_lists", module)
+    entry = Entry(ConverterComponent("fake", "fake_lists:Fake", "", source_ending=".csv"), SOURCE)
+    (check,) = (one for one in checks(entry, Registry([entry])) if one.name.startswith("surveys"))
+    assert "the example has 0 files .csv in its folder; expected one" in str(check.problem())
