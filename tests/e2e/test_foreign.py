@@ -182,6 +182,7 @@ def test_it_is_all_that_is_offered(foreign):
         "nnplug-dask",
         "nnplug-dicom",
         "nnplug-hub",
+        "nnplug-layouts",
         "nnplug-readers",
         "nnplug-report",
         "nnplug-export",
