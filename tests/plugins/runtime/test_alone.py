@@ -91,7 +91,7 @@ def test_labels_are_those_of_nnplug(alone, models, write_images, blobs, tmp_path
     images = write_images("a", blobs(shape), spacing=spacing)
     places = {"MODEL": bundle, "EXPORTED": tmp_path / "exported", "IMAGES": images, "OUT": tmp_path / "out"}
     lines = [line for line in COMMANDS if line.startswith(("nnplug model export-onnx", "nnplug-runtime"))]
-    export, predict = (re.sub(r"\b[A-Z]+\b", lambda m: str(places[m[0]]), line) for line in lines[:2])
+    export, predict, faster = (re.sub(r"\b[A-Z]+\b", lambda m: str(places[m[0]]), line) for line in lines)
     result = CliRunner().invoke(nnplug, shlex.split(export)[1:])
     assert result.exit_code == 0, result.output
     done = alone(*shlex.split(predict))
@@ -101,6 +101,7 @@ def test_labels_are_those_of_nnplug(alone, models, write_images, blobs, tmp_path
     ours, theirs = (read_label(tmp_path / name / "a.nii.gz") for name in ("out", "theirs"))
     assert ours.geometry == theirs.geometry
     assert np.mean(ours.array == theirs.array) >= 0.9999
+    assert alone(*shlex.split(faster)).stdout == done.stdout
     assert np.count_nonzero(np.bincount(theirs.array.ravel()) > 0.02 * theirs.array.size) > 1
 
 
