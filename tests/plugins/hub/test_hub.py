@@ -21,6 +21,7 @@ from nnplug_hub.reference import Reference, parse_reference
 from .conftest import make_bundle
 
 NAME = "lab/liver"
+QUICK = ("--device", "cpu", "--no-mirroring")
 
 
 def nnplug(*words, code=0):
@@ -34,7 +35,7 @@ def files_of(folder):
 
 
 def predict(prepared, model, output):
-    nnplug("predict", "-i", prepared.dataset.folder / "imagesTs", "-o", output, "-m", model, "--device", "cpu")
+    nnplug("predict", "-i", prepared.dataset.folder / "imagesTs", "-o", output, "-m", model, *QUICK)
     return {path.name: read_label(path).array.tobytes() for path in sorted(output.glob("*.nii.gz"))}
 
 
@@ -202,7 +203,7 @@ def test_the_commands_of_the_page_run(hub, prepared, bundle, tmp_path, monkeypat
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         newest = hub.commits[NAME][-1][0] if NAME in hub.commits else ""
         given = [re.sub(r"@v1.0$", f"@{newest}", str(words.get(word, word))) for word in rest]
-        extra = ["--device", "cpu"] if rest[0] in ("predict", "train") else []
+        extra = QUICK if rest[0] in ("predict", "train") else ()
         nnplug(*given, *extra)
         done.append(" ".join(rest[:2]) if rest[0] == "model" else rest[0])
     assert done == ["model push", "model push", "predict", "predict", "train", "predict"]

@@ -26,7 +26,9 @@ def test_the_commands_of_the_page_run(job, monkeypatch, tmp_path):
             name, _, value = rest[0].partition("=")
             monkeypatch.setenv(name, uri if name == "MLFLOW_TRACKING_URI" else value)
         elif command == "nnplug":
-            result = CliRunner().invoke(main, [*(words.get(word, word) for word in rest), "--device", "cpu"])
+            result = CliRunner().invoke(
+                main, [*(words.get(word, word) for word in rest), "--device", "cpu", "--no-mirroring"]
+            )
             assert (result.exit_code, "warning: tracker" in result.stderr) == (0, False), result.output
             trained.append(rest[rest.index("--tracker") + 1])
         else:
