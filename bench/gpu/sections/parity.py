@@ -93,7 +93,8 @@ def _accelerators(site: Site, name: str, scene: Scene) -> Iterator[Row]:
     yield Row(
         section="parity", what=f"{where}: logits", value=errors[1], at_most=max(2 * errors[0], 1e-4), note=notes[0]
     )
-    yield Row(section="parity", what=f"{where}: cosine of gradients", value=cosines[1], at_least=0.99, note=notes[1])
+    least = min(0.99, 1 - 2 * (1 - cosines[0]))  # bfloat16, the half precision of CPUs, has fewer digits than float16
+    yield Row(section="parity", what=f"{where}: cosine of gradients", value=cosines[1], at_least=least, note=notes[1])
 
 
 def _losses(site: Site) -> Iterator[Row]:
