@@ -56,6 +56,8 @@ def test_every_stage_hands_on_what_can_be_pickled(copied, tmp_path):
             "local",
             "--device",
             "cpu",
+            "--statistics",
+            "--preview",
         )
         assert (out / "phantom_004.nii.gz").is_file()
         drawing = ("-i", copied.dataset / "imagesTr", "-l", labels, "-o", tmp_path / "pictures")

@@ -23,7 +23,7 @@ def test_a_component_with_its_options():
 
 def test_an_option_with_its_text_and_its_words():
     text = CliRunner().invoke(main, ["show", "trainer", "nnunet"]).stdout
-    assert "schedule: lr x (1 - epoch / epochs)^0.9, a half cosine, or constant." in text.splitlines()
+    assert "\nschedule: lr x (1 - epoch / epochs)^0.9, a half cosine, or constant; epochs of the warm-up" in text
     (row,) = (line for line in text.splitlines() if line.startswith("trainer.schedule "))
     assert row.split(maxsplit=1)[1].startswith("poly | cosine | constant ")
     assert "\nepochs: " in text, "an option of the base class"

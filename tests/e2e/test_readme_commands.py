@@ -32,7 +32,12 @@ DATASET = "Dataset123_Liver"
 
 RUN = f"work/{DATASET}/runs/nnunet/3d_fullres/fold_0"
 MODEL = f"work/{DATASET}/model/nnunet_3d_fullres"
-COMPLETE = ("nnplug show trainer nnunet", "nnplug doctor", "nnplug dataset convert msd Task03_Liver Dataset003_Liver")
+COMPLETE = (
+    "nnplug show trainer nnunet",
+    "nnplug doctor",
+    "nnplug status",
+    "nnplug dataset convert msd Task03_Liver Dataset003_Liver",
+)
 QUOTED = {
     **dict(zip(COMPLETE, COMPLETE, strict=True)),
     "nnplug train DATASET": f"nnplug train {DATASET}",
@@ -56,7 +61,8 @@ def block():
 def quoted():
     """The commands of nnplug between README's lines, in backticks."""
     prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
-    return {one for one in re.findall(r"`(nnplug [^`]+)`", prose) if not one.startswith("nnplug plugins")}
+    elsewhere = ("nnplug plugins", "nnplug serve")  # commands of other pages, which have tests of their own
+    return {one for one in re.findall(r"`(nnplug [^`]+)`", prose) if not one.startswith(elsewhere)}
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +114,7 @@ def test_the_commands_between_the_lines(raw, shell, printed):
     assert "mean of 20 iterations" in outputs["nnplug bench RUN"]
     assert (raw / "imported.zip").is_file()
     assert "validated on" in outputs["nnplug split"]
+    assert "  validated  " in outputs["nnplug status"]
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def test_bundle_predicts_unseen_images_in_their_geometry(uninterrupted, nnplug, 
     "moment",
     [
         pytest.param("plans/nnunet.json", marks=pytest.mark.slow),
-        "preprocessed/nnunet_3d_fullres",
+        pytest.param("preprocessed/nnunet_3d_fullres", marks=pytest.mark.slow),
         pytest.param("log.jsonl", marks=pytest.mark.slow),
         "state.pt",
     ],

@@ -67,6 +67,7 @@ def check_prediction(scene, counts, components):
     assert found == pytest.approx(counts[-1]["peak"], rel=ERROR)
 
 
+@pytest.mark.slow
 def test_a_training_step_takes_what_is_counted(on_gpu, scenes, components):
     counts = on_gpu("train", "hippocampus", "regions", "residual", "cascade", "strong")
     check_training(scenes[0]["hippocampus"], counts["hippocampus"], components)

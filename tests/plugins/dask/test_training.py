@@ -58,6 +58,7 @@ def folds(tmp_path):
     return jobs
 
 
+@pytest.mark.slow
 def test_folds_equal_those_of_this_machine_though_a_worker_dies(mortal_cluster, folds):
     training, runtime = FoldTraining(mirroring=False), Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1)
     expected = train_folds(folds("here"), training, runtime)

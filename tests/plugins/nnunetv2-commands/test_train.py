@@ -158,6 +158,7 @@ def test_training_begins_with_the_weights_of_a_checkpoint_and_goes_on(trained, c
     assert (trained_before / "run.json").is_file(), "what cannot be trained again is not removed"
 
 
+@pytest.mark.slow
 def test_several_devices_train_a_fold_together(copied):
     words = ("nnUNetv2_train", 999, "tiny", 3, "-tr", "short", "-device", "cpu", "-num_gpus", 2)
     copied.installed(*words)

@@ -89,7 +89,14 @@ def test_a_cascade_or_any_run_in_3d(browser, picture, workspace, runtime, tmp_pa
     browser.ready()
 
 
-@pytest.mark.parametrize("kind", ["Dataset201_HeadNeckCT", "Dataset082_BraTS2015", "Dataset120_EMMembrane"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("Dataset201_HeadNeckCT", marks=pytest.mark.slow),
+        pytest.param("Dataset082_BraTS2015", marks=pytest.mark.slow),
+        "Dataset120_EMMembrane",
+    ],
+)
 def test_real_images(kind, browser, picture, runtime, shared, tmp_path):
     dataset = Dataset.open(shared / "data" / kind)
     predictions, references = tmp_path / "predictions", tmp_path / "references"

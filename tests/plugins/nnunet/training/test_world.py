@@ -59,6 +59,7 @@ def test_a_batch_is_shared_completely_and_evenly(count, size):
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+@pytest.mark.slow
 def test_a_training_of_two_processes_has_the_losses_of_one(tmp_path):
     script, together, alone = SCRIPT.with_name("training_rank.py"), tmp_path / "together", tmp_path / "alone"
     together.mkdir()
