@@ -21,13 +21,8 @@ TINY = {
 }
 
 
-@pytest.mark.parametrize(
-    "example",
-    [
-        pytest.param(path, marks=[] if path.name == "nnplug-one-cycle" else pytest.mark.slow, id=path.name)
-        for path in EXAMPLES
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_keeps_the_contract_and_trains(example, environment, tmp_path):
     environment.expect("pip", "wheel", "-q", "-w", tmp_path, example)
     environment.expect("pip", "install", "-q", next(tmp_path.glob("*.whl")))

@@ -73,6 +73,7 @@ def test_fresh_trains_again_with_another_seed_and_unchanged_plans(uninterrupted,
     assert (tmp_path / "w" / FOLD / "weights_final.safetensors").stat().st_mtime_ns == trained, "nothing differs now"
 
 
+@pytest.mark.slow
 def test_fresh_trains_again_with_other_cases(uninterrupted, nnplug, phantom, tiny, tmp_path):
     shutil.copytree(uninterrupted[0], tmp_path / "w")
     splits = tmp_path / "w" / "Dataset999_Phantom" / "splits.json"
@@ -140,6 +141,7 @@ def test_more_epochs_make_a_finished_run_go_on(uninterrupted, nnplug, phantom, t
     assert (tmp_path / "w" / FOLD / "validation" / "summary.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_second_start_on_a_fold_is_told_and_a_killed_one_blocks_nobody(start, nnplug, phantom, tiny, tmp_path):
     words = ("-w", tmp_path, "-c", "3d_fullres", "-f", "0", "--no-mirroring")
     process = start("run", phantom, *words, *tiny, "--set", "trainer.epochs=5000")

@@ -48,6 +48,7 @@ def offers(environment):
     return {c["kind"]: c["name"] for c in components if c["distribution"] == "nnplug-my-lab" and c["kind"] in MINE}
 
 
+@pytest.mark.slow
 def test_a_wheel_is_listed_trained_with_and_asked_for_when_it_is_gone(environment, dataset, tmp_path):
     assert offers(environment) == {}
     environment.expect("pip", "install", "-q", wheel(environment, tmp_path))

@@ -65,6 +65,7 @@ def check_viewer(browser, picture, *, flat=False):
     assert [url for url in browser.requests if not url.startswith(("file:", "data:", "blob:", "about:"))] == []
 
 
+@pytest.mark.slow
 def test_a_cascade_or_any_run_in_3d(browser, picture, workspace, runtime, tmp_path):
     page = tmp_path / "report.html"
     write_page(page, report_page(ReportRequest(workspace), runtime))
