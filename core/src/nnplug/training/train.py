@@ -107,9 +107,8 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
         if world.is_main:
             axes = trainer.mirror_axes(task.configuration.dimensions)
             _write_record(job, fold, axes, splits, versions.versions, _unlabelled(task, entry.component))
-        task = replace(checked_each_epoch(task, trainer), world=world)
-        if world.is_main:
             record_length(job.run, expect(trainer, trainer.length(task), TrainingLength))
+        task = replace(checked_each_epoch(task, trainer), world=world)
     if world.is_main:
         _train_and_record(trainer, task, job, runtime, versions, called)
     else:

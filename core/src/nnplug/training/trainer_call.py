@@ -43,7 +43,7 @@ class RecordingAccelerate:
 
 
 def record_length(run: RunFolder, length: TrainingLength) -> None:
-    """Write the number of epochs into `run.json`, so that `nnplug status` knows which share of them is done."""
+    """Write the number of epochs into `run.json`, for `nnplug status`, which shows the share done."""
     record = RunRecord.read(run.record)
     if record.epochs != length.log_lines:
         msgspec.structs.replace(record, epochs=length.log_lines).write(run.record)
