@@ -129,6 +129,22 @@ def test_a_finished_run_goes_on_when_more_epochs_are_asked(job):
     assert any(not torch.equal(first[name], now) for name, now in load_file(job.run.final_weights).items())
 
 
+def test_another_number_of_threads_is_recorded_and_gives_a_notice(job):
+    threads, heard = torch.get_num_threads(), Heard()
+    start(job, heard)
+    assert RunRecord.read(job.run.record).threads == threads
+    assert not heard.notices
+    torch.set_num_threads(threads + 1)
+    try:
+        start(job, heard, epochs=3)
+    finally:
+        torch.set_num_threads(threads)
+    assert RunRecord.read(job.run.record).threads == threads + 1
+    assert heard.notices[-1].startswith(
+        f"3d_fullres fold 0: it goes on with {threads + 1} CPU threads instead of {threads}"
+    )
+
+
 @pytest.mark.parametrize(("precision", "recorded"), [("float32", "float32"), ("bfloat16", "bfloat16")])
 def test_the_precision_of_a_training_is_recorded_and_predicts(job, tmp_path, precision, recorded):
     start(job, precision=precision)

@@ -128,7 +128,7 @@ def _train_and_record(
     shapes = shapes_of(task.network)
     with tracked(job, runtime) as step:
         progress = LogCheckingProgress(runtime.progress, job.run.log, trainer, versions.note_change, step)
-        recording = RecordingAccelerate(job.run, task.accelerate)
+        recording = RecordingAccelerate(job, task.accelerate, runtime.progress)
         # several processes share the cores among themselves
         alone = beside_neighbours(task.device) if task.world.size == 1 else nullcontext()
         with explained_shortage(job, task), attributed(trainer, *called), keep_random_state(task.device), alone:

@@ -1,4 +1,4 @@
-"""The call of a trainer: record its length and precision, and explain a GPU's lack of memory."""
+"""The call of a trainer: record its length, precision and threads, and explain a GPU's lack of memory."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 from nnplug.contracts import TrainingLength, TrainingTask, Workload
 from nnplug.errors import OutOfResources
 from nnplug.remedies import Action
+from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_record import Precision, RunRecord
@@ -22,23 +23,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordingAccelerate:
-    """`TrainingTask.accelerate` that writes the precision of the workload into `run.json` before it accelerates.
+    """`TrainingTask.accelerate` that writes precision and CPU threads into `run.json` before it accelerates.
 
-    A run that goes on in another precision gets the latest one.
+    A run that goes on with other ones gets the latest. Sums depend on the number of threads in their last bits, so
+    another number gives a notice.
 
     Attributes:
-        run: the folder of a run that is recorded.
+        job: the fold of a run that is recorded.
         accelerate: accelerates the network.
+        progress: receives the notice.
     """
 
-    run: RunFolder
+    job: TrainingJob
     accelerate: Callable[[torch.nn.Module, Workload], torch.nn.Module]
+    progress: Progress
 
     def __call__(self, network: torch.nn.Module, workload: Workload) -> torch.nn.Module:
         """Return the accelerated network; see `TrainingTask.accelerate`."""
-        record, precision = RunRecord.read(self.run.record), _precision(workload.autocast)
-        if record.precision != precision:
-            msgspec.structs.replace(record, precision=precision).write(self.run.record)
+        record = RunRecord.read(self.job.run.record)
+        precision, threads = _precision(workload.autocast), _threads(workload.device)
+        if record.threads and threads and threads != record.threads and self.job.run.log.exists():
+            self.progress.notice(
+                f"{self.job.title}: it goes on with {threads} CPU threads instead of {record.threads}, so its weights "
+                "differ in their last bits from those of a training that was not stopped"
+            )
+        if (record.precision, record.threads) != (precision, threads):
+            msgspec.structs.replace(record, precision=precision, threads=threads).write(self.job.run.record)
         return self.accelerate(network, workload)
 
 
@@ -51,6 +61,13 @@ def record_length(run: RunFolder, length: TrainingLength) -> None:
 
 def _precision(dtype: torch.dtype | None) -> Precision:
     return "float32" if dtype is None else cast("Precision", str(dtype).removeprefix("torch."))
+
+
+def _threads(device: torch.device) -> int | None:
+    """Return the number of threads of an operation on a device, or None where the host computes nothing."""
+    import torch
+
+    return torch.get_num_threads() if device.type == "cpu" else None
 
 
 @contextmanager

@@ -72,6 +72,8 @@ class RunRecord(Record, frozen=True, kw_only=True):
         continued: each change of versions in the run; None if the same ones trained all epochs.
         precision: the dtype of convolutions in the latest training; None in older records, and for trainers that do not
             call `TrainingTask.accelerate`.
+        threads: the number of threads of an operation on the CPU in the latest training there; None on other devices,
+            in older records, and for trainers as above.
         unlabelled: names of the images without label maps; None if the trainer takes none.
         epochs: the number of epochs of the whole training, each a line of the log; None in older records.
     """
@@ -96,6 +98,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     prepared: str | None = None
     continued: tuple[Continued, ...] | None = None
     precision: Precision | None = None
+    threads: int | None = None
     unlabelled: tuple[str, ...] | None = None
     epochs: int | None = None
 
