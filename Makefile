@@ -4,7 +4,7 @@ BIN := .venv/bin
 DISTRIBUTIONS := core plugins/nnunet plugins/cpu plugins/cuda plugins/brats plugins/dask plugins/readers plugins/dicom plugins/report plugins/export plugins/trackers plugins/runtime plugins/server plugins/hub plugins/layouts cli plugins/nnunetv2-commands
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 
-.PHONY: setup demo test test-slow lint types bench bench-quick torture clean
+.PHONY: setup demo test test-slow lint types docs bench bench-quick torture clean
 
 setup: .venv/ready  ## every distribution of the repository, editable, and the development tools, in ./.venv
 
@@ -32,6 +32,10 @@ lint: setup
 types: setup
 	$(BIN)/mypy $(SOURCES) plugins/_template/src $(wildcard docs/examples/*/src) tests/foreign/src
 
+# NO_MKDOCS_2_WARNING: a notice of the theme's maker about its successor is no warning of ours.
+docs: setup  ## the documentation site, in site/; every warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 # PEER=/path/to/python takes another environment that has nnunetv2==2.8.1.
 PEER ?= bench/.venv/bin/python
 
@@ -49,4 +53,4 @@ bench/.venv/bin/python:
 	bench/setup $(PYTHON) bench/.venv
 
 clean:
-	rm -rf .venv bench/.venv nnplug-demo
+	rm -rf .venv bench/.venv nnplug-demo site

@@ -12,6 +12,7 @@ import types
 from pathlib import Path
 
 import pytest
+import yaml
 
 from nnplug import contracts
 from nnplug.dataset.phantom import write_phantom
@@ -197,6 +198,15 @@ def test_attributes_are_those_of_the_classes():
 def test_links_lead_somewhere(path):
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_every_page_is_in_the_navigation_once():
+    """`make docs` says so too; here it is said before a change lands."""
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    named = re.findall(r"[\w/-]+\.(?:md|ipynb)", str(settings["nav"]))
+    lying = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")} | set(settings["extra"]["outside"])
+    assert set(named) >= lying, f"{sorted(lying - set(named))}: give them a line under `nav` in mkdocs.yml"
+    assert len(named) == len(set(named))
 
 
 PARITY = (DOCS / "nnunet-parity.md").read_text()
