@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 
 from click.testing import CliRunner
 
@@ -34,5 +35,6 @@ def test_a_line_per_part_and_nothing_written(tmp_path):
 
 def test_json_has_findings_and_figures(tmp_path):
     data = json.loads(run("-w", tmp_path, "--json"))
-    assert set(data) == {"findings", "machine"}
+    assert set(data) == {"findings", "machine", "distributions"}
+    assert data["distributions"]["nnplug-core"] == version("nnplug-core")
     assert data["machine"]["disk"]["free"] > 0

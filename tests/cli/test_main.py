@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import sys
-from importlib import import_module
+from importlib import import_module, metadata
 from inspect import signature
 from pathlib import Path
 
@@ -58,7 +58,8 @@ def failing(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["components", "--json"], ["plugins", "list"], ["show", "recipe", "nnunet"]]
+    "arguments",
+    [["--help"], ["--version"], ["components", "--json"], ["plugins", "list"], ["show", "recipe", "nnunet"]],
 )
 def test_listings_import_no_heavy_library(arguments):
     code = (
@@ -92,6 +93,14 @@ def test_every_listed_command_is_a_module_with_help(name):
 def test_every_module_of_commands_is_listed():
     folder = Path(house.__file__).parent / "commands"
     assert {p.stem for p in folder.glob("*.py")} - {"__init__"} == set(COMMANDS)
+
+
+def test_the_version_lists_every_distribution_after_our_own(install):
+    install("other-lab", "lab", "", version="3.1")
+    lines = CliRunner().invoke(main, ["--version"]).stdout.splitlines()
+    assert lines[0] == f"nnplug {metadata.version('nnplug')}"
+    assert {f"nnplug-core {metadata.version('nnplug-core')}", "other-lab 3.1"} <= set(lines[1:])
+    assert lines[1:] == sorted(set(lines) - {lines[0]})
 
 
 def test_an_expected_error_is_one_line_and_exit_code_1(failing):

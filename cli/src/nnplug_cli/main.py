@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from nnplug.registry.installed import installed_versions
 from nnplug_cli.command_names import COMMANDS
 from nnplug_cli.context import Context, blocked
 from nnplug_cli.failures import reported_errors
@@ -47,6 +48,17 @@ def _blocked(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
         raise click.BadParameter(str(error), ctx=ctx, param=param) from error
 
 
+def _show_versions(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # noqa: ARG001, FBT001 - click's
+    """Print nnplug's version, then a line for each other distribution, and exit."""
+    if not wanted or ctx.resilient_parsing:
+        return
+    found = installed_versions()
+    first = ["nnplug"] if "nnplug" in found else []
+    for name in (*first, *(name for name in found if name not in first)):
+        click.echo(f"{name} {found[name]}")
+    ctx.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "-p",
@@ -58,7 +70,14 @@ def _blocked(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     help="Do not load this plugin or distribution (also: NNPLUG_PLUGINS='no:a no:b').",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
-@click.version_option(package_name="nnplug", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_versions,
+    help="Show the versions of nnplug and of every installed plugin and exit.",
+)
 @click.pass_context
 def main(ctx: click.Context, *, block: tuple[str, ...], verbose: bool) -> None:  # noqa: ARG001 - in `context_of`
     """Self-configuring medical image segmentation whose every part is a plugin's named component."""

@@ -11,6 +11,7 @@ from nnplug.errors import Line, NnplugError, without_remedy
 from nnplug.preparation.make_plans import choose
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind, Registry
+from nnplug.registry.installed import installed_versions
 from nnplug.registry.loader import Plugin, Plugins, Status
 from nnplug.remedies import Action, Names
 from nnplug.runtime.machine import Gpu, Machine, Space, inspect_machine
@@ -41,10 +42,17 @@ class Finding(Record, frozen=True, kw_only=True):
 
 
 class Diagnosis(Record, frozen=True, kw_only=True):
-    """All findings, and the figures behind them (bytes and counts, as in `nnplug.runtime.machine`)."""
+    """All findings, and the figures behind them (bytes and counts, as in `nnplug.runtime.machine`).
+
+    Attributes:
+        findings: one for each part of the machine.
+        machine: the figures.
+        distributions: name -> version of nnplug's installed distributions and of every plugin's.
+    """
 
     findings: tuple[Finding, ...]
     machine: Machine
+    distributions: dict[str, str]
 
 
 def diagnose(workspace: Path, plugins: Plugins) -> Diagnosis:
@@ -57,7 +65,7 @@ def diagnose(workspace: Path, plugins: Plugins) -> Diagnosis:
     machine = inspect_machine(workspace)
     target = planned_memory(plugins.registry) if machine.gpus else None
     findings = (*judge(machine, workspace, memory_target=target), _plugins(list(plugins)))
-    return Diagnosis(findings=findings, machine=machine)
+    return Diagnosis(findings=findings, machine=machine, distributions=installed_versions())
 
 
 def planned_memory(registry: Registry) -> float | None:
