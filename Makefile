@@ -8,7 +8,7 @@ SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 
 setup: .venv/ready  ## every distribution of the repository, editable, and the development tools, in ./.venv
 
-.venv/ready: constraints.txt requirements-dev.txt $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
+.venv/ready: VERSION constraints.txt requirements-dev.txt $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --requirement requirements-dev.txt $(addprefix --editable ,$(DISTRIBUTIONS))
@@ -24,13 +24,17 @@ test: setup  ## the whole suite but what takes minutes
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
 
+.PHONY: wheels
+wheels: setup  ## wheel and sdist of every distribution, of the version in VERSION, into ./dist
+	$(BIN)/python -m release.wheels
+
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 
 types: setup
-	$(BIN)/mypy $(SOURCES) plugins/_template/src $(wildcard docs/examples/*/src) tests/foreign/src
+	$(BIN)/mypy $(SOURCES) plugins/_template/src $(wildcard docs/examples/*/src) tests/foreign/src release
 
 # NO_MKDOCS_2_WARNING: a notice of the theme's maker about its successor is no warning of ours.
 docs: setup  ## the documentation site, in site/; every warning is an error
@@ -53,4 +57,4 @@ bench/.venv/bin/python:
 	bench/setup $(PYTHON) bench/.venv
 
 clean:
-	rm -rf .venv bench/.venv nnplug-demo site
+	rm -rf .venv bench/.venv nnplug-demo site dist
