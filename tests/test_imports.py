@@ -23,6 +23,7 @@ SCREEN = {"click", "rich"}
 COMMANDS_OF_PLUGINS = {
     "nnplug_export": "nnplug_export.commands",
     "nnplug_hub": "nnplug_hub.commands",
+    "nnplug_nnssl": "nnplug_nnssl.commands",
     "nnplug_report": "nnplug_report.commands",
     "nnplug_server": "nnplug_server.commands",
 }

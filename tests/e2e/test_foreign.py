@@ -183,6 +183,7 @@ def test_it_is_all_that_is_offered(foreign):
         "nnplug-dicom",
         "nnplug-hub",
         "nnplug-layouts",
+        "nnplug-nnssl",
         "nnplug-readers",
         "nnplug-report",
         "nnplug-export",

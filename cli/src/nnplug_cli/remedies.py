@@ -31,6 +31,7 @@ REMEDIES = {
     Action.TRAIN_PREVIOUS_STAGE: (
         "Run: nnplug train {dataset} -w {workspace} --name {plans} -c {configuration} -f {fold}"
     ),
+    Action.TRAIN_FROM: "Train from it: nnplug train DATASET --pretrained {model}",
     Action.TRAIN_ON: "Run nnplug train again, which goes on where it was.",
     Action.TRAIN_ON_OR_USE_BEST: (
         "Run nnplug train again, which goes on where it was, or use the best weights so far."

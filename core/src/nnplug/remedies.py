@@ -42,6 +42,7 @@ class Action(StrEnum):
     TRAIN_PREVIOUS_STAGE = (
         "Train fold {fold} of configuration {configuration} of plans {plans} for {dataset} in workspace {workspace}."
     )
+    TRAIN_FROM = "Train from it with pretrained={model}, which initialises the rest."
     TRAIN_ON = "Train it again, which goes on where it was."
     TRAIN_ON_OR_USE_BEST = "Train it again, which goes on where it was, or use the best weights so far."
     DELETE_RUN = "Delete {folder} to train it again from the start."

@@ -17,6 +17,7 @@ from typing import Any, Self
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile, Problems
 from nnplug.models.bundle_files import INDEX, check_name, hashes, problems, unpacked_folder, write_packed
+from nnplug.models.start import Start
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.registry.components import Kind
 from nnplug.registry.provenance import Provider
@@ -61,6 +62,7 @@ class BundleRecord(Record, frozen=True, kw_only=True):
         record: fold -> the record of its training, such as the run's `run.json`.
         sha256: path in the bundle, with "/" -> SHA-256; every file except `bundle.json`.
         precision: as in `Contents`.
+        start: as in `Contents`.
     """
 
     schema: int = SCHEMA
@@ -73,6 +75,7 @@ class BundleRecord(Record, frozen=True, kw_only=True):
     record: dict[str, Any]
     sha256: dict[str, str]
     precision: Precision | None = None
+    start: Start | None = None
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:
@@ -154,6 +157,7 @@ class Contents:
         licence: the licence of the model; None for `licence` or `license` of `dataset.json`.
         previous: the contents of the previous stage of a cascade.
         precision: the precision of the training, in which a GPU predicts; None if it is not known.
+        start: the origin of the weights if they are for a part of the network only; None for a trained model.
     """
 
     plans: Plans
@@ -168,6 +172,7 @@ class Contents:
     licence: str | None = None
     previous: Contents | None = None
     precision: Precision | None = None
+    start: Start | None = None
 
 
 def write_bundle(
@@ -302,6 +307,7 @@ def fill(folder: Path, contents: Contents) -> None:
         record=dict(contents.record),
         sha256=hashes(folder),
         precision=contents.precision,
+        start=contents.start,
     ).write(folder / INDEX)
 
 

@@ -15,6 +15,7 @@ from nnplug.errors import NnplugError
 from nnplug.models.bundle import Bundle
 from nnplug.models.bundle_files import INDEX, unzip
 from nnplug.models.ensemble_bundle import members_of, read_any
+from nnplug.models.start import Start, refuse_start
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.registry.provenance import Provider
 from nnplug.remedies import Action
@@ -47,6 +48,7 @@ class Member:
         unpacked: the temporary folder of a model that was opened from a zip file.
         precision: the precision of the training, in which a GPU predicts; None if it is not known.
         folds: the names of the folds, in the order of `weights`; empty if they are not known.
+        start: the origin of weights that are for a part of the network only; None for a trained model.
     """
 
     plans: Plans
@@ -59,6 +61,7 @@ class Member:
     unpacked: object = field(default=None, repr=False, compare=False)
     precision: Precision | None = None
     folds: tuple[str, ...] = ()
+    start: Start | None = None
 
     @property
     def stages(self) -> tuple[Member, ...]:
@@ -105,9 +108,11 @@ def open_model(*paths: Path, folds: Sequence[str] | None = None, weights: Weight
 
     Raises:
         NnplugError: there is no model, a training is not finished, or a fold is missing (the message lists the existing
-            folds); or the models differ in labels or channels.
+            folds); or the models differ in labels or channels, or one is only a start of a training.
     """
     opened = [_open_path(path, folds, weights) for path in paths]
+    for path, model in zip(paths, opened, strict=True):
+        refuse_start(path, model.members[0].start)
     members = [member for model in opened for member in model.members]
     for member in members[1:]:
         _check_comparable(member.description, members[0].description)
@@ -117,12 +122,12 @@ def open_model(*paths: Path, folds: Sequence[str] | None = None, weights: Weight
 
 
 def open_member(path: Path) -> Member:
-    """Return the only member of a model, with the final weights of all folds.
+    """Return the only member of a model, or a start of a training, with the final weights of all folds.
 
     Raises:
-        NnplugError: as in `open_model`; or the model is an ensemble.
+        NnplugError: as in `open_model`, except for a start; or the model is an ensemble.
     """
-    members = open_model(path).members
+    members = _open_path(path, None, "final").members
     if len(members) > 1:
         raise NnplugError(f"{path}: is an ensemble of {len(members)} models; give one of its members/")
     return members[0]
@@ -187,6 +192,7 @@ def _open_bundle(bundle: Bundle, folds: Sequence[str] | None, weights: WeightsKi
         previous=None if inner is None else _open_bundle(inner, None, "final"),
         precision=record.precision,
         folds=tuple(chosen),
+        start=record.start,
     )
 
 

@@ -28,20 +28,22 @@ def describe_pretrained(path: Path) -> Pretrained:
         NnplugError: as in `open_member`.
     """
     member = open_member(path)
-    return Pretrained(model=str(path), sha256=sha256(member.weights[0]))
+    citations = member.start.citations if member.start else ()
+    return Pretrained(model=str(path), sha256=sha256(member.weights[0]), citations=citations or None)
 
 
 def load_pretrained(
     network: torch.nn.Module, architecture: Architecture, path: Path, *, channels: int, outputs: int
 ) -> tuple[str, ...]:
-    """Load the weights of a trained model's first fold into a network; the heads keep their weights.
+    """Load the weights of a trained model's first fold, or of a start, into a network; the heads keep their weights.
 
-    Heads are the parameters whose shape depends on the number of outputs.
+    Heads are the parameters whose shape depends on the number of outputs. With a start the parameters that it lacks
+    keep their weights, too.
 
     Args:
         network: the network that `architecture` has built; changed in place.
         architecture: the architecture, by which the heads are found.
-        path: a run, a configuration's folder of runs, or a bundle.
+        path: a run, a configuration's folder of runs, a bundle, or a start.
         channels: the number of input channels of the network.
         outputs: the number of output channels of the network.
 
@@ -55,15 +57,17 @@ def load_pretrained(
 
     member = open_member(path)
     found, own = read_weights(member.weights[0]), network.state_dict()
-    heads = head_names(architecture, channels=channels, outputs=outputs)
-    if problems := list(_mismatches(own, found, heads)):
+    kept = head_names(architecture, channels=channels, outputs=outputs)
+    if member.start is not None:
+        kept |= own.keys() - found.keys()
+    if problems := list(_mismatches(own, found, kept)):
         more = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise NnplugError(
             f"{path}: its network is another one: {'; '.join(problems[:SHOWN])}{more}",
             Action.PLAN_LIKE(model=path),
         )
-    network.load_state_dict({name: own[name] if name in heads else found[name] for name in own})
-    return tuple(name for name in own if name in heads)
+    network.load_state_dict({name: own[name] if name in kept else found[name] for name in own})
+    return tuple(name for name in own if name in kept)
 
 
 def head_names(architecture: Architecture, *, channels: int, outputs: int) -> frozenset[str]:
@@ -78,9 +82,9 @@ def head_names(architecture: Architecture, *, channels: int, outputs: int) -> fr
 
 
 def _mismatches(
-    own: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], heads: frozenset[str]
+    own: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], kept: frozenset[str]
 ) -> Iterator[str]:
-    for name in sorted({*own, *found} - heads):
+    for name in sorted({*own, *found} - kept):
         if name not in found:
             yield f"{name} is missing"
         elif name not in own:

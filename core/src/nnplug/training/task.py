@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,7 @@ from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, SAMPLER
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.splits import Fold
 from nnplug.models.acceleration import accelerated
-from nnplug.models.pretrained import load_pretrained
+from nnplug.models.pretrained import describe_pretrained, load_pretrained
 from nnplug.plans.plans import Configuration, Plans
 from nnplug.preparation.case_index import complete_index, index_entry, indexing_of
 from nnplug.preparation.training_choices import OPTIONAL, planned_trainer
@@ -170,9 +172,23 @@ def _network(
         network = build_network(architecture, channels=channels, outputs=outputs)
     network.register_forward_hook(LogitsCheck(architecture, outputs))
     if job.pretrained is not None:
-        heads = load_pretrained(network, architecture, job.pretrained, channels=channels, outputs=outputs)
-        progress.notice(f"{job.title} begins with {job.pretrained}; at random begin {', '.join(heads)}")
+        kept = load_pretrained(network, architecture, job.pretrained, channels=channels, outputs=outputs)
+        progress.notice(f"{job.title} begins with {job.pretrained}; at random begin {', '.join(_listed(kept))}")
+        for citation in describe_pretrained(job.pretrained).citations or ():
+            progress.notice(f"cite for the weights of {job.pretrained}: {citation}")
     return network
+
+
+def _listed(names: Sequence[str]) -> Sequence[str]:
+    """Return the names of parameters; of more than `MOST_NAMES` the number per module."""
+    if len(names) <= MOST_NAMES:
+        return names
+    modules = Counter(name.partition(".")[0] for name in names)
+    return [f"{count} parameters of {module}" for module, count in modules.items()]
+
+
+MOST_NAMES = 20
+"""The largest number of parameters that a notice names."""
 
 
 def check_pretrained(job: TrainingJob, plugins: Plugins) -> None:

@@ -26,10 +26,12 @@ class Pretrained(Record, frozen=True, kw_only=True):
     Attributes:
         model: the path of the model.
         sha256: the SHA-256 of the weights file.
+        citations: the papers that the authors of the weights ask users to cite; None if the model names none.
     """
 
     model: str
     sha256: str
+    citations: tuple[str, ...] | None = None
 
 
 class Continued(Record, frozen=True, kw_only=True):

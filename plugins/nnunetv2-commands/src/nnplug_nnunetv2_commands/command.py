@@ -16,6 +16,7 @@ from nnplug.registry.components import Kind
 from nnplug_cli.context import Context, blocked
 from nnplug_cli.failures import reported_errors
 from nnplug_cli.progress import Lines
+from nnplug_nnunetv2_commands.class_names.pretrained import CLASSES as FINE_TUNERS
 from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice, find_trainer
 from nnplug_nnunetv2_commands.environment import Environment
 from nnplug_nnunetv2_commands.remedies import REMEDIES
@@ -63,9 +64,11 @@ class Call(Context):
 
         Raises:
             UnknownComponent: there is no such trainer; see `find_trainer`.
-            NnplugError: nnUNet_extTrainer is set.
+            NnplugError: nnUNet_extTrainer is set, or the trainer is one that starts from a checkpoint of nnssl.
         """
         self.environment.refuse_foreign_code()
+        if name in FINE_TUNERS:
+            raise NnplugError(f"trainer {name!r} starts from a checkpoint of nnssl. Run nnUNetv2_train_pretrained.")
         return find_trainer(name, self.plugins.registry.names(Kind.TRAINER))
 
 

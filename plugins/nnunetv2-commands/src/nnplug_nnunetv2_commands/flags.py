@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nnplug_nnunetv2_commands.class_names.planners import DEFAULT as PLANNER
+from nnplug_nnunetv2_commands.command import Refused
 from nnplug_nnunetv2_commands.workspace import PLANS, TRAINER
 
 CONFIGURATIONS = ("2d", "3d_fullres", "3d_lowres")
@@ -88,6 +89,38 @@ def training(parser: ArgumentParser, *, trainer: str = "-tr", plans: str = "-p")
     """Add the flags that name the training of a model."""
     parser.add_argument(trainer, default=TRAINER, help="the trainer [nnUNetTrainer]")
     parser.add_argument(plans, default=PLANS, help="the plans [nnUNetPlans]")
+
+
+def fold_of_dataset(parser: ArgumentParser) -> None:
+    """Add the dataset, the configuration and the fold of a training, as positional arguments."""
+    parser.add_argument("dataset_name_or_id", help="dataset id or name")
+    parser.add_argument("configuration", help="configuration, such as 3d_fullres")
+    parser.add_argument("fold", type=fold, help="a fold's number, or all")
+
+
+def fold_training(parser: ArgumentParser) -> None:
+    """Add the flags of training and validating one fold."""
+    parser.add_argument("--c", dest="go_on", action="store_true", help="continue a training that was stopped")
+    parser.add_argument("--val", action="store_true", help="only validate a finished training (again)")
+    device(parser)
+    parser.add_argument("-num_gpus", type=at_least(1), default=1, help="GPUs that train the fold together [1]")
+    parser.add_argument("--npz", action="store_true", help="write CASE.npz in validation, for ensembles")
+    parser.add_argument("--val_best", action="store_true", help="validate with the best weights, in the same folder")
+    parser.add_argument(
+        "--disable_checkpointing", action=Refused, nargs=0, because="--c continues from the saved state of a training"
+    )
+
+
+def pretraining(parser: ArgumentParser) -> None:
+    """Add the flags of planning for a checkpoint of nnssl."""
+    parser.add_argument("-d", required=True, metavar="ID", help="dataset id or name")
+    parser.add_argument("-n", "--pretraining_name", required=True, metavar="NAME", help="a part of the plans' name")
+    parser.add_argument(
+        "-pc", "--pretrained_checkpoint", required=True, metavar="FILE", help="checkpoint of nnssl, or its address"
+    )
+    workers(parser)
+    parser.add_argument("--overwrite_pp", action="store_true", help="prepare the cases again")
+    parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
 
 
 def folds(parser: ArgumentParser) -> None:

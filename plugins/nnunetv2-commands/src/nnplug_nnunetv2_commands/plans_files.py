@@ -39,7 +39,7 @@ def write_plans(path: Path, plans: Plans, description: DatasetDescription, *, pl
 
 def configurations(path: Path) -> tuple[str, ...]:
     """Return the names of the configurations in a plans file."""
-    return tuple(_raw(path)["configurations"])
+    return tuple(read_raw(path)["configurations"])
 
 
 def move_plans(source: Path, target: Path, *, dataset: str) -> None:
@@ -52,7 +52,7 @@ def move_plans(source: Path, target: Path, *, dataset: str) -> None:
     """
     from nnplug.runtime.files import write_json
 
-    raw = _raw(source)
+    raw = read_raw(source)
     for one in raw["configurations"].values():
         if "data_identifier" in one:
             one["data_identifier"] = target.stem + str(one["data_identifier"]).removeprefix(source.stem)
@@ -67,7 +67,7 @@ def check_reader(path: Path, description: DatasetDescription, readers: Readers) 
     """
     from nnplug_nnunet.nnunet_models import described_reader
 
-    raw = _raw(path)
+    raw = read_raw(path)
     if described_reader(raw, description, readers, str(path)) != description:
         name = raw["image_reader_writer"]
         raise InvalidFile(
@@ -96,7 +96,7 @@ def load_plans(path: Path, configuration: str, trainer: TrainerChoice, registry:
     from nnplug.registry.components import Kind
     from nnplug_nnunet.nnunet_models import plans_from_nnunet
 
-    raw = _raw(path)
+    raw = read_raw(path)
     if configuration not in raw["configurations"]:
         there = ", ".join(raw["configurations"])
         raise NnplugError(f"{path}: has no configuration {configuration!r}; it has {there}")
@@ -154,7 +154,12 @@ def _with_other_network(
     return msgspec.structs.replace(plans, configurations={**plans.configurations, configuration: changed})
 
 
-def _raw(path: Path) -> dict[str, Any]:
+def read_raw(path: Path) -> dict[str, Any]:
+    """Return a plans file in nnU-Net's layout as JSON data.
+
+    Raises:
+        NnplugError: the file does not exist or holds no plans.
+    """
     from nnplug.runtime.files import read_json
 
     if not path.is_file():

@@ -75,9 +75,15 @@ class Preparation:
         write_plans(self.workspace.plans(plans.name), plans, self.dataset.description, planner=options.pl)
         return plans.name
 
-    def preprocess(self, plans_name: str, asked: Sequence[str], workers: Sequence[int | None]) -> None:
-        """Preprocess the cases of those configurations that the plans have, and copy the reference label maps."""
+    def preprocess(
+        self, plans_name: str, asked: Sequence[str], workers: Sequence[int | None], *, anew: bool = False
+    ) -> None:
+        """Preprocess the cases of those configurations that the plans have, and copy the reference label maps.
+
+        With `anew` the cases that are prepared are removed first.
+        """
         from nnplug.preparation.preprocess import preprocess_dataset
+        from nnplug.runtime.files import remove_folder
 
         path, registry = self.workspace.plans(plans_name), self.call.plugins.registry
         there = configurations(path)
@@ -90,11 +96,14 @@ class Preparation:
                 self.call.progress.notice(f"{name} is left out: {path} does not have it")
                 continue
             plans = load_plans(path, name, TrainerChoice(), registry)
+            store = self.workspace.preprocessed(plans.name, plans.store_name(name))
+            if anew:
+                remove_folder(store)
             preprocess_dataset(
                 self.dataset,
                 plans,
                 name,
-                self.workspace.preprocessed(plans.name, plans.store_name(name)),
+                store,
                 self.call.runtime_with(self.call.threads(count)),
             )
 

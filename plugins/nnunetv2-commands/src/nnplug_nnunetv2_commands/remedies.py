@@ -32,6 +32,7 @@ REMEDIES = {
     Action.TRAIN_FIRST: "nnUNetv2_train first",
     Action.TRAIN_FOLD: "nnUNetv2_train .. {configuration} {fold}",
     Action.TRAIN_PREVIOUS_STAGE: "Run: nnUNetv2_train {dataset.name} {configuration} {fold} -p {plans}",
+    Action.TRAIN_FROM: "Train from it with nnUNetv2_train_pretrained.",
     Action.TRAIN_ON: "Run nnUNetv2_train again with --c, which goes on where it was.",
     Action.TRAIN_ON_OR_USE_BEST: (
         "Run nnUNetv2_train again with --c, which goes on where it was, or use the best weights so far: "

@@ -57,7 +57,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         InvalidFile: the file is missing, damaged, needs more than `ALLOWED`, or is no checkpoint of nnU-Net v2.
     """
-    data = _load(path)
+    data = load_safely(path)
     if not isinstance(data, dict) or not isinstance(data.get("network_weights"), dict):
         raise InvalidFile(f"{path}: no checkpoint of nnU-Net v2 ('network_weights' is missing)")
     return Checkpoint(
@@ -95,7 +95,12 @@ def write_checkpoint(
         save_checkpoint(data, temporary)
 
 
-def _load(path: Path) -> Any:
+def load_safely(path: Path) -> Any:
+    """Return the content of a file of torch: tensors, numbers and containers, memory-mapped; no code of it is run.
+
+    Raises:
+        InvalidFile: the file is missing or damaged, or needs more than `ALLOWED`.
+    """
     if not path.is_file():
         raise InvalidFile(f"{path}: no such file", Action.CHOOSE_CHECKPOINT())
     try:

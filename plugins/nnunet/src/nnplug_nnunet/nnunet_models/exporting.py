@@ -10,6 +10,7 @@ from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.models.bundle import Bundle, unpacked
 from nnplug.models.bundle_files import refuse_inside_bundle
+from nnplug.models.start import refuse_start
 from nnplug.models.weights import read_weights
 from nnplug.plans.plans import Plans
 from nnplug.runtime.files import atomic_folder, write_json
@@ -32,13 +33,15 @@ def export_model(bundle: Path, target: Path, *, checkpoints: Sequence[str] = ("f
             so all files hold the same: MONAI's converter reads both names.
 
     Raises:
-        NnplugError: `target` is not empty or lies in a bundle, or nnU-Net v2 has no such network or normalisation.
+        NnplugError: `target` is not empty or lies in a bundle, the bundle is only the start of a training, or nnU-Net
+            v2 has no such network or normalisation.
     """
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise NnplugError(f"{target}: exists already; choose another folder")
     check_folder(target, [bundle])
     refuse_inside_bundle(target)
     with unpacked(bundle) as opened, atomic_folder(target) as folder:
+        refuse_start(bundle, opened.record.start)
         stages = opened.stages
         for stage in stages:
             trainer = trainer_of(stage.plans.configuration(stage.record.configuration).architecture) or TRAINER

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import click
 from nnplug.runtime.process import Work
 from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
-from nnplug_nnunetv2_commands.command import Call, Options, Refused, run
+from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.environment import PREPROCESSED, RESULTS
 from nnplug_nnunetv2_commands.workspace import NnunetWorkspace
 
@@ -20,38 +21,46 @@ if TYPE_CHECKING:
     from nnplug.registry.runtime import Runtime
     from nnplug.training.job import TrainingJob
     from nnplug.workspace.runs import WeightsKind
+    from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice
 
 
 def main() -> None:
     """Run the command."""
     parser = ArgumentParser("nnUNetv2_train", description="Train and validate one fold of a configuration.")
-    parser.add_argument("dataset_name_or_id", help="dataset id or name")
-    parser.add_argument("configuration", help="configuration, such as 3d_fullres")
-    parser.add_argument("fold", type=flags.fold, help="a fold's number, or all")
+    flags.fold_of_dataset(parser)
     flags.training(parser)
-    parser.add_argument("--c", dest="go_on", action="store_true", help="continue a training that was stopped")
-    parser.add_argument("--val", action="store_true", help="only validate a finished training (again)")
-    flags.device(parser)
-    parser.add_argument("-num_gpus", type=flags.at_least(1), default=1, help="GPUs that train the fold together [1]")
     parser.add_argument(
         "-pretrained_weights",
         type=Path,
         metavar="FILE",
         help="initial weights: checkpoint_final.pth in a fold of a model folder; not with --c",
     )
-    parser.add_argument("--npz", action="store_true", help="write CASE.npz in validation, for ensembles")
-    parser.add_argument("--val_best", action="store_true", help="validate with the best weights, in the same folder")
-    parser.add_argument(
-        "--disable_checkpointing", action=Refused, nargs=0, because="--c continues from the saved state of a training"
-    )
+    flags.fold_training(parser)
     run(parser, _train)
 
 
 @prepares_process(Work.COMPUTE)
 def _train(call: Call, options: Options) -> None:
+    from nnplug_nnunetv2_commands.training import with_pretrained
+
+    train_fold(
+        call,
+        options,
+        call.trainer(options.tr),
+        lambda job: with_pretrained(call, job, options.pretrained_weights, go_on=options.go_on),
+    )
+
+
+def train_fold(
+    call: Call, options: Options, trainer: TrainerChoice, begin: Callable[[TrainingJob], TrainingJob]
+) -> None:
+    """Train and validate a fold as the flags say; `begin` returns the job with the weights that it starts from.
+
+    Raises:
+        NnplugError: plans or prepared cases are missing, or the fold cannot be trained as it is asked for.
+    """
     from nnplug_nnunetv2_commands.training import open_job
 
-    trainer = call.trainer(options.tr)
     preprocessed, results = call.environment.folder(PREPROCESSED), call.environment.folder(RESULTS)
     dataset = call.environment.dataset(options.dataset_name_or_id)
     workspace = NnunetWorkspace(preprocessed, dataset, results=results, trainer=options.tr)
@@ -61,23 +70,28 @@ def _train(call: Call, options: Options) -> None:
     if options.val:
         shutil.rmtree(job.run.validation, ignore_errors=True)
     else:
-        job = _learn(call, job, workspace, runtime, options)
+        job = _learn(call, job, workspace, runtime, options, begin)
     _report(_validate(job, runtime, options))
 
 
-def _learn(call: Call, job: TrainingJob, workspace: NnunetWorkspace, runtime: Runtime, options: Options) -> TrainingJob:
+def _learn(
+    call: Call,
+    job: TrainingJob,
+    workspace: NnunetWorkspace,
+    runtime: Runtime,
+    options: Options,
+    begin: Callable[[TrainingJob], TrainingJob],
+) -> TrainingJob:
     from nnplug.training.task import check_pretrained
     from nnplug.training.train import check_unchanged
     from nnplug_nnunetv2_commands.training import (
         begin_anew,
-        with_pretrained,
         with_trackers,
         write_checkpoints,
         write_model_files,
     )
 
-    job = with_trackers(call, job)
-    job = with_pretrained(call, job, options.pretrained_weights, go_on=options.go_on)
+    job = begin(with_trackers(call, job))
     if not options.go_on:
         check_pretrained(job, call.plugins)
         begin_anew(job.run, call.progress)
