@@ -17,6 +17,12 @@ FLAGS = {
     "plan_and_preprocess": "-d -fpe -npfp --verify_dataset_integrity --no_pp --clean -pl -gpu_memory_target "
     "-preprocessor_name -overwrite_target_spacing -overwrite_plans_name -c -np --verbose --no_pbar",
     "train": "-tr -p -pretrained_weights -num_gpus --npz --c --val --val_best --disable_checkpointing -device",
+    "train_pretrained": "-tr -p --from_scratch -num_gpus --npz --c --val --val_best --disable_checkpointing -device "
+    "-overwrite_ckpt_path",
+    "plan_like_dynamic": "-d -n --pretraining_name -pc --pretrained_checkpoint -pl --plans_identifier -np --verbose "
+    "--overwrite_pp",
+    "preprocess_like_nnssl": "-d -n --pretraining_name -pc --pretrained_checkpoint -am --adaptation_mode -os "
+    "--override_spacing -np --verbose --overwrite_pp",
     "predict": "-i -o -d -p -tr -c -f -step_size --disable_tta --verbose --save_probabilities --continue_prediction "
     "-chk -npp -nps -prev_stage_predictions -num_parts -part_id -device --disable_progress_bar --not_on_device",
     "predict_from_modelfolder": "-i -o -m -f -step_size --disable_tta --verbose --save_probabilities "
@@ -36,7 +42,7 @@ FLAGS = {
     "move_plans_between_datasets": "-s -t -sp -tp",
     "plot_overlay_pngs": "-d -o -np -channel_idx --use_raw -p -c -overlay_intensity",
 }
-"""What the commands of nnunetv2 2.8.1 take."""
+"""What the commands of nnunetv2 2.8.1 take, and those of its master of July 2026 that start from nnssl."""
 
 
 def test_every_command_of_nnunet_is_installed(scripts):
