@@ -22,6 +22,7 @@ COMMANDS = [
 QUICK = ["epochs=2", "warmup_epochs=1", "iterations_per_epoch=1", "val_iterations_per_epoch=1", "augment_on=threads"]
 
 
+@pytest.mark.slow  # test_commands.py runs each command with small plans
 def test_the_commands_of_the_page_run(place, unet, monkeypatch, tmp_path):
     """Each command of the page, in its order; the training is short."""
     folder, _ = place
