@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnplug.errors import InvalidFile, NnplugError
+from nnplug.runtime.process import Work, prepare_process
 from nnplug_cli.choices import Choices
 from nnplug_cli.context import Context
+from nnplug_cli.durations import durations_data, print_durations, tell_durations
 from nnplug_cli.memory import print_memories, tell_memories
 from nnplug_cli.networks import print_network
 from nnplug_cli.next_step import print_next
@@ -19,6 +21,7 @@ from nnplug_cli.options import (
     component_options,
     configuration_option,
     dataset_folder,
+    device_option,
     gathered,
     json_option,
     replace_option,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.plans.plans import Plans
+    from nnplug.profiling.duration.report import ConfigurationDuration
     from nnplug.profiling.memory.report import ConfigurationMemory
 
 FILE = click.Path(path_type=Path)
@@ -48,12 +52,14 @@ class Places:
         fingerprint: the fingerprint file; None if the plans come from another dataset.
         description: `dataset.json`.
         output: the plans file, or the workspace's folder of plans.
+        folds: the number of folds of the dataset, or the usual one.
     """
 
     dataset: str
     fingerprint: Path | None
     description: Path
     output: Path
+    folds: int
 
     def plans(self, name: str) -> Path:
         """Return the file for plans of this name."""
@@ -74,10 +80,12 @@ class _Given:
 
 @dataclass(frozen=True)
 class _Also:
-    """The tables that are shown beside the plans: of the networks, of their memory."""
+    """The tables that are shown beside the plans: of the networks, of their memory, of the time of a training."""
 
     summary: bool
     memory: bool
+    estimate: bool
+    device: str
 
 
 @click.command(short_help="Decide configurations from a fingerprint.")
@@ -107,6 +115,12 @@ class _Also:
         is_flag=True,
         help="Also count the GPU memory of a training step and of a prediction; takes seconds.",
     ),
+    click.option(
+        "--estimate",
+        is_flag=True,
+        help="Also measure the time of a training on this machine, of the configurations of -c or all; takes a minute.",
+    ),
+    device_option,
 )
 @configuration_option
 @component_options
@@ -142,16 +156,22 @@ def command(
     path = places.plans(plans.name)
     plans = _in_form_of_older(plans, path, context)
     plans.write(path)
+    if also.estimate:
+        prepare_process(Work.COMPUTE)  # as in a training
     memories = _memories(context, plans, description) if also.memory else []
+    durations = _durations(context, plans, description, also, places.folds, configurations)
     if as_json:
-        print_json({**plans.data(), **_memory_data(memories)})
+        print_json({**plans.data(), **_memory_data(memories), **durations_data(durations)})
         tell_memories(memories, context.progress)
+        tell_durations(durations, context.progress)
         return
     print_plans(plans)
     if also.summary:
         _print_networks(context, plans, description)
     if also.memory:
         print_memories(memories, context.progress)
+    if also.estimate:
+        print_durations(durations, context.progress)
     echo(f"plans: {path}")
     if given.dataset is not None:
         is_default = source is None and not (choices.name or choices.recipe or choices.components)
@@ -162,6 +182,23 @@ def _memories(context: Context, plans: Plans, description: DatasetDescription) -
     from nnplug.profiling.memory.report import plans_memories
 
     return plans_memories(plans, description, context.plugins.registry)
+
+
+def _durations(
+    context: Context,
+    plans: Plans,
+    description: DatasetDescription,
+    also: _Also,
+    folds: int,
+    configurations: Sequence[str],
+) -> list[ConfigurationDuration]:
+    if not also.estimate:
+        return []
+    from nnplug.profiling.duration.report import plans_durations
+    from nnplug.runtime.executor import LocalExecutor
+
+    counts = dict.fromkeys(configurations or plans.configurations, folds)
+    return plans_durations(plans, description, context.runtime_with(LocalExecutor(), device=also.device), folds=counts)
 
 
 def _memory_data(memories: Sequence[ConfigurationMemory]) -> dict[str, Any]:
@@ -250,13 +287,16 @@ def _places(context: Context, given: _Given, *, measured: bool) -> Places:
         return _in_workspace(context, given.dataset, given.workspace, measured=measured)
     if (measured and fingerprint is None) or description is None or output is None:
         raise click.UsageError("give DATASET, or all of --fingerprint, --dataset-json and -o")
+    from nnplug.preparation.make_splits import FOLDS
+
     if output.suffix != ".json":
         raise click.UsageError(f"-o {output}: the plans are one file; give it a name that ends in .json")
-    return Places(description.resolve().parent.name, fingerprint, description, output)
+    return Places(description.resolve().parent.name, fingerprint, description, output, FOLDS)
 
 
 def _in_workspace(context: Context, dataset: str, workspace: Path | None, *, measured: bool) -> Places:
     from nnplug.dataset.dataset import Dataset
+    from nnplug.preparation.make_splits import count_folds
     from nnplug.workspace.layout import Workspace
 
     folder = dataset_folder(dataset)
@@ -264,7 +304,8 @@ def _in_workspace(context: Context, dataset: str, workspace: Path | None, *, mea
     space = Workspace(context.workspace_root(workspace), opened.name)
     if measured and not space.fingerprint.exists():
         raise NnplugError(f"{space.fingerprint}: no such fingerprint. Run: nnplug fingerprint {dataset}")
-    return Places(opened.name, space.fingerprint, folder / "dataset.json", space.plans("any").parent)
+    plans, folds = space.plans("any").parent, count_folds(opened, space)
+    return Places(opened.name, space.fingerprint, folder / "dataset.json", plans, folds)
 
 
 def _print_networks(context: Context, plans: Plans, description: DatasetDescription) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 SHOWN_AFTER = 1.0
 """Seconds; shorter tasks show nothing."""
+_DAYS_FROM = 48  # hours
 
 
 @dataclass
@@ -53,9 +54,12 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in words: "48 s", "3 min 20 s", "2 h 05 min"."""
+    """Return a duration in words: "48 s", "3 min 20 s", "2 h 05 min", "9 d 04 h"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < _DAYS_FROM else f"{hours // 24} d {hours % 24:02d} h"

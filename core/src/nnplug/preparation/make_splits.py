@@ -57,7 +57,7 @@ def ensure_splits(dataset: Dataset, workspace: Workspace, *, progress: Progress)
     names = _names(dataset)
     if workspace.splits.exists():
         return read_splits(workspace.splits, names)
-    brought = [path for name in OWN_SPLITS if (path := dataset.folder / name).exists()]
+    brought = _brought(dataset)
     folds = read_splits(brought[0], names) if brought else make_splits(names, FOLDS)
     if len(names) == 1:
         progress.warning(f"{dataset.name} has one case: {ALONE}")
@@ -66,6 +66,20 @@ def ensure_splits(dataset: Dataset, workspace: Workspace, *, progress: Progress)
     _warn_of_patients(folds, names, progress)
     write_splits(workspace.splits, folds)
     return folds
+
+
+def count_folds(dataset: Dataset, workspace: Workspace) -> int:
+    """Return the number of folds that `ensure_splits` returns. Nothing is written."""
+    names = _names(dataset)
+    for path in (workspace.splits, *_brought(dataset)):
+        if path.exists():
+            return len(read_splits(path, names))
+    return len(make_splits(names, FOLDS)) if names else FOLDS
+
+
+def _brought(dataset: Dataset) -> list[Path]:
+    """Return the files of folds in the dataset's folder."""
+    return [path for name in OWN_SPLITS if (path := dataset.folder / name).exists()]
 
 
 def make_folds(dataset: Dataset, request: SplitRequest, *, progress: Progress) -> tuple[Fold, ...]:

@@ -1,0 +1,83 @@
+"""Printing of the expected times of trainings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nnplug_cli.progress.pace import duration
+from nnplug_cli.render import echo, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nnplug.profiling.duration.report import ConfigurationDuration
+    from nnplug.runtime.progress import Progress
+
+
+def print_durations(durations: Sequence[ConfigurationDuration], progress: Progress) -> None:
+    """Print a row per configuration, the time of all, and how to shorten it; notices tell what is not known.
+
+    Args:
+        durations: the time of each configuration.
+        progress: receives the notices.
+    """
+    folds = max((one.folds for one in durations), default=0)
+    columns = ("configuration", "device", "s per iteration", "iterations", "one fold", f"{folds} folds")
+    print_table(columns, [_row(one) for one in durations])
+    if len(durations) > 1 and (total := known_seconds(durations)) is not None:
+        echo(f"all configurations, one fold after another: {duration(total)}")
+    if words := shorter_words(durations):
+        echo(f"a tenth of the time: {words}")
+    echo("not in it: preprocessing, slow disks, what torch.compile saves, the scores of whole cases at the end")
+    tell_durations(durations, progress)
+
+
+def tell_durations(durations: Sequence[ConfigurationDuration], progress: Progress) -> None:
+    """Tell by notices what is not known, and what is scaled from a smaller measurement."""
+    for one in durations:
+        if one.unknown:
+            progress.notice(f"{one.configuration}: the time of a training is not known: {one.unknown}")
+        elif one.is_scaled:
+            patch = " x ".join(map(str, one.patch_size))
+            progress.notice(
+                f"{one.configuration}: measured with {one.batch_size} patches of {patch} and scaled by voxels, because "
+                "a training step as planned takes too long here"
+            )
+
+
+def durations_data(durations: Sequence[ConfigurationDuration]) -> dict[str, Any]:
+    """Return the times as JSON; nothing if they were not measured."""
+    return {"estimate": [one.data() for one in durations]} if durations else {}
+
+
+def known_seconds(durations: Sequence[ConfigurationDuration]) -> float | None:
+    """Return the seconds of all trainings, one after another; None if one is not known."""
+    found = [one.seconds for one in durations if one.seconds is not None]
+    return sum(found) if len(found) == len(durations) else None
+
+
+def shorter_words(durations: Sequence[ConfigurationDuration]) -> str:
+    """Return the options that shorten every training to a tenth, such as "--set trainer.epochs=100"; empty if none."""
+    options = {one.shorter for one in durations}
+    if len(options) != 1:
+        return ""
+    return " ".join(f"--set trainer.{name}={value}" for name, value in options.pop())
+
+
+def about(seconds: float | None, *, is_scaled: bool) -> str:
+    """Return a duration in words; "~" marks one that is scaled from a smaller measurement."""
+    if seconds is None:
+        return "not known"
+    return f"{'~' if is_scaled else ''}{duration(seconds)}"
+
+
+def _row(one: ConfigurationDuration) -> tuple[str, ...]:
+    iteration = one.seconds_per_iteration
+    return (
+        one.configuration,
+        one.device,
+        "not known" if iteration is None else f"{iteration:.3g}",
+        "not known" if one.iterations is None else str(one.iterations),
+        about(one.fold_seconds, is_scaled=one.is_scaled),
+        about(one.seconds, is_scaled=one.is_scaled),
+    )
