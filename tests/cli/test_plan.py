@@ -86,6 +86,25 @@ def test_a_step_that_needs_more_than_the_target_is_told(folder):
     assert line.endswith("the plans are made for 8 GB")
 
 
+def test_the_time_of_a_training_is_told_with_the_way_to_shorten_it(folder, monkeypatch):
+    monkeypatch.setattr("nnplug.profiling.duration.report._SHARE", 0)
+    monkeypatch.setattr("nnplug.profiling.duration.report._FEW", 1)
+    monkeypatch.setattr("nnplug.profiling.duration.report._PILOT", 1000)
+    small = ["--set", "planner.base_features=2", "--set", "planner.max_features=4", "--memory-gb", "0.3"]
+    words = (*files(folder), "--estimate", "--device", "cpu", "-c", "3d_fullres", *small, "--set", "plan.batch_size=1")
+    shown = plan(*words)
+    assert shown.exit_code == 0, shown.output
+    (row,) = [line.split() for line in shown.stdout.splitlines() if line.startswith("3d_fullres") and "cpu" in line]
+    assert row[1] == "cpu"
+    assert float(row[2]) > 0
+    assert row[3] == "250000"
+    assert "a tenth of the time: --set trainer.epochs=100" in shown.stdout
+    data = json.loads(plan(*words, "--json", "--replace", "--set", "trainer.epochs=2").stdout)
+    (one,) = data["estimate"]
+    assert one["seconds"] == one["folds"] * one["fold_seconds"] == 5 * 500 * one["seconds_per_iteration"]
+    assert "estimate" not in json.loads((folder / "P.json").read_text())
+
+
 def test_the_pure_form_needs_two_files_only(folder):
     assert plan(*files(folder)).exit_code == 0
     plans = json.loads((folder / "P.json").read_text())

@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nnplug_cli.progress.pace import duration
 from nnplug_cli.render import echo, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.plans.plans import Plans
     from nnplug.profiling.duration.report import ConfigurationDuration
     from nnplug.runtime.progress import Progress
+    from nnplug_cli.context import Context
+
+
+def measure_durations(
+    context: Context, plans: Plans, description: DatasetDescription, folds: Mapping[str, int], device: str
+) -> list[ConfigurationDuration]:
+    """Return the expected times of the training of configurations, measured on this machine.
+
+    Args:
+        context: the call of the command.
+        plans: the plans.
+        description: the content of `dataset.json`.
+        folds: name -> number of folds, for the configurations to measure; nothing is imported for none.
+        device: the device, as in `--device`.
+    """
+    if not folds:
+        return []
+    from nnplug.profiling.duration.report import plans_durations
+    from nnplug.runtime.executor import LocalExecutor
+
+    _tell_load(context.progress)
+    return plans_durations(plans, description, context.runtime_with(LocalExecutor(), device=device), folds=folds)
+
+
+def _tell_load(progress: Progress) -> None:
+    """Tell by a notice that other programs are busy, so that the training will be faster alone."""
+    from nnplug.runtime.executor import available_cores
+
+    with suppress(OSError, AttributeError):  # Windows has no load average
+        load, cores = os.getloadavg()[0], available_cores()
+        if load > cores / 2:
+            progress.notice(f"other programs are busy (load {load:.1f} on {cores} cores): alone, a training is faster")
 
 
 def print_durations(durations: Sequence[ConfigurationDuration], progress: Progress) -> None:

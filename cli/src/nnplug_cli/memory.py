@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nnplug_cli.render import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.plans.plans import Plans
     from nnplug.profiling.memory.report import ConfigurationMemory
     from nnplug.runtime.progress import Progress
+    from nnplug_cli.context import Context
 
 _COLUMNS = ("configuration", "batch", "training step (GB)", "kept (GB)", "prediction (GB)", "planned for (GB)")
+
+
+def count_memories(context: Context, plans: Plans, description: DatasetDescription) -> list[ConfigurationMemory]:
+    """Return the memory of each configuration of plans."""
+    from nnplug.profiling.memory.report import plans_memories
+
+    return plans_memories(plans, description, context.plugins.registry)
+
+
+def memories_data(memories: Sequence[ConfigurationMemory]) -> dict[str, Any]:
+    """Return the memories as JSON; nothing if they were not counted."""
+    if not memories:
+        return {}
+    from nnplug.profiling.memory.report import memory_data
+
+    return {"memory": [memory_data(memory) for memory in memories]}
 
 
 def print_memories(memories: Sequence[ConfigurationMemory], progress: Progress) -> None:

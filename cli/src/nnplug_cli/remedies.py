@@ -9,6 +9,7 @@ REMEDIES = {
     Action.MEASURE_AND_PLAN: "Run nnplug fingerprint and nnplug plan again.",
     Action.CHOOSE_EXTRACTOR: "Choose another with --extractor.",
     Action.PLAN: "Make them again with nnplug plan.",
+    Action.PLAN_ANEW: "nnplug plan forgets it.",
     Action.PLAN_LIKE: "Plan the dataset with nnplug plan --from {model}, so that both have one network.",
     Action.PLAN_WITH: "Plan with --set {assignment}.",
     Action.PLAN_WITH_MORE_MEMORY: "Raise it with --memory-gb.",

@@ -20,6 +20,7 @@ class Action(StrEnum):
     MEASURE_AND_PLAN = "Measure and plan the dataset again."
     CHOOSE_EXTRACTOR = "Choose another extractor."
     PLAN = "Plan the dataset again."
+    PLAN_ANEW = "Plan the dataset again to forget it."
     PLAN_LIKE = "Plan the dataset from the plans of {model}, so that both have one network."
     PLAN_WITH = "Plan with {assignment}."
     PLAN_WITH_MORE_MEMORY = "Plan for a larger GPU memory."

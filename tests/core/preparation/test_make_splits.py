@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 from nnplug.dataset.dataset import Dataset
 from nnplug.errors import InvalidFile, NnplugError
-from nnplug.preparation.make_splits import SplitRequest, ensure_splits, make_folds, store_folds
+from nnplug.preparation.make_splits import SplitRequest, count_folds, ensure_splits, make_folds, store_folds
 from nnplug.runtime.progress import Silent
 from nnplug.workspace.layout import Workspace
 
@@ -40,6 +40,16 @@ def make_dataset(tmp_path):
         return Dataset.open(folder), Workspace(tmp_path / "work", "Dataset001_Tiny")
 
     return make
+
+
+def test_folds_are_counted_and_not_written(make_dataset):
+    dataset, workspace = make_dataset(3)
+    assert count_folds(dataset, workspace) == 3
+    assert not workspace.splits.exists()
+    store_folds(make_folds(dataset, SplitRequest(folds=2), progress=Silent()), dataset, workspace)
+    assert count_folds(dataset, workspace) == 2
+    (dataset.folder / "splits_final.json").write_text("[]")
+    assert count_folds(dataset, workspace) == 2, "those in the workspace take precedence"
 
 
 def test_five_folds_are_made_once_and_then_read(make_dataset):

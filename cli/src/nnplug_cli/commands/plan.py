@@ -13,8 +13,8 @@ from nnplug.errors import InvalidFile, NnplugError
 from nnplug.runtime.process import Work, prepare_process
 from nnplug_cli.choices import Choices
 from nnplug_cli.context import Context
-from nnplug_cli.durations import durations_data, print_durations, tell_durations
-from nnplug_cli.memory import print_memories, tell_memories
+from nnplug_cli.durations import durations_data, measure_durations, print_durations, tell_durations
+from nnplug_cli.memory import count_memories, memories_data, print_memories, tell_memories
 from nnplug_cli.networks import print_network
 from nnplug_cli.next_step import print_next
 from nnplug_cli.options import (
@@ -33,12 +33,8 @@ from nnplug_cli.render import echo, print_json
 from nnplug_cli.requests import plan_request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.plans.plans import Plans
-    from nnplug.profiling.duration.report import ConfigurationDuration
-    from nnplug.profiling.memory.report import ConfigurationMemory
 
 FILE = click.Path(path_type=Path)
 
@@ -145,7 +141,7 @@ def command(
     """
     from nnplug.dataset.dataset import DatasetDescription
 
-    places = _places(context, given, measured=source is None)
+    places = _places(context, given, measured=source is None, counted=also.estimate)
     if given.output is not None:
         _check_output(places, source, replace=given.replace)
     description = DatasetDescription.read(places.description)
@@ -158,10 +154,11 @@ def command(
     plans.write(path)
     if also.estimate:
         prepare_process(Work.COMPUTE)  # as in a training
-    memories = _memories(context, plans, description) if also.memory else []
-    durations = _durations(context, plans, description, also, places.folds, configurations)
+    memories = count_memories(context, plans, description) if also.memory else []
+    counts = dict.fromkeys(configurations or plans.configurations, places.folds) if also.estimate else {}
+    durations = measure_durations(context, plans, description, counts, also.device)
     if as_json:
-        print_json({**plans.data(), **_memory_data(memories), **durations_data(durations)})
+        print_json({**plans.data(), **memories_data(memories), **durations_data(durations)})
         tell_memories(memories, context.progress)
         tell_durations(durations, context.progress)
         return
@@ -176,38 +173,6 @@ def command(
     if given.dataset is not None:
         is_default = source is None and not (choices.name or choices.recipe or choices.components)
         print_next("preprocess", Path(given.dataset), given.workspace, name=None if is_default else plans.name)
-
-
-def _memories(context: Context, plans: Plans, description: DatasetDescription) -> list[ConfigurationMemory]:
-    from nnplug.profiling.memory.report import plans_memories
-
-    return plans_memories(plans, description, context.plugins.registry)
-
-
-def _durations(
-    context: Context,
-    plans: Plans,
-    description: DatasetDescription,
-    also: _Also,
-    folds: int,
-    configurations: Sequence[str],
-) -> list[ConfigurationDuration]:
-    if not also.estimate:
-        return []
-    from nnplug.profiling.duration.report import plans_durations
-    from nnplug.runtime.executor import LocalExecutor
-
-    counts = dict.fromkeys(configurations or plans.configurations, folds)
-    return plans_durations(plans, description, context.runtime_with(LocalExecutor(), device=also.device), folds=counts)
-
-
-def _memory_data(memories: Sequence[ConfigurationMemory]) -> dict[str, Any]:
-    """Return the memories as JSON; nothing if they were not counted."""
-    if not memories:
-        return {}
-    from nnplug.profiling.memory.report import memory_data
-
-    return {"memory": [memory_data(memory) for memory in memories]}
 
 
 def _in_form_of_older(plans: Plans, path: Path, context: Context) -> Plans:
@@ -278,13 +243,20 @@ def _transferred(
     )
 
 
-def _places(context: Context, given: _Given, *, measured: bool) -> Places:
-    """Return the files to read and write; `measured` decides whether a fingerprint is needed."""
+def _places(context: Context, given: _Given, *, measured: bool, counted: bool) -> Places:
+    """Return the files to read and write.
+
+    Args:
+        context: the call of the command.
+        given: the dataset or the files.
+        measured: whether a fingerprint is needed.
+        counted: whether the number of folds is needed, for which the dataset must have its images.
+    """
     fingerprint, description, output = given.fingerprint, given.dataset_json, given.output
     if given.dataset is not None:
         if fingerprint or description or output or not given.dataset:
             raise click.UsageError("give either DATASET, or --fingerprint, --dataset-json and -o")
-        return _in_workspace(context, given.dataset, given.workspace, measured=measured)
+        return _in_workspace(context, given.dataset, given.workspace, measured=measured, counted=counted)
     if (measured and fingerprint is None) or description is None or output is None:
         raise click.UsageError("give DATASET, or all of --fingerprint, --dataset-json and -o")
     from nnplug.preparation.make_splits import FOLDS
@@ -294,9 +266,9 @@ def _places(context: Context, given: _Given, *, measured: bool) -> Places:
     return Places(description.resolve().parent.name, fingerprint, description, output, FOLDS)
 
 
-def _in_workspace(context: Context, dataset: str, workspace: Path | None, *, measured: bool) -> Places:
+def _in_workspace(context: Context, dataset: str, workspace: Path | None, *, measured: bool, counted: bool) -> Places:
     from nnplug.dataset.dataset import Dataset
-    from nnplug.preparation.make_splits import count_folds
+    from nnplug.preparation.make_splits import FOLDS, count_folds
     from nnplug.workspace.layout import Workspace
 
     folder = dataset_folder(dataset)
@@ -304,7 +276,7 @@ def _in_workspace(context: Context, dataset: str, workspace: Path | None, *, mea
     space = Workspace(context.workspace_root(workspace), opened.name)
     if measured and not space.fingerprint.exists():
         raise NnplugError(f"{space.fingerprint}: no such fingerprint. Run: nnplug fingerprint {dataset}")
-    plans, folds = space.plans("any").parent, count_folds(opened, space)
+    plans, folds = space.plans("any").parent, count_folds(opened, space) if counted else FOLDS
     return Places(opened.name, space.fingerprint, folder / "dataset.json", plans, folds)
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.sidecars import state_files
-from nnplug.errors import Problems
+from nnplug.errors import Line, Problems
 from nnplug.pipeline.jobs import asked_configurations, discard_changed, make_jobs, tell_pulled_in
+from nnplug.pipeline.kept_plans import keep_earlier, kept_differences
 from nnplug.pipeline.request import RunRequest, RunResult, Stage
 from nnplug.plans.differences import differences
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Plans, read_plans
-from nnplug.preparation.make_plans import make_plans
+from nnplug.preparation.make_plans import make_plans, with_providers
 from nnplug.preparation.measure import measure
+from nnplug.preparation.plan_request import PlanRequest
 from nnplug.preparation.planned import in_form_of
 from nnplug.preparation.preprocess import preprocess_dataset
 from nnplug.preparation.verify import verify
@@ -21,8 +25,10 @@ from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.recipes import component_name
 from nnplug.registry.runtime import Runtime
+from nnplug.remedies import Action
 from nnplug.runtime.digests import state_digest
 from nnplug.runtime.files import read_object, write_json
+from nnplug.runtime.progress import Silent
 from nnplug.training.extend import is_extension
 from nnplug.training.job import TrainingJob
 from nnplug.training.train import check_unchanged
@@ -65,7 +71,7 @@ def run(
 
 
 def _train(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: Runtime) -> RunResult:
-    """Train, validate, select, bundle and report: the steps that import PyTorch."""
+    """Train, validate, select, bundle and report, up to the last requested step; only these import PyTorch."""
     from nnplug.pipeline.finish import bundle_each, is_selected, report, select_best
     from nnplug.training.folds import FoldTraining, train_folds
 
@@ -76,12 +82,11 @@ def _train(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: 
         validating=Stage.VALIDATE.reached(request.until),
         save_logits=selecting and len(asked_configurations(request, plans)) > 1,
     )
-    result = RunResult(train_folds(jobs, training, runtime))
-    if selecting:
-        result = RunResult(result.scores, *select_best(request, jobs, runtime))
-    elif Stage.BUNDLE.reached(request.until):
-        result = RunResult(result.scores, bundle_each(request, jobs))
-    return report(request, jobs, result, runtime)
+    scores = train_folds(jobs, training, runtime)
+    if not Stage.BUNDLE.reached(request.until):
+        return RunResult(scores)
+    made = select_best(request, jobs, runtime) if selecting else (bundle_each(request, jobs),)
+    return report(request, jobs, RunResult(scores, *made), runtime)
 
 
 def ensure_verified(request: RunRequest, runtime: Runtime) -> None:
@@ -129,6 +134,8 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
     plans = _make_plans(request, fingerprint, runtime)
     path = request.workspace.plans(plans.name)
     earlier = read_plans(path) if path.exists() else plans
+    if _is_newer(path, request.workspace.fingerprint):
+        plans = _kept(plans, earlier, request, fingerprint, runtime)
     plans = in_form_of(plans, earlier, runtime.registry)
     changed = list(differences(earlier.decisions(), plans.decisions()))
     unchanged = path.exists() and not changed
@@ -144,6 +151,25 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
         )
     plans.write(path)
     return plans
+
+
+def _is_newer(plans: Path, fingerprint: Path) -> bool:
+    """Return whether there are plans that were made after the dataset was measured."""
+    return plans.exists() and plans.stat().st_mtime_ns >= fingerprint.stat().st_mtime_ns
+
+
+def _kept(plans: Plans, earlier: Plans, request: RunRequest, fingerprint: Fingerprint, runtime: Runtime) -> Plans:
+    """Return the plans with what earlier ones decide and the request does not; a notice has the differences."""
+
+    def make(asked: PlanRequest) -> Plans:
+        return _make_plans(replace(request, plan=asked), fingerprint, replace(runtime, progress=Silent()))
+
+    alone = in_form_of(plans, earlier, runtime.registry)
+    kept = keep_earlier(alone, earlier, request.plan, make, runtime.registry, fresh=request.fresh)
+    if found := kept_differences(alone, in_form_of(kept, earlier, runtime.registry)):
+        text = f"plans {plans.name!r} keep what was set before ({'; '.join(found)}); set it again to change it"
+        runtime.progress.notice(Line(text, Action.PLAN_ANEW()))
+    return with_providers(kept, runtime.registry)
 
 
 def _make_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime) -> Plans:

@@ -8,6 +8,7 @@ REMEDIES = {
     Action.MEASURE: "Run nnUNetv2_extract_fingerprint with --clean.",
     Action.MEASURE_AND_PLAN: "Run nnUNetv2_plan_and_preprocess with --clean.",
     Action.CHOOSE_EXTRACTOR: "Leave out the plugin that offers it: NNPLUG_PLUGINS=no:NAME",
+    Action.PLAN_ANEW: "nnUNetv2_plan_experiment forgets it.",
     Action.PLAN: "Run nnUNetv2_plan_experiment again.",
     Action.PLAN_LIKE: (
         "Give this dataset the plans of {model} with nnUNetv2_move_plans_between_datasets, so that both have one "

@@ -128,8 +128,8 @@ class Trainer(Protocol):
     def options_for(self, length: TrainingLength) -> Mapping[str, Any]:
         """Return the options (JSON values) that give a training this length.
 
-        Quotients that are not integers are rounded up. `nnplug bench` and the conformance kit add these options to the
-        others of this trainer, to shorten it.
+        Quotients that are not integers are rounded up. `nnplug bench`, `nnplug plan --estimate` and the conformance kit
+        add these options to the others of this trainer, to shorten it.
         """
         ...
 

@@ -20,7 +20,7 @@ from nnplug.registry.runtime import Runtime
 BUDGET = 45.0
 """Seconds for all configurations together, beside the import of PyTorch."""
 _PILOT = 1 << 17  # voxels per batch of the first, small measurement
-_FEW, _MANY = 5, 50  # training iterations per measured epoch
+_FEW, _MANY = 5, 25  # training iterations per measured epoch
 _SHARE = 0.8  # of the time that is left, for the second measurement
 _TENTH = 10
 
@@ -165,8 +165,10 @@ def _iteration_seconds(training: Training, length: TrainingLength, iterations: i
 def _shorter(training: Training, length: TrainingLength) -> tuple[tuple[str, Any], ...]:
     """Return the options that make a training a tenth as long, in the trainer's own words."""
     lines = ceil(length.log_lines / _TENTH)
-    parts = (ceil(part * lines / length.log_lines) for part in (length.iterations, length.validation_iterations))
-    trainer, tenth = training.trainer(), TrainingLength(*parts, lines)
+    shortened, checked = (
+        ceil(part * lines / length.log_lines) for part in (length.iterations, length.validation_iterations)
+    )
+    trainer, tenth = training.trainer(), TrainingLength(shortened, checked, lines)
     with attributed(trainer):
         now, then = trainer.options_for(length), trainer.options_for(tenth)
     return tuple((name, value) for name, value in then.items() if now.get(name) != value)
