@@ -33,6 +33,7 @@ MAY_SKIP = (
     "needs nnunetv2: set ORACLE",
     "needs the Debian package",
     "needs the client of monailabel",
+    "needs bids-validator-deno",
 )
 """How the reasons begin for which a test may be skipped although ../shared is there: what no checkout can bring."""
 

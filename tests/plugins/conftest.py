@@ -8,8 +8,20 @@ import socket
 import subprocess
 import time
 import urllib.request
+from functools import partial
+from shutil import copyfile
 
 import pytest
+import torch
+from safetensors.torch import save_file
+
+from nnplug.contracts import Topology
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.models.bundle import Contents, pack
+from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling
+from nnplug.registry.components import Kind
+from nnplug.registry.loader import Plugins
+from nnplug.registry.provenance import record
 
 
 def free_port():
@@ -56,3 +68,59 @@ def orthanc(tmp_path):
     finally:
         server.terminate()
         server.wait(20)
+
+
+NETWORK = "plain-conv-unet"
+
+
+def _pack(path, *channels, **description):
+    registry = Plugins().registry
+    topology = Topology(strides=((1,) * 3, (2,) * 3), kernel_sizes=((3,) * 3,) * 2, features_per_stage=(4, 8))
+    options = json.loads(json.dumps(registry.get(Kind.ARCHITECTURE, NETWORK).load().options_for(topology)))
+    raw = {
+        "channel_names": {str(number): name for number, name in enumerate(channels)},
+        "labels": {"background": 0, "organ": 1, "tumour": 2},
+        "numTraining": 2,
+        "file_ending": ".nii.gz",
+        **description,
+    }
+    labels = DatasetDescription.from_data(raw, "dataset.json")
+    torch.manual_seed(len(channels))
+    network = registry.create(Kind.ARCHITECTURE, NETWORK, options)
+    weights = network.build(channels=len(channels), outputs=labels.labels.outputs).state_dict()
+    save_file(weights, path.with_suffix(".safetensors"))
+    providers = record([registry.get(Kind.ARCHITECTURE, NETWORK), registry.get(Kind.NORMALIZER, "zscore")])
+    folds = {"0": partial(copyfile, path.with_suffix(".safetensors"))}
+    pack(Contents(_plans(len(channels), options), labels, "3d_fullres", folds, (0, 1, 2), providers), path)
+    return path
+
+
+def _plans(channels, options):
+    configuration = Configuration(
+        spacing=(1.0, 1.0, 1.0),
+        patch_size=(8, 16, 16),
+        batch_size=2,
+        median_shape=(10.0, 16.0, 14.0),
+        normalization=(Normalization(name="zscore", use_mask=False),) * channels,
+        resampling=Resampling(),
+        batch_dice=False,
+        architecture=Choice(name=NETWORK, options=options),
+    )
+    return Plans(
+        dataset="Dataset001_Organs",
+        name="nnunet",
+        recipe="nnunet",
+        choices={},
+        transpose_forward=(0, 1, 2),
+        transpose_backward=(0, 1, 2),
+        median_spacing=(1.0, 1.0, 1.0),
+        median_shape=(10.0, 16.0, 14.0),
+        intensity={},
+        configurations={"3d_fullres": configuration},
+    )
+
+
+@pytest.fixture(scope="session")
+def pack_model():
+    """`pack_model(PATH, "T1w", labels=..)` packs a 3D model of random weights; keywords change `dataset.json`."""
+    return _pack

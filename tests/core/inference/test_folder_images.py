@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.dataset.sidecars import read_with_cases
 from nnplug.errors import InvalidFile, InvalidPlugin, Problems
 from nnplug.inference.folder_images import ImageChoice
@@ -66,13 +66,18 @@ def fill(tmp_path):
     return fill
 
 
+def described():
+    raw = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1}, "numTraining": 1, "file_ending": ".png"}
+    return DatasetDescription.from_data(raw, "test")
+
+
 def test_a_folder_with_one_image_is_a_case_with_a_label_map_in_nifti(readers, fill, tmp_path):
     folder = fill("anna", a="hello")
     (case,) = find_cases([folder], ".nii.gz", readers, ImageChoice(orientations=("RAS", "LPS")))
     assert (case.name, case.images) == ("anna", (folder / "a.RAS-LPS.folderline",))
     assert bytes(read_image(case.images, case.readers).array.astype("u1")[0, 0, 0]) == b"hello"
     assert read_with_cases([case]) == (case.images[0], folder / "a.line")
-    assert PredictionFiles(tmp_path).of(case) == {"labels": tmp_path / "anna.nii.gz"}
+    assert PredictionFiles(tmp_path, described()).of(case) == {"labels": tmp_path / "anna.nii.gz"}
     raw = {"file_ending": ".png"}
     assert output_description(raw, [case]) == {"file_ending": ".nii.gz"}
     assert not_taken([folder], [case], readers) == ()

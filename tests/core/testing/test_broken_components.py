@@ -40,7 +40,7 @@ EVERY_REPORT = {ONE_REPORT, "replaces its report", "takes a run without validati
 FINDS, TURNS, ONE_FILE = (
     "finds the images of a folder",
     "turns images of a folder",
-    "writes one file and leaves the image",
+    "writes its files alone and leaves the image",
 )
 TRACKS = {
     "takes a training from its begin to its end",
@@ -57,6 +57,8 @@ ALIKE = {
     "leaves its arguments as they are",
     "works in other processes",
 }
+NAMES, SHARES = "names the files of a case", "adds cases to shared files"
+ELSEWHERE = ("replaces files as a whole", "works in other processes")
 IGNORED, SHARED = "does not count ignored voxels", "is that of the whole batch on every device"
 
 BROKEN = {
@@ -182,6 +184,13 @@ BROKEN = {
     (Kind.WRITER, "NeedsForeground"): {"writes a label map of background"},
     (Kind.WRITER, "InPlace"): {"replaces files as a whole"},
     (Kind.WRITER, "Local"): {"works in other processes"},
+    (Kind.WRITER, "OneFolder"): {NAMES},
+    (Kind.WRITER, "Outside"): {NAMES, ONE_FILE},
+    (Kind.WRITER, "Omits"): {ONE_FILE, "writes the label map", "writes a label map of background", *ELSEWHERE},
+    (Kind.WRITER, "Hides"): {ONE_FILE},
+    (Kind.WRITER, "ForgetsCases"): {SHARES},
+    (Kind.WRITER, "RepeatsCases"): {SHARES},
+    (Kind.WRITER, "SharesLess"): {SHARES, ONE_FILE},
     (Kind.REPORTER, "Tidies"): {ONE_REPORT, "replaces its report"},
     (Kind.REPORTER, "Elsewhere"): EVERY_REPORT,
     (Kind.REPORTER, "Piles"): {"replaces its report"},
@@ -213,6 +222,16 @@ FOLDERS = {
     "has_sidecars": False,
     "writes_images": False,
 }
+DATASET_WRITERS = (
+    "SoundDataset",
+    "OneFolder",
+    "Outside",
+    "Omits",
+    "Hides",
+    "ForgetsCases",
+    "RepeatsCases",
+    "SharesLess",
+)
 FLAGS = {
     Kind.ARCHITECTURE: {"takes_topology": True},
     Kind.AUGMENTER: {"takes_previous_stage": True},
@@ -222,6 +241,7 @@ FLAGS = {
     Kind.READER: {"endings": (".npy",), "has_sidecars": True, "writes_images": True},
     Kind.TRAINER: {"takes_previous_stage": True},
     Kind.WRITER: {"ending": ".npy"},
+    **{(Kind.WRITER, name): {"ending": "", "writes_dataset": True} for name in DATASET_WRITERS},
     **{(Kind.READER, name): FOLDERS for name in ("SoundFolders", *FOLDER_READERS)},
     (Kind.ARCHITECTURE, "Split"): {"has_linear_head": True},
     (Kind.INFERENCE, "OtherSlabs"): {"gives_slabs": True},
@@ -274,6 +294,11 @@ def test_no_other_check_fails(verdicts, kind, name):
 def test_the_sound_component_that_they_are_made_of_passes(verdicts, kind):
     found = verdicts(kind, "Sound")
     assert {check: v.reason for check, v in found.items() if v.state is State.FAILED} == {}
+
+
+def test_a_sound_writer_of_datasets_passes(verdicts):
+    found = verdicts(Kind.WRITER, "SoundDataset")
+    assert {check: v.reason for check, v in found.items() if v.state is not State.PASSED} == {}
 
 
 def test_a_sound_reader_of_folders_passes(verdicts):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -56,3 +57,27 @@ def test_a_bids_dataset(bids, tmp_path, monkeypatch):
     raw = json.loads(Path("Dataset502_Study/dataset.json").read_text())
     assert raw["channel_names"] == {"0": "T1w", "1": "FLAIR"}
     assert list(raw["dataset"]) == ["sub-01_ses-1", "sub-01_ses-2"]
+
+
+def test_predictions_as_a_derivative(pack_model, bids, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pack_model(tmp_path / "model.zip", "T1w")
+    bids.image("sub-01/ses-1/anat/sub-01_ses-1_T1w", label="manual")
+    bids.image("sub-01/ses-2/anat/sub-01_ses-2_T1w")
+    (bids.folder / "dataset_description.json").write_text('{"Name": "Study", "BIDSVersion": "1.10.0"}')
+    Path("data").mkdir()
+    bids.folder.rename("data/study")
+    Path("scans").mkdir()
+    shutil.copy("data/study/sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz", "scans/LUNG1-001_0000.nii.gz")
+    converted = CliRunner().invoke(main, ["dataset", "convert", "bids", "data/study", "Dataset502_Study"])
+    assert converted.exit_code == 0, converted.output
+    for words in commands("Predictions as a BIDS derivative"):
+        result = CliRunner().invoke(main, [*words, "--device", "cpu", "--no-mirroring", "--step-size", "1"])
+        assert result.exit_code == 0, result.output
+    out = Path("data/study/derivatives/nnplug")
+    label_map = out / "sub-01" / "ses-2" / "anat" / "sub-01_ses-2_space-orig_desc-nnplug_dseg.nii.gz"
+    assert label_map.is_file()
+    assert json.loads((out / "dataset_description.json").read_text())["DatasetLinks"] == {"study": "../.."}
+    assert "sub-LUNG1001\tLUNG1-001" in Path("derivative/participants.tsv").read_text()
+    assert Path("derivative/desc-liver_dseg.tsv").is_file()
+    assert "participants.tsv has the names of the cases" in result.output

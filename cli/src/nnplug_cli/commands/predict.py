@@ -92,7 +92,7 @@ class _Part:
         "types",
         cls=ListOption,
         metavar="NAME ..",
-        help="Writers of further files with each label map, such as nifti (nnplug components writer lists them); "
+        help="Writers of further files with each label map, such as nifti, bids (nnplug components writer lists them); "
         "--set writer.NAME.KEY=VALUE sets an option of one.",
     ),
     click.option(
@@ -238,7 +238,15 @@ def command(
     if part.parts > 1:  # all jobs write one description, also if the images of one job have one format
         options = replace(options, dataset_json=output_description(options.model.description.raw, found))
     summaries = Summaries(written.statistics, written.preview, written.report, ("nnplug", *sys.argv[1:]))
-    predict_and_summarize(cases, written.output.absolute(), options, summaries, made, inputs=image_inputs(found))
+    predict_and_summarize(
+        cases,
+        written.output.absolute(),
+        options,
+        summaries,
+        made,
+        inputs=image_inputs(found),
+        others=[case for number, case in enumerate(found) if number % part.parts != part.part],
+    )
     if as_json:
         print_json({"output": str(written.output), "cases": [case.name for case in cases]})
     else:

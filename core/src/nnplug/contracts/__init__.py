@@ -53,7 +53,7 @@ from nnplug.contracts.trainer import (
 from nnplug.contracts.trainer.case_indexer import CaseIndexer
 from nnplug.contracts.trainer.run_log import LogLine, append_log, read_log, truncate_log
 from nnplug.contracts.trainer.tracker import TrackedRun, Tracker, epoch_figures
-from nnplug.contracts.writer import PredictedCase, Writer
+from nnplug.contracts.writer import DatasetWriter, PredictedCase, PredictingModel, Writer
 from nnplug.io.reader import FolderReader, FoundImage, ImageWriter, LabelReader, Reader, SidecarReader
 from nnplug.runtime.executor import Executor
 from nnplug.workspace.case_index import CaseIndex
@@ -74,6 +74,7 @@ __all__ = [
     "Channel",
     "Converter",
     "CropInverse",
+    "DatasetWriter",
     "DrawnSamples",
     "Executor",
     "ExtensibleTrainer",
@@ -104,6 +105,7 @@ __all__ = [
     "PlanningContext",
     "Postprocessor",
     "PredictedCase",
+    "PredictingModel",
     "Preprocessing",
     "PreprocessingContext",
     "Preprocessor",

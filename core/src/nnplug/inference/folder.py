@@ -19,7 +19,7 @@ from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.dataset.sidecars import read_with, state_files
 from nnplug.errors import InvalidFile, NnplugError, Problems, within, without_remedy
 from nnplug.inference import resume_log
-from nnplug.inference.further_files import predicted_case, write_further
+from nnplug.inference.further_files import predicted_case, predicting_model, write_further
 from nnplug.inference.inputs import check_channel_numbers, check_image
 from nnplug.inference.kept_classes import keep_classes, kept_description, with_kept_classes
 from nnplug.inference.loaded import LoadedModel
@@ -30,7 +30,6 @@ from nnplug.inference.plausibility import check_size, image_warnings, mixed_orie
 from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
 from nnplug.inference.probabilities import write_probabilities
 from nnplug.inference.stream import Predicted, ReadCase, predict_stream
-from nnplug.inference.writers import ChosenWriter
 from nnplug.io.images import Geometry, read_geometry, read_image, read_label, write_label
 from nnplug.io.placement import check_order, orientation
 from nnplug.io.thin_axis import geometry_in_file
@@ -38,7 +37,7 @@ from nnplug.models.model_files import refuse_model
 from nnplug.models.open import Member, Model
 from nnplug.runtime import output_log
 from nnplug.runtime.digests import sha256, state_digest
-from nnplug.runtime.outputs import write_document
+from nnplug.runtime.outputs import claim_folder, write_document
 from nnplug.runtime.progress import Progress
 
 
@@ -81,9 +80,11 @@ def predict_folder(
     kept = kept_description(model.description, options.classes)
     dataset = dict(with_kept_classes(described, kept.labels, options.classes))
     read = (*job.inputs(cases), *inputs)
-    job.files.outputs(missing, read, plans=plans, dataset=dataset).claim(replace=options.replace)
+    job.files.outputs(missing, read, plans=plans, dataset=dataset).check(replace=options.replace)
+    claim_folder(output)
     write_document(output / "plans.json", plans)
     write_document(output / "dataset.json", dataset)
+    job.share([case for case in cases if case.name in finished])
     with progress.task("predict", len(cases), done=len(finished)) as advance:
         predict_stream(model, missing, job, scratch=output, logits_behind=True, progress=progress, advance=advance)
     job.warn_of_mixture()
@@ -110,26 +111,26 @@ class _Job:
 
     def finished(self, cases: Sequence[CaseFiles]) -> set[str]:
         """Return the names of the cases whose outputs exist and depend on the present inputs and settings."""
-        log, written = resume_log.read(self.output), output_log.read(self.output)
+        log, logs = resume_log.read(self.output), output_log.Logs()
         noted = [case for case in cases if log.get(case.name) == self._depends_on(case)]
-        return {case.name for case in noted if all(self._is_whole(case, path, written) for path in self._files(case))}
+        return {
+            case.name for case in noted if all(self._is_whole(case, path, logs) for path in self.files.all_of(case))
+        }
 
-    def _files(self, case: CaseFiles) -> tuple[Path, ...]:
-        return tuple(self._outputs(case).values())
-
-    def _is_whole(self, case: CaseFiles, path: Path, written: output_log.Entries) -> bool:
+    def _is_whole(self, case: CaseFiles, path: Path, logs: output_log.Logs) -> bool:
         """Return whether an output is as nnplug wrote it, or else is readable and fits its image.
 
         A damaged output is removed, so that it can be written again.
         """
         if not path.is_file():
             return False
-        if output_log.is_one_of(path, written.get(path.name, ())):
+        if output_log.is_one_of(path, logs.of(path)):
             return True
         try:
+            if path not in self._outputs(case).values():
+                return True  # files of writers may be corrected by hand, and only their programs can read them
             if path != self._outputs(case)["labels"]:
-                # files of writers may be corrected by hand, and only their programs can read them
-                return path in (further for _, further in self._further(case)) or _is_archive(path)
+                return _is_archive(path)
             return read_label(path, case.readers).geometry.shape == read_geometry(case.images[0], case.readers).shape
         except InvalidFile as error:
             self.progress.warning(f"{case.name}: predicted again, since {without_remedy(error.lines[0])}")
@@ -190,18 +191,20 @@ class _Job:
         kept = self._kept
         chosen = keep_classes(labels, kept.labels) if self.options.classes else labels
         write_label(self._outputs(case)["labels"], chosen, geometry, case.readers)
-        if further := self._further(case):
-            write_further(further, predicted_case(self.model, case, chosen, geometry, kept))
+        if further := self.files.further(case):
+            written = predicted_case(self.model, case, chosen, geometry, kept)
+            write_further(further, self.output, written, predicting_model(self.model, kept))
+
+    def share(self, cases: Sequence[CaseFiles]) -> None:
+        """Add kept cases to the files that all cases of a writer share, which may be missing or lack a case."""
+        for writer in self.options.writers if cases else ():
+            if writer.writes_dataset:
+                writer.share(self.output, cases, predicting_model(self.model, self._kept))
 
     @cached_property
     def _kept(self) -> DatasetDescription:
         """The `dataset.json` of the model with the labels of the kept classes."""
         return kept_description(self.model.description, self.options.classes)
-
-    def _further(self, case: CaseFiles) -> list[tuple[ChosenWriter, Path]]:
-        """Return each writer that writes a file for a case, with the file."""
-        files = self._outputs(case)
-        return [(writer, files[writer.key]) for writer in self.options.writers if writer.key in files]
 
     def _export_logits(self, case: CaseFiles, geometry: Geometry, outputs: Sequence[Logits]) -> None:
         files = self._outputs(case)
@@ -242,7 +245,7 @@ class _Job:
     @property
     def files(self) -> PredictionFiles:
         """The names of the files to write."""
-        return PredictionFiles.chosen(self.output, self.options)
+        return PredictionFiles.chosen(self.output, self.options, self._kept)
 
     def _outputs(self, case: CaseFiles) -> dict[str, Path]:
         """Return the files to write for a case."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nnplug.arrays import LabelArray
-from nnplug.contracts import PredictedCase
+from nnplug.contracts import PredictedCase, PredictingModel
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.writers import ChosenWriter
 from nnplug.io.geometry import Geometry, LabelMap
 from nnplug.io.thin_axis import as_in_file
+from nnplug.registry.attribution import broken
+from nnplug.runtime.outputs import claim_folder
 
 
 def predicted_case(
@@ -30,19 +32,40 @@ def predicted_case(
         kept: `dataset.json` of the model, with the labels of the kept classes.
     """
     stored, place = as_in_file(labels, geometry)
+    by = predicting_model(model, kept)
+    label_map = LabelMap(stored.astype(np.int16, copy=False), place)
+    return PredictedCase(case, label_map, description=kept, model=by.name, model_version=by.version)
+
+
+def predicting_model(model: LoadedModel, kept: DatasetDescription) -> PredictingModel:
+    """Return what writers record of a model; `kept` is its `dataset.json` with the labels of the kept classes."""
     members = [one.member for one in model.members]
     names = [f"{one.plans.dataset} {one.plans.name} {one.configuration}" for one in members]
     digests = " ".join(one.plans.digest() for one in members)
-    return PredictedCase(
-        case=case,
-        label_map=LabelMap(stored.astype(np.int16, copy=False), place),
-        description=kept,
-        model=" + ".join(names),
-        model_version=hashlib.sha256(digests.encode()).hexdigest()[:12],
-    )
+    return PredictingModel(kept, " + ".join(names), hashlib.sha256(digests.encode()).hexdigest()[:12])
 
 
-def write_further(files: Iterable[tuple[ChosenWriter, Path]], predicted: PredictedCase) -> None:
-    """Write a label map with each writer; it raises as `ChosenWriter.write`."""
-    for writer, path in files:
-        writer.write(path, predicted)
+def write_further(
+    files: Iterable[tuple[ChosenWriter, Sequence[Path]]], output: Path, predicted: PredictedCase, by: PredictingModel
+) -> None:
+    """Write a label map with each writer.
+
+    Args:
+        files: each writer with its files of the case.
+        output: the output folder.
+        predicted: the label map with its case.
+        by: the model.
+
+    Raises:
+        NnplugError, ComponentFailed: as `ChosenWriter.share` and `ChosenWriter.write`; or files are missing then.
+    """
+    for writer, paths in files:
+        if not writer.writes_dataset:
+            writer.write(paths[0], predicted)
+            continue
+        writer.share(output, [predicted.case], by)
+        for folder in dict.fromkeys(path.parent for path in paths):
+            claim_folder(folder)
+        writer.write(output, predicted)
+        if missing := [path.name for path in paths if not path.is_file()]:
+            raise broken(writer.create(), f"did not write {', '.join(missing)}")

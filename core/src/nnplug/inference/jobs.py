@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.dataset.dataset import CaseFiles
+from nnplug.errors import Problems
 from nnplug.inference import resume_log
 from nnplug.inference.chosen import check_inference
 from nnplug.inference.folder import check_outputs, predict_folder
@@ -64,8 +65,11 @@ def check_prediction(
     runtime: Runtime,
     *,
     inputs: Sequence[Path] = (),
+    others: Sequence[CaseFiles] = (),
 ) -> Mapping[str, Any]:
     """Return the `dataset.json` of the predictions; arguments are those of `predict_cases`. Nothing is written.
+
+    `others` are cases that other jobs predict into the folder.
 
     Raises:
         NnplugError, MissingProvider, Problems: as in `predict_cases`, before any case is predicted.
@@ -76,7 +80,9 @@ def check_prediction(
     check_writers(options.writers, cases, kept, runtime.progress)
     described = options.dataset_json or output_description(options.model.description.raw, cases)
     described = with_kept_classes(described, kept.labels, options.classes)
-    _check_files(cases, output, options, inputs, described)
+    files = PredictionFiles.chosen(output, options, kept)
+    _check_files(cases, files, options, inputs, described)
+    _check_others(cases, files, others)
     return described
 
 
@@ -124,20 +130,33 @@ def _predict_job(
 
 def _check_files(
     cases: Sequence[CaseFiles],
-    output: Path,
+    files: PredictionFiles,
     options: PredictOptions,
     inputs: Sequence[Path],
     described: Mapping[str, Any],
 ) -> None:
     """Check the files to write before any job starts; jobs check the files that they do not keep from earlier calls."""
-    refuse_model(output)
-    log = resume_log.read(output) if options.resume else {}
-    PredictionFiles.chosen(output, options).outputs(
+    refuse_model(files.output)
+    log = resume_log.read(files.output) if options.resume else {}
+    files.outputs(
         [case for case in cases if not log.get(case.name)],
         (*inputs, *image_inputs(cases), *model_inputs(options.models)),
         plans=options.model.plans.data(),
         dataset=described,
     ).check(replace=options.replace)
+
+
+def _check_others(cases: Sequence[CaseFiles], files: PredictionFiles, others: Sequence[CaseFiles]) -> None:
+    """Raise `Problems` if a file of a case is also one of a case of another job."""
+    owners = {file: case.name for case in cases for file in files.all_of(case)}
+    lines = [
+        f"{file}: the results of {owners[file]} and {other.name} would be written to this file; rename an input"
+        for other in others
+        for file in files.all_of(other)
+        if file in owners
+    ]
+    if lines:
+        raise Problems(lines)
 
 
 def _shared(cases: Sequence[CaseFiles], slots: int) -> list[Sequence[CaseFiles]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.dataset.description_faults import READER_KEYS
 from nnplug.dataset.sidecars import read_with_cases, written_with
 from nnplug.inference import resume_log
@@ -24,40 +24,55 @@ class PredictionFiles:
 
     Attributes:
         output: the folder.
+        description: `dataset.json` of the model with the labels of the kept classes.
         probabilities: whether CASE.npz is written.
         logits: whether CASE.logits.zip is written.
         writers: the writers that write the label maps in further formats.
     """
 
     output: Path
+    description: DatasetDescription
     probabilities: bool = False
     logits: bool = False
     writers: tuple[ChosenWriter, ...] = ()
 
     @classmethod
-    def chosen(cls, output: Path, options: PredictOptions) -> Self:
-        """Return the names of the files that the options of a prediction ask for."""
-        return cls(output, options.save_probabilities, options.save_logits, options.writers)
+    def chosen(cls, output: Path, options: PredictOptions, kept: DatasetDescription) -> Self:
+        """Return the names of the files that the options of a prediction ask for; `kept` is the field `description`."""
+        return cls(output, kept, options.save_probabilities, options.save_logits, options.writers)
 
     def of(self, case: CaseFiles) -> dict[str, Path]:
-        """Return "labels" -> its file; and "probabilities", "logits" and keys of writers -> their files, if written.
-
-        A writer whose file is the label map itself is left out.
-        """
+        """Return "labels" -> its file; and "probabilities", "logits" -> their files, if written."""
         labels = f"{case.name}{case.readers.label_ending(case.images[0])}"
         files = {"labels": labels}
         if self.probabilities:
             files["probabilities"] = f"{case.name}.npz"
         if self.logits:
             files["logits"] = f"{case.name}{ENDING}"
-        for writer in self.writers:
-            if (name := f"{case.name}{writer.ending}") != labels:
-                files[writer.key] = name
         return {what: self.output / name for what, name in files.items()}
+
+    def further(self, case: CaseFiles) -> list[tuple[ChosenWriter, tuple[Path, ...]]]:
+        """Return each writer that writes files for a case, with the files.
+
+        A writer whose file is the label map itself is left out. Errors are those of `ChosenWriter.files`.
+        """
+        labels = self.of(case)["labels"]
+        named = [(writer, writer.files(case, self.description)) for writer in self.writers]
+        found = [(writer, tuple(self.output / name for name in names)) for writer, names in named]
+        return [(writer, files) for writer, files in found if files != (labels,)]
+
+    def all_of(self, case: CaseFiles) -> tuple[Path, ...]:
+        """Return every file that is written for a case, without sidecar files."""
+        return (*self.of(case).values(), *(file for _, files in self.further(case) for file in files))
+
+    @property
+    def shared(self) -> tuple[Path, ...]:
+        """The files that all cases share."""
+        return tuple(self.output / name for writer in self.writers for name in writer.shared_files())
 
     def _written(self, case: CaseFiles) -> Iterator[Path]:
         """Yield every file that is written for a case, with the sidecar files of its label map."""
-        for file in self.of(case).values():
+        for file in self.all_of(case):
             yield from written_with(file, case.readers)
 
     def outputs(self, cases: Iterable[CaseFiles], inputs: Iterable[Path], *, plans: Any, dataset: Any) -> Outputs:
@@ -70,7 +85,8 @@ class PredictionFiles:
             dataset: the content of `dataset.json`.
         """
         documents = {self.output / "plans.json": plans, self.output / "dataset.json": dataset}
-        owner = {file: case.name for case in cases for file in self._written(case)}
+        written = [(file, case.name) for case in cases for file in self._written(case)]
+        owner, shared = dict(written), self.shared
         log = resume_log.read(self.output)
 
         def made(path: Path) -> bool:
@@ -78,8 +94,8 @@ class PredictionFiles:
                 return bool(log) or path.stat().st_size == 0
             return owner[path] in log if path in owner else bool(log)
 
-        files = [file for case in cases for file in self._written(case)]
-        return Outputs((*files, *documents, self.output / resume_log.LOG), tuple(inputs), documents, made)
+        files = (*(file for file, _ in written), *shared, *documents, self.output / resume_log.LOG)
+        return Outputs(files, tuple(inputs), documents, made, extended=frozenset(shared))
 
 
 def image_inputs(cases: Iterable[CaseFiles]) -> tuple[Path, ...]:

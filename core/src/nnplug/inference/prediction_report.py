@@ -55,7 +55,7 @@ class ReportedCall:
         command: tuple[str, ...] = (),
     ) -> ReportedCall:
         """Return a call that begins now; it will predict these cases."""
-        files = PredictionFiles.chosen(output, options)
+        files = PredictionFiles.chosen(output, options, options.kept)
         labels = {case.name: files.of(case)["labels"] for case in cases}
         before = {name: path.stat().st_mtime_ns for name, path in labels.items() if path.is_file()}
         return cls(output, options, runtime, command, datetime.now(UTC), before)

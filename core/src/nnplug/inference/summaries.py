@@ -56,6 +56,7 @@ def predict_and_summarize(
     runtime: Runtime,
     *,
     inputs: Sequence[Path] = (),
+    others: Sequence[CaseFiles] = (),
 ) -> None:
     """Predict cases into a folder, then write statistics, previews and a report of those that are finished.
 
@@ -68,12 +69,13 @@ def predict_and_summarize(
         summaries: the files to write.
         runtime: plugins, device and executor.
         inputs: files that must not be overwritten, besides the images of the cases and the models.
+        others: cases that other jobs predict into the folder.
 
     Raises:
         NnplugError, MissingProvider, Problems: as in `predict_cases`. Lines of cases that cannot be measured or drawn
             follow those of cases that cannot be predicted.
     """
-    described = check_prediction(cases, output, options, runtime, inputs=inputs)
+    described = check_prediction(cases, output, options, runtime, inputs=inputs, others=others)
     read = (*inputs, *image_inputs(cases), *model_inputs(options.models))
     written = Outputs(summaries.outputs(output, cases), read)
     written.check(replace=options.replace)
@@ -82,13 +84,13 @@ def predict_and_summarize(
     with _collected(lines):
         predict_checked(cases, output, options, runtime, described=described)
     written.claim(replace=options.replace)
-    files, log = PredictionFiles.chosen(output, options), resume_log.read(output)
+    files, log = PredictionFiles.chosen(output, options, options.kept), resume_log.read(output)
     made = [replace(case, label=files.of(case)["labels"]) for case in cases if log.get(case.name)]
     for write in _steps(summaries):
         with _collected(lines):
             write(made, output, options.kept, executor=runtime.executor, progress=runtime.progress)
     if summaries.report:
-        call.write(made, [(*files.of(case).values(), *summaries.of_case(output, case)) for case in made], lines)
+        call.write(made, [(*files.all_of(case), *summaries.of_case(output, case)) for case in made], lines)
     if lines:
         raise Problems(lines)
 

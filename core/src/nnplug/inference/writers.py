@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
 
-from nnplug.contracts import PredictedCase, Writer
+from nnplug.contracts import DatasetWriter, PredictedCase, PredictingModel, Writer
 from nnplug.contracts.kinds import WRITER, WriterEntry
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
-from nnplug.errors import ComponentFailed, InvalidOptions, NnplugError, Problems, within
-from nnplug.registry.attribution import attributed, expect
+from nnplug.errors import ComponentFailed, InvalidFile, InvalidOptions, NnplugError, Problems, within
+from nnplug.registry.attribution import attributed, broken, expect
 from nnplug.registry.components import Registry
+from nnplug.remedies import Action
+from nnplug.runtime.files import write_text
+from nnplug.runtime.lock import locked
+from nnplug.runtime.outputs import claim_folder
 from nnplug.runtime.progress import Progress
+
+_PATIENCE = 600.0
+"""Seconds to wait for the files that cases share: many processes may add theirs at the same time."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +36,63 @@ class ChosenWriter:
     options: Mapping[str, Any]
 
     @property
-    def key(self) -> str:
-        """The key of its files in `PredictionFiles.of`."""
-        return f"writer {self.entry.name}"
+    def ending(self) -> str:
+        """The ending of its files; empty if it writes a dataset."""
+        return self.entry.component.ending
 
     @property
-    def ending(self) -> str:
-        """The ending of its files."""
-        return self.entry.component.ending
+    def writes_dataset(self) -> bool:
+        """True for a `nnplug.contracts.DatasetWriter`."""
+        return self.entry.component.writes_dataset
 
     def create(self) -> Writer:
         """Return the component; errors are those of `Entry.create`."""
         return self.entry.create(self.options)
 
+    def files(self, case: CaseFiles, description: DatasetDescription) -> tuple[str, ...]:
+        """Return the files of a case, relative to the output folder.
+
+        Raises:
+            NnplugError: the layout has no name for the case.
+            ComponentFailed, InvalidPlugin: the writer failed, or names no files in the folder.
+        """
+        if not self.writes_dataset:
+            return (f"{case.name}{self.ending}",)
+        writer = cast("DatasetWriter", self.create())
+        with attributed(writer):
+            return _in_folder(writer, writer.files(case, description))
+
+    def shared_files(self) -> tuple[str, ...]:
+        """Return the files that all cases share, relative to the output folder; raises as `files` does."""
+        if not self.writes_dataset:
+            return ()
+        writer = cast("DatasetWriter", self.create())
+        with attributed(writer):
+            return _in_folder(writer, writer.shared_files())
+
+    def share(self, folder: Path, cases: Iterable[CaseFiles], model: PredictingModel) -> None:
+        """Add cases to the files that all cases share; other processes that predict into the folder wait.
+
+        Raises:
+            NnplugError: a case cannot be added, or a file cannot be understood or written.
+            ComponentFailed, InvalidPlugin: the writer failed.
+        """
+        writer, names = cast("DatasetWriter", self.create()), self.shared_files()
+        with locked(folder / f".{self.entry.name}.lock", what=str(folder), patience=_PATIENCE):
+            before = {name: content for name in names if (content := _text(folder / name)) is not None}
+            after: Mapping[str, str] = before
+            for case in cases:
+                with attributed(writer):
+                    after = expect(writer, writer.shared(folder, after, case, model), dict)
+                    if set(after) != set(names):
+                        raise broken(writer, f"gave the shared files {', '.join(after)} instead of {', '.join(names)}")
+            for name, content in after.items():
+                if before.get(name) != content:
+                    claim_folder((folder / name).parent)
+                    write_text(folder / name, content)
+
     def write(self, path: Path, predicted: PredictedCase) -> None:
-        """Write a file.
+        """Write a file, or the files of a case into the folder `path`.
 
         Raises:
             NnplugError: the format cannot hold the label map, or the file cannot be written.
@@ -59,6 +108,27 @@ class ChosenWriter:
     def data(self) -> list[Any]:
         """Return JSON of everything that its files depend on besides the label map."""
         return [self.entry.name, {key: str(value) for key, value in self.options.items()}]
+
+
+def _in_folder(writer: object, names: Any) -> tuple[str, ...]:
+    """Return names of files if they are relative paths in a folder.
+
+    Raises:
+        InvalidPlugin: they are not.
+    """
+    paths = [PurePosixPath(expect(writer, name, str)) for name in expect(writer, names, tuple)]
+    for path in paths:
+        if path.is_absolute() or not path.parts or ".." in path.parts:
+            raise broken(writer, f"names the file {str(path)!r}, which is no path in the output folder")
+    return tuple(map(str, paths))
+
+
+def _text(path: Path) -> str | None:
+    """Return the content of a text file; None if it is missing."""
+    try:
+        return path.read_text(encoding="utf-8-sig") if path.is_file() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidFile(f"{path}: cannot be read as text ({error})", Action.OTHER_OUTPUT()) from error
 
 
 def choose_writers(names: Sequence[str], options: Mapping[str, Any], registry: Registry) -> tuple[ChosenWriter, ...]:

@@ -79,18 +79,26 @@ class WriterComponent(Component):
 
     Attributes:
         ending: the ending of the files that the writer writes, in lower case with the leading dot. A prediction of a
-            case is written to CASE with this ending.
+            case is written to CASE with this ending. It is empty for a writer of datasets.
+        writes_dataset: whether a case has several files, or cases share files; the class then has the methods of
+            `nnplug.contracts.DatasetWriter`, which name them.
     """
 
     kind = Kind.WRITER
 
     _: KW_ONLY
-    ending: str
+    ending: str = ""
+    writes_dataset: bool = field(default=False, metadata=promises("files", "shared_files", "shared"))
 
     def __post_init__(self) -> None:
         """Raise `InvalidPlugin` unless the fields of `Component` and the ending are valid."""
         super().__post_init__()
-        if not is_ending(self.ending):
+        if self.writes_dataset and self.ending:
+            raise InvalidPlugin(
+                f"component {self.name!r} says writes_dataset and has the ending {self.ending!r}; its files are those "
+                "that the class names, so leave out the ending"
+            )
+        if not self.writes_dataset and not is_ending(self.ending):
             raise InvalidPlugin(
                 f"ending of component {self.name!r} is {self.ending!r}; expected lower case with a dot, such as .nii.gz"
             )

@@ -39,6 +39,19 @@ Entries = Mapping[str, tuple[Written, ...]]
 """Name of a file -> every version of it that nnplug has written."""
 
 
+class Logs:
+    """The logs of several folders, each read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, Entries] = {}
+
+    def of(self, path: Path) -> tuple[Written, ...]:
+        """Return every version of a file that nnplug has written, from the log of its folder."""
+        if path.parent not in self._read:
+            self._read[path.parent] = read(path.parent)
+        return self._read[path.parent].get(path.name, ())
+
+
 def begin(folder: Path) -> None:
     """Create the log of a folder if it is missing."""
     with suppress(FileExistsError):

@@ -33,12 +33,14 @@ class Outputs:
         inputs: every file that is read; paths that do not exist are left out.
         documents: path -> content to write, for JSON files among `files`. A file with the same content may stay.
         made: returns whether nnplug made a file that is not in the folder's log. Older versions kept no log.
+        extended: the files among `files` to which the call adds: users may have edited them since nnplug wrote them.
     """
 
     files: tuple[Path, ...]
     inputs: tuple[Path, ...] = ()
     documents: Mapping[Path, Any] = field(default_factory=dict)
     made: Callable[[Path], bool] = _nothing
+    extended: frozenset[Path] = frozenset()
 
     def check(self, *, replace: bool = False) -> None:
         """Raise unless all files may be written.
@@ -53,7 +55,7 @@ class Outputs:
         """
         sources = _identities(self.inputs)
         lines = [f"{path}: two results would be written to this file; rename an input" for path in _twice(self.files)]
-        logs: dict[Path, output_log.Entries] = {}
+        logs = output_log.Logs()
         for path in dict.fromkeys(self.files):
             source = next((sources[key] for key in _keys(path) if key in sources), None)
             line = self._obstacle(path, replace=replace, logs=logs) if source is None else _read_too(path, source)
@@ -73,11 +75,9 @@ class Outputs:
         """
         self.check(replace=replace)
         for folder in dict.fromkeys(path.parent for path in self.files):
-            with explained(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-                output_log.begin(folder)
+            claim_folder(folder)
 
-    def _obstacle(self, path: Path, *, replace: bool, logs: dict[Path, output_log.Entries]) -> str | None:
+    def _obstacle(self, path: Path, *, replace: bool, logs: output_log.Logs) -> str | None:
         """Return the reason why an existing file must not be replaced, or None if it may be."""
         if not os.path.lexists(path):
             return None
@@ -87,13 +87,24 @@ class Outputs:
             return Line(f"{path}: {other}, and is never replaced", Action.OTHER_OUTPUT())
         if replace or (path in self.documents and _says_the_same(path, self.documents[path])):
             return None
-        if path.parent not in logs:
-            logs[path.parent] = output_log.read(path.parent)
-        versions = logs[path.parent].get(path.name, ())
+        versions = logs.of(path)
+        if versions and path in self.extended and path.is_file():
+            return None
         if path.is_file() and (output_log.is_one_of(path, versions) if versions else self.made(path)):
             return None
         what = "has changed since nnplug wrote it" if versions else "is there, and nnplug did not write it"
         return Line(f"{path}: {what}", Action.OTHER_OUTPUT_OR_REPLACE())
+
+
+def claim_folder(folder: Path) -> None:
+    """Create a folder and its log, so that files written there count as nnplug's.
+
+    Raises:
+        NnplugError: the folder cannot be created.
+    """
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        output_log.begin(folder)
 
 
 def write_document(path: Path, data: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nnplug import ConverterComponent, hookimpl
+from nnplug import ConverterComponent, WriterComponent, hookimpl
 
 
 @hookimpl
@@ -18,4 +18,15 @@ def nnplug_converters() -> Iterable[ConverterComponent]:
     )
     yield ConverterComponent(
         "bids", "nnplug_layouts.bids:Bids", "a BIDS dataset with label maps (dseg) in a derivative"
+    )
+
+
+@hookimpl
+def nnplug_writers() -> Iterable[WriterComponent]:
+    """Return the writers."""
+    yield WriterComponent(
+        "bids",
+        "nnplug_layouts.bids_writer:BidsWriter",
+        "a BIDS derivative: sub-01/anat/sub-01_space-orig_desc-nnplug_dseg.nii.gz",
+        writes_dataset=True,
     )

@@ -66,3 +66,63 @@ class InPlace(Sound):
 class Local(Sound):
     def __init__(self):
         self.log = lambda line: None
+
+
+class SoundDataset(Sound):
+    """CASE/labels.npy and a list of cases."""
+
+    def files(self, case, description):
+        return (f"{case.name}/labels.npy",)
+
+    def shared_files(self):
+        return ("cases.txt", "notes/model.txt")
+
+    def shared(self, folder, there, case, model):
+        cases = sorted({*there.get("cases.txt", "").splitlines(), case.name})
+        return {"cases.txt": "\n".join(cases), "notes/model.txt": model.name}
+
+    def write(self, path, predicted):
+        (name, *_) = self.files(predicted.case, predicted.description)
+        super().write(path / name, predicted)
+
+
+class OneFolder(SoundDataset):
+    """Names the same files for all cases."""
+
+    def files(self, case, description):
+        return ("all/labels.npy",)
+
+
+class Outside(SoundDataset):
+    def files(self, case, description):
+        return (f"../written/{case.name}.npy",)
+
+
+class Omits(SoundDataset):
+    """Names a file that it does not write."""
+
+    def files(self, case, description):
+        return (f"{case.name}/labels.npy", f"{case.name}/labels.txt")
+
+
+class Hides(SoundDataset):
+    """Writes a file that it does not name."""
+
+    def write(self, path, predicted):
+        super().write(path, predicted)
+        (path / "seen.txt").write_text("seen")
+
+
+class ForgetsCases(SoundDataset):
+    def shared(self, folder, there, case, model):
+        return {"cases.txt": case.name, "notes/model.txt": model.name}
+
+
+class RepeatsCases(SoundDataset):
+    def shared(self, folder, there, case, model):
+        return {"cases.txt": f"{there.get('cases.txt', '')}{case.name}\n", "notes/model.txt": model.name}
+
+
+class SharesLess(SoundDataset):
+    def shared(self, folder, there, case, model):
+        return {"cases.txt": super().shared(folder, there, case, model)["cases.txt"]}
