@@ -70,6 +70,58 @@ def _without_skip(report: Report) -> Report:
     return report
 
 
+@pytest.fixture(scope="session")
+def documented_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a phantom of one case, for the examples of the documentation."""
+    from nnplug.dataset.phantom import write_phantom
+
+    folder = tmp_path_factory.mktemp("phantom") / "Dataset900_Docs"
+    return write_phantom(folder, cases=1, unseen=0, shape=(24, 28, 24)).folder
+
+
+@pytest.fixture(scope="session")
+def documented_model(documented_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model for that phantom, with weights as a training begins with."""
+    import torch
+    from safetensors.torch import save_file
+
+    from nnplug import Plugins
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.models.bundle import Contents, pack
+    from nnplug.preparation.make_plans import make_plans
+    from nnplug.preparation.measure import measure
+    from nnplug.preparation.plan_request import PlanRequest
+    from nnplug.registry.base_entry import Kind
+    from nnplug.registry.provenance import record
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.runtime.progress import Silent
+
+    plugins, dataset = Plugins(), Dataset.open(documented_dataset)
+    extractor = plugins.registry.create(Kind.EXTRACTOR, "nnunet")
+    fingerprint = measure(dataset, extractor, executor=LocalExecutor(1), progress=Silent())
+    options = {"planner": {"base_features": 4, "max_features": 8}}
+    plans = make_plans(
+        fingerprint, dataset.description, PlanRequest(options=options), dataset=dataset.name, plugins=plugins
+    )
+    choice = plans.configuration("3d_fullres").architecture
+    torch.manual_seed(0)
+    network = plugins.registry.create(Kind.ARCHITECTURE, choice.name, choice.options).build(
+        channels=2, outputs=dataset.description.labels.outputs
+    )
+    entries = [plugins.registry.get(Kind.ARCHITECTURE, choice.name), plugins.registry.get(Kind.NORMALIZER, "zscore")]
+    contents = Contents(
+        plans=plans,
+        description=dataset.description,
+        configuration="3d_fullres",
+        folds={"0": lambda path: save_file(network.state_dict(), path)},
+        mirror_axes=(0, 1, 2),
+        providers=record(entries),
+    )
+    target = tmp_path_factory.mktemp("bundle") / "model"
+    pack(contents, target)
+    return target
+
+
 Install = Callable[..., Path]
 
 

@@ -78,59 +78,11 @@ def test_the_example_of_every_page_runs(name, names):
         exec(compile(example, f"docs/hooks/{run}.md", "exec"), names)
 
 
-@pytest.fixture(scope="module")
-def phantom(tmp_path_factory):
-    """Where the phantom is, whatever other examples call `dataset`."""
-    folder = tmp_path_factory.mktemp("phantom") / "Dataset900_Docs"
-    return write_phantom(folder, cases=1, unseen=0, shape=(24, 28, 24)).folder
-
-
-@pytest.fixture(scope="module")
-def bundle(phantom, tmp_path_factory):
-    """A model for the phantom with weights as training would begin with."""
-    import torch
-    from safetensors.torch import save_file
-
-    from nnplug import Plugins
-    from nnplug.dataset.dataset import Dataset
-    from nnplug.models.bundle import Contents, pack
-    from nnplug.preparation.make_plans import make_plans
-    from nnplug.preparation.measure import measure
-    from nnplug.preparation.plan_request import PlanRequest
-    from nnplug.registry.provenance import record
-    from nnplug.runtime.executor import LocalExecutor
-    from nnplug.runtime.progress import Silent
-
-    plugins, dataset = Plugins(), Dataset.open(phantom)
-    extractor = plugins.registry.create(Kind.EXTRACTOR, "nnunet")
-    fingerprint = measure(dataset, extractor, executor=LocalExecutor(1), progress=Silent())
-    options = {"planner": {"base_features": 4, "max_features": 8}}
-    plans = make_plans(
-        fingerprint, dataset.description, PlanRequest(options=options), dataset=dataset.name, plugins=plugins
-    )
-    choice = plans.configuration("3d_fullres").architecture
-    torch.manual_seed(0)
-    network = plugins.registry.create(Kind.ARCHITECTURE, choice.name, choice.options).build(
-        channels=2, outputs=dataset.description.labels.outputs
-    )
-    entries = [plugins.registry.get(Kind.ARCHITECTURE, choice.name), plugins.registry.get(Kind.NORMALIZER, "zscore")]
-    contents = Contents(
-        plans=plans,
-        description=dataset.description,
-        configuration="3d_fullres",
-        folds={"0": lambda path: save_file(network.state_dict(), path)},
-        mirror_axes=(0, 1, 2),
-        providers=record(entries),
-    )
-    target = tmp_path_factory.mktemp("bundle") / "model"
-    pack(contents, target)
-    return target
-
-
-def test_the_example_of_prediction_runs(phantom, bundle):
+def test_the_example_of_prediction_runs(documented_dataset, documented_model):
     (example,) = blocks((DOCS / "predict.md").read_text(), "python")
     assert example.count("\nassert ") == 4
-    exec(compile(example, "docs/predict.md", "exec"), {"__name__": "example", "dataset": phantom, "bundle": bundle})
+    names = {"__name__": "example", "dataset": documented_dataset, "bundle": documented_model}
+    exec(compile(example, "docs/predict.md", "exec"), names)
 
 
 @pytest.mark.parametrize("name", ["steps:PatchSteps", "callbacks:Callback"])
