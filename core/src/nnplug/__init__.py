@@ -38,6 +38,13 @@ from nnplug.registry.reader_entry import ReaderComponent, WriterComponent
 
 if TYPE_CHECKING:
     from nnplug.inference.predictor import Predictor
+    from nnplug.steps.planning import plan
+    from nnplug.steps.predicting import predict
+    from nnplug.steps.preparing import fingerprint, preprocess, verify
+    from nnplug.steps.run import run
+    from nnplug.steps.scoring import evaluate, select
+    from nnplug.steps.splitting import split
+    from nnplug.steps.training import train
     from nnplug.workspace.case_store import CaseStore
 
 __all__ = [
@@ -70,11 +77,35 @@ __all__ = [
     "TrackerComponent",
     "TrainerComponent",
     "WriterComponent",
+    "evaluate",
+    "fingerprint",
     "hookimpl",
+    "plan",
+    "predict",
+    "preprocess",
+    "run",
+    "select",
+    "split",
+    "train",
+    "verify",
 ]
 
 
-_LAZY = {"CaseStore": "nnplug.workspace.case_store", "Predictor": "nnplug.inference.predictor"}
+_LAZY = {
+    "CaseStore": "nnplug.workspace.case_store",
+    "Predictor": "nnplug.inference.predictor",
+    "evaluate": "nnplug.steps.scoring",
+    "fingerprint": "nnplug.steps.preparing",
+    "plan": "nnplug.steps.planning",
+    "predict": "nnplug.steps.predicting",
+    "preprocess": "nnplug.steps.preparing",
+    "run": "nnplug.steps.run",
+    "select": "nnplug.steps.scoring",
+    "split": "nnplug.steps.splitting",
+    "train": "nnplug.steps.training",
+    "verify": "nnplug.steps.preparing",
+}
+"""Name -> its module, imported at the first use; the functions are the steps, one per command."""
 
 
 def __getattr__(name: str) -> Any:

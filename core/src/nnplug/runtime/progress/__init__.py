@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Advance = Callable[[str], None]
 """A function to call once per finished item, with a few words on the item (a Dice, a case) or an empty string."""
 
 
+@runtime_checkable
 class Progress(Protocol):
     """The receiver of progress, notices and warnings."""
 

@@ -1,0 +1,79 @@
+"""The dataset and the workspace of a step, found by the words that a user gives."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from nnplug.dataset.dataset import Dataset, find_dataset
+from nnplug.errors import NnplugError
+from nnplug.io.readers import Readers
+from nnplug.plans.plans import Plans, read_plans
+from nnplug.registry.components import Registry
+from nnplug.remedies import Action
+from nnplug.workspace.layout import Workspace
+from nnplug.workspace.plans_name import default_plans_name
+
+
+def dataset_folder(reference: str | Path) -> Path:
+    """Return the folder that a path names, or the folder of an id or name in the folder of raw datasets.
+
+    The environment variable `nnUNet_raw` names the folder of raw datasets, as in nnU-Net.
+
+    Raises:
+        NnplugError: there is none; see `nnplug.dataset.dataset.find_dataset`.
+    """
+    raw = os.environ.get("nnUNet_raw")  # noqa: SIM112 - nnU-Net's own spelling
+    return find_dataset(str(reference), Path(raw) if raw else None)
+
+
+def workspace_root(given: str | Path | None = None) -> Path:
+    """Return the workspace: the given folder, else NNPLUG_WORKSPACE, else ./nnplug-work.
+
+    The path is absolute, because jobs on a cluster run in other folders.
+    """
+    return Path(given or os.environ.get("NNPLUG_WORKSPACE") or "nnplug-work").absolute()
+
+
+@dataclass(frozen=True)
+class Place:
+    """The dataset of a step, and the workspace of its results.
+
+    Attributes:
+        dataset: the opened dataset.
+        workspace: the dataset's folder in the workspace.
+    """
+
+    dataset: Dataset
+    workspace: Workspace
+
+    @classmethod
+    def open(cls, folder: Path, root: Path, readers: Readers) -> Self:
+        """Open a dataset for work in a workspace.
+
+        Args:
+            folder: the folder of the dataset.
+            root: the folder of all results.
+            readers: the readers of image files.
+
+        Raises:
+            InvalidFile: `dataset.json` is missing or has faults, a line each.
+        """
+        dataset = Dataset.open(folder, readers)
+        return cls(dataset, Workspace(root, dataset.name))
+
+    def plans(self, name: str | None, registry: Registry) -> Plans:
+        """Return the plans of this name, by default those of the default recipe.
+
+        Raises:
+            NnplugError: there are no such plans, or no name is given and there is no default.
+            InvalidFile: the plans are damaged.
+        """
+        chosen = name or default_plans_name(registry, self.workspace)
+        path = self.workspace.plans(chosen)
+        if not path.exists():
+            remedy = Action.PLAN_FIRST(dataset=self.dataset.folder, plans=chosen)
+            raise NnplugError(f"{path}: no such plans", remedy)
+        return read_plans(path)
