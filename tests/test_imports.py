@@ -42,6 +42,7 @@ LIGHT = {
     "nnplug.plans.overrides",
     "nnplug.registry",
     "nnplug.runtime.process",
+    "nnplug.steps.choices",
     "nnplug.workspace.layout",
 }
 """Modules of the core that command lines may import at their start: help and listings answer at once."""

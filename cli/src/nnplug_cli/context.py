@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -13,8 +12,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnplug.errors import within
-from nnplug.registry.components import Kind
 from nnplug_cli.command_names import refusals
 from nnplug_cli.remedies import REMEDIES
 from nnplug_cli.render import nothing_on_stdout
@@ -47,17 +44,11 @@ class Context:
     @cached_property
     def plugins(self) -> Plugins:
         """The installed plugins; those that fail to load or are slow are reported once."""
-        from nnplug.registry.loader import Plugins, Status
+        from nnplug.registry.loader import Plugins, report_plugins
 
         with nothing_on_stdout():
             plugins = Plugins(block=self.block)
-        for plugin in plugins:
-            if plugin.status is Status.FAILED:
-                self.progress.warning(f"{plugin} is off: {plugin.reason}")
-            for fault in plugin.faults:
-                self.progress.warning(f"{plugin}: {fault}")
-            if plugin.delay:
-                self.progress.notice(within(f"{plugin} ", plugin.delay))
+        report_plugins(plugins, self.progress)
         for line in refusals(plugins):
             self.progress.warning(line)
         return plugins
@@ -103,12 +94,11 @@ class Context:
 
         With the executor `local`, `--workers N` is short for `--set executor.workers=N`.
         """
-        name, workers = options.executor, options.workers
-        own = {"workers": workers} if name == "local" and workers else {}
-        given = options.overrides.get(Kind.EXECUTOR, {})
-        executor: Executor = self.plugins.registry.create(Kind.EXECUTOR, name, {**own, **given})
+        from nnplug.steps.session import make_executor
+
+        executor = make_executor(options, self.plugins.registry)
         click.get_current_context().call_on_close(executor.close)
-        made = self.runtime_with(executor, device=options.device, workers=workers)
+        made = self.runtime_with(executor, device=options.device, workers=options.workers)
         return replace(made, gpu_memory_gb=options.gpu_memory_gb)
 
     def case_runtime(self, options: RuntimeOptions) -> Runtime:
@@ -135,7 +125,9 @@ class Context:
 
         The path is absolute, because jobs on a cluster run in other folders.
         """
-        return (option or Path(os.environ.get("NNPLUG_WORKSPACE") or "nnplug-work")).absolute()
+        from nnplug.steps.folders import workspace_root
+
+        return workspace_root(option)
 
 
 def blocked(texts: Iterable[str]) -> tuple[str, ...]:

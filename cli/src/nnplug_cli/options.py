@@ -20,14 +20,13 @@
 | `gpu_memory_option` | `gpu_memory_gb: float or None`, None for all of it |
 | `seed_option` | `seed: int` |
 | `workers_option` | `workers: int or None`, None for one per core |
-| `tracker_option` | `trackers: tuple[str, ...]`, for `nnplug_cli.requests.tracker_choices` |
+| `tracker_option` | `trackers: tuple[str, ...]`, for `nnplug.steps.requests.tracker_choices` |
 | `replace_option` | `replace: bool`, see `nnplug.runtime.outputs` |
 """
 
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
@@ -136,10 +135,9 @@ def dataset_folder(reference: str) -> Path:
     Raises:
         NnplugError: there is none; see `nnplug.dataset.dataset.find_dataset`.
     """
-    from nnplug.dataset.dataset import find_dataset
+    from nnplug.steps.folders import dataset_folder as found
 
-    raw = os.environ.get("nnUNet_raw")  # noqa: SIM112 - nnU-Net's own spelling
-    return find_dataset(reference, Path(raw) if raw else None)
+    return found(reference)
 
 
 def _dataset(ctx: click.Context, param: click.Parameter, value: str) -> Path:  # noqa: ARG001 - click's signature

@@ -76,43 +76,23 @@ def command(
     The default scores are Dice, IoU and voxel counts. --set metric.KEY=VALUE sets an option of a metric, such as
     metric.tolerance=2. Without a dataset.json every label value that occurs is a class.
     """
-    from nnplug.dataset.sidecars import images_in
-    from nnplug.evaluation.evaluate import evaluate_folder
-    from nnplug.evaluation.metrics import make_metrics
-    from nnplug.evaluation.pairs import find_description
-    from nnplug.evaluation.summary import defined, undefined_classes
+    from nnplug.evaluation.summary import undefined_classes
     from nnplug.runtime.executor import LocalExecutor
-    from nnplug.runtime.files import write_json
-    from nnplug.runtime.outputs import Outputs
+    from nnplug.steps.scoring import ScoredFolders, ScoreFile, Scoring, score_folder
 
-    metrics = make_metrics(names, overrides.get(Kind.METRIC, {}), context.plugins.registry)
-    description = find_description(compared.dataset_json, compared.predictions)
-    readers = context.readers
-    read = (*images_in(compared.references, readers), *images_in(compared.predictions, readers))
-    description_file = compared.dataset_json or compared.predictions / "dataset.json"
-    outputs = Outputs((written.output,), (*read, description_file))
-    outputs.check(replace=written.replace)
-    evaluation = evaluate_folder(
-        compared.references,
-        compared.predictions,
-        description,
-        executor=LocalExecutor(workers),
-        progress=context.progress,
-        metrics=metrics,
-        partial=partial,
-        readers=readers,
-    )
-    outputs.claim(replace=written.replace)
-    summary, titles = defined(evaluation.summary), _class_names(description)
-    write_json(written.output, summary)
+    folders = ScoredFolders(compared.references, compared.predictions, compared.dataset_json)
+    how = Scoring(names, overrides.get(Kind.METRIC, {}), partial=partial)
+    target = ScoreFile(written.output, replace=written.replace)
+    scores = score_folder(folders, how, target, context.runtime_with(LocalExecutor(workers)))
+    titles = _class_names(scores.description)
     if as_json:
-        print_json(summary)
+        print_json(scores.summary)
     else:
-        _print(summary, titles)
-    for key in undefined_classes(summary):
+        _print(scores.summary, titles)
+    for key in undefined_classes(scores.summary):
         context.progress.warning(f"{titles.get(key, key)!r} has no value in any case; it is left out of the mean")
-    if evaluation.failures:
-        raise Problems(evaluation.failures)
+    if scores.failures:
+        raise Problems(scores.failures)
 
 
 def _class_names(description: DatasetDescription | None) -> dict[str, str]:

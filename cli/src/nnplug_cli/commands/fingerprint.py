@@ -54,25 +54,17 @@ def command(
 
     DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw.
     """
-    from nnplug.contracts.kinds import EXTRACTOR
-    from nnplug.dataset.dataset import Dataset
-    from nnplug.preparation.measure import measure
-    from nnplug.registry.recipes import component_name
-    from nnplug.workspace.layout import Workspace
+    from nnplug.steps.place import Place
+    from nnplug.steps.preparing import measure_place
 
-    opened = Dataset.open(dataset, context.readers)
-    registry = context.plugins.registry
-    name = extractor or component_name(registry, Kind.EXTRACTOR)
-    component = registry.create(EXTRACTOR, name, runtime.overrides.get(Kind.EXTRACTOR))
-    made = context.case_runtime(runtime)
-    fingerprint = measure(opened, component, executor=made.executor, progress=made.progress)
-    path = Workspace(context.workspace_root(workspace), opened.name).fingerprint
-    fingerprint.write(path)
+    place = Place.open(dataset, context.workspace_root(workspace), context.readers)
+    options = runtime.overrides.get(Kind.EXTRACTOR, {})
+    measured = measure_place(place, extractor, options, context.case_runtime(runtime))
     if as_json:
-        print_json(fingerprint.data())
+        print_json(measured.fingerprint.data())
     else:
-        _print(fingerprint, opened.description.channel_names)
-        echo(f"fingerprint: {path}")
+        _print(measured.fingerprint, place.dataset.description.channel_names)
+        echo(f"fingerprint: {measured.file}")
         print_next("plan", dataset, workspace)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnplug.errors import InvalidFile, NnplugError
 from nnplug.runtime.process import Work, prepare_process
 from nnplug_cli.choices import Choices
 from nnplug_cli.context import Context
@@ -30,7 +28,6 @@ from nnplug_cli.options import (
 )
 from nnplug_cli.plans_table import print_plans
 from nnplug_cli.render import echo, print_json
-from nnplug_cli.requests import plan_request
 
 if TYPE_CHECKING:
     from nnplug.dataset.dataset import DatasetDescription
@@ -140,18 +137,19 @@ def command(
     field; `--set planner.KEY=VALUE` sets an option of the planner (`nnplug show planner nnunet` lists them).
     """
     from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.runtime.executor import LocalExecutor
+    from nnplug.steps.planning import Origin, PlanChanges, make_or_transfer, write_plans
 
     places = _places(context, given, measured=source is None, counted=also.estimate)
     if given.output is not None:
         _check_output(places, source, replace=given.replace)
     description = DatasetDescription.read(places.description)
-    if source is None:
-        plans = _planned(context, places, description, choices, overrides, configurations)
-    else:
-        plans = _transferred(context, places, description, source, choices, overrides, configurations)
+    _check_choices(source, choices)
+    runtime = context.runtime_with(LocalExecutor())
+    origin = Origin(places.dataset, description, places.fingerprint, source)
+    plans = make_or_transfer(origin, PlanChanges(choices, overrides, configurations), runtime)
     path = places.plans(plans.name)
-    plans = _in_form_of_older(plans, path, context)
-    plans.write(path)
+    plans = write_plans(plans, path, runtime)
     if also.estimate:
         prepare_process(Work.COMPUTE)  # as in a training
     memories = count_memories(context, plans, description) if also.memory else []
@@ -175,14 +173,6 @@ def command(
         print_next("preprocess", Path(given.dataset), given.workspace, name=None if is_default else plans.name)
 
 
-def _in_form_of_older(plans: Plans, path: Path, context: Context) -> Plans:
-    """Return plans that are equal to those of an older nnplug at `path` where they decide the same."""
-    from nnplug.plans.plans import read_plans
-    from nnplug.preparation.planned import in_form_of
-
-    with suppress(InvalidFile):
-        return in_form_of(plans, read_plans(path), context.plugins.registry)
-    return plans
 
 
 def _check_output(places: Places, source: Path | None, *, replace: bool) -> None:
@@ -194,53 +184,10 @@ def _check_output(places: Places, source: Path | None, *, replace: bool) -> None
     Outputs((places.output,), (*read, *model_inputs(list(filter(None, [source]))))).claim(replace=replace)
 
 
-def _planned(
-    context: Context,
-    places: Places,
-    description: DatasetDescription,
-    choices: Choices,
-    overrides: dict[str, dict[str, Any]],
-    configurations: tuple[str, ...],
-) -> Plans:
-    from nnplug.plans.fingerprint import Fingerprint
-    from nnplug.preparation.make_plans import make_plans
-
-    assert places.fingerprint is not None, "only plans of another dataset need none"
-    return make_plans(
-        Fingerprint.read(places.fingerprint),
-        description,
-        plan_request(choices, overrides, configurations),
-        dataset=places.dataset,
-        plugins=context.plugins,
-        progress=context.progress,
-    )
-
-
-def _transferred(
-    context: Context,
-    places: Places,
-    description: DatasetDescription,
-    source: Path,
-    choices: Choices,
-    overrides: dict[str, dict[str, Any]],
-    configurations: tuple[str, ...],
-) -> Plans:
-    from nnplug.models.open import find_plans
-    from nnplug.preparation.make_plans import transfer_plans
-
-    if choices.recipe or choices.components or choices.memory_gb:
+def _check_choices(source: Path | None, choices: Choices) -> None:
+    """Raise if components are chosen for plans that are taken from another dataset."""
+    if source is not None and (choices.recipe or choices.components or choices.memory_gb):
         raise click.UsageError("--from takes everything from the other plans; give --name and --set only")
-    plans = find_plans(source)
-    context.progress.notice(f"spacing, patch, network and normalisation are those of {plans.dataset} ({source})")
-    return transfer_plans(
-        plans,
-        description,
-        dataset=places.dataset,
-        plugins=context.plugins,
-        name=choices.name,
-        options=overrides,
-        configurations=configurations,
-    )
 
 
 def _places(context: Context, given: _Given, *, measured: bool, counted: bool) -> Places:
@@ -267,17 +214,15 @@ def _places(context: Context, given: _Given, *, measured: bool, counted: bool) -
 
 
 def _in_workspace(context: Context, dataset: str, workspace: Path | None, *, measured: bool, counted: bool) -> Places:
-    from nnplug.dataset.dataset import Dataset
     from nnplug.preparation.make_splits import FOLDS, count_folds
-    from nnplug.workspace.layout import Workspace
+    from nnplug.steps.place import Place
+    from nnplug.steps.planning import fingerprint_of
 
-    folder = dataset_folder(dataset)
-    opened = Dataset.open(folder, context.readers)
-    space = Workspace(context.workspace_root(workspace), opened.name)
-    if measured and not space.fingerprint.exists():
-        raise NnplugError(f"{space.fingerprint}: no such fingerprint. Run: nnplug fingerprint {dataset}")
-    plans, folds = space.plans("any").parent, count_folds(opened, space) if counted else FOLDS
-    return Places(opened.name, space.fingerprint, folder / "dataset.json", plans, folds)
+    place = Place.open(dataset_folder(dataset), context.workspace_root(workspace), context.readers)
+    fingerprint = fingerprint_of(place) if measured else None
+    description, plans = place.dataset.folder / "dataset.json", place.workspace.plans("any").parent
+    folds = count_folds(place.dataset, place.workspace) if counted else FOLDS
+    return Places(place.dataset.name, fingerprint, description, plans, folds)
 
 
 def _print_networks(context: Context, plans: Plans, description: DatasetDescription) -> None:

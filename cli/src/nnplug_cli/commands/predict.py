@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -197,14 +197,11 @@ def command(
 
     If some images cannot be predicted, the others are, and all errors are listed at the end.
     """
-    from nnplug.inference.folder_images import ImageChoice, training_orientations
-    from nnplug.inference.inputs import find_cases, not_taken
     from nnplug.inference.options import PredictOptions
-    from nnplug.inference.prediction_outputs import image_inputs, output_description
-    from nnplug.inference.summaries import Summaries, predict_and_summarize
+    from nnplug.inference.summaries import Summaries
     from nnplug.inference.writers import choose_writers
     from nnplug.models.hubs import local_models
-    from nnplug.models.model_components import model_readers
+    from nnplug.steps.predicting import ImageSource, Prediction, predict_inputs
 
     if part.part >= part.parts:
         raise click.UsageError(f"--part {part.part} of --parts {part.parts}: parts count from 0 to {part.parts - 1}")
@@ -228,31 +225,10 @@ def command(
         replace=written.replace,
         force=prediction.force,
     )
-    made = context.runtime(runtime)
-    readers = model_readers(options.model, context.readers, prediction.reader)
-    choice = ImageChoice(prediction.series, training_orientations(options.model))
-    found = find_cases(_absolute(inputs), options.model.description.file_ending, readers, choice)
-    for line in not_taken(_absolute(inputs), found, readers):
-        made.progress.warning(line)
-    cases = found[part.part :: part.parts]
-    if part.parts > 1:  # all jobs write one description, also if the images of one job have one format
-        options = replace(options, dataset_json=output_description(options.model.description.raw, found))
+    source = ImageSource(prediction.reader, prediction.series, part.part, part.parts)
     summaries = Summaries(written.statistics, written.preview, written.report, ("nnplug", *sys.argv[1:]))
-    predict_and_summarize(
-        cases,
-        written.output.absolute(),
-        options,
-        summaries,
-        made,
-        inputs=image_inputs(found),
-        others=[case for number, case in enumerate(found) if number % part.parts != part.part],
-    )
+    done = predict_inputs(Prediction(inputs, written.output, source, summaries), options, context.runtime(runtime))
     if as_json:
-        print_json({"output": str(written.output), "cases": [case.name for case in cases]})
+        print_json({"output": str(written.output), "cases": list(done.files)})
     else:
         echo(f"predictions: {written.output}")
-
-
-def _absolute(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Return absolute paths, because jobs on a cluster run in other folders."""
-    return tuple(path.absolute() for path in paths)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from nnplug.errors import NnplugError
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.choices import RuntimeOptions
@@ -51,32 +50,15 @@ def command(
     Without -c, all configurations of the plans are preprocessed. Cases that are stored and have not changed are
     skipped.
     """
-    from nnplug.dataset.dataset import Dataset
-    from nnplug.plans.plans import read_plans
-    from nnplug.preparation.preprocess import preprocess_dataset
-    from nnplug.workspace.layout import Workspace
-    from nnplug.workspace.plans_name import default_plans_name
+    from nnplug.steps.place import Place
+    from nnplug.steps.preparing import preprocess_place
 
-    opened = Dataset.open(dataset, context.readers)
-    space = Workspace(context.workspace_root(workspace), opened.name)
-    name = name or default_plans_name(context.plugins.registry, space)
-    if not space.plans(name).exists():
-        raise NnplugError(f"{space.plans(name)}: no such plans. Run: nnplug plan {dataset} --name {name}")
-    made = context.case_runtime(runtime)
-    plans = read_plans(space.plans(name))
-    stores = {
-        configuration: preprocess_dataset(
-            opened,
-            plans,
-            configuration,
-            space.preprocessed(plans.name, plans.store_name(configuration)),
-            made,
-        )
-        for configuration in configurations or plans.configurations
-    }
+    place = Place.open(dataset, context.workspace_root(workspace), context.readers)
+    done = preprocess_place(place, configurations, name, context.case_runtime(runtime))
+    stores = done.stores
     if as_json:
         print_json({n: {"folder": str(store.folder), "cases": len(store)} for n, store in stores.items()})
     else:
         for configuration, store in stores.items():
             echo(f"{configuration}: {len(store)} cases in {store.folder}")
-        print_next("train", dataset, workspace, name=name)
+        print_next("train", dataset, workspace, name=done.plans.name)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnplug.runtime.process import Work
+from nnplug.steps.choices import TrainingChoices
 from nnplug_cli.choices import Choices, FoldSelection, RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.options import (
@@ -33,7 +34,6 @@ from nnplug_cli.options import (
 from nnplug_cli.plans_table import print_plans
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import echo, print_json
-from nnplug_cli.requests import plan_request, tracker_choices
 from nnplug_cli.scores import predicting, print_scores, print_selection, scores_data
 
 if TYPE_CHECKING:
@@ -54,6 +54,14 @@ class _Training:
     no_mirroring: bool
     fresh: bool
     trackers: tuple[str, ...]
+
+    @property
+    def choices(self) -> TrainingChoices:
+        """The choices for every training."""
+        words = ("nnplug", *sys.argv[1:])
+        return TrainingChoices(
+            self.devices, self.seed, not self.no_mirroring, fresh=self.fresh, trackers=self.trackers, command=words
+        )
 
 
 @click.command(short_help="Turn a dataset into a trained, validated model.")
@@ -93,33 +101,18 @@ def command(
     some folds only, each configuration becomes a model. Finished steps are skipped: run the same command again after a
     kill.
     """
-    from nnplug.dataset.dataset import Dataset
-    from nnplug.pipeline.request import RunRequest, Stage
     from nnplug.pipeline.run import run
-    from nnplug.workspace.layout import Workspace
+    from nnplug.steps.place import Place
+    from nnplug.steps.run import RunChoices, run_request, stage_of
 
-    made, until = context.runtime(runtime), Stage(training.until)
-    if Stage.TRAIN.reached(until):
-        _check_devices(runtime.device, training.devices, here=runtime.executor == "local")
-    opened = Dataset.open(dataset, context.readers)
-    request = RunRequest(
-        dataset=opened,
-        workspace=Workspace(context.workspace_root(workspace), opened.name),
-        plan=plan_request(choices, runtime.settings, selection.configurations),
-        folds=selection.folds,
-        until=until,
-        seed=training.seed,
-        mirroring=not training.no_mirroring,
-        fresh=training.fresh,
-        command=("nnplug", *sys.argv[1:]),
-        devices=training.devices,
-        trackers=tracker_choices(training.trackers, runtime.overrides, made.registry),
-    )
-    outcome = run(request, made, planned=None if as_json else _print_plans)
+    made = context.runtime(runtime)
+    place = Place.open(dataset, context.workspace_root(workspace), context.readers)
+    asked = RunChoices(selection, choices, runtime, training.choices, stage_of(training.until))
+    outcome = run(run_request(place, asked, made), made, planned=None if as_json else _print_plans)
     if as_json:
         print_json(_data(outcome))
     else:
-        _print(outcome, opened.description.labels)
+        _print(outcome, place.dataset.description.labels)
 
 
 def _print_plans(plans: Plans, configurations: Sequence[str]) -> None:
@@ -138,12 +131,6 @@ def _print(outcome: RunResult, labels: Labels) -> None:
         echo(predicting(path))
     for path in outcome.reports:
         echo(f"report: {path}")
-
-
-def _check_devices(device: str, devices: int, *, here: bool) -> None:
-    from nnplug.training.several_devices import start_devices
-
-    start_devices({}, device, devices, here=here)
 
 
 def _data(outcome: RunResult) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from nnplug_cli.render import echo, print_json
 from nnplug_cli.scores import predicting, print_selection
 
 if TYPE_CHECKING:
-    from nnplug.selection.request import SelectRequest
+    from nnplug.steps.scoring import Comparison
 
 
 @dataclass(frozen=True)
@@ -107,45 +107,37 @@ def command(
     interval of a difference is a bootstrap over cases, at 95 %.
     """
     from nnplug.selection.select import select
+    from nnplug.steps.place import Place
+    from nnplug.steps.scoring import select_request
 
-    request = _request(context, dataset, workspace, selection, comparison)
-    result = select(request, context.case_runtime(runtime))
+    compared = _compared(selection, comparison)
+    place = Place.open(dataset, context.workspace_root(workspace), context.readers)
+    made = context.case_runtime(runtime)
+    result = select(select_request(place, compared, made), made)
     if as_json:
         print_json(result.data())
     else:
-        print_selection(request.dataset.description.labels, result)
+        print_selection(place.dataset.description.labels, result)
         echo(predicting(result.bundle))
 
 
-def _request(
-    context: Context, dataset: Path, workspace: Path | None, selection: FoldSelection, comparison: _Comparison
-) -> SelectRequest:
-    """Return the request of the command's options.
+def _compared(selection: FoldSelection, comparison: _Comparison) -> Comparison:
+    """Return the choices of the command's options.
 
     Raises:
         click.UsageError: fold "all" is given.
     """
-    from nnplug.dataset.dataset import Dataset
-    from nnplug.selection.ranking import Ranking
-    from nnplug.selection.request import SelectRequest
-    from nnplug.workspace.layout import Workspace
-    from nnplug.workspace.plans_name import default_plans_name
+    from nnplug.steps.scoring import Comparison
 
-    numbers = tuple(fold for fold in selection.folds if isinstance(fold, int))
-    if len(numbers) < len(selection.folds):
+    if "all" in selection.folds:
         raise click.UsageError("fold 'all' is no part of a cross-validation: it is validated on its training cases")
-    opened = Dataset.open(dataset, context.readers)
-    space = Workspace(context.workspace_root(workspace), opened.name)
-    return SelectRequest(
-        dataset=opened,
-        workspace=space,
-        plans=comparison.plans or (default_plans_name(context.plugins.registry, space),),
-        configurations=selection.configurations,
-        folds=numbers,
+    return Comparison(
+        folds=selection,
+        plans=comparison.plans,
         weights=comparison.weights,
-        ranking=None if comparison.metric is None else Ranking.of(comparison.metric, context.plugins.registry),
+        metric=comparison.metric,
         ensembles=not comparison.no_ensembles,
         keep_logits=comparison.keep_logits,
-        target=comparison.output,
+        output=comparison.output,
         replace=comparison.replace,
     )

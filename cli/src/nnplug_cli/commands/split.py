@@ -57,25 +57,20 @@ def command(
     Without options it shows the current folds; by default they are nnU-Net's five. With --groups no group is on both
     sides of a fold.
     """
-    from nnplug.dataset.dataset import Dataset
-    from nnplug.preparation.make_splits import SplitRequest, ensure_splits, make_folds, store_folds
-    from nnplug.workspace.layout import Workspace
+    from nnplug.preparation.make_splits import SplitRequest
+    from nnplug.steps.place import Place
+    from nnplug.steps.splitting import choose_folds
 
-    opened = Dataset.open(dataset, context.readers)
-    space = Workspace(context.workspace_root(workspace), opened.name)
+    place = Place.open(dataset, context.workspace_root(workspace), context.readers)
     request = SplitRequest(wanted.folds, wanted.groups, wanted.leave_one_group_out, wanted.file)
-    if request == SplitRequest():
-        chosen = ensure_splits(opened, space, progress=context.progress)
-    else:
-        chosen = make_folds(opened, request, progress=context.progress)
-        store_folds(chosen, opened, space, replace=replace)
+    chosen = choose_folds(place, request, context.progress, replace=replace)
     if as_json:
         print_json([fold.data() for fold in chosen])
     else:
         print_table(
             ("fold", "training", "validation", "validated on"), [_row(*numbered) for numbered in enumerate(chosen)]
         )
-        echo(f"splits: {space.splits}")
+        echo(f"splits: {place.workspace.splits}")
         print_next("run", dataset, workspace)
 
 

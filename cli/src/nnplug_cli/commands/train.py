@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import click
 
-from nnplug.errors import NnplugError
 from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
+from nnplug.steps.choices import FoldChoices, TrainingChoices
 from nnplug_cli.choices import FoldSelection, RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.names import ComponentName, PlansName
@@ -35,16 +34,7 @@ from nnplug_cli.options import (
 )
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import echo, print_json
-from nnplug_cli.requests import tracker_choices
 from nnplug_cli.scores import print_scores, scores_data
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from nnplug.registry.runtime import Runtime
-    from nnplug.runtime.distributed import World
-    from nnplug.training.folds import FoldTraining
-    from nnplug.training.job import TrainingJob
 
 
 @dataclass(frozen=True)
@@ -63,18 +53,20 @@ class _Training:
     save_logits: bool
     trackers: tuple[str, ...]
 
+    @property
+    def choices(self) -> TrainingChoices:
+        """The choices for every training."""
+        words = ("nnplug", *sys.argv[1:])
+        return TrainingChoices(
+            self.devices, self.seed, not self.no_mirroring, fresh=self.fresh, trackers=self.trackers, command=words
+        )
 
-@dataclass(frozen=True)
-class _Changes:
-    """The changes of the plans for these trainings only.
-
-    Attributes:
-        components: kind -> name.
-        options: kind -> option -> value, as in `--set`.
-    """
-
-    components: Mapping[Kind, str]
-    options: Mapping[str, Mapping[str, Any]]
+    @property
+    def fold_choices(self) -> FoldChoices:
+        """The choices for these folds."""
+        return FoldChoices(
+            self.loss, self.sampler, self.pretrained, self.validate_only, self.weights, save_logits=self.save_logits
+        )
 
 
 @click.command(short_help="Train folds of a planned dataset.")
@@ -140,86 +132,19 @@ def command(
     trainer.KEY=VALUE` changes these runs only, not the plans; a finished fold that is set to train longer continues
     from its final weights.
     """
-    from nnplug.models.hubs import local_model
-    from nnplug.runtime.progress import Silent
-    from nnplug.training.folds import train_folds
-    from nnplug.training.several_devices import leave_world, start_devices
-    from nnplug.training.task import check_pretrained
-    from nnplug.training.train import discard
+    from nnplug.steps.place import Place
+    from nnplug.steps.training import TrainChoices, train_place
 
     if training.fresh and training.validate_only:
         raise click.UsageError("--fresh trains again, --validate-only does not train; give one of them")
-    made = context.runtime(runtime)
-    world = start_devices(os.environ, runtime.device, training.devices, here=runtime.executor == "local")
-    if not world.is_main:
-        made = replace(made, progress=Silent())
-    trackers = tracker_choices(training.trackers, runtime.overrides, made.registry)
-    pretrained = training.pretrained and local_model(training.pretrained, made.registry)
-    named = {Kind.SAMPLER: training.sampler, Kind.LOSS: training.loss}
-    changes = _Changes({kind: name for kind, name in named.items() if name is not None}, runtime.settings)
-    jobs = [
-        replace(
-            job,
-            seed=training.seed,
-            command=("nnplug", *sys.argv[1:]),
-            pretrained=pretrained,
-            trackers=trackers,
-        )
-        for job in _jobs(made, dataset, context.workspace_root(workspace), name, selection, changes)
-    ]
-    for job in jobs if training.fresh and world.is_main else ():
-        check_pretrained(job, made.plugins)
-        discard(job.run)
-    scores = train_folds(jobs, _folds(training, world), made)
-    leave_world(world)
-    if as_json and world.is_main:
-        print_json({"scores": scores_data(scores)})
-    elif world.is_main:
-        print_scores(jobs[0].description.labels, {f"{c} fold {f}": s for (c, f), s in scores.items()})
-        for job in jobs:
-            echo(f"run: {job.run.path}")
+    choices = TrainChoices(selection, name, runtime, training.choices, training.fold_choices)
+    place = Place.open(dataset, context.workspace_root(workspace), context.readers)
+    done = train_place(place, choices, context.runtime(runtime))
+    if as_json and done.is_main:
+        print_json({"scores": scores_data(done.scores)})
+    elif done.is_main:
+        print_scores(done.labels, {f"{c} fold {f}": s for (c, f), s in done.scores.items()})
+        for run in done.runs.values():
+            echo(f"run: {run}")
         if selection == FoldSelection((), ()):
             print_next("select", dataset, workspace, name=name)
-
-
-def _jobs(
-    runtime: Runtime, folder: Path, root: Path, name: str | None, selection: FoldSelection, changes: _Changes
-) -> list[TrainingJob]:
-    """Return the jobs of the requested folds."""
-    from nnplug.dataset.dataset import Dataset
-    from nnplug.io.readers import Readers
-    from nnplug.plans.plans import read_plans
-    from nnplug.preparation.make_plans import with_options
-    from nnplug.preparation.training_choices import with_components
-    from nnplug.training.folds import fold_jobs
-    from nnplug.workspace.layout import Workspace
-    from nnplug.workspace.plans_name import default_plans_name
-
-    dataset = Dataset.open(folder, Readers.of(runtime.registry))
-    space = Workspace(root, dataset.name)
-    name = name or default_plans_name(runtime.registry, space)
-    path = space.plans(name)
-    if not path.exists():
-        raise NnplugError(f"{path}: no such plans. Run: nnplug plan {folder} --name {name}")
-    plans = with_components(read_plans(path), changes.components, runtime.registry)
-    return fold_jobs(
-        dataset,
-        space,
-        with_options(plans, changes.options, registry=runtime.registry),
-        configurations=selection.configurations,
-        folds=selection.folds,
-        progress=runtime.progress,
-    )
-
-
-def _folds(training: _Training, world: World) -> FoldTraining:
-    from nnplug.training.folds import FoldTraining
-
-    return FoldTraining(
-        training.devices,
-        not training.no_mirroring,
-        training=not training.validate_only,
-        weights=training.weights,
-        save_logits=training.save_logits,
-        world=world,
-    )

@@ -15,12 +15,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nnplug import hookspecs
-from nnplug.errors import InvalidPlugin, Line, did_you_mean
+from nnplug.errors import InvalidPlugin, Line, did_you_mean, within
 from nnplug.registry.commands import OfferedCommand, PluginCommand
 from nnplug.registry.components import AnyEntry, Component, Entry, Kind, OfferedRecipe, Recipe, Registry, Source
 from nnplug.registry.entries import COMPONENTS
 from nnplug.registry.module_text import may_implement
 from nnplug.remedies import Action, Names, Remedy
+from nnplug.runtime.progress import Progress
 
 CORE = "nnplug-core"
 RECIPES_HOOK = "nnplug_recipes"
@@ -257,3 +258,14 @@ def _check_blocked(block: Collection[str], sources: Iterable[Source]) -> None:
         if not _names(name) & set(known):
             hint = did_you_mean(name, known, f"Installed: {', '.join(known) or 'none'}.")
             raise InvalidPlugin(f"cannot block {name!r}: no plugin or distribution of that name. {hint}")
+
+
+def report_plugins(plugins: Plugins, progress: Progress) -> None:
+    """Report plugins that fail to load or have faults as warnings, and slow ones as notices."""
+    for plugin in plugins:
+        if plugin.status is Status.FAILED:
+            progress.warning(f"{plugin} is off: {plugin.reason}")
+        for fault in plugin.faults:
+            progress.warning(f"{plugin}: {fault}")
+        if plugin.delay:
+            progress.notice(within(f"{plugin} ", plugin.delay))

@@ -20,6 +20,7 @@ from nnplug.remedies import Action
 from nnplug.steps.choices import Choices, RuntimeOptions
 from nnplug.steps.given import Names, names, optional_path, plan_choices
 from nnplug.steps.keywords import PlanningKeywords, keywords
+from nnplug.steps.place import Place
 from nnplug.steps.requests import Overrides, plan_request
 from nnplug.steps.session import ProgressArgument, open_place, session
 
@@ -70,14 +71,11 @@ def plan(
     choices, overrides = plan_choices(options), from_values(options["options"])
     with session(RuntimeOptions(), progress, plugins) as runtime:
         place = open_place(dataset, workspace, runtime)
-        space = place.workspace
-        if source is None and not space.fingerprint.exists():
-            remedy = Action.MEASURE_FIRST(dataset=place.dataset.folder)
-            raise NnplugError(f"{space.fingerprint}: no such fingerprint", remedy)
         changes = PlanChanges(choices, overrides, names(configurations))
-        origin = Origin(place.dataset.name, place.dataset.description, space.fingerprint, optional_path(source))
+        measured = fingerprint_of(place) if source is None else None
+        origin = Origin(place.dataset.name, place.dataset.description, measured, optional_path(source))
         plans = make_or_transfer(origin, changes, runtime)
-        path = space.plans(plans.name)
+        path = place.workspace.plans(plans.name)
         return Planned(path, write_plans(plans, path, runtime))
 
 
@@ -88,7 +86,7 @@ class Origin:
     Attributes:
         dataset: the dataset's name.
         description: the content of its `dataset.json`.
-        fingerprint: the fingerprint file; it is not read if the plans are another dataset's.
+        fingerprint: the fingerprint file; None if the plans are another dataset's.
         source: a plans file, run or bundle of another dataset; None to plan from the fingerprint.
     """
 
@@ -105,6 +103,18 @@ class PlanChanges:
     choices: Choices
     overrides: Overrides
     configurations: tuple[str, ...] = ()
+
+
+def fingerprint_of(place: Place) -> Path:
+    """Return the file of the dataset's fingerprint in the workspace.
+
+    Raises:
+        NnplugError: the dataset is not measured yet.
+    """
+    path = place.workspace.fingerprint
+    if not path.exists():
+        raise NnplugError(f"{path}: no such fingerprint", Action.MEASURE_FIRST(dataset=place.dataset.folder))
+    return path
 
 
 def make_or_transfer(origin: Origin, changes: PlanChanges, runtime: Runtime) -> Plans:

@@ -158,6 +158,8 @@ def predict_inputs(asked: Prediction, options: PredictOptions, runtime: Runtime)
     if source.parts > 1:  # all jobs write one description, also if the images of one job have one format
         options = replace(options, dataset_json=output_description(options.model.description.raw, found))
     output = asked.output.absolute()
-    predict_and_summarize(cases, output, options, asked.summaries, runtime, inputs=image_inputs(found))
+    others = [case for number, case in enumerate(found) if number % source.parts != source.part]
+    read = image_inputs(found)
+    predict_and_summarize(cases, output, options, asked.summaries, runtime, inputs=read, others=others)
     files = PredictionFiles.chosen(output, options)
     return Predicted(output, {case.name: files.of(case)["labels"] for case in cases})

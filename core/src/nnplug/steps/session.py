@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nnplug.errors import NnplugError, within
+from nnplug.errors import NnplugError
 from nnplug.io.readers import Readers
 from nnplug.registry.components import Kind, Registry
-from nnplug.registry.loader import Plugins, Status
+from nnplug.registry.loader import Plugins, report_plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 from nnplug.runtime.progress.calls import Calls, Logged
 from nnplug.steps.choices import RuntimeOptions
-from nnplug.steps.place import Place, dataset_folder, workspace_root
+from nnplug.steps.folders import dataset_folder, workspace_root
+from nnplug.steps.place import Place
 
 ProgressArgument = Progress | Callable[[str, int, int, str], None] | None
 """The progress that a step takes: None, a function (title, done, total, latest), or a `Progress`."""
@@ -27,17 +28,6 @@ def progress_of(given: ProgressArgument) -> Progress:
     if given is None:
         return Logged()
     return given if isinstance(given, Progress) else Calls(given)
-
-
-def report_plugins(plugins: Plugins, progress: Progress) -> None:
-    """Report plugins that fail to load or have faults as warnings, and slow ones as notices."""
-    for plugin in plugins:
-        if plugin.status is Status.FAILED:
-            progress.warning(f"{plugin} is off: {plugin.reason}")
-        for fault in plugin.faults:
-            progress.warning(f"{plugin}: {fault}")
-        if plugin.delay:
-            progress.notice(within(f"{plugin} ", plugin.delay))
 
 
 def make_executor(options: RuntimeOptions, registry: Registry) -> Executor:

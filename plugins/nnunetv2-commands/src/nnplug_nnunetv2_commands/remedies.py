@@ -10,6 +10,9 @@ REMEDIES = {
     Action.CHOOSE_EXTRACTOR: "Leave out the plugin that offers it: NNPLUG_PLUGINS=no:NAME",
     Action.PLAN_ANEW: "nnUNetv2_plan_experiment forgets it.",
     Action.PLAN: "Run nnUNetv2_plan_experiment again.",
+    Action.PLAN_FIRST: "Run: nnUNetv2_plan_experiment -d {dataset.name} -overwrite_plans_name {plans}",
+    Action.KEEP_OTHER_PLANS: "Plan with nnplug to choose components.",
+    Action.MEASURE_FIRST: "Run: nnUNetv2_extract_fingerprint -d {dataset.name}",
     Action.PLAN_LIKE: (
         "Give this dataset the plans of {model} with nnUNetv2_move_plans_between_datasets, so that both have one "
         "network."
