@@ -23,7 +23,7 @@ def test_an_error_words_its_remedy_for_python_and_a_command_line_by_its_table():
 def test_a_sentence_follows_a_full_stop_and_other_remedies_a_semicolon():
     assert Line("a: is empty.", Action.TRAIN_FIRST()) == "a: is empty. train a configuration first"
     assert Line("a: is empty", Action.TRAIN_FIRST()) == "a: is empty; train a configuration first"
-    assert Line("a: is empty", Action.TRAIN_ANEW()) == "a: is empty. Train it again from the start."
+    assert Line("a: is empty", Action.TRAIN_ANEW()) == "a: is empty. Train it again from the start with fresh=True."
 
 
 def test_an_error_without_a_remedy_is_its_message():

@@ -25,19 +25,19 @@ class Action(StrEnum):
     KEEP_OTHER_PLANS = "Pass only name and options with source."
     MEASURE_FIRST = "Measure {dataset} first."
     PLAN_LIKE = "Plan the dataset from the plans of {model}, so that both have one network."
-    PLAN_WITH = "Plan with {assignment}."
-    PLAN_WITH_MORE_MEMORY = "Plan for a larger GPU memory."
-    PLAN_WITH_MEMORY = "plan with a memory target of {gigabytes} GB."
+    PLAN_WITH = "Plan with {assignment} in options."
+    PLAN_WITH_MORE_MEMORY = "Plan for a larger GPU memory with memory_gb."
+    PLAN_WITH_MEMORY = "plan with memory_gb={gigabytes}."
     SET_WHEN_PLANNING = "Set it when the dataset is planned."
-    NAME_PLANS = "Name the plans; there are {known}"
+    NAME_PLANS = "Name the plans with name; there are {known}"
     SPLIT_BY_GROUPS = "If they are, make folds of groups of cases."
     REPLACE_FOLDS = (
         "Write these with replace=True; trainings that were begun with the others are then refused until they are done "
         "again from the start."
     )
-    RESTORE_FOLDS = "Put the old folds back, or train it again from the start."
+    RESTORE_FOLDS = "Put the old folds back, or train it again from the start with fresh=True."
     VERIFY = "Verify the dataset, which lists all its problems."
-    RESTORE_UNLABELLED = "Put the old images back, or train it again from the start."
+    RESTORE_UNLABELLED = "Put the old images back, or train it again from the start with fresh=True."
     PREPROCESS = "Preprocess configuration {configuration} of plans {plans} for {dataset}."
     PREPROCESS_AGAIN = "Preprocess the dataset again."
     DELETE_AND_PREPROCESS = "Delete {folder} and preprocess the dataset again."
@@ -50,9 +50,11 @@ class Action(StrEnum):
     TRAIN_ON = "Train it again, which goes on where it was."
     TRAIN_ON_OR_USE_BEST = "Train it again, which goes on where it was, or use the best weights so far."
     DELETE_RUN = "Delete {folder} to train it again from the start."
-    TRAIN_ANEW = "Train it again from the start."
-    RESTORE_VALUES = "Give the same values to go on, or train it again from the start."
-    SET_OPTION = "Set {assignment}."
+    TRAIN_ANEW = "Train it again from the start with fresh=True."
+    RESTORE_VALUES = (
+        "Give the same values to go on, fresh=True to train it again from the start, or another name to keep both."
+    )
+    SET_OPTION = "Set {assignment} in options."
     SHORTEN_TRAINING = "shorten it by options of its trainer."
     USE_ONE_DEVICE = "use 1 device instead of {devices}"
     USE_FEWER_DEVICES = "use at most {devices}"
@@ -63,7 +65,7 @@ class Action(StrEnum):
     USE_ONE_THREAD = "close other programs, or use 1 worker, which holds one case at a time."
     SHOW_WAIT = "Profile a training, which shows the wait; give the process more cores."
     CHOOSE_DISK = "choose a workspace on another disk."
-    VALIDATE_FOLD = "validate fold {fold} of configuration {configuration} again"
+    VALIDATE_FOLD = "validate fold {fold} of configuration {configuration} again with validate_only=True"
     SAVE_LOGITS = "predict it with save_logits=True"
     PREDICT_PRECISELY = "predict on the CPU, in full precision, or check the weights"
     PREDICT_IN_MORE_MEMORY = (
@@ -73,7 +75,7 @@ class Action(StrEnum):
         "close other programs on the GPU, raise gpu_memory_gb if you give it, or plan for a smaller GPU memory or with "
         "plan.batch_size={batch_size}"
     )
-    PREDICT_IN_WINDOWS = "predict with another inference, such as sliding-window"
+    PREDICT_IN_WINDOWS = "predict with inference='sliding-window'"
     EXPORT_RUNS = "export the runs as a bundle"
     EXPORT_MODEL = "export one from runs"
     EXPORT_BEST = "export the best weights"
@@ -96,7 +98,7 @@ class Action(StrEnum):
     LEAVE_OUT_RESAMPLER = "Name no resampler, or a preprocessor that takes one."
     INSTALL_HUB = "Install a plugin that offers this hub, or give the path of a model."
     INSTALL_READER = "Install a plugin with a reader of such files, and give its readers."
-    CHOOSE_IMAGES = "Choose by their ids in ImageChoice; there are:"
+    CHOOSE_IMAGES = "Choose by their ids with series; there are:"
     NAME_READER = 'Name one of {names:, } as "reader" in dataset.json, or give it alone.'
     CHOOSE_KINDS = "Name a component of each kind ({kinds:, }), or a recipe (installed: {known})."
 

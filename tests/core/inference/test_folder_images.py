@@ -89,7 +89,7 @@ def test_several_images_are_listed_and_chosen_by_id(readers, fill):
     with pytest.raises(Problems) as caught:
         find_cases([folder, other], ".nii.gz", readers)
     head, *lines = caught.value.lines
-    assert head == f"{folder}: holds 2 image series. Choose by their ids in ImageChoice; there are:"
+    assert head == f"{folder}: holds 2 image series. Choose by their ids with series; there are:"
     assert lines == ["  a: hello", "  b: world"]
     found = find_cases([folder, other], ".nii.gz", readers, ImageChoice(("b",)))
     assert [(case.name, case.images[0].name) for case in found] == [

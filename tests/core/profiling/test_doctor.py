@@ -57,7 +57,7 @@ def test_a_good_machine_has_no_limit():
         ({"shared_memory": TIGHT, "gpus": (H100, H100)}, "/dev/shm", "--shm-size=8g"),
         ({"gpus": (), "nvidia_driver": True}, "GPU", "install a PyTorch built for CUDA"),
         ({"gpus": (), "nvidia_driver": False}, "GPU", "shorten it by options of its trainer"),
-        ({"gpus": (Gpu("GTX", Space(6 * GB, 5 * GB), bf16=False),)}, "GPU", "memory target of 5 GB"),
+        ({"gpus": (Gpu("GTX", Space(6 * GB, 5 * GB), bf16=False),)}, "GPU", "memory_gb=5"),
         ({"disk": TIGHT}, "disk", "choose a workspace on another disk"),
     ],
 )

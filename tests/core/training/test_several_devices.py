@@ -167,7 +167,7 @@ def test_a_rank_that_fails_ends_the_others_also_if_its_exit_code_comes_late():
 def test_what_a_user_can_mend_is_told_once(job):
     with pytest.raises(NnplugError) as error:
         together(job, devices=5)
-    remedy = "Use at most 4, or a larger batch. Plan with plan.batch_size=5."
+    remedy = "Use at most 4, or a larger batch. Plan with plan.batch_size=5 in options."
     expected = f"a batch of 4 cannot be shared by 5 devices. {remedy}"
     assert str(error.value) == f"{job.run.path}: {expected}"
 

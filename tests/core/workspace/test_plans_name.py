@@ -21,7 +21,7 @@ def test_the_default_recipes_planner_names_the_plans(tmp_path):
 @pytest.mark.parametrize("recipes", [(), (FIRST, SECOND)], ids=["no default", "two defaults"])
 def test_without_one_default_the_only_plans_are_taken(tmp_path, recipes):
     space = Workspace(tmp_path, "Dataset001_A")
-    with pytest.raises(NnplugError, match=r"plans: which plans\? Name the plans; there are none yet"):
+    with pytest.raises(NnplugError, match=r"plans: which plans\? Name the plans with name; there are none yet"):
         default_plans_name(registry(*recipes), space)
     space.plans("mine").parent.mkdir(parents=True)
     space.plans("mine").write_text("{}")

@@ -102,7 +102,7 @@ def refusing(batch):
 def test_what_the_network_refuses_is_told_with_the_size_and_a_way_out(network, check_size, message):
     with pytest.raises(NnplugError, match=message) as error:
         predicted(network, torch.randn(1, 8, 8, 12), context(check_size=check_size))
-    assert str(error.value).endswith("predict with another inference, such as sliding-window")
+    assert str(error.value).endswith("predict with inference='sliding-window'")
 
 
 def test_too_little_memory_is_told_with_a_way_out():

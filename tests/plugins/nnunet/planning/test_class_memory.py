@@ -44,7 +44,7 @@ def test_many_classes_are_warned_of_in_one_line(planned, heard):
     planned(200)
     (line,) = [line for line in heard.warnings if line.startswith("3d_fullres")]
     assert "200 outputs" in line
-    assert line.endswith("the plan is for 8 GB. Set planner.count_classes=true.")
+    assert line.endswith("the plan is for 8 GB. Set planner.count_classes=true in options.")
 
 
 @pytest.mark.parametrize("classes", [200, 400])
