@@ -28,11 +28,11 @@ RENAMED = {
 }
 """An option of a command -> the keyword for it: several values, words of Python's own, and what "no" negates."""
 
-COMMAND_ONLY = {"help", "json", "summary", "memory"}
+COMMAND_ONLY = {"help", "json", "summary", "memory", "estimate"}
 """Options that only change what is printed."""
 
-FILES_OF_PLAN = {"fingerprint", "dataset_json", "output", "replace"}
-"""Options of the form of `nnplug plan` without a workspace, which is `nnplug.preparation.make_plans`."""
+FILES_OF_PLAN = {"fingerprint", "dataset_json", "output", "replace", "device"}
+"""Options of `nnplug plan` without a workspace, which is `nnplug.preparation.make_plans`, and of its estimate."""
 
 
 def options(command):

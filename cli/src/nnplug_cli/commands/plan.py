@@ -173,8 +173,6 @@ def command(
         print_next("preprocess", Path(given.dataset), given.workspace, name=None if is_default else plans.name)
 
 
-
-
 def _check_output(places: Places, source: Path | None, *, replace: bool) -> None:
     """Raise if the plans file would replace an input or a file that nnplug did not write."""
     from nnplug.models.model_files import model_inputs

@@ -161,5 +161,5 @@ def predict_inputs(asked: Prediction, options: PredictOptions, runtime: Runtime)
     others = [case for number, case in enumerate(found) if number % source.parts != source.part]
     read = image_inputs(found)
     predict_and_summarize(cases, output, options, asked.summaries, runtime, inputs=read, others=others)
-    files = PredictionFiles.chosen(output, options)
+    files = PredictionFiles.chosen(output, options, options.kept)
     return Predicted(output, {case.name: files.of(case)["labels"] for case in cases})
