@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -68,6 +69,44 @@ def test_bash_completes_the_installed_command():
     """
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("nnunet\n", "")
+
+
+ZSH = """
+    autoload -Uz compinit; compinit -u -D
+    eval "$(nnplug completion zsh)"
+    compadd() { print -rl -- $completions }
+    _describe() { print -rl -- $completions_with_descriptions }
+    words=(nnplug run --trainer nnun) CURRENT=4
+    _nnplug_completion
+"""
+FISH = """
+    nnplug completion fish | source
+    complete --do-complete "nnplug run --trainer nnun"
+    complete --do-complete "nnplug train -c 3"
+"""
+
+
+def in_shell(shell, script, folder, *options):
+    """Return what a script prints in a real shell whose PATH begins with the installed command."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "HOME": str(folder)}
+    command = [shell, *options, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder, env=environment)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_zsh_completes_the_installed_command(tmp_path):
+    (line,) = in_shell("zsh", ZSH, tmp_path, "-f").splitlines()
+    assert line.startswith("nnunet:SGD with poly schedule")
+
+
+def test_fish_completes_the_installed_command(complete, tmp_path):
+    trainer, configuration = in_shell("fish", FISH, tmp_path).splitlines()
+    assert trainer.startswith("nnunet\tSGD with poly schedule")
+    assert configuration == "3d_fullres"
 
 
 @pytest.mark.parametrize(("shell", "words"), [("zsh", "compdef"), ("fish", "complete --no-files --command nnplug")])

@@ -39,7 +39,8 @@ def test_a_dataset_is_made_and_verified(source, tmp_path):
     result = convert("pairs", source, tmp_path / "Dataset001_A", "--set", 'converter.channels=["CT"]')
     assert result.exit_code == 0
     assert "Dataset001_A: 2 cases read, 0 problems, 0 warnings" in result.stdout
-    assert result.stdout.splitlines()[-1] == str(tmp_path / "Dataset001_A")
+    folder = tmp_path / "Dataset001_A"
+    assert result.stdout.splitlines()[-2:] == [f"dataset: {folder}", f"next: nnplug run {folder}"]
 
 
 def test_problems_of_the_source_end_with_1(source, tmp_path):
@@ -70,4 +71,5 @@ def test_values_that_a_conversion_renumbered_come_back(tmp_path):
     words = ("dataset", "restore", tmp_path / "D" / "labelsTr", tmp_path / "back")
     done = CliRunner().invoke(main, [*map(str, words), "--dataset-json", str(tmp_path / "D" / "dataset.json")])
     assert done.exit_code == 0, done.output
+    assert done.stdout == f"label maps: {tmp_path / 'back'}\n"
     assert np.array_equal(read_label(tmp_path / "back" / "a.nii.gz").array, labels)

@@ -28,6 +28,9 @@ def test_folders_are_averaged(folders, tmp_path, words):
     result = CliRunner().invoke(main, ["ensemble", *given, "-o", str(tmp_path / "C"), "--json"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {"output": str(tmp_path / "C"), "cases": ["x"]}
+    shown = CliRunner().invoke(main, ["ensemble", *given, "-o", str(tmp_path / "C")]).stdout.splitlines()
+    following = f"next: nnplug evaluate -r REFERENCES -p {tmp_path / 'C'} -o SUMMARY.json"
+    assert shown == [f"predictions: {tmp_path / 'C'}", following]
     from nnplug.io.images import read_label
 
     assert (read_label(tmp_path / "C" / "x.nii.gz").array == 1).all()

@@ -19,8 +19,11 @@ def test_a_table_of_names_and_a_summary(folder, tmp_path):
     paths = ["-r", folder / "labels", "-p", folder / "predictions", "-o", tmp_path / "summary.json"]
     result = evaluate(*paths, "--dataset-json", folder / "dataset.json")
     assert result.exit_code == 0
-    lines = [line.split()[:2] for line in result.stdout.splitlines()]
-    assert lines == [
+    *lines, made, following = result.stdout.splitlines()
+    assert made == f"summary: {tmp_path / 'summary.json'}"
+    seen = f"-l {folder / 'labels'} -l {folder / 'predictions'}"
+    assert following == f"next: nnplug overlay -i IMAGES {seen} -o PICTURES"
+    assert [line.split()[:2] for line in lines] == [
         ["class", "Dice"],
         ["whole", "0.8540"],
         ["core", "0.6941"],

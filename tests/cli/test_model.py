@@ -40,7 +40,11 @@ def test_an_imported_model_is_shown_with_its_licence(run, bundle):
 def test_a_bundle_is_unpacked_and_given_back_to_nnunet(run, bundle, tmp_path):
     result = run("model", "import", bundle, "-o", tmp_path / "folder")
     assert "licence: public challenge data" in result.stderr
-    run("model", "export-nnunet", tmp_path / "folder", "-o", tmp_path / "model")
+    imported = f"next: nnplug predict -i IMAGES -o PREDICTIONS -m {tmp_path / 'folder'}"
+    assert result.stdout.splitlines() == [f"model: {tmp_path / 'folder'}", imported]
+    exported = run("model", "export-nnunet", tmp_path / "folder", "-o", tmp_path / "model").stdout.splitlines()
+    following = f"next: nnUNetv2_predict_from_modelfolder -i IMAGES -o PREDICTIONS -m {tmp_path / 'model'}"
+    assert exported == [f"model: {tmp_path / 'model'}", following]
     assert (tmp_path / "model" / "fold_all" / "checkpoint_final.pth").is_file()
 
 
@@ -66,7 +70,8 @@ def test_a_run_is_exported_with_weights_rule_and_licence(run, copied, tmp_path):
     run("postprocess", "fit", "-r", labels, "-p", labels, *description, "-o", rule)
     fold = copied.folder / "runs" / "nnunet" / "2d" / "fold_0"
     words = ("--weights", "best", "--rule", rule, "--licence", "CC-BY-4.0")
-    run("model", "export", fold, "-o", tmp_path / "bundle", *words)
+    made = run("model", "export", fold, "-o", tmp_path / "bundle", *words).stdout.splitlines()
+    assert made[0] == f"model: {tmp_path / 'bundle'}"
     shown = json.loads(run("model", "show", tmp_path / "bundle", "--json").output)
     assert (shown["weights"], shown["licence"]) == ("best", "CC-BY-4.0")
     assert shown["postprocessing"] == json.loads(rule.read_text())

@@ -16,7 +16,12 @@ def test_a_rule_is_fitted_and_applied(shared, tmp_path):
     result = postprocess("fit", *paths, "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout) == json.loads(rule.read_text())
-    assert postprocess("apply", "-i", predictions, "-o", tmp_path / "out", "--rule", rule).exit_code == 0
+    *_, made, following = postprocess("fit", *paths).stdout.splitlines()
+    assert made == f"rule: {rule}"
+    assert following == f"next: nnplug postprocess apply -i PREDICTIONS -o OUTPUT --rule {rule}"
+    applied = postprocess("apply", "-i", predictions, "-o", tmp_path / "out", "--rule", rule)
+    assert applied.exit_code == 0
+    assert applied.stdout.splitlines()[0] == f"predictions: {tmp_path / 'out'}"
     assert {f.name for f in (tmp_path / "out").glob("[!.]*")} == {f.name for f in predictions.iterdir()}
 
 

@@ -31,6 +31,7 @@ def prepared(tmp_path_factory):
         "run", dataset, "-w", folder / "w", "--until", "preprocess", "--device", "cpu", "--gpu-memory-gb", "8", *TINY
     )
     assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1] == f"next: nnplug run {dataset} -w {folder / 'w'}"
     return dataset, folder / "w"
 
 
@@ -43,7 +44,11 @@ def test_every_fold_of_every_configuration_is_trained_once(prepared):
     first = train(prepared, "-f", "1", "-c", "3d_fullres", "--gpu-memory-gb", "8")  # a CPU has no such budget
     assert first.exit_code == 0, first.output
     run = prepared[1] / "Dataset999_Phantom" / "runs" / "nnunet"
-    assert first.stdout.splitlines()[-1] == f"run: {run / '3d_fullres' / 'fold_1'}"
+    made = run / "3d_fullres" / "fold_1"
+    assert first.stdout.splitlines()[-2:] == [
+        f"run: {made}",
+        f"next: nnplug predict -i IMAGES -o PREDICTIONS -m {made}",
+    ]
     done = (run / "3d_fullres" / "fold_1" / "weights_final.safetensors").stat().st_mtime_ns
     result = train(prepared, "--json")
     assert result.exit_code == 0, result.output

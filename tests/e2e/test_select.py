@@ -103,9 +103,10 @@ def test_a_run_of_every_fold_ends_with_one_selected_model(nnplug, phantom, tmp_p
         *("2d", "3d_fullres", "2d + 3d_fullres"),
     ]
     assert "postprocessing: largest-component" in done.stdout
-    model, report = lines[-2:]
-    assert model.startswith(f"model: {folder / 'model' / 'selected'}  (nnplug predict")
-    assert report.startswith(f"report: {folder / 'report.html'}")
+    report, model, following = lines[-3:]
+    assert report == f"report: {folder / 'report.html'}"
+    assert model == f"model: {folder / 'model' / 'selected'}"
+    assert following == f"next: nnplug predict -i IMAGES -o PREDICTIONS -m {folder / 'model' / 'selected'}"
     made = (folder / "crossval" / "2d+3d_fullres" / "phantom_000.nii.gz").stat().st_mtime_ns
     again = json.loads(nnplug(*words, "--json", check=True).stdout)
     assert again["bundles"] == {"selected": str(folder / "model" / "selected")}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nnplug_cli.progress.pace import duration
-from nnplug_cli.render import echo, print_table
+from nnplug_cli.render import echo, echo_message, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def print_durations(durations: Sequence[ConfigurationDuration], progress: Progre
         echo(f"all configurations, one fold after another: {duration(total)}")
     if words := shorter_words(durations):
         echo(f"a tenth of the time: {words}")
-    echo("not in it: preprocessing, slow disks, what torch.compile saves, the scores of whole cases at the end")
+    echo_message("not in it: preprocessing, slow disks, what torch.compile saves, the scores of whole cases at the end")
     tell_durations(durations, progress)
 
 

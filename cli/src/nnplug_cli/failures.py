@@ -14,6 +14,7 @@ from nnplug.errors import NnplugError, worded
 from nnplug.remedies import Action
 from nnplug_cli.render import ReaderGone
 from nnplug_cli.signals import Stopped, stoppable
+from nnplug_cli.wrapping import message
 
 INTERRUPTED = 130
 """The exit code of shells for a command that Ctrl-C stopped."""
@@ -33,10 +34,10 @@ def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool])
     except NnplugError as error:
         _fail([worded(line, table) for line in error.lines], verbose=verbose())
     except KeyboardInterrupt as error:
-        click.echo(f"interrupted {worded(error.args[0], table) if error.args else ''}".rstrip(), err=True)
+        _print(f"interrupted {worded(error.args[0], table) if error.args else ''}".rstrip())
         sys.exit(INTERRUPTED)
     except Stopped as stop:
-        click.echo(f"stopped by {stop.signal.name}; finished work is kept; run the same command again", err=True)
+        _print(f"stopped by {stop.signal.name}; finished work is kept; run the same command again")
         sys.exit(stop.exit_code)
     except OSError as error:
         if isinstance(error, ReaderGone) or (error.errno == errno.EPIPE and _reader_is_gone()):  # click leaves quietly
@@ -57,8 +58,12 @@ def _fail(lines: Iterable[str], *, verbose: bool) -> None:
     if verbose:
         click.echo(traceback.format_exc(), err=True)
     for line in lines:
-        click.echo(f"error: {' '.join(line.splitlines())}", err=True)
+        _print(f"error: {line}")
     sys.exit(1)
+
+
+def _print(text: str) -> None:
+    click.echo(message(text, sys.stderr), err=True)
 
 
 def _describe(error: OSError) -> str:

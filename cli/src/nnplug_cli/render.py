@@ -11,6 +11,8 @@ from typing import Any, TextIO
 
 import click
 
+from nnplug_cli.wrapping import message, terminal_width
+
 _STDOUT = f"{__name__}.stdout"
 
 
@@ -74,6 +76,11 @@ def echo(text: str = "") -> None:
         raise ReaderGone(*error.args) from error
 
 
+def echo_message(text: str) -> None:
+    """Print a message among the results: wrapped on a terminal, elsewhere one line."""
+    echo(message(text, _results()))
+
+
 def print_json(data: Any) -> None:
     """Print JSON; NaN and infinite values become NaN and Infinity, which Python's json module reads."""
     echo(json.dumps(data, indent=2))
@@ -106,4 +113,4 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(file=_results()).print(table)
+    Console(file=_results(), width=terminal_width(_results())).print(table)

@@ -59,10 +59,5 @@ def print_selection(labels: Labels, selection: Selection) -> None:
     echo(", ".join((f"postprocessing: {rule}", *changes)))
 
 
-def predicting(model: object) -> str:
-    """Return the line with the path of a model and the command that predicts with it."""
-    return f"model: {model}  (nnplug predict -i IMAGES -o PREDICTIONS -m {model})"
-
-
 def _score(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"

@@ -69,7 +69,9 @@ def test_the_command_writes_a_checked_onnx_file_per_fold_with_the_weights_of_its
     target = tmp_path / "out"
     result = CliRunner().invoke(main, ["model", "export-onnx", str(bundle), "-o", str(target)])
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"{target}\n"
+    made, following = result.stdout.splitlines()
+    assert made == f"model: {target}"
+    assert following == f"next: nnplug-runtime predict -i IMAGES -o PREDICTIONS -m {target}"
     (member,) = json.loads((target / "model.json").read_text())["members"]
     batch = torch.randn(3, 1, 8, 8, 8)
     for fold in member["folds"]:

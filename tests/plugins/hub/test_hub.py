@@ -42,9 +42,10 @@ def predict(prepared, model, output):
 def test_a_bundle_is_pushed_and_predicts_as_the_local_one_also_offline(hub, prepared, bundle, tmp_path, monkeypatch):
     from huggingface_hub import constants
 
-    pushed = nnplug("model", "push", bundle, f"hf:{NAME}").stdout.strip()
+    pushed, following = nnplug("model", "push", bundle, f"hf:{NAME}").stdout.splitlines()
     first, _ = hub.commits[NAME][-1]
-    assert pushed == f"hf:{NAME}@{first}"
+    assert pushed == f"model: hf:{NAME}@{first}"
+    assert following == f"next: nnplug predict -i IMAGES -o PREDICTIONS -m hf:{NAME}@{first}"
     assert hub.tokens == {"Bearer hf_test"}
     local = predict(prepared, bundle, tmp_path / "local")
     assert len(local) == 2
@@ -60,7 +61,8 @@ def test_a_bundle_is_pushed_and_predicts_as_the_local_one_also_offline(hub, prep
 
 def test_a_revision_is_pulled_as_it_was(hub, prepared, bundle, tmp_path):
     other = make_bundle(prepared, tmp_path / "other", seed=1)
-    first, second = (nnplug("model", "push", one, f"hf:{NAME}").stdout.strip() for one in (bundle, other))
+    printed = [nnplug("model", "push", one, f"hf:{NAME}").stdout.splitlines()[0] for one in (bundle, other)]
+    first, second = (line.removeprefix("model: ") for line in printed)
     assert first != second
     assert files_of(HuggingFaceHub().fetch(first)) == files_of(bundle)
     assert files_of(HuggingFaceHub().fetch(NAME)) == files_of(other)

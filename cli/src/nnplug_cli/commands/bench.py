@@ -14,7 +14,7 @@ from nnplug_cli.context import Context
 from nnplug_cli.options import device_option, json_option, runtime_options, set_option, workers_option
 from nnplug_cli.process import prepares_process
 from nnplug_cli.remedies import REMEDIES
-from nnplug_cli.render import echo, print_json, print_table
+from nnplug_cli.render import echo, echo_message, print_json, print_table
 
 if TYPE_CHECKING:
     from nnplug.profiling.report import EpochProfile
@@ -53,4 +53,4 @@ def _print(profile: EpochProfile, verdict: str) -> None:
     if profile.validation is not None:
         echo(f"validation: {1000 * profile.validation:.1f} ms per batch")
     echo(f"epoch: about {profile.epoch:.1f} s")
-    echo(verdict)
+    echo_message(verdict)

@@ -11,10 +11,11 @@ from nnplug.registry.components import Kind
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
 from nnplug_cli.names import ComponentName
+from nnplug_cli.next_step import print_made, print_next
 from nnplug_cli.options import json_option, replace_option, set_option_of, workers_option
 from nnplug_cli.plugin_commands import ExtensibleGroup
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import echo, print_json, print_table
+from nnplug_cli.render import echo, echo_message, print_json, print_table
 from nnplug_cli.reports import print_report
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ def convert(
         print_json({**report.data(), "folder": str(dataset.folder)})
     else:
         print_report(report)
-        echo(str(dataset.folder))
+        print_made("dataset", dataset.folder)
+        if not report.problems:
+            print_next("run", dataset.folder)
     ctx.exit(1 if report.problems else 0)
 
 
@@ -120,7 +123,7 @@ def restore(
         executor=LocalExecutor(workers),
         progress=context.progress,
     )
-    echo(str(output))
+    print_made("label maps", output)
 
 
 def _show(conversion: Conversion, destination: Path, source: Path, *, as_json: bool) -> None:
@@ -137,7 +140,7 @@ def _show(conversion: Conversion, destination: Path, source: Path, *, as_json: b
     for key in ("channel_names", "labels", "file_ending"):
         echo(f"{key}: {raw[key]}")
     for notice in conversion.scan.notices:
-        echo(f"notice: {notice}")
+        echo_message(f"notice: {notice}")
 
 
 def _cells(case: CaseFiles, source: Path) -> tuple[str, str]:

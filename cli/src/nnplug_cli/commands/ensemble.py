@@ -9,9 +9,10 @@ import click
 from nnplug.runtime.process import Work
 from nnplug_cli.choices import Written
 from nnplug_cli.context import Context
+from nnplug_cli.next_step import print_predictions
 from nnplug_cli.options import gathered, json_option, replace_option, workers_option
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import echo, print_json
+from nnplug_cli.render import print_json
 
 _path = click.Path(path_type=Path)
 
@@ -63,4 +64,4 @@ def command(
     if as_json:
         print_json({"output": str(written.output), "cases": list(cases)})
     else:
-        echo(str(written.output))
+        print_predictions(written.output)

@@ -14,6 +14,7 @@ from nnplug.runtime.process import Work
 from nnplug_cli.choices import Compared, Written
 from nnplug_cli.context import Context
 from nnplug_cli.names import ComponentName
+from nnplug_cli.next_step import print_command, print_made
 from nnplug_cli.options import compared_options, gathered, json_option, replace_option, set_option_of, workers_option
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json, print_table
@@ -89,6 +90,9 @@ def command(
         print_json(scores.summary)
     else:
         _print(scores.summary, titles)
+        print_made("summary", written.output)
+        seen = ("-l", compared.references, "-l", compared.predictions)
+        print_command("overlay", "-i", "IMAGES", *seen, "-o", "PICTURES")
     for key in undefined_classes(scores.summary):
         context.progress.warning(f"{titles.get(key, key)!r} has no value in any case; it is left out of the mean")
     if scores.failures:

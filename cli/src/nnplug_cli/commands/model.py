@@ -11,6 +11,7 @@ import click
 from nnplug_cli.context import Context
 from nnplug_cli.memory import print_memories, tell_memories
 from nnplug_cli.networks import network_data, print_network
+from nnplug_cli.next_step import print_command, print_made, print_model
 from nnplug_cli.options import json_option, replace_option
 from nnplug_cli.plugin_commands import ExtensibleGroup
 from nnplug_cli.render import echo, print_json, print_table
@@ -48,7 +49,7 @@ def export(
     folders = [run.folder for path in runs for run in find_runs(path)]
     postprocessing = None if rule is None else read_json(rule)
     write_bundle(folders, output, weights=weights, postprocessing=postprocessing, licence=licence, replace=replace)
-    echo(str(output))
+    print_model(output)
 
 
 @command.command(name="import")
@@ -61,7 +62,7 @@ def import_(*, bundle: Path, output: Path, replace: bool) -> None:
 
     if licence := import_bundle(bundle, output, replace=replace).record.licence:
         click.echo(f"licence: {licence}", err=True)
-    echo(str(output))
+    print_model(output)
 
 
 @command.command()
@@ -144,7 +145,7 @@ def import_nnunet(
         previous=previous,
         replace=replace,
     )
-    echo(str(output))
+    print_model(output)
 
 
 @command.command(name="export-nnunet")
@@ -162,7 +163,8 @@ def import_nnunet(
 def export_nnunet(*, bundle: Path, output: Path, checkpoints: tuple[str, ...]) -> None:
     """Write BUNDLE as a folder that nnU-Net v2 can predict with."""
     pkgutil.resolve_name(f"{NNUNET}:export_model")(bundle, output, checkpoints=tuple(dict.fromkeys(checkpoints)))
-    echo(str(output))
+    print_made("model", output)
+    print_command("-i", "IMAGES", "-o", "PREDICTIONS", "-m", output, program="nnUNetv2_predict_from_modelfolder")
 
 
 def _data(bundle: Bundle) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import click
 
 from nnplug.runtime.process import Work
 from nnplug_cli.context import Context
+from nnplug_cli.next_step import print_made
 from nnplug_cli.options import replace_option, workers_option
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import echo
 
 _path = click.Path(path_type=Path)
 
@@ -57,4 +57,4 @@ def command(
         executor=LocalExecutor(workers),
         progress=context.progress,
     )
-    echo(f"{count} pictures: {output}")
+    print_made(f"{count} pictures", output)

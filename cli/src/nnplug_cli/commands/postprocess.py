@@ -13,6 +13,7 @@ from nnplug.runtime.process import Work
 from nnplug_cli.choices import Compared
 from nnplug_cli.context import Context
 from nnplug_cli.names import ComponentName
+from nnplug_cli.next_step import print_command, print_made, print_predictions
 from nnplug_cli.options import compared_options, gathered, json_option, replace_option, set_option_of, workers_option
 from nnplug_cli.plugin_commands import ExtensibleGroup
 from nnplug_cli.process import prepares_process
@@ -103,7 +104,9 @@ def fit(
     if as_json:
         print_json(record.data())
     else:
-        echo(f"{output}: {name} {record.rule}")
+        echo(f"postprocessing: {name} {record.rule}")
+        print_made("rule", output)
+        print_command("postprocess", "apply", "-i", "PREDICTIONS", "-o", "OUTPUT", "--rule", output)
 
 
 @command.command()
@@ -132,4 +135,4 @@ def apply(context: Context, *, folder: Path, output: Path, rule: Path, replace: 
         executor=LocalExecutor(workers),
         progress=context.progress,
     )
-    echo(str(output))
+    print_predictions(output)

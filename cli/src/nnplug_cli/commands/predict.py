@@ -15,6 +15,7 @@ from nnplug_cli.choices import RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.list_option import ListCommand, ListOption
 from nnplug_cli.names import ComponentName
+from nnplug_cli.next_step import print_predictions
 from nnplug_cli.options import (
     device_option,
     executor_option,
@@ -26,7 +27,7 @@ from nnplug_cli.options import (
     set_option_of,
 )
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import echo, print_json
+from nnplug_cli.render import print_json
 
 
 @dataclass(frozen=True)
@@ -231,4 +232,4 @@ def command(
     if as_json:
         print_json({"output": str(written.output), "cases": list(done.files)})
     else:
-        echo(f"predictions: {written.output}")
+        print_predictions(written.output)

@@ -14,6 +14,7 @@ from nnplug.runtime.process import Work
 from nnplug.steps.choices import TrainingChoices
 from nnplug_cli.choices import Choices, FoldSelection, RuntimeOptions
 from nnplug_cli.context import Context
+from nnplug_cli.next_step import print_made, print_model, print_next
 from nnplug_cli.options import (
     component_options,
     dataset_argument,
@@ -34,7 +35,7 @@ from nnplug_cli.options import (
 from nnplug_cli.plans_table import print_plans
 from nnplug_cli.process import prepares_process
 from nnplug_cli.render import echo, print_json
-from nnplug_cli.scores import predicting, print_scores, print_selection, scores_data
+from nnplug_cli.scores import print_scores, print_selection, scores_data
 
 if TYPE_CHECKING:
     from nnplug.dataset.labels import Labels
@@ -127,10 +128,10 @@ def _print(outcome: RunResult, labels: Labels) -> None:
     if outcome.selection is not None:
         echo()
         print_selection(labels, outcome.selection)
-    for path in outcome.bundles.values():
-        echo(predicting(path))
     for path in outcome.reports:
-        echo(f"report: {path}")
+        print_made("report", path)
+    for path in outcome.bundles.values():
+        print_model(path)
 
 
 def _data(outcome: RunResult) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from nnplug.runtime.process import Work
 from nnplug_cli.choices import FoldSelection, RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.names import PlansName
+from nnplug_cli.next_step import print_model
 from nnplug_cli.options import (
     dataset_argument,
     device_option,
@@ -27,8 +28,8 @@ from nnplug_cli.options import (
     workspace_option,
 )
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import echo, print_json
-from nnplug_cli.scores import predicting, print_selection
+from nnplug_cli.render import print_json
+from nnplug_cli.scores import print_selection
 
 if TYPE_CHECKING:
     from nnplug.steps.scoring import Comparison
@@ -118,7 +119,7 @@ def command(
         print_json(result.data())
     else:
         print_selection(place.dataset.description.labels, result)
-        echo(predicting(result.bundle))
+        print_model(result.bundle)
 
 
 def _compared(selection: FoldSelection, comparison: _Comparison) -> Comparison:

@@ -15,7 +15,7 @@ from nnplug.steps.choices import FoldChoices, TrainingChoices
 from nnplug_cli.choices import FoldSelection, RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.names import ComponentName, PlansName
-from nnplug_cli.next_step import print_next
+from nnplug_cli.next_step import print_command, print_made, print_next
 from nnplug_cli.options import (
     dataset_argument,
     device_option,
@@ -33,7 +33,7 @@ from nnplug_cli.options import (
     workspace_option,
 )
 from nnplug_cli.process import prepares_process
-from nnplug_cli.render import echo, print_json
+from nnplug_cli.render import print_json
 from nnplug_cli.scores import print_scores, scores_data
 
 
@@ -145,6 +145,10 @@ def command(
     elif done.is_main:
         print_scores(done.labels, {f"{c} fold {f}": s for (c, f), s in done.scores.items()})
         for run in done.runs.values():
-            echo(f"run: {run}")
+            print_made("run", run)
         if selection == FoldSelection((), ()):
             print_next("select", dataset, workspace, name=name)
+        elif len(done.runs) == 1:
+            print_command("predict", "-i", "IMAGES", "-o", "PREDICTIONS", "-m", *done.runs.values())
+        else:
+            print_command("status", context.workspace_root(workspace))

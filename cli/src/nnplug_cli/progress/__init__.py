@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ import click
 
 from nnplug.errors import worded
 from nnplug_cli.progress.pace import SHOWN_AFTER, Pace, duration
+from nnplug_cli.wrapping import message, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,7 +65,7 @@ class Lines:
 
 def _line(text: str) -> None:
     with suppress(OSError):  # a training of days must not end because its terminal is closed
-        click.echo(" ".join(text.splitlines()), err=True)
+        click.echo(one_line(text), err=True)
 
 
 class Bars:
@@ -109,13 +111,12 @@ class Bars:
             self._print(f"{title}: {task.completed:g}/{total} after {duration(elapsed)}", style="dim")
 
     def notice(self, message: str) -> None:
-        """Print a notice as one line above the bars."""
+        """Print a notice above the bars, wrapped to the terminal."""
         self._print(f"notice: {worded(message, self._remedies)}", style="cyan")
 
     def warning(self, message: str) -> None:
-        """Print a warning as one line above the bars."""
+        """Print a warning above the bars, wrapped to the terminal."""
         self._print(f"warning: {worded(message, self._remedies)}", style="yellow")
 
     def _print(self, text: str, *, style: str) -> None:
-        line = " ".join(text.splitlines())
-        self._console.print(line, style=style, soft_wrap=True, markup=False, highlight=False)
+        self._console.print(message(text, sys.stderr), style=style, soft_wrap=True, markup=False, highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,8 @@ def export_onnx(context: _Context, *, bundle: Path, output: Path, folds: tuple[s
     from nnplug_export.onnx_writer import OnnxWriter
 
     _export(context, bundle, output, folds, OnnxWriter(), replace=replace)
+    words = ("nnplug-runtime", "predict", "-i", "IMAGES", "-o", "PREDICTIONS", "-m", str(output))
+    click.echo(f"next: {shlex.join(words)}")
 
 
 @click.command(short_help="Export a model as torch.export files.")
@@ -69,4 +72,4 @@ def _export(
     export_model(
         bundle, output, writer, plugins=context.plugins, progress=context.progress, folds=folds or None, replace=replace
     )
-    click.echo(str(output))
+    click.echo(f"model: {output}")

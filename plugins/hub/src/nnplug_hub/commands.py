@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -29,4 +30,6 @@ def push(*, bundle: Path, target: str, summary: Path | None, private: bool, keep
     reference = parse_reference(target)
     options = PushOptions(private, keep_card, None if summary is None else read_summary(summary))
     with unpacked_any(bundle) as opened:
-        click.echo(str(push_bundle(opened, reference, options)))
+        pushed = str(push_bundle(opened, reference, options))
+    click.echo(f"model: {pushed}")
+    click.echo(f"next: {shlex.join(['nnplug', 'predict', '-i', 'IMAGES', '-o', 'PREDICTIONS', '-m', pushed])}")
