@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import time
+from socket import gethostname
 
 import pytest
 from click.testing import CliRunner
@@ -57,6 +61,43 @@ def test_a_running_fold_names_its_process_and_machine(copied, fold, run):
     assert found["state"] == "running"
     assert f"process {found['holder']['process']} on {found['holder']['host']}" in shown.stdout
     assert fold()["holder"] is None
+
+
+def test_a_killed_process_is_named_with_its_machine(copied, fold, run):
+    run.final_weights.unlink()
+    run.lock.write_text(json.dumps({"process": 12, "host": "node7", "since": "2026-01-01T00:00:00+00:00"}))
+    found, shown = fold(), status(copied.workspace).stdout
+    assert (found["state"], found["killed"]["host"], found["holder"]) == ("stopped", "node7", None)
+    assert "killed: process 12 on node7" in shown
+
+
+def test_a_training_that_writes_nothing_is_silent(copied, fold, run):
+    hours_ago = time.time() - 7200
+    with locked(run.lock, what="the fold"):
+        assert not fold()["is_silent"]
+        for path in (run.path, *run.path.iterdir()):
+            os.utime(path, (hours_ago, hours_ago))
+        found, shown = fold(), status(copied.workspace).stdout
+    assert found["is_silent"]
+    assert found["idle_seconds"] == pytest.approx(7200, abs=60)
+    assert "running, silent for 2 h 00 min" in shown
+
+
+@pytest.mark.parametrize("host", ["node7", gethostname()])
+def test_without_locks_the_note_and_the_files_tell_who_works(fold, run, monkeypatch, host):
+    def none(*_, **__):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr("nnplug.runtime.lock.lock_descriptor", none)
+    run.final_weights.unlink()
+    run.lock.write_text(json.dumps({"process": os.getpid(), "host": host, "since": "2026-01-01T00:00:00+00:00"}))
+    assert (fold()["state"], fold()["holder"]["host"]) == ("running", host)
+    gone = 2**22 + 1  # no process has this number
+    run.lock.write_text(json.dumps({"process": gone, "host": host, "since": "2026-01-01T00:00:00+00:00"}))
+    hours_ago = time.time() - 7200
+    for path in run.path.iterdir():
+        os.utime(path, (hours_ago, hours_ago))
+    assert (fold()["state"], fold()["killed"]["host"]) == ("stopped", host)
 
 
 def test_the_table_has_a_row_per_fold_and_the_models(copied):

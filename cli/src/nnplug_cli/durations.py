@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from nnplug_cli.memory import gigabytes
 from nnplug_cli.progress.pace import duration
 from nnplug_cli.render import echo, echo_message, print_table
 
@@ -36,11 +37,11 @@ def measure_durations(
     from nnplug.profiling.duration.report import plans_durations
     from nnplug.runtime.executor import LocalExecutor
 
-    _tell_load(context.progress)
+    tell_load(context.progress)
     return plans_durations(plans, description, context.runtime_with(LocalExecutor(), device=device), folds=folds)
 
 
-def _tell_load(progress: Progress) -> None:
+def tell_load(progress: Progress) -> None:
     """Tell by a notice that other programs are busy, so that the training will be faster alone."""
     from nnplug.runtime.executor import available_cores
 
@@ -50,16 +51,30 @@ def _tell_load(progress: Progress) -> None:
             progress.notice(f"other programs are busy (load {load:.1f} on {cores} cores): alone, a training is faster")
 
 
-def print_durations(durations: Sequence[ConfigurationDuration], progress: Progress) -> None:
+def print_durations(
+    durations: Sequence[ConfigurationDuration], progress: Progress, memories: Mapping[str, float | None] | None = None
+) -> None:
     """Print a row per configuration, the time of all, and how to shorten it; notices tell what is not known.
 
     Args:
         durations: the time of each configuration.
         progress: receives the notices.
+        memories: the GB of a training step of each configuration, for one more column.
     """
-    folds = max((one.folds for one in durations), default=0)
-    columns = ("configuration", "device", "s per iteration", "iterations", "one fold", f"{folds} folds")
-    print_table(columns, [_row(one) for one in durations])
+    columns: tuple[str, ...] = (
+        "configuration",
+        "device",
+        "s per iteration",
+        "iterations",
+        "one fold",
+        "folds",
+        "all folds",
+    )
+    rows = [_row(one) for one in durations]
+    if memories is not None:
+        columns = (*columns, "training step (GB)")
+        rows = [(*row, gigabytes(memories[one.configuration])) for row, one in zip(rows, durations, strict=True)]
+    print_table(columns, rows)
     if len(durations) > 1 and (total := known_seconds(durations)) is not None:
         echo(f"all configurations, one fold after another: {duration(total)}")
     if words := shorter_words(durations):
@@ -115,5 +130,6 @@ def _row(one: ConfigurationDuration) -> tuple[str, ...]:
         "not known" if iteration is None else f"{iteration:.3g}",
         "not known" if one.iterations is None else str(one.iterations),
         about(one.fold_seconds, is_scaled=one.is_scaled),
+        str(one.folds),
         about(one.seconds, is_scaled=one.is_scaled),
     )

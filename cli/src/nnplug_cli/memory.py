@@ -42,7 +42,7 @@ def print_memories(memories: Sequence[ConfigurationMemory], progress: Progress) 
         progress: receives the notices.
     """
     rows = [
-        (m.configuration, str(m.batch_size), *map(_gigabytes, (m.training, m.kept, m.prediction, m.budget)))
+        (m.configuration, str(m.batch_size), *map(gigabytes, (m.training, m.kept, m.prediction, m.budget)))
         for m in memories
     ]
     print_table(_COLUMNS, rows)
@@ -61,5 +61,6 @@ def tell_memories(memories: Sequence[ConfigurationMemory], progress: Progress) -
             )
 
 
-def _gigabytes(value: float | None) -> str:
+def gigabytes(value: float | None) -> str:
+    """Return GB as text."""
     return "not known" if value is None else f"{value:.1f}"

@@ -14,6 +14,7 @@ import click
 from nnplug_cli.wrapping import message, terminal_width
 
 _STDOUT = f"{__name__}.stdout"
+_ROWS = 25
 
 
 class ReaderGone(BrokenPipeError):
@@ -113,4 +114,6 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(file=_results(), width=terminal_width(_results())).print(table)
+    width = terminal_width(_results())
+    height = None if width is None else _ROWS  # without one, rich takes 80 columns for TERM=dumb
+    Console(file=_results(), width=width, height=height).print(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from nnplug.runtime.process import Work
 from nnplug.steps.choices import TrainingChoices
 from nnplug_cli.choices import Choices, FoldSelection, RuntimeOptions
 from nnplug_cli.context import Context
+from nnplug_cli.expectations import print_expectations
 from nnplug_cli.next_step import print_made, print_model, print_next
 from nnplug_cli.options import (
     component_options,
@@ -39,8 +41,9 @@ from nnplug_cli.scores import print_scores, print_selection, scores_data
 
 if TYPE_CHECKING:
     from nnplug.dataset.labels import Labels
-    from nnplug.pipeline.request import RunResult
+    from nnplug.pipeline.request import RunRequest, RunResult
     from nnplug.plans.plans import Plans
+    from nnplug.registry.runtime import Runtime
 
 STAGES = ("verify", "fingerprint", "plan", "preprocess", "train", "validate", "bundle")
 
@@ -102,6 +105,7 @@ def command(
     some folds only, each configuration becomes a model. Finished steps are skipped: run the same command again after a
     kill.
     """
+    from nnplug.pipeline.request import Stage
     from nnplug.pipeline.run import run
     from nnplug.steps.place import Place
     from nnplug.steps.run import RunChoices, run_request, stage_of
@@ -109,18 +113,29 @@ def command(
     made = context.runtime(runtime)
     place = Place.open(dataset, context.workspace_root(workspace), context.readers)
     asked = RunChoices(selection, choices, runtime, training.choices, stage_of(training.until))
-    outcome = run(run_request(place, asked, made), made, planned=None if as_json else _print_plans)
+    request = run_request(place, asked, made)
+    here = runtime.executor == "local"
+    outcome = run(request, made, planned=None if as_json else partial(_print_plans, request, made, here=here))
     if as_json:
         print_json(_data(outcome))
-    else:
-        _print(outcome, place.dataset.description.labels)
+        return
+    _print(outcome, place.dataset.description.labels)
+    if not Stage.BUNDLE.reached(request.until):
+        configurations, folds = selection.configurations, selection.folds
+        print_next("run", dataset, workspace, name=choices.name, configurations=configurations, folds=folds)
 
 
-def _print_plans(plans: Plans, configurations: Sequence[str]) -> None:
+def _print_plans(
+    request: RunRequest, made: Runtime, plans: Plans, configurations: Sequence[str], *, here: bool
+) -> None:
     """Print what will be trained, before the hours of training."""
+    from nnplug.pipeline.request import Stage
+
     print_plans(plans, configurations)
     echo("change it: --set plan.patch_size=[..], plan.batch_size=.., plan.spacing=[..] or --memory-gb")
     echo()
+    if Stage.TRAIN.reached(request.until):
+        print_expectations(request, plans, made, here=here)
 
 
 def _print(outcome: RunResult, labels: Labels) -> None:

@@ -27,7 +27,8 @@ def command(context: Context, *, workspace: Path | None, as_json: bool) -> None:
 
     WORKSPACE is the folder of all results [default: NNPLUG_WORKSPACE, else ./nnplug-work], or of one dataset in it.
     Only files are read, so the runs may be on other machines that share the folder. The Dice of a fold that is
-    validated is the mean of its cases; before, it is the smoothed one of the last epoch, marked with ~.
+    validated is the mean of its cases; before, it is the smoothed one of the last epoch, marked with ~. A running fold
+    that wrote nothing for half an hour and three epochs is "silent": it may hang, or its machine may be down.
     """
     from nnplug.pipeline.status import workspace_status
 
@@ -73,8 +74,22 @@ def _cells(fold: FoldStatus) -> tuple[str, ...]:
 
     epochs = f"{fold.epochs_done} of {fold.epochs}" if fold.epochs else str(fold.epochs_done or "")
     left = "" if fold.seconds_left is None else duration(fold.seconds_left)
-    where = "" if fold.holder is None else f"process {fold.holder.process} on {fold.holder.host}"
-    return fold.fold, fold.state, epochs, _dice(fold), left, where
+    return fold.fold, _state(fold), epochs, _dice(fold), left, _where(fold)
+
+
+def _state(fold: FoldStatus) -> str:
+    from nnplug_cli.progress.pace import duration
+
+    silent = f", silent for {duration(fold.idle_seconds)}" if fold.is_silent and fold.idle_seconds is not None else ""
+    return fold.state + silent
+
+
+def _where(fold: FoldStatus) -> str:
+    """Return the process that works on a fold, or that was killed over it."""
+    holder = fold.holder or fold.killed
+    if holder is None:
+        return ""
+    return f"{'killed: ' if fold.holder is None else ''}process {holder.process} on {holder.host}"
 
 
 def _dice(fold: FoldStatus) -> str:

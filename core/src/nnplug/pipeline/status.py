@@ -5,11 +5,15 @@ Everything is read from files, so that a login node of a cluster shows what its 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from socket import gethostname
 from statistics import median
 from typing import Literal
+
+import psutil
 
 from nnplug.contracts import LogLine, read_log
 from nnplug.errors import InvalidFile, NnplugError
@@ -24,6 +28,8 @@ from nnplug.workspace.run_record import RunRecord
 State = Literal["planned", "running", "stopped", "trained", "validated"]
 PACE = 10
 """The last epochs whose median duration is the pace of a training."""
+SILENT = 1800.0
+"""Seconds without a new file after which a training is noticed; three epochs, where these take longer."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +39,17 @@ class FoldStatus:
     Attributes:
         fold: a number as text, or "all".
         state: "running" while a process trains or validates it, "stopped" if it was begun and no process works on it.
+            On a file system without locks, a process of another host counts as running until it is silent.
         epochs_done: number of finished epochs.
         epochs: number of epochs of the whole training; None before it begins, and in older runs.
         seconds_left: the time of the remaining epochs at the pace of the last ones; None if it is not known.
         smoothed_dice: of the last epoch, on patches of the validation cases; None if the trainer computes none.
         scores: figure -> mean over the foreground classes, of the validation; empty before it.
         holder: the process that trains or validates the fold; None if no process does, or it left no note.
+        killed: the process that was killed over it, or whose host went down; None if none was.
+        idle_seconds: the time since the last file of the fold was written, while it is running or stopped.
+        is_silent: whether it is running and has written no file for so long that the process may hang, or its host may
+            be gone.
     """
 
     fold: str
@@ -49,6 +60,9 @@ class FoldStatus:
     smoothed_dice: float | None = None
     scores: tuple[tuple[str, float], ...] = ()
     holder: Holder | None = None
+    killed: Holder | None = None
+    idle_seconds: float | None = None
+    is_silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,17 +172,40 @@ def _configuration(
 
 def _fold(fold: str, run: RunFolder) -> FoldStatus:
     lines, use, scores = read_log(run.log), lock_use(run.lock), _scores(run)
-    epochs = RunRecord.read(run.record).epochs
+    epochs, idle = RunRecord.read(run.record).epochs, _idle_seconds(run)
+    is_held = use.is_held or (not use.is_known and use.holder is not None and _is_alive(use.holder, idle, lines))
+    state = _state(run, is_held=is_held, is_validated=bool(scores))
     return FoldStatus(
         fold=fold,
-        state=_state(run, is_held=use.is_held, is_validated=bool(scores)),
+        state=state,
         epochs_done=len(lines),
         epochs=epochs,
         seconds_left=None if run.is_finished else _seconds_left(lines, epochs),
         smoothed_dice=lines[-1].smoothed_dice if lines else None,
         scores=scores,
-        holder=use.holder if use.is_held else None,
+        holder=use.holder if is_held else None,
+        killed=use.holder if state == "stopped" else None,
+        idle_seconds=idle if state in ("running", "stopped") else None,
+        is_silent=state == "running" and idle > _patience(lines),
     )
+
+
+def _idle_seconds(run: RunFolder) -> float:
+    """Return the seconds since a file of the run was written."""
+    written = [path.stat().st_mtime for path in (*run.path.glob("*"), run.record)]
+    return max(0.0, time.time() - max(written))
+
+
+def _patience(lines: Sequence[LogLine]) -> float:
+    """Return the seconds without a new file after which a training is silent."""
+    return max(SILENT, 3 * _pace(lines)) if lines else SILENT
+
+
+def _is_alive(holder: Holder, idle: float, lines: Sequence[LogLine]) -> bool:
+    """Return whether a noted process still works, where the file system has no locks."""
+    if holder.host == gethostname():
+        return bool(psutil.pid_exists(holder.process))
+    return idle <= _patience(lines)
 
 
 def _state(run: RunFolder, *, is_held: bool, is_validated: bool) -> State:
@@ -187,4 +224,9 @@ def _scores(run: RunFolder) -> tuple[tuple[str, float], ...]:
 def _seconds_left(lines: Sequence[LogLine], epochs: int | None) -> float | None:
     if epochs is None or not lines:
         return None
-    return max(0, epochs - len(lines)) * median(line.seconds for line in lines[-PACE:])
+    return max(0, epochs - len(lines)) * _pace(lines)
+
+
+def _pace(lines: Sequence[LogLine]) -> float:
+    """Return the median seconds of the last epochs."""
+    return median(line.seconds for line in lines[-PACE:])

@@ -97,20 +97,34 @@ class LockUse:
     Attributes:
         is_held: whether a process holds it.
         holder: this process, or the one that was killed while it held the lock; None if nothing is noted.
+        is_known: whether the file system tells so; if not, `is_held` is False and only `holder` is a hint.
     """
 
     is_held: bool
     holder: Holder | None
+    is_known: bool = True
 
 
 def lock_use(file: Path) -> LockUse:
     """Return whether a process holds the lock of a file; a lock that cannot be read counts as free."""
     try:
-        handle = file.open(encoding="utf-8")
+        handle = _opened_for_use(file)
     except OSError:
         return LockUse(is_held=False, holder=None)
     with handle:
-        return LockUse(is_held=not _try(handle), holder=_read(handle))
+        try:
+            held, is_known = not lock_descriptor(handle.fileno(), blocking=False), True
+        except OSError:
+            held, is_known = False, False
+        return LockUse(held, _read(handle), is_known)
+
+
+def _opened_for_use(file: Path) -> IO[str]:
+    """Open a lock file, for writing where possible: NFS locks no file that is open for reading only."""
+    try:
+        return file.open("r+", encoding="utf-8")
+    except PermissionError:
+        return file.open(encoding="utf-8")
 
 
 def _opened(file: Path, what: str) -> IO[str]:

@@ -99,6 +99,15 @@ def member_memory(member: Member, registry: Registry) -> ConfigurationMemory:
     )
 
 
+def training_gigabytes(
+    plans: Plans, name: str, description: DatasetDescription, registry: Registry, device: torch.device
+) -> float | None:
+    """Return the GB of tensors at most during a training step on a device; None if they are not known."""
+    components = Registry(entry for entry in registry if entry.kind is not Kind.ACCELERATOR)
+    counted, _ = _known(lambda: count_training(plans, name, description, components, device))
+    return None if counted is None else counted.peak / GIGABYTE
+
+
 def _known(count: Callable[[], Result]) -> tuple[Result | None, str]:
     """Return what is counted, or None and the reason."""
     try:
