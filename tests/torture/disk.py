@@ -1,6 +1,7 @@
 """Let every operation of a run fail that changes the disk: no space, read-only, quota, an error of the device, fsync.
 
-`python -m tests.torture.disk --most 0`
+Of operations with the same name on the same file, or on files whose names differ in numbers or random letters, the
+first and the last one fail; with `--every` each of them. `python -m tests.torture.disk`
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,8 +189,22 @@ def _is_whole(file: Path) -> bool:
     return True
 
 
-def trials(campaign: Campaign, lines: Lines, most: int, until: float, only: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield trials that no earlier start made; 0 as `most` for every operation of each step and mode."""
+def trials(
+    campaign: Campaign,
+    lines: Lines,
+    choose: Callable[[Sequence[str]], list[int]],
+    until: float = float("inf"),
+    only: Sequence[str] = (),
+) -> Iterator[dict[str, Any]]:
+    """Yield trials that no earlier start made.
+
+    Args:
+        campaign: the workspace.
+        lines: the trials of earlier starts.
+        choose: gets the operations of a step and gives the numbers of those that fail, counted from 1.
+        until: no trial begins after this time, as `time.monotonic` gives it.
+        only: names of steps; empty for all.
+    """
     made = {(line["step"], line["mode"], line["n"]) for line in lines.past}
     for step, before in campaign.prepared():
         if (only and step.name.split(",")[0] not in only) or time.monotonic() > until:
@@ -198,15 +214,28 @@ def trials(campaign: Campaign, lines: Lines, most: int, until: float, only: Sequ
         assert done.code == 0, f"{step.name}: {done.told}"
         expected = Expected(contents(before, named=campaign.workspace), contents(campaign.workspace))
         for mode, (kinds, _, _) in MODES.items():
-            count = done.count(kinds)
-            for number in _spread(count, most):
+            operations = [operation for kind, operation in done.operations if kind & kinds]
+            for number in choose(operations):
                 if (step.name, mode, number) not in made and time.monotonic() < until:
-                    yield {**trial(campaign, step, before, expected, mode, number), "of": count}
+                    yield {**trial(campaign, step, before, expected, mode, number), "of": len(operations)}
 
 
-def _spread(count: int, most: int) -> list[int]:
-    """Return the numbers from 1 to `count`, or `most` of them, evenly spread."""
-    if not most or count <= most:
+def first_and_last(operations: Sequence[str]) -> list[int]:
+    """Return the numbers of the first and the last operation of each name and kind of file, counted from 1."""
+    kinds = [_VARYING.sub("*", operation) for operation in operations]
+    first = {kind: number for number, kind in reversed(list(enumerate(kinds, start=1)))}
+    last = {kind: number for number, kind in enumerate(kinds, start=1)}
+    return sorted({*first.values(), *last.values()})
+
+
+_VARYING = re.compile(r"\.[0-9a-f]{8}-|\d+")
+"""The parts of names that differ between files of one kind: numbers, and the random letters of temporary files."""
+
+
+def spread(operations: Sequence[str], most: int) -> list[int]:
+    """Return the numbers of all operations, counted from 1, or `most` of them, evenly spread."""
+    count = len(operations)
+    if count <= most:
         return list(range(1, count + 1))
     return sorted({1 + round(i * (count - 1) / (most - 1)) for i in range(most)})
 
@@ -232,15 +261,16 @@ def _cell(good: int, tried: int, count: int) -> str:
     return f"{good} of {tried} ({count})" if tried else ""
 
 
-def summarize(lines: Sequence[Mapping[str, Any]], most: int) -> None:
+def summarize(lines: Sequence[Mapping[str, Any]]) -> None:
     """Keep the table for docs/reliability.md."""
     through = sum(line["code"] == 0 for line in lines)
     keep(
         "disk",
-        f"python -m tests.torture.disk --most {most}",
+        "python -m tests.torture.disk",
         table(lines),
-        "A cell: trials that ended as expected, of all trials (operations of that step that can fail so). Where trials "
-        "are fewer than operations, they are spread evenly over them.",
+        "A cell: trials that ended as expected, of all trials (operations of that step that can fail so). Operations "
+        "with one name on files of one kind, whose names differ in numbers or random letters, fail at their first and "
+        "last occurrence.",
         f"In {through} of {len(lines)} trials nothing was lost by the failure, and the command went on to its end.",
     )
 
@@ -248,19 +278,22 @@ def summarize(lines: Sequence[Mapping[str, Any]], most: int) -> None:
 def main() -> int:
     """Run the campaign; gives 1 if a trial failed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--most", type=int, default=0, help="operations per step and error; 0 for all")
+    parser.add_argument(
+        "--every", action="store_true", help="let every operation fail, one after the other: many hours"
+    )
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no trial after these; go on later")
     parser.add_argument("--lines", type=Path, default=SCRATCH / "disk.jsonl")
     parser.add_argument("--folder", type=Path, default=SCRATCH / "disk", help="for datasets and workspaces")
     parser.add_argument("--step", action="append", default=[], help="only this step; repeatable")
     options = parser.parse_args()
     lines, until = Lines(options.lines), time.monotonic() + options.seconds
+    choose = partial(spread, most=sys.maxsize) if options.every else first_and_last
     with Server(options.folder) as server:
         campaign = Campaign(options.folder.resolve(), server)
-        for line in trials(campaign, lines, options.most, until, options.step):
+        for line in trials(campaign, lines, choose, until, options.step):
             lines.add(line)
     if time.monotonic() < until and not options.step:
-        summarize(lines.past, options.most)
+        summarize(lines.past)
     return int(any(line["faults"] for line in lines.past))
 
 

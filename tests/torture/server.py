@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -54,16 +55,19 @@ class Failure:
 
 @dataclass(frozen=True)
 class Done:
-    """The end of a command: its exit code, messages, the operation that failed, and the operations of each kind."""
+    """The end of a command.
+
+    Attributes:
+        code: its exit code.
+        told: its messages.
+        failed: the operation that failed; empty if none did.
+        operations: the kind of each operation, with its name and path; of a command without a failure.
+    """
 
     code: int
     told: str
     failed: str
-    counts: list[int]
-
-    def count(self, kinds: int) -> int:
-        """Return the number of operations of some kinds."""
-        return sum(count for kind, count in zip((SPACE, CHANGE, SYNC), self.counts, strict=True) if kind & kinds)
+    operations: tuple[tuple[int, str], ...] = ()
 
 
 class Server:
@@ -74,9 +78,9 @@ class Server:
         folder.mkdir(parents=True, exist_ok=True)
         library = folder / "failing.so"
         subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
-        self._out = folder / "told.txt"
+        self._out, self._list = folder / "told.txt", folder / "operations.txt"
         words = [sys.executable, "-m", "tests.torture.server", str(self._out)]
-        variables = {**environment(), "LD_PRELOAD": str(library)}
+        variables = {**environment(), "LD_PRELOAD": str(library), "TORTURE_LIST": str(self._list)}
         root = Path(__file__).parents[2]
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=variables, cwd=root
@@ -113,7 +117,13 @@ class Server:
     def run(self, words: list[str], failure: Failure | None = None) -> Done:
         """Run a command, on a disk that fails if one is given."""
         self.start(words, failure=failure)
-        return self.end()
+        done = self.end()
+        return done if failure is None or failure.number else replace(done, operations=tuple(self._operations()))
+
+    def _operations(self) -> Iterator[tuple[int, str]]:
+        for line in self._list.read_text().splitlines():
+            kind, operation = line.split(" ", 1)
+            yield int(kind), operation
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
@@ -143,7 +153,7 @@ def import_all(names: list[str]) -> None:
 
 
 def _forked(asked: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Run a command in a process of its own; gives code, failed operation and numbers of operations."""
+    """Run a command in a process of its own; gives its code and the operation that failed."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -160,7 +170,7 @@ def _forked(asked: dict[str, Any], out: Path) -> dict[str, Any]:
     _, status = os.waitpid(child, 0)
     timer.cancel()
     code = 1000 if late.is_set() else os.waitstatus_to_exitcode(status)
-    return {"code": code, **(json.loads(answer) if answer else {"failed": "", "counts": [0, 0, 0]})}
+    return {"code": code, **(json.loads(answer) if answer else {"failed": ""})}
 
 
 def _command(asked: dict[str, Any], out: Path, writing: int) -> None:
@@ -194,8 +204,7 @@ def _command(asked: dict[str, Any], out: Path, writing: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     failed = library.torture_last().decode()
-    counts = [library.torture_count(kind) for kind in (SPACE, CHANGE, SYNC)]
-    answer = {"failed": failed, "counts": counts, "modules": list(sys.modules)}
+    answer = {"failed": failed, "modules": list(sys.modules)}
     with os.fdopen(writing, "w") as pipe:
         json.dump(answer, pipe)
     os._exit(code)
