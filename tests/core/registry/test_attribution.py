@@ -78,6 +78,12 @@ def test_what_users_can_mend_passes_as_it_is(error):
             "failed: /d/x.npy: No space left on device. Free some space",
         ),
         (
+            OSError(30, "Read-only file system", "/d/state.pt"),
+            "failed: /d/state.pt: Read-only file system. Choose a place that is not read-only, or make this one",
+        ),
+        (OSError(5, "Input/output error", "/d/x"), "failed: /d/x: Input/output error. The disk fails: check it"),
+        (OSError(122, "Disk quota exceeded", "/d/x"), "failed: /d/x: Disk quota exceeded. Free some of the space"),
+        (
             FileNotFoundError(2, "No such file or directory", "atlas.nii"),
             "failed: atlas.nii: No such file or directory",
         ),

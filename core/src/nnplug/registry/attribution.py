@@ -6,13 +6,14 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from errno import ENOSPC
+from errno import EDQUOT, EIO, ENOSPC, EROFS
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
 from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError, OutOfResources
 from nnplug.remedies import Action, Remedy
+from nnplug.runtime.files import disk_remedy
 
 T = TypeVar("T")
 
@@ -113,7 +114,7 @@ def _remedy(origin: Origin | None) -> Remedy | None:
 
 
 def _shortage(components: Sequence[object], error: OSError | MemoryError) -> OutOfResources:
-    """Return the error that names component and file, with the remedy if the disk or the memory is full."""
+    """Return the error that names component and file, with the remedy if it is one of disk or memory."""
     component, _, _ = _culprit(components, error)
     if isinstance(error, MemoryError):
         what = " ".join(str(error).split())
@@ -122,6 +123,8 @@ def _shortage(components: Sequence[object], error: OSError | MemoryError) -> Out
         )
     reason = error.strerror or str(error) or type(error).__name__
     line = f"{name_of(component)} failed: {'' if error.filename is None else f'{error.filename}: '}{reason}"
+    if error.errno in (EDQUOT, EIO, EROFS):
+        return OutOfResources(f"{line}. {disk_remedy(error)}")
     return OutOfResources(line, Action.FREE_SPACE() if error.errno == ENOSPC else None)
 
 
