@@ -64,11 +64,11 @@ def new_environment() -> Callable[[Path], Environment]:
 
 
 @pytest.fixture(scope="session")
-def bare_environment() -> Callable[[Path], Environment]:
+def bare_environment() -> Callable[..., Environment]:
     """Make an environment in a folder, with the third-party libraries of this one and nothing of nnplug."""
 
-    def make(folder: Path) -> Environment:
-        environment = make_environment(folder / "environment")
+    def make(folder: Path, name: str = "environment") -> Environment:
+        environment = make_environment(folder / name)
         site = next((environment.folder / "lib").glob("python*/site-packages"))
         (site / "ours.pth").write_text(f"{third_party(folder / 'third-party')}\n")
         return environment
