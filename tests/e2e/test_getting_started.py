@@ -126,9 +126,9 @@ def test_folders_of_dicom_and_nifti(follow, tmp_path):
     organs = Dataset.open(tmp_path / "Dataset124_Organs")
     assert len(organs.training_cases()) == 4
     assert set(organs.description.labels.classes) == set(raw.description.labels.classes)
-    assert {"new_series", "phantom_005"} <= names(tmp_path / "predictions")
-    assert (tmp_path / "predictions" / "new_series.seg.dcm").is_file()
-    assert (tmp_path / "predictions" / "new_series.rtstruct.dcm").is_file()
+    assert names(tmp_path / "predictions") == names(tmp_path / "pictures", ".png") == {"phantom_005", "phantom_006"}
+    written = {path.name for path in (tmp_path / "series_predictions").iterdir()}
+    assert {f"new_series{ending}" for ending in (".nii.gz", ".seg.dcm", ".rtstruct.dcm")} <= written
 
 
 def series(folder, case, description, number):
