@@ -28,6 +28,11 @@ test-slow: setup
 wheels: setup  ## wheel and sdist of every distribution, of the version in VERSION, into ./dist
 	$(BIN)/python -m release.wheels
 
+.PHONY: test-wheels
+PYTHONS ?= python3.11 python3.12 python3.13
+test-wheels: wheels  ## the demo, installed from ./dist into fresh environments; PYTHONS=.. names them, TORCH="torch==2.13.0+cpu" a build
+	$(BIN)/python -m release.fresh $(PYTHONS) $(if $(TORCH),--torch "$(TORCH)")
+
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -58,6 +58,7 @@ def test_the_version_is_that_of_the_file(one):
 def test_an_index_gets_what_people_look_for(one):
     assert [field for field in FIELDS if not one.project.get(field)] == []
     assert one.project["requires-python"] == ">=3.11"
+    assert one.pyproject["build-system"]["requires"] == ["hatchling>=1.27"]  # the first that writes these fields
     pythons = [f"Programming Language :: Python :: {minor}" for minor in ("3.11", "3.12", "3.13")]
     wanted = {*pythons, "Topic :: Scientific/Engineering :: Medical Science Apps.", "Typing :: Typed"}
     assert wanted <= set(one.project["classifiers"])
