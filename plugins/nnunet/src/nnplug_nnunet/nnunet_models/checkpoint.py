@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy._core import multiarray
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from nnplug.errors import InvalidFile
@@ -19,9 +18,11 @@ from nnplug.runtime.files import atomic_file
 from nnplug_nnunet.nnunet_models.vocabulary import need
 from nnplug_nnunet.tensor_files import save_checkpoint
 
+_SCALAR = np.float64(0).__reduce__()[0]  # numpy's function that makes scalars, which is public in no version
+
 ALLOWED: tuple[Any, ...] = (
-    multiarray.scalar,
-    (multiarray.scalar, "numpy.core.multiarray.scalar"),  # its name in numpy 1
+    (_SCALAR, "numpy._core.multiarray.scalar"),
+    (_SCALAR, "numpy.core.multiarray.scalar"),  # its name in numpy 1
     np.dtype,
     *(type(np.dtype(code)) for code in ("f2", "f4", "f8", "i4", "i8", "?")),
 )
