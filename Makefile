@@ -33,6 +33,10 @@ PYTHONS ?= python3.11 python3.12 python3.13
 test-wheels: wheels  ## the demo, installed from ./dist into fresh environments; PYTHONS=.. names them, TORCH="torch==2.13.0+cpu" a build
 	$(BIN)/python -m release.fresh $(PYTHONS) $(if $(TORCH),--torch "$(TORCH)")
 
+.PHONY: test-lowest
+test-lowest: setup  ## chosen tests with the lowest versions that the distributions allow; TORCH="torch==2.13.0+cpu": a build of PyTorch
+	$(BIN)/python -m release.lowest --python $(PYTHON) $(if $(TORCH),--torch "$(TORCH)")
+
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
