@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 from nnplug.models.ensemble_bundle import unpacked_any
 from nnplug.plans.plans import read_plans
 from nnplug.workspace.run_record import RunRecord
+from nnplug_hub.card import model_card
+from nnplug_hub.reference import parse_reference
 from nnplug_nnunet.networks.names import to_nnunet
 
 from .conftest import CITATIONS, LAYERS, PRIMUS_KEYS, SMALL, UNET_KEYS, adaptation_plan, nnplug, unet_state, write
@@ -111,10 +113,20 @@ def test_a_training_starts_from_the_weights_and_is_told_the_citations(started, p
     assert f"cite for the weights of {start}: {PAPER}" in result.stderr
     record = RunRecord.read(run / "run.json")
     assert record.pretrained.citations[0] == PAPER
+    assert "is not used" not in result.stderr
     nnplug("model", "export", run, "-o", run.with_name("bundle.zip"))
     with unpacked_any(run.with_name("bundle.zip")) as bundle:
         assert bundle.record.record["0"]["pretrained"]["citations"][0] == PAPER
         assert bundle.record.start is None
+        card = model_card(bundle, parse_reference("hf:lab/name"))
+    assert f"Of the pre-trained weights:\n\n- {PAPER}\n- Dataset OpenMind" in card
+    forgotten = nnplug(
+        "train", folder, "-w", workspace, "--name", "nnssl", "-f", "0", "--device", "cpu", *SHORT, code=1
+    )
+    assert f"{start}: the start of these plans is not used. Train from it: nnplug train DATASET --pretrained" in (
+        forgotten.stderr
+    )
+    assert "was begun with other values (pretrained: the default instead of" in forgotten.stderr
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from nnplug.dataset.labels import Labels
-from nnplug.errors import InvalidOptions
+from nnplug.errors import InvalidOptions, Line
 from nnplug.models.hubs import local_model
 from nnplug.plans.plans import Plans
 from nnplug.preparation.make_plans import with_options
@@ -17,8 +17,9 @@ from nnplug.preparation.training_choices import with_components
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
+from nnplug.remedies import Action
 from nnplug.runtime.distributed import World
-from nnplug.runtime.progress import Silent
+from nnplug.runtime.progress import Progress, Silent
 from nnplug.steps.choices import FoldChoices, FoldSelection, RuntimeOptions, TrainingChoices
 from nnplug.steps.given import Folds, Names, optional_path, runtime_options, selection, training_choices
 from nnplug.steps.keywords import FoldKeywords, keywords
@@ -140,10 +141,19 @@ def train_place(place: Place, choices: TrainChoices, runtime: Runtime) -> Traine
     for job in jobs if choices.training.fresh and world.is_main else ():
         check_pretrained(job, own.plugins)
         discard(job.run)
+    if not choices.fold.pretrained and not choices.fold.validate_only:
+        _tell_start(jobs[0], own.progress)
     scores = train_folds(jobs, _fold_training(choices, world), own)
     leave_world(world)
     runs = {(job.configuration, job.fold): job.run.path for job in jobs}
     return Trained(jobs[0].plans, runs, scores, place.dataset.description.labels, world.is_main)
+
+
+def _tell_start(job: TrainingJob, progress: Progress) -> None:
+    """Tell that the plans have a start, which a training without pretrained weights does not use."""
+    start = job.workspace.start(job.plans.name)
+    if start.exists():
+        progress.notice(Line(f"{start}: the start of these plans is not used.", Action.TRAIN_FROM(model=start)))
 
 
 def _jobs(place: Place, choices: TrainChoices, runtime: Runtime) -> list[TrainingJob]:

@@ -123,6 +123,10 @@ class Workspace:
         """Return the path of plans."""
         return self.folder / "plans" / f"{name}.json"
 
+    def start(self, plans: str) -> Path:
+        """Return the path of the start that belongs to plans, see `nnplug.models.start`."""
+        return self.folder / "plans" / f"{plans}-start.zip"
+
     def preprocessed(self, plans: str, configuration: str) -> Path:
         """Return the folder of a configuration's case store."""
         return self.folder / "preprocessed" / f"{plans}_{configuration}"

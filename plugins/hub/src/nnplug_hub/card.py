@@ -42,7 +42,7 @@ def model_card(bundle: AnyBundle, reference: Reference, summary: Mapping[str, An
         _section("Licence", bundle.record.licence or UNKNOWN),
         _section("Model", "\n".join(_networks(bundle))),
         _section("Dice", "\n".join(scores) or UNKNOWN),
-        _section("Citation", _stated(model, "citation", "reference")),
+        _section("Citation", "\n\n".join(_citations(model))),
         _section("Requirements", "\n".join(f"- `{line}`" for line in requirements(bundle)) or UNKNOWN),
     ]
     return "\n\n".join(parts) + "\n"
@@ -86,6 +86,15 @@ def _stated(model: Bundle, *keys: str) -> str:
     """Return the text of the first of some keys that `dataset.json` has."""
     raw = model.description.raw
     return next((str(raw[key]).strip() for key in keys if str(raw.get(key) or "").strip()), UNKNOWN)
+
+
+def _citations(model: Bundle) -> Iterator[str]:
+    """Yield the citation of the dataset, and those of the pre-trained weights that the trainings started from."""
+    yield _stated(model, "citation", "reference")
+    starts = [run.get("pretrained") for run in model.record.record.values() if isinstance(run, dict)]
+    papers = [paper for start in starts if isinstance(start, dict) for paper in start.get("citations", ())]
+    if papers:
+        yield "\n".join(["Of the pre-trained weights:", "", *(f"- {paper}" for paper in dict.fromkeys(papers))])
 
 
 def _data(model: Bundle) -> Iterator[str]:

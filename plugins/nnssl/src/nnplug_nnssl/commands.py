@@ -96,7 +96,7 @@ def plan_nnssl(context: _Context, /, *, dataset: Path, checkpoint: str, workspac
     space = Workspace(workspace.absolute(), opened.name)
     pretraining = read_pretraining(local_checkpoint(checkpoint))
     plans = _plans(context, pretraining, opened, space, given)
-    target = given.output or space.plans(plans.name).with_name(f"{plans.name}-start.zip")
+    target = given.output or space.start(plans.name)
     if not given.from_scratch:
         write_start(
             target,
