@@ -70,7 +70,7 @@ def test_the_plans_have_network_patch_and_spacing_of_the_pretraining(started):
     assert trainer.options == {"initial_lr": 1e-3, "warmup_epochs": 50, "deep_supervision": False}
 
 
-def test_the_start_holds_the_encoder_and_the_citations(started, unet):
+def test_the_start_holds_the_encoder_and_the_citations(started, place, unet):
     result, _, start = started
     with unpacked_any(start) as bundle:
         record, weights = bundle.record, load_file(bundle.weights("all"))
@@ -82,7 +82,8 @@ def test_the_start_holds_the_encoder_and_the_citations(started, unet):
     assert f"cite for these weights: {PAPER}" in result.stderr
     assert f"resenc.pth: {len(weights)} parameters are taken" in result.stderr
     assert "channel name" not in result.stderr
-    assert f"--pretrained {start}" in result.stdout
+    last = f"then: nnplug train {place[0]} -w {place[1]} --name nnssl --pretrained {start}"
+    assert result.stdout.splitlines()[-1] == last
 
 
 def test_a_training_starts_from_the_weights_and_is_told_the_citations(started, place, unet):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,10 +113,10 @@ def plan_nnssl(context: _Context, /, *, dataset: Path, checkpoint: str, workspac
     click.echo(f"plans: {space.plans(plans.name)}")
     if not given.from_scratch:
         click.echo(f"start: {target}")
-    start = "" if given.from_scratch else f" --pretrained {target}"
-    click.echo(
-        f"next: nnplug preprocess {dataset} --name {plans.name}, then train {dataset} --name {plans.name}{start}"
-    )
+    common = [str(dataset), "-w", str(workspace), "--name", plans.name]
+    start = [] if given.from_scratch else ["--pretrained", str(target)]
+    click.echo(f"next: {shlex.join(['nnplug', 'preprocess', *common])}")
+    click.echo(f"then: {shlex.join(['nnplug', 'train', *common, *start])}")
 
 
 def _plans(context: _Context, pretraining: Pretraining, dataset: Dataset, space: Workspace, given: _Options) -> Plans:
