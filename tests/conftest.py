@@ -34,6 +34,7 @@ MAY_SKIP = (
     "needs the Debian package",
     "needs the client of monailabel",
     "needs bids-validator-deno",
+    "needs ome-zarr and ngff-zarr",
 )
 """How the reasons begin for which a test may be skipped although ../shared is there: what no checkout can bring."""
 

@@ -188,6 +188,7 @@ def test_it_is_all_that_is_offered(foreign):
         "nnplug-report",
         "nnplug-export",
         "nnplug-trackers",
+        "nnplug-zarr",
         "nnplug-server",
     }
     plugins = next(line for line in foreign.nnplug("doctor").splitlines() if line.startswith("plugins"))

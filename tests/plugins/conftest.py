@@ -9,19 +9,8 @@ import subprocess
 import time
 import urllib.request
 from functools import partial
-from shutil import copyfile
 
 import pytest
-import torch
-from safetensors.torch import save_file
-
-from nnplug.contracts import Topology
-from nnplug.dataset.dataset import DatasetDescription
-from nnplug.models.bundle import Contents, pack
-from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling
-from nnplug.registry.components import Kind
-from nnplug.registry.loader import Plugins
-from nnplug.registry.provenance import record
 
 
 def free_port():
@@ -74,6 +63,16 @@ NETWORK = "plain-conv-unet"
 
 
 def _pack(path, *channels, **description):
+    import torch
+    from safetensors.torch import save_file
+
+    from nnplug.contracts import Topology
+    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.models.bundle import Contents, pack
+    from nnplug.registry.components import Kind
+    from nnplug.registry.loader import Plugins
+    from nnplug.registry.provenance import record
+
     registry = Plugins().registry
     topology = Topology(strides=((1,) * 3, (2,) * 3), kernel_sizes=((3,) * 3,) * 2, features_per_stage=(4, 8))
     options = json.loads(json.dumps(registry.get(Kind.ARCHITECTURE, NETWORK).load().options_for(topology)))
@@ -90,12 +89,14 @@ def _pack(path, *channels, **description):
     weights = network.build(channels=len(channels), outputs=labels.labels.outputs).state_dict()
     save_file(weights, path.with_suffix(".safetensors"))
     providers = record([registry.get(Kind.ARCHITECTURE, NETWORK), registry.get(Kind.NORMALIZER, "zscore")])
-    folds = {"0": partial(copyfile, path.with_suffix(".safetensors"))}
+    folds = {"0": partial(shutil.copyfile, path.with_suffix(".safetensors"))}
     pack(Contents(_plans(len(channels), options), labels, "3d_fullres", folds, (0, 1, 2), providers), path)
     return path
 
 
 def _plans(channels, options):
+    from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling
+
     configuration = Configuration(
         spacing=(1.0, 1.0, 1.0),
         patch_size=(8, 16, 16),

@@ -93,7 +93,7 @@ class DatasetWriter(Writer, Protocol):
     def files(self, case: CaseFiles, description: DatasetDescription) -> tuple[str, ...]:
         """Return the files of a case: paths relative to the output folder, with "/".
 
-        They depend on the case, the labels and the options alone. No image is read here.
+        They depend on the case, the labels and the options. Of images at most the geometry is read here.
 
         Raises:
             NnplugError: the layout has no name for the case; nothing is then predicted.

@@ -19,5 +19,5 @@ def stem(path: Path, readers: Readers | None = None) -> str:
 
 def image_files(folder: Path, readers: Readers | None = None) -> list[Path]:
     """Return the image files of a folder, sorted by name. Hidden files, as macOS creates them, are left out."""
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [path for path in found if path.is_file() and not path.name.startswith(".") and file_ending(path, readers)]
+    own, found = core_readers() if readers is None else readers, sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in found if not path.name.startswith(".") and own.is_image(path)]

@@ -45,13 +45,14 @@ def state_files(files: Iterable[Path], readers: Readers) -> tuple[Path, ...]:
 def copy_label(file: Path, target: Path, readers: Readers) -> None:
     """Copy a label map with the sidecar files that writing it has written.
 
-    A target of another format is written with the same labels, and gets the time of the file, as a copy does.
+    A target of another format, or one that is a folder, is written with the same labels, and gets the time of the file,
+    as a copy does.
 
     Raises:
         InvalidFile: the file is of another format and cannot be read.
         NnplugError: a file cannot be written.
     """
-    if readers.ending(file) != readers.ending(target):
+    if readers.ending(file) != readers.ending(target) or file.is_dir():
         label = read_label(file, readers)
         write_label(target, label.array, label.geometry, readers)
         os.utime(target, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))

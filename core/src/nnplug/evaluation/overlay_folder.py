@@ -161,7 +161,7 @@ def _cases(folders: OverlayFolders, channel: int) -> list[Layers]:
     for name, path in found.items():
         files = channels.get(name, {})
         others = [own.get(name, place / path.name) for place, own in zip(labels[1:], compared, strict=True)]
-        problems += [f"{other}: is missing" for other in others if not other.is_file()]
+        problems += [f"{other}: is missing" for other in others if not other.exists()]
         file = files.get(channel, files.get(-1))
         if file is None:
             problems.append(f"{images}: has no channel {channel} of case {name!r}, which {path} belongs to")

@@ -16,7 +16,7 @@ from nnplug.inference.writers import ChosenWriter
 from nnplug.io.geometry import Geometry, LabelMap
 from nnplug.io.thin_axis import as_in_file
 from nnplug.registry.attribution import broken
-from nnplug.runtime.outputs import claim_folder
+from nnplug.runtime.outputs import claim_inside
 
 
 def predicted_case(
@@ -65,7 +65,7 @@ def write_further(
             continue
         writer.share(output, [predicted.case], by)
         for folder in dict.fromkeys(path.parent for path in paths):
-            claim_folder(folder)
+            claim_inside(output, folder)
         writer.write(output, predicted)
         if missing := [path.name for path in paths if not path.is_file()]:
             raise broken(writer.create(), f"did not write {', '.join(missing)}")

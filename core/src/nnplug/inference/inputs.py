@@ -45,7 +45,9 @@ def find_cases(
     inside: list[FoundImage] = []
     for path in inputs:
         try:
-            if listed := listed_cases(path, own).to_predict if path.is_dir() else ():
+            if own.is_image(path):
+                files.setdefault(_file_ending(path, own), []).append(path)
+            elif listed := listed_cases(path, own).to_predict if path.is_dir() else ():
                 cases += listed
             elif images := _images_inside(path, own, chosen):
                 inside += images
@@ -80,7 +82,7 @@ def _file_ending(path: Path, readers: Readers) -> str:
         InvalidFile: the file does not exist or is no image.
     """
     ending = image_ending(path, readers)
-    if ending is not None and path.is_file():
+    if ending is not None and readers.is_image(path):
         return ending
     if not path.exists():
         raise InvalidFile(f"{path}: no such file or folder; give a folder of images, or image files")
@@ -167,4 +169,4 @@ def not_taken(inputs: Sequence[Path], cases: Sequence[CaseFiles], readers: Reade
 
 
 def _is_image(file: Path, readers: Readers) -> bool:
-    return file.is_file() and not file.name.startswith(".") and image_ending(file, readers) is not None
+    return not file.name.startswith(".") and readers.is_image(file)

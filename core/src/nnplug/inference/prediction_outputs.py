@@ -123,5 +123,5 @@ def output_description(raw: Mapping[str, Any], cases: Sequence[CaseFiles]) -> di
 def _label_format(case: CaseFiles) -> tuple[str, ReaderEntry]:
     """Return the ending of the label map of a case and its reader."""
     ending = case.readers.label_ending(case.images[0])
-    plain = case.readers.folder_reader(case.images[0]) is None
+    plain = case.readers.ending(case.images[0]) == ending.lower()
     return ending, case.readers.entry(case.images[0] if plain else Path(f"labels{ending}"))

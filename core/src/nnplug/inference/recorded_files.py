@@ -21,7 +21,9 @@ def recorded_image(image: Path, readers: Readers) -> dict[str, Any]:
         image: the image, which may be one in a folder or archive.
         readers: its readers.
     """
-    files = sorted({file for file in read_with([image], readers) if file.is_file()}, key=lambda file: file.name)
+    files = sorted(
+        {file for file in read_with([image], readers) if file.is_file()}, key=lambda file: (file.name, str(file))
+    )
     size = sum(file.stat().st_size for file in files)
     if len(files) == 1:
         return {"path": str(image), "bytes": size, "sha256": sha256(files[0])}

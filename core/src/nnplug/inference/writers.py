@@ -16,7 +16,7 @@ from nnplug.registry.components import Registry
 from nnplug.remedies import Action
 from nnplug.runtime.files import write_text
 from nnplug.runtime.lock import locked
-from nnplug.runtime.outputs import claim_folder
+from nnplug.runtime.outputs import claim_inside
 from nnplug.runtime.progress import Progress
 
 _PATIENCE = 600.0
@@ -88,7 +88,7 @@ class ChosenWriter:
                         raise broken(writer, f"gave the shared files {', '.join(after)} instead of {', '.join(names)}")
             for name, content in after.items():
                 if before.get(name) != content:
-                    claim_folder((folder / name).parent)
+                    claim_inside(folder, (folder / name).parent)
                     write_text(folder / name, content)
 
     def write(self, path: Path, predicted: PredictedCase) -> None:

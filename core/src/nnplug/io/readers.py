@@ -115,6 +115,13 @@ class Readers:
             ):
                 yield cast("FolderReader", self.get(Path(f"image{component.reads_also[0]}")))
 
+    def is_image(self, path: Path) -> bool:
+        """Return whether a path is an image by its name: a file, or a folder for readers whose images are folders."""
+        ending = self.ending(path)
+        if ending is None:
+            return False
+        return path.is_dir() if any(e.component.stores_folders for e in self._fitting[ending]) else path.is_file()
+
     def label_ending(self, path: Path) -> str:
         """Return the ending of a label map that is predicted from an image, as it stands in the name of the image."""
         ending = self.ending(path)

@@ -47,7 +47,7 @@ class CaseFindings:
 
     def attempt(self, read: Callable[[Path], Read], path: Path) -> Read | None:
         """Return the content of a file; or add the reason why it cannot be read, and return None."""
-        if not path.is_file():
+        if not path.exists():
             self.problems.append(f"{path}: is missing; add it, or remove the other files of case {self.name!r}")
             return None
         try:

@@ -27,6 +27,8 @@ class ReaderComponent(Component):
         reads_folders: whether its images are in folders and archives, such as DICOM series; the class then has the
             methods of `nnplug.contracts.FolderReader`. `endings` is empty, and `reads_also` has the ending of the paths
             that it gives its images.
+        stores_folders: whether images of its endings are folders, such as CASE_0000.ome.zarr. Label maps are written as
+            a whole by `nnplug.runtime.files.atomic_folder`, and `read_with` names the files in the folder.
         archives: the endings of files that it finds images in, as in folders, such as ".zip".
         label_ending: the ending of label maps predicted from its images; empty if they have the ending of the image.
         implied: whether files are read by this reader where no reader is named. Only the core's reader has True.
@@ -42,6 +44,7 @@ class ReaderComponent(Component):
     reads_labels: bool = field(default=False, metadata=promises("read_label"))
     has_sidecars: bool = field(default=False, metadata=promises("read_with", "written_with", "write_sidecars"))
     reads_folders: bool = field(default=False, metadata=promises("find_images", "example", "read_with"))
+    stores_folders: bool = False
     archives: tuple[str, ...] = ()
     label_ending: str = ""
     implied: bool = False
@@ -60,6 +63,11 @@ class ReaderComponent(Component):
                     f"{what} of component {self.name!r} is {endings!r}; expected lower-case endings with a dot, such "
                     'as (".nii.gz", ".nii")'
                 )
+        if self.stores_folders and not (self.endings and self.has_sidecars):
+            raise InvalidPlugin(
+                f"component {self.name!r} says stores_folders; expected endings and has_sidecars=True, since read_with "
+                "names the files of an image"
+            )
         if self.reads_folders:
             self._check_folders()
         elif not self.endings:

@@ -36,7 +36,7 @@ class Written:
 
 
 Entries = Mapping[str, tuple[Written, ...]]
-"""Name of a file -> every version of it that nnplug has written."""
+"""Path of a file in the folder of the log -> every version of it that nnplug has written."""
 
 
 class Logs:
@@ -46,10 +46,11 @@ class Logs:
         self._read: dict[Path, Entries] = {}
 
     def of(self, path: Path) -> tuple[Written, ...]:
-        """Return every version of a file that nnplug has written, from the log of its folder."""
-        if path.parent not in self._read:
-            self._read[path.parent] = read(path.parent)
-        return self._read[path.parent].get(path.name, ())
+        """Return every version of a file that nnplug has written, from the log of its folder or of one above."""
+        folder = next((folder for folder in path.parents if (folder / LOG).is_file()), path.parent)
+        if folder not in self._read:
+            self._read[folder] = read(folder)
+        return self._read[folder].get(path.relative_to(folder).as_posix(), ())
 
 
 def begin(folder: Path) -> None:
@@ -58,17 +59,42 @@ def begin(folder: Path) -> None:
         (folder / LOG).touch(exist_ok=False)
 
 
+def begin_inside(folder: Path, inside: Path) -> None:
+    """Have the log of a folder list the files of a folder in it, which then needs no log of its own.
+
+    Datasets of other programs consist of many folders, in which every further file is one too many.
+    """
+    if inside == folder:
+        return
+    name = inside.relative_to(folder).as_posix()
+    if name not in _folders(folder):
+        _append(folder / LOG, {"folder": name})
+
+
 def note(path: Path, content: Path) -> None:
     """Append a line for `path`, which `content` is about to replace. In a folder without a log, do nothing.
 
     Several processes may write into one folder: the whole line is appended in one write, under a lock if the file
     system has locks.
     """
-    log = path.with_name(LOG)
-    if not log.is_file():
+    folder = next((folder for folder in path.parents if (folder / LOG).is_file()), None)
+    if folder is None or (folder != path.parent and path.parent.relative_to(folder).as_posix() not in _folders(folder)):
         return
-    stat = content.stat()
-    entry = {"name": path.name, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256(content)}
+    stat, name = content.stat(), path.relative_to(folder).as_posix()
+    digest = sha256(content)
+    _append(folder / LOG, {"name": name, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": digest})
+
+
+def _folders(folder: Path) -> set[str]:
+    """Return the folders in a folder whose files its log lists, as relative paths."""
+    found = set()
+    for line in (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError, TypeError, AttributeError):
+            found.add(str(parse_json(line).get("folder", "")))
+    return found
+
+
+def _append(log: Path, entry: Mapping[str, object]) -> None:
     with _alone(log) as handle:
         os.write(handle, _separator(handle) + json.dumps(entry).encode() + b"\n")
 

@@ -107,6 +107,18 @@ def claim_folder(folder: Path) -> None:
         output_log.begin(folder)
 
 
+def claim_inside(folder: Path, inside: Path) -> None:
+    """Create a folder in one that has a log, which then lists the files that nnplug writes there.
+
+    Raises:
+        NnplugError: the folder cannot be created.
+    """
+    with explained(inside):
+        inside.mkdir(parents=True, exist_ok=True)
+        output_log.begin(folder)
+        output_log.begin_inside(folder, inside)
+
+
 def write_document(path: Path, data: Any) -> None:
     """Write JSON. A file with the same content is left unchanged, with its spaces and its order of keys."""
     if not _says_the_same(path, data):

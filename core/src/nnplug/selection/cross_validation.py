@@ -144,7 +144,7 @@ def accumulate(
     """
     files = [f"{case}{dataset.description.file_ending}" for case in candidate.cases]
     _check_validated(candidate, dataset.description.file_ending)
-    due = [file for file in files if not (keep_existing and (target / file).is_file())]
+    due = [file for file in files if not (keep_existing and (target / file).exists())]
     if not due and (kept := _summary_of(target, files)):
         return kept
     with explained(target):
@@ -160,7 +160,7 @@ def _check_validated(candidate: Candidate, ending: str) -> None:
     """Raise `Problems` unless each fold has the predictions of its validation cases."""
     lines = []
     for run in candidate.runs:
-        missing = [c for c in run.record.validation if not (candidate.folder(run) / f"{c}{ending}").is_file()]
+        missing = [c for c in run.record.validation if not (candidate.folder(run) / f"{c}{ending}").exists()]
         if missing:
             remedy = Action.VALIDATE_FOLD(configuration=run.record.configuration, fold=run.fold)
             lines.append(Line(f"{candidate.folder(run)}: has no prediction of {missing[0]}", remedy))
@@ -215,7 +215,7 @@ class Average:
 
     def is_done(self, case: str) -> bool:
         """Return whether the label map of a case exists and is up to date, or is to be kept."""
-        there = (self.target / f"{case}{self.dataset.description.file_ending}").is_file()
+        there = (self.target / f"{case}{self.dataset.description.file_ending}").exists()
         return there and (self.keep_existing or self._noted().get(case) == self._sources(case))
 
     def write(self, case: str, plugins: Plugins) -> None:

@@ -140,13 +140,15 @@ def _writes_whole_files(subject: Subject) -> None:
     """Raise unless a file is replaced, not changed: a hard link keeps the old content only if it is replaced."""
     with _written(subject) as (reader, found):
         for one in found:
-            files = [file for file in one.path.parent.iterdir() if file.is_file()]
-            old = {file: file.read_bytes() for file in files}
-            for file in files:
-                os.link(file, file.with_name(f"{file.name}.linked"))
+            folder = one.path.parent
+            old = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+            links = {file: folder.with_name(f"{folder.name}.linked") / file.relative_to(folder) for file in old}
+            for file, link in links.items():
+                link.parent.mkdir(parents=True, exist_ok=True)
+                os.link(file, link)
             reader.write_label(one.path, 3 - one.label, one.geometry)
             for file, content in old.items():
-                kept = file.with_name(f"{file.name}.linked").read_bytes()
+                kept = links[file].read_bytes()
                 require(
                     kept == content,
                     f"{file.name} is changed in place, so that a kill leaves half a file; write a temporary file and "
@@ -177,10 +179,20 @@ def _sidecars(subject: Subject, reader: Reader, path: Path) -> tuple[tuple[Path,
 def _names_damage(subject: Subject) -> None:
     with _written(subject) as (reader, found):
         for one in found:
-            data = one.path.read_bytes()
-            for damaged in (b"", data[: len(data) // 2], b"no image at all"):
-                one.path.write_bytes(damaged)
-                _check_refused(reader, one.path, len(damaged))
+            for file in _damaged_files(one.path):
+                data = file.read_bytes()
+                for damaged in (b"", data[: len(data) // 2], b"no image at all"):
+                    file.write_bytes(damaged)
+                    _check_refused(reader, one.path, len(damaged))
+                file.write_bytes(data)
+
+
+def _damaged_files(path: Path) -> list[Path]:
+    """Return the files to damage: the image, or the largest file and the deepest metadata of one that is a folder."""
+    if path.is_file():
+        return [path]
+    files = [file for file in path.rglob("*") if file.is_file()]
+    return [max(files, key=lambda file: file.stat().st_size), min(files, key=lambda file: len(file.parts))]
 
 
 def _check_refused(reader: Reader, path: Path, size: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -169,7 +170,10 @@ def _other_case(example: _Example) -> CaseFiles:
     first = example.case.images[0]
     image = example.folder / "other" / f"other{first.name.removeprefix(first.name.split('.')[0])}"
     image.parent.mkdir()
-    copy_file(first, image)
+    if first.is_dir():
+        shutil.copytree(first, image)
+    else:
+        copy_file(first, image)
     return CaseFiles("other", (image,), readers=example.case.readers)
 
 

@@ -1,0 +1,1 @@
+"""OME-Zarr for nnplug: a reader of images in folders, and a writer of label maps."""
