@@ -12,7 +12,7 @@ import pytest
 from nnplug.errors import NnplugError, Problems
 from nnplug.runtime.files import read_json, write_json, write_text
 from nnplug.runtime.output_log import LOG, read
-from nnplug.runtime.outputs import Outputs, check_folder, write_document
+from nnplug.runtime.outputs import Outputs, check_folder, claim_inside, write_document
 
 DATASET = {"channel_names": {"0": "MRI"}, "labels": {"background": 0, "a": 1}, "file_ending": ".nii.gz"}
 
@@ -170,6 +170,31 @@ def test_many_write_into_one_log(out):
 def test_a_folder_that_nobody_claimed_gets_no_log(tmp_path):
     write_json(tmp_path / "a.json", {})
     assert {path.name for path in tmp_path.iterdir()} == {"a.json"}
+
+
+def test_the_log_of_a_folder_lists_files_of_claimed_folders_in_it(out):
+    Outputs((out / "a.nii.gz",)).claim()
+    for folder in (out, out / "sub" / "anat", out / "sub" / "anat"):
+        claim_inside(out, folder)
+    file = out / "sub" / "anat" / "a.nii.gz"
+    write_text(file, "ours")
+    write_text(out / "sub" / "other.txt", "of a program that claimed nothing")
+    assert list(read(out)) == ["sub/anat/a.nii.gz"]
+    assert (out / LOG).read_text().count('"folder"') == 1
+    assert not (file.parent / LOG).exists()
+    Outputs((file,)).check()
+    file.write_text("theirs")
+    assert "a.nii.gz: has changed since nnplug wrote it" in lines(Outputs((file,)))[0]
+    assert "nnplug did not write it" in lines(Outputs((out / "sub" / "other.txt",)))[0]
+
+
+def test_files_that_a_call_adds_to_may_have_changed_but_are_nnplugs(out):
+    (file,) = written(out).files
+    file.write_text("edited")
+    Outputs((file,), extended=frozenset([file])).check()
+    (out / "b.nii.gz").write_text("theirs")
+    other = out / "b.nii.gz"
+    assert "nnplug did not write it" in lines(Outputs((other,), extended=frozenset([other])))[0]
 
 
 def test_what_versions_without_a_log_made_is_known_but_the_log_counts_more(out):

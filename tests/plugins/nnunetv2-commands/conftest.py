@@ -159,6 +159,12 @@ def place(tmp_path: Path) -> Place:
     return make_place(tmp_path / "nnunet")
 
 
+@pytest.fixture(name="add_tiny", scope="session")
+def give_add_tiny() -> Callable[[Path], None]:
+    """`add_tiny(PLANS)` adds a configuration that trains in seconds."""
+    return add_tiny
+
+
 @pytest.fixture
 def call() -> Call:
     """For what is tested without a process of its own."""
