@@ -87,7 +87,7 @@ def test_a_step_that_needs_more_than_the_target_is_told(folder):
 
 
 def test_the_time_of_a_training_is_told_with_the_way_to_shorten_it(folder, monkeypatch):
-    monkeypatch.setattr("nnplug.profiling.duration.report._SHARE", 0)
+    monkeypatch.setattr("nnplug.profiling.duration.report._MANY", 1)
     monkeypatch.setattr("nnplug.profiling.duration.report._FEW", 1)
     monkeypatch.setattr("nnplug.profiling.duration.report._PILOT", 1000)
     tiny = {**FINGERPRINT, "shapes_after_crop": [[16, 20, 18]] * 20}

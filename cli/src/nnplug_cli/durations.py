@@ -84,16 +84,18 @@ def print_durations(
 
 
 def tell_durations(durations: Sequence[ConfigurationDuration], progress: Progress) -> None:
-    """Tell by notices what is not known, and what is scaled from a smaller measurement."""
+    """Tell by notices what is not known, and what is roughly measured."""
     for one in durations:
         if one.unknown:
             progress.notice(f"{one.configuration}: the time of a training is not known: {one.unknown}")
         elif one.is_scaled:
             patch = " x ".join(map(str, one.patch_size))
             progress.notice(
-                f"{one.configuration}: measured with {one.batch_size} patches of {patch} and scaled by voxels, because "
-                "a training step as planned takes too long here"
+                f"{one.configuration}: roughly measured, with {one.batch_size} patches of {patch} instead of those "
+                "planned; the time is in proportion to the voxels"
             )
+        elif not one.is_complete:
+            progress.notice(f"{one.configuration}: roughly measured, by a few iterations without a validation")
 
 
 def durations_data(durations: Sequence[ConfigurationDuration]) -> dict[str, Any]:
@@ -115,11 +117,11 @@ def shorter_words(durations: Sequence[ConfigurationDuration]) -> str:
     return " ".join(f"--set trainer.{name}={value}" for name, value in options.pop())
 
 
-def about(seconds: float | None, *, is_scaled: bool) -> str:
-    """Return a duration in words; "~" marks one that is scaled from a smaller measurement."""
+def about(seconds: float | None, *, is_rough: bool) -> str:
+    """Return a duration in words; "~" marks one that is roughly measured."""
     if seconds is None:
         return "not known"
-    return f"{'~' if is_scaled else ''}{duration(seconds)}"
+    return f"{'~' if is_rough else ''}{duration(seconds)}"
 
 
 def _row(one: ConfigurationDuration) -> tuple[str, ...]:
@@ -129,7 +131,7 @@ def _row(one: ConfigurationDuration) -> tuple[str, ...]:
         one.device,
         "not known" if iteration is None else f"{iteration:.3g}",
         "not known" if one.iterations is None else str(one.iterations),
-        about(one.fold_seconds, is_scaled=one.is_scaled),
+        about(one.fold_seconds, is_rough=one.is_scaled or not one.is_complete),
         str(one.folds),
-        about(one.seconds, is_scaled=one.is_scaled),
+        about(one.seconds, is_rough=one.is_scaled or not one.is_complete),
     )

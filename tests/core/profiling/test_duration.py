@@ -13,7 +13,9 @@ from nnplug.plans.fingerprint import Fingerprint
 from nnplug.preparation.make_plans import make_plans
 from nnplug.preparation.plan_request import PlanRequest
 from nnplug.profiling.duration import report
+from nnplug.profiling.duration.measuring import Measured
 from nnplug.profiling.duration.report import plans_durations
+from nnplug.profiling.duration.stop_watch import StopWatch, TimeIsUp
 from nnplug.registry.runtime import Runtime
 
 STATISTICS = dict.fromkeys(("mean", "median", "std", "min", "max", "percentile_00_5", "percentile_99_5"), 1.0)
@@ -51,14 +53,14 @@ def plans():
 
 @pytest.fixture
 def counted(monkeypatch):
-    """The calls of `epoch_seconds`: a microsecond per voxel of a training batch, and half of it to validate."""
+    """The calls of `iteration_seconds`: a microsecond per voxel of a training batch, and half of it to validate."""
     calls = []
 
-    def seconds(training, iterations, validation_iterations):
+    def seconds(training, iterations, validation_iterations, ends):
         calls.append((training.voxels, iterations, validation_iterations))
-        return 1e-6 * training.voxels * (iterations + validation_iterations / 2)
+        return Measured(1e-6 * training.voxels * (1 + validation_iterations / iterations / 2))
 
-    monkeypatch.setattr(report, "epoch_seconds", seconds)
+    monkeypatch.setattr(report, "iteration_seconds", seconds)
     return calls
 
 
@@ -70,13 +72,35 @@ def durations(plans, *names, **arguments):
 def test_a_cascade_is_measured_too_and_leaves_nothing(plans, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(report, "_FEW", 1)
-    (found,) = durations(plans, "3d_cascade_fullres", budget=0)
-    assert (found.unknown, found.is_scaled, found.iterations) == ("", False, 2000)
+    monkeypatch.setattr(report, "_MANY", 1)
+    (found,) = durations(plans, "3d_cascade_fullres", budget=1000)
+    assert (found.unknown, found.is_scaled, found.is_complete, found.iterations) == ("", False, True, 2000)
     assert 0 < found.seconds_per_iteration < 10
     assert found.fold_seconds == 2000 * found.seconds_per_iteration
     assert found.seconds == 5 * found.fold_seconds
     assert found.data()["patch_size"] == [32, 32, 32]
     assert not list(tmp_path.glob("nnplug-*"))
+
+
+def test_a_measurement_ends_when_its_time_is_up(plans, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(report, "_FEW", 1000)
+    (found,) = durations(plans, "3d_fullres", budget=0)
+    assert (found.unknown, found.is_scaled, found.is_complete) == ("", False, False)
+    assert 0 < found.seconds_per_iteration < 10
+    assert not list(tmp_path.glob("nnplug-*"))
+
+
+def test_a_stop_watch_counts_iterations_of_steps_after_the_first():
+    watch = StopWatch(ends=0)
+    with watch.task("train", 10) as advance:
+        advance("")
+        advance("")
+        with pytest.raises(TimeIsUp):
+            advance("")
+    assert watch.is_stopped
+    watch._times = [0.0, 10.0, 12.0, 14.0]
+    assert watch.seconds(iterations=20) == 1.0
 
 
 def test_the_share_of_the_validation_is_that_of_the_training(plans, counted):
@@ -88,7 +112,7 @@ def test_the_share_of_the_validation_is_that_of_the_training(plans, counted):
 
 def test_what_takes_too_long_is_measured_smaller_and_scaled(plans, counted, monkeypatch):
     monkeypatch.setattr(report, "_PILOT", 32**3)
-    (found,) = durations(plans, "3d_fullres", budget=0.1)
+    (found,) = durations(plans, "3d_fullres", budget=0)
     assert (found.is_scaled, found.batch_size, counted) == (True, 1, [(32**3, 5, 1)])
     assert found.seconds_per_iteration == pytest.approx(1e-6 * 2 * 32**3 * 1.1)
 
@@ -115,6 +139,6 @@ def test_a_failing_trainer_costs_a_reason(plans, monkeypatch):
     def fail(*_):
         raise RuntimeError("no room")
 
-    monkeypatch.setattr(report, "epoch_seconds", fail)
+    monkeypatch.setattr(report, "iteration_seconds", fail)
     found = durations(plans, "3d_fullres", "3d_lowres")
     assert [(one.unknown, one.seconds) for one in found] == [("RuntimeError: no room", None)] * 2

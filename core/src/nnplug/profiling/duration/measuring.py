@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import torch
 
-from nnplug.contracts import Trainer, TrainingLength, TrainingTask, read_log
+from nnplug.contracts import LogLine, Trainer, TrainingLength, TrainingTask, read_log
 from nnplug.contracts.kinds import ARCHITECTURE, TRAINER
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import NnplugError
@@ -22,6 +22,7 @@ from nnplug.models.acceleration import accelerated
 from nnplug.plans.plans import Configuration, Plans
 from nnplug.preparation.make_plans import with_options
 from nnplug.profiling.duration.stand_ins import NAME, write_stand_in
+from nnplug.profiling.duration.stop_watch import StopWatch, TimeIsUp
 from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import Kind
 from nnplug.registry.runtime import Runtime
@@ -107,8 +108,22 @@ class Training:
         return None
 
 
-def epoch_seconds(training: Training, iterations: int, validation_iterations: int) -> float:
-    """Return the seconds of an epoch after the first, with its validation.
+@dataclass(frozen=True)
+class Measured:
+    """The result of a measurement.
+
+    Attributes:
+        seconds: of a training iteration with its share of the validation.
+        is_complete: whether an epoch after the first was finished. If not, the time was up: `seconds` is that of the
+            iterations so far, and a validation iteration counts as half a training iteration.
+    """
+
+    seconds: float
+    is_complete: bool = True
+
+
+def iteration_seconds(training: Training, iterations: int, validation_iterations: int, ends: float) -> Measured:
+    """Return the seconds of a training iteration with its share of the validation.
 
     Loading, augmentation by threads, the step with the installed accelerators and the validation are the trainer's own.
 
@@ -116,6 +131,7 @@ def epoch_seconds(training: Training, iterations: int, validation_iterations: in
         training: the training.
         iterations: training iterations per epoch.
         validation_iterations: validation iterations per epoch.
+        ends: the time of `time.monotonic` at which to stop after the next iteration, but not before the third.
 
     Raises:
         NnplugError: a component is not installed, or fails.
@@ -124,18 +140,24 @@ def epoch_seconds(training: Training, iterations: int, validation_iterations: in
     whole = training.trainer()
     with attributed(whole):
         trainer = training.trainer(whole.options_for(length))
+    watch = StopWatch(ends)
     with tempfile.TemporaryDirectory(prefix="nnplug-estimate-") as folder, training.runtime.limited_memory():
-        task = _with_case(training, Path(folder))
-        device = task.device
-        alone = beside_neighbours(device)
-        with attributed(trainer), keep_random_state(device), alone:
+        task = replace(_with_case(training, Path(folder)), progress=watch)
+        with attributed(trainer), keep_random_state(task.device), beside_neighbours(task.device), suppress(TimeIsUp):
             trainer.train(task)
         lines = read_log(task.run.log)
-    if device.type == "cuda":
+    if task.device.type == "cuda":
         torch.cuda.empty_cache()  # the next configuration may need other blocks
+    if len(lines) >= EPOCHS or not watch.is_stopped:
+        return Measured(_last(lines, training).seconds * len(lines) / length.iterations)
+    validating = 1 + validation_iterations / iterations / 2
+    return Measured(watch.seconds(length.iterations) * validating, is_complete=False)
+
+
+def _last(lines: Sequence[LogLine], training: Training) -> LogLine:
     if not lines:
-        raise NnplugError(f"{training.plans.choice(Kind.TRAINER).name} wrote no log of its epochs")
-    return lines[-1].seconds * len(lines) / EPOCHS
+        raise NnplugError(f"trainer {training.plans.choice(Kind.TRAINER).name!r} wrote no log of its epochs")
+    return lines[-1]
 
 
 def _with_case(training: Training, folder: Path) -> TrainingTask:

@@ -13,7 +13,7 @@ from nnplug.contracts import TrainingLength
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.plans.plans import Plans
-from nnplug.profiling.duration.measuring import EPOCHS, Training, epoch_seconds
+from nnplug.profiling.duration.measuring import EPOCHS, Measured, Training, iteration_seconds
 from nnplug.registry.attribution import attributed
 from nnplug.registry.runtime import Runtime
 
@@ -21,7 +21,8 @@ BUDGET = 45.0
 """Seconds for all configurations together, beside the import of PyTorch."""
 _PILOT = 1 << 17  # voxels per batch of the first, small measurement
 _FEW, _MANY = 5, 25  # training iterations per measured epoch
-_SHARE = 0.8  # of the time that is left, for the second measurement
+_STEPS = 4  # training iterations that must fit
+_SHARE = 0.8  # of the time that is left; the rest is for the validation
 _TENTH = 10
 
 
@@ -40,6 +41,7 @@ class ConfigurationDuration:
         patch_size: of the measured patches; empty if nothing was measured.
         batch_size: of the measured batches.
         is_scaled: whether these are smaller than planned, so that the time is scaled by voxels.
+        is_complete: whether a whole epoch was measured. If not, the time was up, and that of the validation is guessed.
         folds: number of folds.
         shorter: the trainer's options, and values with which a training takes a tenth of the time.
         unknown: the reason why the time is not known, or empty.
@@ -53,6 +55,7 @@ class ConfigurationDuration:
     patch_size: tuple[int, ...] = ()
     batch_size: int = 0
     is_scaled: bool = False
+    is_complete: bool = True
     shorter: tuple[tuple[str, Any], ...] = ()
     unknown: str = ""
 
@@ -91,7 +94,7 @@ def plans_durations(
         description: the content of `dataset.json`.
         runtime: the plugins, the device to measure on, and the threads that load and augment.
         folds: name -> number of folds, for the configurations to measure.
-        budget: the seconds for all of them. One iteration that takes longer is finished.
+        budget: the seconds for all of them; three iterations of a small batch are finished, though.
         shortest: trainings of fewer iterations are not measured, because they end as soon as a measurement.
     """
     measured, started = [], time.monotonic()
@@ -121,45 +124,47 @@ def _measured(training: Training, *, ends: float, shortest: int) -> dict[str, An
     if length.iterations < shortest:
         return known
     pilot = training.within(_PILOT)
-    seconds = _iteration_seconds(pilot, length, _FEW)
-    measured, iterations = _largest(training, pilot, seconds, ends - time.monotonic())
+    found = _timed(pilot, length, _FEW, time.monotonic())
+    measured, iterations = _largest(training, pilot, found.seconds, ends - time.monotonic())
     if iterations:
-        seconds = _iteration_seconds(measured, length, iterations)
+        found = _timed(measured, length, iterations, ends)
     return {
         **known,
-        "seconds_per_iteration": seconds * training.voxels / measured.voxels,
+        "seconds_per_iteration": found.seconds * training.voxels / measured.voxels,
         "patch_size": tuple(measured.configuration.patch_size),
         "batch_size": measured.configuration.batch_size,
         "is_scaled": measured.voxels != training.voxels,
+        "is_complete": found.is_complete,
     }
 
 
 def _largest(training: Training, pilot: Training, seconds: float, left: float) -> tuple[Training, int]:
-    """Return the training to measure in the time that is left, and its iterations per epoch; 0 if only the pilot fits.
+    """Return the training to measure in the time that is left, and its iterations per epoch.
 
     Args:
         training: the training as planned.
-        pilot: the training that was measured.
+        pilot: the smallest training, which was measured in a few steps.
         seconds: of an iteration of the pilot.
         left: seconds.
+
+    Returns:
+        The training, the largest of which `_STEPS` iterations fit, and at least `_FEW` iterations; the pilot and 0 if
+        nothing fits.
     """
-    fitting = _SHARE * left / (EPOCHS * seconds)  # iterations of the pilot per epoch
-    voxels = int(fitting * pilot.voxels / _FEW)
-    largest = training.within(voxels)
-    if largest.voxels <= pilot.voxels and fitting < _MANY:
+    voxels = left / seconds * pilot.voxels  # of all iterations together
+    largest = training.within(max(pilot.voxels, int(voxels / _STEPS)))
+    if _STEPS * largest.voxels > voxels:
         return pilot, 0
-    if largest.voxels > max(voxels, pilot.voxels):  # the network takes no smaller patch
-        return pilot, 0
-    return largest, min(_MANY, max(_FEW, int(fitting * pilot.voxels / largest.voxels)))
+    return largest, min(_MANY, max(_FEW, int(_SHARE * voxels / largest.voxels / EPOCHS)))
 
 
-def _iteration_seconds(training: Training, length: TrainingLength, iterations: int) -> float:
-    """Return the seconds of a training iteration with its share of the validation, measured over an epoch."""
+def _timed(training: Training, length: TrainingLength, iterations: int, ends: float) -> Measured:
+    """Measure an epoch in which the validation has the same share as in the whole training."""
     per_iteration = length.validation_iterations / length.iterations
     validation = ceil(iterations * per_iteration)
-    if validation:  # the same share as in the whole training, as nearly as whole numbers allow
+    if validation:  # as nearly as whole numbers allow
         iterations = round(validation / per_iteration)
-    return epoch_seconds(training, iterations, validation) / iterations
+    return iteration_seconds(training, iterations, validation, ends)
 
 
 def _shorter(training: Training, length: TrainingLength) -> tuple[tuple[str, Any], ...]:
