@@ -90,6 +90,7 @@ def test_the_command_predicts_images_in_zarr(pack_model, readers, tmp_path, monk
     assert np.array_equal(read_label(Path("a.zarr"), readers).array, label.array)
     assert read_label(Path("a.zarr"), readers).geometry == label.geometry
     assert not list(group.rglob(".*"))
+    assert not Path("out/.ome-zarr.lock").exists()  # no file is shared
     assert json.loads(Path("out/dataset.json").read_text())["file_ending"] == ".nii.gz"
     report = json.loads(Path("out/report.json").read_text())
     assert report["cases"]["a"]["inputs"][0]["files"] == 3

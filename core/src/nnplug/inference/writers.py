@@ -78,6 +78,8 @@ class ChosenWriter:
             ComponentFailed, InvalidPlugin: the writer failed.
         """
         writer, names = cast("DatasetWriter", self.create()), self.shared_files()
+        if not names:
+            return
         with locked(folder / f".{self.entry.name}.lock", what=str(folder), patience=_PATIENCE):
             before = {name: content for name in names if (content := _text(folder / name)) is not None}
             after: Mapping[str, str] = before
