@@ -4,7 +4,7 @@ BIN := .venv/bin
 DISTRIBUTIONS := core plugins/nnunet plugins/cpu plugins/cuda plugins/brats plugins/dask plugins/readers plugins/dicom plugins/report plugins/export plugins/trackers plugins/runtime plugins/server plugins/hub plugins/layouts plugins/zarr plugins/nnssl cli plugins/nnunetv2-commands
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 
-.PHONY: setup demo test test-slow lint types docs bench bench-quick torture clean
+.PHONY: setup demo test test-slow lint types docs notebook bench bench-quick torture clean
 
 setup: .venv/ready  ## every distribution of the repository, editable, and the development tools, in ./.venv
 
@@ -51,6 +51,9 @@ docs: setup  ## the documentation site, in site/; every warning is an error
 
 # PEER=/path/to/python takes another environment that has nnunetv2==2.8.1.
 PEER ?= bench/.venv/bin/python
+
+notebook: setup  ## docs/notebooks/*.ipynb from the .py files beside them: executed, with pictures
+	$(BIN)/python docs/make_notebook.py
 
 bench: setup $(PEER)  ## every row of docs/benchmarks.md against nnunetv2, on a quiet machine: hours; ROWS="step help" for some
 	$(BIN)/python bench/run.py --peer $(PEER) $(ROWS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,22 +55,8 @@ def both(tmp_path_factory):
     dataset = write_phantom(folder / NAME, cases=2, unseen=1, shape=(20, 24, 22)).folder
     command, python = folder / "command", folder / "python"
     nnplug_command("split", dataset, "-w", command, "--folds", 2)
-    nnplug_command(
-        "run",
-        dataset,
-        "-w",
-        command,
-        "-c",
-        "2d",
-        "--device",
-        "cpu",
-        "--workers",
-        1,
-        "--seed",
-        3,
-        "--no-mirroring",
-        *SET,
-    )
+    words = ("-c", "2d", "--device", "cpu", "--workers", 1, "--no-mirroring", *SET)
+    nnplug_command("run", dataset, "-w", command, *words)
     nnplug.split(dataset, workspace=python, folds=2)
     calls = []
     outcome = nnplug.run(
@@ -77,7 +65,6 @@ def both(tmp_path_factory):
         configurations="2d",
         device="cpu",
         workers=1,
-        seed=3,
         mirroring=False,
         options=OPTIONS,
         progress=lambda *words: calls.append(words),
@@ -126,7 +113,7 @@ def test_finished_steps_are_skipped_and_return_what_is_there(both):
     weights = both.python / NAME / "runs" / "nnunet" / "2d" / "fold_0" / "weights_final.safetensors"
     before = weights.stat().st_mtime_ns
     trained = nnplug.train(
-        both.dataset, workspace=both.python, configurations=["2d"], folds=0, device="cpu", seed=3, mirroring=False
+        both.dataset, workspace=both.python, configurations=["2d"], folds=0, device="cpu", mirroring=False
     )
     assert trained.runs == {("2d", 0): weights.parent}
     assert trained.scores["2d", 0] == both.outcome.scores["2d", 0]
@@ -237,3 +224,27 @@ def test_without_a_progress_warnings_go_to_the_logger_and_nothing_is_printed(bot
     assert [(one.levelname, one.name) for one in caplog.records] == [("INFO", "nnplug")]
     assert "spacing, patch, network and normalisation are those of" in caplog.text
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_examples_of_the_page_run(both, tmp_path, monkeypatch, capsys):
+    """They find the trainings of the run, so that only what is new takes time."""
+    page = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
+    shutil.copytree(both.python, tmp_path / "work")
+    monkeypatch.chdir(tmp_path)
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = {"__name__": "example", "dataset": both.dataset}
+    for example in examples:
+        exec(compile(example, "docs/python.md", "exec"), names)
+    assert len(examples) == 6
+    assert names["trained"].scores == names["result"].scores
+    assert "verify: 2/2" in capsys.readouterr().out
+
+
+def test_the_page_names_every_function():
+    page = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
+    functions = [name for name in nnplug.__all__ if getattr(nnplug, name).__module__.startswith("nnplug.steps.")]
+    assert len(functions) == 10
+    for name in functions:
+        function = getattr(nnplug, name)
+        assert f"| `nnplug.{name}(" in page
+        assert f"::: {function.__module__}.{name}\n" in page
