@@ -99,6 +99,7 @@ def test_a_run_of_every_fold_ends_with_one_selected_model(nnplug, phantom, tmp_p
     lines = done.stdout.splitlines()
     rows = [line.split("  ")[0] for line in lines]
     assert [row for row in rows if row.startswith(("2d", "3d"))] == [
+        *("2d", "3d_fullres"),  # the plans, before the training
         *("2d fold 0", "2d fold 1", "3d_fullres fold 0", "3d_fullres fold 1"),
         *("2d", "3d_fullres", "2d + 3d_fullres"),
     ]
