@@ -30,10 +30,8 @@ TESTS = (
     "tests/plugins/nnunet/test_metrics.py",
     "tests/plugins/dask/test_executor.py",
     "tests/plugins/dicom/test_reader.py",
-    "tests/plugins/hub",
     "tests/plugins/readers",
     "tests/cli/test_main.py",
-    "tests/cli/test_plan.py",
 )
 """Quick tests of the distributions that have third-party libraries: some minutes on two cores."""
 
