@@ -33,7 +33,7 @@ def test_names_are_joined_by_the_words_of_the_table():
 
 
 def test_braces_in_arguments_are_no_arguments():
-    assert str(Action.SET_OPTION(assignment="x={case}")) == "Set x={case}."
+    assert str(Action.SET_OPTION(assignment="x={case}")) == "Set x={case} in options."
     assert placeholders("{a} {b.name} {c: or }") == {"a", "b", "c"}
 
 
