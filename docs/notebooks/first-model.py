@@ -40,7 +40,7 @@ WORKSPACE = FOLDER / "work"
 # an organ of two parts, `body` and `cap`. With your own data, write the path of your folder instead.
 
 # %%
-dataset = write_phantom(FOLDER / "Dataset001_Phantom", cases=8, unseen=2)
+dataset = write_phantom(FOLDER / "Dataset001_Phantom", cases=20, unseen=2)
 sorted(path.name for path in dataset.folder.iterdir())
 
 # %%
@@ -91,13 +91,13 @@ result = nnplug.run(
     device="cpu",
     mirroring=False,
     options={
-        "planner.base_features": 8,
-        "planner.max_features": 32,
-        "plan.patch_size": (32, 40, 32),
+        "planner.base_features": 12,
+        "planner.max_features": 96,
+        "plan.patch_size": (40, 48, 40),
         "plan.batch_size": 2,
-        "trainer.epochs": 6,
+        "trainer.epochs": 10,
         "trainer.iterations_per_epoch": 25,
-        "trainer.val_iterations_per_epoch": 5,
+        "trainer.val_iterations_per_epoch": 4,
     },
     progress=progress,
 )
@@ -140,7 +140,7 @@ show(
 )
 
 # %% [markdown]
-# Six epochs of 25 iterations find the body, and not yet the cap. The default is 1000 epochs of 250 iterations.
+# That was a thousandth of a real training: the default is 1000 epochs of 250 iterations.
 #
 # `nnplug.Predictor` keeps the model in memory and takes arrays.
 
