@@ -227,7 +227,7 @@ def test_loss_sampler_and_tracker_of_the_plugin_are_used_where_they_are_named(fo
     words = ("--loss", "foreign-squares", "--sampler", "foreign-turns", "--set", "sampler.foreground=0.7")
     words += ("--tracker", "foreign-diary", "--set", f"tracker.foreign-diary.folder={tmp_path}")
     words += ("--resampler", "foreign-nearest")
-    where = ("-w", tmp_path, "-c", "volume", "-f", "0", "--until", "train")
+    where = ("-w", tmp_path, "-c", "volume", "-f", "0")
     printed = foreign.installed.nnplug("run", foreign.dataset, *where, *words, *CPU, *SMALL)
     (record,) = tmp_path.rglob("run.json")
     used = {(one["kind"], one["name"]) for one in json.loads(record.read_text())["providers"]}

@@ -40,7 +40,7 @@ def test_every_json_value_comes_through(word, key, value):
 def test_another_form_is_refused(assignment):
     with pytest.raises(InvalidOptions) as error:
         parse([assignment])
-    assert str(error.value) == f"{assignment!r} sets nothing. Set KIND.KEY=VALUE, such as plan.batch_size=2."
+    assert str(error.value) == f"{assignment!r} sets nothing. Set KIND.KEY=VALUE, such as plan.batch_size=2 in options."
 
 
 def test_an_unknown_word_suggests_the_nearest_or_lists_all():

@@ -118,7 +118,7 @@ def short(monkeypatch):
 @pytest.fixture(scope="session")
 def like(prepared, checkpoint):
     """The dataset, planned and prepared for the checkpoint."""
-    words = ("-d", 999, "-n", "MAE", "-pc", checkpoint.path, "-am", "like_pretrained", "-np", 1)
+    words = ("-d", 999, "-n", "MAE", "-pc", checkpoint.path, "-am", "like_pretrained", "-np", 1, "--verbose")
     done = prepared.expect("nnUNetv2_preprocess_like_nnssl", *words)
     assert f"nnUNetv2_train_pretrained 999 3d_fullres FOLD -p {LIKE}" in done.stdout
     return prepared
@@ -166,12 +166,13 @@ def test_a_fold_starts_from_the_checkpoint_and_goes_on(like, checkpoint, short, 
 
 def test_from_scratch_has_its_own_results_and_no_start(like, short):
     words = ("nnUNetv2_train_pretrained", 999, "3d_fullres", 1, "-p", LIKE, "-tr", short, "-device", "cpu")
-    like.expect(*words, "--from_scratch")
+    like.expect(*words, "--from_scratch", "-num_gpus", 1, "--npz", "--val_best")
     folder = Path(like.variables["nnUNet_results"]) / like.preprocessed.name
     fold = folder / f"{short}__{LIKE}__from_scratch__3d_fullres" / "fold_1"
     record = json.loads((fold / "run.json").read_text())
     assert "pretrained" not in record
     assert json.loads((fold / "plans.json").read_text())["choices"]["trainer"]["options"]["initial_lr"] == 1e-2
+    assert list((fold / "validation").glob("*.npz"))
 
 
 def test_a_network_of_plans_is_kept(prepared, checkpoint, short):
@@ -185,7 +186,7 @@ def test_a_network_of_plans_is_kept(prepared, checkpoint, short):
     residual = "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
     raw["configurations"]["3d_fullres"]["architecture"]["network_class_name"] = residual
     plans.write_text(json.dumps(raw))
-    words = ("-d", 999, "-n", "MAE", "-pc", checkpoint.path, "-pl", "smallPlans", "-np", 1)
+    words = ("-d", 999, "-n", "MAE", "-pc", checkpoint.path, "-pl", "smallPlans", "-np", 1, "--verbose")
     done = prepared.expect("nnUNetv2_plan_like_dynamic", *words)
     assert "-p ptPlans_dynamic__MAE -tr DynamicPretrainedTrainer" in done.stdout
     new = json.loads((prepared.preprocessed / "ptPlans_dynamic__MAE.json").read_text())
@@ -227,6 +228,7 @@ def test_what_is_refused(prepared, checkpoint, short, tmp_path, monkeypatch):
     train = ("nnUNetv2_train_pretrained", 999, "3d_fullres", 0, "-tr", short, "-device", "cpu", "-p")
     assert "has no 'pretrain_info'" in prepared.run(*train, "nnUNetPlans").stderr
     assert "no such plans" in prepared.run(*train, "other").stderr
+    assert "--c continues from the saved state" in prepared.run(*train, "other", "--disable_checkpointing").stderr
     old = prepared.run("nnUNetv2_train", 999, "3d_fullres", 0, "-tr", "PretrainedTrainer")
     assert "trainer 'PretrainedTrainer' starts from a checkpoint of nnssl. Run nnUNetv2_train_pretrained." in old.stderr
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)

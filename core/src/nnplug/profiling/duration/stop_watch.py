@@ -43,6 +43,6 @@ class StopWatch(Silent):
         yield advance
 
     def seconds(self, iterations: int) -> float:
-        """Return the median seconds of an iteration after the first step, for a task of so many iterations."""
+        """Return the median seconds of an iteration after the first step, for a task of this number of iterations."""
         steps = [later - earlier for earlier, later in zip(self._times, self._times[1:], strict=False)]
         return median(steps) * self._total / iterations
