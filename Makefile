@@ -11,7 +11,8 @@ setup: .venv/ready  ## every distribution of the repository, editable, and the d
 .venv/ready: VERSION constraints.txt requirements-dev.txt $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --requirement requirements-dev.txt $(addprefix --editable ,$(DISTRIBUTIONS))
+	$(BIN)/pip install --quiet --constraint constraints.txt --requirement requirements-dev.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation $(addprefix --editable ,$(DISTRIBUTIONS))
 	touch $@
 
 demo: setup  ## phantom data -> trained, validated model -> prediction -> picture, in minutes
