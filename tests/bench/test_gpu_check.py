@@ -38,6 +38,7 @@ def test_every_figure_with_a_bound_is_right_on_the_cpu(tmp_path):
     assert [row.what for row in rows if not row.is_right] == []
 
 
+@pytest.mark.slow
 def test_chosen_variants_of_a_step_are_measured(tmp_path):
     rows = rehearse(tmp_path, "machine", "step")
     assert {row.unit for row in rows if row.section == "step"} == {"ms", "GiB"}

@@ -74,7 +74,9 @@ def digests(folder):
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-@pytest.mark.parametrize("layout", [decathlon, version_1, pairs])
+@pytest.mark.parametrize(
+    "layout", [decathlon, pytest.param(version_1, marks=pytest.mark.slow), pytest.param(pairs, marks=pytest.mark.slow)]
+)
 def test_a_layout_becomes_the_dataset_that_it_was(layout, original, nnplug, tmp_path):
     source, kind, options = layout(original, tmp_path)
     before = digests(source)

@@ -338,6 +338,7 @@ def test_a_postprocessor_that_fails_is_named_with_the_file(shaky, raw, tmp_path,
     assert not list(tmp_path.glob("out/[!.]*"))
 
 
+@pytest.mark.slow
 def test_an_augmenter_that_fails_in_a_training_process_is_named_as_in_a_thread(shaky, run, tmp_path):
     shaky("Augmenter", AUGMENT.format(action="raise IndexError('no such channel')"))
     line = the_error(run("--augmenter", "shaky-augmenter", "--devices", "2"))

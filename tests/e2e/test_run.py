@@ -57,6 +57,7 @@ def test_other_values_are_refused_with_what_differs(uninterrupted, nnplug, phant
     assert "--fresh" in done.stderr
 
 
+@pytest.mark.slow
 def test_fresh_trains_again_with_another_seed_and_unchanged_plans(uninterrupted, nnplug, phantom, tiny, tmp_path):
     shutil.copytree(uninterrupted[0], tmp_path / "w")
     words = ("run", phantom, "-w", tmp_path / "w", *ARGUMENTS, *tiny, "--until", "train", "--seed", "1")
@@ -127,6 +128,7 @@ def test_killed_and_resumed_equals_uninterrupted(uninterrupted, start, nnplug, p
     assert [row.partition(",")[0] for row in table] == ["epoch", "0", "1", "2", "3"]
 
 
+@pytest.mark.slow
 def test_more_epochs_make_a_finished_run_go_on(uninterrupted, nnplug, phantom, tiny, tmp_path):
     shutil.copytree(uninterrupted[0], tmp_path / "w")
     words = ("run", phantom, "-w", tmp_path / "w", "-c", "3d_fullres", "-f", "0", "--no-mirroring", *tiny)

@@ -134,6 +134,7 @@ SQUARES = """
 """
 
 
+@pytest.mark.slow
 def test_a_named_loss_is_minimised_and_the_run_records_it(install, run, tmp_path):
     install("nnplug-squares", "squares", SQUARES)
     done = run("--loss", "squares", "--name", "squared")

@@ -135,6 +135,7 @@ def test_lesson_5_checks_them(guide):
     assert "my-lab keeps its contract: 0 failed" in guide.follow(5)
 
 
+@pytest.mark.slow
 def test_lesson_6_trains_and_predicts_with_them(guide):
     guide.follow(6)
     assert list(guide.folder.glob("postprocessed/*.nii.gz"))

@@ -14,6 +14,7 @@ def line(part, count, **changed):
     return {"part": part, "count": count, "step": "verify", "cpu": 1.0, "seconds": 1, "memory": 100, **changed}
 
 
+@pytest.mark.slow
 def test_every_step_of_a_few_cases_is_seen(tmp_path):
     seen = list(cases(tmp_path, 7))
     assert [one["step"] for one in seen] == STEPS

@@ -102,6 +102,7 @@ finally:
 )
 
 
+@pytest.mark.slow  # it needs the machine for itself
 @TWO_CORES
 def test_the_team_gathers_beside_a_busy_program_and_every_thread_is_free_afterwards(tmp_path):
     counts, free = _run(GATHER, tmp_path).splitlines()
