@@ -125,7 +125,7 @@ def test_folders_of_dicom_and_nifti(follow, tmp_path):
     assert (description["channel_names"], description["labels"]["tumour"]) == ({"0": "CT"}, 2)
     organs = Dataset.open(tmp_path / "Dataset124_Organs")
     assert len(organs.training_cases()) == 4
-    assert set(organs.description.labels.classes) == set(raw.description.labels.classes)
+    assert set(organs.description.labels.foreground_names) == set(raw.description.labels.foreground_names)
     assert names(tmp_path / "predictions") == names(tmp_path / "pictures", ".png") == {"phantom_005", "phantom_006"}
     written = {path.name for path in (tmp_path / "series_predictions").iterdir()}
     assert {f"new_series{ending}" for ending in (".nii.gz", ".seg.dcm", ".rtstruct.dcm")} <= written
