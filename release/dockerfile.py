@@ -41,7 +41,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """What an image tells the program that runs it.
+    """The configuration of an image: environment, user, folder and command of its process.
 
     Attributes:
         env: variables of the process.
