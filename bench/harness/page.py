@@ -138,14 +138,22 @@ def _several(measured: Sequence[Measured], versions: Callable[[Measured], Mappin
 
 
 def _table(rows: Mapping[str, Row], results: Results | None) -> str:
+    """The table of a machine; rows of which nothing ran there are named in one line after it."""
+    here = {name: row for name, row in rows.items() if results is None or _has_run(results, name)}
     lines = [_line(COLUMNS), _line(["---"] * len(COLUMNS))]
-    for name, row in rows.items():
+    for name, row in here.items():
         lines.append(_line([f"**{row.title}** (`{name}`, against {row.peer if row.theirs else 'nobody'})"]))
         for case in row.cases:
             found = results.find(name, case.name) if results else None
             rehearsed = results.rehearsed.get(name, {}).get(case.name) if results else None
             lines += [_line(line) for line in lines_of(row, case, found.result if found else None, rehearsed)]
+    if missing := [f"`{name}`" for name in rows if name not in here]:
+        lines += ["", f"Rows that were not measured on this machine yet: {', '.join(missing)}."]
     return "\n".join(lines)
+
+
+def _has_run(results: Results, row: str) -> bool:
+    return bool(results.rows.get(row) or results.rehearsed.get(row))
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from harness.page import UNITS
 from harness.results import Results
 from harness.row import Row
 
-_BAR = 0.35  # inches
+_BAR, _PLOT, _LETTER = 0.35, 4.5, 0.075  # inches: of a bar's height, of the axes' width, of a letter of a label
 Bar = tuple[str, float, float | None]
 """Label, ratio, goal."""
 
@@ -67,15 +67,17 @@ def _bars(rows: Mapping[str, Row], results: Results) -> Sequence[Bar]:
 
 
 def _ratios(bars: Sequence[Bar], title: str, path: Path) -> None:
-    figure = Figure(figsize=(9, 1.2 + _BAR * len(bars)), layout="constrained")
-    axes: Axes = figure.subplots()
     labels, ratios, goals = zip(*bars, strict=True)
+    width = _PLOT + _LETTER * max(len(label) for label in labels)
+    figure = Figure(figsize=(width, 1.2 + _BAR * len(bars)), layout="constrained")
+    axes: Axes = figure.subplots()
     places = range(len(bars))
     colours = ["tab:green" if r <= g else "tab:orange" for r, g in zip(ratios, goals, strict=True)]
     axes.barh(places, ratios, color=colours)
     axes.scatter(goals, places, marker="|", s=200, color="black", label="goal")
     axes.axvline(1, color="grey", linewidth=1)
-    axes.set(xscale="log", yticks=list(places), yticklabels=labels, title=title, xlabel="nnplug / peer")
+    axes.set(xscale="log", yticks=list(places), yticklabels=labels, xlabel="nnplug / peer")
+    figure.suptitle(title)
     axes.invert_yaxis()
     axes.legend()
     figure.savefig(path, dpi=80)

@@ -63,6 +63,16 @@ def test_what_does_not_count_is_said(tiny, results, fields, words):
     assert words in text_of(tiny, results(**fields))
 
 
+def test_rows_of_which_nothing_ran_on_a_machine_are_named(tiny, results):
+    from harness.page import page
+
+    _, row = tiny("ours", "ours")
+    text = page({"tiny": row, "other": row}, [results()], {})
+    assert "Rows that were not measured on this machine yet: `other`." in text
+    assert "(`other`" not in text
+    assert "(`other`" in page({"tiny": row, "other": row}, [], {})
+
+
 def test_results_come_back_from_their_file(results, tmp_path):
     from harness.results import load_all, load_here
 
