@@ -1,7 +1,7 @@
 # One line a target; each does all of its own set-up on a machine with Python 3.11, pip and make.
 PYTHON ?= python3.11
 BIN := .venv/bin
-DISTRIBUTIONS := core plugins/nnunet plugins/cpu plugins/cuda plugins/brats plugins/dask plugins/readers plugins/dicom plugins/report plugins/export plugins/trackers plugins/runtime plugins/server plugins/hub plugins/layouts plugins/zarr plugins/nnssl cli plugins/nnunetv2-commands
+DISTRIBUTIONS := core plugins/nnunet plugins/cpu plugins/cuda plugins/brats plugins/dask plugins/readers plugins/dicom plugins/report plugins/export plugins/trackers plugins/runtime plugins/server plugins/hub plugins/layouts plugins/zarr plugins/nnssl plugins/fast cli plugins/nnunetv2-commands
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 
 .PHONY: setup demo test test-slow lint types docs notebook bench bench-quick torture clean

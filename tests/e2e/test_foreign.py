@@ -181,6 +181,7 @@ def test_it_is_all_that_is_offered(foreign):
         "nnplug-cuda",
         "nnplug-dask",
         "nnplug-dicom",
+        "nnplug-fast",
         "nnplug-hub",
         "nnplug-layouts",
         "nnplug-nnssl",

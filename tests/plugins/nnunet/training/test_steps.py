@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -215,3 +216,34 @@ def test_a_stopped_average_goes_on_to_the_bit_and_a_finished_one_can_be_extended
     assert not are_equal(kept["network"], load_file(task.run.final_weights)), "the weights in training, not the average"
     assert are_equal(kept["prepared"]["averages"], dict(longer.prepared.tensors()))
     assert longer.position.epoch == 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun(Averaged):
+    """A training whose biases begin at 2, once."""
+
+    def initialise(self, task, network):
+        with torch.no_grad():
+            network.heads[0].bias.fill_(2)
+
+    def callbacks(self):
+        return [AtStart()]
+
+
+class AtStart(Callback):
+    biases: ClassVar[list] = []
+
+    def on_train_start(self, state):
+        self.biases.append(state.network.heads[0].bias.tolist())
+
+
+def test_a_training_begins_with_the_weights_that_the_subclass_sets_and_resumes_with_its_own(tmp_path):
+    AtStart.biases.clear()
+    first = loop.Training(Begun(**SHORT), task_in(tmp_path / "other"))
+    assert first.prepared.tensors()["heads.0.bias"].tolist() == [2, 2, 2], "the average begins with them"
+    task = stopped(Begun(**SHORT), tmp_path / "stopped")
+    whole, _ = trained(Begun(**SHORT), tmp_path / "whole")
+    assert are_equal(trained(Begun(**SHORT), None, task)[0], whole)
+    at_first, uninterrupted, resumed = AtStart.biases
+    assert at_first == uninterrupted == [2, 2, 2]
+    assert resumed != [2, 2, 2]

@@ -63,9 +63,12 @@ class Training:
     """The training of one fold: network, optimiser, progress, and their files."""
 
     def __init__(self, trainer: PatchSteps, task: TrainingTask) -> None:
-        """Move the network to the device, and restore the state of an interrupted training."""
+        """Move the network to the device, and give it its first weights or those of an interrupted training."""
         self.trainer, self.task, self.world = trainer, task, task.world
-        parts = make_parts(trainer, task, moved_network(trainer, task), task.device)
+        network = moved_network(trainer, task)
+        if not task.run.state.exists():
+            trainer.initialise(task, network)
+        parts = make_parts(trainer, task, network, task.device)
         self.network, self.scaler, self.optimizer = parts.network, parts.scaler, parts.optimizer
         self.schedule = trainer.make_schedule()
         self.prepared = trainer.prepare_weights(self.network)

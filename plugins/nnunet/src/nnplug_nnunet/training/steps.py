@@ -93,6 +93,17 @@ class PatchSteps(PatchOptions, ABC):
         sampler = task.sampler or NnunetSampler(oversampling=self.oversampling, oversampled=self.oversampled)
         return sampler.bind(context)
 
+    def initialise(self, task: TrainingTask, network: nn.Module) -> None:  # noqa: B027 - for subclasses
+        """Change the first weights of a training in place; by default they stay those that the task has.
+
+        It is called once, before the optimiser is made; not when a training resumes or is extended. With several
+        devices each process calls it, and must give the same weights.
+
+        Args:
+            task: the training; its cases have the index that the entry of the trainer or of the sampler names.
+            network: on its device, before accelerators replace layers.
+        """
+
     def prepare_weights(self, network: nn.Module) -> PreparedWeights | None:  # noqa: ARG002 - for subclasses
         """Return weights to validate, to save and to predict with instead of those in training; None for the same.
 
