@@ -69,9 +69,15 @@ def test_the_bias_gives_the_frequencies_and_none_is_extreme():
 
 def unet(norm="instance", outputs=3):
     sizes = {"n_stages": 3, "features_per_stage": [4, 8, 8], "kernel_sizes": [[3, 3, 3]] * 3, "norm": norm}
-    blocks = {"strides": [[1, 1, 1], *[[2, 2, 2]] * 2], "n_conv_per_stage": [1] * 3, "n_conv_per_stage_decoder": [1] * 2}
-    return Plugins().registry.create(Kind.ARCHITECTURE, "plain-conv-unet", {**sizes, **blocks}).build(
-        channels=2, outputs=outputs
+    blocks = {
+        "strides": [[1, 1, 1], *[[2, 2, 2]] * 2],
+        "n_conv_per_stage": [1] * 3,
+        "n_conv_per_stage_decoder": [1] * 2,
+    }
+    return (
+        Plugins()
+        .registry.create(Kind.ARCHITECTURE, "plain-conv-unet", {**sizes, **blocks})
+        .build(channels=2, outputs=outputs)
     )
 
 

@@ -131,8 +131,10 @@ def test_a_saved_state_continues_to_the_bit():
 def test_kernels_are_those_between_image_and_logits():
     options = {"n_stages": 2, "features_per_stage": [4, 8], "kernel_sizes": [[3, 3, 3]] * 2}
     more = {"strides": [[1, 1, 1], [2, 2, 2]], "n_conv_per_stage": [2, 2], "n_conv_per_stage_decoder": [2]}
-    network = Plugins().registry.create(Kind.ARCHITECTURE, "plain-conv-unet", {**options, **more}).build(
-        channels=1, outputs=3
+    network = (
+        Plugins()
+        .registry.create(Kind.ARCHITECTURE, "plain-conv-unet", {**options, **more})
+        .build(channels=1, outputs=3)
     )
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     kernels, others = ({names[id(one)] for one in part} for part in split_kernels(network))

@@ -19,7 +19,7 @@ MOMENTUM = 0.95
 _STEPS = 5
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _SCALE = 0.2
-"""The root mean square of an update of AdamW, relative to its learning rate, which that of a kernel is made equal to."""
+"""The root mean square of an update of AdamW, relative to its learning rate; a kernel gets the same."""
 _EPSILON = 1e-8
 _AVERAGES = ("exp_avg", "exp_avg_sq")
 

@@ -93,7 +93,7 @@ class PatchSteps(PatchOptions, ABC):
         sampler = task.sampler or NnunetSampler(oversampling=self.oversampling, oversampled=self.oversampled)
         return sampler.bind(context)
 
-    def initialise(self, task: TrainingTask, network: nn.Module) -> None:  # noqa: B027 - for subclasses
+    def initialise(self, task: TrainingTask, network: nn.Module) -> None:
         """Change the first weights of a training in place; by default they stay those that the task has.
 
         It is called once, before the optimiser is made; not when a training resumes or is extended. With several
