@@ -91,7 +91,7 @@ def logit_biases(network: nn.Module, image: Tensor) -> list[nn.Parameter]:
     given: dict[int, tuple[Tensor, nn.Parameter]] = {}  # the tensors too: an id is free again when they are deleted
 
     def note(layer: nn.Module, _inputs: object, output: Tensor) -> None:
-        if isinstance(layer, _LAYERS) and layer.bias is not None:
+        if isinstance(layer.bias, nn.Parameter):
             given[id(output)] = (output, layer.bias)
 
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}

@@ -32,7 +32,12 @@ def learning_rate(
     if schedule == "nnunet":
         return risen * nnunet_rate("poly", peak, iteration // iterations_per_epoch, epochs)
     left = 1 - max(0, iteration - rising) / (iterations - rising)
-    falls = {"poly": left**0.9, "linear": left, "cosine": (1 - math.cos(math.pi * left)) / 2, "constant": 1.0}
+    falls: dict[str, float] = {
+        "poly": left**0.9,
+        "linear": left,
+        "cosine": (1 - math.cos(math.pi * left)) / 2,
+        "constant": 1.0,
+    }
     return peak * risen * falls[schedule]
 
 
