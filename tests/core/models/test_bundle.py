@@ -137,6 +137,13 @@ def test_an_unsafe_zip_is_refused_before_anything_is_written(archive, tmp_path, 
     assert not (tmp_path / "up.json").exists()
 
 
+def test_a_zip_with_an_empty_name_is_refused(archive, tmp_path):
+    add(archive, "Q.json")
+    archive.write_bytes(archive.read_bytes().replace(b"Q.json", b"\0.json"))  # zipfile ends a name at a zero byte
+    with pytest.raises(InvalidFile, match=r"holds ''; a bundle has"):
+        import_bundle(archive, tmp_path / "target")
+
+
 def test_a_zip_with_a_file_that_is_not_listed_is_refused(archive, tmp_path):
     add(archive, "more.json")
     with pytest.raises(Problems, match=r"more.json: is not listed"), unpacked(archive):

@@ -114,10 +114,19 @@ def test_labels_follow_the_order_of_painting_or_the_users_will():
     assert (chosen["label"], chosen["becomes"]) == (2, 1)
 
 
-def test_another_rule_is_refused():
-    for rule in ({"keep_largest": []}, {"label": 7, "becomes": 2, "unit": "voxels", "below": 1}):
-        with pytest.raises(InvalidFile, match="is no rule of brats-enhancing; fit it again"):
-            SmallRegion().apply(tumour(3), rule, spacing=ONE_MM, labels=LABELS)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"keep_largest": []},
+        {"label": 7, "becomes": 2, "unit": "voxels", "below": 1},
+        {"label": [3], "becomes": 2, "unit": "voxels", "below": 1},
+        {"label": 3, "becomes": 2, "unit": ["mm3"], "below": 1},
+        {"label": 3, "becomes": 2, "unit": "voxels", "below": "1"},
+    ],
+)
+def test_another_rule_is_refused(rule):
+    with pytest.raises(InvalidFile, match="is no rule of brats-enhancing; fit it again"):
+        SmallRegion().apply(tumour(3), rule, spacing=ONE_MM, labels=LABELS)
 
 
 @pytest.mark.parametrize(

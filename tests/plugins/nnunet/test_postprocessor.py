@@ -4,6 +4,7 @@ import SimpleITK as sitk
 
 from nnplug.contracts import LabelledCase, RankedFigure
 from nnplug.dataset.labels import Labels
+from nnplug.errors import InvalidFile
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug_nnunet.metrics import Overlap, Surface
@@ -60,6 +61,12 @@ def test_applying_leaves_the_argument(fit):
     after = LargestComponent().apply(before, rule, spacing=(1, 1, 1), labels=TWO)
     assert after.tolist() == [[[1, 1, 0, 0, 0, 2]]]
     assert before.tolist() == [[[1, 1, 0, 1, 0, 2]]]
+
+
+@pytest.mark.parametrize("steps", [None, [1], [[[1]]], [["1"]], [[7]], {"1": 1}])
+def test_another_rule_is_refused(steps):
+    with pytest.raises(InvalidFile, match="is no rule of largest-component; fit it again"):
+        LargestComponent().apply(np.ones((1, 1, 2), np.int16), {"keep_largest": steps}, spacing=(1, 1, 1), labels=TWO)
 
 
 HD95 = RankedFigure(Surface(), "surface.HD95", "HD95", -1)

@@ -14,8 +14,8 @@ from tests.torture.damage.targets import Target
 
 MEMORY = 1 << 30
 """The memory that reading a damaged file may take, bytes."""
-COMPONENTS = ("': option '",)
-"""Words of messages that name a component and its option instead of the file."""
+COMPONENTS = ("': option '", "has no option ", "was begun with other values (")
+"""Words of messages that name a component and its option, or a training and the values that differ, not the file."""
 _TEMPORARY = re.compile(r"\.[0-9a-f]{8}-")
 
 Listing = Mapping[Path, tuple[int, int]]

@@ -80,7 +80,8 @@ def unzip(archive: Path, folder: Path) -> None:
     """
     try:
         with zipfile.ZipFile(archive) as zipped:
-            members = [member for member in zipped.infolist() if not member.is_dir()]
+            # is_dir() of Python 3.11 fails for an empty name, which check_name refuses
+            members = [member for member in zipped.infolist() if not member.filename.endswith("/")]
             for member in members:
                 _check_member(member, archive)
             _check_size(members, archive)

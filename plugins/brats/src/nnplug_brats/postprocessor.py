@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import inf, prod
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -118,7 +118,7 @@ class SmallRegion(Postprocessor):
         Raises:
             InvalidFile: the rule is not one of this postprocessor.
         """
-        if set(rule) != KEYS or not {rule["label"], rule["becomes"]} <= {0, *labels.all_values}:
+        if not _is_rule(rule, labels):
             raise InvalidFile(f"rule {dict(rule)!r} is no rule of brats-enhancing; fit it again")
         if volume(label_map, rule["label"], rule["unit"], spacing) >= rule["below"]:
             return label_map.copy()
@@ -193,6 +193,13 @@ class Trial:
     def figures(self, below: float) -> list[float]:
         """Return the scores at this threshold."""
         return self.replaced if self.volume < below else self.kept
+
+
+def _is_rule(rule: Mapping[str, Any], labels: Labels) -> bool:
+    """Return whether a rule has the keys of `SmallRegion` with values of their types, and labels that there are."""
+    if set(rule) != KEYS or rule["unit"] not in get_args(Unit) or not isinstance(rule["below"], int | float):
+        return False
+    return all(isinstance(rule[key], int) and rule[key] in (0, *labels.all_values) for key in ("label", "becomes"))
 
 
 def volume(label_map: LabelArray, label: int, unit: Unit, spacing: Sequence[float]) -> float:

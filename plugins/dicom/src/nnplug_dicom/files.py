@@ -51,7 +51,8 @@ def _unpacked(archive: Path, place: Path) -> dict[Path, str]:
     """Return path -> name of the DICOM files of a zip file; they are called by their number."""
     try:
         with zipfile.ZipFile(archive) as zipped:
-            members = [member for member in zipped.infolist() if not member.is_dir()]
+            # is_dir() of Python 3.11 fails for an empty name
+            members = [member for member in zipped.infolist() if not member.filename.endswith("/")]
             _check(members, archive, place)
             found = {}
             for number, member in enumerate(sorted(members, key=lambda one: one.filename)):

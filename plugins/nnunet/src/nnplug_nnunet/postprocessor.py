@@ -79,9 +79,14 @@ class LargestComponent:
             InvalidFile: the rule is not one of this postprocessor.
         """
         steps = rule.get("keep_largest")
-        if not isinstance(steps, list) or not all(set(step) <= set(labels.all_values) for step in steps):
+        if not isinstance(steps, list) or not all(_is_step(step, labels) for step in steps):
             raise InvalidFile(f"rule {dict(rule)!r} is no rule of largest-component; fit it again")
         return _keep_largest(label_map, [tuple(step) for step in steps])
+
+
+def _is_step(step: object, labels: Labels) -> bool:
+    """Return whether a step of a rule is a list of label values."""
+    return isinstance(step, list) and all(isinstance(value, int) and value in labels.all_values for value in step)
 
 
 class _Gain(NamedTuple):

@@ -98,7 +98,8 @@ def _unpack(archive: Path, folder: Path) -> list[str]:
         raise NnplugError(f"{archive}: no such file; give a zip that nnUNetv2_export_model_to_zip wrote")
     try:
         with zipfile.ZipFile(archive) as zipped:
-            members = [member for member in zipped.infolist() if not member.is_dir()]
+            # is_dir() of Python 3.11 fails for an empty name
+            members = [member for member in zipped.infolist() if not member.filename.endswith("/")]
             for member in members:
                 _check(member, archive)
             zipped.extractall(folder, members)

@@ -254,6 +254,30 @@ def test_checkpoints_with_a_damaged_pickle_are_named(model, bring, place):
         bring(model)
 
 
+def test_a_checkpoint_whose_tensor_is_too_short_is_named(model, bring):
+    """A memory-mapped tensor would have the bytes that follow its record."""
+    file = model / "fold_0" / "checkpoint_final.pth"
+    with zipfile.ZipFile(file) as archive:
+        largest = max(archive.infolist(), key=lambda info: info.file_size).filename
+        members = [(info, archive.read(info)) for info in archive.infolist()]
+    with zipfile.ZipFile(file, "w") as archive:
+        for info, content in members:
+            archive.writestr(info, content[: len(content) // 2] if info.filename == largest else content)
+    with pytest.raises(InvalidFile, match=r"checkpoint_final.pth: truncated"):
+        bring(model)
+
+
+def test_a_checkpoint_with_another_byte_in_a_tensor_is_named(model, bring):
+    file = model / "fold_0" / "checkpoint_final.pth"
+    with zipfile.ZipFile(file) as archive:
+        content = archive.read(max(archive.infolist(), key=lambda info: info.file_size))
+    whole = file.read_bytes()
+    place = whole.index(content) + len(content) // 2
+    file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    with pytest.raises(InvalidFile, match=r"checkpoint_final.pth: truncated"):
+        bring(model)
+
+
 def test_export_overwrites_nothing(make_bundle, model):
     with pytest.raises(NnplugError, match="exists already"):
         export_model(make_bundle(), model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Checkpoint:
 
     Attributes:
         path: the file.
-        weights: nnU-Net's state dict, memory-mapped.
+        weights: nnU-Net's state dict.
         configuration: the trained configuration.
         trainer: the trainer's class name; only recorded.
         epoch: number of trained epochs.
@@ -97,7 +98,7 @@ def write_checkpoint(
 
 
 def load_safely(path: Path) -> Any:
-    """Return the content of a file of torch: tensors, numbers and containers, memory-mapped; no code of it is run.
+    """Return the content of a file of torch: tensors, numbers and containers; no code of it is run.
 
     Raises:
         InvalidFile: the file is missing or damaged, or needs more than `ALLOWED`.
@@ -105,15 +106,24 @@ def load_safely(path: Path) -> Any:
     if not path.is_file():
         raise InvalidFile(f"{path}: no such file", Action.CHOOSE_CHECKPOINT())
     try:
+        _check_sums(path)
         with safe_globals(list(ALLOWED)):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            # without mmap: a mapped tensor that is longer than its record has whatever follows in the file
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InvalidFile(
             f"{path}: holds {_unsafe(path)}, which nnplug does not run. Do not trust the file, or save a "
             "checkpoint of tensors and numbers only."
         ) from error
     except Exception as error:
-        raise InvalidFile(f"{path}: truncated, or no checkpoint that torch reads; copy it again") from error
+        raise InvalidFile(f"{path}: truncated or damaged, or no checkpoint that torch reads; copy it again") from error
+
+
+def _check_sums(path: Path) -> None:
+    """Raise `BadZipFile` unless every record has its checksum, which torch does not compare."""
+    with zipfile.ZipFile(path) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"{damaged} is damaged")
 
 
 def _unsafe(path: Path) -> str:
