@@ -40,7 +40,7 @@ PICTURES = ROOT / "docs" / "benchmarks"
 SCRATCH = BENCH / "scratch"
 ORDER = (
     *("help", "preprocess", "plan", "resample", "augmentation", "loading", "waiting", "step", "epoch", "export"),
-    *("predict", "neighbour", "learning", "scaling", "gpu_dice"),
+    *("predict", "neighbour", "learning", "quality", "scaling", "gpu_dice"),
 )
 
 

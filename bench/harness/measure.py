@@ -111,7 +111,7 @@ def measure(file: Path, row: Row, case: Case, setting: Setting, rounds: int | No
         nnplug=tuple(dict(ours) for ours, _ in pairs),
         peer=tuple(dict(sample) for _, sample in pairs if sample is not None) if theirs.absent is None else (),
         peer_absent=theirs.absent,
-        others=load.others,
+        others=None if row.recorded else load.others,
     )
 
 

@@ -22,6 +22,7 @@ COLUMNS = ("", "what", "nnplug", "peer", "ratio", "goal", "met", "measured")
 UNITS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "alone_seconds": ("wall time alone", lambda v: f"{v:.3g} s"),
     "seconds": ("wall time", lambda v: f"{v:.3g} s"),
+    "reach_seconds": ("time to the peer's last Dice", lambda v: f"{v:.3g} s"),
     "slowdown": ("times as long as alone", lambda v: f"{v:.2f}"),
     "cpu_seconds": ("CPU time", lambda v: f"{v:.3g} s"),
     "extra_bytes": ("memory on top", lambda v: f"{v / 1e9:.3f} GB"),
@@ -71,9 +72,9 @@ def lines_of(row: Row, case: Case, result: Result | None, rehearsed: str | None 
 
 
 def _shown(case: Case) -> tuple[str, ...]:
-    """Return the quantities to show without a goal: a time, and whether results agree; memory needs a goal."""
+    """Return the quantities to show without a goal: times, Dice, and whether results agree; memory needs a goal."""
     about_cpu = any(goal.quantity == "cpu_seconds" for goal in case.goals)
-    return ("agreement", "cpu_seconds" if about_cpu else "seconds")
+    return ("agreement", "dice", "reach_seconds", "cpu_seconds" if about_cpu else "seconds")
 
 
 def _why_not(result: Result | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -37,9 +38,19 @@ def pictures(rows: Mapping[str, Row], machines: Sequence[Results]) -> list[Pictu
             caption = f"Ratios nnplug / peer with their goals on {title}"
             found.append(Picture(f"ratios-{slug}.png", caption, partial(_ratios, bars, title)))
         for row, case, curves in _curves(rows, results):
-            caption = f"{rows[row].title} on {title}"
-            found.append(Picture(f"{row}-{slug}.png", caption, partial(_curve, curves, f"{rows[row].title}: {case}")))
+            caption = f"{_caption(rows[row], case)} on {title}"
+            write = partial(_curve, curves, f"{rows[row].title}: {case}")
+            found.append(Picture(f"{_file(rows[row], row, case)}-{slug}.png", caption, write))
     return found
+
+
+def _file(row: Row, name: str, case: str) -> str:
+    """Return the start of the name of a picture; a row of several cases may have several."""
+    return name if len(row.cases) == 1 else f"{name}-{re.sub('[^a-z0-9]+', '-', case.lower())}"
+
+
+def _caption(row: Row, case: str) -> str:
+    return row.title if len(row.cases) == 1 else f"{row.title}: {case}"
 
 
 def draw(wanted: Sequence[Picture], folder: Path) -> None:

@@ -134,6 +134,7 @@ class Row:
         warm_up: rounds before them that do not count.
         apart: whether a side is measured as a whole before the other, and kept: for rows of which one round takes so
             long that nobody can wait for both. Such a row may be stopped between its sides and gone on with.
+        recorded: whether its sides read what a command of its own has kept; what others compute then is no matter.
         note: how to read the figures.
     """
 
@@ -146,4 +147,5 @@ class Row:
     rounds: int = 5
     warm_up: int = 1
     apart: bool = False
+    recorded: bool = False
     note: str = ""
