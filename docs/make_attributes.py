@@ -14,6 +14,7 @@ from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Configuration, Plans
 from nnplug.workspace.case_store import CaseStore, StoredCase
 from nnplug.workspace.unlabelled import UnlabelledCase
+from nnplug_nnunet.training.batch_settings import BatchSettings
 from nnplug_nnunet.training.state import TrainingState
 
 CLASSES = (
@@ -26,6 +27,7 @@ CLASSES = (
     LossContext,
     SamplingContext,
     TrainingState,
+    BatchSettings,
     Dataset,
     CaseFiles,
     Fingerprint,

@@ -91,8 +91,8 @@ def tell_durations(durations: Sequence[ConfigurationDuration], progress: Progres
         elif one.is_scaled:
             patch = " x ".join(map(str, one.patch_size))
             progress.notice(
-                f"{one.configuration}: roughly measured, with {one.batch_size} patches of {patch} instead of those "
-                "planned; the time is in proportion to the voxels"
+                f"{one.configuration}: roughly measured, with {one.batch_size} patches of {patch}; the time of other "
+                "batches is in proportion to the voxels"
             )
         elif not one.is_complete:
             progress.notice(f"{one.configuration}: roughly measured, by a few iterations without a validation")

@@ -17,6 +17,8 @@ from nnplug.profiling.duration.measuring import Measured
 from nnplug.profiling.duration.report import plans_durations
 from nnplug.profiling.duration.stop_watch import StopWatch, TimeIsUp
 from nnplug.registry.runtime import Runtime
+from nnplug_nnunet.training.batch_settings import BatchSettings
+from nnplug_nnunet.training.trainer import PatchTrainer
 
 STATISTICS = dict.fromkeys(("mean", "median", "std", "min", "max", "percentile_00_5", "percentile_99_5"), 1.0)
 FINGERPRINT = {
@@ -142,3 +144,14 @@ def test_a_failing_trainer_costs_a_reason(plans, monkeypatch):
     monkeypatch.setattr(report, "iteration_seconds", fail)
     found = durations(plans, "3d_fullres", "3d_lowres")
     assert [(one.unknown, one.seconds) for one in found] == [("RuntimeError: no room", None)] * 2
+
+
+def test_the_batches_of_each_epoch_count(plans, counted, monkeypatch):
+    def half_as_long_at_half_the_size(_, task, epoch):
+        patch = task.configuration.patch_size
+        return BatchSettings((patch[0] // 2, *patch[1:]) if epoch < 50 else patch, 2)
+
+    monkeypatch.setattr(PatchTrainer, "batch_settings", half_as_long_at_half_the_size)
+    (found,) = durations(plans, "3d_fullres", budget=1000)
+    assert (found.is_scaled, found.patch_size) == (True, (32, 32, 32))
+    assert found.seconds_per_iteration == pytest.approx(1e-6 * 2 * 32**3 * (0.75 + 0.1))

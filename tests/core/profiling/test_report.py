@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -34,9 +36,12 @@ def test_parts_follow_the_marks(make_run):
     watch.steps.validation = [(0, 9), (10, 12)]
     watch.made = (3.0, 6.0)
     length = TrainingLength(iterations=40, validation_iterations=10, log_lines=4)
-    profile = conclude(open_run(make_run(0).path), watch, length, workers=1, wanted=2)
+    run = open_run(make_run(0).path)
+    profile = conclude(run, watch, length, workers=1, wanted=2)
     assert profile.parts == Parts(wait=2, transfer=0, forward=1, loss=2, backward=3, optimiser=2)
     assert (profile.load, profile.augment, profile.validation, profile.epoch) == (1, 2, 2, 105)
+    halved = conclude(run, watch, replace(length, voxels=0.5), workers=1, wanted=2)
+    assert halved.epoch == 55
 
 
 def test_a_trainer_without_steps_is_one_line(make_run):

@@ -194,7 +194,7 @@ def _augmentation_seconds(steps: StepTimer, wanted: int) -> float:
 
 
 def _epoch(length: TrainingLength, parts: Parts, validation: float) -> float:
-    whole = length.iterations * parts.total + length.validation_iterations * validation
+    whole = length.iterations * length.voxels * parts.total + length.validation_iterations * validation
     return float(whole / length.log_lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nnplug.contracts import AugmentationContext, BatchAugmenter, CascadeAugmentation
+from nnplug.errors import NnplugError
 from nnplug.ops.one_hot import one_hot
 from nnplug.testing.samples import Image, Label
 
@@ -31,6 +33,12 @@ class TinyNetwork(nn.Module):
         fine = torch.relu(self.fine(image))
         logits: Tensor = self.heads[0](fine)
         return [logits, self.heads[1](torch.relu(self.coarse(fine)))] if self.training else logits
+
+
+def check_even(patch_size: Sequence[int]) -> None:
+    """Raise `NnplugError` unless `TinyNetwork` halves every axis of a patch."""
+    if any(size < 2 or size % 2 for size in patch_size):
+        raise NnplugError(f"patch size {list(patch_size)} does not fit; every axis must be even")
 
 
 @dataclass(frozen=True)

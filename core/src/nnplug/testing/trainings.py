@@ -25,7 +25,7 @@ from nnplug.runtime.progress import Silent
 from nnplug.testing import samples
 from nnplug.testing.check import Subject
 from nnplug.testing.samples import Image, Label
-from nnplug.testing.stand_ins import Crop, TinyNetwork
+from nnplug.testing.stand_ins import Crop, TinyNetwork, check_even
 from nnplug.workspace.case_store import CaseStore, StoredCase
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.unlabelled import UnlabelledCase, UnlabelledStore
@@ -149,6 +149,7 @@ def make_task(folder: Path, setting: Setting, subject: Subject | None = None) ->
         workers=setting.workers,
         progress=Silent(),
         unlabelled=_unlabelled(folder / "unlabelled") if setting.unlabelled else {},
+        check_patch=check_even,
     )
 
 

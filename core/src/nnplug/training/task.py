@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnplug.contracts import BatchAugmenter, Loss, Sampler, Trainer, TrainingLength, TrainingTask
+from nnplug.contracts import Architecture, BatchAugmenter, Loss, Sampler, Trainer, TrainingLength, TrainingTask
 from nnplug.contracts.attributed import AttributingAugmenter, build_network
 from nnplug.contracts.attributed.learning import AttributingLoss, AttributingSampler
 from nnplug.contracts.attributed.logits_check import LogitsCheck
@@ -22,7 +22,7 @@ from nnplug.models.pretrained import describe_pretrained, load_pretrained
 from nnplug.plans.plans import Configuration, Plans
 from nnplug.preparation.case_index import complete_index, index_entry, indexing_of
 from nnplug.preparation.training_choices import OPTIONAL, planned_trainer
-from nnplug.registry.attribution import expect
+from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import resolve
@@ -86,6 +86,7 @@ def make_task(
         sampler=_sampler(job.plans, components),
         accelerate=partial(accelerated, registry=components, progress=runtime.progress),
         unlabelled=unlabelled_cases(job, trainer, cases.folder),
+        check_patch=partial(_check_patch, _architecture(configuration, components)),
     )
 
 
@@ -106,8 +107,7 @@ def task_without_cases(
     """
     planned_trainer(plans, components)
     configuration, labels = plans.configuration(name), plans.training_description(description).labels
-    choice = configuration.architecture
-    architecture = components.create(ARCHITECTURE, choice.name, choice.options)
+    architecture = _architecture(configuration, components)
     channels, nowhere = configuration.input_channels(description), Path("no run")
     return TrainingTask(
         network=build_network(architecture, channels=channels, outputs=labels.outputs),
@@ -125,6 +125,7 @@ def task_without_cases(
         progress=Silent(),
         loss=_loss(plans, components),
         sampler=_sampler(plans, components),
+        check_patch=partial(_check_patch, architecture),
     )
 
 
@@ -158,15 +159,24 @@ def _sampler(plans: Plans, components: Registry) -> Sampler | None:
     return None if choice is None else AttributingSampler(components.create(SAMPLER, choice.name, choice.options))
 
 
+def _architecture(configuration: Configuration, components: Registry) -> Architecture:
+    choice = configuration.architecture
+    return components.create(ARCHITECTURE, choice.name, choice.options)
+
+
+def _check_patch(architecture: Architecture, patch_size: Sequence[int]) -> None:
+    with attributed(architecture):
+        architecture.check_patch(patch_size)
+
+
 def _network(
     job: TrainingJob, components: Registry, configuration: Configuration, progress: Progress
 ) -> torch.nn.Module:
     """Return the network with initial weights from the seed, and from the pretrained model if there is one."""
     import torch
 
-    choice = configuration.architecture
     channels, outputs = configuration.input_channels(job.description), job.training_description.labels.outputs
-    architecture = components.create(ARCHITECTURE, choice.name, choice.options)
+    architecture = _architecture(configuration, components)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
         network = build_network(architecture, channels=channels, outputs=outputs)

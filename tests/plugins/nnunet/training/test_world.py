@@ -60,13 +60,14 @@ def test_a_batch_is_shared_completely_and_evenly(count, size):
 
 
 @pytest.mark.slow
-def test_a_training_of_two_processes_has_the_losses_of_one(tmp_path):
+@pytest.mark.parametrize("trainer", ["nnunet", "growing"])
+def test_a_training_of_two_processes_has_the_losses_of_one(tmp_path, trainer):
     script, together, alone = SCRIPT.with_name("training_rank.py"), tmp_path / "together", tmp_path / "alone"
     together.mkdir()
     alone.mkdir()
 
     def start(rank, size, folder):
-        words = [sys.executable, str(script), str(rank), str(size), str(folder)]
+        words = [sys.executable, str(script), str(rank), str(size), str(folder), trainer]
         return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
     processes = [start(0, 2, together), start(1, 2, together), start(0, 1, alone)]

@@ -1,4 +1,4 @@
-"""One of several processes that train together: `python training_rank.py RANK SIZE FOLDER` prints its losses."""
+"""One of several processes that train together: `python training_rank.py RANK SIZE FOLDER TRAINER` prints its losses."""
 
 from __future__ import annotations
 
@@ -12,21 +12,32 @@ import torch.distributed as dist
 from nnplug.contracts import read_log
 from nnplug.runtime.distributed import World
 from nnplug.testing.trainings import Setting, make_task
+from nnplug_nnunet.training.batch_settings import BatchSettings, planned_settings
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 
-def losses(folder, world):
+class Growing(NnUNetTrainer):
+    """The first epoch has more and smaller patches."""
+
+    def batch_settings(self, task, epoch):
+        return planned_settings(task) if epoch else BatchSettings((4, 4, 8), 5)
+
+
+TRAINERS = {"nnunet": NnUNetTrainer, "growing": Growing}
+
+
+def losses(folder, world, trainer):
     """The losses of a short training."""
     for rank in range(world.size):  # each writes the same cases
         if rank == world.rank:
             task = replace(make_task(folder, Setting(axes=3)), world=world)
         world.wait()
-    NnUNetTrainer(epochs=2, iterations_per_epoch=3, val_iterations_per_epoch=1, precision="float32").train(task)
+    TRAINERS[trainer](epochs=2, iterations_per_epoch=3, val_iterations_per_epoch=1, precision="float32").train(task)
     return [line.train_loss for line in read_log(task.run.log)] if world.is_main else []
 
 
 if __name__ == "__main__":
     rank, size, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     dist.init_process_group("gloo", init_method=f"file://{folder / 'rendezvous'}", rank=rank, world_size=size)
-    json.dump(losses(folder, World(rank, size)), sys.stdout)
+    json.dump(losses(folder, World(rank, size), sys.argv[4]), sys.stdout)
     dist.destroy_process_group()

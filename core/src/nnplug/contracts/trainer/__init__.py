@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 def _unchanged(network: torch.nn.Module, _workload: Workload) -> torch.nn.Module:
     return network
+
+
+def _any_size(size: Sequence[int]) -> None:
+    """Accept every size: the task has no architecture to ask."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class TrainingTask:
         unlabelled: the preprocessed images without label maps by name, from the dataset's folder `imagesUn`; empty if
             there are none, or the trainer's entry has `takes_unlabelled=False`. In a cascade they have the channels of
             the image alone.
+        check_patch: raises `NnplugError` if `network` takes no patch of this size, as `Architecture.check_patch`.
     """
 
     network: torch.nn.Module
@@ -76,6 +81,7 @@ class TrainingTask:
     sampler: Sampler | None = None
     accelerate: Callable[[torch.nn.Module, Workload], torch.nn.Module] = _unchanged
     unlabelled: Mapping[str, UnlabelledCase] = field(default_factory=dict)
+    check_patch: Callable[[Sequence[int]], None] = _any_size
 
     @property
     def previous_labels(self) -> tuple[int, ...]:
@@ -91,6 +97,8 @@ class TrainingLength:
         iterations: the number of training batches in the whole training, at least 1.
         validation_iterations: the number of validation batches in the whole training, at least 0.
         log_lines: the number of lines of `log.jsonl`, one per epoch, at least 1.
+        voxels: the voxels of all training batches, divided by those of as many batches of the planned patch and batch
+            size; below 1 if some are smaller. `nnplug plan --estimate` and `nnplug bench` multiply times by it.
 
     Raises:
         ValueError: a number is smaller.
@@ -99,11 +107,12 @@ class TrainingLength:
     iterations: int
     validation_iterations: int
     log_lines: int
+    voxels: float = field(default=1.0, compare=False)
 
     def __post_init__(self) -> None:
         """Raise `ValueError` unless all numbers are in their range."""
-        if self.iterations < 1 or self.validation_iterations < 0 or self.log_lines < 1:
-            raise ValueError(f"{self}: a training has at least 1 iteration and 1 line in its log")
+        if self.iterations < 1 or self.validation_iterations < 0 or self.log_lines < 1 or self.voxels <= 0:
+            raise ValueError(f"{self}: a training has at least 1 iteration, 1 line in its log and 1 voxel")
 
 
 class Trainer(Protocol):

@@ -34,6 +34,8 @@ from nnplug.workspace.layout import RunFolder
 
 EPOCHS = 2
 """Epochs of a measurement; the first warms up."""
+VALIDATION_TIME = 0.5
+"""The time of a validation iteration relative to a training iteration, where it is not measured."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def iteration_seconds(training: Training, iterations: int, validation_iterations
         torch.cuda.empty_cache()  # the next configuration may need other blocks
     if len(lines) >= EPOCHS or not watch.is_stopped:
         return Measured(_last(lines, training).seconds * len(lines) / length.iterations)
-    validating = 1 + validation_iterations / iterations / 2
+    validating = 1 + VALIDATION_TIME * validation_iterations / iterations
     return Measured(watch.seconds(length.iterations) * validating, is_complete=False)
 
 

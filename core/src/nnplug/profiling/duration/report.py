@@ -13,7 +13,7 @@ from nnplug.contracts import TrainingLength
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.plans.plans import Plans
-from nnplug.profiling.duration.measuring import EPOCHS, Measured, Training, iteration_seconds
+from nnplug.profiling.duration.measuring import EPOCHS, VALIDATION_TIME, Measured, Training, iteration_seconds
 from nnplug.registry.attribution import attributed
 from nnplug.registry.runtime import Runtime
 
@@ -40,7 +40,7 @@ class ConfigurationDuration:
         seconds_per_iteration: with the share of the validation; None if it is not known.
         patch_size: of the measured patches; empty if nothing was measured.
         batch_size: of the measured batches.
-        is_scaled: whether these are smaller than planned, so that the time is scaled by voxels.
+        is_scaled: whether these are smaller than planned, or those of some epochs, so that the time is scaled by voxels.
         is_complete: whether a whole epoch was measured. If not, the time was up, and that of the validation is guessed.
         folds: number of folds.
         shorter: the trainer's options, and values with which a training takes a tenth of the time.
@@ -130,12 +130,18 @@ def _measured(training: Training, *, ends: float, shortest: int) -> dict[str, An
         found = _timed(measured, length, iterations, ends)
     return {
         **known,
-        "seconds_per_iteration": found.seconds * training.voxels / measured.voxels,
+        "seconds_per_iteration": found.seconds * training.voxels / measured.voxels * _share_of_time(length),
         "patch_size": tuple(measured.configuration.patch_size),
         "batch_size": measured.configuration.batch_size,
-        "is_scaled": measured.voxels != training.voxels,
+        "is_scaled": measured.voxels != training.voxels or length.voxels != 1,
         "is_complete": found.is_complete,
     }
+
+
+def _share_of_time(length: TrainingLength) -> float:
+    """Return the mean time of an iteration, with its share of the validation, relative to one of the planned size."""
+    validation = VALIDATION_TIME * length.validation_iterations / length.iterations
+    return (length.voxels + validation) / (1 + validation)
 
 
 def _largest(training: Training, pilot: Training, seconds: float, left: float) -> tuple[Training, int]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from nnplug.contracts import LogLine
 from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError
 from nnplug.registry.attribution import name_of
+from nnplug_nnunet.training.batch_settings import BatchSettings
 from nnplug_nnunet.training.state import PatchBatch, TrainingState
 
 
@@ -66,6 +67,19 @@ class Callback:
 
     def on_train_end(self, state: TrainingState) -> None:
         """React to the end of the training; the run has its final weights."""
+
+    def batch_settings(self, settings: BatchSettings, epoch: int) -> BatchSettings:  # noqa: ARG002 - for subclasses
+        """Return the settings of the training batches of an epoch; by default those that the trainer gives.
+
+        Override it to change the batches because of earlier epochs, and keep in `state_dict` what the change depends
+        on. It is called when the epoch begins, and before that for an outlook: it changes nothing itself. With several
+        devices all processes return the same.
+
+        Args:
+            settings: of `PatchTrainer.batch_settings`, changed by the callbacks before this one.
+            epoch: counted from 0.
+        """
+        return settings
 
     def state_dict(self) -> Mapping[str, Any]:
         """Return what a resumed training needs: tensors, numbers, strings and None, in dictionaries and lists."""
@@ -128,6 +142,13 @@ class CallbackList:
     def train_end(self, state: TrainingState) -> None:
         """Call `on_train_end` of all callbacks."""
         self._call("on_train_end", lambda callback: callback.on_train_end(state))
+
+    def batch_settings(self, settings: BatchSettings, epoch: int) -> BatchSettings:
+        """Return the settings of the training batches of an epoch as the callbacks change them."""
+        for callback in self._callbacks:
+            with self._attributed(callback, "batch_settings"):
+                settings = callback.batch_settings(settings, epoch)
+        return settings
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states of the callbacks that have one.

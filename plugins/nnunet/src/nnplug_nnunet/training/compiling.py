@@ -24,20 +24,29 @@ def is_wanted(choice: Compile, device: torch.device, iterations: int) -> bool:
 
 
 def compiled(
-    network: nn.Module, shape: tuple[int, ...], *, dtype: torch.dtype | None, notice: Callable[[str], None]
+    network: nn.Module,
+    shape: tuple[int, ...],
+    *,
+    dtype: torch.dtype | None,
+    notice: Callable[[str], None],
+    validated: tuple[int, ...] | None = None,
 ) -> Forward:
     """Return the compiled network, or the network itself if compiling fails.
 
     Args:
         network: on its device; parameters and buffers keep their values.
-        shape: shape of a batch, (B, C, *patch).
+        shape: shape of a training batch, (B, C, *patch).
         dtype: the type of convolutions, None for float32.
         notice: called with the reason if the network is not compiled.
+        validated: shape of a validation batch; None for that of the training.
     """
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     try:
-        fast: Forward = torch.compile(network)
-        _try(fast, network, shape, dtype)
+        if validated in (None, shape):
+            fast: Forward = torch.compile(network)
+        else:  # by default the second shape is compiled for any shape, which is slower and rounds otherwise
+            fast = torch.compile(network, dynamic=False)
+        _try(fast, network, (shape, validated or shape), dtype)
     except Exception as error:  # noqa: BLE001 - compilers raise many types
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         notice(f"torch.compile does not work here ({reason}); the training continues without it")
@@ -49,9 +58,11 @@ def compiled(
     return fast
 
 
-def _try(fast: Forward, network: nn.Module, shape: tuple[int, ...], dtype: torch.dtype | None) -> None:
+def _try(
+    fast: Forward, network: nn.Module, shapes: tuple[tuple[int, ...], tuple[int, ...]], dtype: torch.dtype | None
+) -> None:
     """Run a training step without optimiser and a validation pass, so that a failure shows before the training."""
-    image = torch.zeros(shape, device=next(network.parameters()).device)
+    image, validated = (torch.zeros(shape, device=next(network.parameters()).device) for shape in shapes)
     network.train()
     with autocast(image.device, dtype):
         outputs = fast(image)
@@ -59,4 +70,12 @@ def _try(fast: Forward, network: nn.Module, shape: tuple[int, ...], dtype: torch
     torch.autograd.backward([logits.float().mean() for logits in scales])
     network.eval()
     with torch.no_grad(), autocast(image.device, dtype):
-        fast(image)
+        fast(validated)
+
+
+def forget_compiled() -> None:
+    """Drop all that `torch.compile` has made in this process; it is made again where it is called again.
+
+    PyTorch keeps eight versions of a network, and then computes further shapes without compiling.
+    """
+    torch.compiler.reset()

@@ -29,22 +29,17 @@ from nnplug_nnunet.training.checkpoint import (
     save_state,
     save_weights,
 )
+from nnplug_nnunet.training.epoch_batches import EpochBatches
 from nnplug_nnunet.training.graphs.choice import choose_step
 from nnplug_nnunet.training.graphs.graphed_step import GraphedStep, Step
-from nnplug_nnunet.training.parts import is_compiled, make_parts, moved_network
+from nnplug_nnunet.training.parts import make_compute, make_parts, moved_network
 from nnplug_nnunet.training.patches.device_batches import DeviceBatches
 from nnplug_nnunet.training.patches.loading import PatchLoader
 from nnplug_nnunet.training.patches.source import Stream
 from nnplug_nnunet.training.prepared import holding
 from nnplug_nnunet.training.schedule import checked_rate
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
-from nnplug_nnunet.training.setup import (
-    check_together,
-    compile_network,
-    device_batches,
-    index_cases,
-    make_loader,
-)
+from nnplug_nnunet.training.setup import check_together, index_cases, make_loader
 from nnplug_nnunet.training.state import PatchBatch, TrainingState
 from nnplug_nnunet.training.steps import PatchSteps
 from nnplug_nnunet.training.throttle import Throttle
@@ -77,8 +72,10 @@ class Training:
         self._saving, self._drawing = Throttle(_SAVING), Throttle(_DRAWING, expected=1.0)
         if task.run.state.exists():
             self._restore()
+        self._batches = EpochBatches(trainer, task, self.callbacks, self.position.epoch)
         check_together(task, self.position.epoch)
         self._step: Step = trainer.training_step
+        self._learning = self._batches.task(min(self.position.epoch, trainer.epochs - 1))
         self.state = TrainingState(
             task=task,
             network=self.network,
@@ -86,7 +83,7 @@ class Training:
             loss=parts.loss,
             scaler=self.scaler,
             dtype=parts.dtype,
-            compute=compile_network(task, self.network, parts.dtype) if is_compiled(trainer, task) else self.network,
+            compute=make_compute(trainer, self._learning, self.network, parts.dtype, task),
             deep_supervision=trainer.deep_supervision,
             epoch=self.position.epoch,
             iteration=self.position.epoch * trainer.iterations_per_epoch,
@@ -101,7 +98,7 @@ class Training:
             truncate_log(task.run.log, epoch)  # later epochs are trained again
         title = f"train {task.run.path.parent.name} {task.run.path.name}"
         with (
-            device_batches(task, make_loader(trainer, task, Stream.TRAINING, epoch)) as training,
+            self._batches as training,
             make_loader(trainer, task, Stream.VALIDATION, epoch) as validation,
             task.progress.task(title, trainer.iterations, done=epoch * trainer.iterations_per_epoch) as advance,
             fixed_shapes(task.device),
@@ -126,11 +123,12 @@ class Training:
         patience = self.trainer.patience
         return patience is not None and self.position.epoch - self.position.best_epoch >= patience
 
-    def _epoch(self, training: DeviceBatches, validation: PatchLoader, advance: Advance) -> None:
+    def _epoch(self, training: EpochBatches, validation: PatchLoader, advance: Advance) -> None:
         epoch, started = self.position.epoch, time.monotonic()
+        self._prepare_step(training.task(epoch))
         place = (epoch, self.world.rank) if self.world.rank else (epoch,)
         torch.manual_seed(int(generator(self.task.seed, _DROPOUT, *place).integers(2**62)))
-        train_loss, waited = self._learn(training, advance)
+        train_loss, waited = self._learn(training.of(epoch), advance)
         self.world.copy_from_leader(self.network.buffers())  # batch normalisation's statistics differ per rank
         with holding(self.network, self.prepared):
             found = self._validate(validation)
@@ -156,8 +154,6 @@ class Training:
     def _learn(self, batches: DeviceBatches, advance: Advance) -> tuple[float, float]:
         """Train on an epoch's batches; return the mean loss and the seconds spent waiting for data."""
         self.network.train()
-        if isinstance(self._step, GraphedStep) and len(self.callbacks):
-            self._step.restart()  # they may have changed the network or the loss
         losses, waited, epoch = [], 0.0, self.position.epoch
         smoothed = self.position.smoothed_dice
         latest = f"epoch {epoch + 1}" + (f", Dice {smoothed:.3f}" if smoothed is not None else "")
@@ -168,13 +164,22 @@ class Training:
             waited += time.monotonic() - requested
             self.state = replace(self.state, epoch=epoch, iteration=iteration)
             self._set_rate(checked_rate(self.trainer, self.schedule(iteration), iteration))
-            loss = self._step(self.state, batch)
+            loss = self._step(replace(self.state, task=self._learning), batch)
             if self.prepared is not None:
                 self.prepared.update()
             self.callbacks.iteration_end(self.state, loss)
             losses.append(loss)
             advance(latest)
         return self._mean(losses, "training"), waited
+
+    def _prepare_step(self, learning: TrainingTask) -> None:
+        """Prepare the step for an epoch; the configuration of `learning` has the sizes of its batches."""
+        changed = learning.configuration != self._learning.configuration
+        if changed:
+            compute = make_compute(self.trainer, learning, self.network, self.state.dtype, self.task)
+            self._learning, self.state = learning, replace(self.state, compute=compute)
+        if isinstance(self._step, GraphedStep) and (changed or len(self.callbacks)):
+            self._step.restart()  # callbacks may have changed the network or the loss
 
     def _set_rate(self, rate: float) -> None:
         for group in self.optimizer.param_groups:

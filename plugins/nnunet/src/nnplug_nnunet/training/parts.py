@@ -1,4 +1,4 @@
-"""The parts of a training before its first iteration: network, loss, precision and optimiser."""
+"""The parts of a training before its first iteration: network, loss, precision, optimiser and compiled network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 from nnplug.contracts import LossFunction, TrainingTask, Workload
 from nnplug.runtime.device import memory_format
-from nnplug_nnunet.training.compiling import is_wanted
+from nnplug_nnunet.training.compiling import Forward, compiled, forget_compiled, is_wanted
 from nnplug_nnunet.training.setup import convolution_dtype
 from nnplug_nnunet.training.steps import PatchSteps
 
@@ -39,6 +39,32 @@ def is_compiled(trainer: PatchSteps, task: TrainingTask) -> bool:
     All epochs decide, not those that are left: a resumed training must compute as one without a break.
     """
     return is_wanted(trainer.compile, task.device, trainer.iterations)
+
+
+def make_compute(
+    trainer: PatchSteps, learning: TrainingTask, network: nn.Module, dtype: torch.dtype | None, task: TrainingTask
+) -> Forward:
+    """Return the network, compiled if that is wanted.
+
+    Args:
+        trainer: its options and steps.
+        learning: its configuration has the sizes of the training batches.
+        network: the network on its device.
+        dtype: the type of convolutions, None for float32.
+        task: the training as planned; its configuration has the sizes of the validation batches.
+    """
+    if not is_compiled(trainer, task):
+        return network
+    forget_compiled()
+    shape, validated = _batch_shape(learning), _batch_shape(task)
+    return compiled(network, shape, validated=validated, dtype=dtype, notice=task.progress.notice)
+
+
+def _batch_shape(task: TrainingTask) -> tuple[int, ...]:
+    """Return the shape (B, C, *patch) of a batch of this process."""
+    channels = task.cases[task.training[0]].image.shape[0] + len(task.previous_labels)
+    samples = len(task.world.share(task.configuration.batch_size))
+    return samples, channels, *task.configuration.patch_size
 
 
 def moved_network(trainer: PatchSteps, task: TrainingTask) -> nn.Module:

@@ -10,6 +10,7 @@ import torch
 
 from nnplug.contracts import BatchAugmentation, DrawnSamples, TrainingRehearsal, TrainingTask
 from nnplug.runtime.seeds import generator
+from nnplug_nnunet.training.epoch_batches import largest_settings
 from nnplug_nnunet.training.parts import make_parts
 from nnplug_nnunet.training.setup import augmentation_on_device, batches_ahead
 from nnplug_nnunet.training.state import PatchBatch, TrainingState
@@ -20,13 +21,16 @@ _TRIALS = 16
 
 
 def rehearse(trainer: PatchSteps, task: TrainingTask, place: torch.device) -> TrainingRehearsal:
-    """Return a training before its first step; see `nnplug.contracts.RehearsingTrainer`.
+    """Return a training before its first step, with the largest of its batches.
+
+    See `nnplug.contracts.RehearsingTrainer`.
 
     Args:
         trainer: its options and steps; it does not compile.
         task: the training.
         place: the device of the tensors.
     """
+    task = largest_settings(trainer, task).applied(task)
     parts = make_parts(trainer, task, task.network, place)
     network = parts.network.train()
     prepared = trainer.prepare_weights(network)

@@ -1,4 +1,4 @@
-"""Set up a training: precision, compiled network, case index, batches and the check of several devices."""
+"""Set up a training: precision, case index, batches and the check of several devices."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from itertools import product
 from math import prod
 
 import torch
-from torch import nn
 
-from nnplug.contracts import AugmentationContext, BatchAugmentation, TrainingTask
+from nnplug.contracts import (
+    AugmentationContext,
+    BatchAugmentation,
+    Sampler,
+    Sampling,
+    SamplingContext,
+    TrainingTask,
+)
 from nnplug.errors import NnplugError
 from nnplug.preparation.case_index import Indexing, complete_index
 from nnplug.registry.attribution import name_of
 from nnplug.remedies import Action
 from nnplug.runtime.device import autocast_dtype
 from nnplug.runtime.executor import LocalExecutor
-from nnplug_nnunet.training.compiling import Forward, compiled
 from nnplug_nnunet.training.options import PatchOptions
 from nnplug_nnunet.training.patch_centres import PatchCentres
 from nnplug_nnunet.training.patches.device_batches import CudaLane, DeviceBatches
@@ -45,21 +50,31 @@ def index_cases(task: TrainingTask) -> None:
     task.world.wait()
 
 
-def compile_network(task: TrainingTask, network: nn.Module, dtype: torch.dtype | None) -> Forward:
-    """Return the compiled network; `dtype` is the type of convolutions, None for float32."""
-    channels = task.cases[task.training[0]].image.shape[0] + len(task.previous_labels)
-    samples = len(task.world.share(task.configuration.batch_size))
-    shape = (samples, channels, *task.configuration.patch_size)
-    return compiled(network, shape, dtype=dtype, notice=task.progress.notice)
+def make_loader(
+    trainer: PatchSteps,
+    task: TrainingTask,
+    stream: Stream,
+    epoch: int,
+    *,
+    end: int | None = None,
+    sampler: Sampler | None = None,
+) -> PatchLoader:
+    """Return the loader of the batches of consecutive epochs.
 
-
-def make_loader(trainer: PatchSteps, task: TrainingTask, stream: Stream, epoch: int) -> PatchLoader:
-    """Return the loader of the batches of all epochs from `epoch` on."""
+    Args:
+        trainer: its options and steps.
+        task: its configuration gives patch size and batch size.
+        stream: training or validation.
+        epoch: the first epoch.
+        end: the epoch after the last one; None for the rest of the training.
+        sampler: places the patches; None for the trainer's `make_sampler`.
+    """
     learning = stream is Stream.TRAINING
+    names = task.training if learning else task.validation
     context = augmentation_context(trainer, task)
     source = PatchSource(
         cases=task.cases,
-        sampling=trainer.make_sampler(task, task.training if learning else task.validation),
+        sampling=trainer.make_sampler(task, names) if sampler is None else _bound(sampler, task, names),
         patch_size=task.configuration.patch_size,
         batch_size=task.configuration.batch_size,
         seed=task.seed,
@@ -70,9 +85,13 @@ def make_loader(trainer: PatchSteps, task: TrainingTask, stream: Stream, epoch: 
         world=task.world,
     )
     iterations = trainer.iterations_per_epoch if learning else trainer.val_iterations_per_epoch
-    places = product(range(epoch, trainer.epochs), range(iterations))
+    places = product(range(epoch, trainer.epochs if end is None else end), range(iterations))
     workers = task.workers if learning else min(task.workers, 1)
     return PatchLoader(source, places, workers=workers, pin_memory=task.device.type == "cuda")
+
+
+def _bound(sampler: Sampler, task: TrainingTask, names: tuple[str, ...]) -> Sampling:
+    return sampler.bind(SamplingContext(task.cases, names, task.labels, task.configuration.batch_size))
 
 
 def augmentation_context(trainer: PatchSteps, task: TrainingTask) -> AugmentationContext:
@@ -128,24 +147,29 @@ def augmentation_on_device(trainer: PatchSteps, task: TrainingTask) -> BatchAugm
 
 
 def check_together(task: TrainingTask, epoch: int) -> None:
-    """Raise unless all processes can train together.
+    """Raise unless all processes continue at the same epoch.
 
     Args:
         task: the training.
         epoch: the next epoch of this process.
 
     Raises:
-        NnplugError: the batch has fewer samples than there are devices, or the processes read different states.
+        NnplugError: the processes read different states.
     """
-    batch, size = task.configuration.batch_size, task.world.size
+    size = task.world.size
     if size == 1:
         return
-    if batch < size:
-        raise NnplugError(
-            f"{task.run.path}: a batch of {batch} cannot be shared by {size} devices. Use at most {batch}, "
-            "or a larger batch.",
-            Action.PLAN_WITH(assignment=f"plan.batch_size={size}"),
-        )
     epochs = task.world.sum(torch.tensor(epoch, device=task.device))
     if int(epochs) != size * epoch:
         raise NnplugError(f"{task.run.state}: the processes read different states; all must use the same files")
+
+
+def check_shared(task: TrainingTask, batch_size: int) -> None:
+    """Raise `NnplugError` if a batch has fewer patches than there are devices."""
+    size = task.world.size
+    if batch_size < size:
+        raise NnplugError(
+            f"{task.run.path}: a batch of {batch_size} cannot be shared by {size} devices. Use at most {batch_size}, "
+            "or a larger batch.",
+            Action.PLAN_WITH(assignment=f"plan.batch_size={size}"),
+        )

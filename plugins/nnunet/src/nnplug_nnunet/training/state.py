@@ -76,13 +76,14 @@ class TrainingState:
     """The parts of a running training at one iteration; steps and callbacks get it.
 
     Attributes:
-        task: data, device, folder and processes of the training.
+        task: data, device, folder and processes of the training. In `training_step` its configuration has the patch
+            size and the batch size of the epoch, see `PatchTrainer.batch_settings`; elsewhere those of the plans.
         network: on the device, with the weights in training.
         optimizer: of `PatchTrainer.make_optimizer`; its learning rate is that of this iteration.
         loss: of `PatchTrainer.make_loss`, for one resolution.
         scaler: scales the loss in float16 training, else does nothing.
         dtype: number type of convolutions, None for float32.
-        compute: the network, compiled if that is wanted.
+        compute: the network, compiled for the batches of the epoch if that is wanted.
         deep_supervision: whether the loss includes coarser decoder outputs.
         epoch: counted from 0.
         iteration: counted from 0 over the whole training; in a validation that of the epoch's last iteration.

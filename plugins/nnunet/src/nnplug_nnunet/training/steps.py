@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
 
-from nnplug.contracts import LossContext, LossFunction, Sampling, SamplingContext, TrainingTask
+from nnplug.contracts import LossContext, LossFunction, Sampling, SamplingContext, TrainingLength, TrainingTask
 from nnplug.errors import InvalidOptions
 from nnplug.remedies import Action
+from nnplug_nnunet.training.batch_settings import BatchSettings, planned_settings
 from nnplug_nnunet.training.callbacks import Callback
 from nnplug_nnunet.training.losses import loss_of
 from nnplug_nnunet.training.options import PatchOptions
@@ -35,6 +37,12 @@ class PatchSteps(PatchOptions, ABC):
             network: on its device; all of its parameters are trained. A parameter group with a key "lr_scale" has this
                 multiple of the learning rate.
         """
+
+    def length(self, task: TrainingTask) -> TrainingLength:
+        """Return the iterations of all epochs, and their voxels; `patience` may end the training earlier."""
+        planned = planned_settings(task).voxels
+        voxels = fmean(self.batch_settings(task, epoch).voxels for epoch in range(self.epochs))
+        return replace(super().length(task), voxels=voxels / planned)
 
     def make_schedule(self) -> Schedule:
         """Return the schedule of the learning rate, by default `learning_rate`.
@@ -73,7 +81,8 @@ class PatchSteps(PatchOptions, ABC):
     def make_sampler(self, task: TrainingTask, names: tuple[str, ...]) -> Sampling:
         """Return the rule that places patches: that of the sampler that the plans name, or else nnU-Net's.
 
-        It is called for the training cases, and for the validation cases.
+        It is called for the training cases, and for the validation cases; again for the training cases in an epoch whose
+        `batch_settings` differ from those of the epoch before.
 
         Args:
             task: the training.
@@ -83,7 +92,7 @@ class PatchSteps(PatchOptions, ABC):
             InvalidOptions: the plans name a sampler, and an option of sampling is set as well.
         """
         own = {"oversampling": self.oversampling, "oversampled": self.oversampled}
-        default = {"oversampling": PatchOptions.oversampling, "oversampled": PatchOptions.oversampled}
+        default = {"oversampling": type(self).oversampling, "oversampled": type(self).oversampled}
         if task.sampler is not None and (changed := [name for name, value in own.items() if value != default[name]]):
             raise InvalidOptions(
                 f"trainer option {changed[0]} is {own[changed[0]]}, and the plans name a sampler as well",
@@ -92,6 +101,19 @@ class PatchSteps(PatchOptions, ABC):
         context = SamplingContext(task.cases, names, task.labels, task.configuration.batch_size)
         sampler = task.sampler or NnunetSampler(oversampling=self.oversampling, oversampled=self.oversampled)
         return sampler.bind(context)
+
+    def batch_settings(self, task: TrainingTask, epoch: int) -> BatchSettings:  # noqa: ARG002 - for subclasses
+        """Return the settings of the training batches of an epoch, by default those of the plans in every epoch.
+
+        Validation and prediction always have the planned patch and batch. In an epoch with other sizes, the task that
+        `make_sampler` and `training_step` get has these sizes in its configuration. The result depends on the arguments
+        and the options alone, so that it needs no state; a callback can change it, see `Callback.batch_settings`.
+
+        Args:
+            task: the training as planned; `task.check_patch` raises for a patch that the network does not take.
+            epoch: counted from 0 to `epochs` - 1.
+        """
+        return planned_settings(task)
 
     def initialise(self, task: TrainingTask, network: nn.Module) -> None:
         """Change the first weights of a training in place; by default they stay those that the task has.

@@ -12,7 +12,7 @@ import torch
 from nnplug.errors import NnplugError
 from nnplug.testing.trainings import Setting, make_task
 from nnplug_nnunet.augmentation import NnunetAugmenter
-from nnplug_nnunet.training import loop, setup
+from nnplug_nnunet.training import epoch_batches, loop, setup
 from nnplug_nnunet.training.patches.device_batches import DeviceBatches
 from nnplug_nnunet.training.patches.source import Stream
 from nnplug_nnunet.training.trainer import NnUNetTrainer
@@ -92,7 +92,7 @@ def test_a_training_learns_the_same_from_batches_that_are_moved_ahead(tmp_path, 
         task = make_task(tmp_path / name, Setting(axes=3))
         task = replace(task, augmenter=NnunetAugmenter(p_rotation=0.5))
         monkeypatch.setattr(
-            loop, "device_batches", lambda task, made, lane=lane: DeviceBatches(made, task.device, lane=lane, threads=2)
+            epoch_batches, "device_batches", lambda task, made, lane=lane: DeviceBatches(made, task.device, lane=lane, threads=2)
         )
         training = loop.Training(NnUNetTrainer(**SHORT, augment_on="device"), task)
         training.run()

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from nnplug.contracts import PatchPlace
 from nnplug.errors import NnplugError
 from nnplug.workspace.case_index import StoredIndex
 from nnplug_nnunet.training.patches import loading
 from nnplug_nnunet.training.patches.batches import Batch
 from nnplug_nnunet.training.patches.loading import PatchLoader
-from nnplug_nnunet.training.patches.samplers import ForegroundSampling
+from nnplug_nnunet.training.patches.samplers import BatchSampling, ForegroundSampling
 from nnplug_nnunet.training.patches.sampling import PatchBox
 from nnplug_nnunet.training.patches.source import PatchSource, Stream, cut, cut_previous
 
@@ -124,6 +125,33 @@ def test_batches_do_not_depend_on_the_number_of_workers(source):
     for workers in (1, 3):
         assert all(same(*pair) for pair in zip(alone, batches(source, workers, places), strict=True))
     assert not any(same(alone[0], other) for other in alone[1:])
+
+
+@dataclass(frozen=True)
+class Sharing(BatchSampling):
+    """All patches of a batch are of one case; each notes its draws."""
+
+    drawn: list = field(default_factory=list)
+
+    def draw_in_batch(self, sample, rng, batch_rng):
+        shared, own = batch_rng.integers(5), rng.integers(1000)
+        self.drawn.append((int(shared), int(own)))
+        return PatchPlace(f"case_{shared}", None)
+
+
+def test_the_patches_of_a_batch_share_draws_and_have_their_own(source):
+    sharing = replace(source, sampling=Sharing())
+    places = list(product(range(2), range(4)))
+    alone = batches(sharing, 0, places)
+    drawn = [sharing.sampling.drawn[n : n + 3] for n in range(0, 24, 3)]
+    assert all(len({shared for shared, _ in batch}) == 1 for batch in drawn)
+    assert len({shared for ((shared, _), *_) in drawn}) > 1
+    assert len({own for batch in drawn for _, own in batch}) > 20
+    several = batches(replace(source, sampling=Sharing()), 3, places)
+    assert all(same(*pair) for pair in zip(alone, several, strict=True))
+    assert sharing.sampling.draw(0, np.random.default_rng(1)) == PatchPlace(
+        f"case_{np.random.default_rng(1).integers(5)}", None
+    )
 
 
 def test_a_resume_at_any_place_gives_the_same_batches(source):

@@ -98,8 +98,8 @@ class GraphedStep:
         self._warm, self._failed = 0, False
 
     def restart(self) -> None:
-        """Forget the graph: the step may have changed in a way that `_fixed_parts` does not see."""
-        self._warm, self._graph = 0, None
+        """Forget graph and inputs: step or shape may have changed in a way that `_fixed_parts` does not see."""
+        self._warm, self._graph, self._inputs = 0, None, None
 
     def __call__(self, state: TrainingState, batch: PatchBatch) -> Tensor:
         """Update the weights with one batch; return the loss, a scalar without gradient on the device."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -66,6 +67,28 @@ class ClassBalanced(Sampler):
         holders = {key: tuple(name for name in context.names if len(opened[name].foreground[key])) for key in keys}
         present = {key: names for key, names in holders.items() if names}
         return BalancedSampling(context.names, context.batch_size, self.oversampling, opened, present)
+
+
+class BatchSampling(Sampling):
+    """A rule that places the patches of one batch together, such as several in one case.
+
+    For the sampler of `BatchSettings` and for `PatchTrainer.make_sampler`. Of a sampler that the plans name, the loop
+    calls `draw` alone.
+    """
+
+    @abstractmethod
+    def draw_in_batch(self, sample: int, rng: np.random.Generator, batch_rng: np.random.Generator) -> PatchPlace:
+        """Return the place of one patch; it depends only on the arguments. Threads call it at the same time.
+
+        Args:
+            sample: the index of the patch in its batch, from 0 to the batch size - 1.
+            rng: the source of randomness of this patch.
+            batch_rng: a new generator that gives the same numbers for every patch of a batch.
+        """
+
+    def draw(self, sample: int, rng: np.random.Generator) -> PatchPlace:
+        """Return the place of a patch without a batch; see `Sampling`."""
+        return self.draw_in_batch(sample, rng, rng)
 
 
 def _check_share(oversampling: float) -> None:

@@ -21,6 +21,7 @@ from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.seeds import generator
 from nnplug_nnunet.training.patch_centres import OUTSIDE
 from nnplug_nnunet.training.patches.batches import Batch, DrawnBatch, Image, Label, empty, stacked
+from nnplug_nnunet.training.patches.samplers import BatchSampling
 from nnplug_nnunet.training.patches.sampling import PatchBox, draw_box, with_slice_axis
 
 if TYPE_CHECKING:
@@ -171,7 +172,10 @@ class PatchSource:
     def _begin(self, place: SampleIndex, index: int) -> tuple[PatchPlace, np.random.Generator]:
         """Return the place of a sample, and the generator for the rest of the sample."""
         rng = generator(self.seed, self.stream, *place, index)
-        return self.sampling.draw(index, rng), rng
+        if not isinstance(self.sampling, BatchSampling):
+            return self.sampling.draw(index, rng), rng
+        batch_rng = generator(self.seed, self.stream, *place, self.batch_size)  # after the samples of the batch
+        return self.sampling.draw_in_batch(index, rng, batch_rng), rng
 
     def _box(self, case: StoredCase, chosen: PatchPlace, rng: np.random.Generator) -> PatchBox:
         size, network_size = self.cut_size, with_slice_axis(self.patch_size)
