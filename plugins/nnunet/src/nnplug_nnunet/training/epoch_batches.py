@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -11,7 +12,6 @@ from nnplug.errors import NnplugError
 from nnplug.registry.attribution import broken, expect
 from nnplug.runtime.progress import Silent
 from nnplug_nnunet.training.batch_settings import BatchSettings, planned_settings
-from nnplug_nnunet.training.callbacks import CallbackList
 from nnplug_nnunet.training.patches.device_batches import DeviceBatches
 from nnplug_nnunet.training.patches.source import Stream
 from nnplug_nnunet.training.setup import check_shared, device_batches, make_loader
@@ -26,26 +26,32 @@ class EpochBatches:
     depends only on seed, epoch, iteration, its index in the batch and the settings of its epoch, so a training that
     resumes in any epoch gets equal batches.
 
-    The trainer gives the settings of an epoch, and callbacks may change them, also because of an earlier epoch's
-    validation: they are asked again when the epoch begins, and batches made ahead with other settings are dropped.
+    The trainer gives the settings of an epoch; callbacks may change them, also because of an earlier epoch's validation.
+    So they are asked again when the epoch begins, and batches made ahead with other settings are dropped.
 
     Use it in a `with` block: the threads end with the block.
     """
 
-    def __init__(self, trainer: PatchSteps, task: TrainingTask, callbacks: CallbackList, epoch: int) -> None:
+    def __init__(
+        self,
+        trainer: PatchSteps,
+        task: TrainingTask,
+        change: Callable[[BatchSettings, int], BatchSettings],
+        epoch: int,
+    ) -> None:
         """Check the settings of all epochs that are left; start no thread.
 
         Args:
             trainer: its options and steps.
             task: the training as planned.
-            callbacks: its callbacks, with their state of an interrupted training.
+            change: returns the settings for the trainer's settings of an epoch, and the epoch.
             epoch: the first epoch that is left.
 
         Raises:
             InvalidPlugin: as `settings`.
             NnplugError: as `settings`.
         """
-        self._trainer, self._task, self._callbacks = trainer, task, callbacks
+        self._trainer, self._task, self._change = trainer, task, change
         self._given: dict[int, BatchSettings] = {}
         self._settings: BatchSettings | None = None
         self._batches: DeviceBatches | None = None
@@ -77,7 +83,7 @@ class EpochBatches:
         if epoch not in self._given:
             self._given[epoch] = checked_settings(self._trainer, self._task, epoch)
         given = self._given[epoch]
-        changed = self._callbacks.batch_settings(given, epoch)
+        changed = self._change(given, epoch)
         return given if changed == given else checked(self._trainer, self._task, changed, epoch)
 
     def task(self, epoch: int) -> TrainingTask:

@@ -72,7 +72,7 @@ class Training:
         self._saving, self._drawing = Throttle(_SAVING), Throttle(_DRAWING, expected=1.0)
         if task.run.state.exists():
             self._restore()
-        self._batches = EpochBatches(trainer, task, self.callbacks, self.position.epoch)
+        self._batches = EpochBatches(trainer, task, self.callbacks.batch_settings, self.position.epoch)
         check_together(task, self.position.epoch)
         self._step: Step = trainer.training_step
         self._learning = self._batches.task(min(self.position.epoch, trainer.epochs - 1))
