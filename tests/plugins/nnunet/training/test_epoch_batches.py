@@ -23,7 +23,12 @@ from nnplug_nnunet.training.rehearsal import rehearse
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 SHORT = {"iterations_per_epoch": 2, "val_iterations_per_epoch": 1, "precision": "float32"}
-SIZES = [BatchSettings((4, 4, 4), 5), BatchSettings((4, 4, 4), 5), BatchSettings((4, 8, 8), 3), BatchSettings((8,) * 3, 2)]
+SIZES = [
+    BatchSettings((4, 4, 4), 5),
+    BatchSettings((4, 4, 4), 5),
+    BatchSettings((4, 8, 8), 3),
+    BatchSettings((8,) * 3, 2),
+]
 SHAPES = [(settings.batch_size, 2, *settings.patch_size) for settings in SIZES]
 
 

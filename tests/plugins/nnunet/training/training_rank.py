@@ -1,4 +1,4 @@
-"""One of several processes that train together: `python training_rank.py RANK SIZE FOLDER TRAINER` prints its losses."""
+"""One process of several that train together: `training_rank.py RANK SIZE FOLDER TRAINER` prints its losses."""
 
 from __future__ import annotations
 

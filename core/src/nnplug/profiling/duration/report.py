@@ -40,7 +40,8 @@ class ConfigurationDuration:
         seconds_per_iteration: with the share of the validation; None if it is not known.
         patch_size: of the measured patches; empty if nothing was measured.
         batch_size: of the measured batches.
-        is_scaled: whether these are smaller than planned, or those of some epochs, so that the time is scaled by voxels.
+        is_scaled: whether these are smaller than planned, or the batches of some epochs are, so that the time is scaled
+            by voxels.
         is_complete: whether a whole epoch was measured. If not, the time was up, and that of the validation is guessed.
         folds: number of folds.
         shorter: the trainer's options, and values with which a training takes a tenth of the time.

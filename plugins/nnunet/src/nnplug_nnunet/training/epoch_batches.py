@@ -26,8 +26,8 @@ class EpochBatches:
     depends only on seed, epoch, iteration, its index in the batch and the settings of its epoch, so a training that
     resumes in any epoch gets equal batches.
 
-    The trainer gives the settings of an epoch; callbacks may change them, also because of an earlier epoch's validation.
-    So they are asked again when the epoch begins, and batches made ahead with other settings are dropped.
+    The trainer gives the settings of an epoch; callbacks may change them, also because of an earlier validation. So
+    they are asked again when the epoch begins, and batches made ahead with other settings are dropped.
 
     Use it in a `with` block: the threads end with the block.
     """
@@ -106,9 +106,7 @@ class EpochBatches:
         self.__exit__(None, None, None)
         later = range(epoch + 1, self._trainer.epochs)
         self._end = next((other for other in later if self.settings(other) != settings), self._trainer.epochs)
-        loader = make_loader(
-            self._trainer, task, Stream.TRAINING, epoch, end=self._end, sampler=settings.sampler
-        )
+        loader = make_loader(self._trainer, task, Stream.TRAINING, epoch, end=self._end, sampler=settings.sampler)
         self._settings, self._batches = settings, device_batches(task, loader).__enter__()
 
 

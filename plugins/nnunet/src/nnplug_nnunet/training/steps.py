@@ -81,8 +81,8 @@ class PatchSteps(PatchOptions, ABC):
     def make_sampler(self, task: TrainingTask, names: tuple[str, ...]) -> Sampling:
         """Return the rule that places patches: that of the sampler that the plans name, or else nnU-Net's.
 
-        It is called for the training cases, and for the validation cases; again for the training cases in an epoch whose
-        `batch_settings` differ from those of the epoch before.
+        It is called for the training cases, and for the validation cases; again for the training cases in an epoch with
+        other `batch_settings` than the one before.
 
         Args:
             task: the training.

@@ -92,7 +92,9 @@ def test_a_training_learns_the_same_from_batches_that_are_moved_ahead(tmp_path, 
         task = make_task(tmp_path / name, Setting(axes=3))
         task = replace(task, augmenter=NnunetAugmenter(p_rotation=0.5))
         monkeypatch.setattr(
-            epoch_batches, "device_batches", lambda task, made, lane=lane: DeviceBatches(made, task.device, lane=lane, threads=2)
+            epoch_batches,
+            "device_batches",
+            lambda task, made, lane=lane: DeviceBatches(made, task.device, lane=lane, threads=2),
         )
         training = loop.Training(NnUNetTrainer(**SHORT, augment_on="device"), task)
         training.run()
