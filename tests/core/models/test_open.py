@@ -1,4 +1,5 @@
 import gc
+import zipfile
 
 import pytest
 from safetensors.torch import load_file
@@ -51,6 +52,15 @@ def test_the_files_of_a_zip_go_with_the_model(make_run, tmp_path):
     del model
     gc.collect()
     assert not file.exists()
+
+
+def test_an_error_of_a_zip_names_it(make_run, tmp_path):
+    write_bundle([make_run(0)], tmp_path / "b.zip")
+    with zipfile.ZipFile(tmp_path / "b.zip", "a") as archive:
+        archive.writestr("x/plans.json", "{}")
+    with pytest.raises(Problems) as error:
+        open_model(tmp_path / "b.zip")
+    assert error.value.lines[0].startswith(f"{tmp_path / 'b.zip'}/x/plans.json: is not listed in bundle.json")
 
 
 def test_an_unfinished_training_is_named(make_run):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.dataset.dataset import DatasetDescription
-from nnplug.errors import NnplugError
+from nnplug.errors import NnplugError, rename
 from nnplug.models.bundle import Bundle
 from nnplug.models.bundle_files import INDEX, unzip
 from nnplug.models.ensemble_bundle import members_of, read_any
@@ -136,7 +136,11 @@ def open_member(path: Path) -> Member:
 def _open_path(path: Path, folds: Sequence[str] | None, weights: WeightsKind) -> Model:
     if path.is_file():
         unpacked = _Unpacked(path)
-        found = _open_path(unpacked.folder, folds, weights)
+        try:
+            found = _open_path(unpacked.folder, folds, weights)
+        except NnplugError as error:
+            rename(error, str(unpacked.folder), str(path))
+            raise
         return replace(found, members=tuple(replace(member, unpacked=unpacked) for member in found.members))
     if not (path / INDEX).is_file():
         runs, left_out = _trained(find_runs(path), weights) if folds is None else (find_runs(path), ())
