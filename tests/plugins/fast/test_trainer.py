@@ -18,6 +18,7 @@ from nnplug.workspace.run_record import Pretrained, RunRecord
 from nnplug_fast.muon import Muon
 from nnplug_fast.trainer import FastTrainer
 from nnplug_nnunet.training import loop
+from nnplug_nnunet.training.patches.samplers import ClassBalanced, NnunetSampler
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 SHORT = {"epochs": 2, "iterations_per_epoch": 3, "val_iterations_per_epoch": 1, "precision": "float32"}
@@ -28,6 +29,7 @@ ALL = {
     "schedule": "linear",
     "warmup": 0.4,
     "ema": 0.5,
+    "balanced": 0.5,
     "class_bias": True,
 }
 
@@ -62,6 +64,7 @@ LEVERS = [
     {"momentum": 0.9},
     {"momentum_warmup": 0.5},
     {"ema": 0.5},
+    {"balanced": 0.5},
     {"class_bias": True},
 ]
 
@@ -128,6 +131,7 @@ def test_the_momentum_is_that_of_the_optimizer_unless_it_is_given(options, expec
         ({"momentum_warmup": -0.1}, "momentum_warmup is -0.1; it must be from 0 to below 1"),
         ({"momentum_start": 1.5}, "momentum_start is 1.5; it must be from 0 to below 1"),
         ({"momentum": 1.0}, "momentum is 1.0; it must be from 0 to below 1"),
+        ({"balanced": 1.5}, "balanced is 1.5; it must be from 0 to 1"),
         ({"ema": 2}, "ema is 2; it must be from 0 to below 1"),
         ({"betas": (0.9, 1.0)}, r"betas is \[0.9, 1.0\]; each must be from 0 to below 1"),
         ({"weight_decay": -1}, "weight_decay is -1; it must be at least 0"),
@@ -163,6 +167,14 @@ def test_pretrained_weights_keep_their_biases(task_in, tmp_path, monkeypatch):
     msgspec.structs.replace(record, pretrained=None).write(task.run.record)
     trainer.initialise(task, task.network)
     assert not torch.equal(task.network.heads[0].bias, before)
+
+
+def test_the_first_epochs_draw_all_classes_equally_often_unless_the_plans_name_a_sampler(task_in, tmp_path):
+    task, trainer = task_in(tmp_path), FastTrainer(epochs=10, balanced=0.25, oversampling=0.5)
+    samplers = [trainer.batch_settings(task, epoch).sampler for epoch in range(10)]
+    assert samplers == [ClassBalanced(oversampling=0.5)] * 3 + [None] * 7
+    assert trainer.batch_settings(replace(task, sampler=NnunetSampler()), 0).sampler is None
+    assert FastTrainer(epochs=10).batch_settings(task, 0).sampler is None
 
 
 def test_a_longer_training_extends_it_and_no_other(task_in):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -13,6 +13,8 @@ from nnplug.workspace.run_record import RunRecord
 from nnplug_fast.class_bias import begin_with_frequencies
 from nnplug_fast.muon import MOMENTUM, Muon, split_kernels
 from nnplug_fast.schedule import ScheduleName, learning_rate, warm_momentum
+from nnplug_nnunet.training.batch_settings import BatchSettings
+from nnplug_nnunet.training.patches.samplers import ClassBalanced
 from nnplug_nnunet.training.prepared import ExponentialAverage
 from nnplug_nnunet.training.schedule import make_optimizer
 from nnplug_nnunet.training.state import PreparedWeights
@@ -20,7 +22,6 @@ from nnplug_nnunet.training.trainer import PatchTrainer
 
 OptimizerName = Literal["sgd", "adamw", "muon"]
 
-_SHARES = ("warmup", "momentum_warmup", "ema")
 _SGD_MOMENTUM = 0.99
 
 
@@ -42,6 +43,8 @@ class FastTrainer(PatchTrainer):
         warmup: share of the iterations in which the learning rate rises linearly.
         ema: time constant of the moving average of the weights that is validated and saved, as a share of the
             iterations; 0 for no average.
+        balanced: share of the epochs, from the first one, in which the foreground patches of a batch are drawn from all
+            classes equally often; see `ClassBalanced`. A sampler that the plans name stays.
         class_bias: whether a training from random weights begins with the frequencies of the classes in its patches.
     """
 
@@ -55,6 +58,7 @@ class FastTrainer(PatchTrainer):
     schedule: ScheduleName = "nnunet"
     warmup: float = 0.0
     ema: float = 0.0
+    balanced: float = 0.0
     class_bias: bool = False
 
     def __post_init__(self) -> None:
@@ -66,6 +70,8 @@ class FastTrainer(PatchTrainer):
         for name, value in values.items():
             if not 0 <= value < 1:
                 raise InvalidOptions(f"trainer option {name} is {value}; it must be from 0 to below 1")
+        if not 0 <= self.balanced <= 1:
+            raise InvalidOptions(f"trainer option balanced is {self.balanced}; it must be from 0 to 1")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise InvalidOptions(f"trainer option betas is {list(self.betas)}; each must be from 0 to below 1")
         if self.weight_decay < 0:
@@ -120,6 +126,13 @@ class FastTrainer(PatchTrainer):
         """Return the moving average of the weights, or None without."""
         constant = self.ema * self.iterations
         return ExponentialAverage(network, 1 - 1 / constant) if constant > 1 else None
+
+    def batch_settings(self, task: TrainingTask, epoch: int) -> BatchSettings:
+        """Return the settings of an epoch: of the first epochs with a sampler that balances the classes."""
+        settings = super().batch_settings(task, epoch)
+        if epoch >= self.balanced * self.epochs or task.sampler is not None:
+            return settings
+        return replace(settings, sampler=ClassBalanced(oversampling=self.oversampling))
 
     def initialise(self, task: TrainingTask, network: torch.nn.Module) -> None:
         """Begin with the frequencies of the classes if that is wanted and the weights are random."""
