@@ -1,9 +1,10 @@
 """Measure Dice of whole unseen images against time: `.venv/bin/python bench/quality_run.py WHAT`.
 
-WHAT is comparison (nnunetv2 and nnplug, three seeds a side), ablation (one lever at a time), starts (when every class
-is found), one (--dataset, --recipe, --iterations, --seed), pace (seconds of an iteration, on quiet cores), list (what
-is missing) or tables (makes docs/fast-measured.md from the records). Every training is kept as a small file as soon as
-it has ended, for the row `quality` of bench/run.py. Stop it whenever you like: the same command goes on. In the
+WHAT is comparison (nnunetv2 and nnplug, three seeds a side), recipes (fast ones at several lengths, on validation
+cases), final (the same on test cases: when all choices are made), ablation (one lever at a time), starts (when every
+class is found), one (--dataset, --recipe, --iterations, --seed), pace (seconds of an iteration, on quiet cores), list
+(what is missing) or tables (makes docs/fast-measured.md from the records). Every training is kept as a small file as
+soon as it has ended, for the row `quality` of bench/run.py. Stop it whenever you like: the same command goes on. In the
 background: `nice -n 19`, with OMP_NUM_THREADS=1.
 """
 
@@ -28,7 +29,7 @@ from quality.recipes import RECIPES  # noqa: E402
 from quality.records import Store, pace_key  # noqa: E402
 from quality.tables import page  # noqa: E402
 from quality.trainings import Training  # noqa: E402
-from quality.wanted import ablation, comparison, single, starts  # noqa: E402
+from quality.wanted import ablation, comparison, final, recipes, single, starts  # noqa: E402
 from quality.work import Bench, Wanted, do, left  # noqa: E402
 
 from nnplug.errors import NnplugError  # noqa: E402
@@ -37,6 +38,8 @@ from nnplug.runtime.files import write_text  # noqa: E402
 PAGE = ROOT / "docs" / "fast-measured.md"
 LISTS: Mapping[str, Callable[[str], list[Wanted]]] = {
     "comparison": comparison,
+    "recipes": recipes,
+    "final": final,
     "ablation": ablation,
     "starts": starts,
 }
@@ -114,7 +117,7 @@ def _chosen(options: argparse.Namespace) -> list[Wanted]:
         return [single(data, RECIPES[options.recipe], length, seed, options.device, test=options.test)]
     listed = [LISTS[options.what]] if options.what in LISTS else [*LISTS.values()]
     if options.what == "pace" and options.recipe is None:
-        listed = [comparison]  # levers cost what the default does, unless one is asked for
+        listed = [comparison, recipes]  # levers cost what the default does, unless one is asked for
     return [one for make in listed for one in make(options.device) if _is_asked_for(one.training, options)]
 
 

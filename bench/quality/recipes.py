@@ -1,7 +1,8 @@
-"""What is trained on each side: nnunetv2's default, nnplug's, and levers that are added to it one at a time."""
+"""What is trained on each side: nnunetv2's default, nnplug's, levers added to it one at a time, and recipes."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,32 +28,46 @@ class Recipe:
     uneven: bool = False
 
 
+def _lever(name: str, **options: object) -> Recipe:
+    """Return nnU-Net's training with other options; the trainer `fast` without options is nnU-Net's."""
+    return Recipe(name, "ours", ("--trainer=fast", *_words(options)))
+
+
+def _words(options: dict[str, object]) -> tuple[str, ...]:
+    values = {key: value if isinstance(value, str) else json.dumps(value) for key, value in options.items()}
+    return tuple(f"--set=trainer.{key}={value}" for key, value in values.items())
+
+
 THEIRS = Recipe("nnunetv2", "theirs")
 OURS = Recipe("default", "ours")
-
-
-def _trainer(name: str, **options: object) -> Recipe:
-    words = (f"--set=trainer.{key}={str(value).lower()}" for key, value in options.items())
-    return Recipe(name, "ours", tuple(words))
-
+FAST = Recipe("fast", "ours", ("--recipe=fast",))
 
 LEVERS = (
     OURS,
-    _trainer("momentum-0.9", momentum=0.9),
-    _trainer("momentum-0.95", momentum=0.95),
-    _trainer("cosine", schedule="cosine"),
-    _trainer("warm-up", warmup_epochs=2),
-    _trainer("adamw", optimizer="adamw", initial_lr=0.001, weight_decay=0.01),
-    _trainer("adamw-cosine", optimizer="adamw", initial_lr=0.001, weight_decay=0.01, schedule="cosine"),
-    _trainer("adan", optimizer="adan", initial_lr=0.001, weight_decay=0.02),
-    _trainer("one-resolution", deep_supervision=False),
-    _trainer("foreground-half", oversampling=0.5),
-    _trainer("no-mirroring", mirroring=False),
+    _lever("linear", schedule="linear"),
+    _lever("cosine", schedule="cosine"),
+    _lever("warm-up", warmup=0.1),
+    _lever("momentum-0.9", momentum=0.9),
+    _lever("momentum-warm-up", momentum_warmup=0.1),
+    _lever("adamw", optimizer="adamw", initial_lr=0.001, weight_decay=0.01),
+    _lever(
+        "adamw-linear-warm-up", optimizer="adamw", initial_lr=0.001, weight_decay=0.01, schedule="linear", warmup=0.1
+    ),
+    _lever("muon", optimizer="muon", initial_lr=0.003, weight_decay=0.01),
+    _lever("muon-linear-warm-up", optimizer="muon", initial_lr=0.003, weight_decay=0.01, schedule="linear", warmup=0.1),
+    _lever("averaged-weights", ema=0.02),
+    _lever("class-bias", class_bias=True),
+    _lever("foreground-half", oversampling=0.5),
+    _lever("one-resolution", deep_supervision=False),
+    _lever("dice-topk", loss="dice-topk"),
+    _lever("dice-alone", loss="dice"),
+    _lever("no-mirroring", mirroring=False),
     Recipe("batch-4", "ours", ("--set=plan.batch_size=4",), share=0.5),
+    FAST,
 )
-"""The ablation: each is compared with the first at equal compute, iterations times batch where the batch differs."""
+"""The ablation: each is compared with the first at equal compute, and the last is several together."""
 
-FOUND = (OURS, _trainer("momentum-0.9", momentum=0.9))
+FOUND = (OURS, _lever("momentum-warm-up", momentum_warmup=0.1), _lever("class-bias", class_bias=True), FAST)
 """Recipes whose start is compared."""
 
-RECIPES = {recipe.name: recipe for recipe in (THEIRS, *LEVERS, *FOUND)}
+RECIPES = {recipe.name: recipe for recipe in (THEIRS, *LEVERS)}

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from quality.compare import Compared, Group, compare_all, groups
+from quality.datasets import Part
 from quality.figures import found_at, interval, spread
-from quality.recipes import LEVERS, OURS
+from quality.recipes import FAST, LEVERS, OURS, THEIRS
 from quality.records import Paces, Trained
 from quality.trainings import FOUND, START_LIMIT
 from quality.wanted import length_of
@@ -26,23 +27,26 @@ LEVERS_NOTE = """Equal compute: as many iterations as the default has, fewer if 
 validation cases at the end. The difference is that of the means over the cases, each case the mean over its seeds; the
 interval is a bootstrap of the cases. What does not help is listed too."""
 STARTS_NOTE = f"""The iteration after which every class has a pseudo Dice above {FOUND}, looked at every 5 iterations,
-for {START_LIMIT} iterations at most of a schedule as long as that of a whole training. The spread is the last of the
+for {START_LIMIT} iterations at most of the schedule of a training of some iterations. The spread is the last of the
 seeds less the first."""
+RECIPES = (THEIRS.name, OURS.name, FAST.name)
 NOTHING = "Nothing is measured yet."
 Line = tuple[str, ...]
 
 
 def page(records: Sequence[Trained], machines: Mapping[str, Paces], title: str | None) -> str:
     """Return the page, with times for the machine `title`."""
-    parts = [HEAD, "## Against nnunetv2", against(records, machines, title)]
+    parts = [HEAD, "## Against nnunetv2", against(records, machines, title, "test")]
+    parts += ["### The same on validation cases", against(records, machines, title, "validation")]
     parts += ["## One lever at a time", LEVERS_NOTE, ablation(records)]
     parts += ["## When every class is found", STARTS_NOTE, starts(records)]
     return "\n\n".join(parts) + "\n"
 
 
-def against(records: Sequence[Trained], machines: Mapping[str, Paces], title: str | None) -> str:
-    """Return the table of the trainings that are scored on test cases."""
-    found = compare_all(records, machines, title, "test")
+def against(records: Sequence[Trained], machines: Mapping[str, Paces], title: str | None, part: Part) -> str:
+    """Return the table of nnunetv2, the default and the recipes: those that are scored on a part."""
+    shown = [record for record in records if record.recipe in RECIPES]
+    found = compare_all(shown, machines, title, part)
     if not found:
         return NOTHING
     times = "No time is measured yet." if title is None else f"Times are those of {title}."
@@ -105,17 +109,19 @@ def _levers(base: Group, found: Sequence[Group]) -> Iterator[Line]:
 
 def starts(records: Sequence[Trained]) -> str:
     """Return the table of the starts."""
-    by_recipe: dict[tuple[str, str], list[int | None]] = {}
+    by_recipe: dict[tuple[str, str, int], list[int | None]] = {}
     for record in records:
         if not record.points:
-            by_recipe.setdefault((record.dataset, record.recipe), []).append(found_at(record.epochs, FOUND))
+            by_recipe.setdefault((record.dataset, record.recipe, record.iterations), []).append(
+                found_at(record.epochs, FOUND)
+            )
     lines = []
-    for (dataset, recipe), found in sorted(by_recipe.items()):
+    for (dataset, recipe, length), found in sorted(by_recipe.items()):
         known = [value for value in found if value is not None]
         late = f", {len(found) - len(known)} later than {START_LIMIT}" if len(known) < len(found) else ""
         width = str(max(known) - min(known)) if known else ""
-        lines.append((dataset, recipe, str(len(found)), spread(known, "{:.0f}") + late, width))
-    return _table(("dataset", "recipe", "seeds", "iteration", "spread"), lines) or NOTHING
+        lines.append((dataset, recipe, str(length), str(len(found)), spread(known, "{:.0f}") + late, width))
+    return _table(("dataset", "recipe", "schedule", "seeds", "iteration", "spread"), lines) or NOTHING
 
 
 def _table(columns: Line, lines: Sequence[Line]) -> str:

@@ -1,18 +1,19 @@
-"""Lists of trainings: the comparison with nnunetv2, the ablation, and the starts."""
+"""Lists of trainings: the comparison with nnunetv2, recipes at several lengths, the ablation, and the starts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-from quality.datasets import DATASETS, PARTS, Data
+from quality.datasets import DATASETS, PARTS, Data, Part
 from quality.figures import rounded
-from quality.recipes import FOUND, LEVERS, OURS, THEIRS, Recipe
+from quality.recipes import FAST, FOUND, LEVERS, OURS, THEIRS, Recipe
 from quality.trainings import START_LIMIT, Training
 from quality.work import Wanted
 
 SEEDS = 3
 STARTS = 10
-ABLATED = ("hippocampus", "brats2013")
+SHARES = (0.1, 0.25, 1.0)
+"""Lengths of a fast recipe as shares of nnunetv2's."""
 ABLATION = {"hippocampus": 300, "brats2013": 300}
 """Iterations of the default; a lever whose iterations cost more has fewer."""
 _STEP = 25
@@ -28,34 +29,48 @@ def comparison(device: str = "cpu") -> list[Wanted]:
     ]
 
 
+def recipes(device: str = "cpu") -> list[Wanted]:
+    """Return the fast recipe at several lengths, scored on validation cases: choices are made by these."""
+    return list(_recipes(device, PARTS[:1]))
+
+
+def final(device: str = "cpu") -> list[Wanted]:
+    """Return the same scored on test cases too, when all choices are made."""
+    return list(_recipes(device, PARTS))
+
+
+def _recipes(device: str, parts: tuple[Part, ...]) -> Iterator[Wanted]:
+    for seed in range(SEEDS):
+        for data in DATASETS:
+            for share in SHARES:
+                yield Wanted(Training(data, FAST, rounded(data.iterations * share, 5), seed, device), parts)
+
+
 def ablation(device: str = "cpu") -> list[Wanted]:
     """Return every lever alone at equal compute, scored on validation cases."""
     return [
-        Wanted(Training(data, recipe, length_of(ABLATION[data.name], recipe), seed, device), PARTS[:1])
+        Wanted(Training(data, lever, length_of(ABLATION[data.name], lever), seed, device), PARTS[:1])
         for seed in range(SEEDS)
-        for recipe in LEVERS
-        for data in ablated()
+        for lever in LEVERS
+        for data in DATASETS
+        if data.name in ABLATION
     ]
 
 
 def starts(device: str = "cpu") -> list[Wanted]:
-    """Return the starts of ten seeds on Hippocampus, of the schedule of its whole training."""
+    """Return the starts of ten seeds on Hippocampus: of whole trainings, and of the fast recipe at a tenth."""
     data = DATASETS[0]
+    short = (FAST, rounded(data.iterations * SHARES[0], 5))
     return [
-        Wanted(Training(data, recipe, data.iterations, seed, device, until=START_LIMIT))
+        Wanted(Training(data, recipe, length, seed, device, until=min(START_LIMIT, length)))
         for seed in range(STARTS)
-        for recipe in FOUND
+        for recipe, length in (*((recipe, data.iterations) for recipe in FOUND), short)
     ]
 
 
 def length_of(iterations: int, recipe: Recipe) -> int:
     """Return the iterations of a lever that cost as much as those of the default."""
     return rounded(iterations * recipe.share, _STEP)
-
-
-def ablated() -> Sequence[Data]:
-    """Return the datasets of the ablation."""
-    return [data for data in DATASETS if data.name in ABLATED]
 
 
 def single(data: Data, recipe: Recipe, iterations: int, seed: int, device: str, *, test: bool) -> Wanted:

@@ -336,7 +336,7 @@ def test_the_page_has_dice_times_and_the_ratio(data):
 def test_the_page_says_what_is_not_there(data):
     from quality.tables import NOTHING, page
 
-    assert page([], {}, None).count(NOTHING) == 3
+    assert page([], {}, None).count(NOTHING) == 4
     lower = page([trained(data), trained(data, (0.5, 0.9), recipe="nnunetv2")], {}, None)
     assert "not measured yet | not reached |" in lower
     assert "nnunetv2 not measured yet" in page([trained(data)], {}, None)
@@ -363,8 +363,8 @@ def test_starts_are_counted_with_those_that_came_too_late(data):
         epochs = tuple(Epoch(iteration=5 * k, dice=(d,), seconds=1) for k, d in enumerate(dice, 1))
         return trained(data, seed=seed, points=(), scores={}, epochs=epochs)
 
-    assert "| tiny | default | 2 | 8 (5 to 10) | 5 |" in starts([start(0, 0.1), start(1, 0.0, 0.1)])
-    assert "| tiny | default | 2 | 5, 1 later than 400 | 0 |" in starts([start(0, 0.1), start(1, 0.0)])
+    assert "| tiny | default | 200 | 2 | 8 (5 to 10) | 5 |" in starts([start(0, 0.1), start(1, 0.0, 0.1)])
+    assert "| tiny | default | 200 | 2 | 5, 1 later than 400 | 0 |" in starts([start(0, 0.1), start(1, 0.0)])
 
 
 def test_a_figure_of_the_row_is_that_of_the_first_length_to_arrive(data):
@@ -410,18 +410,21 @@ def test_every_lever_has_options_that_exist():
     for recipe in (*LEVERS, *FOUND):
         assert RECIPES[recipe.name] == recipe
         trainer = [word.removeprefix("--set=") for word in recipe.words if word.startswith("--set=trainer.")]
-        if not any(word.startswith(("--trainer", "--recipe")) for word in recipe.words):
-            registry.create(Kind.TRAINER, "nnunet", parse(trainer).get("trainer", {}))
+        named = [word.removeprefix("--trainer=") for word in recipe.words if word.startswith("--trainer=")]
+        registry.create(Kind.TRAINER, *(named or ["nnunet"]), parse(trainer).get("trainer", {}))
+        assert all(word.startswith(("--set=", "--trainer=")) or word == "--recipe=fast" for word in recipe.words)
     assert len({lever.name for lever in LEVERS}) == len(LEVERS)
 
 
-def test_the_lists_score_test_cases_of_the_comparison_alone():
-    from quality.wanted import ablation, comparison, starts
+def test_choices_are_made_without_test_cases():
+    from quality.wanted import ablation, comparison, final, recipes, starts
 
     assert {one.parts for one in comparison()} == {("validation", "test")}
-    assert {one.parts for one in ablation()} == {("validation",)}
+    assert {one.parts for one in (*ablation(), *recipes())} == {("validation",)}
+    assert [one.training for one in final()] == [one.training for one in recipes()]
+    assert {one.parts for one in final()} == {("validation", "test")}
     assert {one.parts for one in starts()} == {()}
-    for listed in (comparison(), ablation(), starts()):
+    for listed in (comparison(), recipes(), ablation(), starts()):
         names = [one.training.name for one in listed]
         assert len(set(names)) == len(names)
 
