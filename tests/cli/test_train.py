@@ -114,3 +114,23 @@ def test_a_tracker_that_does_not_exist_is_one_line(prepared):
     assert "no tracker is called 'cvs'. Did you mean 'csv'?" in result.stderr
     result = train(prepared, "--set", "tracker.folder=x")
     assert "tracker.folder is set, but no tracker is named" in result.stderr
+
+
+def test_a_class_that_is_not_found_is_told_with_the_option_that_rescues_it(prepared, monkeypatch):
+    from nnplug_nnunet.training import collapse
+
+    monkeypatch.setattr(collapse, "LEAST_ITERATIONS", 1)
+    monkeypatch.setattr(collapse, "FOUND", 1.1)  # above every Dice: six iterations may find a class by chance
+    epochs = ("--set", "trainer.epochs=6", "--fresh")
+    result = train(prepared, "-c", "2d", "-f", "0", *epochs)
+    assert result.exit_code == 0, result.output
+    told = [line for line in result.stderr.splitlines() if "not found" in line]
+    run = prepared[1] / "Dataset999_Phantom" / "runs" / "nnunet" / "2d" / "fold_0"
+    assert len(told) == 2
+    assert all(
+        line.startswith(f"notice: {run}: class") and line.endswith("Give --set trainer.rescue=true.") for line in told
+    )
+    assert "not found after 5 of 6 epochs" in told[0]
+    assert "not found in any of 6 epochs" in told[1]
+    rescued = train(prepared, "-c", "2d", "-f", "0", *epochs, "--set", "trainer.rescue=true")
+    assert "the rescue begins: momentum 0.9 and class-balanced patches" in rescued.stderr

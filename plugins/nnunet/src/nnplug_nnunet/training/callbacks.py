@@ -27,12 +27,14 @@ class EpochValidation:
         dice: pseudo Dice per class or region, in the order of `Labels.keys`; NaN for one that occurs in no batch.
         batch: the last batch of this process, on the device; for pictures.
         logits: (B, K, *patch), of the last batch.
+        present: per class or region, whether the label maps of the validation patches contain it.
     """
 
     loss: float
     dice: tuple[float, ...]
     batch: PatchBatch
     logits: Tensor
+    present: tuple[bool, ...]
 
 
 class Callback:

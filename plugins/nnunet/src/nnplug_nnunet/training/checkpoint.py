@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from nnplug.errors import InvalidFile
 from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file, share
 from nnplug_nnunet.tensor_files import save_checkpoint, save_tensors
+from nnplug_nnunet.training.collapse import ClassSearch
 
 _SMOOTHING = 0.9
 _PARTS = {"position", "optimizer"}
@@ -29,18 +31,30 @@ class TrainingProgress:
         smoothed_dice: exponential moving average of the mean validation Dice, None before the first epoch.
         best_dice: its highest value so far.
         best_epoch: number of trained epochs at the highest value, or when a finished training was extended.
+        search: the classes that were found so far; empty for a state of an earlier version.
     """
 
     epoch: int = 0
     smoothed_dice: float | None = None
     best_dice: float | None = None
     best_epoch: int = 0
+    search: ClassSearch = field(default_factory=ClassSearch)
 
-    def after(self, mean_dice: float) -> TrainingProgress:
-        """Return the progress after an epoch with this mean Dice."""
+    @classmethod
+    def restored(cls, data: Mapping[str, Any]) -> TrainingProgress:
+        """Return the progress that a state holds; earlier versions saved no `search`."""
+        return cls(**{**data, "search": ClassSearch(**data.get("search", {}))})
+
+    def after(self, mean_dice: float, search: ClassSearch | None = None) -> TrainingProgress:
+        """Return the progress after an epoch with this mean Dice.
+
+        Args:
+            mean_dice: of the epoch.
+            search: after the epoch; None for the same as before.
+        """
         old = self.smoothed_dice
         smoothed = mean_dice if old is None else _SMOOTHING * old + (1 - _SMOOTHING) * mean_dice
-        return replace(self, epoch=self.epoch + 1, smoothed_dice=smoothed)
+        return replace(self, epoch=self.epoch + 1, smoothed_dice=smoothed, search=search or self.search)
 
     def as_best(self) -> TrainingProgress:
         """Return the same progress with its smoothed Dice as the best."""

@@ -20,6 +20,7 @@ from nnplug.runtime.device import fixed_shapes
 from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
 from nnplug.training.plots import draw_curves
+from nnplug_nnunet.training.batch_settings import BatchSettings
 from nnplug_nnunet.training.callbacks import CallbackList, EpochValidation
 from nnplug_nnunet.training.checkpoint import (
     TrainingProgress,
@@ -37,8 +38,9 @@ from nnplug_nnunet.training.patches.device_batches import DeviceBatches
 from nnplug_nnunet.training.patches.loading import PatchLoader
 from nnplug_nnunet.training.patches.source import Stream
 from nnplug_nnunet.training.prepared import holding
+from nnplug_nnunet.training.rescue import Rescue
 from nnplug_nnunet.training.schedule import checked_rate
-from nnplug_nnunet.training.scores import confusion, dice, mean_dice
+from nnplug_nnunet.training.scores import confusion, dice, mean_dice, present
 from nnplug_nnunet.training.setup import check_together, index_cases, make_loader
 from nnplug_nnunet.training.state import PatchBatch, TrainingState
 from nnplug_nnunet.training.steps import PatchSteps
@@ -66,13 +68,14 @@ class Training:
         parts = make_parts(trainer, task, network, task.device)
         self.network, self.scaler, self.optimizer = parts.network, parts.scaler, parts.optimizer
         self.schedule = trainer.make_schedule()
+        self.rescue = Rescue(trainer, task, self.optimizer)
         self.prepared = trainer.prepare_weights(self.network)
         self.callbacks = CallbackList(trainer.callbacks(), trainer)
         self.position = TrainingProgress()
         self._saving, self._drawing = Throttle(_SAVING), Throttle(_DRAWING, expected=1.0)
         if task.run.state.exists():
             self._restore()
-        self._batches = EpochBatches(trainer, task, self.callbacks.batch_settings, self.position.epoch)
+        self._batches = EpochBatches(trainer, task, self._batch_settings, self.position.epoch)
         check_together(task, self.position.epoch)
         self._step: Step = trainer.training_step
         self._learning = self._batches.task(min(self.position.epoch, trainer.epochs - 1))
@@ -111,6 +114,7 @@ class Training:
             task.progress.notice(
                 f"{title}: no better Dice since epoch {self.position.best_epoch}, ended after {self.position.epoch}"
             )
+        self.rescue.tell_at_end(self.position.search, self.position.epoch)
         if self.state.gradients is not None:
             self.state.gradients.close()
         if self.world.is_main:
@@ -123,9 +127,14 @@ class Training:
         patience = self.trainer.patience
         return patience is not None and self.position.epoch - self.position.best_epoch >= patience
 
+    def _batch_settings(self, settings: BatchSettings, epoch: int) -> BatchSettings:
+        """Return the settings of the training batches of an epoch, as callbacks and a rescue change them."""
+        return self.rescue.batch_settings(self.position.search, self.callbacks.batch_settings(settings, epoch), epoch)
+
     def _epoch(self, training: EpochBatches, validation: PatchLoader, advance: Advance) -> None:
         epoch, started = self.position.epoch, time.monotonic()
         self._prepare_step(training.task(epoch))
+        self.rescue.begin_epoch(self.position.search, epoch)
         place = (epoch, self.world.rank) if self.world.rank else (epoch,)
         torch.manual_seed(int(generator(self.task.seed, _DROPOUT, *place).integers(2**62)))
         train_loss, waited = self._learn(training.of(epoch), advance)
@@ -133,7 +142,8 @@ class Training:
         with holding(self.network, self.prepared):
             found = self._validate(validation)
             self.callbacks.validation_end(self.state, found)
-            self.position = self.position.after(mean_dice(list(found.dice)))
+            search = self.rescue.after_epoch(self.position.search, epoch + 1, found)
+            self.position = self.position.after(mean_dice(list(found.dice)), search)
             line = LogLine(
                 epoch=epoch,
                 learning_rate=self._rate,
@@ -158,11 +168,12 @@ class Training:
         smoothed = self.position.smoothed_dice
         latest = f"epoch {epoch + 1}" + (f", Dice {smoothed:.3f}" if smoothed is not None else "")
         first = epoch * self.trainer.iterations_per_epoch
+        rescued = self.position.search.rescues(epoch)
         for iteration in range(first, first + self.trainer.iterations_per_epoch):
             requested = time.monotonic()
             batch = PatchBatch(*next(batches))
             waited += time.monotonic() - requested
-            self.state = replace(self.state, epoch=epoch, iteration=iteration)
+            self.state = replace(self.state, epoch=epoch, iteration=iteration, rescued=rescued)
             self._set_rate(checked_rate(self.trainer, self.schedule(iteration), iteration))
             loss = self._step(replace(self.state, task=self._learning), batch)
             if self.prepared is not None:
@@ -201,8 +212,9 @@ class Training:
             result = self.trainer.validation_step(self.state, batch)
             losses.append(result.loss)
             counts.append(confusion(result.logits, batch.target, self.task.labels))
-        scores = dice(self.world.sum(torch.stack(counts).sum(0)))
-        return EpochValidation(self._mean(losses, "validation"), tuple(scores), batch, result.logits)
+        total = self.world.sum(torch.stack(counts).sum(0))
+        loss = self._mean(losses, "validation")
+        return EpochValidation(loss, tuple(dice(total)), batch, result.logits, tuple(present(total)))
 
     def _mean(self, losses: list[Tensor], what: str) -> float:
         """Return the mean of an epoch's losses, without those that the scaler of float16 may skip."""
@@ -235,7 +247,7 @@ class Training:
         """Save state and picture as often as their share of the time allows."""
         if not self.world.is_main:
             return
-        if self._saving.is_due:
+        if self._saving.is_due or self.position.search.noticed == self.position.epoch:  # told once, also after a kill
             with self._saving.timed():
                 self._save_state()
             self.callbacks.checkpoint(self.state, self.task.run.state)
@@ -277,7 +289,7 @@ class Training:
         if self.prepared is not None and "prepared" in state:
             self.prepared.load_state_dict(state["prepared"])
         self.callbacks.load_state_dict(state.get("callbacks", {}))
-        self.position = TrainingProgress(**state["position"])
+        self.position = TrainingProgress.restored(state["position"])
         if is_extension:  # saved at once, because this training replaces the final weights
             self.position = replace(self.position, best_epoch=self.position.epoch)
             if self.world.is_main:

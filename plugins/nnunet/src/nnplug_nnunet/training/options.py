@@ -36,6 +36,8 @@ class PatchOptions:
         oversampled: the patches of this share, if the plans name no sampler; see `NnunetSampler`.
         gradient_clip: largest norm of the gradient.
         patience: epochs without a better smoothed Dice before training ends early; None for never, as in nnU-Net.
+        rescue: whether a training that does not find a class goes on for some epochs with lower momentum and patches
+            drawn from all classes equally often; see docs/collapse.md. nnU-Net does not.
         precision: number type of the network's arithmetic; "auto" is the fastest that the device trains well in.
         augment_on: where patches are augmented: in the threads that cut them, or in batches on the training device if
             the augmenter supports it (else in the threads). "auto" is the device if it is a CUDA GPU.
@@ -55,6 +57,7 @@ class PatchOptions:
     oversampled: Oversampled = "last"
     gradient_clip: float = 12.0
     patience: int | None = None
+    rescue: bool = False
     precision: Precision = "auto"
     augment_on: AugmentOn = "auto"
     compile: Compile = "auto"

@@ -45,3 +45,9 @@ def mean_dice(per_class: list[float]) -> float:
     """Return the mean over the classes that occur; 0 if there are none."""
     present = [value for value in per_class if not math.isnan(value)]
     return sum(present) / len(present) if present else 0.0
+
+
+def present(counts: Tensor) -> list[bool]:
+    """Return from the same counts whether each class occurs in the reference."""
+    hits, _, missed = counts
+    return [bool(voxels) for voxels in (hits + missed).tolist()]

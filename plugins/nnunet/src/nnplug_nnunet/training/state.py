@@ -87,6 +87,7 @@ class TrainingState:
         deep_supervision: whether the loss includes coarser decoder outputs.
         epoch: counted from 0.
         iteration: counted from 0 over the whole training; in a validation that of the epoch's last iteration.
+        rescued: whether the epoch is one of a rescue (option `rescue`); for trainers with a momentum of their own.
         gradients: the sums of gradients over all devices; None for one device.
         noticed: notices that the user has got.
     """
@@ -101,6 +102,7 @@ class TrainingState:
     deep_supervision: bool
     epoch: int = 0
     iteration: int = 0
+    rescued: bool = False
     gradients: GradientSum | None = field(default=None, repr=False, compare=False)
     noticed: set[str] = field(default_factory=set, repr=False, compare=False)
 

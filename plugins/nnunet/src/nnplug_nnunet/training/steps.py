@@ -10,14 +10,22 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from nnplug.contracts import LossContext, LossFunction, Sampling, SamplingContext, TrainingLength, TrainingTask
+from nnplug.contracts import (
+    LossContext,
+    LossFunction,
+    Sampler,
+    Sampling,
+    SamplingContext,
+    TrainingLength,
+    TrainingTask,
+)
 from nnplug.errors import InvalidOptions
 from nnplug.remedies import Action
 from nnplug_nnunet.training.batch_settings import BatchSettings, planned_settings
 from nnplug_nnunet.training.callbacks import Callback
 from nnplug_nnunet.training.losses import loss_of
 from nnplug_nnunet.training.options import PatchOptions
-from nnplug_nnunet.training.patches.samplers import NnunetSampler
+from nnplug_nnunet.training.patches.samplers import OVERSAMPLING, ClassBalanced, NnunetSampler
 from nnplug_nnunet.training.state import PatchBatch, PreparedWeights, Schedule, TrainingState, Validated
 
 
@@ -125,6 +133,15 @@ class PatchSteps(PatchOptions, ABC):
             task: the training; its cases have the index that the entry of the trainer or of the sampler names.
             network: on its device, before accelerators replace layers.
         """
+
+    def rescue_sampler(self, task: TrainingTask) -> Sampler | None:
+        """Return the sampler of training patches in a rescue (option `rescue`); None for that of the other epochs.
+
+        By default it draws all classes equally often, unless the plans name a sampler, which stays.
+        """
+        if task.sampler is not None:
+            return None
+        return ClassBalanced(oversampling=max(self.oversampling, OVERSAMPLING))
 
     def prepare_weights(self, network: nn.Module) -> PreparedWeights | None:  # noqa: ARG002 - for subclasses
         """Return weights to validate, to save and to predict with instead of those in training; None for the same.
