@@ -6,6 +6,7 @@ from safetensors.torch import load_file
 
 from nnplug.errors import InvalidFile
 from nnplug_nnunet.training.checkpoint import TrainingProgress, load_optimizer, load_state, save_state, save_weights
+from nnplug_nnunet.training.collapse import ClassSearch
 from nnplug_nnunet.training.schedule import make_optimizer
 
 
@@ -20,9 +21,10 @@ def test_dice_is_smoothed_and_the_best_remembered():
 
 def test_state_round_trip(tmp_path):
     network = torch.nn.Linear(2, 2)
-    save_state(tmp_path / "state.pt", network, {"optimizer": {"lr": 0.1}}, TrainingProgress(3, 0.4, 0.5))
+    progress = TrainingProgress(3, 0.4, 0.5, search=ClassSearch((3, 2), (0.5, 0.0), noticed=2))
+    save_state(tmp_path / "state.pt", network, {"optimizer": {"lr": 0.1}}, progress)
     state = load_state(tmp_path / "state.pt")
-    assert TrainingProgress(**state["position"]) == TrainingProgress(3, 0.4, 0.5)
+    assert TrainingProgress.restored(state["position"]) == progress
     assert torch.equal(state["network"]["weight"], network.weight)
 
 

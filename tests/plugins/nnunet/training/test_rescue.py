@@ -24,7 +24,7 @@ from nnplug_nnunet.training.rescue import Rescue
 from nnplug_nnunet.training.scores import present
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
-EPOCHS = {"epochs": 12, "iterations_per_epoch": 2, "val_iterations_per_epoch": 1, "precision": "float32"}
+EPOCHS = {"epochs": 12, "iterations_per_epoch": 1, "val_iterations_per_epoch": 1, "precision": "float32"}
 WAIT = collapse.LEAST_VALIDATIONS
 """Epochs after which a class is noticed here."""
 TUMOUR = "class 'tumour' is not found"
@@ -140,7 +140,7 @@ def test_a_rescue_lowers_the_momentum_and_changes_the_patches_from_the_next_epoc
     assert seen == [(n, 0.9 if WAIT <= n < 2 * WAIT else 0.99, WAIT <= n < 2 * WAIT) for n in range(12)]
     scores = [[(line.train_loss, line.val_loss, line.dice) for line in lines] for lines in (log, plain_log)]
     assert scores[0][:WAIT] == scores[1][:WAIT]
-    assert log[WAIT].train_loss != plain_log[WAIT].train_loss
+    assert log[WAIT].val_loss != plain_log[WAIT].val_loss, "after one iteration with another momentum"
     assert not are_equal(weights, plain)
     begins, ends, last = notices
     assert begins.endswith(
@@ -150,7 +150,7 @@ def test_a_rescue_lowers_the_momentum_and_changes_the_patches_from_the_next_epoc
     assert last.endswith("Verify the dataset, which lists all its problems.")
 
 
-@pytest.mark.parametrize("epoch", [1, WAIT, WAIT + 1, 2 * WAIT, 2 * WAIT + 1])
+@pytest.mark.parametrize("epoch", [1, WAIT, WAIT + 2, 2 * WAIT])
 def test_a_stop_before_in_and_after_a_rescue_changes_no_bit_and_repeats_no_notice(epoch, rescued, tmp_path):
     weights, log, notices, _ = rescued
     task = task_in(tmp_path)
@@ -164,9 +164,8 @@ def test_a_stop_before_in_and_after_a_rescue_changes_no_bit_and_repeats_no_notic
     assert told == [notice.split(": ", 1)[1] for notice in notices]
 
 
-@pytest.mark.parametrize("workers", [0, 3])
-def test_the_number_of_workers_changes_no_bit_of_a_rescue(workers, rescued, tmp_path):
-    weights, *_ = trained(Followed(**EPOCHS, rescue=True), task_in(tmp_path, workers=workers))
+def test_the_number_of_workers_changes_no_bit_of_a_rescue(rescued, tmp_path):
+    weights, *_ = trained(Followed(**EPOCHS, rescue=True), task_in(tmp_path, workers=3))
     assert are_equal(weights, rescued[0])
 
 
@@ -227,8 +226,12 @@ def test_a_momentum_that_is_low_already_stays(tmp_path):
 
 def test_an_optimiser_without_momentum_has_other_patches_alone(tmp_path):
     task = task_in(tmp_path)
-    trained(NnUNetTrainer(**EPOCHS, optimizer="adamw", rescue=True), task)
-    assert "the rescue begins: class-balanced patches until all are found" in task.progress.notices[0]
+    _, log, notices = trained(NnUNetTrainer(**EPOCHS, optimizer="adamw", rescue=True), task)
+    assert "the rescue begins: class-balanced patches until all are found" in notices[0]
+    _, plain, _ = trained(NnUNetTrainer(**EPOCHS, optimizer="adamw"), task_in(tmp_path / "plain"))
+    same = [a.train_loss == b.train_loss for a, b in zip(log, plain, strict=True)]
+    assert all(same[:WAIT])
+    assert not all(same[WAIT:])
 
 
 def test_a_rescue_that_can_change_nothing_says_why(tmp_path):
@@ -274,4 +277,4 @@ def test_classes_and_regions_are_named(labels, missing, words, tmp_path):
 
 def test_a_class_is_present_where_the_reference_has_it():
     """Rows are true positives, false positives and false negatives."""
-    assert present(torch.tensor([[0, 3, 0], [5, 0, 0], [0, 0, 2]])) == [False, True, True]
+    assert present(torch.tensor([[0, 3, 0], [5, 0, 0], [0, 0, 2]])) == (False, True, True)

@@ -134,16 +134,14 @@ class Training:
     def _epoch(self, training: EpochBatches, validation: PatchLoader, advance: Advance) -> None:
         epoch, started = self.position.epoch, time.monotonic()
         self._prepare_step(training.task(epoch))
-        self.rescue.begin_epoch(self.position.search, epoch)
+        self.state = replace(self.state, rescued=self.rescue.begin_epoch(self.position.search, epoch))
         place = (epoch, self.world.rank) if self.world.rank else (epoch,)
         torch.manual_seed(int(generator(self.task.seed, _DROPOUT, *place).integers(2**62)))
         train_loss, waited = self._learn(training.of(epoch), advance)
         self.world.copy_from_leader(self.network.buffers())  # batch normalisation's statistics differ per rank
         with holding(self.network, self.prepared):
             found = self._validate(validation)
-            self.callbacks.validation_end(self.state, found)
-            search = self.rescue.after_epoch(self.position.search, epoch + 1, found)
-            self.position = self.position.after(mean_dice(list(found.dice)), search)
+            self._follow(found)
             line = LogLine(
                 epoch=epoch,
                 learning_rate=self._rate,
@@ -161,6 +159,12 @@ class Training:
         self.callbacks.epoch_end(self.state, line)
         self._keep_state()
 
+    def _follow(self, found: EpochValidation) -> None:
+        """Give an epoch's validation to the callbacks, and make it part of the progress."""
+        self.callbacks.validation_end(self.state, found)
+        search = self.rescue.after_epoch(self.position.search, self.position.epoch + 1, found)
+        self.position = self.position.after(mean_dice(list(found.dice)), search)
+
     def _learn(self, batches: DeviceBatches, advance: Advance) -> tuple[float, float]:
         """Train on an epoch's batches; return the mean loss and the seconds spent waiting for data."""
         self.network.train()
@@ -168,12 +172,11 @@ class Training:
         smoothed = self.position.smoothed_dice
         latest = f"epoch {epoch + 1}" + (f", Dice {smoothed:.3f}" if smoothed is not None else "")
         first = epoch * self.trainer.iterations_per_epoch
-        rescued = self.position.search.rescues(epoch)
         for iteration in range(first, first + self.trainer.iterations_per_epoch):
             requested = time.monotonic()
             batch = PatchBatch(*next(batches))
             waited += time.monotonic() - requested
-            self.state = replace(self.state, epoch=epoch, iteration=iteration, rescued=rescued)
+            self.state = replace(self.state, epoch=epoch, iteration=iteration)
             self._set_rate(checked_rate(self.trainer, self.schedule(iteration), iteration))
             loss = self._step(replace(self.state, task=self._learning), batch)
             if self.prepared is not None:
@@ -213,8 +216,9 @@ class Training:
             losses.append(result.loss)
             counts.append(confusion(result.logits, batch.target, self.task.labels))
         total = self.world.sum(torch.stack(counts).sum(0))
-        loss = self._mean(losses, "validation")
-        return EpochValidation(loss, tuple(dice(total)), batch, result.logits, tuple(present(total)))
+        return EpochValidation(
+            self._mean(losses, "validation"), tuple(dice(total)), batch, result.logits, present(total)
+        )
 
     def _mean(self, losses: list[Tensor], what: str) -> float:
         """Return the mean of an epoch's losses, without those that the scaler of float16 may skip."""

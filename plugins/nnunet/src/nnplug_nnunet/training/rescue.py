@@ -42,12 +42,17 @@ class Rescue:
         self._wait = epochs_to_wait(trainer.epochs, trainer.iterations_per_epoch)
         self._sampler = trainer.rescue_sampler(task)
 
-    def begin_epoch(self, search: ClassSearch, epoch: int) -> None:
-        """Lower the momentum for an epoch of the rescue, and restore it for the first epoch after the rescue."""
+    def begin_epoch(self, search: ClassSearch, epoch: int) -> bool:
+        """Set the momentum of an epoch: lower in the rescue, as before in the first epoch after it.
+
+        Returns:
+            whether the epoch is one of the rescue.
+        """
         if search.rescues(epoch):
             self._limit_momentum(MOMENTUM)
         elif epoch == search.rescue_end:
             self._limit_momentum(1.0)
+        return search.rescues(epoch)
 
     def batch_settings(self, search: ClassSearch, settings: BatchSettings, epoch: int) -> BatchSettings:
         """Return the settings of the training batches of an epoch, with other patches in a rescue.

@@ -47,7 +47,7 @@ def mean_dice(per_class: list[float]) -> float:
     return sum(present) / len(present) if present else 0.0
 
 
-def present(counts: Tensor) -> list[bool]:
+def present(counts: Tensor) -> tuple[bool, ...]:
     """Return from the same counts whether each class occurs in the reference."""
     hits, _, missed = counts
-    return [bool(voxels) for voxels in (hits + missed).tolist()]
+    return tuple(bool(voxels) for voxels in (hits + missed).tolist())
