@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from nnplug.errors import InvalidFile
+from nnplug.models.weights import read_weights
 from nnplug.remedies import Action
 from nnplug.runtime.files import atomic_file, share
 from nnplug_nnunet.tensor_files import save_checkpoint, save_tensors
@@ -127,6 +128,17 @@ def load_state(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or not state.keys() >= _PARTS:
         raise _damaged(path)
     return state
+
+
+def finished_weights(state: Mapping[str, Any], final_weights: Path) -> Mapping[str, torch.Tensor]:
+    """Return the weights in training at the end of a finished training.
+
+    Args:
+        state: of `save_final_state`.
+        final_weights: the file of the final weights, which may be prepared ones.
+    """
+    weights: Mapping[str, torch.Tensor] = state.get("trained") or read_weights(final_weights)
+    return weights
 
 
 def _damaged(path: Path) -> InvalidFile:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -14,7 +13,6 @@ from torch import Tensor
 
 from nnplug.contracts import LogLine, TrainingTask, append_log, truncate_log
 from nnplug.errors import NnplugError
-from nnplug.models.weights import read_weights
 from nnplug.remedies import Action
 from nnplug.runtime.device import fixed_shapes
 from nnplug.runtime.progress import Advance
@@ -24,6 +22,7 @@ from nnplug_nnunet.training.batch_settings import BatchSettings
 from nnplug_nnunet.training.callbacks import CallbackList, EpochValidation
 from nnplug_nnunet.training.checkpoint import (
     TrainingProgress,
+    finished_weights,
     load_optimizer,
     load_state,
     save_final_state,
@@ -284,9 +283,9 @@ class Training:
         return {**prepared, **({"callbacks": called} if called else {})}
 
     def _restore(self) -> None:
-        state = load_state(self.task.run.state)
+        run, state = self.task.run, load_state(self.task.run.state)
         is_extension = "network" not in state
-        self.network.load_state_dict(self._finished_weights(state) if is_extension else state["network"])
+        self.network.load_state_dict(finished_weights(state, run.final_weights) if is_extension else state["network"])
         load_optimizer(self.optimizer, state["optimizer"])
         if state["scaler"]:  # empty if the training began without a scaler, on another device or in another precision
             self.scaler.load_state_dict(state["scaler"])
@@ -298,8 +297,3 @@ class Training:
             self.position = replace(self.position, best_epoch=self.position.epoch)
             if self.world.is_main:
                 self._save_state()
-
-    def _finished_weights(self, state: Mapping[str, Any]) -> Mapping[str, Tensor]:
-        """Return the weights in training at the end of a finished training."""
-        weights: Mapping[str, Tensor] = state.get("trained") or read_weights(self.task.run.final_weights)
-        return weights
