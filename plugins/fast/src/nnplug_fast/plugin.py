@@ -34,6 +34,18 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         rehearses=True,
         case_index="nnplug_nnunet.training.patch_centres:PatchCentres",
     )
+    yield TrainerComponent(
+        "progressive",
+        "nnplug_fast.progressive:ProgressiveTrainer",
+        "nnU-Net's training on patches that grow from the smallest that the network takes to the planned one (PGPS)",
+        takes_previous_stage=True,
+        takes_several_devices=True,
+        takes_loss=True,
+        takes_sampler=True,
+        extends_runs=True,
+        rehearses=True,
+        case_index="nnplug_nnunet.training.patch_centres:PatchCentres",
+    )
 
 
 @hookimpl
