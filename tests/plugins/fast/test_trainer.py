@@ -29,6 +29,7 @@ ALL = {
     "schedule": "linear",
     "warmup": 0.4,
     "ema": 0.5,
+    "growth": "performance",
     "balanced": 0.5,
     "class_bias": True,
 }
@@ -64,6 +65,8 @@ LEVERS = [
     {"momentum": 0.9},
     {"momentum_warmup": 0.5},
     {"ema": 0.5},
+    {"growth": "efficiency"},
+    {"growth": "performance"},
     {"balanced": 0.5},
     {"class_bias": True},
 ]

@@ -11,6 +11,7 @@ from nnplug.contracts import TrainingTask
 from nnplug.errors import InvalidOptions
 from nnplug.workspace.run_record import RunRecord
 from nnplug_fast.class_bias import begin_with_frequencies
+from nnplug_fast.growth import growing_settings
 from nnplug_fast.muon import MOMENTUM, Muon, split_kernels
 from nnplug_fast.schedule import ScheduleName, learning_rate, warm_momentum
 from nnplug_nnunet.training.batch_settings import BatchSettings
@@ -43,6 +44,7 @@ class FastTrainer(PatchTrainer):
         warmup: share of the iterations in which the learning rate rises linearly.
         ema: time constant of the moving average of the weights that is validated and saved, as a share of the
             iterations; 0 for no average.
+        growth: "none" trains on the planned patches; otherwise they grow to them, see `ProgressiveTrainer`.
         balanced: share of the epochs, from the first one, in which the foreground patches of a batch are drawn from all
             classes equally often; see `ClassBalanced`. A sampler that the plans name stays.
         class_bias: whether a training from random weights begins with the frequencies of the classes in its patches.
@@ -58,6 +60,7 @@ class FastTrainer(PatchTrainer):
     schedule: ScheduleName = "nnunet"
     warmup: float = 0.0
     ema: float = 0.0
+    growth: Literal["none", "efficiency", "performance"] = "none"
     balanced: float = 0.0
     class_bias: bool = False
 
@@ -128,8 +131,13 @@ class FastTrainer(PatchTrainer):
         return ExponentialAverage(network, 1 - 1 / constant) if constant > 1 else None
 
     def batch_settings(self, task: TrainingTask, epoch: int) -> BatchSettings:
-        """Return the settings of an epoch: of the first epochs with a sampler that balances the classes."""
-        settings = super().batch_settings(task, epoch)
+        """Return the settings of an epoch: patches by `growth`, and a sampler by `balanced` in the first epochs."""
+        if self.growth == "none":
+            settings = super().batch_settings(task, epoch)
+        else:
+            settings = growing_settings(
+                task, epoch, epochs=self.epochs, growth=self.growth, oversampling=self.oversampling
+            )
         if epoch >= self.balanced * self.epochs or task.sampler is not None:
             return settings
         return replace(settings, sampler=ClassBalanced(oversampling=self.oversampling))
