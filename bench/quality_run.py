@@ -11,6 +11,7 @@ background: `nice -n 19`, with OMP_NUM_THREADS=1.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -141,6 +142,7 @@ def _list(options: argparse.Namespace, bench: Bench) -> None:
 
 def _pace(options: argparse.Namespace, bench: Bench) -> None:
     """Measure the pace of each recipe on each dataset once."""
+    os.environ.pop("OMP_NUM_THREADS", None)  # for trainings in the background; a pace is that of all cores
     machine = MachineFacts.here()
     known = set(there.paces) if (there := bench.store.machines().get(machine.title)) else set()
     for training in _one_each(_chosen(options)):

@@ -57,6 +57,8 @@ LEVERS = (
     _lever("muon-linear-warm-up", optimizer="muon", initial_lr=0.003, weight_decay=0.01, schedule="linear", warmup=0.1),
     _lever("averaged-weights", ema=0.02),
     _lever("class-bias", class_bias=True),
+    _lever("balanced-start", balanced=0.1),
+    _lever("balanced", balanced=1.0),
     _lever("foreground-half", oversampling=0.5),
     _lever("one-resolution", deep_supervision=False),
     _lever("dice-topk", loss="dice-topk"),
@@ -67,7 +69,13 @@ LEVERS = (
 )
 """The ablation: each is compared with the first at equal compute, and the last is several together."""
 
-FOUND = (OURS, _lever("momentum-warm-up", momentum_warmup=0.1), _lever("class-bias", class_bias=True), FAST)
+FOUND = (
+    OURS,
+    _lever("momentum-warm-up", momentum_warmup=0.1),
+    _lever("class-bias", class_bias=True),
+    _lever("balanced", balanced=1.0),
+    FAST,
+)
 """Recipes whose start is compared."""
 
 RECIPES = {recipe.name: recipe for recipe in (THEIRS, *LEVERS)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from quality.compare import Compared, Group, compare_all, groups
+from quality.compare import Compared, Group, compare_all
 from quality.datasets import Part
 from quality.figures import found_at, interval, spread
 from quality.recipes import FAST, LEVERS, OURS, THEIRS
@@ -38,7 +38,7 @@ def page(records: Sequence[Trained], machines: Mapping[str, Paces], title: str |
     """Return the page, with times for the machine `title`."""
     parts = [HEAD, "## Against nnunetv2", against(records, machines, title, "test")]
     parts += ["### The same on validation cases", against(records, machines, title, "validation")]
-    parts += ["## One lever at a time", LEVERS_NOTE, ablation(records)]
+    parts += ["## One lever at a time", LEVERS_NOTE, ablation(records, machines, title)]
     parts += ["## When every class is found", STARTS_NOTE, starts(records)]
     return "\n\n".join(parts) + "\n"
 
@@ -67,10 +67,16 @@ def against(records: Sequence[Trained], machines: Mapping[str, Paces], title: st
 
 
 def _line_of(one: Compared) -> Line:
-    star = "*" if one.pace is not None and one.pace.scaled is not None else ""
-    minutes = "not measured yet" if one.seconds is None else f"{one.seconds / 60:.1f}{star}"
-    ratio = one.told_ratio + (star if one.ratio is not None else "")
-    return (*_title(one.group), spread(one.final), minutes, ratio, _difference(one.difference))
+    ratio = one.told_ratio + (_star(one) if one.ratio is not None else "")
+    return (*_title(one.group), spread(one.final), _minutes(one), ratio, _difference(one.difference))
+
+
+def _minutes(one: Compared) -> str:
+    return "not measured yet" if one.seconds is None else f"{one.seconds / 60:.1f}{_star(one)}"
+
+
+def _star(one: Compared) -> str:
+    return "*" if one.pace is not None and one.pace.scaled is not None else ""
 
 
 def _title(group: Group) -> Line:
@@ -83,28 +89,29 @@ def _difference(values: tuple[float, float, float] | None) -> str:
     return "" if values is None else "{:+.4f} ({:+.4f} to {:+.4f})".format(*values)
 
 
-def ablation(records: Sequence[Trained]) -> str:
+def ablation(records: Sequence[Trained], machines: Mapping[str, Paces], title: str | None) -> str:
     """Return the table of the levers that are compared with a default."""
-    found = groups(records, "validation")
-    lines = [line for base in found if base.recipe == OURS.name for line in _levers(base, found)]
-    return _table(("dataset", "lever", "iterations", "seeds", "Dice, validation", "difference"), lines) or NOTHING
+    found = compare_all(records, machines, title, "validation")
+    lines = [line for base in found if base.group.recipe == OURS.name for line in _levers(base, found)]
+    columns = ("dataset", "lever", "iterations", "seeds", "Dice, validation", "minutes", "difference")
+    return _table(columns, lines) or NOTHING
 
 
-def _levers(base: Group, found: Sequence[Group]) -> Iterator[Line]:
+def _levers(base: Compared, found: Sequence[Compared]) -> Iterator[Line]:
     """Yield the default's line and those of the levers with as much compute; nothing if there is none."""
-    lengths = {lever.name: length_of(base.iterations, lever) for lever in LEVERS if lever.name != OURS.name}
+    lengths = {lever.name: length_of(base.group.iterations, lever) for lever in LEVERS if lever.name != OURS.name}
     like_it = [
-        group
-        for group in found
-        if (group.dataset, group.device) == (base.dataset, base.device)
-        and lengths.get(group.recipe) == group.iterations
+        one
+        for one in found
+        if (one.group.dataset, one.group.device) == (base.group.dataset, base.group.device)
+        and lengths.get(one.group.recipe) == one.group.iterations
     ]
     if like_it:
-        yield (*_title(base), spread(base.final("validation")), "")
-    for group in sorted(like_it, key=lambda one: -median(one.final("validation"))):
-        differences = group.case_differences(base, "validation")
+        yield (*_title(base.group), spread(base.final), _minutes(base), "")
+    for one in sorted(like_it, key=lambda one: -median(one.final)):
+        differences = one.group.case_differences(base.group, "validation")
         mean = sum(differences) / len(differences)
-        yield (*_title(group), spread(group.final("validation")), _difference((mean, *interval(differences))))
+        yield (*_title(one.group), spread(one.final), _minutes(one), _difference((mean, *interval(differences))))
 
 
 def starts(records: Sequence[Trained]) -> str:
