@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Which = Literal["ours", "theirs"]
@@ -64,6 +64,8 @@ LEVERS = (
     _lever("dice-topk", loss="dice-topk"),
     _lever("dice-alone", loss="dice"),
     _lever("no-mirroring", mirroring=False),
+    replace(_lever("growing", growth="efficiency", oversampling=0.5), share=2.0, uneven=True),
+    replace(_lever("growing-performance", growth="performance", oversampling=0.5), uneven=True),
     Recipe("batch-4", "ours", ("--set=plan.batch_size=4",), share=0.5),
     FAST,
 )

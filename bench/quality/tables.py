@@ -23,9 +23,9 @@ trainings, one per seed, with the range. Dice depends on iterations alone, so tr
 Seconds are iterations times the seconds of one, which are measured apart on quiet cores, with the share of validation
 batches that nnU-Net has. Preprocessing and the prediction of whole images are not counted. Choices are made on
 validation cases; test cases are scored once, at the end."""
-LEVERS_NOTE = """Equal compute: as many iterations as the default has, fewer if one costs more. Dice is that of
-validation cases at the end. The difference is that of the means over the cases, each case the mean over its seeds; the
-interval is a bootstrap of the cases. What does not help is listed too."""
+LEVERS_NOTE = """Equal compute: as many iterations as the default has, fewer or more if one costs more or less. Dice is
+that of validation cases at the end. The difference is that of the means over the cases, each case the mean over its
+seeds; the interval is a bootstrap of the cases. What does not help is listed too."""
 STARTS_NOTE = f"""The iteration after which every class has a pseudo Dice above {FOUND}, looked at every 5 iterations,
 for {START_LIMIT} iterations at most of the schedule of a training of some iterations. The spread is the last of the
 seeds less the first."""

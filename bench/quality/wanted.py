@@ -15,7 +15,7 @@ STARTS = 10
 SHARES = (0.1, 0.25, 1.0)
 """Lengths of a fast recipe as shares of nnunetv2's."""
 ABLATION = {"hippocampus": 300, "brats2013": 300}
-"""Iterations of the default; a lever whose iterations cost more has fewer."""
+"""Iterations of the default; a lever whose iterations cost more has fewer, one whose cost less has more."""
 _STEP = 25
 
 
