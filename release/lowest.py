@@ -32,6 +32,8 @@ TESTS = (
     "tests/plugins/dicom/test_reader.py",
     "tests/plugins/readers",
     "tests/cli/test_main.py",
+    "tests/cli/test_plan.py",
+    "tests/plugins/hub/test_hub.py",
 )
 """Quick tests of the distributions that have third-party libraries: some minutes on two cores."""
 
