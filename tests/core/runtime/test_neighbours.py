@@ -102,7 +102,7 @@ finally:
 )
 
 
-@pytest.mark.slow  # it needs the machine for itself
+@pytest.mark.slow  # it imports PyTorch in a process of its own and waits for the watch
 @TWO_CORES
 def test_the_team_gathers_beside_a_busy_program_and_every_thread_is_free_afterwards(tmp_path):
     counts, free = _run(GATHER, tmp_path).splitlines()
@@ -166,7 +166,8 @@ def test_weights_are_equal_to_the_bit_with_a_busy_neighbour(tmp_path):
 
 def _run(script, folder, *words):
     folder.mkdir(exist_ok=True)
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    # PyTorch reads the variable of MKL first, which is 1 in a process that started workers of Dask, and in its children
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     command = [sys.executable, "-c", script, str(folder), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr

@@ -106,8 +106,11 @@ def test_a_job_that_kills_every_worker_is_given_up_with_its_name(tmp_path, jobs,
 
 def test_local_workers_get_a_gpu_each(jobs, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(jobs.__file__.rpartition("/")[0]))
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    before = dict(os.environ)
     with closing(create(gpus=[2, 5])) as executor:
         assert executor.slots == 2
+        assert dict(os.environ) == before, "programs started from now on compute with all cores, as before"
         names = ["CUDA_VISIBLE_DEVICES"] * 6
         assert set(executor.map_on_device(jobs.variable, names, stage="test", progress=Silent())) == {"2", "5"}
 

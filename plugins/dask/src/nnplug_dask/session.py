@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dask
@@ -119,8 +121,25 @@ def _local(options: DaskOptions) -> SpecCluster:
         "cls": Scheduler,
         "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
     }
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": {**_ONE_THREAD, **_KEEP_FREED_MEMORY}}):
+    variables = {**_ONE_THREAD, **_KEEP_FREED_MEMORY}
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": variables}), _kept_environment():
         return SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.ERROR)
+
+
+@contextmanager
+def _kept_environment() -> Generator[None, None, None]:
+    """Restore the environment variables after the block.
+
+    A nanny sets those of its worker in this process and leaves them there, so that every program started later would
+    compute with one thread.
+    """
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _slurm(options: DaskOptions) -> SpecCluster:
