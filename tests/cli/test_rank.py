@@ -27,10 +27,16 @@ def rank(*words):
 def test_the_best_comes_first(two):
     result = rank(*two)
     assert result.exit_code == 0
-    header, first, second = result.stdout.splitlines()
+    header, first, second, best = result.stdout.splitlines()
     assert header.split() == ["place", "submission", "mean", "rank", "95%", "interval"]
     assert first.split()[:3] == ["1", two[1], "1.333"]
     assert second.split()[:3] == ["2", two[0], "1.667"]
+    assert best == f"best: {two[1]}"
+
+
+def test_all_that_share_the_best_rank_are_named(tmp_path):
+    names = [write(tmp_path / f"{name}.json", [0.5, 0.6]) for name in "ab"]
+    assert rank(*names).stdout.splitlines()[-2:] == [f"best: {name}" for name in names]
 
 
 def test_json_has_all_digits(two):

@@ -38,7 +38,8 @@ def call(command, *words):
 
 def test_the_report_of_a_run_is_written_where_the_user_says(workspace, tmp_path):
     page = tmp_path / "pages/report.html"
-    assert nnplug("report", workspace / "runs/nnunet/2d/fold_0", "-o", page).stdout == f"report: {page}\n"
+    made, following = nnplug("report", workspace / "runs/nnunet/2d/fold_0", "-o", page).stdout.splitlines()
+    assert (made, following) == (f"report: {page}", f"next: python -m webbrowser {page.as_uri()}")
     assert "2d fold 0" in page.read_text(encoding="utf-8")
     assert nnplug("report", workspace, "-o", page).returncode == 0  # a file of nnplug's own may be replaced
 
@@ -120,7 +121,7 @@ def test_the_commands_of_the_page_run(workspace, phantom, predictions, tmp_path,
     assert [command[1] for command in commands] == ["report"] * 5 + ["view"] * 3
     for _, name, *rest in commands:
         given = [_filled(word, words) for word in rest]
-        (written,) = call({"report": report, "view": view}[name], *given).stdout.splitlines()
+        written, *_ = call({"report": report, "view": view}[name], *given).stdout.splitlines()
         assert Path(written.partition(": ")[2]).stat().st_size > 1_000_000
 
 

@@ -127,10 +127,13 @@ def test_the_commands_of_the_page_serve(tmp_path, monkeypatch):
     lines = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
     if shutil.which("openssl") is None:
         pytest.skip("needs the Debian package openssl: apt-get install openssl")
-    begun = []
-    monkeypatch.setattr(
-        "nnplug_server.serve.serve", lambda models, address, access, *_, **__: begun.append((models, address, access))
-    )
+    begun, printed = [], []
+
+    def begin(models, address, access, *_, ready, **__):
+        begun.append((models, address, access))
+        ready("http://127.0.0.1:8000")
+
+    monkeypatch.setattr("nnplug_server.serve.serve", begin)
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
     for line in lines:
@@ -139,6 +142,11 @@ def test_the_commands_of_the_page_serve(tmp_path, monkeypatch):
         elif line.startswith("nnplug serve "):
             result = CliRunner().invoke(main, shlex.split(line)[1:])
             assert result.exit_code == 0, result.output
+            printed.append(result.stdout.splitlines())
+    assert printed == [
+        ["serving: http://127.0.0.1:8000", f"next: curl {header}http://127.0.0.1:8000/info/"]
+        for header in ("", "-H 'Authorization: Bearer TOKEN' ")
+    ]
     (models, here, free), (_, everywhere, guarded) = begun
     assert (models, here, free) == (("BUNDLE",), ("127.0.0.1", 8000), Access())
     assert everywhere == ("0.0.0.0", 8000)

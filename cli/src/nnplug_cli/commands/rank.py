@@ -10,6 +10,7 @@ import click
 from nnplug.registry.components import Kind
 from nnplug_cli.context import Context
 from nnplug_cli.names import ComponentName
+from nnplug_cli.next_step import print_made
 from nnplug_cli.options import json_option, seed_option
 from nnplug_cli.render import print_json, print_table
 
@@ -68,3 +69,6 @@ def command(
         for place, s in enumerate(standings, start=1)
     ]
     print_table(("place", "submission", "mean rank", f"{level:.0%} interval"), rows)
+    for standing in standings:
+        if standing.mean_rank == standings[0].mean_rank:
+            print_made("best", standing.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import webbrowser
 from pathlib import Path
@@ -54,6 +55,7 @@ def report(
     Outputs((output,)).claim(replace=replace)
     write_page(output, page)
     click.echo(f"report: {output}")
+    click.echo(f"next: {shlex.join(('python', '-m', 'webbrowser', output.absolute().as_uri()))}")
 
 
 @click.command(short_help="Show an image and label maps in the browser.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +17,7 @@ from nnplug.errors import NnplugError
 if TYPE_CHECKING:
     from nnplug.registry.loader import Plugins
     from nnplug.runtime.progress import Progress
+    from nnplug_server.access import Access
 
 Command = Callable[..., None]
 
@@ -130,16 +132,24 @@ def serve(
     from nnplug_server.serve import serve as run
     from nnplug_server.settings import MEGABYTE, Limits
 
+    access = Access(_token(address))
     run(
         models,
         (address.host, address.port),
-        Access(_token(address)),
+        access,
         Limits(accepted.queue, accepted.max_upload_mb * MEGABYTE, accepted.max_image_mb * MEGABYTE, accepted.sessions),
         DeviceOptions(effort.device, not effort.no_mirroring, effort.step_size, effort.gpu_memory_gb),
         plugins=context.plugins,
         progress=context.progress,
-        ready=lambda url: click.echo(f"serving: {url}"),
+        ready=functools.partial(_print_ready, access),
     )
+
+
+def _print_ready(access: Access, url: str) -> None:
+    """Print the address, and the command that lists the models."""
+    click.echo(f"serving: {url}")
+    header = () if access.token is None else ("-H", "Authorization: Bearer TOKEN")
+    click.echo(f"next: {shlex.join(('curl', *header, f'{url}/info/'))}")
 
 
 def _token(address: _Address) -> str | None:
