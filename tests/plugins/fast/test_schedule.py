@@ -77,3 +77,12 @@ def test_after_the_rise_the_momentum_is_left_to_others():
     assert stepped(optimizer, 3)[-1] == pytest.approx(0.9)
     optimizer.param_groups[0]["momentum"] = 0.5
     assert stepped(optimizer, 2) == [0.5, 0.5]
+
+
+def test_a_rescue_in_the_rise_keeps_its_momentum():
+    optimizer = sgd(steps=4)
+    stepped(optimizer, 2)
+    optimizer.param_groups[0]["momentum"] = 0.5
+    assert stepped(optimizer, 4) == [0.5] * 4
+    optimizer.param_groups[0]["momentum"] = 0.9
+    assert stepped(optimizer, 1) == [0.9]

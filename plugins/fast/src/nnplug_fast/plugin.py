@@ -7,7 +7,7 @@ from typing import Any
 
 from nnplug import Recipe, TrainerComponent, hookimpl
 
-_START: Mapping[str, Any] = {"warmup": 0.1, "class_bias": True, "momentum_warmup": 0.1}
+_START: Mapping[str, Any] = {"warmup": 0.1, "class_bias": True, "momentum_warmup": 0.1, "rescue": True}
 _FAST: Mapping[str, Any] = {
     "epochs": 100,
     "optimizer": "muon",

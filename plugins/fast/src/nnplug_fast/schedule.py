@@ -45,8 +45,8 @@ def warm_momentum(optimizer: torch.optim.Optimizer, start: float, steps: int) ->
     """Let the momentum of an optimiser rise linearly from `start` to that of its groups in the first `steps` steps.
 
     The number of steps lies in the groups, which the state dict holds, so that a resumed training continues the rise.
-    After it the momentum is left alone, so that a rescue can lower it. Groups without momentum, such as those of AdamW,
-    stay as they are.
+    It ends when another one sets the momentum, such as a rescue. Groups without momentum, such as those of AdamW, stay
+    as they are.
     """
     for group in optimizer.param_groups:
         if "momentum" in group:
@@ -56,7 +56,14 @@ def warm_momentum(optimizer: torch.optim.Optimizer, start: float, steps: int) ->
 
 def _rise(optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
     for group in optimizer.param_groups:
-        if "momentum_rise" in group and group["steps"] <= group["momentum_rise"][2]:
+        if "momentum_rise" in group:
             start, end, steps = group["momentum_rise"]
-            group["momentum"] = start + (end - start) * (group["steps"] / steps)
-            group["steps"] += 1
+            done: int = group["steps"]
+            own = _risen(start, end, steps, done - 1) if done else end
+            if group["momentum"] == own and done <= steps:
+                group["momentum"] = _risen(start, end, steps, done)
+                group["steps"] += 1
+
+
+def _risen(start: float, end: float, steps: int, done: int) -> float:
+    return end if done >= steps else start + (end - start) * (done / steps)
