@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from nnplug_cli.durations import budget_after
 from nnplug_cli.main import main
 
 STATISTICS = {
@@ -106,6 +107,17 @@ def test_the_time_of_a_training_is_told_with_the_way_to_shorten_it(folder, monke
     assert one["seconds"] == one["folds"] * one["fold_seconds"]
     assert one["seconds"] == pytest.approx(5 * 500 * one["seconds_per_iteration"])
     assert "estimate" not in json.loads((folder / "P.json").read_text())
+
+
+def test_an_estimate_gets_what_the_import_of_pytorch_leaves_of_a_minute(folder, monkeypatch):
+    budgets = []
+    report = "nnplug.profiling.duration.report.plans_durations"
+    monkeypatch.setattr(report, lambda *_, budget, **__: budgets.append(budget) or [])
+    shown = plan(*files(folder), "--estimate", "--device", "cpu")
+    assert shown.exit_code == 0, shown.output
+    (budget,) = budgets
+    assert 20 <= budget < 50
+    assert (budget_after(3.0), budget_after(45.0)) == (47, 20)
 
 
 def test_the_pure_form_needs_two_files_only(folder):

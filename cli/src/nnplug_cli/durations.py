@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from nnplug.runtime.progress import Progress
     from nnplug_cli.context import Context
 
+WHOLE, LEAST = 50.0, 20.0
+"""Seconds to import PyTorch and to measure all configurations, so that the command takes less than a minute; and to
+measure at least, however long the import took."""
+
 
 def measure_durations(
     context: Context, plans: Plans, description: DatasetDescription, folds: Mapping[str, int], device: str
@@ -34,11 +39,18 @@ def measure_durations(
     """
     if not folds:
         return []
-    from nnplug.profiling.duration.report import plans_durations
+    begun = time.monotonic()
+    from nnplug.profiling.duration.report import plans_durations  # imports PyTorch
     from nnplug.runtime.executor import LocalExecutor
 
     tell_load(context.progress)
-    return plans_durations(plans, description, context.runtime_with(LocalExecutor(), device=device), folds=folds)
+    runtime = context.runtime_with(LocalExecutor(), device=device)
+    return plans_durations(plans, description, runtime, folds=folds, budget=budget_after(time.monotonic() - begun))
+
+
+def budget_after(seconds: float) -> float:
+    """Return the seconds to measure all configurations, after an import of PyTorch that took `seconds`."""
+    return max(LEAST, WHOLE - seconds)
 
 
 def tell_load(progress: Progress) -> None:
