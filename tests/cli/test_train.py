@@ -128,9 +128,9 @@ def test_a_class_that_is_not_found_is_told_with_the_option_that_rescues_it(prepa
     run = prepared[1] / "Dataset999_Phantom" / "runs" / "nnunet" / "2d" / "fold_0"
     assert len(told) == 2
     assert all(
-        line.startswith(f"notice: {run}: class") and line.endswith("Give --set trainer.rescue=true.") for line in told
+        line.startswith(f"notice: {run}: ") and line.endswith("Give --set trainer.rescue=true.") for line in told
     )
-    assert "not found after 5 of 6 epochs" in told[0]
-    assert "not found in any of 6 epochs" in told[1]
+    assert "after 5 of 6 epochs, class" in told[0]
+    assert "the training ends after 6 epochs, and class" in told[1]
     rescued = train(prepared, "-c", "2d", "-f", "0", *epochs, "--set", "trainer.rescue=true")
     assert "the rescue begins: momentum 0.9 and class-balanced patches" in rescued.stderr

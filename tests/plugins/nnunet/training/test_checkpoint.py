@@ -21,7 +21,7 @@ def test_dice_is_smoothed_and_the_best_remembered():
 
 def test_state_round_trip(tmp_path):
     network = torch.nn.Linear(2, 2)
-    progress = TrainingProgress(3, 0.4, 0.5, search=ClassSearch((3, 2), (0.5, 0.0), noticed=2))
+    progress = TrainingProgress(3, 0.4, 0.5, search=ClassSearch((3, 2), (0, 2), (0.0, 0.01), noticed=2))
     save_state(tmp_path / "state.pt", network, {"optimizer": {"lr": 0.1}}, progress)
     state = load_state(tmp_path / "state.pt")
     assert TrainingProgress.restored(state["position"]) == progress

@@ -27,14 +27,25 @@ def test_nothing_is_missing_before_the_first_validation():
 
 def test_a_class_that_stays_below_the_threshold_is_missing():
     search = searched(*[((0.5, 0.0), (True, True))] * 4, ((0.6, FOUND / 2), (True, True)))
-    assert search == ClassSearch(validated=(5, 5), best=(0.6, FOUND / 2))
+    assert search == ClassSearch(validated=(5, 5), without=(0, 5), best=(0.0, FOUND / 2))
     assert search.missing(5) == (1,)
     assert search.missing(6) == ()
 
 
-def test_a_class_that_was_found_once_is_not_missing():
-    search = searched(((0.0, 0.0), (True, True)), ((0.0, FOUND), (True, True)), *[((0.0, 0.0), (True, True))] * 9)
-    assert search.missing(1) == (0,)
+def test_a_class_of_a_new_network_that_is_found_by_chance_is_missing_later():
+    by_chance = ((0.0, FOUND), (True, True))
+    search = searched(by_chance, *[((0.0, 0.0), (True, True))] * 6)
+    assert search.without == (7, 6)
+    assert search.missing(6) == (0, 1)
+    assert search.after((0.0, 0.5), (True, True)).missing(6) == (0,)
+
+
+def test_the_end_also_tells_of_classes_that_a_short_training_never_found():
+    nothing = ((0.0, 0.0), (True, True))
+    assert searched(*[nothing] * 4).missing_at_end(16) == ()
+    assert searched(*[nothing] * 5).missing_at_end(16) == (0, 1)
+    assert searched(((0.0, 0.5), (True, True)), *[nothing] * 15).missing_at_end(16) == (0,)
+    assert searched(((0.0, 0.5), (True, True)), *[nothing] * 16).missing_at_end(16) == (0, 1)
 
 
 @pytest.mark.parametrize("dice", [NAN, 0.0])
@@ -53,7 +64,7 @@ def test_it_counts_as_a_loop_over_all_epochs_does(epochs):
         expected = []
         for index in range(3):
             scores = [epoch[index][0] for epoch in epochs if epoch[index][1]]
-            if len(scores) >= wanted and all(score < FOUND for score in scores):
+            if len(scores) >= wanted and all(score < FOUND for score in scores[-wanted:]):
                 expected.append(index)
         assert search.missing(wanted) == tuple(expected)
 

@@ -27,7 +27,7 @@ from nnplug_nnunet.training.trainer import NnUNetTrainer
 EPOCHS = {"epochs": 12, "iterations_per_epoch": 1, "val_iterations_per_epoch": 1, "precision": "float32"}
 WAIT = collapse.LEAST_VALIDATIONS
 """Epochs after which a class is noticed here."""
-TUMOUR = "class 'tumour' is not found"
+TUMOUR = "class 'tumour' is not found in"
 
 
 @pytest.fixture(autouse=True)
@@ -107,13 +107,13 @@ def test_a_class_that_is_not_found_is_told_once_and_again_at_the_end(tmp_path):
     highest = max(line.dice[1] for line in log)
     assert highest < collapse.FOUND
     first, last = notices
-    assert first.startswith(f"{task.run.path}: {TUMOUR} after {WAIT} of 12 epochs (highest pseudo Dice ")
+    assert first.startswith(f"{task.run.path}: after {WAIT} of 12 epochs, {TUMOUR} {WAIT} epochs (highest pseudo Dice ")
     assert first.endswith(
         "); a rescue lowers the momentum and draws all classes equally often. Set trainer.rescue=true in options."
     )
     assert last == (
-        f"{task.run.path}: {TUMOUR} in any of 12 epochs (highest pseudo Dice {highest:.2g}). "
-        "Set trainer.rescue=true in options."
+        f"{task.run.path}: the training ends after 12 epochs, and {TUMOUR} 12 epochs "
+        f"(highest pseudo Dice {highest:.2g}). Set trainer.rescue=true in options."
     )
 
 
@@ -146,7 +146,7 @@ def test_a_rescue_lowers_the_momentum_and_changes_the_patches_from_the_next_epoc
     assert begins.endswith(
         "; the rescue begins: momentum 0.9 and class-balanced patches until all are found, at most until epoch 10"
     )
-    assert ends.endswith(f"{TUMOUR} by the rescue, which ends after 10 epochs")
+    assert ends.endswith("class 'tumour' is not found by the rescue, which ends after 10 epochs")
     assert last.endswith("Verify the dataset, which lists all its problems.")
 
 
@@ -177,7 +177,7 @@ def test_a_finished_training_that_is_extended_goes_on_after_its_rescue(tmp_path)
     _, _, notices = trained(Followed(**longer, rescue=True), task_in(tmp_path))
     assert Followed.seen == [(n, 0.99, False) for n in (2 * WAIT, 2 * WAIT + 1)]
     (last,) = notices
-    assert f"{TUMOUR} in any of 12 epochs" in last
+    assert f"the training ends after 12 epochs, and {TUMOUR} 12 epochs" in last
 
 
 def test_the_state_of_an_earlier_version_goes_on(tmp_path):
@@ -188,7 +188,7 @@ def test_the_state_of_an_earlier_version_goes_on(tmp_path):
     torch.save(state, task.run.state)
     _, log, notices = trained(Followed(**EPOCHS), task_in(tmp_path))
     assert len(log) == 12
-    assert f"{TUMOUR} after {2 + WAIT} of 12 epochs" in notices[0], "validations before are not counted"
+    assert f"after {2 + WAIT} of 12 epochs, {TUMOUR} {WAIT} epochs" in notices[0], "those before are not counted"
     assert TrainingProgress.restored({"epoch": 3}) == TrainingProgress(epoch=3)
 
 
@@ -237,7 +237,7 @@ def test_an_optimiser_without_momentum_has_other_patches_alone(tmp_path):
 def test_a_rescue_that_can_change_nothing_says_why(tmp_path):
     task = replace(task_in(tmp_path), sampler=NnunetSampler())
     rescue, _ = rescue_of(task, momentum=0.0, rescue=True)
-    search = rescue.after_epoch(ClassSearch((4, 4), (0.5, 0.0)), WAIT, validation(0.5, 0.0))
+    search = rescue.after_epoch(ClassSearch((4, 4), (0, 4), (0.0, 0.0)), WAIT, validation(0.5, 0.0))
     assert (search.noticed, search.rescue_end) == (WAIT, None)
     (notice,) = task.progress.notices
     assert notice.endswith("; no rescue, because the optimiser has no momentum and the plans name a sampler")
@@ -270,8 +270,8 @@ MANY = Labels.from_data({"background": 0, **{f"c{n}": n for n in range(1, 8)}}, 
 def test_classes_and_regions_are_named(labels, missing, words, tmp_path):
     task = replace(task_in(tmp_path), labels=labels)
     rescue, _ = rescue_of(task)
-    best = [0.0 if index in missing else 1.0 for index in range(len(labels.foreground))]
-    rescue.tell_at_end(ClassSearch((9,) * len(best), tuple(best)), 9)
+    without = tuple(9 if index in missing else 0 for index in range(len(labels.foreground)))
+    rescue.tell_at_end(ClassSearch((9,) * len(without), without, (0.0,) * len(without)), 9)
     assert words in task.progress.notices[0]
 
 

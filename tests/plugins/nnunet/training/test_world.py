@@ -60,7 +60,7 @@ def test_a_batch_is_shared_completely_and_evenly(count, size):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("trainer", ["nnunet", "growing"])
+@pytest.mark.parametrize("trainer", ["nnunet", "growing", "rescued"])
 def test_a_training_of_two_processes_has_the_losses_of_one(tmp_path, trainer):
     script, together, alone = SCRIPT.with_name("training_rank.py"), tmp_path / "together", tmp_path / "alone"
     together.mkdir()

@@ -20,14 +20,19 @@ LEAST_VALIDATIONS = 5
 class ClassSearch:
     """The classes that a training has found so far, and its rescue.
 
+    An epoch counts for a class if its validation patches contain the class.
+
     Attributes:
-        validated: per class or region, the number of epochs whose validation patches contain it.
-        best: per class or region, the highest pseudo Dice of these epochs; 0 before the first.
+        validated: per class or region, the number of epochs that count.
+        without: per class or region, the last ones of them whose pseudo Dice is below `FOUND`, without a break. A class
+            of a new network can be above it by chance, so a class that was found once is not found for ever.
+        best: per class or region, the highest pseudo Dice of these last ones.
         noticed: number of trained epochs when classes were noticed that are not found; None before.
         rescue_end: number of trained epochs when the rescue ends; None without one.
     """
 
     validated: tuple[int, ...] = ()
+    without: tuple[int, ...] = ()
     best: tuple[float, ...] = ()
     noticed: int | None = None
     rescue_end: int | None = None
@@ -40,21 +45,31 @@ class ClassSearch:
             present: whether the validation patches contain it. Where they do not, the pseudo Dice does not count: it is
                 0 if the network finds the class by mistake, and NaN if it does not.
         """
-        validated, best = self.validated or (0,) * len(dice), self.best or (0.0,) * len(dice)
-        return replace(
-            self,
-            validated=tuple(count + there for count, there in zip(validated, present, strict=True)),
-            best=tuple(max(b, d) if there else b for b, d, there in zip(best, dice, present, strict=True)),
-        )
+        none = (0,) * len(dice)
+        before = zip(self.validated or none, self.without or none, self.best or (0.0,) * len(dice), strict=True)
+        counts = [
+            _counted(*old, score) if there else old for old, score, there in zip(before, dice, present, strict=True)
+        ]
+        validated, without, best = zip(*counts, strict=True)
+        return replace(self, validated=validated, without=without, best=best)
 
-    def missing(self, validations: int) -> tuple[int, ...]:
-        """Return the indices of the classes that are in this number of validations at least, and found in none."""
-        pairs = enumerate(zip(self.validated, self.best, strict=True))
-        return tuple(index for index, (count, best) in pairs if count >= validations and best < FOUND)
+    def missing(self, wait: int) -> tuple[int, ...]:
+        """Return the indices of the classes that were not found in this number of epochs, the last ones that count."""
+        return tuple(index for index, count in enumerate(self.without) if count >= wait)
+
+    def missing_at_end(self, wait: int) -> tuple[int, ...]:
+        """Return the same, and the classes that were never found in fewer epochs, but `LEAST_VALIDATIONS`."""
+        pairs = enumerate(zip(self.validated, self.without, strict=True))
+        return tuple(index for index, (count, without) in pairs if without >= min(wait, max(count, LEAST_VALIDATIONS)))
 
     def rescues(self, epoch: int) -> bool:
         """Return whether an epoch, counted from 0, is one of the rescue."""
         return self.noticed is not None and self.rescue_end is not None and self.noticed <= epoch < self.rescue_end
+
+
+def _counted(validated: int, without: int, best: float, dice: float) -> tuple[int, int, float]:
+    """Return the counts of a class after an epoch that counts."""
+    return (validated + 1, 0, 0.0) if dice >= FOUND else (validated + 1, without + 1, max(best, dice))
 
 
 def epochs_to_wait(epochs: int, iterations_per_epoch: int) -> int:

@@ -14,7 +14,7 @@ from nnplug.errors import Line, within
 from nnplug.remedies import Action, Remedy
 from nnplug_nnunet.training.batch_settings import BatchSettings
 from nnplug_nnunet.training.callbacks import EpochValidation
-from nnplug_nnunet.training.collapse import LEAST_VALIDATIONS, ClassSearch, epochs_to_wait
+from nnplug_nnunet.training.collapse import ClassSearch, epochs_to_wait
 from nnplug_nnunet.training.steps import PatchSteps
 
 MOMENTUM = 0.9
@@ -84,14 +84,14 @@ class Rescue:
 
     def tell_at_end(self, search: ClassSearch, trained: int) -> None:
         """Tell of classes that the finished training has not found."""
-        if missing := search.missing(LEAST_VALIDATIONS):
-            text = f"{self._named(missing)} not found in any of {trained} epochs ({_highest(search, missing)})."
-            self._tell(Line(text, self._remedy_at_end()))
+        if missing := search.missing_at_end(self._wait):
+            text = f"the training ends after {trained} epochs, and {self._named(missing)} not found"
+            self._tell(Line(f"{text} {_since(search, missing)}.", self._remedy_at_end()))
 
     def _notice(self, search: ClassSearch, missing: Sequence[int], trained: int) -> ClassSearch:
         """Tell of classes that are not found; begin the rescue if the options say so."""
         epochs = self._trainer.epochs
-        text = f"{self._named(missing)} not found after {trained} of {epochs} epochs ({_highest(search, missing)})"
+        text = f"after {trained} of {epochs} epochs, {self._named(missing)} not found {_since(search, missing)}"
         if not self._trainer.rescue:
             text = f"{text}; a rescue lowers the momentum and draws all classes equally often."
             self._tell(Line(text, Action.SET_OPTION(assignment="trainer.rescue=true")))
@@ -158,5 +158,9 @@ def _names(labels: Labels) -> tuple[str, ...]:
     return tuple(named[(value,)] for value in labels.foreground_values)
 
 
-def _highest(search: ClassSearch, missing: Sequence[int]) -> str:
-    return f"highest pseudo Dice {max(search.best[index] for index in missing):.2g}"
+def _since(search: ClassSearch, missing: Sequence[int]) -> str:
+    """Return the number of epochs without these classes, and their highest pseudo Dice, in words."""
+    epochs, best = (
+        values(of[index] for index in missing) for values, of in ((min, search.without), (max, search.best))
+    )
+    return f"in {epochs} epochs (highest pseudo Dice {best:.2g})"
