@@ -71,9 +71,9 @@ def test_it_counts_as_a_loop_over_all_epochs_does(epochs):
 
 @pytest.mark.parametrize(
     ("epochs", "iterations", "wait"),
-    [(1000, 250, 50), (48, 25, 16), (10, 25, 16), (100, 250, 5), (20, 1000, 5), (250, 250, 13)],
+    [(1000, 250, 50), (48, 25, 24), (10, 25, 24), (100, 250, 5), (20, 1000, 5), (250, 250, 13)],
 )
-def test_the_wait_is_a_share_of_the_epochs_and_400_iterations_at_least(epochs, iterations, wait):
+def test_the_wait_is_a_share_of_the_epochs_and_600_iterations_at_least(epochs, iterations, wait):
     assert epochs_to_wait(epochs, iterations) == wait
 
 

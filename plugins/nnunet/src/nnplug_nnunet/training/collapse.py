@@ -10,8 +10,8 @@ FOUND = 0.05
 """The pseudo Dice from which a class counts as found; stray voxels of a network that ignores the class give less."""
 SHARE = 0.05
 """The share of a training's epochs without a class after which it is noticed."""
-LEAST_ITERATIONS = 400
-"""Fewest iterations without a class: short trainings find it within these by themselves; see docs/collapse.md."""
+LEAST_ITERATIONS = 600
+"""Fewest iterations without a class; the slowest start that was measured takes 450, see docs/collapse.md."""
 LEAST_VALIDATIONS = 5
 """Fewest epochs whose validation contains the class."""
 
