@@ -12,7 +12,7 @@ from nnplug.runtime import process
 from nnplug.runtime.process import Work, prepare_process
 
 LIBRARY = """
-import ctypes, locale, logging, os, random, signal, sys, threading, warnings
+import ctypes, faulthandler, locale, logging, os, random, signal, sys, threading, warnings
 from pathlib import Path
 
 import matplotlib.figure, numpy as np, SimpleITK, torch
@@ -37,6 +37,7 @@ def state():
         "streams": (sys.stdout, sys.stderr, sys.excepthook, threading.excepthook),
         "path": list(sys.path),
         "recursion": sys.getrecursionlimit(),
+        "crashes": faulthandler.is_enabled(),
         "random": random.getstate(),
         "numpy": (np.geterr(), repr(np.random.get_state())),
         "itk": (
@@ -131,3 +132,11 @@ def test_the_allocator_is_adapted_to_the_work(monkeypatch, work, kept, spared):
     prepare_process(work)
     assert (calls.count("keep"), calls.count("spare")) == (kept, spared)
     assert dict(os.environ) == environment
+
+
+def test_a_crash_writes_where_each_thread_was():
+    code = "import os; from nnplug.runtime.process import *; prepare_process(Work.READ_IMAGES); os.abort()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode < 0
+    assert "Fatal Python error: Aborted" in done.stderr
+    assert 'File "<string>", line 1' in done.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import sys
 from enum import Enum, auto
 
 from nnplug.runtime.memory import keep_freed_memory, spare_page_faults
@@ -25,7 +27,10 @@ class Work(Enum):
 
 
 def prepare_process(work: Work) -> None:
-    """Set this process's allocator for its work, and turn off ITK's warnings: nnplug's messages are more precise.
+    """Set this process's allocator for its work, and its messages.
+
+    ITK's warnings are turned off, because nnplug's messages are more precise. A crash in a library writes to stderr
+    where each thread was.
 
     This changes the whole process, so no function of the library calls it. A command calls it once, at its start,
     before PyTorch is imported. The processes that nnplug starts (the ranks of a training, Dask's workers) call it too.
@@ -37,6 +42,8 @@ def prepare_process(work: Work) -> None:
         spare_page_faults()
     elif work is Work.CHECK:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if sys.__stderr__ is not None and not faulthandler.is_enabled():
+        faulthandler.enable(sys.__stderr__)
     from SimpleITK import ProcessObject
 
     ProcessObject.GlobalWarningDisplayOff()
