@@ -114,7 +114,18 @@ def test_weights_are_plain_tensors_in_memory_order(tmp_path):
     assert torch.equal(load_file(tmp_path / "w.safetensors")["weight"], network.weight)
 
 
-@pytest.mark.parametrize("state", [{"position": {}}, [1], {"network": {}}])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"position": {}},
+        [1],
+        {"network": {}},
+        {"optimizer": {}, "position": {"bes4_epoch": 1}},
+        {"optimizer": {}, "position": {"epoch": "1"}},
+        {"optimizer": {}, "position": {"search": {"withou7": (1,)}}},
+        {"optimizer": {}, "position": [1]},
+    ],
+)
 def test_a_state_without_its_parts_is_damaged(state, tmp_path):
     torch.save(state, tmp_path / "state.pt")
     with pytest.raises(InvalidFile, match=r"state\.pt: damaged, but the training resumes from it"):

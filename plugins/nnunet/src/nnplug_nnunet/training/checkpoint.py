@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
 from nnplug.errors import InvalidFile
@@ -125,9 +126,18 @@ def load_state(path: Path) -> dict[str, Any]:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise _damaged(path) from error
-    if not isinstance(state, dict) or not state.keys() >= _PARTS:
+    if not isinstance(state, dict) or not state.keys() >= _PARTS or not _is_progress(state["position"]):
         raise _damaged(path)
     return state
+
+
+def _is_progress(data: Any) -> bool:
+    """Return whether data have keys of a `TrainingProgress` only, with values of their types."""
+    try:
+        known = asdict(msgspec.convert(data, TrainingProgress))
+    except msgspec.ValidationError:
+        return False
+    return set(data) <= set(known) and set(data.get("search", ())) <= set(known["search"])
 
 
 def finished_weights(state: Mapping[str, Any], final_weights: Path) -> Mapping[str, torch.Tensor]:
