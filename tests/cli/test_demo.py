@@ -19,7 +19,7 @@ from nnplug_cli.main import main
 QUICK = (
     *("--set", "planner.base_features=4", "--set", "planner.max_features=8"),
     *("--set", "trainer.epochs=1", "--set", "trainer.iterations_per_epoch=1"),
-    *("--set", "trainer.val_iterations_per_epoch=1"),
+    *("--set", "trainer.val_iterations_per_epoch=1", "--set", "trainer.mirroring=false"),
 )
 
 

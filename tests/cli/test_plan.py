@@ -65,6 +65,7 @@ def test_plans_of_a_workspace_go_there(folder):
     assert json.loads(path.read_text())["dataset"] == "Dataset001_A"
 
 
+@pytest.mark.slow  # 17 s; the next test counts one step
 def test_memory_is_told_beside_the_target(folder):
     words = (*files(folder), "--memory", "--set", "plan.batch_size=3", "-c", "3d_fullres")
     shown = plan(*words)

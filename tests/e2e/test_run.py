@@ -105,7 +105,7 @@ def test_bundle_predicts_unseen_images_in_their_geometry(uninterrupted, nnplug, 
         pytest.param("plans/nnunet.json", marks=pytest.mark.slow),
         pytest.param("preprocessed/nnunet_3d_fullres", marks=pytest.mark.slow),
         pytest.param("log.jsonl", marks=pytest.mark.slow),
-        "state.pt",
+        pytest.param("state.pt", marks=pytest.mark.slow),  # tests/torture/test_kill.py kills a run in every stage
     ],
 )
 def test_killed_and_resumed_equals_uninterrupted(uninterrupted, start, nnplug, phantom, tiny, tmp_path, moment):

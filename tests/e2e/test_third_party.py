@@ -131,6 +131,7 @@ def test_lesson_4_offers_them(guide):
     assert {words[0] for words in listed} >= {*KINDS, "recipe"}
 
 
+@pytest.mark.slow  # tests/cli/test_plugins_new_kinds.py checks what `plugins new` writes
 def test_lesson_5_checks_them(guide):
     assert "my-lab keeps its contract: 0 failed" in guide.follow(5)
 

@@ -99,6 +99,7 @@ for name, was in before.items():
 """
 
 
+@pytest.mark.slow
 def test_training_and_predicting_change_nothing_of_the_callers_process(tmp_path):
     command = [sys.executable, "-c", LIBRARY, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

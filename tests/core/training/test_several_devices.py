@@ -165,10 +165,12 @@ def test_a_rank_that_fails_ends_the_others_also_if_its_exit_code_comes_late():
 
 
 def test_what_a_user_can_mend_is_told_once(job):
+    one = msgspec.structs.replace(job.plans.configurations["3d_fullres"], batch_size=1)
+    plans = msgspec.structs.replace(job.plans, configurations={"3d_fullres": one})
     with pytest.raises(NnplugError) as error:
-        together(job, devices=5)
-    remedy = "Use at most 4, or a larger batch. Plan with plan.batch_size=5 in options."
-    expected = f"a batch of 4 cannot be shared by 5 devices. {remedy}"
+        together(replace(job, plans=plans))
+    remedy = "Use at most 1, or a larger batch. Plan with plan.batch_size=2 in options."
+    expected = f"a batch of 1 cannot be shared by 2 devices. {remedy}"
     assert str(error.value) == f"{job.run.path}: {expected}"
 
 

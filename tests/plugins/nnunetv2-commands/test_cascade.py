@@ -25,6 +25,7 @@ def cascade(prepared):
     return prepared
 
 
+@pytest.mark.slow
 def test_the_second_stage_waits_for_all_folds_of_the_first_and_then_refines_them(cascade, tmp_path):
     words = ("-tr", "short", "-device", "cpu")
     early = cascade.run("nnUNetv2_train", 999, "tiny_high", 0, *words)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from types import SimpleNamespace
+
 import pytest
 
 from nnplug.contracts import LogLine, TrackedRun
@@ -47,6 +50,14 @@ def test_more_parameters_and_classes_than_a_request_holds(tmp_path):
     assert len(run.data.params) == 250
     assert sum(name.startswith("dice/organ _") for name in run.data.metrics) == 1100
     assert run.data.metrics["learning_rate"] == pytest.approx(0.1)
+
+
+def test_the_id_of_an_experiment_changes_no_random_state(tmp_path, monkeypatch):
+    """An id that begins with zeros is filled with draws of Python's generator."""
+    monkeypatch.setattr("mlflow.utils.name_utils.uuid.uuid4", lambda: SimpleNamespace(int=5 * 10**30 + 7, hex="7" * 32))
+    state = random.getstate()
+    send(tmp_path, range(1), parameters={})
+    assert random.getstate() == state
 
 
 def test_the_variables_give_address_and_experiment_and_options_win(monkeypatch):

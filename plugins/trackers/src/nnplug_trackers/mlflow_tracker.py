@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -65,7 +67,8 @@ class MlflowTracker(Tracker):
 
         self._check_server()
         self._client, self._classes = MlflowClient(tracking_uri=self._uri), run.classes
-        found = self._find_or_create(self._client, run)
+        with _random_state_kept():
+            found = self._find_or_create(self._client, run)
         self._run_id = found.info.run_id
         self._log_parameters(found, run.parameters)
         history = self._client.get_metric_history(self._run_id, LAST)
@@ -137,6 +140,16 @@ class MlflowTracker(Tracker):
             self._reached.log_batch(self._run_id, params=batch)
         if changed := [RunTag(name, value) for name, value in texts.items() if known.get(name, value) != value]:
             self._reached.log_batch(self._run_id, tags=changed)
+
+
+@contextmanager
+def _random_state_kept() -> Iterator[None]:
+    """Restore Python's random state after the block: MLflow draws digits for one in ten ids of new experiments."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def _experiment_id(client: MlflowClient, name: str) -> str:

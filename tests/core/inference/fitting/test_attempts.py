@@ -131,7 +131,7 @@ def on_a_gpu_in(monkeypatch, half):
     monkeypatch.setattr("nnplug.models.network.prediction_dtype", lambda *_: half)
 
 
-@pytest.mark.parametrize("folds", [1, 2])
+@pytest.mark.parametrize("folds", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_windows_that_overflow_float16_are_computed_again_in_float32(
     make_model, make_predictor, prepared, monkeypatch, folds
 ):
