@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from nnplug_nnunet.converters import Pairs
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +37,7 @@ def forget_index(store):
         path.write_text(json.dumps({**json.loads(path.read_text()), "index": "another trainer's"}))
 
 
+@pytest.mark.slow
 def test_every_stage_hands_on_what_can_be_pickled(copied, tmp_path):
     labels, out = copied.dataset / "labelsTr", tmp_path / "predictions"
     description = copied.dataset / "dataset.json"

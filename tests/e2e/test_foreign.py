@@ -300,6 +300,7 @@ def test_its_writer_writes_beside_the_label_maps(foreign, tmp_path):
     assert written["model"] == "Dataset999_Phantom foreign planes"
 
 
+@pytest.mark.slow
 def test_it_keeps_its_contract(foreign):
     assert "0 failed" in foreign.nnplug("plugins", "check", "foreign")
 

@@ -52,6 +52,7 @@ print(faults() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not memory._gives_huge_pages(), reason="this kernel gives no huge pages")
 def test_large_tensors_take_huge_pages():
     plain, spared = (faults(what, HUGE) for what in ("leave", "spare"))

@@ -85,6 +85,7 @@ def test_predictions_are_postprocessed_scored_and_ranked(train, tmp_path):
     assert standings[0]["name"].endswith("kept.json") or standings[0]["mean_rank"] == standings[1]["mean_rank"]
 
 
+@pytest.mark.slow
 def test_five_models_average_their_probabilities(train, tmp_path):
     """The entry's 25 models, in small: of several recipes, in one prediction."""
     models = []

@@ -19,19 +19,31 @@ ROUNDING = 1e-5
 
 @pytest.fixture(scope="module")
 def compared():
-    """The errors of each network, computed by Triton's interpreter."""
+    """The errors of two networks, computed by Triton's interpreter."""
+    return interpreted("plain 2D", "residual 2D")
+
+
+def interpreted(*networks):
     if find_spec("triton") is None:
         pytest.skip("Triton is not installed; PyTorch for CPUs does not bring it")
-    script = Path(__file__).with_name("interpreted.py")
+    command = [sys.executable, Path(__file__).with_name("interpreted.py"), *networks]
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("axes", [2, 3])
 @pytest.mark.parametrize("kind", ["plain", "residual"])
-def test_a_faster_network_computes_the_same(compared, kind, axes):
-    found = compared[f"{kind} {axes}D"]
+def test_a_faster_network_computes_the_same(compared, kind):
+    check(compared[f"{kind} 2D"], 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["plain", "residual"])
+def test_a_faster_network_of_volumes_computes_the_same(kind):
+    check(interpreted(f"{kind} 3D")[f"{kind} 3D"], 3)
+
+
+def check(found, axes):
     assert max(found["logits"], found["predicted"], found["gradient"]) < ROUNDING
     assert found["names"]
     norms = {name for name in found["layers"] if "Norm" in name}
@@ -63,8 +75,9 @@ def test_without_triton_a_network_stays_as_it_is():
     assert type(network[1]) is nn.InstanceNorm3d
 
 
-def test_kernels_are_compared_with_pytorch_on_the_device(compared):
-    right, wrong = compared["fault"]
+@pytest.mark.slow
+def test_kernels_are_compared_with_pytorch_on_the_device():
+    right, wrong = interpreted()["fault"]
     assert right is None
     assert wrong.startswith("the norm differs by 0.")
     assert wrong.endswith("from PyTorch's on cpu")
