@@ -139,7 +139,7 @@ def _several(measured: Sequence[Measured], versions: Callable[[Measured], Mappin
 
 
 def _table(rows: Mapping[str, Row], results: Results | None) -> str:
-    """The table of a machine; rows of which nothing ran there are named in one line after it."""
+    """Return the table of a machine, and a line that names the rows without a result there."""
     here = {name: row for name, row in rows.items() if results is None or _has_run(results, name)}
     lines = [_line(COLUMNS), _line(["---"] * len(COLUMNS))]
     for name, row in here.items():

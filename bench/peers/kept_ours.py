@@ -24,7 +24,7 @@ class EnoughSeen(BaseException):
 
 
 class KeepWeights(Callback):
-    """Writes the weights that the trainer validates with, and ends a training of which only the start matters."""
+    """A callback that writes the validated weights at some iterations, and can end the training early."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Use the options of this script."""

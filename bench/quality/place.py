@@ -10,7 +10,7 @@ from quality.trainings import Training
 
 @dataclass(frozen=True)
 class Place:
-    """Where a training works.
+    """The folders of a training.
 
     Attributes:
         folder: its own.

@@ -21,7 +21,7 @@ from quality.trainings import FOUND, Training
 
 @dataclass(frozen=True)
 class Bench:
-    """What all pieces share.
+    """The records, folders and versions that all pieces of the measurement use.
 
     Attributes:
         store: the records.
@@ -65,7 +65,7 @@ def is_done(wanted: Wanted, record: Trained | None) -> bool:
 
 
 def left(wanted: Sequence[Wanted], store: Store) -> list[Wanted]:
-    """Return those of which something is missing, in their order."""
+    """Return the trainings that lack a record or a score, in the given order."""
     return [one for one in wanted if not is_done(one, store.find(one.training))]
 
 
@@ -74,7 +74,7 @@ def do(wanted: Wanted, bench: Bench, deadline: float | None = None) -> bool:
 
     Args:
         wanted: the training, and what to score.
-        bench: what all pieces share.
+        bench: records, folders and versions.
         deadline: of `time.monotonic`; a training is stopped then, and no score is begun.
 
     Raises:
