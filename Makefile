@@ -23,7 +23,7 @@ test: setup  ## the whole suite but what takes minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --timeout 3600
 
 .PHONY: wheels
 wheels: setup  ## wheel and sdist of every distribution, of the version in VERSION, into ./dist

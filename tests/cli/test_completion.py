@@ -89,7 +89,7 @@ FISH = """
 def in_shell(shell, script, folder, *options):
     """Return what a script prints in a real shell whose PATH begins with the installed command."""
     if shutil.which(shell) is None:
-        pytest.skip(f"needs {shell}")
+        pytest.skip(f"needs the Debian package {shell}")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "HOME": str(folder)}
     command = [shell, *options, "-c", script]

@@ -26,7 +26,7 @@ def followed(prepared, digest_without, tmp_path_factory):
             patch.setenv(name, value)
         before = dict(os.environ)
         told = start_training(prepared, "tensorboard", "mlflow", "wandb", **{"wandb.project": "phantom"})
-        assert told == []
+        assert [line for line in told if "is still receiving" not in line] == [], "W&B's first start may take long"
         assert "WANDB_SERVICE" not in os.environ
         assert {name: os.environ.get(name) for name in before} == before
     yield prepared, uri
