@@ -142,6 +142,13 @@ def test_steps_before_training_write_what_a_run_writes(both, tmp_path):
         nnplug.split(both.dataset, workspace=tmp_path, file=other)
 
 
+def test_a_run_does_not_measure_what_the_step_has_measured(both, tmp_path):
+    file = nnplug.fingerprint(both.dataset, workspace=tmp_path).file
+    file.write_text(marked := file.read_text() + "\n")
+    nnplug.run(both.dataset, workspace=tmp_path, until="fingerprint")
+    assert file.read_text() == marked
+
+
 def test_values_of_options_are_those_of_the_plans_file(both, tmp_path):
     nnplug.fingerprint(both.dataset, workspace=tmp_path)
     options = {"plan.patch_size": (16, 24)}  # a tuple, which JSON does not have

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from nnplug.dataset.dataset import Dataset
-from nnplug.dataset.sidecars import state_files
 from nnplug.errors import Line, Problems
 from nnplug.pipeline.jobs import asked_configurations, discard_changed, make_jobs, tell_pulled_in
 from nnplug.pipeline.kept_plans import keep_earlier, kept_differences
@@ -16,18 +14,17 @@ from nnplug.plans.differences import differences
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.preparation.make_plans import make_plans, with_providers
-from nnplug.preparation.measure import measure
+from nnplug.preparation.measure import measure_into
 from nnplug.preparation.plan_request import PlanRequest
 from nnplug.preparation.planned import in_form_of
 from nnplug.preparation.preprocess import preprocess_dataset
+from nnplug.preparation.sources import Mark
 from nnplug.preparation.verify import verify
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.recipes import component_name
 from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
-from nnplug.runtime.digests import state_digest
-from nnplug.runtime.files import read_object, write_json
 from nnplug.runtime.progress import Silent
 from nnplug.training.extend import is_extension
 from nnplug.training.job import TrainingJob
@@ -95,7 +92,8 @@ def ensure_verified(request: RunRequest, runtime: Runtime) -> None:
     Raises:
         Problems: the dataset has faults; a line each.
     """
-    if _done(request, Stage.VERIFY):
+    mark = Mark.of_verification(request.dataset, request.workspace)
+    if mark.is_kept():
         return
     report = verify(request.dataset, executor=runtime.executor, progress=runtime.progress)
     for line in report.warnings:
@@ -104,20 +102,16 @@ def ensure_verified(request: RunRequest, runtime: Runtime) -> None:
         runtime.progress.notice(line)
     if report.problems:
         raise Problems(report.problems)
-    _mark_done(request, Stage.VERIFY)
+    mark.keep()
 
 
 def ensure_fingerprint(request: RunRequest, runtime: Runtime) -> Fingerprint:
-    """Return the fingerprint of the dataset, measured unless the same files were measured before."""
-    path = request.workspace.fingerprint
-    if path.exists() and _done(request, Stage.FINGERPRINT):
+    """Return the fingerprint of the dataset, measured unless the same files were measured so before."""
+    path, name = request.workspace.fingerprint, _extractor(request, runtime.plugins)
+    options = request.plan.options.get("extractor")
+    if path.exists() and Mark.of_measurement(request.dataset, request.workspace, name, options).is_kept():
         return Fingerprint.read(path)
-    name = _extractor(request, runtime.plugins)
-    extractor = runtime.registry.create(Kind.EXTRACTOR, name, request.plan.options.get("extractor"))
-    fingerprint = measure(request.dataset, extractor, executor=runtime.executor, progress=runtime.progress)
-    fingerprint.write(path)
-    _mark_done(request, Stage.FINGERPRINT)
-    return fingerprint
+    return measure_into(request.workspace, request.dataset, name, options, runtime)
 
 
 def _extractor(request: RunRequest, plugins: Plugins) -> str:
@@ -194,26 +188,3 @@ def _preprocess(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runt
     for name in dict.fromkeys(plans.store_name(job.configuration) for job in jobs):
         folder = request.workspace.preprocessed(plans.name, name)
         preprocess_dataset(request.dataset, plans, name, folder, runtime)
-
-
-def _done(request: RunRequest, stage: Stage) -> bool:
-    path = request.workspace.sources
-    return path.exists() and read_object(path).get(stage) == _signature(request.dataset, stage)
-
-
-def _mark_done(request: RunRequest, stage: Stage) -> None:
-    path = request.workspace.sources
-    write_json(path, {**(read_object(path) if path.exists() else {}), stage: _signature(request.dataset, stage)})
-
-
-def _signature(dataset: Dataset, stage: Stage) -> str:
-    """Return the digest of the names, sizes and times of all files that a stage reads."""
-    files = [dataset.folder / "dataset.json"]
-    files += [
-        file for case in dataset.training_cases() for file in (*case.images, *([case.label] if case.label else []))
-    ]
-    if stage is Stage.VERIFY:
-        files += [file for case in dataset.unlabelled_cases() for file in case.images]
-    reader = dataset.reader.component
-    read = state_files(files[1:], dataset.readers)
-    return state_digest([files[0], *read], *([] if reader.implied else [f"{reader.name} {reader.state_version}"]))

@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from nnplug.contracts import Extractor
 from nnplug.contracts.attributed import AttributingExecutor
 from nnplug.contracts.attributed.json_check import check_json
+from nnplug.contracts.kinds import EXTRACTOR
 from nnplug.dataset.dataset import Dataset
 from nnplug.errors import InvalidPlugin
 from nnplug.plans.fingerprint import Fingerprint
+from nnplug.preparation.sources import Mark
 from nnplug.registry.attribution import attributed, expect, name_of
+from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
+from nnplug.workspace.layout import Workspace
+
+
+def measure_into(
+    workspace: Workspace, dataset: Dataset, extractor: str, options: Mapping[str, Any] | None, runtime: Runtime
+) -> Fingerprint:
+    """Measure a dataset into its workspace, and mark that it is measured.
+
+    A file with the same fingerprint is left as it is, so that plans made from it stay newer.
+
+    Args:
+        workspace: the dataset's folder in the workspace.
+        dataset: the dataset.
+        extractor: the name of the extractor.
+        options: option -> value of the extractor.
+        runtime: plugins, executor and progress.
+
+    Raises:
+        Problems, NnplugError, InvalidPlugin: as in `measure`.
+        UnknownComponent, AmbiguousComponent, InvalidOptions: the extractor or an option of it does not exist.
+    """
+    component = runtime.registry.create(EXTRACTOR, extractor, options)
+    found = measure(dataset, component, executor=runtime.executor, progress=runtime.progress)
+    if not found.is_in(workspace.fingerprint):
+        found.write(workspace.fingerprint)
+    Mark.of_measurement(dataset, workspace, extractor, options).keep()
+    return found
 
 
 def measure(dataset: Dataset, extractor: Extractor, *, executor: Executor, progress: Progress) -> Fingerprint:

@@ -44,7 +44,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def write(self, path: Path) -> None:
         """Write the record as JSON, atomically."""
-        write_text(path, json.dumps(self.data(), indent=2) + "\n")
+        write_text(path, self._text())
+
+    def is_in(self, path: Path) -> bool:
+        """Return whether a file holds exactly what `write` would write."""
+        return path.is_file() and path.read_bytes() == self._text().encode()
+
+    def _text(self) -> str:
+        return json.dumps(self.data(), indent=2) + "\n"
 
 
 def converted(data: Any, kind: type[Struct], where: str) -> Struct:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
-from nnplug.contracts.kinds import EXTRACTOR
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Plans
-from nnplug.preparation.measure import measure
+from nnplug.preparation.measure import measure_into
 from nnplug.preparation.preprocess import preprocess_dataset
 from nnplug.preparation.verify import Report
 from nnplug.preparation.verify import verify as verify_dataset
@@ -108,9 +107,7 @@ def measure_place(place: Place, extractor: str | None, options: Mapping[str, Any
         InvalidFile, UnknownComponent, AmbiguousComponent, InvalidOptions: as in `fingerprint`.
     """
     name = extractor or component_name(runtime.registry, Kind.EXTRACTOR)
-    component = runtime.registry.create(EXTRACTOR, name, options)
-    found = measure(place.dataset, component, executor=runtime.executor, progress=runtime.progress)
-    found.write(place.workspace.fingerprint)
+    found = measure_into(place.workspace, place.dataset, name, options, runtime)
     return Measured(place.workspace.fingerprint, found)
 
 
