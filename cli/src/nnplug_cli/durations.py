@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from contextlib import suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nnplug_cli.memory import gigabytes
@@ -12,7 +11,7 @@ from nnplug_cli.progress.pace import duration
 from nnplug_cli.render import echo, echo_message, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nnplug.dataset.dataset import DatasetDescription
     from nnplug.plans.plans import Plans
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 WHOLE, LEAST = 50.0, 20.0
 """Seconds to import PyTorch and to measure all configurations, so that the command takes less than a minute; and to
 measure at least, however long the import took."""
+LOAD = 0.2
+"""Cores; less is what any system does beside."""
 
 
 def measure_durations(
@@ -43,9 +44,9 @@ def measure_durations(
     from nnplug.profiling.duration.report import plans_durations  # imports PyTorch
     from nnplug.runtime.executor import LocalExecutor
 
-    tell_load(context.progress)
     runtime = context.runtime_with(LocalExecutor(), device=device)
-    return plans_durations(plans, description, runtime, folds=folds, budget=budget_after(time.monotonic() - begun))
+    with telling_load(context.progress):
+        return plans_durations(plans, description, runtime, folds=folds, budget=budget_after(time.monotonic() - begun))
 
 
 def budget_after(seconds: float) -> float:
@@ -53,14 +54,17 @@ def budget_after(seconds: float) -> float:
     return max(LEAST, WHOLE - seconds)
 
 
-def tell_load(progress: Progress) -> None:
-    """Tell by a notice that other programs are busy, so that the training will be faster alone."""
+@contextmanager
+def telling_load(progress: Progress) -> Iterator[None]:
+    """Tell after the block by a notice that other programs computed, so that the training will be faster alone."""
     from nnplug.runtime.executor import available_cores
+    from nnplug.runtime.machine import OtherPrograms
 
-    with suppress(OSError, AttributeError):  # Windows has no load average
-        load, cores = os.getloadavg()[0], available_cores()
-        if load > cores / 2:
-            progress.notice(f"other programs are busy (load {load:.1f} on {cores} cores): alone, a training is faster")
+    others = OtherPrograms.from_now()
+    yield
+    if (used := others.cores()) > LOAD:
+        cores = available_cores()
+        progress.notice(f"other programs used {used:.1f} of {cores} cores meanwhile: alone, a training is faster")
 
 
 def print_durations(

@@ -9,7 +9,7 @@ import pytest
 
 from nnplug.runtime import machine as module
 from nnplug.runtime.executor import available_cores
-from nnplug.runtime.machine import Space, inspect_machine, memory, usable_cores
+from nnplug.runtime.machine import OtherPrograms, Space, inspect_machine, memory, usable_cores
 
 GIB = 1 << 30
 
@@ -71,3 +71,18 @@ def test_this_machine(tmp_path):
     assert 0 < machine.disk.free <= machine.disk.total
     assert 0 < machine.memory.free <= machine.memory.total
     assert machine.processor
+
+
+def test_other_programs_are_what_is_busy_besides_this_process(monkeypatch):
+    """Two seconds of two cores: one of them computes for this process, the third is not for it."""
+    seconds, now = [10.0, 20.0, 30.0], [100.0]
+    own = SimpleNamespace(cpu_affinity=lambda: [0, 1], cpu_times=lambda: (seconds[0], 1.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr(module.psutil, "Process", lambda: own)
+    monkeypatch.setattr(
+        module.psutil, "cpu_times", lambda percpu: [SimpleNamespace(user=one, system=2.0, idle=5.0) for one in seconds]
+    )
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    others = OtherPrograms.from_now()
+    assert others.cores() == 0
+    seconds[:], now[0] = [12.0, 21.0, 32.0], 102.0
+    assert others.cores() == 0.5

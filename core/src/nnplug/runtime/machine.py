@@ -6,9 +6,11 @@ psutil reads them on every system, but not the limits of a container (control gr
 from __future__ import annotations
 
 import platform
+import time
 from dataclasses import dataclass
 from math import floor
 from pathlib import Path
+from typing import Self
 
 import psutil
 import torch
@@ -97,6 +99,40 @@ def inspect_machine(folder: Path) -> Machine:
         nvidia_driver=(_PROC / "driver" / "nvidia").is_dir(),
         cpu_bf16=autocast_dtype(torch.device("cpu")) is not None,
     )
+
+
+_COMPUTING = ("user", "nice", "system", "irq", "softirq", "steal")
+"""The parts of a core's time in which it computes; systems other than Linux have some of them."""
+
+
+def _seconds_of_others() -> float:
+    """Return the seconds for which other programs have computed on the cores of this process."""
+    own, times = psutil.Process(), psutil.cpu_times(percpu=True)
+    allowed = own.cpu_affinity() if hasattr(own, "cpu_affinity") else range(len(times))
+    busy = sum(getattr(times[core], part, 0.0) for core in allowed if core < len(times) for part in _COMPUTING)
+    return float(busy - sum(own.cpu_times()[:4]))
+
+
+@dataclass(frozen=True)
+class OtherPrograms:
+    """The computing of other programs on the cores of this process, since a moment.
+
+    Attributes:
+        began: the moment, as `time.monotonic` gives it.
+        seconds: the seconds of all cores for which they had computed then.
+    """
+
+    began: float
+    seconds: float
+
+    @classmethod
+    def from_now(cls) -> Self:
+        """Return them since this moment."""
+        return cls(time.monotonic(), _seconds_of_others())
+
+    def cores(self) -> float:
+        """Return the mean number of cores that they have used."""
+        return max(_seconds_of_others() - self.seconds, 0.0) / max(time.monotonic() - self.began, 1e-9)
 
 
 def processor_name() -> str:
