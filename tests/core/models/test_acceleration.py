@@ -14,6 +14,7 @@ from nnplug.errors import AmbiguousComponent, InvalidPlugin
 from nnplug.models.acceleration import accelerated
 from nnplug.registry.components import Entry, Registry, Source
 from nnplug.registry.entries import AcceleratorComponent
+from nnplug.runtime.progress import Silent
 
 PREDICTION = Workload(torch.device("cpu"), "prediction")
 
@@ -137,3 +138,13 @@ def test_two_of_one_name_are_refused(network, registry):
     other = Entry(entry.component, Source("b", "nnplug-b", "1.0"))
     with pytest.raises(AmbiguousComponent, match="accelerator 'a' is offered by nnplug-a 1.0 and nnplug-b 1.0"):
         run(network, Registry([entry, other]))
+
+
+@pytest.mark.parametrize(
+    ("purpose", "dtype", "exact"),
+    [("training", torch.bfloat16, True), ("training", None, False), ("prediction", torch.bfloat16, False)],
+)
+def test_a_training_in_half_precision_on_a_cpu_has_exact_gradients_of_short_images(purpose, dtype, exact):
+    workload = Workload(torch.device("cpu"), purpose, dtype)
+    found = accelerated(nn.Conv3d(1, 2, 3), workload, registry=Registry([]), progress=Silent())
+    assert (type(found) is not nn.Conv3d) is exact

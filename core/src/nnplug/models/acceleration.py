@@ -22,7 +22,8 @@ def accelerated(
 ) -> torch.nn.Module:
     """Return the faster network of the first accelerator, in the order of names, that has one; else the network itself.
 
-    If an accelerator cannot be imported or fails, there is a notice, and the next one is tried.
+    If an accelerator cannot be imported or fails, there is a notice, and the next one is tried. Convolutions that are
+    trained in half precision on a CPU also get exact gradients for short images, see `nnplug.ops.layers.short_axes`.
 
     Args:
         network: a network on the device of the workload.
@@ -34,6 +35,17 @@ def accelerated(
         InvalidPlugin: an accelerator replaced parameters of the network or changed names in its state dict.
         AmbiguousComponent: two distributions offer one name.
     """
+    chosen = _first_faster(network, workload, registry, progress) or network
+    if workload.purpose == "training" and workload.device.type == "cpu" and workload.autocast is not None:
+        from nnplug.ops.layers.short_axes import with_exact_gradients  # imports PyTorch
+
+        return with_exact_gradients(chosen)
+    return chosen
+
+
+def _first_faster(
+    network: torch.nn.Module, workload: Workload, registry: Registry, progress: Progress
+) -> torch.nn.Module | None:
     parameters, names = dict(network.named_parameters()), set(network.state_dict())
     for name in registry.names(Kind.ACCELERATOR):
         entry = registry.get(ACCELERATOR, name)
@@ -45,7 +57,7 @@ def accelerated(
         _check_kept(entry, faster or network, parameters, names)
         if faster is not None:
             return faster
-    return network
+    return None
 
 
 def accelerators(registry: Registry) -> list[AnyEntry]:
