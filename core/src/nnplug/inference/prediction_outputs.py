@@ -91,7 +91,7 @@ class PredictionFiles:
 
         def made(path: Path) -> bool:
             if path.name == resume_log.LOG:
-                return bool(log) or path.stat().st_size == 0
+                return resume_log.is_there(self.output)
             return owner[path] in log if path in owner else bool(log)
 
         files = (*(file for file, _ in written), *shared, *documents, self.output / resume_log.LOG)

@@ -9,9 +9,11 @@ from pathlib import Path
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.runtime.files import explained
 from nnplug.runtime.json_text import parse_json
+from nnplug.runtime.output_log import append_line
 
 LOG = "predictions.jsonl"
 """The file in the output folder with a line per finished case."""
+_START = '{"case": "'
 
 
 def read(output: Path) -> Mapping[str, str]:
@@ -21,11 +23,18 @@ def read(output: Path) -> Mapping[str, str]:
     return dict(entry for line in lines if (entry := _entry(line)) is not None)
 
 
+def is_there(output: Path) -> bool:
+    """Return whether the file of that name is such a log; one whose only line was cut short by a full disk is, too."""
+    text = (output / LOG).read_text(encoding="utf-8", errors="replace")
+    is_cut_short = "\n" not in text and text[: len(_START)] == _START[: len(text)]
+    return bool(read(output)) or is_cut_short
+
+
 def note(output: Path, case: CaseFiles, *, depends_on: str) -> None:
     """Append a line for a finished case. Several processes may append to one log."""
     path = output / LOG
-    with explained(path), path.open("a", encoding="utf-8") as log:
-        log.write(json.dumps({"case": case.name, "depends_on": depends_on}) + "\n")
+    with explained(path):
+        append_line(path, json.dumps({"case": case.name, "depends_on": depends_on}))
 
 
 def forget(output: Path, cases: Sequence[CaseFiles]) -> None:

@@ -95,8 +95,19 @@ def _folders(folder: Path) -> set[str]:
 
 
 def _append(log: Path, entry: Mapping[str, object]) -> None:
+    append_line(log, json.dumps(entry))
+
+
+def append_line(log: Path, line: str) -> None:
+    """Append a line to a log to which several processes may append; a line that was cut short before is ended first.
+
+    Raises:
+        OSError: the line is not written, or only its beginning, because the disk is full.
+    """
     with _alone(log) as handle:
-        os.write(handle, _separator(handle) + json.dumps(entry).encode() + b"\n")
+        left = _separator(handle) + line.encode() + b"\n"
+        while left:  # a disk that is nearly full takes a part without an error
+            left = left[os.write(handle, left) :]
 
 
 def read(folder: Path) -> Entries:
