@@ -1,7 +1,7 @@
 """Draw docs/segmentations.png: `python docs/make_segmentations.py IMAGES REFERENCES PREDICTIONS CASE..`.
 
 The folders are those of `nnplug predict` and of nnU-Net's layout; images and label maps end in .nii.gz. For the picture
-of this repository, `nnplug run Dataset004_Hippocampus --recipe fast -c 3d_fullres` trained on two cores (bench/quality_run.py).
+of this repository, `bench/quality_run.py one --dataset hippocampus --recipe fast --iterations 300` trained.
 """
 
 from __future__ import annotations

@@ -113,6 +113,17 @@ def test_a_prediction_belongs_to_the_patient_and_study_of_its_series(phantom, tm
     assert source.SeriesInstanceUID in str(header)
 
 
+def test_a_name_of_one_part_is_written_without_a_warning(phantom, tmp_path, recwarn):
+    made = phantom()
+    for file in made.folder.iterdir():
+        source = pydicom.dcmread(file)
+        source.PatientName = "anonymous"
+        source.save_as(file)
+    SegWriter().write(tmp_path / "a.dcm", made.predicted)
+    assert pydicom.dcmread(tmp_path / "a.dcm").PatientName == "anonymous"
+    assert [str(one.message) for one in recwarn] == []
+
+
 def test_segments_have_codes_colours_and_the_model(phantom, tmp_path):
     SegWriter().write(tmp_path / "a.dcm", phantom().predicted)
     organ, tumour = pydicom.dcmread(tmp_path / "a.dcm").SegmentSequence

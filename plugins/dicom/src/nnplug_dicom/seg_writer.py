@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,10 @@ class SegWriter(SeriesWriter):
         self, predicted: PredictedCase, segments: Sequence[Segment], stack: Stack, headers: Sequence[Dataset]
     ) -> Dataset:
         """See `SeriesWriter.data_set`."""
-        return _segmentation(predicted, segments, stack, headers)
+        with warnings.catch_warnings():
+            # Names of anonymised patients often have one part; they are those of the series, whatever they are.
+            warnings.filterwarnings("ignore", message="The string .* is unlikely to represent the intended person name")
+            return _segmentation(predicted, segments, stack, headers)
 
 
 def _segmentation(

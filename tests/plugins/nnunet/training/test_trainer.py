@@ -93,8 +93,9 @@ def test_the_default_keeps_its_learning_rate_for_an_epoch():
 def test_an_exploding_loss_is_told_with_its_learning_rate(kit):
     check = kit(NnUNetTrainer, initial_lr=1e36, epochs=3)["trains a 3D network"]
     assert (
-        "at learning rate 1e+36. Train again with a lower one or in full precision. "
-        "Set trainer.precision=float32 in options." in (check.problem() or "")
+        "at learning rate 1e+36; a lower rate or full precision may help. "
+        "Train it again from the start with trainer.precision=float32 in options and fresh=True."
+        in (check.problem() or "")
     )
 
 

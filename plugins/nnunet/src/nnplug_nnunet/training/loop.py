@@ -227,9 +227,9 @@ class Training:
         if lost and not (self.scaler.is_enabled() and 2 * lost < len(values)):
             raise NnplugError(
                 f"{self.task.run.path}: the {what} loss of {lost} of the {len(values)} iterations of epoch "
-                f"{self.position.epoch} is not finite at learning rate {self._rate:g}. Train again with a lower one or "
-                "in full precision.",
-                Action.SET_OPTION(assignment="trainer.precision=float32"),
+                f"{self.position.epoch} is not finite at learning rate {self._rate:g}; a lower rate or full precision "
+                "may help.",
+                Action.TRAIN_ANEW_WITH(assignment="trainer.precision=float32"),
             )
         if lost:
             self.task.progress.notice(
