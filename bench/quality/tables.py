@@ -57,7 +57,7 @@ def against(records: Sequence[Trained], machines: Mapping[str, Paces], title: st
         "training",
         "iterations",
         "seeds",
-        "Dice, test",
+        f"Dice, {part}",
         "minutes",
         "time ratio",
         "Dice over nnunetv2's",
