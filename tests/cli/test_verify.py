@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from nnplug.dataset.phantom import write_phantom
 from nnplug_cli.main import main
+from nnplug_cli.render import counted
 
 
 @pytest.fixture
@@ -57,3 +58,8 @@ def test_a_folder_that_is_no_dataset_is_one_line(tmp_path):
 def test_a_dataset_is_found_by_its_number(folder, monkeypatch):
     monkeypatch.setenv("nnUNet_raw", str(folder.parent))
     assert run("900").exit_code == 0
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 cases"), (1, "1 case"), (2, "2 cases")])
+def test_one_thing_is_no_plural(number, text):
+    assert counted(number, "case") == text

@@ -117,3 +117,8 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     width = terminal_width(_results())
     height = None if width is None else _ROWS  # without one, rich takes 80 columns for TERM=dumb
     Console(file=_results(), width=width, height=height).print(table)
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number with its noun, such as "1 case" and "2 cases"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nnplug_cli.render import echo, echo_message
+from nnplug_cli.render import counted, echo, echo_message
 
 if TYPE_CHECKING:
     from nnplug.preparation.verify import Report
@@ -15,5 +15,5 @@ def print_report(report: Report) -> None:
     for kind, lines in (("problem", report.problems), ("warning", report.warnings), ("notice", report.notices)):
         for line in lines:
             echo_message(f"{kind}: {line}")
-    counts = f"{len(report.problems)} problems, {len(report.warnings)} warnings"
-    echo(f"{report.dataset}: {report.cases} cases read, {counts}")
+    found = f"{counted(len(report.problems), 'problem')}, {counted(len(report.warnings), 'warning')}"
+    echo(f"{report.dataset}: {counted(report.cases, 'case')} read, {found}")

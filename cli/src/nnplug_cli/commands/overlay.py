@@ -11,6 +11,7 @@ from nnplug_cli.context import Context
 from nnplug_cli.next_step import print_made
 from nnplug_cli.options import replace_option, workers_option
 from nnplug_cli.process import prepares_process
+from nnplug_cli.render import counted
 
 _path = click.Path(path_type=Path)
 
@@ -57,4 +58,4 @@ def command(
         executor=LocalExecutor(workers),
         progress=context.progress,
     )
-    print_made(f"{count} pictures", output)
+    print_made(counted(count, "picture"), output)
