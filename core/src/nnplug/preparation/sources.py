@@ -40,7 +40,7 @@ class Mark:
         cls, dataset: Dataset, workspace: Workspace, extractor: str, options: Mapping[str, Any] | None
     ) -> Self:
         """Return the mark of measuring the dataset with an extractor and its options."""
-        choices = f" {extractor} {json.dumps(options or {}, sort_keys=True)}"
+        choices = f" {extractor} {json.dumps(options or {}, sort_keys=True, default=str)}"
         return cls(workspace.sources, "fingerprint", _digest(dataset, [], choices))
 
     def is_kept(self) -> bool:
