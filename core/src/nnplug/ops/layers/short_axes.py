@@ -8,6 +8,8 @@ or thin.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 
@@ -32,26 +34,25 @@ def with_exact_gradients(network: nn.Module) -> nn.Module:
     return with_layers(network, made) if made else network
 
 
-class _Conv2d(nn.Conv2d):
-    """nn.Conv2d that leaves half precision for short images."""
+class _ExactWhenShort(nn.Module):
+    """The part of a convolution that leaves half precision for short images."""
+
+    kernel_size: tuple[int, ...]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the convolution (B, out, y, x), in float32 where an axis is shorter than the kernel."""
-        if not _is_short(x, self.kernel_size):
-            return super().forward(x)
-        with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float())
+        """Return the convolution, in float32 where an axis of the image (B, C, *size) is shorter than the kernel."""
+        short = any(size < taps for size, taps in zip(x.shape[2:], self.kernel_size, strict=True))
+        with torch.autocast(x.device.type, enabled=False) if short else nullcontext():
+            result: Tensor = super().forward(x.float() if short else x)
+        return result
 
 
-class _Conv3d(nn.Conv3d):
-    """nn.Conv3d that leaves half precision for short images."""
+class _Conv2d(_ExactWhenShort, nn.Conv2d):
+    """nn.Conv2d with exact gradients."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the convolution (B, out, z, y, x), in float32 where an axis is shorter than the kernel."""
-        if not _is_short(x, self.kernel_size):
-            return super().forward(x)
-        with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float())
+
+class _Conv3d(_ExactWhenShort, nn.Conv3d):
+    """nn.Conv3d with exact gradients."""
 
 
 class _JoinedConv2d(_Conv2d):
@@ -76,7 +77,3 @@ _KINDS: dict[type[nn.Module], type[nn.Module]] = {
     JoinedConv2d: _JoinedConv2d,
     JoinedConv3d: _JoinedConv3d,
 }
-
-
-def _is_short(x: Tensor, kernel: tuple[int, ...]) -> bool:
-    return any(size < taps for size, taps in zip(x.shape[2:], kernel, strict=True))
