@@ -140,28 +140,51 @@ def test_ctrl_c_is_a_short_line_and_130(failing):
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_a_signal_ends_a_command_with_a_line(name):
+ENDS = [
+    ("SIGINT", "interrupted"),
+    ("SIGTERM", "stopped by SIGTERM; finished work is kept; run the same command again"),
+    ("SIGHUP", "stopped by SIGHUP; finished work is kept; run the same command again"),
+]
+
+
+def signalled(name, seconds):
+    """Run a command that signals its own process, and then cleans up for some seconds."""
+    default = "default_int_handler" if name == "SIGINT" else "SIG_DFL"  # this test may run under nohup
     code = (
         "import os, signal, time, click\n"
-        f"signal.signal(signal.{name}, signal.SIG_DFL)\n"  # this test may run under nohup
-        "from nnplug_cli import main as house\n"
+        f"signal.signal(signal.{name}, signal.{default})\n"
+        "from nnplug_cli import main as house, signals\n"
+        "signals.PATIENCE = 0.2\n"
         "@click.command()\n"
         "def command():\n"
-        f"    os.kill(os.getpid(), signal.{name})\n"
-        "    time.sleep(60)\n"
+        "    try:\n"
+        f"        os.kill(os.getpid(), signal.{name})\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        f"        time.sleep({seconds})\n"
         "house.import_module = lambda _: type('Module', (), {'command': command})\n"
         "house.main(['demo'])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("name", "line"), ENDS, ids=[name for name, _ in ENDS])
+def test_a_signal_ends_a_command_with_a_line(name, line):
+    done = signalled(name, 0)
     assert done.returncode == 128 + getattr(signal, name)
-    assert done.stderr == f"stopped by {name}; finished work is kept; run the same command again\n"
+    assert done.stderr == f"{line}\n"
+
+
+@pytest.mark.parametrize(("name", "line"), ENDS[:2], ids=["SIGINT", "SIGTERM"])
+def test_a_command_that_ends_slowly_says_so_at_once(name, line):
+    done = signalled(name, 1)
+    assert done.stderr == f"ending: the current step ends, and unfinished files are removed\n{line}\n"
 
 
 def test_signals_that_nohup_ignores_stay_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with stoppable():
+        with stoppable(print):
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
             assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -29,7 +29,7 @@ def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool])
         verbose: called after an error; returns whether to show the traceback.
     """
     try:
-        with stoppable():
+        with stoppable(_tell_slow_end):
             yield
     except NnplugError as error:
         _fail([worded(line, table) for line in error.lines], verbose=verbose())
@@ -43,6 +43,10 @@ def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool])
         if isinstance(error, ReaderGone) or (error.errno == errno.EPIPE and _reader_is_gone()):  # click leaves quietly
             raise
         _fail([_describe(error)], verbose=verbose())
+
+
+def _tell_slow_end() -> None:
+    _print("ending: the current step ends, and unfinished files are removed")
 
 
 def _reader_is_gone() -> bool:

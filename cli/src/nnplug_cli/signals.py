@@ -1,16 +1,17 @@
-"""Signals that end a command like Ctrl-C: unfinished files are cleaned up, and a line gives the reason."""
+"""Signals that end a command: unfinished files are cleaned up, and lines give the reason and tell a slow end."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
 
-NAMES = ("SIGTERM", "SIGHUP")
-"""The signals of a batch system's time limit and of a closed terminal; some platforms lack one of them."""
+PATIENCE = 1.0
+"""Seconds after which a command that was asked to end, and has not ended, says that it is ending."""
+_DEFAULTS = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+"""Ctrl-C, a batch system's time limit and a closed terminal, with Python's handlers; some platforms lack one."""
 
 
 class Stopped(BaseException):
@@ -28,20 +29,34 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Raise `Stopped` in the block for signals that would end the process silently; `nohup` keeps its effect."""
-    ours = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
-    ours = [number for number in ours if signal.getsignal(number) is signal.SIG_DFL]
+def stoppable(tell_slow_end: Callable[[], None]) -> Iterator[None]:
+    """Raise `Stopped` in the block for signals that would end the process silently, KeyboardInterrupt for Ctrl-C.
+
+    Signals that something else handles or ignores stay as they are, such as those that `nohup` ignores.
+
+    Args:
+        tell_slow_end: called once, in another thread, if the block has not ended soon after a signal.
+    """
+    told = threading.Timer(PATIENCE, tell_slow_end)
+    told.daemon = True
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if not told.is_alive() and not told.finished.is_set():
+            with suppress(RuntimeError):  # no thread can start: the end is told alone
+                told.start()
+        if number == signal.SIGINT:
+            signal.default_int_handler(number, frame)
+        raise Stopped(number)
+
+    ours = {getattr(signal, name): handler for name, handler in _DEFAULTS.items() if hasattr(signal, name)}
+    ours = {number: handler for number, handler in ours.items() if signal.getsignal(number) is handler}
     if threading.current_thread() is not threading.main_thread():
-        ours = []  # only the main thread may handle signals
+        ours = {}  # only the main thread may handle signals
     for number in ours:
-        signal.signal(number, _stop)
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - Python's signature
-    raise Stopped(number)
+        told.cancel()
+        for number, handler in ours.items():
+            signal.signal(number, handler)
