@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from nnplug.contracts import Topology
 from nnplug.errors import InvalidFile, MissingProvider, NnplugError, Problems
@@ -275,6 +275,18 @@ def test_bad_cases_are_all_told_and_the_others_predicted(make_model, make_predic
     assert sorted(file.name for file in (tmp_path / "out").glob("*.nii.gz")) == ["ok.nii.gz", "zero.nii.gz"]
     assert not read_label(tmp_path / "out" / "zero.nii.gz").array.any()
     assert progress.notices == ["zero: the image is zero everywhere; its label map is all background"]
+
+
+@pytest.mark.parametrize("options", [PredictOptions(), PredictOptions(save_probabilities=True)], ids=["labels", "more"])
+def test_label_maps_without_foreground_are_told_together(make_model, make_predictor, write_image, tmp_path, options):
+    model = make_model()
+    for file in model.weights:
+        save_file({name: torch.zeros_like(value) for name, value in load_file(file).items()}, file)  # equal logits
+    cases = [write_image(name, volume()) for name in ("a", "b", "c", "d")] + [write_image("zero", 0 * volume())]
+    progress = Listener()
+    predict_folder(LoadedModel((make_predictor(model),)), cases, tmp_path / "out", options, progress=progress)
+    told = [line for line in progress.notices if "zero" not in line]
+    assert told == ["no voxel is foreground in the label maps of a, b, c and 1 more"]
 
 
 def test_empty_images_have_probabilities_too(make_predictor, write_image, tmp_path):

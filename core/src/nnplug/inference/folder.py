@@ -26,7 +26,7 @@ from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits, background, write_logits
 from nnplug.inference.member import LoadedMember
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.plausibility import check_size, image_warnings, mixed_orientations
+from nnplug.inference.plausibility import check_size, empty_label_maps, image_warnings, mixed_orientations
 from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
 from nnplug.inference.probabilities import write_probabilities
 from nnplug.inference.stream import Predicted, ReadCase, predict_stream
@@ -87,7 +87,7 @@ def predict_folder(
     job.share([case for case in cases if case.name in finished])
     with progress.task("predict", len(cases), done=len(finished)) as advance:
         predict_stream(model, missing, job, scratch=output, logits_behind=True, progress=progress, advance=advance)
-    job.warn_of_mixture()
+    job.tell_of_all()
     if job.failures:
         raise Problems(job.failures)
 
@@ -107,6 +107,7 @@ class _Job:
     options: PredictOptions
     progress: Progress
     oriented: dict[str, list[str]] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     def finished(self, cases: Sequence[CaseFiles]) -> set[str]:
@@ -160,10 +161,12 @@ class _Job:
         if plans.orientations is None and (own := orientation(geometry)) is not None:
             self.oriented.setdefault(own, []).append(case.name)
 
-    def warn_of_mixture(self) -> None:
-        """Report images of several orientations, if the model records none of its training."""
+    def tell_of_all(self) -> None:
+        """Report images of several orientations, if the model records none of its training, and empty label maps."""
         if (line := mixed_orientations(self.oriented)) is not None:
             self.progress.warning(line)
+        if (line := empty_label_maps(self.empty)) is not None:
+            self.progress.notice(line)
 
     def _previous(self, case: CaseFiles, geometry: Geometry) -> LabelArray | None:
         for file in self._previous_files([case]):
@@ -181,19 +184,22 @@ class _Job:
     def export(self, case: CaseFiles, geometry: Geometry, predicted: Predicted) -> None:
         """Write the requested files, and note that the case is finished; see `CaseWork`."""
         if isinstance(predicted, np.ndarray):
-            self._write(case, self.model.postprocessed(predicted, geometry), geometry)
+            labels = self._write(case, self.model.postprocessed(predicted, geometry), geometry)
         else:
-            self._export_logits(case, geometry, predicted)
+            labels = self._export_logits(case, geometry, predicted)
+        if len(predicted) and not labels.any():  # an image that is zero everywhere has its own notice
+            self.empty.append(case.name)
         resume_log.note(self.output, case, depends_on=self._depends_on(case))
 
-    def _write(self, case: CaseFiles, labels: LabelArray, geometry: Geometry) -> None:
-        """Write a label map in the format of its image, and with each writer."""
+    def _write(self, case: CaseFiles, labels: LabelArray, geometry: Geometry) -> LabelArray:
+        """Write a label map in the format of its image, and with each writer; return it with the kept classes."""
         kept = self._kept
         chosen = keep_classes(labels, kept.labels) if self.options.classes else labels
         write_label(self._outputs(case)["labels"], chosen, geometry, case.readers)
         if further := self.files.further(case):
             written = predicted_case(self.model, case, chosen, geometry, kept)
             write_further(further, self.output, written, predicting_model(self.model, kept))
+        return chosen
 
     def share(self, cases: Sequence[CaseFiles]) -> None:
         """Add kept cases to the files that all cases of a writer share, which may be missing or lack a case."""
@@ -206,9 +212,9 @@ class _Job:
         """The `dataset.json` of the model with the labels of the kept classes."""
         return kept_description(self.model.description, self.options.classes)
 
-    def _export_logits(self, case: CaseFiles, geometry: Geometry, outputs: Sequence[Logits]) -> None:
+    def _export_logits(self, case: CaseFiles, geometry: Geometry, outputs: Sequence[Logits]) -> LabelArray:
         files = self._outputs(case)
-        self._write(case, self.model.label_map(outputs, geometry), geometry)
+        labels = self._write(case, self.model.label_map(outputs, geometry), geometry)
         if "probabilities" in files:
             shape = (self.model.description.labels.outputs, *geometry.shape)
             volumes = self.model.probabilities(outputs, geometry, self.output)
@@ -219,6 +225,7 @@ class _Job:
             write_probabilities(files["probabilities"], volumes, shape)
         if "logits" in files:
             write_logits(files["logits"], *(outputs or [background(geometry, self.model.description.labels)]))
+        return labels
 
     @contextmanager
     def attempt(self, case: CaseFiles) -> Iterator[None]:

@@ -112,6 +112,15 @@ def mixed_orientations(seen: Mapping[str, Sequence[str]]) -> str | None:
     )
 
 
+def empty_label_maps(cases: Sequence[str]) -> str | None:
+    """Return a notice if label maps of a prediction are all background.
+
+    Args:
+        cases: the cases whose label maps have no foreground.
+    """
+    return f"no voxel is foreground in the label maps of {_few(cases)}" if cases else None
+
+
 def _few(cases: Iterable[str]) -> str:
     names = sorted(cases)
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
