@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 
 PATIENCE = 1.0
 """Seconds after which a command that was asked to end, and has not ended, says that it is ending."""
-_DEFAULTS = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+_Handler = Callable[[int, FrameType | None], object] | signal.Handlers
+_DEFAULTS: Mapping[str, _Handler] = {
+    "SIGINT": signal.default_int_handler,
+    "SIGTERM": signal.SIG_DFL,
+    "SIGHUP": signal.SIG_DFL,
+}
 """Ctrl-C, a batch system's time limit and a closed terminal, with Python's handlers; some platforms lack one."""
 
 
