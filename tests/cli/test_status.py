@@ -11,6 +11,7 @@ from socket import gethostname
 import pytest
 from click.testing import CliRunner
 
+from nnplug.errors import NnplugError
 from nnplug.runtime.lock import locked
 from nnplug.workspace.layout import RunFolder
 from nnplug_cli.main import main
@@ -69,6 +70,21 @@ def test_a_killed_process_is_named_with_its_machine(copied, fold, run):
     found, shown = fold(), status(copied.workspace).stdout
     assert (found["state"], found["killed"]["host"], found["holder"]) == ("stopped", "node7", None)
     assert "killed: process 12 on node7" in shown
+
+
+def test_a_fold_that_an_error_ended_has_its_line(copied, fold, run):
+    with pytest.raises(NnplugError), locked(run.lock, what="the fold"):
+        raise NnplugError("the loss is nan")
+    line = "nnunet 3d_fullres fold 0 ended early: the loss is nan"
+    assert (fold()["state"], fold()["failure"]) == ("validated", None)
+    (run.validation / "summary.json").unlink()
+    assert (fold()["state"], fold()["failure"]) == ("trained", "the loss is nan")
+    run.final_weights.unlink()
+    assert (fold()["state"], fold()["failure"], fold()["killed"]) == ("stopped", "the loss is nan", None)
+    assert line in status(copied.workspace).stdout.splitlines()
+    with locked(run.lock, what="the fold"):
+        assert (fold()["state"], fold()["failure"]) == ("running", None)
+    assert fold()["failure"] is None
 
 
 def test_a_training_that_writes_nothing_is_silent(copied, fold, run):

@@ -37,7 +37,7 @@ def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool])
         _print(f"interrupted {worded(error.args[0], table) if error.args else ''}".rstrip())
         sys.exit(INTERRUPTED)
     except Stopped as stop:
-        _print(f"stopped by {stop.signal.name}; finished work is kept; run the same command again")
+        _print(f"{stop}; finished work is kept; run the same command again")
         sys.exit(stop.exit_code)
     except OSError as error:
         if isinstance(error, ReaderGone) or (error.errno == errno.EPIPE and _reader_is_gone()):  # click leaves quietly

@@ -24,8 +24,8 @@ class Stopped(BaseException):
 
     def __init__(self, number: int) -> None:
         """Store the signal."""
-        super().__init__(number)
         self.signal = signal.Signals(number)
+        super().__init__(f"stopped by {self.signal.name}")
 
     @property
     def exit_code(self) -> int:

@@ -16,6 +16,7 @@ from socket import gethostname
 import pytest
 
 from nnplug.errors import NnplugError
+from nnplug.remedies import Action
 from nnplug.runtime import lock
 from nnplug.runtime.lock import locked
 
@@ -72,12 +73,25 @@ def test_one_that_is_just_ending_is_waited_for(holder):
         assert time.monotonic() - began > 0.2
 
 
-def test_an_error_in_the_block_leaves_no_trace(tmp_path):
+FAILURES = [
+    (NnplugError("case_1: wrong", Action.USE_ANY_DEVICE()), "case_1: wrong"),
+    (ZeroDivisionError("by\nzero"), "ZeroDivisionError: by zero"),
+    (KeyboardInterrupt(), "interrupted"),
+    (SystemExit("stopped by SIGTERM"), "stopped by SIGTERM"),
+]
+
+
+@pytest.mark.parametrize(("error", "line"), FAILURES, ids=[line for _, line in FAILURES])
+def test_an_error_in_the_block_is_noted_until_the_next_process(tmp_path, error, line):
     file = tmp_path / "lock"
-    with pytest.raises(ZeroDivisionError), locked(file, what="x"):
-        raise ZeroDivisionError
+    with pytest.raises(type(error)), locked(file, what="x"):
+        raise error
+    use = lock.lock_use(file)
+    assert (use.is_held, use.holder.failure, use.holder.process) == (False, line, os.getpid())
     with locked(file, what="x") as killed:
         assert killed is None
+        assert lock.lock_use(file).holder.failure is None
+    assert lock.lock_use(file).holder is None
 
 
 def test_a_file_that_was_cut_short_is_no_holder(tmp_path):

@@ -28,7 +28,8 @@ def command(context: Context, *, workspace: Path | None, as_json: bool) -> None:
     WORKSPACE is the folder of all results [default: NNPLUG_WORKSPACE, else ./nnplug-work], or of one dataset in it.
     Only files are read, so the runs may be on other machines that share the folder. The Dice of a fold that is
     validated is the mean of its cases; before, it is the smoothed one of the last epoch, marked with ~. A running fold
-    that wrote nothing for half an hour and three epochs is "silent": it may hang, or its machine may be down.
+    that wrote nothing for half an hour and three epochs is "silent": it may hang, or its machine may be down. A line
+    below the table gives the error that ended a fold early.
     """
     from nnplug.pipeline.status import workspace_status
 
@@ -59,6 +60,10 @@ def _print(dataset: DatasetStatus) -> None:
     rows = [row for configuration in dataset.configurations for row in _rows(configuration, dataset.cases)]
     if rows:
         print_table(COLUMNS, rows)
+    for configuration in dataset.configurations:
+        for fold in configuration.folds:
+            if fold.failure is not None:
+                echo(f"{configuration.plans} {configuration.name} fold {fold.fold} ended early: {fold.failure}")
     for model in dataset.models:
         echo(f"model: {model}")
 

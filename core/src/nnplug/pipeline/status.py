@@ -47,6 +47,7 @@ class FoldStatus:
         scores: figure -> mean over the foreground classes, of the validation; empty before it.
         holder: the process that trains or validates the fold; None if no process does, or it left no note.
         killed: the process that was killed over it, or whose host went down; None if none was.
+        failure: the error that stopped its last training or validation; None without one, and once it is validated.
         idle_seconds: the time since the last file of the fold was written, while it is running or stopped.
         is_silent: whether it is running and has written no file for so long that the process may hang, or its host may
             be gone.
@@ -61,6 +62,7 @@ class FoldStatus:
     scores: tuple[tuple[str, float], ...] = ()
     holder: Holder | None = None
     killed: Holder | None = None
+    failure: str | None = None
     idle_seconds: float | None = None
     is_silent: bool = False
 
@@ -175,6 +177,7 @@ def _fold(fold: str, run: RunFolder) -> FoldStatus:
     epochs, idle = RunRecord.read(run.record).epochs, _idle_seconds(run)
     is_held = use.is_held or (not use.is_known and use.holder is not None and _is_alive(use.holder, idle, lines))
     state = _state(run, is_held=is_held, is_validated=bool(scores))
+    last = use.holder if state in ("stopped", "trained") else None
     return FoldStatus(
         fold=fold,
         state=state,
@@ -184,7 +187,8 @@ def _fold(fold: str, run: RunFolder) -> FoldStatus:
         smoothed_dice=lines[-1].smoothed_dice if lines else None,
         scores=scores,
         holder=use.holder if is_held else None,
-        killed=use.holder if state == "stopped" else None,
+        killed=last if last is not None and last.failure is None and state == "stopped" else None,
+        failure=None if last is None else last.failure,
         idle_seconds=idle if state in ("running", "stopped") else None,
         is_silent=state == "running" and idle > _patience(lines),
     )
@@ -203,6 +207,8 @@ def _patience(lines: Sequence[LogLine]) -> float:
 
 def _is_alive(holder: Holder, idle: float, lines: Sequence[LogLine]) -> bool:
     """Return whether a noted process still works, where the file system has no locks."""
+    if holder.failure is not None:
+        return False
     if holder.host == gethostname():
         return bool(psutil.pid_exists(holder.process))
     return idle <= _patience(lines)

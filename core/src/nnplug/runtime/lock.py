@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import gethostname
@@ -21,7 +21,7 @@ from typing import IO
 import psutil
 from filelock import lock_descriptor
 
-from nnplug.errors import NnplugError
+from nnplug.errors import NnplugError, without_remedy
 from nnplug.runtime.files import explained
 
 PATIENCE = 5.0
@@ -32,19 +32,21 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 @dataclass(frozen=True)
 class Holder:
-    """The holder of a lock, or the process that held it when it was killed.
+    """The holder of a lock, or the process that held it when it was killed or failed.
 
     Attributes:
         process: the id of the process.
         host: the name of its host.
         since: the time at which it took the lock, ISO 8601.
         user: the account that it runs under; None in files of versions that did not write it.
+        failure: the error that ended its work; None while it works, and if it was killed.
     """
 
     process: int
     host: str
     since: str
     user: str | None = None
+    failure: str | None = None
 
     @classmethod
     def this(cls) -> Holder:
@@ -67,6 +69,8 @@ def locked(file: Path, *, what: str, patience: float = PATIENCE) -> Iterator[Hol
         what: the name of the locked thing, the beginning of the message.
         patience: seconds to wait for another process.
 
+    An error that leaves the block is noted in the file, until the next process takes the lock.
+
     Yields:
         The holder that was killed while it held the lock; usually None.
 
@@ -82,12 +86,14 @@ def locked(file: Path, *, what: str, patience: float = PATIENCE) -> Iterator[Hol
                 f"{what}: is in use by {_read(handle) or 'another process'}. Wait until that has ended, or end it, "
                 "then run the same command again."
             )
-        killed = _read(handle)
-        _write(handle, Holder.this())
+        last, this = _read(handle), Holder.this()
+        _write(handle, this)
         try:
-            yield killed
-        finally:
-            _write(handle, None)
+            yield last if last is not None and last.failure is None else None
+        except BaseException as error:
+            _write(handle, replace(this, failure=_told(error)))
+            raise
+        _write(handle, None)
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ class LockUse:
 
     Attributes:
         is_held: whether a process holds it.
-        holder: this process, or the one that was killed while it held the lock; None if nothing is noted.
+        holder: this process, or the last one if it was killed or failed; None if nothing is noted.
         is_known: whether the file system tells so; if not, `is_held` is False and only `holder` is a hint.
     """
 
@@ -172,6 +178,16 @@ def _read(handle: IO[str]) -> Holder | None:
         handle.seek(0)
         return Holder(**json.load(handle))
     return None
+
+
+def _told(error: BaseException) -> str:
+    """Return an error as a line without remedy."""
+    if isinstance(error, NnplugError):
+        return without_remedy(error.lines[0])
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if isinstance(error, Exception) else text
 
 
 def _write(handle: IO[str], holder: Holder | None) -> None:
