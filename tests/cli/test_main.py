@@ -88,6 +88,7 @@ def test_every_listed_command_is_a_module_with_help(name):
     command = import_module(f"nnplug_cli.commands.{name}").command
     assert isinstance(command, click.Command)
     assert command.help
+    assert r"\b" not in command.help  # click keeps lines after the character, not after its escape
 
 
 def test_every_module_of_commands_is_listed():

@@ -14,13 +14,13 @@ VARIABLE = "_NNPLUG_COMPLETE"
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, *, shell: str) -> None:
-    r"""Print a script with which SHELL completes commands, options, and names of components and configurations.
+    """Print a script with which SHELL completes commands, options, and names of components and configurations.
 
     \b
     bash: add  eval "$(nnplug completion bash)"  to ~/.bashrc
     zsh:  add  eval "$(nnplug completion zsh)"   to ~/.zshrc
     fish: nnplug completion fish > ~/.config/fish/completions/nnplug.fish
-    """
+    """  # noqa: D301 - click reads the character, not its escape
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"this version of click has no completion for {shell}", ctx)
