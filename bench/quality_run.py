@@ -1,11 +1,11 @@
 """Measure Dice of whole unseen images against time: `.venv/bin/python bench/quality_run.py WHAT`.
 
 WHAT is comparison (nnunetv2 and nnplug, three seeds a side), recipes (fast ones at several lengths, on validation
-cases), final (the same on test cases: when all choices are made), ablation (one lever at a time), starts (when every
-class is found), one (--dataset, --recipe, --iterations, --seed), pace (seconds of an iteration, on quiet cores), list
-(what is missing) or tables (makes docs/fast-measured.md from the records). Every training is kept as a small file as
-soon as it has ended, for the row `quality` of bench/run.py. Stop it whenever you like: the same command goes on. In the
-background: `nice -n 19`, with OMP_NUM_THREADS=1.
+cases), final (the same on test cases: when all choices are made), ablation (one lever at a time), changes (the fast
+recipe with one thing changed), starts (when every class is found), one (--dataset, --recipe, --iterations, --seed),
+pace (seconds of an iteration, on quiet cores), list (what is missing) or tables (makes docs/fast-measured.md from the
+records). Every training is kept as a small file as soon as it has ended, for the row `quality` of bench/run.py. Stop it
+whenever you like: the same command goes on. In the background: `nice -n 19`, with OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from quality.recipes import RECIPES  # noqa: E402
 from quality.records import Store, pace_key  # noqa: E402
 from quality.tables import page  # noqa: E402
 from quality.trainings import Training  # noqa: E402
-from quality.wanted import ablation, comparison, final, recipes, single, starts  # noqa: E402
+from quality.wanted import ablation, changes, comparison, final, recipes, single, starts  # noqa: E402
 from quality.work import Bench, Wanted, do, left  # noqa: E402
 
 from nnplug.errors import NnplugError  # noqa: E402
@@ -42,6 +42,7 @@ LISTS: Mapping[str, Callable[[str], list[Wanted]]] = {
     "recipes": recipes,
     "final": final,
     "ablation": ablation,
+    "changes": changes,
     "starts": starts,
 }
 

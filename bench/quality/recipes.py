@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Which = Literal["ours", "theirs"]
+FAST_WORDS = ("--recipe=fast",)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ def _lever(name: str, **options: object) -> Recipe:
     return Recipe(name, "ours", ("--trainer=fast", *_words(options)))
 
 
+def _changed(name: str, **options: object) -> Recipe:
+    """Return the fast recipe with other options."""
+    return Recipe(f"fast-{name}", "ours", (*FAST_WORDS, *_words(options)))
+
+
 def _words(options: dict[str, object]) -> tuple[str, ...]:
     values = {key: value if isinstance(value, str) else json.dumps(value) for key, value in options.items()}
     return tuple(f"--set=trainer.{key}={value}" for key, value in values.items())
@@ -40,7 +46,7 @@ def _words(options: dict[str, object]) -> tuple[str, ...]:
 
 THEIRS = Recipe("nnunetv2", "theirs")
 OURS = Recipe("default", "ours")
-FAST = Recipe("fast", "ours", ("--recipe=fast",))
+FAST = Recipe("fast", "ours", FAST_WORDS)
 
 LEVERS = (
     OURS,
@@ -80,4 +86,13 @@ FOUND = (
 )
 """Recipes whose start is compared."""
 
-RECIPES = {recipe.name: recipe for recipe in (THEIRS, *LEVERS)}
+CHANGED = (
+    FAST,
+    _changed("whole-kernels", muon_rows=100_000),
+    _changed("adamw", optimizer="adamw", initial_lr=0.001),
+    _changed("rate-0.01", initial_lr=0.01),
+    replace(_changed("growing", growth="efficiency"), share=2.0, uneven=True),
+)
+"""The fast recipe, and it with one thing changed, at equal compute."""
+
+RECIPES = {recipe.name: recipe for recipe in (THEIRS, *LEVERS, *CHANGED)}

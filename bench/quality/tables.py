@@ -8,7 +8,7 @@ from statistics import median
 from quality.compare import Compared, Group, compare_all
 from quality.datasets import Part
 from quality.figures import found_at, interval, spread
-from quality.recipes import FAST, LEVERS, OURS, THEIRS
+from quality.recipes import CHANGED, FAST, LEVERS, OURS, THEIRS, Recipe
 from quality.records import Paces, Trained
 from quality.trainings import FOUND, START_LIMIT
 from quality.wanted import length_of
@@ -26,6 +26,7 @@ validation cases; test cases are scored once, at the end."""
 LEVERS_NOTE = """Equal compute: as many iterations as the default has, fewer or more if one costs more or less. Dice is
 that of validation cases at the end. The difference is that of the means over the cases, each case the mean over its
 seeds; the interval is a bootstrap of the cases. What does not help is listed too."""
+CHANGED_NOTE = "As above, beside the recipe at its own length."
 STARTS_NOTE = f"""The iteration after which every class has a pseudo Dice above {FOUND}, looked at every 5 iterations,
 for {START_LIMIT} iterations at most of the schedule of a training of some iterations. The spread is the last of the
 seeds less the first."""
@@ -38,7 +39,8 @@ def page(records: Sequence[Trained], machines: Mapping[str, Paces], title: str |
     """Return the page, with times for the machine `title`."""
     parts = [HEAD, "## Against nnunetv2", against(records, machines, title, "test")]
     parts += ["### The same on validation cases", against(records, machines, title, "validation")]
-    parts += ["## One lever at a time", LEVERS_NOTE, ablation(records, machines, title)]
+    parts += ["## One lever at a time", LEVERS_NOTE, ablation(records, machines, title, OURS, LEVERS)]
+    parts += ["## The recipe with one thing changed", CHANGED_NOTE, ablation(records, machines, title, FAST, CHANGED)]
     parts += ["## When every class is found", STARTS_NOTE, starts(records)]
     return "\n\n".join(parts) + "\n"
 
@@ -89,27 +91,34 @@ def _difference(values: tuple[float, float, float] | None) -> str:
     return "" if values is None else "{:+.4f} ({:+.4f} to {:+.4f})".format(*values)
 
 
-def ablation(records: Sequence[Trained], machines: Mapping[str, Paces], title: str | None) -> str:
-    """Return the table of the levers that are compared with a default."""
+def ablation(
+    records: Sequence[Trained],
+    machines: Mapping[str, Paces],
+    title: str | None,
+    base: Recipe,
+    changes: Sequence[Recipe],
+) -> str:
+    """Return the table of the changes that are compared with their base."""
     found = compare_all(records, machines, title, "validation")
-    lines = [line for base in found if base.group.recipe == OURS.name for line in _levers(base, found)]
+    lines = [line for one in found if one.group.recipe == base.name for line in _beside(one, changes, found)]
     columns = ("dataset", "lever", "iterations", "seeds", "Dice, validation", "minutes", "difference")
     return _table(columns, lines) or NOTHING
 
 
-def _levers(base: Compared, found: Sequence[Compared]) -> Iterator[Line]:
-    """Yield the default's line and those of the levers with as much compute; nothing if there is none."""
-    lengths = {lever.name: length_of(base.group.iterations, lever) for lever in LEVERS if lever.name != OURS.name}
+def _beside(base: Compared, changes: Sequence[Recipe], found: Sequence[Compared]) -> Iterator[Line]:
+    """Yield the base's line and those of the changes with as much compute; nothing if there is none."""
+    own = base.group
+    lengths = {one.name: length_of(own.iterations, one) for one in changes if one.name != own.recipe}
     like_it = [
         one
         for one in found
-        if (one.group.dataset, one.group.device) == (base.group.dataset, base.group.device)
+        if (one.group.dataset, one.group.device) == (own.dataset, own.device)
         and lengths.get(one.group.recipe) == one.group.iterations
     ]
     if like_it:
-        yield (*_title(base.group), spread(base.final), _minutes(base), "")
+        yield (*_title(own), spread(base.final), _minutes(base), "")
     for one in sorted(like_it, key=lambda one: -median(one.final)):
-        differences = one.group.case_differences(base.group, "validation")
+        differences = one.group.case_differences(own, "validation")
         mean = sum(differences) / len(differences)
         yield (*_title(one.group), spread(one.final), _minutes(one), _difference((mean, *interval(differences))))
 

@@ -28,6 +28,7 @@ class Training:
         device: "cpu" or "cuda".
         until: the iteration at which a training of which only the start matters ends, None for a whole one.
         bare: whether no weights are kept, to measure its pace.
+        kept: how often weights are kept and scored; 1 where only the end matters.
     """
 
     data: Data
@@ -37,6 +38,7 @@ class Training:
     device: str = "cpu"
     until: int | None = None
     bare: bool = False
+    kept: int = POINTS
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for a length that has no whole epochs."""
@@ -66,7 +68,8 @@ class Training:
         """The iterations at which weights are kept, the last one included; of a start or a bare one none are."""
         if self.until is not None or self.bare:
             return ()
-        return tuple(sorted({max(1, round(self.epochs * k / POINTS)) * self.per_epoch for k in range(1, POINTS + 1)}))
+        shares = (k / self.kept for k in range(1, self.kept + 1))
+        return tuple(sorted({max(1, round(self.epochs * share)) * self.per_epoch for share in shares}))
 
     @property
     def name(self) -> str:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from quality.datasets import DATASETS, PARTS, Data, Part
+from quality.datasets import DATASETS, PARTS, Data, Part, dataset
 from quality.figures import rounded
-from quality.recipes import FAST, FOUND, LEVERS, OURS, THEIRS, Recipe
+from quality.recipes import CHANGED, FAST, FOUND, LEVERS, OURS, THEIRS, Recipe
 from quality.trainings import START_LIMIT, Training
 from quality.work import Wanted
 
 SEEDS = 3
 STARTS = 10
-SHARES = (0.1, 0.25, 1.0)
+SHARES = (0.1, 0.2, 1.0)
 """Lengths of a fast recipe as shares of nnunetv2's."""
-ABLATION = {"hippocampus": 300, "brats2013": 300}
+ABLATION = {"hippocampus": 250, "brats2013": 150}
 """Iterations of the default; a lever whose iterations cost more has fewer, one whose cost less has more."""
-_STEP = 25
+_STEP = 5
 
 
 def comparison(device: str = "cpu") -> list[Wanted]:
@@ -47,13 +47,22 @@ def _recipes(device: str, parts: tuple[Part, ...]) -> Iterator[Wanted]:
 
 
 def ablation(device: str = "cpu") -> list[Wanted]:
-    """Return every lever alone at equal compute, scored on validation cases."""
+    """Return every lever alone at equal compute, scored on validation cases at its end."""
+    return _changes(LEVERS, ABLATION, device)
+
+
+def changes(device: str = "cpu") -> list[Wanted]:
+    """Return the fast recipe with one thing changed, at equal compute, scored on validation cases at its end."""
+    lengths = {name: rounded(dataset(name).iterations * SHARES[1], _STEP) for name in ABLATION}
+    return _changes(CHANGED, lengths, device)
+
+
+def _changes(some: Sequence[Recipe], lengths: Mapping[str, int], device: str) -> list[Wanted]:
     return [
-        Wanted(Training(data, lever, length_of(ABLATION[data.name], lever), seed, device), PARTS[:1])
+        Wanted(Training(dataset(name), recipe, length_of(length, recipe), seed, device, kept=1), PARTS[:1])
         for seed in range(SEEDS)
-        for lever in LEVERS
-        for data in DATASETS
-        if data.name in ABLATION
+        for recipe in some
+        for name, length in lengths.items()
     ]
 
 

@@ -336,7 +336,7 @@ def test_the_page_has_dice_times_and_the_ratio(data):
 def test_the_page_says_what_is_not_there(data):
     from quality.tables import NOTHING, page
 
-    assert page([], {}, None).count(NOTHING) == 4
+    assert page([], {}, None).count(NOTHING) == 5
     lower = page([trained(data), trained(data, (0.5, 0.9), recipe="nnunetv2")], {}, None)
     assert "not measured yet | not reached |" in lower
     assert "nnunetv2 not measured yet" in page([trained(data)], {}, None)
@@ -344,13 +344,14 @@ def test_the_page_says_what_is_not_there(data):
 
 
 def test_levers_are_beside_the_default_at_equal_compute(data):
+    from quality.recipes import LEVERS, OURS
     from quality.tables import ablation
 
     base = trained(data, part="validation")
     better = trained(data, (0.5, 0.85), part="validation", recipe="cosine")
     half = trained(data, (0.5, 0.7), part="validation", recipe="batch-4", iterations=100)
     other = trained(data, (0.5, 0.9), part="validation", recipe="adamw", iterations=100)
-    lines = ablation([base, half, better, other], {}, None).splitlines()[2:]
+    lines = ablation([base, half, better, other], {}, None, OURS, LEVERS).splitlines()[2:]
     assert [line.split(" | ")[1:3] for line in lines] == [["default", "200"], ["cosine", "200"], ["batch-4", "100"]]
     assert lines[1].endswith("| 0.8500 | not measured yet | +0.0500 (+0.0500 to +0.0500) |")
 
@@ -401,30 +402,31 @@ def _module(file):
 
 
 def test_every_lever_has_options_that_exist():
-    from quality.recipes import FOUND, LEVERS, RECIPES
+    from quality.recipes import CHANGED, FOUND, LEVERS, RECIPES
 
     from nnplug import Kind, Plugins
     from nnplug.plans.overrides import parse
 
     registry = Plugins().registry
-    for recipe in (*LEVERS, *FOUND):
+    for recipe in (*LEVERS, *FOUND, *CHANGED):
         assert RECIPES[recipe.name] == recipe
         trainer = [word.removeprefix("--set=") for word in recipe.words if word.startswith("--set=trainer.")]
-        named = [word.removeprefix("--trainer=") for word in recipe.words if word.startswith("--trainer=")]
+        named = [word.partition("=")[2] for word in recipe.words if word.startswith(("--trainer=", "--recipe="))]
         registry.create(Kind.TRAINER, *(named or ["nnunet"]), parse(trainer).get("trainer", {}))
         assert all(word.startswith(("--set=", "--trainer=")) or word == "--recipe=fast" for word in recipe.words)
-    assert len({lever.name for lever in LEVERS}) == len(LEVERS)
+    for some in (LEVERS, CHANGED):
+        assert len({recipe.name for recipe in some}) == len(some)
 
 
 def test_choices_are_made_without_test_cases():
-    from quality.wanted import ablation, comparison, final, recipes, starts
+    from quality.wanted import ablation, changes, comparison, final, recipes, starts
 
     assert {one.parts for one in comparison()} == {("validation", "test")}
-    assert {one.parts for one in (*ablation(), *recipes())} == {("validation",)}
+    assert {one.parts for one in (*ablation(), *changes(), *recipes())} == {("validation",)}
     assert [one.training for one in final()] == [one.training for one in recipes()]
     assert {one.parts for one in final()} == {("validation", "test")}
     assert {one.parts for one in starts()} == {()}
-    for listed in (comparison(), recipes(), ablation(), starts()):
+    for listed in (comparison(), recipes(), ablation(), changes(), starts()):
         names = [one.training.name for one in listed]
         assert len(set(names)) == len(names)
 

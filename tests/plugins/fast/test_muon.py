@@ -11,7 +11,7 @@ import torch
 
 from nnplug import Plugins
 from nnplug.registry.components import Kind
-from nnplug_fast.muon import Muon, orthogonalise, split_kernels
+from nnplug_fast.muon import Muon, orthogonal_factors, orthogonalise, split_kernels
 
 SHAPES = [(8, 40), (40, 8), (6, 6), (5, 1)]
 
@@ -29,7 +29,7 @@ def plain(matrix):
 
 
 def matrices(shape, count=3):
-    return list(torch.randn((count, *shape), generator=torch.Generator().manual_seed(1)) * 1e-4)
+    return torch.randn((count, *shape), generator=torch.Generator().manual_seed(1)) * 1e-4
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -38,11 +38,20 @@ def test_each_matrix_is_that_of_the_plain_iteration(shape):
         torch.testing.assert_close(found.double(), plain(given), atol=2e-3, rtol=0)
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_groups_of_matrices_have_the_factors_of_all(shape):
+    given = matrices(shape)
+    one, two = orthogonal_factors([given[:1], given[1:]])
+    (every,) = orthogonal_factors([given])
+    assert torch.equal(torch.cat([one, two]), every)
+    assert every.shape == (3, min(shape), min(shape))
+
+
 @pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
 def test_singular_values_are_about_1_and_the_vectors_stay(shape):
     (given,) = matrices(shape, 1)
     left, _, right = torch.linalg.svd(given, full_matrices=False)
-    (found,) = orthogonalise([given])
+    (found,) = orthogonalise(given[None])
     values = left.T @ found @ right.T
     assert ((values.diagonal() > 0.65) & (values.diagonal() < 1.25)).all()
     assert (values - values.diagonal().diag()).abs().max() < 1e-3
@@ -51,7 +60,7 @@ def test_singular_values_are_about_1_and_the_vectors_stay(shape):
 def test_directions_without_gradient_stay_without():
     (vector,) = matrices((8, 1), 1)
     low = vector @ vector.T.repeat(1, 5)
-    zero, found = orthogonalise([torch.zeros(8, 40), low])
+    zero, found = orthogonalise(torch.stack([torch.zeros(8, 40), low]))
     assert not zero.any()
     torch.testing.assert_close(found.double(), plain(low), atol=2e-3, rtol=0)
     assert torch.linalg.svdvals(found)[1] < 1e-3
@@ -84,6 +93,24 @@ def test_a_step_is_the_orthogonalised_nesterov_momentum_scaled_and_the_decay():
             expected[i] = expected[i] * (1 - 0.1 * 0.2) - 0.1 * 0.2 * math.sqrt(27) * direction
     for parameter, value in zip((kernel, matrix), expected, strict=True):
         torch.testing.assert_close(parameter.double(), value, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("rows", "sizes"), [(4, [4]), (3, [2, 2]), (2, [2, 2]), (1, [1] * 4), (9, [4])])
+def test_the_outputs_of_a_kernel_are_orthogonalised_in_equal_parts(rows, sizes):
+    kernel, _, _ = kernel_and_rest()
+    before = kernel.detach().clone()
+    steps([kernel], Muon([kernel], [], lr=0.1, weight_decay=0.0, momentum=0.0, rows=rows), 1)
+    parts = [plain(part) for part in kernel.grad.flatten(1).split(sizes)]
+    update = (before - kernel).detach().flatten(1).double()
+    torch.testing.assert_close(update, 0.1 * 0.2 * math.sqrt(27) * torch.cat(parts), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(8, 2, 1, 1), (6, 4, 3, 3), (6, 4, 3, 3, 3), (5, 7)], ids=str)
+@pytest.mark.parametrize("rows", [100, 3])
+def test_an_update_has_the_root_mean_square_of_the_rate(shape, rows):
+    kernel = torch.nn.Parameter(torch.zeros(shape))
+    steps([kernel], Muon([kernel], [], lr=0.1, weight_decay=0.0, rows=rows), 1)
+    assert kernel.detach().square().mean().sqrt() == pytest.approx(0.1 * 0.2, rel=0.35)
 
 
 def test_a_kernel_in_another_memory_order_is_trained_alike():

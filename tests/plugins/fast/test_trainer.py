@@ -77,6 +77,20 @@ def test_each_option_alone_changes_the_training(task_in, tmp_path, nnunet, lever
     assert not are_equal(trained(FastTrainer(**SHORT, **lever), task_in(tmp_path)), nnunet)
 
 
+@pytest.mark.parametrize("rows", [64, 2])
+def test_the_outputs_that_muon_takes_together_are_an_option(rows):
+    def network():
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(*(torch.nn.Conv2d(*sizes, 3) for sizes in ((1, 4), (4, 4), (4, 2))))
+        network(torch.ones(1, 1, 9, 9)).square().sum().backward()
+        return network
+
+    ours, same = network(), network()
+    FastTrainer(optimizer="muon", muon_rows=rows).make_optimizer(ours).step()
+    Muon([same[1].weight], [], lr=0.01, weight_decay=3e-5, rows=rows).step()
+    assert torch.equal(ours[1].weight, same[1].weight)
+
+
 def stop_after_an_epoch(trainer, task):
     training = loop.Training(trainer, task)
     epoch = training._epoch
@@ -130,6 +144,7 @@ def test_the_momentum_is_that_of_the_optimizer_unless_it_is_given(options, expec
     ("options", "message"),
     [
         ({"initial_lr": 0}, "initial_lr is 0; it must be above 0"),
+        ({"muon_rows": 0}, "muon_rows is 0; it must be above 0"),
         ({"warmup": 1.0}, "warmup is 1.0; it must be from 0 to below 1"),
         ({"momentum_warmup": -0.1}, "momentum_warmup is -0.1; it must be from 0 to below 1"),
         ({"momentum_start": 1.5}, "momentum_start is 1.5; it must be from 0 to below 1"),

@@ -12,7 +12,7 @@ from nnplug.errors import InvalidOptions
 from nnplug.workspace.run_record import RunRecord
 from nnplug_fast.class_bias import begin_with_frequencies
 from nnplug_fast.growth import growing_settings
-from nnplug_fast.muon import MOMENTUM, Muon, split_kernels
+from nnplug_fast.muon import MOMENTUM, ROWS, Muon, split_kernels
 from nnplug_fast.schedule import ScheduleName, learning_rate, warm_momentum
 from nnplug_nnunet.training.batch_settings import BatchSettings
 from nnplug_nnunet.training.patches.samplers import ClassBalanced
@@ -37,6 +37,7 @@ class FastTrainer(PatchTrainer):
         momentum: momentum of SGD and of Muon's kernels; None for 0.99 and 0.95.
         momentum_warmup: share of the iterations in which this momentum rises linearly from `momentum_start`.
         momentum_start: the momentum of the first iteration if `momentum_warmup` is above 0.
+        muon_rows: the most outputs of a kernel that Muon orthogonalises together; fewer take less time.
         betas: shares of AdamW's averages of the gradient and of its square that an iteration keeps.
         weight_decay: L2 for SGD, decoupled for AdamW and Muon.
         schedule: "nnunet" is lr x (1 - epoch / epochs)^0.9. The others change in every iteration, and fall after the
@@ -55,6 +56,7 @@ class FastTrainer(PatchTrainer):
     momentum: float | None = None
     momentum_warmup: float = 0.0
     momentum_start: float = 0.85
+    muon_rows: int = ROWS
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 3e-5
     schedule: ScheduleName = "nnunet"
@@ -67,7 +69,7 @@ class FastTrainer(PatchTrainer):
     def __post_init__(self) -> None:
         """Raise `InvalidOptions` if a number is out of range."""
         super().__post_init__()
-        self.check_positive("initial_lr")
+        self.check_positive("initial_lr", "muon_rows")
         values = {"warmup": self.warmup, "momentum_warmup": self.momentum_warmup, "ema": self.ema}
         values |= {"momentum_start": self.momentum_start, "momentum": self._momentum}
         for name, value in values.items():
@@ -103,6 +105,7 @@ class FastTrainer(PatchTrainer):
                 lr=self.initial_lr,
                 weight_decay=self.weight_decay,
                 momentum=self._momentum,
+                rows=self.muon_rows,
                 betas=self.betas,
             )
         return make_optimizer(
