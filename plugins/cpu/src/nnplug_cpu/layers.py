@@ -15,18 +15,19 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from nnplug.ops.layers.joined_conv import JoinedConv2d, JoinedConv3d
 from nnplug_cpu import winograd
 from nnplug_cpu.tiling import Tiling
 
 
-class WinogradConv3d(nn.Conv3d):
-    """An nn.Conv3d with kernel size 3, stride 1 and padding 1 along the first axis."""
+class Winograd(_ConvNd):
+    """A convolution with kernel size 3, stride 1 and padding 1 along the first axis."""
 
     largest_tile: int
 
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv3d's)
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (PyTorch's)
         tiling = Tiling.best(input.shape[2], self.largest_tile)
         if tiling is None:
             direct: Tensor = super()._conv_forward(input, weight, bias)
@@ -34,57 +35,34 @@ class WinogradConv3d(nn.Conv3d):
         return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding), tiling)
 
 
-class WinogradConv2d(nn.Conv2d):
-    """An nn.Conv2d with kernel size 3, stride 1 and padding 1 along the first axis."""
+class WinogradJoined(Winograd):
+    """The same for images that are joined along their channels; without gradients it does not copy them."""
 
-    largest_tile: int
-
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv2d's)
-        tiling = Tiling.best(input.shape[2], self.largest_tile)
-        if tiling is None:
-            direct: Tensor = super()._conv_forward(input, weight, bias)
-            return direct
-        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding), tiling)
-
-
-class WinogradJoinedConv3d(JoinedConv3d):
-    """A JoinedConv3d computed as `WinogradConv3d`; without gradients it does not copy the images."""
-
-    largest_tile: int
-
-    def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
-        """Return the convolution (batch, out, z, y, x) of the joined images; see `JoinedConv3d`."""
+    def forward(self, images: list[Tensor]) -> Tensor:
+        """Return the convolution (batch, out, *size) of the joined images; see `JoinedConv3d`."""
         tiling = Tiling.best(images[0].shape[2], self.largest_tile)
         if tiling is None or torch.is_grad_enabled():
-            return super().forward(images)
-        return _convolve_joined(self, images, tiling)
-
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv3d's)
-        tiling = Tiling.best(input.shape[2], self.largest_tile)
-        if tiling is None:
-            direct: Tensor = super()._conv_forward(input, weight, bias)
-            return direct
-        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding), tiling)
+            joined: Tensor = super().forward(images)
+            return joined
+        parts = tuple(images)
+        images.clear()
+        return winograd.convolve_joined(parts, self.weight, self.bias, cast(tuple[int, ...], self.padding), tiling)
 
 
-class WinogradJoinedConv2d(JoinedConv2d):
-    """A JoinedConv2d computed as `WinogradConv2d`; without gradients it does not copy the images."""
+class WinogradConv3d(Winograd, nn.Conv3d):
+    """An nn.Conv3d by Winograd's algorithm."""
 
-    largest_tile: int
 
-    def forward(self, images: list[Tensor]) -> Tensor:  # type: ignore[override]
-        """Return the convolution (batch, out, y, x) of the joined images; see `JoinedConv2d`."""
-        tiling = Tiling.best(images[0].shape[2], self.largest_tile)
-        if tiling is None or torch.is_grad_enabled():
-            return super().forward(images)
-        return _convolve_joined(self, images, tiling)
+class WinogradConv2d(Winograd, nn.Conv2d):
+    """An nn.Conv2d by Winograd's algorithm."""
 
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv2d's)
-        tiling = Tiling.best(input.shape[2], self.largest_tile)
-        if tiling is None:
-            direct: Tensor = super()._conv_forward(input, weight, bias)
-            return direct
-        return winograd.convolve(input, weight, bias, cast(tuple[int, ...], self.padding), tiling)
+
+class WinogradJoinedConv3d(WinogradJoined, JoinedConv3d):  # type: ignore[misc] # takes a list, as JoinedConv3d
+    """A JoinedConv3d by Winograd's algorithm."""
+
+
+class WinogradJoinedConv2d(WinogradJoined, JoinedConv2d):  # type: ignore[misc] # takes a list, as JoinedConv2d
+    """A JoinedConv2d by Winograd's algorithm."""
 
 
 class PointwiseConv3d(nn.Conv3d):
@@ -99,12 +77,6 @@ class PointwiseConv2d(nn.Conv2d):
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 (nn.Conv2d's)
         return _pointwise(input, weight, bias)
-
-
-def _convolve_joined(layer: JoinedConv2d | JoinedConv3d, images: list[Tensor], tiling: Tiling) -> Tensor:
-    joined = tuple(images)
-    images.clear()
-    return winograd.convolve_joined(joined, layer.weight, layer.bias, cast(tuple[int, ...], layer.padding), tiling)
 
 
 def _pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -22,6 +22,7 @@ from nnplug.ops.layers.replacement import (
 from nnplug_cpu.layers import (
     PointwiseConv2d,
     PointwiseConv3d,
+    Winograd,
     WinogradConv2d,
     WinogradConv3d,
     WinogradJoinedConv2d,
@@ -115,7 +116,7 @@ def _replaced(network: nn.Module, choose: Choice, *, largest_tile: int) -> nn.Mo
     if not made:
         return None
     for layer in made.values():
-        if isinstance(layer, WinogradConv2d | WinogradConv3d | WinogradJoinedConv2d | WinogradJoinedConv3d):
+        if isinstance(layer, Winograd):
             layer.largest_tile = largest_tile
     network = with_layers(network, made)
     order_channels_last(network)
