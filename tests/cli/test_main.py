@@ -321,6 +321,7 @@ def test_configurations_folds_and_overrides():
     assert options(configuration_option, "-c", "2d", "-c", "3d_fullres") == {"configurations": ("2d", "3d_fullres")}
     assert options(fold_option, "-f", "0", "-f", "all") == {"folds": (0, "all")}
     assert options(fold_option, "-f", "-1").exit_code == 2
+    assert options(fold_option, "-f", "²").exit_code == 2  # a digit, but no number
     assert options(set_option, "--set", "plan.batch_size=2") == {"overrides": {"plan": {"batch_size": 2}}}
 
 

@@ -99,6 +99,12 @@ def test_a_training_that_writes_nothing_is_silent(copied, fold, run):
     assert "running, silent for 2 h 00 min" in shown
 
 
+def test_a_file_that_a_training_renames_meanwhile_is_passed_over(copied, fold, run):
+    (run.path / ".0123abcd-state.pt").symlink_to("renamed")
+    with locked(run.lock, what="the fold"):
+        assert fold()["state"] == "running"
+
+
 @pytest.mark.parametrize("host", ["node7", gethostname()])
 def test_without_locks_the_note_and_the_files_tell_who_works(fold, run, monkeypatch, host):
     def none(*_, **__):

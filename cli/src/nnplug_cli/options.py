@@ -165,7 +165,7 @@ def set_option_of(*kinds: Kind) -> Callable[[Command], Command]:
 def _folds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[int | str, ...]:
     """Read numbers and the word "all"."""
     for value in values:
-        if value != "all" and not value.isdigit():
+        if value != "all" and not value.isdecimal():
             raise click.BadParameter(f"{value!r} is neither a fold's number nor 'all'", ctx=ctx, param=param)
     return tuple(value if value == "all" else int(value) for value in values)
 

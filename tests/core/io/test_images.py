@@ -136,7 +136,7 @@ def test_a_volume_tif_label_is_written_with_a_sidecar(tmp_path):
     assert read_label(tmp_path / "case.tif").geometry.spacing == (3.0, 2.0, 0.5)
 
 
-@pytest.mark.parametrize("spacing", ["[1, 2]", "[1, 2, 0]", '"1"', "null"])
+@pytest.mark.parametrize("spacing", ["[1, 2]", "[1, 2, 0]", "[Infinity, 1, 1]", "[NaN, 1, 1]", '"1"', "null"])
 def test_a_bad_sidecar_is_named(spacing, tmp_path):
     write_image(tmp_path / "case.tif", np.zeros((2, 3, 4), np.uint8), geometry((2, 3, 4)))
     (tmp_path / "case.json").write_text(f'{{"spacing": {spacing}}}')
@@ -171,6 +171,14 @@ def test_a_flipped_bit_in_a_compressed_file_is_found(tmp_path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))
+    assert not is_intact(path)
+
+
+def test_a_tiff_whose_page_follows_itself_is_refused(tmp_path):
+    """A reader that goes from page to page would never end."""
+    path = tmp_path / "case.tif"
+    empty_page_at_8 = struct.pack("<HI", 0, 8)  # no entries, then the next page
+    path.write_bytes(struct.pack("<2sHI", b"II", 42, 8) + empty_page_at_8 + bytes(8))
     assert not is_intact(path)
 
 

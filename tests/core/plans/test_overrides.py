@@ -23,6 +23,11 @@ def test_values_are_json_or_text():
     }
 
 
+def test_a_number_that_python_does_not_read_is_text():
+    digits = "1" * 5000
+    assert parse([f"plan.batch_size={digits}"]) == {"plan": {"batch_size": digits}}
+
+
 def test_the_later_value_counts():
     assert parse(["trainer.epochs=50", "trainer.epochs=60"]) == {"trainer": {"epochs": 60}}
 

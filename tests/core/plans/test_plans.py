@@ -103,6 +103,10 @@ def test_configurations_inherit_and_the_child_wins():
             ),
             "configurations a -> b -> a refine each other",
         ),
+        (changed("name", to="../victim"), "plans '../victim': no file can have this name. Use letters"),
+        (changed("name", to=""), "plans '': no file can have this name"),
+        (changed("configurations", "a\\b", to=FULLRES), r"configuration 'a.*b': no file can have this name"),
+        (changed("configurations", ".a", to=FULLRES), "configuration '.a': no file can have this name"),
         (changed("configurations", "a", to={"inherits_from": "b"}), "'a' inherits from 'b', which is not there"),
         (
             changed("configurations", to={"a": {"inherits_from": "b"}, "b": {"inherits_from": "a"}}),

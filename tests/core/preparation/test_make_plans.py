@@ -239,6 +239,11 @@ def test_plans_are_called_after_what_distinguishes_them(plan, arguments, name):
     assert plan(**arguments).name == name
 
 
+def test_plans_have_a_name_that_a_file_can_have(plan):
+    with pytest.raises(NnplugError, match=r"plans '\.\./mine': no file can have this name"):
+        plan(name="../mine")
+
+
 def test_every_component_that_the_plans_name_is_recorded(plan):
     providers = plan(recipe="tiny").providers
     assert [(p.kind, p.name, p.distribution) for p in providers] == [

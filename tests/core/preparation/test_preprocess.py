@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import queue
 import subprocess
 import sys
 import textwrap
+import threading
 
 import msgspec
 import numpy as np
@@ -18,6 +20,8 @@ from nnplug.plans.plans import Choice, Normalization
 from nnplug.preparation.preprocess import _decisions, preprocess_dataset
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.lock import locked
+from nnplug.runtime.progress import Silent
 from nnplug.workspace.case_store import CaseStore, StoredCase
 from nnplug_nnunet.training.patch_centres import draw_voxels, stored_voxels
 
@@ -36,14 +40,14 @@ def image():
 def preprocess(plans, plugins, tmp_path):
     """Preprocess a dataset's folder into one store, with fields of the configuration replaced."""
 
-    def run(folder, workers=2, choices=TRAINER, **fields):
+    def run(folder, workers=2, choices=TRAINER, progress=None, **fields):
         changed = msgspec.structs.replace(plans.configuration("3d_fullres"), **fields)
         return preprocess_dataset(
             Dataset.open(folder),
             msgspec.structs.replace(plans, configurations={"3d_fullres": changed}, choices=choices),
             "3d_fullres",
             tmp_path / "store",
-            Runtime(plugins, LocalExecutor(workers)),
+            Runtime(plugins, LocalExecutor(workers), progress=progress or Silent()),
         )
 
     return run
@@ -84,15 +88,48 @@ def test_another_process_finds_the_same_cases_done(preprocess, dataset, plans):
     assert runs[0].stdout == runs[1].stdout != ""
 
 
+def test_a_second_call_waits_for_the_first(preprocess, dataset, tmp_path):
+    """It would remove the temporary folders of the first, which then fails."""
+    notices = queue.Queue()
+
+    class Heard(Silent):
+        def notice(self, text):
+            notices.put(text)
+
+    second = threading.Thread(target=preprocess, args=(dataset,), kwargs={"progress": Heard()})
+    with locked(tmp_path / ".store.lock", what="first"):
+        second.start()
+        told = notices.get(timeout=60)
+        assert told.startswith(f"{tmp_path / 'store'}: waits for process {os.getpid()} of user")
+        assert not (tmp_path / "store").exists()
+    second.join()
+    assert set(CaseStore(tmp_path / "store")) == {"a", "b", "c"}
+
+
+def test_hidden_folders_of_others_stay(preprocess, dataset):
+    store = preprocess(dataset)
+    (store.folder / ".snapshot").mkdir()
+    preprocess(dataset)
+    assert (store.folder / ".snapshot").is_dir()
+
+
+def test_a_finished_store_that_may_not_be_written_is_used(preprocess, dataset, tmp_path, monkeypatch):
+    store = preprocess(dataset)
+    (tmp_path / ".store.lock").unlink()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert set(preprocess(dataset)) == set(store)
+    assert not (tmp_path / ".store.lock").exists()
+
+
 def test_changed_files_and_leftovers_are_done_again(preprocess, dataset):
     store = preprocess(dataset)
     before = times(store)
     os.utime(dataset / "labelsTr" / "b.nii.gz", ns=(1, 1))
     (store.folder / "c" / "voxels.npy").write_bytes(b"")
-    (store.folder / ".1-killed").mkdir()
+    (store.folder / ".0123abcd-killed").mkdir()
     after = times(preprocess(dataset))
     assert [name for name in "abc" if after[name] != before[name]] == ["b", "c"]
-    assert not (store.folder / ".1-killed").exists()
+    assert not (store.folder / ".0123abcd-killed").exists()
     assert len(stored_voxels(CaseStore(store.folder)["c"])[0]["1"]) > 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,8 @@ def test_other_classes_get_the_values_as_they_are():
         ({"epochs": 1, "loss": "l2"}, "trainer 'x': option 'loss' is 'l2': expected dice, ce"),
         ({"epochs": 1, "betas": [0, "b"]}, "trainer 'x': option 'betas' is [0, 'b']: expected 'float', got 'str'"),
         ({"epochs": 0}, "trainer 'x': epochs is 0; expected 1 or more"),
+        ({"epochs": 1, "betas": [0, math.nan]}, "trainer 'x': option 'betas' is [0, nan]; expected no NaN"),
+        ({"epochs": 1, "weights": {"a": math.nan}}, "trainer 'x': option 'weights' is {'a': nan}; expected no NaN"),
     ],
 )
 def test_a_wrong_option_is_told_with_its_value(options, message):

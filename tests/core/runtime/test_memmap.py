@@ -1,4 +1,5 @@
 import errno
+import os
 
 import numpy as np
 import pytest
@@ -26,3 +27,25 @@ def test_where_files_cannot_be_mapped_the_tensor_is_in_memory(tmp_path, monkeypa
 
     monkeypatch.setattr(np, "memmap", deny)
     assert memmapped((2, 3), tmp_path).shape == (2, 3)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot take space on a disk in advance")
+def test_a_full_disk_is_told_before_the_tensor_is_filled(tmp_path, monkeypatch):
+    wanted = []
+
+    def full(file, offset, size):
+        wanted.append(size)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(NnplugError, match="cannot be written .No space left on device.. Free some space"):
+        memmapped((2, 3), tmp_path)
+    assert wanted == [24]
+
+
+def test_a_disk_that_takes_no_space_in_advance_serves_too(tmp_path, monkeypatch):
+    def unsupported(file, offset, size):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", unsupported, raising=False)
+    assert memmapped((2, 3), tmp_path).tolist() == [[0, 0, 0], [0, 0, 0]]

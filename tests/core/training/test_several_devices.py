@@ -36,6 +36,7 @@ from nnplug.training.job import TrainingJob
 from nnplug.training.several_devices import check_devices, join_world, start_devices, train_together
 from nnplug.training.train import train
 from nnplug.workspace.layout import Workspace
+from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 CPU = torch.device("cpu")
 OPTIONS = {
@@ -99,6 +100,23 @@ def test_two_processes_have_the_losses_of_one(job):
     expected = log(train(job, Runtime(Plugins(), device="cpu", workers=1)))
     for ours, theirs in zip(found, expected, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-5)
+
+
+def test_every_process_trains_after_the_record_is_written(job, monkeypatch):
+    """A trainer may read the record: with one that is not there yet, it would begin differently in each process."""
+    seen = []
+
+    class Watched(World):
+        def wait(self):
+            seen.append(job.run.record.exists())
+
+    def stop(self, task):
+        raise NnplugError("begins")
+
+    monkeypatch.setattr(NnUNetTrainer, "train", stop)
+    with pytest.raises(NnplugError, match="begins"):
+        train(job, Runtime(Plugins(), device="cpu", workers=1), world=Watched())
+    assert seen[-1]
 
 
 SCRIPT = """

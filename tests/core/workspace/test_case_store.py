@@ -189,7 +189,7 @@ def test_a_write_that_fails_leaves_the_old_case(store, monkeypatch):
 
 def test_leftovers_of_a_kill_are_no_cases(store):
     store.write("a", prepared())
-    leftover = store.folder / ".123-b"
+    leftover = store.folder / ".0123abcd-b"
     leftover.mkdir()
     (leftover / "case.json").write_text("{}")
     assert list(store) == ["a"]

@@ -31,7 +31,7 @@ def source_labels(description: DatasetDescription, where: Path) -> dict[int, int
         InvalidFile: the key is missing, or is not a mapping of label values.
     """
     raw = description.raw.get(KEY)
-    if not isinstance(raw, Mapping) or not all(isinstance(v, int) and str(k).isdigit() for k, v in raw.items()):
+    if not isinstance(raw, Mapping) or not all(isinstance(v, int) and str(k).isdecimal() for k, v in raw.items()):
         raise InvalidFile(
             f"{where}: '{KEY}' is {raw!r}; expected the source's label values, such as "
             '{"0": 0, "1": 2}, which converters of challenges write'

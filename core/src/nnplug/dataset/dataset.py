@@ -232,7 +232,7 @@ def find_dataset(reference: str, raw: Path | None) -> Path:
         return Path(reference)
     if raw is None:
         raise NnplugError(f"{reference}: no such folder, and nnUNet_raw is not set. Give the dataset's folder.")
-    pattern = f"Dataset{int(reference):03d}_*" if reference.isdigit() else reference
+    pattern = f"Dataset{int(reference):03d}_*" if reference.isdecimal() else reference
     found = sorted(folder for folder in raw.glob(pattern) if folder.is_dir())
     if len(found) != 1:
         names = ", ".join(f.name for f in found or sorted(raw.glob("Dataset*"))) or "no dataset"

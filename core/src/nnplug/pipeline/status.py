@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
@@ -196,8 +197,11 @@ def _fold(fold: str, run: RunFolder) -> FoldStatus:
 
 def _idle_seconds(run: RunFolder) -> float:
     """Return the seconds since a file of the run was written."""
-    written = [path.stat().st_mtime for path in (*run.path.glob("*"), run.record)]
-    return max(0.0, time.time() - max(written))
+    written = []
+    for path in run.path.iterdir():
+        with suppress(FileNotFoundError):  # a temporary file, which a running training has renamed meanwhile
+            written.append(path.stat().st_mtime)
+    return max(0.0, time.time() - max(written, default=0.0))
 
 
 def _patience(lines: Sequence[LogLine]) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from nnplug.errors import InvalidOptions, did_you_mean
 from nnplug.registry.components import PLAN_WORD, Kind
 from nnplug.remedies import Action
+from nnplug.runtime.json_text import parse_json
 
 PLAN = PLAN_WORD
 """The first word of an override of a configuration's own fields. Other first words are kinds of components."""
@@ -87,6 +88,6 @@ def _check_word(word: str, assignment: str) -> None:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return parse_json(text)
+    except ValueError:
         return text.strip()

@@ -12,6 +12,7 @@ import msgspec
 
 from nnplug.errors import InvalidFile, NnplugError, did_you_mean
 from nnplug.plans.fingerprint import IntensityStats
+from nnplug.plans.names import check_names
 from nnplug.registry.components import Kind
 from nnplug.registry.provenance import Provider
 from nnplug.remedies import Action
@@ -254,6 +255,7 @@ def inherit(configurations: Mapping[str, Any], name: str, where: str, seen: tupl
 
 def _check(plans: Plans, where: str) -> None:
     """Raise `InvalidFile` if values contradict each other, since users edit the file by hand."""
+    check_names(plans.name, plans.configurations, where)
     kinds = [str(kind) for kind in Kind if kind.planned]
     if unknown := sorted(set(plans.choices) - set(kinds)):
         raise InvalidFile(f"{where}: choices name the unknown kind {unknown[0]!r}. Kinds are {', '.join(kinds)}.")

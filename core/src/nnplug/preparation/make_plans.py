@@ -12,6 +12,7 @@ from nnplug.contracts.kinds import INFERENCE, PREPROCESSOR
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidOptions, NnplugError
 from nnplug.plans.fingerprint import Fingerprint
+from nnplug.plans.names import check_names
 from nnplug.plans.overrides import PLAN
 from nnplug.plans.plans import Choice, Plans
 from nnplug.preparation.plan_overrides import check_patches, override
@@ -77,6 +78,7 @@ def make_plans(
     decide: Planner = registry.create(Kind.PLANNER, planner.name, planner.options)
     with attributed(decide):
         plans = expect(decide, decide.plan(fingerprint, description, context), Plans)
+    check_names(plans.name, plans.configurations, dataset)
     plans = override(plans, chosen.options.get(PLAN, {}), (), registry)
     plans = override(plans, given.get(PLAN, {}), request.configurations, registry)
     check_patches(plans, registry)
@@ -137,6 +139,7 @@ def transfer_plans(
     default, _ = choose(registry, None, {Kind(kind): choice.name for kind, choice in named.items()}, {})
     choices = {**{str(kind): choice for kind, choice in default.items()}, **named}
     plans = msgspec.structs.replace(source, dataset=dataset, name=name or source.name, choices=choices)
+    check_names(plans.name, plans.configurations, dataset)
     plans = override(plans, given.pop(PLAN, {}), configurations, registry)
     plans = with_options(plans, given, registry=registry)
     check_patches(plans, registry)

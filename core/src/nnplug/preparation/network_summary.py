@@ -136,5 +136,5 @@ def _stages(network: torch.nn.Module, written: list[tuple[str, tuple[int, ...]]]
 def _stage(name: str) -> str:
     """Return the name of a module or parameter up to and with its first number."""
     parts = name.split(".")
-    end = next((index for index, part in enumerate(parts) if part.isdigit()), 0)
+    end = next((index for index, part in enumerate(parts) if part.isdecimal()), 0)
     return ".".join(parts[: end + 1])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from nnplug.preparation.unlabelled import preprocess_unlabelled, takes_unlabelle
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import state_digest
+from nnplug.runtime.lock import in_turn
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.unlabelled import UnlabelledStore
 
@@ -36,9 +39,10 @@ def preprocess_dataset(
     """Preprocess and store every training case whose stored form is missing or outdated; return the store.
 
     A stored case is kept while the sizes and times of its files and the decisions of the plans for it are unchanged.
-    Cases that the dataset no longer has are removed. After a kill at any moment the next call resumes. If the entry of
-    the plans' trainer names a `case_index`, each case gets this index. If the trainer takes images without label maps,
-    those of the folder `imagesUn` are stored beside the cases.
+    Cases that the dataset no longer has are removed. After a kill at any moment the next call resumes. A call waits for
+    another one that works on the same store, and then finds its cases. If the entry of the plans' trainer names a
+    `case_index`, each case gets this index. If the trainer takes images without label maps, those of the folder
+    `imagesUn` are stored beside the cases.
 
     Raises:
         Problems: some cases failed; a line each. The other cases are stored.
@@ -51,8 +55,7 @@ def preprocess_dataset(
     indexing = planned_indexing(plans, runtime.registry, labels)
     decisions = _decisions(plans, configuration_name, dataset, runtime.registry)
     sources = {files: _source(files, decisions) for files in dataset.training_cases()}
-    store = CaseStore(store_folder)
-    _tidy(store, {files.name for files in sources})
+    store, title = CaseStore(store_folder), f"preprocess {configuration_name}"
     prepare = partial(
         _prepare_case,
         description=dataset.description,
@@ -60,20 +63,34 @@ def preprocess_dataset(
         indexing=indexing,
         folder=store_folder,
     )
-    _prepare_outdated(sources, prepare, store, f"preprocess {configuration_name}", runtime)
-    if indexing is not None:
-        names = [files.name for files in sources]
-        complete_index(store, names, indexing, executor=runtime.executor, progress=runtime.progress)
-    if takes_unlabelled(plans, runtime.registry):
-        preprocess_unlabelled(
-            {files: _source(files, decisions) for files in dataset.unlabelled_cases()},
-            dataset.description,
-            preprocessing,
-            UnlabelledStore.beside(store_folder),
-            title=f"preprocess {configuration_name} without label maps",
-            runtime=runtime,
-        )
+    with _alone_in(store_folder, runtime):
+        _tidy(store, {files.name for files in sources})
+        _prepare_outdated(sources, prepare, store, title, runtime)
+        if indexing is not None:
+            names = [files.name for files in sources]
+            complete_index(store, names, indexing, executor=runtime.executor, progress=runtime.progress)
+        if takes_unlabelled(plans, runtime.registry):
+            preprocess_unlabelled(
+                {files: _source(files, decisions) for files in dataset.unlabelled_cases()},
+                dataset.description,
+                preprocessing,
+                UnlabelledStore.beside(store_folder),
+                title=f"{title} without label maps",
+                runtime=runtime,
+            )
     return store
+
+
+def _alone_in(store_folder: Path, runtime: Runtime) -> AbstractContextManager[None]:
+    """Return a lock for which other calls wait: a second one would remove the temporary folders of the first.
+
+    Where this user may not write, nothing can be prepared, and a finished store needs no lock.
+    """
+    place = next(folder for folder in store_folder.parents if folder.is_dir())
+    if not os.access(place, os.W_OK):
+        return nullcontext()
+    lock = store_folder.with_name(f".{store_folder.name}.lock")
+    return in_turn(lock, what=str(store_folder), tell=runtime.progress.notice)
 
 
 def _prepare_outdated(

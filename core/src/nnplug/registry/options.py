@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from math import isnan
 from pathlib import PurePath
 from typing import Any
 
@@ -34,6 +35,9 @@ def build(target: Callable[..., Any], options: Mapping[str, Any], *, what: str) 
         InvalidPlugin: an annotation of the target uses a name that its module does not import at run time.
     """
     _check_names(target, options, what)
+    for name, value in options.items():
+        if _has_nan(value):
+            raise InvalidOptions(f"{what}: option {name!r} is {value!r}; expected no NaN")
     try:
         if not is_dataclass(target):
             return target(**options)
@@ -91,6 +95,15 @@ def _check_names(target: Callable[..., Any], options: Mapping[str, Any], what: s
     for name in sorted(set(options) - set(known)):
         hint = did_you_mean(name, known, f"It has {', '.join(known) or 'no options'}.")
         raise InvalidOptions(f"{what} has no option {name!r}. {hint}")
+
+
+def _has_nan(value: Any) -> bool:
+    """Return whether a number in a value is NaN, which Python reads in JSON, and which no comparison finds."""
+    if isinstance(value, Mapping):
+        return any(_has_nan(one) for one in value.values())
+    if isinstance(value, (list, tuple, set)):
+        return any(_has_nan(one) for one in value)
+    return isinstance(value, float) and isnan(value)
 
 
 def _readable(message: str, options: Mapping[str, Any], target: Callable[..., Any]) -> str:

@@ -29,7 +29,7 @@ def choose_device(name: str) -> torch.device:
         NnplugError: no device has this name, or PyTorch does not find it on this machine.
     """
     kind, numbered, number = name.partition(":")
-    if kind not in NAMES or (numbered and not (kind == "cuda" and number.isdigit())):
+    if kind not in NAMES or (numbered and not (kind == "cuda" and number.isdecimal())):
         raise NnplugError(f"no device is called {name!r}. Use one of {', '.join(NAMES)}.")
     present = [n for n, there in (("cuda", _has_cuda()), ("mps", _has_mps()), ("cpu", True)) if there]
     if name == "auto":

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -94,6 +95,25 @@ def locked(file: Path, *, what: str, patience: float = PATIENCE) -> Iterator[Hol
             _write(handle, replace(this, failure=_told(error)))
             raise
         _write(handle, None)
+
+
+@contextmanager
+def in_turn(file: Path, *, what: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of a file while the block runs, as soon as no other process holds it.
+
+    Args:
+        file: as in `locked`.
+        what: the name of the locked thing.
+        tell: gets a line if another process holds the lock now, however long that takes.
+
+    Raises:
+        NnplugError: this user may neither write nor read the file.
+    """
+    use = lock_use(file)
+    if use.is_held:
+        tell(f"{what}: waits for {use.holder or 'another process'}, which works on it")
+    with locked(file, what=what, patience=math.inf):
+        yield
 
 
 @dataclass(frozen=True)

@@ -201,4 +201,4 @@ def _lines(path: Path) -> list[str]:
 
 def _numbers(path: Path) -> list[int]:
     """Return the integers in the first line of a file; other words such as "max" are left out."""
-    return [int(word) for line in _lines(path)[:1] for word in line.split() if word.lstrip("-").isdigit()]
+    return [int(word) for line in _lines(path)[:1] for word in line.split() if word.lstrip("-").isdecimal()]

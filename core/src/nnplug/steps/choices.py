@@ -29,11 +29,6 @@ class Choices:
     memory_gb: float | None = None
     name: str | None = None
 
-    @property
-    def leave_all(self) -> bool:
-        """Return whether the default recipe decides everything, and the name of the plans."""
-        return not (self.recipe or self.components or self.name)
-
 
 @dataclass(frozen=True)
 class RuntimeOptions:

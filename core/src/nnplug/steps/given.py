@@ -40,7 +40,7 @@ def fold_names(given: Folds) -> tuple[int | str, ...]:
     """
     several = (given,) if isinstance(given, int | str) else tuple(given)
     for fold in several:
-        if fold != "all" and not str(fold).isdigit():
+        if fold != "all" and not str(fold).isdecimal():
             raise InvalidOptions(f"folds: {fold!r} is neither a fold's number nor 'all'")
     return tuple(fold if fold == "all" else int(fold) for fold in several)
 

@@ -71,15 +71,17 @@ def train_together(job: TrainingJob, runtime: Runtime, *, devices: int) -> RunFo
     own = replace(runtime, device=device.type, workers=max(runtime.threads // devices, 1))
     context = multiprocessing.get_context("spawn")
     with TemporaryDirectory() as folder:
-        processes, pipes = [], []
-        for rank in range(devices):
-            ours, theirs = context.Pipe(duplex=False)
-            told = _Rank(World(rank, devices), Path(folder) / "ranks", job, own)
-            processes.append(context.Process(target=_run, args=(told, theirs), name=f"rank {rank}"))
-            processes[-1].start()
-            theirs.close()
-            pipes.append(ours)
+        processes: list[SpawnProcess] = []
+        pipes = []
         try:
+            for rank in range(devices):
+                ours, theirs = context.Pipe(duplex=False)
+                told = _Rank(World(rank, devices), Path(folder) / "ranks", job, own)
+                process = context.Process(target=_run, args=(told, theirs), name=f"rank {rank}")
+                process.start()
+                processes.append(process)
+                theirs.close()
+                pipes.append(ours)
             _follow(processes, pipes, job, runtime.progress)
         finally:
             for process in processes:

@@ -108,6 +108,7 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
             axes = trainer.mirror_axes(task.configuration.dimensions)
             _write_record(job, fold, axes, splits, versions.versions, _unlabelled(task, entry.component))
             record_length(job.run, expect(trainer, trainer.length(task), TrainingLength))
+        world.wait()  # a trainer may read the record, which must say the same to every process
         task = replace(checked_each_epoch(task, trainer), world=world)
     if world.is_main:
         _train_and_record(trainer, task, job, runtime, versions, called)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from nnplug.errors import InvalidFile, NnplugError, did_you_mean
 from nnplug.remedies import Action
-from nnplug.runtime.files import atomic_file, atomic_folder, read_json, write_text
+from nnplug.runtime.files import atomic_file, atomic_folder, read_json, remove_leftovers, write_text
 from nnplug.runtime.records import Record
 from nnplug.workspace.case_index import OWN_KEYS, CaseIndex, StoredIndex, array_files
 from nnplug.workspace.previous_labels import PreviousLabels
@@ -243,8 +243,7 @@ class CaseStore(Mapping[str, StoredCase]):
 
     def remove_leftovers(self) -> None:
         """Delete the temporary folders of killed writes."""
-        for leftover in self.folder.glob(".*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        remove_leftovers(self.folder)
 
     def _unknown(self, name: str) -> UnknownCase:
         what = f"{self.folder}: no preprocessed case {name!r}"

@@ -89,7 +89,7 @@ def run_folders(configuration: Path) -> list[RunFolder]:
 
 def _fold_order(folder: Path) -> tuple[int, str]:
     number = folder.name.removeprefix("fold_")
-    return (int(number), "") if number.isdigit() else (1 << 31, number)
+    return (int(number), "") if number.isdecimal() else (1 << 31, number)
 
 
 @dataclass(frozen=True)

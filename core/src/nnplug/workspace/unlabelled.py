@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from nnplug.errors import NnplugError
-from nnplug.runtime.files import atomic_folder
+from nnplug.runtime.files import atomic_folder, remove_leftovers
 from nnplug.runtime.records import Record
 from nnplug.workspace.case_store import Prepared, UnknownCase
 from nnplug.workspace.stored_array import StoredArray
@@ -117,7 +117,6 @@ class UnlabelledStore(Mapping[str, UnlabelledCase]):
 
     def keep_only(self, names: set[str]) -> None:
         """Delete all other cases, and the temporary folders of killed writes."""
-        for leftover in self.folder.glob(".*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        remove_leftovers(self.folder)
         for name in set(self) - names:
             shutil.rmtree(self.folder / name)

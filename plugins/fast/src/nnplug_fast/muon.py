@@ -125,12 +125,6 @@ class Muon(torch.optim.Optimizer):
         )
 
 
-def orthogonalise(matrices: Tensor) -> Tensor:
-    """Return matrices (number, rows, columns) with their singular vectors, and singular values of about 1."""
-    (factors,) = orthogonal_factors([matrices])
-    return factors @ matrices if factors.shape[1] == matrices.shape[1] else matrices @ factors
-
-
 def orthogonal_factors(groups: Sequence[Tensor]) -> list[Tensor]:
     """Return the factors that make the singular values of matrices about 1.
 

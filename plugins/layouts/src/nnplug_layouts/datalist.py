@@ -152,7 +152,7 @@ def _named_values(raw: Any) -> dict[str, int]:
         return {}
     if all(isinstance(value, int) for value in raw.values()):
         return {str(name): value for name, value in raw.items()}
-    if all(str(key).isdigit() and isinstance(name, str) for key, name in raw.items()):
+    if all(str(key).isdecimal() and isinstance(name, str) for key, name in raw.items()):
         return {name: int(key) for key, name in raw.items()}
     return {}
 
@@ -160,7 +160,7 @@ def _named_values(raw: Any) -> dict[str, int]:
 def _stated_channels(raw: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the file's "channel_names" or "modality"; () if it states none."""
     stated = raw.get("channel_names", raw.get("modality"))
-    if isinstance(stated, dict) and all(str(key).isdigit() for key in stated):
+    if isinstance(stated, dict) and all(str(key).isdecimal() for key in stated):
         return tuple(str(name) for _, name in sorted(stated.items(), key=lambda item: int(item[0])))
     if isinstance(stated, list):
         return tuple(map(str, stated))

@@ -48,7 +48,7 @@ class Environment:
         if not roots:
             self.folder(RAW)
         there = sorted({f.name for root in roots for f in root.glob("Dataset[0-9][0-9][0-9]_*") if f.is_dir()})
-        number = f"Dataset{int(reference):03d}_" if reference.isdigit() else None
+        number = f"Dataset{int(reference):03d}_" if reference.isdecimal() else None
         found = [name for name in there if name == reference or (number is not None and name.startswith(number))]
         if len(found) != 1:
             what = f"{', '.join(found)} have that number; give the name" if found else "no such dataset"
@@ -97,6 +97,6 @@ class Environment:
         value = self.variables.get(variable)
         if not value:
             return None
-        if not value.isdigit() or int(value) < least:
+        if not value.isdecimal() or int(value) < least:
             raise NnplugError(f"{variable} is {value!r}; expected a whole number from {least}")
         return int(value)

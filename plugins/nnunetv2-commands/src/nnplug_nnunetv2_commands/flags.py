@@ -19,7 +19,7 @@ def at_least(least: int) -> Callable[[str], int]:
     """Return a type for `add_argument`: whole numbers from `least`, else `ArgumentTypeError`."""
 
     def number(text: str) -> int:
-        if not text.isdigit() or int(text) < least:
+        if not text.isdecimal() or int(text) < least:
             raise ArgumentTypeError(f"{text!r} is no whole number from {least}")
         return int(text)
 
@@ -28,7 +28,7 @@ def at_least(least: int) -> Callable[[str], int]:
 
 def fold(text: str) -> str:
     """Return a fold's number or "all" as text; a type for `add_argument` that raises `ArgumentTypeError`."""
-    if text != "all" and not text.isdigit():
+    if text != "all" and not text.isdecimal():
         raise ArgumentTypeError(f"{text!r} is neither a fold's number nor 'all'")
     return text
 

@@ -38,7 +38,7 @@ def open_job(
     path = workspace.plans(plans)
     loaded = load_plans(path, configuration, trainer, call.plugins.registry)
     dataset = preprocessed_dataset(call, workspace)
-    number: int | str = int(fold) if fold.isdigit() else fold
+    number: int | str = int(fold) if fold.isdecimal() else fold
     job = TrainingJob(workspace, dataset, loaded, configuration, number, command=call.words)
     _check_prepared(job)
     _check_previous(job, workspace.trainer)

@@ -278,7 +278,7 @@ class _Finder:
 def _classes(description: DatasetDescription | None, keys: Sequence[str]) -> tuple[LabelClass, ...]:
     if description is not None:
         return classes_of(description)
-    return tuple(LabelClass(key, f"label {key}", (int(key),)) for key in keys if key.isdigit())
+    return tuple(LabelClass(key, f"label {key}", (int(key),)) for key in keys if key.isdecimal())
 
 
 def _channels(description: DatasetDescription | None) -> tuple[str, ...]:

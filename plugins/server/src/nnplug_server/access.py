@@ -105,7 +105,7 @@ class Gate:
     def _check(self, path: str, headers: Headers) -> None:
         self._access.check(path, headers)
         size = headers.get("content-length", "0")
-        if not size.isdigit():
+        if not size.isdecimal():
             raise Refusal(HTTPStatus.BAD_REQUEST, f"the header 'Content-Length' is {size!r}; expected a number")
         if int(size) > self._largest:
             raise too_large(int(size), self._largest)

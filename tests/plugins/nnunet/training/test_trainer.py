@@ -184,6 +184,15 @@ def test_numbers_that_teach_nothing_are_refused(name):
         NnUNetTrainer(**{name: 0})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [("momentum", 1.5, "from 0 to below 1"), ("momentum", -1, "from 0 to below 1"), ("weight_decay", -1, "at least 0")],
+)
+def test_numbers_out_of_range_are_refused(name, value, expected):
+    with pytest.raises(InvalidOptions, match=f"trainer option {name} is {value}; it must be {expected}"):
+        NnUNetTrainer(**{name: value})
+
+
 def losses(folder, **options):
     """Of a short training in float32 with every transform drawn often."""
     often = {f"p_{name}": 0.5 for name in ("rotation", "scaling", "noise", "blur", "contrast", "gamma")}

@@ -84,17 +84,21 @@ _META_AXES = {str(axes).encode() for axes in range(1, 11)}
 
 def _tiff(path: Path) -> bool:
     with path.open("rb") as file:
-        return len(list(_tiff_pages(file))) > 0
+        return sum(1 for _ in _tiff_pages(file)) > 0
 
 
 def _tiff_pages(file: BinaryIO) -> Iterator[int]:
-    """Yield the offset of each page directory in bytes; raise `struct.error` if the chain leaves the file."""
+    """Yield the offset of each page directory in bytes; raise `struct.error` if the chain leaves the file or turns."""
     start = file.read(16)
     order = "<" if start[:2] == b"II" else ">"
     big = struct.unpack_from(f"{order}2xH", start)[0] == 43
     count, entry, link = ("Q", 20, "Q") if big else ("H", 12, "I")
     (offset,) = struct.unpack_from(f"{order}8xQ" if big else f"{order}4xI", start)
+    seen = set()
     while offset:
+        if offset in seen:
+            raise struct.error(f"the page at byte {offset} follows itself")
+        seen.add(offset)
         yield offset
         file.seek(offset)
         (entries,) = _unpack(file, order + count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -184,9 +184,3 @@ def _shorter(training: Training, length: TrainingLength) -> tuple[tuple[str, Any
     with attributed(trainer):
         now, then = trainer.options_for(length), trainer.options_for(tenth)
     return tuple((name, value) for name, value in then.items() if now.get(name) != value)
-
-
-def known_total(durations: Sequence[ConfigurationDuration]) -> float | None:
-    """Return the seconds of all trainings, one after another; None if one is not known."""
-    found = [duration.seconds for duration in durations]
-    return None if None in found else sum(seconds for seconds in found if seconds is not None)

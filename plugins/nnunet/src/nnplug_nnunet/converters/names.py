@@ -58,7 +58,7 @@ def _rest(names: Sequence[str], taken: Mapping[str, Match] | set[str]) -> list[s
 
 
 def _words(name: str) -> Words:
-    return Counter(int(word) if word.isdigit() else word for word in re.findall(r"\d+|[^\W\d_]+", name.lower()))
+    return Counter(int(word) if word.isdecimal() else word for word in re.findall(r"\d+|[^\W\d_]+", name.lower()))
 
 
 def _words_without_roles(wanted: Sequence[str], offered: Sequence[str]) -> dict[str, Words]:

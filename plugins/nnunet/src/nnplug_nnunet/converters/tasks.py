@@ -51,4 +51,4 @@ def _sorted(raw: Mapping[str, Any]) -> list[tuple[int, Any]]:
 
 
 def _is_numbered(raw: Any) -> bool:
-    return isinstance(raw, dict) and bool(raw) and all(key.isdigit() for key in raw)
+    return isinstance(raw, dict) and bool(raw) and all(key.isdecimal() for key in raw)

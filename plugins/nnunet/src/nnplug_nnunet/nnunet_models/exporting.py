@@ -84,7 +84,7 @@ def export_checkpoint(
         init_args={
             "plans": plans_to_nnunet(plans, plans.chain(configuration), description),
             "configuration": configuration,
-            "fold": int(fold) if fold.isdigit() else fold,
+            "fold": int(fold) if fold.isdecimal() else fold,
             "dataset_json": dict(description.raw),
         },
         epoch=epochs,

@@ -67,6 +67,10 @@ class NnUNetTrainer(PatchTrainer):
         self.check_positive("initial_lr")
         if self.warmup_epochs < 0:
             raise InvalidOptions(f"trainer option warmup_epochs is {self.warmup_epochs}; it must be at least 0")
+        if not 0 <= self.momentum < 1:
+            raise InvalidOptions(f"trainer option momentum is {self.momentum}; it must be from 0 to below 1")
+        if self.weight_decay < 0:
+            raise InvalidOptions(f"trainer option weight_decay is {self.weight_decay}; it must be at least 0")
         self._check_averages()
 
     def _check_averages(self) -> None:
