@@ -141,7 +141,28 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise NnplugError(f"{path}: cannot be written ({error.strerror or error}). {disk_remedy(error)}") from error
+        reason = error.strerror or error
+        if (source := _source(error, path)) is not None:
+            raise NnplugError(
+                f"{source}: cannot be used ({reason}), so that {path} is not written. Check that it is there and that "
+                "you may read it, then run the same command again."
+            ) from error
+        raise NnplugError(f"{path}: cannot be written ({reason}). {disk_remedy(error)}") from error
+
+
+def _source(error: OSError, path: Path) -> Path | None:
+    """Return the file of an error if it is another one than those that are written for `path`; else None."""
+    if not isinstance(error.filename, str | os.PathLike):
+        return None
+    file = Path(error.filename)
+    written = file in (path, *path.parents) or any(_is_for(one, path) for one in (file, *file.parents))
+    return None if written else file
+
+
+def _is_for(file: Path, path: Path) -> bool:
+    """Return whether a file is `path` or has a temporary name for it."""
+    found = _LEFTOVER.fullmatch(file.name)
+    return file == path or (file.parent == path.parent and found is not None and found[1] == path.name)
 
 
 def write_text(path: Path, text: str) -> None:

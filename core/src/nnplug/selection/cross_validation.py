@@ -111,7 +111,7 @@ def _check_unseen(found: Sequence[Candidate]) -> None:
 
 def _unfinished(runs: Sequence[RunFolder], configuration: str) -> Line | None:
     """Return a line on the first run that is not trained to the end, with the remedy; None if all are."""
-    absent = next((run for run in runs if not run.final_weights.is_file()), None)
+    absent = next((run for run in runs if not run.is_finished), None)
     if absent is None:
         return None
     number = absent.path.name.removeprefix("fold_")
