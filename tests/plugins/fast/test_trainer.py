@@ -14,6 +14,7 @@ from nnplug.contracts import read_log
 from nnplug.errors import InvalidOptions
 from nnplug.registry.components import Kind
 from nnplug.testing import checks
+from nnplug.testing.trainings import Setting, make_task
 from nnplug.workspace.run_record import Pretrained, RunRecord
 from nnplug_fast.muon import Muon
 from nnplug_fast.trainer import FastTrainer
@@ -185,6 +186,13 @@ def test_pretrained_weights_keep_their_biases(task_in, tmp_path, monkeypatch):
     msgspec.structs.replace(record, pretrained=None).write(task.run.record)
     trainer.initialise(task, task.network)
     assert not torch.equal(task.network.heads[0].bias, before)
+
+
+def test_cases_without_patch_centres_get_them_before_their_frequencies_are_counted(tmp_path):
+    """As those of a subclass whose entry names no `case_index`."""
+    task = make_task(tmp_path, Setting(axes=3))
+    FastTrainer(**SHORT, class_bias=True).train(task)
+    assert task.run.is_finished
 
 
 def test_the_first_epochs_draw_all_classes_equally_often_unless_the_plans_name_a_sampler(task_in, tmp_path):

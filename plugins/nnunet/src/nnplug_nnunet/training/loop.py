@@ -61,6 +61,7 @@ class Training:
     def __init__(self, trainer: PatchSteps, task: TrainingTask) -> None:
         """Move the network to the device, and give it its first weights or those of an interrupted training."""
         self.trainer, self.task, self.world = trainer, task, task.world
+        index_cases(task)
         network = moved_network(trainer, task)
         if not task.run.state.exists():
             trainer.initialise(task, network)
@@ -95,7 +96,6 @@ class Training:
     def run(self) -> None:
         """Train the remaining epochs, then write the final weights and remove the state."""
         trainer, task, epoch = self.trainer, self.task, self.position.epoch
-        index_cases(task)
         if self.world.is_main:
             truncate_log(task.run.log, epoch)  # later epochs are trained again
         title = f"train {task.run.path.parent.name} {task.run.path.name}"
