@@ -90,6 +90,8 @@ CHANGED = (
     FAST,
     _changed("whole-kernels", muon_rows=100_000),
     _changed("adamw", optimizer="adamw", initial_lr=0.001),
+    _changed("rate-0.003", initial_lr=0.003),
+    _changed("rate-0.006", initial_lr=0.006),
     _changed("rate-0.01", initial_lr=0.01),
     replace(_changed("growing", growth="efficiency"), share=2.0, uneven=True),
 )

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 
 import numpy as np
 import pytest
@@ -73,3 +75,29 @@ def test_values_that_a_conversion_renumbered_come_back(tmp_path):
     assert done.exit_code == 0, done.output
     assert done.stdout == f"label maps: {tmp_path / 'back'}\n"
     assert np.array_equal(read_label(tmp_path / "back" / "a.nii.gz").array, labels)
+
+
+def test_the_remedy_for_label_gaps_keeps_channels_and_names(tmp_path):
+    source, new = tmp_path / "Dataset608_Gap", tmp_path / "Dataset609_New"
+    place = Geometry((4, 5, 6), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
+    for name in "ab":
+        for channel in (0, 1):
+            image = np.full(place.shape, channel, np.float32)
+            write_image(source / "imagesTr" / f"{name}_{channel:04d}.nii.gz", image, place)
+        labels = np.resize(np.array([0, 1, 4], np.uint8), place.shape)
+        write_label(source / "labelsTr" / f"{name}.nii.gz", labels, place)
+    description = {"labels": {"background": 0, "node's": 4, "organ": 1}, "numTraining": 2, "file_ending": ".nii.gz"}
+    (source / "dataset.json").write_text(json.dumps({"channel_names": {"0": "CT", "1": "PET"}, **description}))
+    refused = CliRunner().invoke(main, ["verify", str(source)])
+    told = " ".join(refused.stderr.split())
+    found = re.search(r"nnplug (dataset convert pairs SOURCE DESTINATION .*), with one for each channel", told)
+    filled = found[1].replace('["NAME", ..]', '["CT", "PET"]')
+    filled = filled.replace('_0000.ENDING", ..]', '_0000.nii.gz", "imagesTr/{case}_0001.nii.gz"]')
+    filled = filled.replace("SOURCE", str(source)).replace("DESTINATION", str(new))
+    done = CliRunner().invoke(main, shlex.split(filled))
+    assert done.exit_code == 0, done.output
+    made = json.loads((new / "dataset.json").read_text())
+    assert made["channel_names"] == {"0": "CT", "1": "PET"}
+    assert made["labels"] == {"background": 0, "organ": 1, "node's": 2}
+    changed = read_label(new / "labelsTr" / "a.nii.gz").array
+    assert np.array_equal(changed, np.resize(np.array([0, 1, 2], np.uint8), place.shape))

@@ -186,7 +186,7 @@ def test_a_missing_fingerprint_says_what_to_run(folder):
     result = plan(folder / "Dataset001_A", "-w", folder / "work")
     assert result.exit_code == 1
     assert result.stderr.startswith(f"error: {folder}/work/Dataset001_A/fingerprint.json: no such fingerprint. Run: ")
-    assert result.stderr.endswith(f"nnplug fingerprint {folder}/Dataset001_A\n")
+    assert result.stderr.endswith(f"nnplug fingerprint {folder}/Dataset001_A -w {folder}/work\n")
 
 
 def test_a_bad_option_is_one_line_and_writes_nothing(folder):

@@ -46,7 +46,7 @@ def test_only_the_named_configuration_is_stored(dataset, tmp_path):
     result = run("preprocess", dataset, "-w", tmp_path / "w", "-c", "2d", "--workers", "1")
     folder = tmp_path / "w" / "Dataset001_A" / "preprocessed"
     assert f"2d: 2 cases in {folder / 'nnunet_2d'}" in result.stdout
-    assert [entry.name for entry in folder.iterdir()] == ["nnunet_2d"]
+    assert [entry.name for entry in folder.glob("[!.]*")] == ["nnunet_2d"]
 
 
 def test_an_unknown_configuration_is_one_line(dataset, tmp_path):
@@ -58,4 +58,4 @@ def test_an_unknown_configuration_is_one_line(dataset, tmp_path):
 def test_missing_plans_say_what_to_run(dataset, tmp_path):
     result = run("preprocess", dataset, "-w", tmp_path / "w", "--name", "other")
     assert result.exit_code == 1
-    assert f"no such plans. Run: nnplug plan {dataset} --name other" in result.stderr
+    assert f"no such plans. Run: nnplug plan {dataset} -w {tmp_path / 'w'} --name other" in result.stderr

@@ -51,7 +51,15 @@ def test_the_words_name_commands_that_exist(action):
             ),
             "Run: nnplug train /d -w /w --name p -c 3d_lowres -f 2",
         ),
-        (Action.PREPROCESS(dataset=Path("/d"), plans="p", configuration="2d"), "Run: nnplug preprocess /d -c 2d"),
+        (
+            Action.PREPROCESS(dataset=Path("/my data/d"), workspace=Path("/w"), plans="p", configuration="2d"),
+            "Run: nnplug preprocess '/my data/d' -w /w --name p -c 2d",
+        ),
+        (
+            Action.PLAN_FIRST(dataset=Path("/d"), workspace=Path("w"), plans="p"),
+            "Run: nnplug plan /d -w w --name p",
+        ),
+        (Action.MEASURE_FIRST(dataset=Path("/d"), workspace=Path("w")), "Run: nnplug fingerprint /d -w w"),
     ],
 )
 def test_arguments_become_options(remedy, words):

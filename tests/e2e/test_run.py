@@ -57,6 +57,21 @@ def test_other_values_are_refused_with_what_differs(uninterrupted, nnplug, phant
     assert "--fresh" in done.stderr
 
 
+def test_a_model_has_the_folds_of_earlier_runs_too(uninterrupted, nnplug, phantom, tiny, tmp_path):
+    shutil.copytree(uninterrupted[0], tmp_path / "w")
+    words = ("run", phantom, "-w", tmp_path / "w", "-c", "3d_fullres", "--no-mirroring", *tiny)
+    words = (*words, "--set", "trainer.epochs=4")
+    model = tmp_path / "w/Dataset999_Phantom/model/nnunet_3d_fullres"
+    done = nnplug(*words, "-f", "1", check=True)
+    assert "also has what was trained before, of fold 0" in done.stderr
+    assert "folds are trained" not in done.stderr
+    assert set(json.loads((model / "bundle.json").read_text())["record"]) == {"0", "1"}
+    done = nnplug(*words, "-f", "3", "-f", "2", check=True)
+    assert set(json.loads((model / "bundle.json").read_text())["record"]) == {"0", "1", "2", "3"}
+    told = " ".join(done.stderr.split())
+    assert "all 4 folds are trained. To compare them and make one model, run: nnplug select" in told
+
+
 @pytest.mark.slow
 def test_fresh_trains_again_with_another_seed_and_unchanged_plans(uninterrupted, nnplug, phantom, tiny, tmp_path):
     shutil.copytree(uninterrupted[0], tmp_path / "w")

@@ -10,10 +10,10 @@ REMEDIES = {
     Action.CHOOSE_EXTRACTOR: "Choose another with --extractor.",
     Action.PLAN: "Make them again with nnplug plan.",
     Action.PLAN_ANEW: "nnplug plan forgets it.",
-    Action.PLAN_FIRST: "Run: nnplug plan {dataset} --name {plans}",
+    Action.PLAN_FIRST: "Run: nnplug plan {dataset!q} -w {workspace!q} --name {plans!q}",
     Action.KEEP_OTHER_PLANS: "Give --name and --set only with --from.",
-    Action.MEASURE_FIRST: "Run: nnplug fingerprint {dataset}",
-    Action.PLAN_LIKE: "Plan the dataset with nnplug plan --from {model}, so that both have one network.",
+    Action.MEASURE_FIRST: "Run: nnplug fingerprint {dataset!q} -w {workspace!q}",
+    Action.PLAN_LIKE: "Plan the dataset with nnplug plan --from {model!q}, so that both have one network.",
     Action.PLAN_WITH: "Plan with --set {assignment}.",
     Action.PLAN_WITH_MORE_MEMORY: "Raise it with --memory-gb.",
     Action.PLAN_WITH_MEMORY: "plan with --memory-gb {gigabytes}.",
@@ -27,15 +27,18 @@ REMEDIES = {
     Action.RESTORE_FOLDS: "Put the old folds back, or give --fresh to train it again.",
     Action.VERIFY: "nnplug verify lists all problems of a dataset.",
     Action.RESTORE_UNLABELLED: "Put the old images back and preprocess again, or give --fresh to train it again.",
-    Action.PREPROCESS: "Run: nnplug preprocess {dataset} -c {configuration}",
+    Action.PREPROCESS: "Run: nnplug preprocess {dataset!q} -w {workspace!q} --name {plans!q} -c {configuration!q}",
     Action.PREPROCESS_AGAIN: "Run nnplug preprocess again.",
     Action.DELETE_AND_PREPROCESS: "Delete {folder} and run nnplug preprocess again.",
+    Action.SELECT: (
+        "To compare them and make one model, run: nnplug select {dataset!q} -w {workspace!q} --name {plans!q}"
+    ),
     Action.TRAIN_FIRST: "nnplug train first",
     Action.TRAIN_FOLD: "nnplug train .. -c {configuration} -f {fold}",
     Action.TRAIN_PREVIOUS_STAGE: (
-        "Run: nnplug train {dataset} -w {workspace} --name {plans} -c {configuration} -f {fold}"
+        "Run: nnplug train {dataset!q} -w {workspace!q} --name {plans!q} -c {configuration!q} -f {fold}"
     ),
-    Action.TRAIN_FROM: "Train from it: nnplug train DATASET --pretrained {model}",
+    Action.TRAIN_FROM: "Train from it: nnplug train DATASET --pretrained {model!q}",
     Action.TRAIN_ON: "Run nnplug train again, which goes on where it was.",
     Action.TRAIN_ON_OR_USE_BEST: (
         "Run nnplug train again, which goes on where it was, or use the best weights so far."
@@ -76,8 +79,9 @@ REMEDIES = {
     Action.GIVE_PREVIOUS_STAGE: "give it with --previous",
     Action.CONVERT_V1: "convert its folder: nnplug dataset convert nnunet-v1 SOURCE DESTINATION",
     Action.RENUMBER: (
-        "or nnplug dataset convert pairs SOURCE DESTINATION renumbers them (--set 'converter.images=imagesTr/"
-        "{{case}}_0000.nii.gz' --set converter.labels=labelsTr)"
+        "or renumber them: nnplug dataset convert pairs SOURCE DESTINATION --set converter.labels=labelsTr "
+        "--set converter.classes={classes!q} --set 'converter.channels=[\"NAME\", ..]' "
+        "--set 'converter.images=[\"imagesTr/{{case}}_0000.ENDING\", ..]', with one for each channel"
     ),
     Action.INSIST: "or predict it as it is with --force",
     Action.OTHER_OUTPUT: "give another output (-o)",

@@ -6,10 +6,12 @@ table that words every action as its own command or option.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from string import Formatter
+from typing import Any
 
 
 @unique
@@ -21,9 +23,9 @@ class Action(StrEnum):
     CHOOSE_EXTRACTOR = "Choose another extractor."
     PLAN = "Plan the dataset again."
     PLAN_ANEW = "Plan the dataset again to forget it."
-    PLAN_FIRST = "Plan {dataset} with name={plans!r} first."
+    PLAN_FIRST = "Plan {dataset} with name={plans!r} in workspace {workspace} first."
     KEEP_OTHER_PLANS = "Pass only name and options with source."
-    MEASURE_FIRST = "Measure {dataset} first."
+    MEASURE_FIRST = "Measure {dataset} in workspace {workspace} first."
     PLAN_LIKE = "Plan the dataset from the plans of {model}, so that both have one network."
     PLAN_WITH = "Plan with {assignment} in options."
     PLAN_WITH_MORE_MEMORY = "Plan for a larger GPU memory with memory_gb."
@@ -38,9 +40,10 @@ class Action(StrEnum):
     RESTORE_FOLDS = "Put the old folds back, or train it again from the start with fresh=True."
     VERIFY = "Verify the dataset, which lists all its problems."
     RESTORE_UNLABELLED = "Put the old images back, or train it again from the start with fresh=True."
-    PREPROCESS = "Preprocess configuration {configuration} of plans {plans} for {dataset}."
+    PREPROCESS = "Preprocess configuration {configuration} of plans {plans} for {dataset} in workspace {workspace}."
     PREPROCESS_AGAIN = "Preprocess the dataset again."
     DELETE_AND_PREPROCESS = "Delete {folder} and preprocess the dataset again."
+    SELECT = "Select the best model of plans {plans} for {dataset} in workspace {workspace}."
     TRAIN_FIRST = "train a configuration first"
     TRAIN_FOLD = "train fold {fold} of configuration {configuration}"
     TRAIN_PREVIOUS_STAGE = (
@@ -84,7 +87,7 @@ class Action(StrEnum):
     CHOOSE_CHECKPOINT = "choose the final or the best checkpoint"
     GIVE_PREVIOUS_STAGE = "give the folder of the previous stage"
     CONVERT_V1 = "convert its folder with the converter nnunet-v1"
-    RENUMBER = "or convert the folder with the converter pairs, which renumbers them"
+    RENUMBER = "or convert the folder with the converter pairs and its option classes={classes}, which renumbers them"
     INSIST = "or predict it as it is with force=True"
     OTHER_OUTPUT = "give another output"
     OTHER_OUTPUT_OR_RENAME = "give another output, or rename it"
@@ -137,9 +140,17 @@ class Remedy:
         """Return the words of a command line.
 
         Args:
-            table: action -> words with the arguments in braces. Missing actions get the words for Python users.
+            table: action -> words with the arguments in braces; `{argument!q}` is quoted for a shell. Missing actions
+                get the words for Python users.
         """
-        return table.get(self.action, self.action.value).format_map(self.arguments)
+        return _Words().vformat(table.get(self.action, self.action.value), (), self.arguments)
+
+
+class _Words(Formatter):
+    """A formatter with the conversion `!q`."""
+
+    def convert_field(self, value: Any, conversion: str | None) -> Any:
+        return shlex.quote(str(value)) if conversion == "q" else super().convert_field(value, conversion)
 
 
 class Names(tuple[str, ...]):

@@ -168,6 +168,14 @@ def test_a_folder_that_is_no_dataset_is_named(tmp_path):
         Dataset.open(tmp_path)
 
 
+def test_a_link_has_its_own_name(folder):
+    """nnU-Net users link their data to Dataset123_NAME: results must not go to the name of the target."""
+    link = folder.with_name("Dataset802_Link")
+    link.symlink_to(folder)
+    assert Dataset.open(link).name == "Dataset802_Link"
+    assert Dataset.open(folder / "imagesTr" / "..").name == folder.name
+
+
 @pytest.mark.parametrize("reference", ["4", "004", "Dataset004_Ball"])
 def test_a_dataset_is_found_by_number_and_name(reference, folder):
     assert find_dataset(reference, folder.parent) == folder

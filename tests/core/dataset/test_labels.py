@@ -76,6 +76,11 @@ def test_values_are_kept_in_the_order_of_the_file(order):
         ({"background": 0, "a": True}, None, "label 'a' is True; expected"),
         ({"background": 0, "a": []}, None, r"label 'a' is \[\]; expected"),
         ({"background": 0, "a": 2}, None, r"label values are \[0, 2\]; they must be consecutive from 0"),
+        (
+            {"background": 0, "a": [2, 4], "b": 4},
+            [2, 4],
+            r"label values are \[0, 2, 4\].* and change the label maps$",
+        ),
         ({"a": 1, "b": 2}, None, r"label values are \[1, 2\]; they must be consecutive from 0 \(background\)"),
         ({"background": 0}, None, "'labels' names no foreground class"),
         (CLASSES | {"ignore": 4}, None, r"label 'ignore' is 4; it must be the highest: write .*\"ignore\": 3"),

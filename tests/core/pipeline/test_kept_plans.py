@@ -39,8 +39,8 @@ def plan():
 def kept(plan):
     """`kept(earlier, request)`: the plans of a request after earlier plans."""
 
-    def kept(earlier, request, **arguments):
-        return keep_earlier(plan(request), earlier, request, plan, Plugins().registry, **arguments)
+    def kept(earlier, request):
+        return keep_earlier(plan(request), earlier, request, plan, Plugins().registry)
 
     return kept
 
@@ -70,15 +70,13 @@ def test_configurations_that_are_not_named_keep_their_own(plan, kept):
     found = kept(earlier, request)
     assert batches(found) == {"2d": 7, "3d_fullres": batches(earlier)["3d_fullres"]}
     assert found.choices[Kind.PLANNER].options == {"memory_gb": 16}
-    assert batches(kept(earlier, request, fresh=True)) == batches(found)
 
 
-def test_a_named_component_or_a_fresh_training_is_planned_as_it_is(plan, kept):
+def test_a_named_component_is_planned_as_it_is(plan, kept):
     earlier = plan(PlanRequest(options={"plan": {"batch_size": 3}, "trainer": {"epochs": 5}}))
-    for request, fresh in ((PlanRequest(components={Kind.LOSS: "dice-ce"}), False), (PlanRequest(), True)):
-        found = kept(earlier, request, fresh=fresh)
-        assert batches(found) == batches(plan(PlanRequest()))
-        assert found.choices[Kind.TRAINER].options == {}
+    found = kept(earlier, PlanRequest(components={Kind.LOSS: "dice-ce"}))
+    assert batches(found) == batches(plan(PlanRequest()))
+    assert found.choices[Kind.TRAINER].options == {}
 
 
 def test_plans_of_another_frame_are_not_mixed(plan, kept):

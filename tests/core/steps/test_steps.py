@@ -201,7 +201,7 @@ def test_a_selection_is_that_of_the_run(both, tmp_path):
 def test_errors_are_worded_for_python(both, tmp_path):
     with pytest.raises(NnplugError, match=r"no such fingerprint. Measure .* first"):
         nnplug.plan(both.dataset, workspace=tmp_path)
-    with pytest.raises(NnplugError, match=r"other.json: no such plans. Plan .* with name='other' first"):
+    with pytest.raises(NnplugError, match=r"no such plans. Plan .* with name='other' in workspace .* first"):
         nnplug.preprocess(both.dataset, workspace=tmp_path, name="other")
     with pytest.raises(NnplugError, match=r"begun with other values .*, fresh=True to train it again"):
         nnplug.train(both.dataset, workspace=both.python, configurations="2d", folds=0, device="cpu", seed=4)

@@ -108,6 +108,22 @@ def check(job):
     return validate(job, RUNTIME, mirroring=False)
 
 
+def test_a_fold_that_the_splits_do_not_have_is_told(prepared):
+    lines = []
+
+    class Warned(Silent):
+        def warning(self, message):
+            lines.append(message)
+
+    seventh = replace(prepared, fold=7)
+    try:
+        start(seventh, progress=Warned(), epochs=1)
+    finally:
+        discard(seventh.run)
+    splits = prepared.workspace.splits
+    assert lines[0].startswith(f"{splits} has 4 folds, counted from 0. For fold 7, a random 80 % of the cases")
+
+
 def test_a_finished_run_goes_on_when_more_epochs_are_asked(job):
     start(job)
     check(job)

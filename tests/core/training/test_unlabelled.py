@@ -144,7 +144,7 @@ def test_preprocessing_again_makes_what_changed_alone(prepare, dataset):
     assert times(prepare()) == before
     for file in folder.glob(f"{first}_*"):
         shutil.copy(folder / file.name.replace(first, second), file)
-    (store(job).folder / ".1-killed").mkdir()
+    (store(job).folder / ".0123abcd-killed").mkdir()
     after = times(prepare())
     assert [name for name in after if after[name] != before[name]] == [first]
     for file in folder.glob(f"{first}_*"):

@@ -159,8 +159,8 @@ class Dataset:
 
     @property
     def name(self) -> str:
-        """The name of the folder, such as "Dataset004_Hippocampus"."""
-        return self.folder.resolve().name
+        """The name of the folder, such as "Dataset004_Hippocampus"; of a link its own, not that of its target."""
+        return Path(os.path.abspath(self.folder)).name  # noqa: PTH100 - Path.resolve follows links
 
     @property
     def reader(self) -> ReaderEntry:

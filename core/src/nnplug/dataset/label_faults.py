@@ -71,10 +71,9 @@ def _value_faults(values: Mapping[str, Values]) -> Iterator[str]:
         if used != list(range(len(used))):
             return  # the line above renumbers all labels
     if used != list(range(len(used))):
-        yield Line(
-            f"label values are {used}; they must be consecutive from 0 (background): {_renumbered(values)}",
-            Action.RENUMBER(),
-        )
+        text = f"label values are {used}; they must be consecutive from 0 (background): {_renumbered(values)}"
+        has_regions = any(len(own) > 1 for own in values.values())
+        yield text if has_regions else Line(text, Action.RENUMBER(classes=_foreground(values)))
     elif used == [0]:
         yield "'labels' names no foreground class; add at least one with a value above 0"
 
@@ -90,6 +89,12 @@ def _renumbered(values: Mapping[str, Values]) -> str:
     if IGNORE in values:
         block[IGNORE] = len(old)
     return f"write {_pasted(block)} and change the label maps"
+
+
+def _foreground(values: Mapping[str, Values]) -> str:
+    """Return name -> value of the classes as JSON, by value, "ignore" last."""
+    ordered = sorted(values.items(), key=lambda item: (item[0] == IGNORE, item[1]))
+    return json.dumps({name: own[0] for name, own in ordered if own != (0,)}, ensure_ascii=False)
 
 
 def _pasted(block: Mapping[str, Any]) -> str:

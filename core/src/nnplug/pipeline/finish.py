@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from nnplug.contracts import FinishedRun
+from nnplug.errors import Line, NnplugError
 from nnplug.models.bundle import write_bundle
 from nnplug.pipeline.jobs import asked_configurations
 from nnplug.pipeline.reports import write_reports
 from nnplug.pipeline.request import RunRequest, RunResult
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.registry.runtime import Runtime
+from nnplug.remedies import Action
 from nnplug.runtime.progress import Silent
 from nnplug.selection.request import RECORD, SELECTED, Selection, SelectRequest
 from nnplug.selection.select import select
 from nnplug.training.job import TrainingJob
+from nnplug.workspace.layout import run_folders
+from nnplug.workspace.runs import TrainedRun, check_alike, open_run
 
 
 def is_selected(request: RunRequest, jobs: Sequence[TrainingJob]) -> bool:
@@ -53,16 +58,44 @@ def select_best(
     return {SELECTED: Path(selection.bundle)}, selection
 
 
-def bundle_each(request: RunRequest, jobs: Sequence[TrainingJob]) -> dict[str, Path]:
-    """Bundle the trained folds of each requested configuration, and return configuration -> path of the bundle."""
-    runs: dict[str, list[TrainingJob]] = {}
-    for job in jobs:
-        if job.configuration in asked_configurations(request, job.plans):
-            runs.setdefault(job.configuration, []).append(job)
-    targets = {name: request.workspace.model / f"{jobs[0].plans.name}_{name}" for name in runs}
-    for name, target in targets.items():
-        write_bundle([job.run for job in runs[name]], target, replace=True)
+def bundle_each(request: RunRequest, jobs: Sequence[TrainingJob], runtime: Runtime) -> dict[str, Path]:
+    """Bundle each requested configuration, and return configuration -> path of the bundle.
+
+    A bundle has the folds of these jobs, and other numbered folds that are trained with the same plans: folds may be
+    trained by one call each. A notice names them, and says when every fold is there, so that a model can be selected.
+    """
+    targets, folds = {}, []
+    for name in asked_configurations(request, jobs[0].plans):
+        own = [job for job in jobs if job.configuration == name]
+        targets[name] = request.workspace.model / f"{jobs[0].plans.name}_{name}"
+        earlier = _earlier_folds(own)
+        if earlier:
+            listed = ", ".join(run.fold for run in earlier)
+            runtime.progress.notice(f"{targets[name]}: also has what was trained before, of fold {listed}")
+        write_bundle([*(run.folder for run in earlier), *(job.run for job in own)], targets[name], replace=True)
+        folds.append({*(run.fold for run in earlier), *(str(job.fold) for job in own)})
+    count = len(ensure_splits(request.dataset, request.workspace, progress=Silent()))
+    if count > 1 and all({*map(str, range(count))} <= there for there in folds):
+        remedy = Action.SELECT(
+            dataset=request.dataset.folder, workspace=request.workspace.root, plans=jobs[0].plans.name
+        )
+        runtime.progress.notice(Line(f"all {count} folds are trained", remedy))
     return targets
+
+
+def _earlier_folds(jobs: Sequence[TrainingJob]) -> list[TrainedRun]:
+    """Return the finished runs of other numbered folds whose predictions can be averaged with those of these jobs."""
+    folds = {str(job.fold) for job in jobs}
+    if "all" in folds:
+        return []
+    first, found = open_run(jobs[0].run.path), []
+    for folder in run_folders(jobs[0].run.path.parent):
+        with suppress(NnplugError):  # another fold, whose record is damaged or of other plans
+            run = open_run(folder.path)
+            check_alike([first, *([run] if run.fold != first.fold else [])])
+            if folder.is_finished and run.fold not in {*folds, "all"}:
+                found.append(run)
+    return found
 
 
 def report(request: RunRequest, jobs: Sequence[TrainingJob], result: RunResult, runtime: Runtime) -> RunResult:

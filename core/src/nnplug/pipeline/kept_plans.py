@@ -30,16 +30,13 @@ def keep_earlier(
     request: PlanRequest,
     make: Callable[[PlanRequest], Plans],
     registry: Registry,
-    *,
-    fresh: bool = False,
 ) -> Plans:
     """Return the plans of a request with what earlier plans decide and the request does not.
 
     - A request without a component keeps the options of all components, and sets its own beside them.
     - Configurations that the request does not name are those of the earlier plans; the others are, too, if nothing that
       is decided before training is set.
-    - A request with a recipe or component, or of a fresh training, is planned as it is, apart from the configurations
-      that it does not name.
+    - A request with a recipe or component is planned as it is, apart from the configurations that it does not name.
 
     Args:
         plans: the plans of the request alone.
@@ -47,11 +44,10 @@ def keep_earlier(
         request: the user's choices.
         make: makes plans of a request.
         registry: the registry with the components.
-        fresh: whether the configurations are trained again from the start.
     """
     if plans.decisions() == earlier.decisions():
         return plans
-    if request.recipe is None and not request.components and not fresh:
+    if request.recipe is None and not request.components:
         if set(request.options) <= {str(kind) for kind in AFTER_PLANNING}:
             return with_options(earlier, request.options, registry=registry)
         plans = make(_with_options_of(earlier, request))

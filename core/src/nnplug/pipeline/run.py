@@ -82,7 +82,7 @@ def _train(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: 
     scores = train_folds(jobs, training, runtime)
     if not Stage.BUNDLE.reached(request.until):
         return RunResult(scores)
-    made = select_best(request, jobs, runtime) if selecting else (bundle_each(request, jobs),)
+    made = select_best(request, jobs, runtime) if selecting else (bundle_each(request, jobs, runtime),)
     return report(request, jobs, RunResult(scores, *made), runtime)
 
 
@@ -159,7 +159,7 @@ def _kept(plans: Plans, earlier: Plans, request: RunRequest, fingerprint: Finger
         return _make_plans(replace(request, plan=asked), fingerprint, replace(runtime, progress=Silent()))
 
     alone = in_form_of(plans, earlier, runtime.registry)
-    kept = keep_earlier(alone, earlier, request.plan, make, runtime.registry, fresh=request.fresh)
+    kept = keep_earlier(alone, earlier, request.plan, make, runtime.registry)
     if found := kept_differences(alone, in_form_of(kept, earlier, runtime.registry)):
         text = f"plans {plans.name!r} keep what was set before ({'; '.join(found)}); set it again to change it"
         runtime.progress.notice(Line(text, Action.PLAN_ANEW()))

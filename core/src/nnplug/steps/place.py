@@ -53,6 +53,6 @@ class Place:
         chosen = name or default_plans_name(registry, self.workspace)
         path = self.workspace.plans(chosen)
         if not path.exists():
-            remedy = Action.PLAN_FIRST(dataset=self.dataset.folder, plans=chosen)
+            remedy = Action.PLAN_FIRST(dataset=self.dataset.folder, workspace=self.workspace.root, plans=chosen)
             raise NnplugError(f"{path}: no such plans", remedy)
         return read_plans(path)

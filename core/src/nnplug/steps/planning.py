@@ -113,7 +113,8 @@ def fingerprint_of(place: Place) -> Path:
     """
     path = place.workspace.fingerprint
     if not path.exists():
-        raise NnplugError(f"{path}: no such fingerprint", Action.MEASURE_FIRST(dataset=place.dataset.folder))
+        remedy = Action.MEASURE_FIRST(dataset=place.dataset.folder, workspace=place.workspace.root)
+        raise NnplugError(f"{path}: no such fingerprint", remedy)
     return path
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nnplug.dataset.dataset import Dataset, DatasetDescription
 from nnplug.plans.plans import Choice, Plans
+from nnplug.remedies import Action, Remedy
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder, Workspace
 from nnplug.workspace.previous_labels import PreviousLabels
@@ -71,6 +72,16 @@ class TrainingJob:
     def prepared_folder(self) -> Path:
         """The folder of the preprocessed cases."""
         return self.workspace.preprocessed(self.plans.name, self.store_name)
+
+    @property
+    def preprocess_first(self) -> Remedy:
+        """The remedy for cases that are not preprocessed."""
+        return Action.PREPROCESS(
+            dataset=self.dataset.folder,
+            workspace=self.workspace.root,
+            plans=self.plans.name,
+            configuration=self.configuration,
+        )
 
     @property
     def store_name(self) -> str:

@@ -88,6 +88,8 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
         if world.is_main:
             _finish(job, runtime)
         return
+    if world.is_main:
+        _tell_drawn(job, splits, runtime)
     components = _planned_components(job, runtime)
     _check_preprocessed(job, fold, job.cases)
     choice = job.plans.choice(Kind.TRAINER)
@@ -225,6 +227,15 @@ def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
     return fold
 
 
+def _tell_drawn(job: TrainingJob, splits: Sequence[Fold], runtime: Runtime) -> None:
+    """Warn of a fold that the splits do not have: its cases are drawn at random, whichever patients they belong to."""
+    if isinstance(job.fold, int) and job.fold >= len(splits):
+        runtime.progress.warning(
+            f"{job.workspace.splits} has {len(splits)} folds, counted from 0. For fold {job.fold}, a random 80 % of "
+            "the cases are trained on and the others validated on; cases of one patient may be on both sides"
+        )
+
+
 def _check_devices(job: TrainingJob, components: Registry, world: World) -> None:
     """Raise `NnplugError` if trainer or loss cannot divide batches between several devices."""
     chosen: list[TrainerComponent | LossComponent] = []
@@ -242,7 +253,7 @@ def _check_preprocessed(job: TrainingJob, fold: Fold, cases: CaseStore) -> None:
     if missing := sorted({*fold.train, *fold.val} - set(cases)):
         raise NnplugError(
             f"{cases.folder}: {len(missing)} cases are not preprocessed ({missing[0]}, ..)",
-            Action.PREPROCESS(dataset=job.dataset.folder, plans=job.plans.name, configuration=job.configuration),
+            job.preprocess_first,
         )
 
 

@@ -31,7 +31,7 @@ def unlabelled_cases(job: TrainingJob, trainer: TrainerEntry, cases: Path) -> Ma
         raise NnplugError(
             f"{store.folder}: {len(missing)} images of {job.dataset.unlabelled_folder} are not preprocessed "
             f"({missing[0]}, ..)",
-            Action.PREPROCESS(dataset=job.dataset.folder, plans=job.plans.name, configuration=job.configuration),
+            job.preprocess_first,
         )
     return store if len(store) else {}
 

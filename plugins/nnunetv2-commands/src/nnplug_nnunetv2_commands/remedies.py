@@ -33,6 +33,7 @@ REMEDIES = {
     Action.PREPROCESS: "Run: nnUNetv2_preprocess -d {dataset.name} -plans_name {plans} -c {configuration}",
     Action.PREPROCESS_AGAIN: "Run nnUNetv2_preprocess again.",
     Action.DELETE_AND_PREPROCESS: "Delete {folder} and run nnUNetv2_preprocess again.",
+    Action.SELECT: "Run: nnUNetv2_find_best_configuration {dataset.name} -p {plans}",
     Action.TRAIN_FIRST: "nnUNetv2_train first",
     Action.TRAIN_FOLD: "nnUNetv2_train .. {configuration} {fold}",
     Action.TRAIN_PREVIOUS_STAGE: "Run: nnUNetv2_train {dataset.name} {configuration} {fold} -p {plans}",
