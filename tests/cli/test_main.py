@@ -253,6 +253,8 @@ def test_the_workspace_is_the_option_or_the_variable_or_a_folder_here(monkeypatc
     monkeypatch.setenv("NNPLUG_WORKSPACE", "/from/variable")
     assert Context().workspace_root(Path("w")) == Path.cwd() / "w"
     assert Context().workspace_root(None) == Path("/from/variable")
+    monkeypatch.setenv("NNPLUG_WORKSPACE", "~/work")  # as a Dockerfile sets it, without a shell
+    assert Context().workspace_root(None) == Path.home() / "work"
     monkeypatch.delenv("NNPLUG_WORKSPACE")
     assert Context().workspace_root(None) == Path.cwd() / "nnplug-work"
 

@@ -98,3 +98,11 @@ def test_bad_splits_are_named(raw, message, tmp_path):
     (tmp_path / "s.json").write_text(json.dumps(raw))
     with pytest.raises(InvalidFile, match=rf"s\.json: {message}"):
         read_splits(tmp_path / "s.json", "abc")
+
+
+def test_the_faults_of_all_folds_come_at_once(tmp_path):
+    (tmp_path / "s.json").write_text(json.dumps([{"train": ["a"]}, A, {"train": ["zz"], "val": []}]))
+    with pytest.raises(InvalidFile) as error:
+        read_splits(tmp_path / "s.json", "abc")
+    assert len(error.value.lines) == 3
+    assert all(line.startswith(f"{tmp_path}/s.json: fold ") for line in error.value.lines)

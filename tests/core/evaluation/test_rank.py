@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_intervals():
 
 
 def test_what_cannot_be_compared_is_told():
-    with pytest.raises(NnplugError, match="1 was given, expected two or more"):
+    with pytest.raises(NnplugError, match="give two or more different summaries"):
         rank_submissions({"a": summary((1, 0))}, BRATS)
     with pytest.raises(Problems) as error:
         rank_submissions({"a": summary((1, 0), (1, 0)), "b": summary((1, 0))}, BRATS)

@@ -363,11 +363,13 @@ def test_inputs_that_give_no_case_are_all_told(write_image, tmp_path):
     write_image("a", volume())
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("x")
-    inputs = ["images", "images", "empty", "absent", "notes.txt"]
+    (tmp_path / "dataset" / "imagesTr").mkdir(parents=True)
+    inputs = ["images", "images", "empty", "absent", "notes.txt", "dataset"]
     with pytest.raises(Problems) as problems:
         find_cases([tmp_path / name for name in inputs], ".nii.gz")
-    empty, absent, notes, twice = problems.value.lines
+    empty, absent, notes, dataset, twice = problems.value.lines
     assert empty.endswith("empty: holds no images called CASE_0000.nii.gz; rename them, or give the files")
+    assert dataset.endswith("dataset: is a dataset, not a folder of images; give its folder imagesTr")
     assert absent.endswith("absent: no such file or folder; give a folder of images, or image files")
     assert "notes.txt: no image that nnplug reads; it reads .nii.gz" in notes
     assert twice == "a: two inputs have this name; predict them apart"

@@ -69,6 +69,12 @@ def test_an_unfinished_training_is_named(make_run):
         open_model(run.path)
 
 
+def test_weights_without_their_run_are_refused(make_run):
+    run = make_run(0)
+    with pytest.raises(NnplugError, match=rf"weights_final.safetensors: is the weights alone; give .*, {run.path}$"):
+        open_model(run.final_weights)
+
+
 def test_an_absent_fold_lists_what_there_is(make_run):
     make_run(0)
     folder = make_run(1).path.parent

@@ -210,6 +210,36 @@ def test_a_label_of_another_name(folder):
     assert only_problem(folder).endswith("labelsTr/a.nii: does not fit CASE.nii.gz; rename or remove it")
 
 
+def test_a_label_of_the_same_name_in_another_unicode_form(folder):
+    for number in range(2):
+        (folder / "imagesTr" / f"a_000{number}.nii.gz").rename(folder / "imagesTr" / f"F\u00e4ll_000{number}.nii.gz")
+    (folder / "labelsTr" / "a.nii.gz").rename(folder / "labelsTr" / "Fa\u0308ll.nii.gz")
+    (told,) = (line for line in check(folder).problems if "another Unicode form" in line)
+    assert told == (
+        f"{folder}/labelsTr/Fa\u0308ll.nii.gz: is the label map of 'F\u00e4ll', whose name has its accents in another "
+        "Unicode form (archives of macOS differ in it); rename one of them"
+    )
+
+
+def test_cases_with_problems_may_have_any_label(folder):
+    """Nothing is said of a label that an unreadable label map may have."""
+    for name in "bc":
+        save(folder / "labelsTr" / f"{name}.nii.gz", label((0, 7)))
+    assert check(folder).warnings == ()
+    save(folder / "labelsTr" / "a.nii.gz", label((0,)))
+    assert check(folder).warnings == ()
+
+
+def test_an_unreadable_photo_lacks_no_channel(tmp_path):
+    folder = tmp_path / "Dataset002_Photo"
+    (folder / "imagesTr").mkdir(parents=True)
+    (folder / "imagesTr" / "a_0000.png").write_bytes(b"")
+    names = {str(number): name for number, name in enumerate(("R", "G", "B"))}
+    describe(folder, channel_names=names, file_ending=".png", numTraining=1)
+    save(folder / "labelsTr" / "a.png", label(shape=(1, 4, 5)))
+    assert "a_0000.png" in only_problem(folder)
+
+
 def test_a_label_without_an_image(folder):
     save(folder / "labelsTr" / "z.nii.gz", label())
     assert only_problem(folder).endswith("labelsTr/z.nii.gz: has no image; add imagesTr/z_0000.nii.gz or remove it")

@@ -10,7 +10,7 @@ import click
 
 from nnplug_cli.context import Context
 from nnplug_cli.options import json_option
-from nnplug_cli.render import echo, print_json, print_table
+from nnplug_cli.render import counted, echo, print_json, print_table
 
 if TYPE_CHECKING:
     from nnplug.pipeline.status import ConfigurationStatus, DatasetStatus, FoldStatus
@@ -55,7 +55,7 @@ def _data(dataset: DatasetStatus) -> dict[str, Any]:
 
 
 def _print(dataset: DatasetStatus) -> None:
-    cases = "folds not chosen yet" if dataset.cases is None else f"{dataset.cases} cases"
+    cases = "folds not chosen yet" if dataset.cases is None else counted(dataset.cases, "case")
     echo(f"{dataset.name}: {cases}, {'measured' if dataset.has_fingerprint else 'not measured yet'}")
     rows = [row for configuration in dataset.configurations for row in _rows(configuration, dataset.cases)]
     if rows:

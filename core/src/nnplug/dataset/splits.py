@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from nnplug.errors import InvalidFile, NnplugError
+from nnplug.errors import InvalidDescription, InvalidFile, NnplugError
 from nnplug.runtime.files import read_json, write_text
 from nnplug.runtime.records import Record
 
@@ -74,16 +74,23 @@ def read_splits(path: Path, names: Iterable[str]) -> tuple[Fold, ...]:
     Cases may be left out. A fold may validate on exactly its training cases, as fold "all" does.
 
     Raises:
-        InvalidFile: the file cannot be read; or a fold is empty, names a case that the dataset does not have, or has
-            one case in both parts.
+        InvalidFile: the file cannot be read; or folds are empty, name cases that the dataset does not have, or have
+            one in both parts; a line per fault.
     """
     raw, known = read_json(path), set(names)
     if not isinstance(raw, list) or not raw:
         raise InvalidFile(f'{path}: expected a list of folds, each {{"train": [cases], "val": [cases]}}')
-    splits = tuple(Fold.from_data(fold, f"{path}: fold {number}") for number, fold in enumerate(raw))
-    for number, fold in enumerate(splits):
-        _check(fold, known, f"{path}: fold {number}")
-    return splits
+    splits, lines = [], []
+    for number, one in enumerate(raw):
+        where = f"{path}: fold {number}"
+        try:
+            splits.append(Fold.from_data(one, where))
+            lines += _faults(splits[-1], known, where)
+        except InvalidFile as error:
+            lines += error.lines
+    if lines:
+        raise InvalidDescription(lines)
+    return tuple(splits)
 
 
 def write_splits(path: Path, splits: Sequence[Fold]) -> None:
@@ -91,15 +98,16 @@ def write_splits(path: Path, splits: Sequence[Fold]) -> None:
     write_text(path, json.dumps([fold.data() for fold in splits], indent=2) + "\n")
 
 
-def _check(fold: Fold, known: set[str], where: str) -> None:
+def _faults(fold: Fold, known: set[str], where: str) -> Iterator[str]:
+    """Yield a line for each fault of a fold."""
     for part, cases in (("train", fold.train), ("val", fold.val)):
         if not cases:
-            raise InvalidFile(f"{where}: {part!r} is empty; name at least one case")
+            yield f"{where}: {part!r} is empty; name at least one case"
         if unknown := sorted(set(cases) - known):
-            raise InvalidFile(f"{where}: {part!r} names {unknown[0]!r}, which is no training case of the dataset")
+            yield f"{where}: {part!r} names {unknown[0]!r}, which is no training case of the dataset"
     shared = sorted(set(fold.train) & set(fold.val))
     if shared and set(fold.train) != set(fold.val):
-        raise InvalidFile(f"{where}: {shared[0]!r} is in both 'train' and 'val'; leave it in one of them")
+        yield f"{where}: {shared[0]!r} is in both 'train' and 'val'; leave it in one of them"
 
 
 def _fold(train: np.ndarray, val: np.ndarray) -> Fold:

@@ -63,7 +63,7 @@ def rank_submissions(
         Problems: submissions lack cases, regions or figures that others have, a line each.
     """
     if len(summaries) < 2:
-        raise NnplugError(f"ranking compares submissions; {len(summaries)} was given, expected two or more summaries")
+        raise NnplugError("ranking compares submissions; give two or more different summaries")
     scores = {name: _scores(summary) for name, summary in summaries.items()}
     if problems := list(_differences(scores, ranked)):
         raise Problems(problems)

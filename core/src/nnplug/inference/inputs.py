@@ -108,6 +108,8 @@ def _cases_in(folder: Path, ending: str, readers: Readers) -> tuple[CaseFiles, .
     endings = (ending, *sorted(there - {ending.lower()}, key=order.__getitem__))
     found = {own: cases for own in endings if (cases := image_cases(folder, own, readers))}
     if not found:
+        if inside := [name for name in ("imagesTs", "imagesTr") if (folder / name).is_dir()]:
+            raise InvalidFile(f"{folder}: is a dataset, not a folder of images; give its folder {' or '.join(inside)}")
         raise InvalidFile(f"{folder}: holds no images called CASE_0000{ending}; rename them, or give the files")
     if ending not in found and len(found) > 1:
         raise InvalidFile(

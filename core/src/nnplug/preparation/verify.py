@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def _report(
             *_absent(dataset, found),
             *_orientations(found),
             *_spacings(found),
-            *split_warnings(dataset, {case.name: case.values for case in found}, splits),
+            *split_warnings(dataset, {case.name: None if case.problems else case.values for case in found}, splits),
             *_stray_files(dataset),
         ),
         notices=tuple(line for case in found for line in case.notices),
@@ -133,9 +134,15 @@ def _name_problems(dataset: Dataset) -> list[str]:
     fitting = {path for case in cases for path in case.images}
     lines = [f"{p}: does not fit CASE_0000{ending}; rename or remove it" for p in images if p not in fitting]
     names = {case.name for case in cases}
+    composed = {form: name for name in names for kind in ("NFC", "NFD") if (form := normalize(kind, name)) not in names}
     for path in _image_files(dataset, "labelsTr"):
         if (name := case_name(path, ending)) is None:
             lines.append(f"{path}: does not fit CASE{ending}; rename or remove it")
+        elif name in composed:
+            lines.append(
+                f"{path}: is the label map of {composed[name]!r}, whose name has its accents in another Unicode form "
+                "(archives of macOS differ in it); rename one of them"
+            )
         elif name not in names:
             lines.append(f"{path}: has no image; add imagesTr/{name}_0000{ending} or remove it")
     return lines
@@ -241,6 +248,8 @@ def _orientations(found: Sequence[CaseFindings]) -> Iterable[str]:
 
 
 def _absent(dataset: Dataset, found: Sequence[CaseFindings]) -> Iterable[str]:
+    if any(case.problems for case in found):
+        return  # their label maps may have it
     seen = {value for case in found for value in case.values}
     for name, values in dataset.description.labels.values.items():
         if seen and not seen.intersection(values):

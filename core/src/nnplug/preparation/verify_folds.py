@@ -24,12 +24,14 @@ def read_own_splits(dataset: Dataset, names: Sequence[str]) -> tuple[tuple[Fold,
     return (found[0] if found else make_splits(names)), problems
 
 
-def split_warnings(dataset: Dataset, values: Mapping[str, Sequence[int]], splits: Sequence[Fold]) -> Iterable[str]:
+def split_warnings(
+    dataset: Dataset, values: Mapping[str, Sequence[int] | None], splits: Sequence[Fold]
+) -> Iterable[str]:
     """Yield warnings of a single case, of folds that are validated on training cases, and of classes that folds lack.
 
     Args:
         dataset: the dataset.
-        values: case -> the label values in its label map.
+        values: case -> the label values in its label map; None if they are not known, so that it may have any.
         splits: the folds.
     """
     if len(values) == 1:
@@ -39,14 +41,15 @@ def split_warnings(dataset: Dataset, values: Mapping[str, Sequence[int]], splits
         if fold.repeated:
             yield f"fold {number} is validated on training cases ({fold.repeated[0]}); their Dice is too good"
     for name, own in dataset.description.labels.values.items():
-        having = {case for case, found in values.items() if set(own).intersection(found)}
+        having = {case for case, found in values.items() if found is not None and set(own).intersection(found)}
         if not having or own == (0,):
             continue
+        possible = having | {case for case, found in values.items() if found is None}
         for what, parts, then in (
             ("validation", [fold.val for fold in splits], "its Dice there is undefined"),
             ("training", [fold.train for fold in splits], "a network cannot learn it there"),
         ):
-            if lacking := [str(number) for number, part in enumerate(parts) if not having.intersection(part)]:
+            if lacking := [str(number) for number, part in enumerate(parts) if not possible.intersection(part)]:
                 yield (
                     f"label {name!r} is in no {what} case of fold {', '.join(lacking)} (it is in {len(having)} of "
                     f"{len(values)} cases); {then}"

@@ -21,8 +21,9 @@ def dataset_folder(reference: str | Path) -> Path:
 
 
 def workspace_root(given: str | Path | None = None) -> Path:
-    """Return the workspace: the given folder, else NNPLUG_WORKSPACE, else ./nnplug-work.
+    """Return the workspace: the given folder, else NNPLUG_WORKSPACE, in which "~" is the home, else ./nnplug-work.
 
     The path is absolute, because jobs on a cluster run in other folders.
     """
-    return Path(given or os.environ.get("NNPLUG_WORKSPACE") or "nnplug-work").absolute()
+    named = os.environ.get("NNPLUG_WORKSPACE")
+    return Path(given or (named and Path(named).expanduser()) or "nnplug-work").absolute()
