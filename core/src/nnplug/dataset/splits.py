@@ -80,7 +80,8 @@ def read_splits(path: Path, names: Iterable[str]) -> tuple[Fold, ...]:
     raw, known = read_json(path), set(names)
     if not isinstance(raw, list) or not raw:
         raise InvalidFile(f'{path}: expected a list of folds, each {{"train": [cases], "val": [cases]}}')
-    splits, lines = [], []
+    splits: list[Fold] = []
+    lines: list[str] = []
     for number, one in enumerate(raw):
         where = f"{path}: fold {number}"
         try:
