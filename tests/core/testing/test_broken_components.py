@@ -20,6 +20,7 @@ USES, LEARNS, TWICE, KILL, LOG = (
     "writes a log that others read",
 )
 MEMORY = "shows the memory of its steps"
+ADAPTED = "decides alike in every fold"
 UNLABELLED = "trains with and without images that have no label map"
 GRADIENTS = {f"sends gradients to all parameters of a {axes}D network" for axes in (2, 3)}
 SAME_GRADIENTS = {f"has the same gradients in {axes}D" for axes in (2, 3)}
@@ -72,6 +73,7 @@ BROKEN = {
     (Kind.TRAINER, "IgnoresUnlabelled"): {UNLABELLED},
     (Kind.TRAINER, "DimsUnlabelled"): {UNLABELLED},
     (Kind.TRAINER, "RehearsesOnePatch"): {MEMORY},
+    (Kind.TRAINER, "MirrorsByFold"): {ADAPTED},
     (Kind.TRAINER, "NoLog"): {LOG},
     (Kind.TRAINER, "ForeignLog"): {LOG},
     (Kind.TRAINER, "ForgetsMomentum"): {KILL},
@@ -248,6 +250,7 @@ FLAGS = {
     (Kind.POSTPROCESSOR, "ListsByFigure"): {"fits_by_figure": True},
     **{(Kind.TRAINER, f"{what}Unlabelled"): {"takes_unlabelled": True} for what in ("Reads", "Ignores", "Dims")},
     **{(Kind.TRAINER, name): {"rehearses": True} for name in ("Rehearsed", "RehearsesOnePatch")},
+    (Kind.TRAINER, "MirrorsByFold"): {"adapts": True},
 }
 """Kind, or kind and class -> what its entry says besides."""
 
@@ -320,6 +323,7 @@ def test_a_trainer_that_shows_its_memory_passes(verdicts):
     [
         (Kind.TRAINER, "StartsAnew", KILL, "a short training leaves no state.pt on its way"),
         (Kind.TRAINER, "Sound", MEMORY, "it does not rehearse"),
+        (Kind.TRAINER, "Sound", ADAPTED, "it decides nothing from the cases"),
         (Kind.TRAINER, "Sound", UNLABELLED, "it takes no images without label maps"),
         (Kind.AUGMENTER, "Still", "changes with the rng", "16 generators gave the same result"),
         (Kind.AUGMENTER, "Still", "augments batches in 3D", "it augments no batches"),

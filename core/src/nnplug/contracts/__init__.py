@@ -43,6 +43,7 @@ from nnplug.contracts.preprocessor.resampler import Regrid, Resampler
 from nnplug.contracts.reporter import FinishedRun, Reporter
 from nnplug.contracts.sampler import PatchPlace, Sampler, Sampling, SamplingContext
 from nnplug.contracts.trainer import (
+    AdaptiveTrainer,
     ExtensibleTrainer,
     RehearsingTrainer,
     Trainer,
@@ -60,6 +61,7 @@ from nnplug.workspace.case_index import CaseIndex
 
 __all__ = [
     "Accelerator",
+    "AdaptiveTrainer",
     "Architecture",
     "Augmentation",
     "AugmentationContext",

@@ -25,7 +25,7 @@ from nnplug.contracts.kinds import (
 )
 from nnplug.contracts.planner import MemoryPlanner, Planner
 from nnplug.contracts.postprocessor import FigurePostprocessor, Postprocessor
-from nnplug.contracts.trainer import ExtensibleTrainer, RehearsingTrainer, Trainer
+from nnplug.contracts.trainer import AdaptiveTrainer, ExtensibleTrainer, RehearsingTrainer, Trainer
 from nnplug.errors import InvalidPlugin
 
 
@@ -69,6 +69,11 @@ def batching(entry: AugmenterEntry, made: Augmenter) -> BatchAugmenter | None:
 def slabbed(entry: InferenceEntry, made: Inference) -> SlabInference | None:
     """Return the inference as one with `slabs`, or None if its entry does not declare it."""
     return cast("SlabInference", made) if entry.component.gives_slabs else None
+
+
+def adaptive(entry: TrainerEntry, made: Trainer) -> AdaptiveTrainer | None:
+    """Return the trainer as one with `adapted`, or None if its entry does not declare it."""
+    return cast("AdaptiveTrainer", made) if entry.component.adapts else None
 
 
 def extensible(entry: TrainerEntry, made: Trainer) -> ExtensibleTrainer | None:

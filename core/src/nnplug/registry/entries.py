@@ -154,6 +154,7 @@ class TrainerComponent(Component):
             are refused.
         takes_unlabelled: whether the trainer learns from `TrainingTask.unlabelled`. If so, the images in the dataset's
             folder `imagesUn` are preprocessed for it.
+        adapts: whether the class has `adapted` of `nnplug.contracts.AdaptiveTrainer`.
         extends_runs: whether the class has `extends` of `nnplug.contracts.ExtensibleTrainer`.
         rehearses: whether the class has `rehearse` of `nnplug.contracts.RehearsingTrainer`. If not, the memory of its
             training is not known before it starts.
@@ -169,6 +170,7 @@ class TrainerComponent(Component):
     takes_loss: bool = False
     takes_sampler: bool = False
     takes_unlabelled: bool = False
+    adapts: bool = field(default=False, metadata=promises("adapted"))
     extends_runs: bool = field(default=False, metadata=promises("extends"))
     rehearses: bool = field(default=False, metadata=promises("rehearse"))
     case_index: str | None = None

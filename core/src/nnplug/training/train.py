@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from nnplug.contracts import Trainer, TrainingLength, TrainingTask
-from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, TRAINER
+from nnplug.contracts.capabilities import adaptive
+from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, TRAINER, TrainerEntry
 from nnplug.dataset.splits import Fold, choose_fold
 from nnplug.errors import NnplugError
 from nnplug.models.acceleration import accelerators
@@ -18,7 +19,7 @@ from nnplug.plans.plans import read_plans
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.preparation.training_choices import OPTIONAL
-from nnplug.registry.attribution import Origin, attributed, expect
+from nnplug.registry.attribution import Origin, attributed, expect, origin_of, tagged
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.entries import LossComponent, TrainerComponent
 from nnplug.registry.provenance import Provider, resolve
@@ -98,7 +99,7 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
         index_cases(job, components, job.cases, fold, runtime)
     world.wait()
     task = make_task(job, components, job.cases, fold, runtime)
-    trainer = entry.create(choice.options)
+    trainer = _adapted(entry, entry.create(choice.options), task)
     if task.previous_labels:
         _check_previous_stage(job, components, runtime.registry)
         check_predictions_complete(job, fold, splits)
@@ -117,6 +118,16 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     else:
         with explained_shortage(job, task), attributed(trainer, *called), keep_random_state(task.device):
             trainer.train(task)
+
+
+def _adapted(entry: TrainerEntry, made: Trainer, task: TrainingTask) -> Trainer:
+    """Return a trainer with what it decides from the cases, if its entry says that it does."""
+    if (deciding := adaptive(entry, made)) is None:
+        return made
+    with attributed(made):
+        decided = expect(made, deciding.adapted(task), type(made))
+    origin = origin_of(made)
+    return decided if origin is None else tagged(decided, origin)
 
 
 def _train_and_record(

@@ -15,6 +15,7 @@ _FAST: Mapping[str, Any] = {
     "weight_decay": 0.01,
     "schedule": "linear",
     "ema": 0.02,
+    "keep_order": True,
     **_START,
 }
 
@@ -30,6 +31,7 @@ def nnplug_trainers() -> Iterable[TrainerComponent]:
         takes_several_devices=True,
         takes_loss=True,
         takes_sampler=True,
+        adapts=True,
         extends_runs=True,
         rehearses=True,
         case_index="nnplug_nnunet.training.patch_centres:PatchCentres",

@@ -13,6 +13,7 @@ from nnplug.workspace.run_record import RunRecord
 from nnplug_fast.class_bias import begin_with_frequencies
 from nnplug_fast.growth import growing_settings
 from nnplug_fast.muon import MOMENTUM, ROWS, Muon, split_kernels
+from nnplug_fast.order import centres, orders
 from nnplug_fast.schedule import ScheduleName, learning_rate, warm_momentum
 from nnplug_nnunet.training.batch_settings import BatchSettings
 from nnplug_nnunet.training.patches.samplers import ClassBalanced
@@ -49,6 +50,8 @@ class FastTrainer(PatchTrainer):
         balanced: share of the epochs, from the first one, in which the foreground patches of a batch are drawn from all
             classes equally often; see `ClassBalanced`. A sampler that the plans name stays.
         class_bias: whether a training from random weights begins with the frequencies of the classes in its patches.
+        keep_order: whether axes along which two classes lie in one order in nearly every case are not mirrored; see
+            `nnplug_fast.order`.
     """
 
     optimizer: OptimizerName = "sgd"
@@ -65,6 +68,7 @@ class FastTrainer(PatchTrainer):
     growth: Literal["none", "efficiency", "performance"] = "none"
     balanced: float = 0.0
     class_bias: bool = False
+    keep_order: bool = False
 
     def __post_init__(self) -> None:
         """Raise `InvalidOptions` if a number is out of range."""
@@ -81,6 +85,19 @@ class FastTrainer(PatchTrainer):
             raise InvalidOptions(f"trainer option betas is {list(self.betas)}; each must be from 0 to below 1")
         if self.weight_decay < 0:
             raise InvalidOptions(f"trainer option weight_decay is {self.weight_decay}; it must be at least 0")
+
+    def adapted(self, task: TrainingTask) -> FastTrainer:
+        """Return the trainer that keeps the order of classes, if that is wanted and they have one; with a notice."""
+        if not (self.keep_order and self.mirroring):
+            return self
+        dimensions = task.configuration.dimensions
+        found = [order for order in orders(centres(task.cases), dimensions) if order.axis not in self.unmirrored_axes]
+        for order in found:
+            task.progress.notice(
+                f"axis {'zyx'[order.axis]} is not mirrored: class {order.before} lies before {order.behind} in "
+                f"{order.agree} of {order.cases} cases (trainer.keep_order)"
+            )
+        return replace(self, unmirrored_axes=(*self.unmirrored_axes, *(order.axis for order in found)))
 
     @property
     def _momentum(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -224,6 +225,15 @@ class RehearsesOnePatch(Rehearsed):
 
     def patches(self, task):
         return 1
+
+
+class MirrorsByFold(Sound):
+    """Decides on the mirrored axes by the number of cases of a fold."""
+
+    def adapted(self, task):
+        decided = copy.copy(self)
+        object.__setattr__(decided, "mirror_axes", lambda dimensions: (0,) if len(task.training) > 1 else ())
+        return decided
 
 
 class NoLog(Sound):

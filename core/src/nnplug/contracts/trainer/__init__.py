@@ -152,6 +152,19 @@ class Trainer(Protocol):
         ...
 
 
+class AdaptiveTrainer(Trainer, Protocol):
+    """A trainer that decides options from the cases; its entry has `adapts=True`."""
+
+    def adapted(self, task: TrainingTask) -> Trainer:
+        """Return this trainer, or one of its class with other options, for the cases of a task.
+
+        The core calls it in every process and at every start, before anything else than `length` and `options_for`. It
+        returns the same for each fold, so it decides from all cases in `task.cases`, not from those of the fold:
+        predictions of folds that mirror other axes cannot be averaged.
+        """
+        ...
+
+
 class ExtensibleTrainer(Trainer, Protocol):
     """A trainer that can extend a finished run; its entry has `extends_runs=True`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from nnplug.contracts import TrainingLength
+from nnplug.contracts import AdaptiveTrainer, TrainingLength
 from nnplug.registry.entries import TrainerComponent
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, NotChecked, Subject, require
@@ -200,6 +201,22 @@ def _takes_unlabelled(subject: Subject) -> None:
     require(are_equal(first, again), "the same images in task.unlabelled gave different weights")
 
 
+def _adapts(subject: Subject) -> None:
+    """Raise unless it decides the same for every fold, if the entry declares that it decides from the cases."""
+    component = subject.entry.component
+    if not (isinstance(component, TrainerComponent) and component.adapts):
+        raise NotChecked("it decides nothing from the cases")
+    made = cast("AdaptiveTrainer", make_trainer(subject))
+    with TemporaryDirectory() as folder:
+        task = make_task(Path(folder), Setting(axes=3), subject)
+        other = replace(task, training=task.validation, validation=task.training)
+        first, second = made.adapted(task), made.adapted(other)
+    for decided in (first, second):
+        require(type(decided) is type(made), f"adapted gave a {type(decided).__name__}, not a {type(made).__name__}")
+    ours, theirs = first.mirror_axes(3), second.mirror_axes(3)
+    require(ours == theirs, f"adapted mirrors the axes {ours} in one fold and {theirs} in another")
+
+
 def _rehearses(subject: Subject) -> None:
     """Raise unless the memory of its steps can be counted, and grows with the batch, if the entry declares it."""
     component = subject.entry.component
@@ -224,5 +241,6 @@ CHECKS: Checks = {
     "goes on after any kill": goes_on_after_any_kill,
     "takes a previous stage": _takes_previous,
     "trains with and without images that have no label map": _takes_unlabelled,
+    "decides alike in every fold": _adapts,
     "shows the memory of its steps": _rehearses,
 }

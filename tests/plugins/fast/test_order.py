@@ -1,0 +1,123 @@
+"""Axes along which classes lie in one order are not mirrored, in training and in prediction."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nnplug import Plugins
+from nnplug.dataset.dataset import Dataset
+from nnplug.io.images import Geometry, write_image, write_label
+from nnplug.pipeline.request import RunRequest, Stage
+from nnplug.pipeline.run import run
+from nnplug.preparation.plan_request import PlanRequest
+from nnplug.registry.runtime import Runtime
+from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.progress import Silent
+from nnplug.workspace.layout import Workspace
+from nnplug_fast.order import Order, orders
+from nnplug_fast.trainer import FastTrainer
+
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+def cases(*steps, count=20):
+    """Cases of two classes; `steps` are (z, y, x) from a to b, one for each case, repeated."""
+    origin = np.array([5.0, 5.0, 5.0])
+    return [{"a": origin, "b": origin + steps[number % len(steps)]} for number in range(count)]
+
+
+def test_an_axis_has_the_order_that_nearly_all_cases_have():
+    assert orders(cases((0, 3, -2)), 3) == [Order(-2, "a", "b", 20, 20), Order(-1, "b", "a", 20, 20)]
+    assert orders(cases((1, 3, 3)), 2) == [Order(-2, "a", "b", 20, 20), Order(-1, "a", "b", 20, 20)]
+
+
+def test_either_order_is_none():
+    assert orders(cases((1, 1, 1), (-1, -1, -1)), 3) == []
+
+
+def test_one_exception_in_many_cases_is_allowed_and_more_are_not():
+    right, wrong = (1, 0, 0), (-1, 0, 0)
+    assert orders(cases(*[right] * 19, wrong), 3) == [Order(-3, "a", "b", 19, 20)]
+    assert orders(cases(*[right] * 18, wrong, wrong), 3) == []
+
+
+@pytest.mark.parametrize(("count", "found"), [(8, 0), (12, 0), (13, 3)])
+def test_few_cases_may_agree_by_chance(count, found):
+    """The chance that 13 cases agree, looked for along three axes, is 3 x 2 / 2^13 = 0.0007; of 12 it is 0.0015."""
+    assert len(orders(cases((1, 1, 1), count=count), 3)) == found
+
+
+def test_the_pair_that_most_cases_have_is_told():
+    found = [{"a": np.zeros(3), "b": np.ones(3), **({"c": np.ones(3) * 2} if n < 16 else {})} for n in range(30)]
+    assert [(order.before, order.behind, order.cases) for order in orders(found, 3)] == [("a", "b", 30)] * 3
+
+
+def test_classes_that_are_alone_and_cases_without_any_have_no_order():
+    assert orders([{"a": np.zeros(3)}] * 30, 3) == orders([{}] * 30, 3) == orders([], 3) == []
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """`trained(configuration)`: the run of a dataset in which class 1 lies before class 2 along y, and its notices."""
+    folder = tmp_path_factory.mktemp("raw") / "Dataset001_Order"
+    geometry = Geometry((12, 16, 14), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
+    random = np.random.default_rng(0)
+    for number in range(16):
+        label = np.zeros(geometry.shape, np.uint8)
+        z, x = random.integers(0, 8, 2)
+        label[z : z + 4, 3:7, x : x + 4] = 1
+        z, x = random.integers(0, 8, 2)
+        label[z : z + 4, 9:13, x : x + 4] = 2
+        image = (label + random.normal(size=label.shape)).astype(np.float32)
+        write_image(folder / "imagesTr" / f"c{number:02d}_0000.nii.gz", image, geometry)
+        write_label(folder / "labelsTr" / f"c{number:02d}.nii.gz", label, geometry)
+    description = {"channel_names": {"0": "MRI"}, "labels": {"background": 0, "front": 1, "back": 2}}
+    description |= {"numTraining": 16, "file_ending": ".nii.gz"}
+    (folder / "dataset.json").write_text(json.dumps(description))
+    dataset, root = Dataset.open(folder), tmp_path_factory.mktemp("work")
+
+    def train(configuration, **trainer):
+        told = []
+
+        class Heard(Silent):
+            def notice(self, message):
+                told.append(str(message))
+
+        options = {
+            "planner": {"base_features": 4, "max_features": 8},
+            "plan": {"patch_size": [8, 8, 8][: 3 if configuration == "3d_fullres" else 2], "batch_size": 2},
+            "trainer": {"epochs": 1, "iterations_per_epoch": 2, "val_iterations_per_epoch": 1, **trainer},
+        }
+        plan = PlanRequest(recipe="fast", options=options, configurations=(configuration,))
+        workspace = Workspace(root / configuration, dataset.name)
+        request = RunRequest(dataset, workspace, plan, folds=(0,), until=Stage.TRAIN, fresh=True)
+        run(request, replace(Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1), progress=Heard()))
+        (record,) = workspace.folder.glob("runs/*/*/fold_0/run.json")
+        return json.loads(record.read_text()), told
+
+    return train
+
+
+@pytest.mark.parametrize(("configuration", "mirrored"), [("3d_fullres", [0, 2]), ("2d", [1])])
+def test_the_recipe_mirrors_no_axis_with_an_order_and_says_so(trained, configuration, mirrored):
+    record, told = trained(configuration)
+    assert record["mirror_axes"] == mirrored
+    line = "axis y is not mirrored: class 1 lies before 2 in 16 of 16 cases (trainer.keep_order)"
+    assert [message for message in told if "mirrored" in message] == [line]
+
+
+def test_without_the_option_every_axis_is_mirrored(trained):
+    record, told = trained("3d_fullres", keep_order=False)
+    assert record["mirror_axes"] == [0, 1, 2]
+    assert not any("mirrored" in message for message in told)
+
+
+def test_without_mirroring_nothing_is_decided(task_in, tmp_path):
+    task = replace(task_in(tmp_path), cases=None)
+    for options in ({}, {"keep_order": True, "mirroring": False}):
+        trainer = FastTrainer(**options)
+        assert trainer.adapted(task) is trainer
