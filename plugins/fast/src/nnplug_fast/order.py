@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import comb
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtr
 
 from nnplug.workspace.case_store import CaseStore
 from nnplug_nnunet.training.patch_centres import stored_voxels
@@ -19,7 +19,10 @@ from nnplug_nnunet.training.patch_centres import stored_voxels
 AGREE = 0.95
 """The share of the cases that have an order."""
 CHANCE = 0.001
-"""The probability that so many cases agree by chance, for all axes and pairs of classes together."""
+"""The probability that an order is found where there is none, for all axes and pairs of classes together."""
+LEAST_CASES = 5
+"""The least number of cases with both classes."""
+_LEAST_SPREAD = 1e-6  # voxels
 _VOXELS = 256  # of a class, which are stored in random order: their mean is near that of all
 
 Centre = npt.NDArray[np.float64]
@@ -75,18 +78,20 @@ def orders(found: Sequence[Mapping[str, Centre]], dimensions: int) -> list[Order
 def _candidates(
     found: Sequence[Mapping[str, Centre]], pairs: Sequence[tuple[str, str]], dimensions: int
 ) -> Iterator[Order]:
-    looks = len(pairs) * dimensions
     for first, second in pairs:
-        steps = [case[second] - case[first] for case in found if first in case and second in case]
-        for axis in range(-dimensions, 0) if steps else ():
-            rising, falling = (sum(sign * step[axis] > 0 for step in steps) for sign in (1, -1))
+        steps = np.array([case[second] - case[first] for case in found if first in case and second in case])
+        if len(steps) < LEAST_CASES:
+            continue
+        chances = _chances(steps) * len(pairs) * dimensions
+        for axis in range(-dimensions, 0):
+            rising, falling = int((steps[:, axis] > 0).sum()), int((steps[:, axis] < 0).sum())
             before, behind = (first, second) if rising >= falling else (second, first)
-            agree = max(rising, falling)
-            if agree >= AGREE * len(steps) and looks * _chance(agree, len(steps)) < CHANCE:
-                yield Order(axis, before, behind, agree, len(steps))
+            if max(rising, falling) >= AGREE * len(steps) and chances[axis] < CHANCE:
+                yield Order(axis, before, behind, max(rising, falling), len(steps))
 
 
-def _chance(agree: int, cases: int) -> float:
-    """Return the probability that at least so many of some cases agree, in either order, if each is as likely."""
-    ways = sum(comb(cases, count) for count in range(agree, cases + 1))
-    return float(2 * ways / 2**cases)
+def _chances(steps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return, for each axis, the probability of a mean step so far from 0 if the true one is 0: Student's t-test."""
+    spread = np.maximum(steps.std(axis=0, ddof=1) / np.sqrt(len(steps)), _LEAST_SPREAD)
+    chances: npt.NDArray[np.float64] = 2 * stdtr(len(steps) - 1, -np.abs(steps.mean(axis=0)) / spread)
+    return chances
