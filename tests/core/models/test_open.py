@@ -71,7 +71,7 @@ def test_an_unfinished_training_is_named(make_run):
 
 def test_weights_without_their_run_are_refused(make_run):
     run = make_run(0)
-    with pytest.raises(NnplugError, match=rf"weights_final.safetensors: is the weights alone; give .*, {run.path}$"):
+    with pytest.raises(NnplugError, match=rf"weights_final.safetensors: has weights alone; give .*, {run.path}$"):
         open_model(run.final_weights)
 
 

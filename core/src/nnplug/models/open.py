@@ -135,7 +135,7 @@ def open_member(path: Path) -> Member:
 
 def _open_path(path: Path, folds: Sequence[str] | None, weights: WeightsKind) -> Model:
     if path.suffix == ".safetensors" and path.is_file():
-        raise NnplugError(f"{path}: is the weights alone; give the folder of the run or bundle, {path.parent}")
+        raise NnplugError(f"{path}: has weights alone; give the folder of the run or bundle, {path.parent}")
     if path.is_file():
         unpacked = _Unpacked(path)
         try:

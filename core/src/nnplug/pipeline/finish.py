@@ -92,8 +92,8 @@ def _earlier_folds(jobs: Sequence[TrainingJob]) -> list[TrainedRun]:
     for folder in run_folders(jobs[0].run.path.parent):
         with suppress(NnplugError):  # another fold, whose record is damaged or of other plans
             run = open_run(folder.path)
-            check_alike([first, *([run] if run.fold != first.fold else [])])
             if folder.is_finished and run.fold not in {*folds, "all"}:
+                check_alike([first, run])
                 found.append(run)
     return found
 
