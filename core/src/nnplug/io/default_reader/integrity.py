@@ -88,7 +88,7 @@ def _tiff(path: Path) -> bool:
 
 
 def _tiff_pages(file: BinaryIO) -> Iterator[int]:
-    """Yield the offset of each page directory in bytes; raise `struct.error` if the chain leaves the file or is a circle."""
+    """Yield the offset of each page directory in bytes; raise `struct.error` if it leaves the file or is a circle."""
     start = file.read(16)
     order = "<" if start[:2] == b"II" else ">"
     big = struct.unpack_from(f"{order}2xH", start)[0] == 43
