@@ -108,7 +108,7 @@ def _check_meta(path: Path, start: bytes, largest: int) -> None:
 
 
 def _check_axes(path: Path, sizes: re.Match[bytes] | None, channels: int, largest: int) -> None:
-    axes = [int(word) for word in sizes[1].split() if word.isdecimal()] if sizes else []
+    axes = [int(word) for word in sizes[1].split() if word.isdigit()] if sizes else []
     if math.prod(axes) * channels * _BYTES > largest:
         raise _too_large(path, f"has {channels} channels of the size {axes}", largest)
 
