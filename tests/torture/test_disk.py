@@ -19,9 +19,9 @@ def test_a_disk_that_fails_is_told_in_a_line_and_the_command_goes_on_later(campa
     last = [step.name for step in disk.STEPS].index("preprocess") + 1
     monkeypatch.setattr(disk, "STEPS", disk.STEPS[:last])
     lines = Lines(tmp_path / "lines.jsonl")
-    for line in disk.trials(campaign, lines, partial(disk.spread, most=2), only=["fingerprint", "preprocess"]):
+    for line in disk.trials(campaign, lines, partial(disk.spread, most=4), only=["fingerprint", "preprocess"]):
         lines.add(line)
-    assert len(lines.past) == 20
+    assert len(lines.past) == 40
     assert [line for line in lines.past if line["faults"]] == []
     assert {line["mode"] for line in lines.past if line["code"] == 1} == set(disk.MODES)
     assert any("No space left on device" in told for line in lines.past for told in line["told"])
