@@ -1,6 +1,6 @@
 """Run `nnplug run` and keep the weights at some iterations: PYTHON bench/peers/kept_ours.py OPTIONS.json.
 
-OPTIONS: arguments (of nnplug), points (iterations), per_epoch, folder (POINT/fold_0/weights_final.safetensors is
+OPTIONS: arguments (of nnplug, with -w), points (iterations), per_epoch, folder (POINT/fold_0/weights_final.safetensors is
 written there), until (the iteration at which to stop, or null), found (stop as soon as every class has this Dice).
 The trainer may be any that uses nnplug's loop over epochs of patches.
 """
@@ -30,9 +30,13 @@ class KeepWeights(Callback):
         """Use the options of this script."""
         self._points, self._folder = set(options["points"]), Path(options["folder"])
         self._per_epoch, self._until, self._found = options["per_epoch"], options["until"], options["found"]
+        words = options["arguments"]
+        self._workspace = Path(words[words.index("-w") + 1])
 
     def on_validation_end(self, state: TrainingState, validation: EpochValidation) -> None:  # noqa: ARG002 - the event's
         """Write the weights of a point."""
+        if not self._is_wanted(state):
+            return
         iteration = (state.epoch + 1) * self._per_epoch
         if iteration in self._points:
             folder = self._folder / str(iteration) / "fold_0"
@@ -41,11 +45,15 @@ class KeepWeights(Callback):
 
     def on_epoch_end(self, state: TrainingState, line: Any) -> None:
         """End the training if enough is seen."""
-        if self._until is not None:
+        if self._until is not None and self._is_wanted(state):
             dice = line.dice or ()
             all_found = bool(dice) and all(value is None or value > self._found for value in dice)
             if all_found or (state.epoch + 1) * self._per_epoch >= self._until:
                 raise EnoughSeen
+
+    def _is_wanted(self, state: TrainingState) -> bool:
+        """Return whether this is the training of the workspace; before it, `run` times a short one elsewhere."""
+        return self._workspace in state.task.run.path.parents
 
 
 def main(options: Mapping[str, Any]) -> None:
