@@ -1,8 +1,8 @@
 """Run `nnplug run` and keep the weights at some iterations: PYTHON bench/peers/kept_ours.py OPTIONS.json.
 
-OPTIONS: arguments (of nnplug, with -w), points (iterations), per_epoch, folder (POINT/fold_0/weights_final.safetensors is
-written there), until (the iteration at which to stop, or null), found (stop as soon as every class has this Dice).
-The trainer may be any that uses nnplug's loop over epochs of patches.
+OPTIONS: arguments (of nnplug, with -w), points (iterations), per_epoch, folder (weights go to
+POINT/fold_0/weights_final.safetensors there), until (the iteration at which to stop, or null), found (stop as soon as
+every class has this Dice). The trainer may be any that uses nnplug's loop over epochs of patches.
 """
 
 from __future__ import annotations
