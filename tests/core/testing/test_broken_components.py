@@ -74,6 +74,7 @@ BROKEN = {
     (Kind.TRAINER, "DimsUnlabelled"): {UNLABELLED},
     (Kind.TRAINER, "RehearsesOnePatch"): {MEMORY},
     (Kind.TRAINER, "MirrorsByFold"): {ADAPTED},
+    (Kind.TRAINER, "DecidesUnasked"): {"says in its entry what its class can do"},
     (Kind.TRAINER, "NoLog"): {LOG},
     (Kind.TRAINER, "ForeignLog"): {LOG},
     (Kind.TRAINER, "ForgetsMomentum"): {KILL},

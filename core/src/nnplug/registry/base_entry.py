@@ -122,6 +122,12 @@ class Component:
             for method in flag.metadata.get(_METHODS, ()) if vars(self)[flag.name] else ():
                 yield flag.name, method
 
+    def unpromised(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield each capability that is not set, with the methods of a class that has it."""
+        for flag in fields(self):
+            if (methods := flag.metadata.get(_METHODS)) and not vars(self)[flag.name]:
+                yield flag.name, methods
+
 
 def promises(*methods: str) -> Mapping[str, Any]:
     """Return the metadata of a flag that requires methods of the class."""

@@ -1,4 +1,4 @@
-"""Check that a class has the methods that its entry promises."""
+"""Compare the methods of a class with those that its entry promises."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ def check_promises(title: str, component: Component, made: type) -> None:
             raise InvalidPlugin(
                 f"{title} says {promise} in its entry, but {made.__name__} has no method {method!r}. {hint}"
             )
+
+
+def capabilities_without_promise(component: Component, made: type) -> list[str]:
+    """Return the capabilities that a class has all methods of, and its entry does not promise: nothing calls them."""
+    return [
+        promise for promise, methods in component.unpromised() if all(_has_method(made, method) for method in methods)
+    ]
 
 
 def _has_method(made: type, name: str) -> bool:

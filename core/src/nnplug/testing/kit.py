@@ -14,6 +14,7 @@ from nnplug.testing.checks import (
     accelerator,
     architecture,
     converter,
+    entries,
     executor,
     extractor,
     hub,
@@ -65,7 +66,8 @@ def checks(entry: AnyEntry, registry: Registry, *, options: Mapping[str, Any] | 
         options: the options of the component, for other values than the defaults or for options without a default.
     """
     subject = Subject(entry, registry, options or {})
-    return [Check(name, partial(function, subject)) for name, function in CHECKS[entry.kind].items()]
+    every = {**entries.CHECKS, **CHECKS[entry.kind]}
+    return [Check(name, partial(function, subject)) for name, function in every.items()]
 
 
 def checks_of(plugins: Plugins, name: str) -> list[tuple[str, Check]]:

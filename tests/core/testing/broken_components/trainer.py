@@ -236,6 +236,13 @@ class MirrorsByFold(Sound):
         return decided
 
 
+class DecidesUnasked(Sound):
+    """Has `adapted`, which is never called: its entry does not say adapts."""
+
+    def adapted(self, task):
+        return self
+
+
 class NoLog(Sound):
     def log(self, task, epoch, loss):
         pass

@@ -1,0 +1,18 @@
+"""The checks of an entry of any kind."""
+
+from __future__ import annotations
+
+from nnplug.registry.promises import capabilities_without_promise
+from nnplug.testing.check import Checks, NotChecked, Subject, require
+
+
+def _declares_capabilities(subject: Subject) -> None:
+    target = subject.entry.load()
+    if not isinstance(target, type):
+        raise NotChecked("its target is a function, whose class is not known")
+    found = capabilities_without_promise(subject.entry.component, target)
+    require(not found, f"{target.__name__} has the methods of {', '.join(found)}, but its entry does not say so")
+
+
+CHECKS: Checks = {"says in its entry what its class can do": _declares_capabilities}
+"""A requirement of every kind -> the function that raises if a component does not satisfy it."""
