@@ -24,13 +24,13 @@ sys.path.insert(0, str(BENCH))
 
 from harness.results import MachineFacts, own_versions, peer_versions  # noqa: E402 - the folder of this script is no package
 from harness.session import Died, adopt_orphans, end_by_exception  # noqa: E402
-from quality.datasets import DATASETS, dataset  # noqa: E402
+from quality.datasets import DATASETS, PARTS, dataset  # noqa: E402
 from quality.pace import Busy, measure_pace  # noqa: E402
 from quality.recipes import RECIPES  # noqa: E402
 from quality.records import Store, pace_key  # noqa: E402
 from quality.tables import page  # noqa: E402
-from quality.trainings import Training  # noqa: E402
-from quality.wanted import ablation, changes, comparison, final, recipes, single, starts  # noqa: E402
+from quality.trainings import POINTS, Training  # noqa: E402
+from quality.wanted import ablation, changes, comparison, final, recipes, starts  # noqa: E402
 from quality.work import Bench, Wanted, do, left  # noqa: E402
 
 from nnplug.errors import NnplugError  # noqa: E402
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--recipe", choices=list(RECIPES))
     parser.add_argument("--seed", type=int)
     parser.add_argument("--iterations", type=int, help="of `one` [default: those of the dataset]")
+    parser.add_argument("--points", type=int, default=POINTS, help="times that weights of `one` are kept and scored")
     parser.add_argument("--test", action="store_true", help="score `one` on test cases too: when all choices are made")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--limit-minutes", type=float, help="stop then, in the middle of a training too")
@@ -116,7 +117,8 @@ def _chosen(options: argparse.Namespace) -> list[Wanted]:
             sys.exit("`one` needs --dataset and --recipe")
         data = dataset(options.dataset)
         length, seed = options.iterations or data.iterations, options.seed or 0
-        return [single(data, RECIPES[options.recipe], length, seed, options.device, test=options.test)]
+        training = Training(data, RECIPES[options.recipe], length, seed, options.device, kept=options.points)
+        return [Wanted(training, PARTS if options.test else PARTS[:1])]
     listed = [LISTS[options.what]] if options.what in LISTS else [*LISTS.values()]
     if options.what == "pace" and options.recipe is None:
         listed = [comparison, recipes]  # levers cost what the default does, unless one is asked for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from quality.datasets import DATASETS, PARTS, Data, Part, dataset
+from quality.datasets import DATASETS, PARTS, Part, dataset
 from quality.figures import rounded
 from quality.recipes import CHANGED, FAST, FOUND, LEVERS, OURS, THEIRS, Recipe
 from quality.trainings import START_LIMIT, Training
@@ -80,8 +80,3 @@ def starts(device: str = "cpu") -> list[Wanted]:
 def length_of(iterations: int, recipe: Recipe) -> int:
     """Return the iterations of a lever that cost as much as those of the default."""
     return rounded(iterations * recipe.share, _STEP)
-
-
-def single(data: Data, recipe: Recipe, iterations: int, seed: int, device: str, *, test: bool) -> Wanted:
-    """Return a training that no list has, scored on validation cases, and on test cases if that is wanted."""
-    return Wanted(Training(data, recipe, iterations, seed, device), PARTS if test else PARTS[:1])
