@@ -8,7 +8,7 @@ from statistics import fmean, median
 
 from quality.datasets import Part
 from quality.figures import Curve, Speed, interval, middle, reach, speed, timed
-from quality.recipes import THEIRS
+from quality.recipes import RECIPES, THEIRS
 from quality.records import Paces, Trained
 
 
@@ -35,6 +35,11 @@ class Group:
         last = [record.scores[part][str(record.points[-1])].cases for record in self.records]
         shared = set.intersection(*(set(cases) for cases in last))
         return {name: fmean(cases[name] for cases in last) for name in sorted(shared)}
+
+    def with_seeds_of(self, other: Group) -> Group:
+        """Return the trainings whose seeds the other group has too; all of them if it has none of these."""
+        seeds = {record.seed for record in other.records}
+        return replace(self, records=tuple(one for one in self.records if one.seed in seeds) or self.records)
 
     def case_differences(self, other: Group, part: Part) -> list[float]:
         """Return for each case of both groups by how much its Dice is higher in this one."""
@@ -112,7 +117,8 @@ def compared(
 def _over_time(
     group: Group, machines: Mapping[str, Paces], title: str | None, part: Part
 ) -> tuple[Speed | None, tuple[tuple[float, float], ...], float | None]:
-    pace = speed(machines, title, group.dataset, group.recipe, group.device) if title else None
+    recipe = RECIPES[group.recipe].paced_as or group.recipe
+    pace = speed(machines, title, group.dataset, recipe, group.device) if title else None
     if pace is None:
         return None, (), None
     curve = timed(middle(group.curves(part)), pace, group.iterations)

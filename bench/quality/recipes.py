@@ -20,6 +20,7 @@ class Recipe:
         words: of `nnplug run`: `--set` options and names of components.
         share: iterations as a share of the default's, for a lever whose iterations cost more or less.
         uneven: whether iterations of one training differ in cost, as with patches that grow.
+        paced_as: the recipe that computes the same operations in an iteration, whose pace serves for this one.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Recipe:
     words: tuple[str, ...] = ()
     share: float = 1.0
     uneven: bool = False
+    paced_as: str = ""
 
 
 def _lever(name: str, **options: object) -> Recipe:
@@ -90,10 +92,15 @@ CHANGED = (
     FAST,
     _changed("whole-kernels", muon_rows=100_000),
     _changed("adamw", optimizer="adamw", initial_lr=0.001),
-    _changed("mirrored", keep_order=False),
-    _changed("no-mirroring", mirroring=False),
-    _changed("rate-0.006", initial_lr=0.006),
-    _changed("rate-0.01", initial_lr=0.01),
+    *(
+        replace(one, paced_as="fast")
+        for one in (
+            _changed("mirrored", keep_order=False),
+            _changed("no-mirroring", mirroring=False),
+            _changed("rate-0.006", initial_lr=0.006),
+            _changed("rate-0.01", initial_lr=0.01),
+        )
+    ),
     replace(_changed("growing", growth="efficiency"), share=2.0, uneven=True),
 )
 """The fast recipe, and it with one thing changed, at equal compute."""

@@ -24,8 +24,8 @@ Seconds are iterations times the seconds of one, which are measured apart on qui
 batches that nnU-Net has. Preprocessing and the prediction of whole images are not counted. Choices are made on
 validation cases; test cases are scored once, at the end."""
 LEVERS_NOTE = """Equal compute: as many iterations as the default has, fewer or more if one costs more or less. Dice is
-that of validation cases at the end. The difference is that of the means over the cases, each case the mean over its
-seeds; the interval is a bootstrap of the cases. What does not help is listed too."""
+that of validation cases at the end. The difference is that of the means over the cases, each case the mean over the
+seeds that both have; the interval is a bootstrap of the cases. What does not help is listed too."""
 CHANGED_NOTE = "As above, beside the recipe at its own length."
 STARTS_NOTE = f"""The iteration after which every class has a pseudo Dice above {FOUND}, looked at every 5 iterations,
 for {START_LIMIT} iterations at most of the schedule of a training of some iterations. The spread is the last of the
@@ -118,7 +118,7 @@ def _beside(base: Compared, changes: Sequence[Recipe], found: Sequence[Compared]
     if like_it:
         yield (*_title(own), spread(base.final), _minutes(base), "")
     for one in sorted(like_it, key=lambda one: -median(one.final)):
-        differences = one.group.case_differences(own, "validation")
+        differences = one.group.with_seeds_of(own).case_differences(own.with_seeds_of(one.group), "validation")
         mean = sum(differences) / len(differences)
         yield (*_title(one.group), spread(one.final), _minutes(one), _difference((mean, *interval(differences))))
 

@@ -356,6 +356,17 @@ def test_levers_are_beside_the_default_at_equal_compute(data):
     assert lines[1].endswith("| 0.8500 | not measured yet | +0.0500 (+0.0500 to +0.0500) |")
 
 
+def test_a_change_is_compared_on_the_seeds_that_both_have_and_may_have_the_pace_of_another_recipe(data):
+    from quality.recipes import CHANGED, FAST
+    from quality.tables import ablation
+
+    base = [trained(data, (0.5, dice), part="validation", recipe="fast", seed=k) for k, dice in enumerate((0.8, 0.6))]
+    rate = trained(data, (0.5, 0.81), part="validation", recipe="fast-rate-0.01")
+    machines = {"mine": paces("mine", (3.0,), 4.0, key="tiny/fast/cpu")}
+    lines = ablation([*base, rate], machines, "mine", FAST, CHANGED).splitlines()[2:]
+    assert lines[1].endswith("| 1 | 0.8100 | 10.0 | +0.0100 (+0.0100 to +0.0100) |")
+
+
 def test_starts_are_counted_with_those_that_came_too_late(data):
     from quality.records import Epoch
     from quality.tables import starts
