@@ -9,7 +9,7 @@ from nnplug.dataset.sidecars import read_with_cases
 from nnplug.errors import InvalidFile, InvalidPlugin, Problems
 from nnplug.inference.folder_images import ImageChoice
 from nnplug.inference.inputs import check_channel_numbers, find_cases, not_taken
-from nnplug.inference.prediction_outputs import PredictionFiles, output_description
+from nnplug.inference.prediction_files import PredictionFiles, output_description
 from nnplug.io.images import read_image, write_label
 from nnplug.io.readers import Readers
 from nnplug.registry.loader import Plugins

@@ -18,7 +18,7 @@ from nnplug.inference.folder import predict_folder
 from nnplug.inference.inputs import find_cases
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.resume_log import LOG
+from nnplug.inference.outputs.resume_log import LOG
 from nnplug.io.images import read_geometry, read_image, read_label
 from nnplug.plans.plans import Choice, Resampler, Resampling
 from nnplug.registry.components import Kind

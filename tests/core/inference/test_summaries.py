@@ -12,7 +12,7 @@ from PIL import Image
 
 from nnplug.errors import NnplugError, Problems
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.prediction_outputs import image_inputs
+from nnplug.inference.prediction_files import image_inputs
 from nnplug.inference.summaries import Summaries, predict_and_summarize
 from nnplug.io.images import read_label
 from nnplug.registry.runtime import Runtime

@@ -18,7 +18,7 @@ import SimpleITK as sitk
 from nnplug.contracts import PredictedCase
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.errors import InvalidFile
-from nnplug.inference.kept_classes import keep_classes, kept_description
+from nnplug.inference.outputs.kept_classes import keep_classes, kept_description
 from nnplug.io.geometry import LabelMap
 from nnplug.io.images import read_image, write_label
 from nnplug_dicom.example import Acquisition, write_series

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from nnplug.contracts import PredictedCase, PredictingModel
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.errors import InvalidFile, InvalidOptions, NnplugError
-from nnplug.inference.writers import choose_writers
+from nnplug.inference.outputs.writers import choose_writers
 from nnplug.io.geometry import LabelMap
 from nnplug.io.images import read_label
 from nnplug.registry.loader import Plugins

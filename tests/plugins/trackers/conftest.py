@@ -20,7 +20,7 @@ from nnplug.runtime.digests import sha256
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.training.job import TrainingJob
-from nnplug.training.trackers.chosen import chosen_trackers
+from nnplug.training.trackers.choose_trackers import chosen_trackers
 from nnplug.training.train import discard, train
 from nnplug.workspace.layout import Workspace
 

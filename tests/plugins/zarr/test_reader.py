@@ -13,7 +13,7 @@ from nnplug.dataset.file_names import image_files
 from nnplug.dataset.sidecars import copy_label, state_files
 from nnplug.errors import InvalidFile, InvalidPlugin
 from nnplug.inference.inputs import find_cases
-from nnplug.inference.recorded_files import recorded_image
+from nnplug.inference.outputs.recorded_files import recorded_image
 from nnplug.io.geometry import Geometry
 from nnplug.io.images import read_geometry, read_image, read_label, read_voxels, write_image, write_label
 from nnplug.registry.reader_entry import ReaderComponent

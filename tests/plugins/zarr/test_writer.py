@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from nnplug.contracts import PredictedCase
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.errors import InvalidOptions
-from nnplug.inference.writers import choose_writers
+from nnplug.inference.outputs.writers import choose_writers
 from nnplug.io.geometry import Geometry, LabelMap
 from nnplug.io.images import read_label, write_image
 from nnplug.registry.loader import Plugins

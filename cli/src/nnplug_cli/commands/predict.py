@@ -199,8 +199,8 @@ def command(
     If some images cannot be predicted, the others are, and all errors are listed at the end.
     """
     from nnplug.inference.options import PredictOptions
+    from nnplug.inference.outputs.writers import choose_writers
     from nnplug.inference.summaries import Summaries
-    from nnplug.inference.writers import choose_writers
     from nnplug.models.hubs import local_models
     from nnplug.steps.predicting import ImageSource, Prediction, predict_inputs
 

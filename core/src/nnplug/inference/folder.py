@@ -18,16 +18,17 @@ from nnplug.dataset.cases import check_numbers
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.dataset.sidecars import read_with, state_files
 from nnplug.errors import InvalidFile, NnplugError, Problems, within, without_remedy
-from nnplug.inference import resume_log
-from nnplug.inference.further_files import predicted_case, predicting_model, write_further
 from nnplug.inference.inputs import check_channel_numbers, check_image
-from nnplug.inference.kept_classes import keep_classes, kept_description, with_kept_classes
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits, background, write_logits
 from nnplug.inference.member import LoadedMember
 from nnplug.inference.options import PredictOptions
+from nnplug.inference.outputs import resume_log
+from nnplug.inference.outputs.kept_classes import keep_classes, kept_description, with_kept_classes
+from nnplug.inference.outputs.writers import write_further
 from nnplug.inference.plausibility import check_size, empty_label_maps, image_warnings, mixed_orientations
-from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
+from nnplug.inference.predicted_case import predicted_case, predicting_model
+from nnplug.inference.prediction_files import PredictionFiles, image_inputs, output_description
 from nnplug.inference.probabilities import write_probabilities
 from nnplug.inference.stream import Predicted, ReadCase, predict_stream
 from nnplug.io.images import Geometry, read_geometry, read_image, read_label, write_label

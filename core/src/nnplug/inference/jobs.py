@@ -10,15 +10,15 @@ from typing import Any
 
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.errors import Problems
-from nnplug.inference import resume_log
-from nnplug.inference.chosen import check_inference
+from nnplug.inference.choose_inference import check_inference
 from nnplug.inference.folder import check_outputs, predict_folder
-from nnplug.inference.kept_classes import with_kept_classes
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
-from nnplug.inference.resume_log import forget
-from nnplug.inference.writers import check_writers
+from nnplug.inference.outputs import resume_log
+from nnplug.inference.outputs.kept_classes import with_kept_classes
+from nnplug.inference.outputs.resume_log import forget
+from nnplug.inference.outputs.writers import check_writers
+from nnplug.inference.prediction_files import PredictionFiles, image_inputs, output_description
 from nnplug.models.model_files import model_inputs, refuse_model
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress

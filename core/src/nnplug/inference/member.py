@@ -15,7 +15,7 @@ from nnplug.contracts import CropInverse, InferenceContext
 from nnplug.contracts.attributed.inference import AttributedInference
 from nnplug.contracts.capabilities import slabbed
 from nnplug.errors import NnplugError
-from nnplug.inference.chosen import ChosenInference, choose_inference
+from nnplug.inference.choose_inference import ChosenInference, choose_inference
 from nnplug.inference.fitting.attempts import Attempts, Report, Reports, Work, out_of_memory
 from nnplug.inference.fitting.batch_size import windows_per_pass
 from nnplug.inference.fitting.finite import FiniteCheck

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from nnplug.inference.chosen import choose_inference
+from nnplug.inference.choose_inference import choose_inference
 from nnplug.inference.options import PredictOptions
 from nnplug.models.model_components import components_of
 from nnplug.models.open import Member
@@ -33,7 +33,7 @@ def described_model(options: PredictOptions, runtime: Runtime) -> dict[str, Any]
     """Return JSON with the paths of the models, and plans, folds and weights of each member.
 
     Raises:
-        NnplugError: as in `nnplug.inference.chosen.check_inference`.
+        NnplugError: as in `nnplug.inference.choose_inference.check_inference`.
     """
     model = options.model
     return {

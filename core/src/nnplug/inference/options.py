@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.dataset.dataset import DatasetDescription
-from nnplug.inference.kept_classes import kept_description
-from nnplug.inference.writers import ChosenWriter
+from nnplug.inference.outputs.kept_classes import kept_description
+from nnplug.inference.outputs.writers import ChosenWriter
 from nnplug.models.bundle import PREDICTION_KINDS
 from nnplug.models.open import Model, open_model
 from nnplug.registry.components import Kind
@@ -33,9 +33,9 @@ class PredictOptions:
         sums_on_device: whether logits are summed on the device if it has room; if not, on the CPU.
         save_probabilities: whether to write CASE.npz, see `nnplug.inference.probabilities.write_probabilities`.
         save_logits: whether to write CASE.logits.zip, see `nnplug.inference.logits`.
-        classes: the foreground classes or regions to keep in label maps, see `nnplug.inference.kept_classes`; empty for
-            all. Probabilities and logits are stored of all.
-        writers: the writers of further files with each label map, see `nnplug.inference.writers`.
+        classes: the foreground classes or regions to keep in label maps, see
+            `nnplug.inference.outputs.kept_classes`; empty for all. Probabilities and logits are stored of all.
+        writers: the writers of further files with each label map, see `nnplug.inference.outputs.writers`.
         previous: a folder of label maps of the previous stage of a cascade; None: the previous stage predicts them.
         resume: whether to keep finished cases of an earlier call with the same model, settings and unchanged inputs.
         dataset_json: `dataset.json` beside the predictions; None for that of the model with the format of the images.

@@ -14,8 +14,8 @@ from nnplug.errors import without_remedy
 from nnplug.evaluation.statistics_tables import entries, is_current, spacing_of
 from nnplug.inference.model_record import described_machine, described_model, used_versions
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.prediction_outputs import PredictionFiles
-from nnplug.inference.recorded_files import recorded_image, recorded_output
+from nnplug.inference.outputs.recorded_files import recorded_image, recorded_output
+from nnplug.inference.prediction_files import PredictionFiles
 from nnplug.io.images import read_geometry
 from nnplug.io.placement import orientation
 from nnplug.registry.runtime import Runtime

@@ -15,12 +15,12 @@ from nnplug.contracts import PredictedCase
 from nnplug.dataset.cases import check_numbers
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.errors import NnplugError
-from nnplug.inference.further_files import predicted_case
 from nnplug.inference.inputs import check_channel_numbers
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits
 from nnplug.inference.options import PredictOptions
 from nnplug.inference.plausibility import check_size, image_warnings
+from nnplug.inference.predicted_case import predicted_case
 from nnplug.io.images import Geometry, Image, LabelMap, read_image
 from nnplug.io.readers import Readers
 from nnplug.io.thin_axis import as_in_file

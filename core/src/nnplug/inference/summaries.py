@@ -11,10 +11,10 @@ from nnplug.dataset.dataset import CaseFiles
 from nnplug.errors import Problems
 from nnplug.evaluation.preview_folder import preview_file, write_previews
 from nnplug.evaluation.statistics_tables import CSV, JSON, write_statistics
-from nnplug.inference import resume_log
 from nnplug.inference.jobs import check_prediction, predict_checked
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs
+from nnplug.inference.outputs import resume_log
+from nnplug.inference.prediction_files import PredictionFiles, image_inputs
 from nnplug.inference.prediction_report import REPORT, ReportedCall
 from nnplug.models.model_files import model_inputs
 from nnplug.registry.runtime import Runtime

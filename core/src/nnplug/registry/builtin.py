@@ -69,5 +69,5 @@ def nnplug_readers() -> Iterable[ReaderComponent]:
 def nnplug_writers() -> Iterable[WriterComponent]:
     """Offer the writer of the format that most programs read."""
     yield WriterComponent(
-        "nifti", "nnplug.inference.components.nifti_writer:NiftiWriter", "label maps in NIfTI", ending=".nii.gz"
+        "nifti", "nnplug.inference.outputs.nifti_writer:NiftiWriter", "label maps in NIfTI", ending=".nii.gz"
     )

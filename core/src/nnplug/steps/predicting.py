@@ -12,9 +12,9 @@ from nnplug.errors import InvalidOptions
 from nnplug.inference.folder_images import ImageChoice, training_orientations
 from nnplug.inference.inputs import find_cases, not_taken
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.prediction_outputs import PredictionFiles, image_inputs, output_description
+from nnplug.inference.outputs.writers import choose_writers
+from nnplug.inference.prediction_files import PredictionFiles, image_inputs, output_description
 from nnplug.inference.summaries import Summaries, predict_and_summarize
-from nnplug.inference.writers import choose_writers
 from nnplug.io.readers import Readers
 from nnplug.models.hubs import local_models
 from nnplug.models.model_components import model_readers

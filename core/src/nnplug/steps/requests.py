@@ -9,7 +9,7 @@ from nnplug.plans.plans import Choice
 from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.components import Kind, Registry
 from nnplug.steps.choices import Choices
-from nnplug.training.trackers.chosen import check_trackers, chosen_trackers
+from nnplug.training.trackers.choose_trackers import check_trackers, chosen_trackers
 
 Overrides = Mapping[str, Mapping[str, Any]]
 """A kind or "plan" -> option -> value."""

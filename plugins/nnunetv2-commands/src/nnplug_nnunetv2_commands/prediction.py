@@ -29,7 +29,7 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
     """
     from nnplug.inference.inputs import find_cases, not_taken
     from nnplug.inference.jobs import predict_cases
-    from nnplug.inference.prediction_outputs import image_inputs
+    from nnplug.inference.prediction_files import image_inputs
     from nnplug.models.model_components import model_readers
     from nnplug.models.model_files import model_inputs
     from nnplug.runtime.files import copy_file

@@ -107,7 +107,7 @@ def with_trackers(call: Call, job: TrainingJob) -> TrainingJob:
         NnplugError: no plugin with the tracker is installed, or a variable has an unknown value.
     """
     from nnplug.registry.components import Kind
-    from nnplug.training.trackers.chosen import check_trackers, chosen_trackers
+    from nnplug.training.trackers.choose_trackers import check_trackers, chosen_trackers
 
     options = call.environment.wandb
     if options is None:

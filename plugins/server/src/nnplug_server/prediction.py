@@ -14,7 +14,7 @@ from typing import Any
 from nnplug.contracts import PredictedCase
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.errors import NnplugError, UnknownComponent
-from nnplug.inference.writers import ChosenWriter, choose_writers
+from nnplug.inference.outputs.writers import ChosenWriter, choose_writers
 from nnplug.io.images import write_label
 from nnplug.registry.components import Registry
 from nnplug_server.image_checks import check_file, check_size

@@ -13,10 +13,10 @@ from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidOptions
 from nnplug_nnunet.augmentation import Da5Augmenter, NnunetAugmenter
 from nnplug_nnunet.augmentation.batch import moved
-from nnplug_nnunet.augmentation.chosen import EvenBlur, MedianFilter, OneOf, Sharpening, SomeContrast
 from nnplug_nnunet.augmentation.intensity import AdditiveBrightness
 from nnplug_nnunet.augmentation.local import BlankBoxes, Blob, BrightnessGradient, LocalGamma
 from nnplug_nnunet.augmentation.sample import Sample
+from nnplug_nnunet.augmentation.some_channels import EvenBlur, MedianFilter, OneOf, Sharpening, SomeContrast
 from nnplug_nnunet.augmentation.spatial import SpatialParams, SpatialTransform
 from nnplug_nnunet.augmentation.turns import Turned, Turns, alike_axes
 

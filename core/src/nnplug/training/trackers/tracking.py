@@ -13,7 +13,7 @@ from nnplug.errors import within
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
-from nnplug.training.trackers.chosen import WITHOUT_IT, create_trackers
+from nnplug.training.trackers.choose_trackers import WITHOUT_IT, create_trackers
 from nnplug.training.trackers.follower import Follower, Sent
 from nnplug.workspace.run_record import RunRecord
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnplug.contracts import AugmentationContext
-from nnplug_nnunet.augmentation.chosen import EvenBlur, MedianFilter, OneOf, Sharpening, SomeContrast
 from nnplug_nnunet.augmentation.intensity import AdditiveBrightness, Gamma, GaussianNoise, MaskOutside
 from nnplug_nnunet.augmentation.local import BlankBoxes, BrightnessGradient, LocalGamma
 from nnplug_nnunet.augmentation.pipeline import Pipeline
 from nnplug_nnunet.augmentation.placement import Placement
 from nnplug_nnunet.augmentation.resolution import LowResolution
 from nnplug_nnunet.augmentation.sample import ChannelTransform, Range
+from nnplug_nnunet.augmentation.some_channels import EvenBlur, MedianFilter, OneOf, Sharpening, SomeContrast
 from nnplug_nnunet.augmentation.spatial import Mirror
 from nnplug_nnunet.augmentation.turns import Turns
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nnplug_nnunet.augmentation.chosen import SomeChannels
 from nnplug_nnunet.augmentation.sample import Range, happens
+from nnplug_nnunet.augmentation.some_channels import SomeChannels
 
 _SMALL = 1e-8
 Box = tuple[tuple[int, int], ...]

@@ -199,3 +199,29 @@ def check_writers(
 
 def _named(case: CaseFiles, error: NnplugError) -> Iterator[str]:
     yield from (within(f"{case.name}: ", line) for line in error.lines)
+
+
+def write_further(
+    files: Iterable[tuple[ChosenWriter, Sequence[Path]]], output: Path, predicted: PredictedCase, by: PredictingModel
+) -> None:
+    """Write a label map with each writer.
+
+    Args:
+        files: each writer with its files of the case.
+        output: the output folder.
+        predicted: the label map with its case.
+        by: the model.
+
+    Raises:
+        NnplugError, ComponentFailed: as `ChosenWriter.share` and `ChosenWriter.write`; or files are missing then.
+    """
+    for writer, paths in files:
+        if not writer.writes_dataset:
+            writer.write(paths[0], predicted)
+            continue
+        writer.share(output, [predicted.case], by)
+        for folder in dict.fromkeys(path.parent for path in paths):
+            claim_inside(output, folder)
+        writer.write(output, predicted)
+        if missing := [path.name for path in paths if not path.is_file()]:
+            raise broken(writer.create(), f"did not write {', '.join(missing)}")

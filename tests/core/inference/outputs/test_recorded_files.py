@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from nnplug.inference.recorded_files import recorded_image, recorded_output
+from nnplug.inference.outputs.recorded_files import recorded_image, recorded_output
 from nnplug.io.readers import Readers
 from nnplug.registry.loader import Plugins
 

@@ -1,10 +1,8 @@
-"""Write predicted label maps with the writers that the user chose."""
+"""Describe a predicted label map and its model for writers."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -12,11 +10,8 @@ from nnplug.arrays import LabelArray
 from nnplug.contracts import PredictedCase, PredictingModel
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.inference.loaded import LoadedModel
-from nnplug.inference.writers import ChosenWriter
 from nnplug.io.geometry import Geometry, LabelMap
 from nnplug.io.thin_axis import as_in_file
-from nnplug.registry.attribution import broken
-from nnplug.runtime.outputs import claim_inside
 
 
 def predicted_case(
@@ -43,29 +38,3 @@ def predicting_model(model: LoadedModel, kept: DatasetDescription) -> Predicting
     names = [f"{one.plans.dataset} {one.plans.name} {one.configuration}" for one in members]
     digests = " ".join(one.plans.digest() for one in members)
     return PredictingModel(kept, " + ".join(names), hashlib.sha256(digests.encode()).hexdigest()[:12])
-
-
-def write_further(
-    files: Iterable[tuple[ChosenWriter, Sequence[Path]]], output: Path, predicted: PredictedCase, by: PredictingModel
-) -> None:
-    """Write a label map with each writer.
-
-    Args:
-        files: each writer with its files of the case.
-        output: the output folder.
-        predicted: the label map with its case.
-        by: the model.
-
-    Raises:
-        NnplugError, ComponentFailed: as `ChosenWriter.share` and `ChosenWriter.write`; or files are missing then.
-    """
-    for writer, paths in files:
-        if not writer.writes_dataset:
-            writer.write(paths[0], predicted)
-            continue
-        writer.share(output, [predicted.case], by)
-        for folder in dict.fromkeys(path.parent for path in paths):
-            claim_inside(output, folder)
-        writer.write(output, predicted)
-        if missing := [path.name for path in paths if not path.is_file()]:
-            raise broken(writer.create(), f"did not write {', '.join(missing)}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnplug.errors import InvalidOptions, MissingProvider, NnplugError, UnknownComponent
-from nnplug.inference.chosen import check_inference
+from nnplug.inference.choose_inference import check_inference
 from nnplug.inference.folder import predict_folder
 from nnplug.inference.jobs import predict_cases
 from nnplug.inference.loaded import LoadedModel

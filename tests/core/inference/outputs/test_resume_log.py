@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nnplug.inference import resume_log
+from nnplug.inference.outputs import resume_log
 
 WHOLE = '{"case": "a", "depends_on": "b"}\n'
 

@@ -11,7 +11,7 @@ import pytest
 from nnplug.contracts import PredictedCase
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.errors import ComponentFailed, InvalidOptions, InvalidPlugin, Problems, UnknownComponent
-from nnplug.inference.writers import check_writers, choose_writers
+from nnplug.inference.outputs.writers import check_writers, choose_writers
 from nnplug.io.geometry import Geometry, LabelMap
 from nnplug.io.images import read_label
 from nnplug.registry.loader import Plugins

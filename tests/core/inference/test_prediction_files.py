@@ -15,7 +15,7 @@ from nnplug.inference.folder import predict_folder
 from nnplug.inference.jobs import predict_cases
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.prediction_outputs import image_inputs, output_description
+from nnplug.inference.prediction_files import image_inputs, output_description
 from nnplug.io.images import read_label, write_label
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor

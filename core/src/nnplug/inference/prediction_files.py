@@ -10,10 +10,10 @@ from typing import Any, Self
 from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.dataset.description_faults import READER_KEYS
 from nnplug.dataset.sidecars import read_with_cases, written_with
-from nnplug.inference import resume_log
 from nnplug.inference.logits import ENDING
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.writers import ChosenWriter
+from nnplug.inference.outputs import resume_log
+from nnplug.inference.outputs.writers import ChosenWriter
 from nnplug.io.readers import ReaderEntry
 from nnplug.runtime.outputs import Outputs
 

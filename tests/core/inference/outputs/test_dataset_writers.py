@@ -16,9 +16,9 @@ from nnplug.dataset.dataset import CaseFiles, DatasetDescription
 from nnplug.errors import ComponentFailed, InvalidFile, InvalidPlugin, NnplugError, Problems
 from nnplug.inference.jobs import check_prediction, predict_cases
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.prediction_outputs import image_inputs
+from nnplug.inference.outputs.writers import choose_writers
+from nnplug.inference.prediction_files import image_inputs
 from nnplug.inference.summaries import Summaries, predict_and_summarize
-from nnplug.inference.writers import choose_writers
 from nnplug.io.images import read_label
 from nnplug.registry.loader import Plugins
 from nnplug.registry.reader_entry import WriterComponent

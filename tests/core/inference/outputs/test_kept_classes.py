@@ -10,9 +10,9 @@ import pytest
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import Problems
 from nnplug.inference.jobs import predict_cases
-from nnplug.inference.kept_classes import keep_classes, kept_description, with_kept_classes
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.writers import choose_writers
+from nnplug.inference.outputs.kept_classes import keep_classes, kept_description, with_kept_classes
+from nnplug.inference.outputs.writers import choose_writers
 from nnplug.io.images import read_label
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
