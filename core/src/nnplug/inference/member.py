@@ -30,6 +30,7 @@ from nnplug.preparation.preprocessing import bind_preprocessor, planned_preproce
 from nnplug.registry.components import Registry
 from nnplug.registry.provenance import Provider
 from nnplug.registry.runtime import Runtime
+from nnplug.runtime.device_memory import lacks_memory
 from nnplug.workspace.case_store import Prepared
 
 T = TypeVar("T")
@@ -98,7 +99,9 @@ class LoadedMember:
             batch = windows_per_pass(
                 self.configuration, self.device, channels=channels, outputs=labels.outputs, network=network.trial
             )
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not lacks_memory(error):
+                raise
             raise out_of_memory(context, channels) from error
         context = replace(context, batch_size=batch, check_size=network.check_size)
         inference = AttributedInference(made, slabbed(chosen.entry, made), context)

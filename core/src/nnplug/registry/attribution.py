@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError, OutOfResources
 from nnplug.remedies import Action, Remedy
+from nnplug.runtime.device_memory import lacks_memory
 from nnplug.runtime.files import disk_remedy
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ def attributed(*components: object) -> Iterator[None]:
     except (OSError, MemoryError) as error:
         raise _shortage(components, error) from error
     except (Exception, SystemExit) as error:
-        if type(error).__name__ == "OutOfMemoryError":  # of torch; by name, since listings must not import torch
+        if lacks_memory(error):
             raise
         raise _failure(components, error) from error
 

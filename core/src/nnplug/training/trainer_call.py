@@ -12,6 +12,7 @@ import msgspec
 from nnplug.contracts import TrainingLength, TrainingTask, Workload
 from nnplug.errors import OutOfResources
 from nnplug.remedies import Action
+from nnplug.runtime.device_memory import lacks_memory
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
 from nnplug.workspace.layout import RunFolder
@@ -79,15 +80,15 @@ def explained_shortage(job: TrainingJob, task: TrainingTask) -> Iterator[None]:
         task: its batch and its device.
 
     Raises:
-        OutOfResources: the block raised `torch.OutOfMemoryError`, which is the cause.
+        OutOfResources: the block raised an error of a lack of memory, which is the cause.
     """
-    import torch
-
     from nnplug.runtime.device import told_memory
 
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not lacks_memory(error):
+            raise
         batch, patch = task.configuration.batch_size, " x ".join(map(str, task.configuration.patch_size))
         channels = task.configuration.input_channels(job.description)
         raise OutOfResources(

@@ -41,7 +41,11 @@ def prepared(write_image):
     return make
 
 
-def short_of_memory(monkeypatch, predictor, at_once):
+TENSOR = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ..")
+LIBRARY = RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")
+
+
+def short_of_memory(monkeypatch, predictor, at_once, error=TENSOR):
     """Let the network run out of memory for more windows at once."""
     module, seen = predictor._network.module, []
     forward = module.forward
@@ -49,20 +53,22 @@ def short_of_memory(monkeypatch, predictor, at_once):
     def limited(windows):
         seen.append(len(windows))
         if len(windows) > at_once:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ..")
+            raise error
         return forward(windows)
 
     monkeypatch.setattr(module, "forward", limited)
     return seen
 
 
-@pytest.mark.parametrize("method", ["label_map", "logits"])
-def test_batches_are_halved_until_they_fit_and_stay_so(make_model, make_predictor, prepared, monkeypatch, method):
+@pytest.mark.parametrize(("method", "error"), [("label_map", TENSOR), ("logits", TENSOR), ("label_map", LIBRARY)])
+def test_batches_are_halved_until_they_fit_and_stay_so(
+    make_model, make_predictor, prepared, monkeypatch, method, error
+):
     wide = {"configuration": {"batch_size": 6}}
     usual, progress = make_predictor(make_model(**wide)), Notices()
     case = prepared(usual)
     predictor = make_predictor(make_model(**wide), progress=progress)
-    seen, reports = short_of_memory(monkeypatch, predictor, 1), []
+    seen, reports = short_of_memory(monkeypatch, predictor, 1, error), []
     passes = predictor.passes(case.image.shape[1:])
     found = getattr(predictor, method)(case, report=lambda: reports.append(1))
     assert seen[:3] == [6, 3, 1]
@@ -107,9 +113,10 @@ def test_too_little_memory_for_one_window_is_one_line_with_the_sizes(make_predic
     assert str(told.value) == ONE_WINDOW
 
 
-def test_too_little_memory_for_the_network_is_one_line(make_model, make_predictor, monkeypatch):
+@pytest.mark.parametrize("error", [TENSOR, RuntimeError("CUDA error: out of memory")], ids=["tensor", "context"])
+def test_too_little_memory_for_the_network_is_one_line(make_model, make_predictor, monkeypatch, error):
     def built(*_, **__):
-        raise torch.OutOfMemoryError("CUDA out of memory.")
+        raise error
 
     monkeypatch.setattr("nnplug.inference.member.MemberNetwork", built)
     with pytest.raises(OutOfResources, match=r"^the device 'cpu' has too little memory for one window of 8 x 8 x 8"):

@@ -12,6 +12,7 @@ from nnplug.contracts import Inference, InferenceContext
 from nnplug.errors import ComponentFailed, NnplugError, within, without_remedy
 from nnplug.ops.sliding_window import Network, in_batches, mirrored_mean, pad_to_patch
 from nnplug.remedies import Action
+from nnplug.runtime.device_memory import lacks_memory
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ def _predicted(network: Network, batch: torch.Tensor, context: InferenceContext)
     size = tuple(batch.shape[2:])
     try:
         mean = mirrored_mean(network, batch, context.mirror_axes)
-    except (ComponentFailed, torch.OutOfMemoryError, MemoryError) as error:
+    except (ComponentFailed, RuntimeError, MemoryError) as error:
+        if isinstance(error, RuntimeError) and not lacks_memory(error):
+            raise
         cause = without_remedy(error.lines[0]) if isinstance(error, NnplugError) else "the device has too little memory"
         raise NnplugError(
             within(f"an image of {_times(size)} voxels in one pass: ", cause), Action.PREDICT_IN_WINDOWS()

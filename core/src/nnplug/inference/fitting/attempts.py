@@ -16,6 +16,7 @@ from nnplug.models.network import MemberNetwork
 from nnplug.registry.attribution import name_of
 from nnplug.remedies import Action
 from nnplug.runtime.device import release_memory, told_memory
+from nnplug.runtime.device_memory import lacks_memory
 from nnplug.runtime.progress import Progress
 
 T = TypeVar("T")
@@ -76,7 +77,9 @@ class Attempts:
             report.restart()
             try:
                 result = self._finite(work, report, case)
-            except torch.OutOfMemoryError as error:
+            except RuntimeError as error:
+                if not lacks_memory(error):
+                    raise
                 self._reduce(image, error)
             else:
                 self._tell(begun)
@@ -120,7 +123,7 @@ class Attempts:
                 f"{str(self._network.half).removeprefix('torch.')}; they are computed again in float32"
             )
 
-    def _reduce(self, image: torch.Tensor, error: torch.OutOfMemoryError) -> None:
+    def _reduce(self, image: torch.Tensor, error: RuntimeError) -> None:
         """Halve the batch, or put the sums on the host; raise `OutOfResources` if both are done."""
         context = self.inference.context
         if context.batch_size > 1:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from nnplug.contracts import LogLine
 from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError
 from nnplug.registry.attribution import name_of
+from nnplug.runtime.device_memory import lacks_memory
 from nnplug_nnunet.training.batch_settings import BatchSettings
 from nnplug_nnunet.training.state import PatchBatch, TrainingState
 
@@ -192,9 +192,11 @@ class CallbackList:
     def _attributed(self, callback: Callback, event: str) -> Iterator[None]:
         try:
             yield
-        except (NnplugError, MemoryError, torch.OutOfMemoryError):
+        except (NnplugError, MemoryError):
             raise
         except Exception as error:
+            if lacks_memory(error):
+                raise
             what = " ".join(f"{type(error).__name__}: {error}".split())
             raise ComponentFailed(f"callback {_name(callback)} of {self._trainer} failed in {event}: {what}") from error
 
