@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nnplug_nnunet.training import compiling
+from nnplug.testing.trainings import Setting, make_task
+from nnplug_nnunet.training import compiling, loop, parts
 from nnplug_nnunet.training.compiling import WORTH, compiled, is_wanted
+from nnplug_nnunet.training.trainer import NnUNetTrainer
 
+CUDA = torch.device("cuda")
 SHAPE = (2, 1, 8, 8)
 
 
@@ -61,3 +64,19 @@ def test_where_the_compiler_fails_the_network_computes_as_it_is(network, monkeyp
     said = []
     assert compiled(network, SHAPE, dtype=None, notice=said.append) is network
     assert said == ["torch.compile does not work here (no triton); the training continues without it"]
+
+
+def test_without_a_compiler_a_training_keeps_the_order_of_memory_of_its_layers(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("Cannot find a working triton installation")
+
+    notices, order = [], parts.memory_format
+    monkeypatch.setattr(compiling.torch, "compile", fail)
+    monkeypatch.setattr(parts, "memory_format", lambda _, axes, compiled: order(CUDA, axes, compiled=compiled))
+    task = make_task(tmp_path, Setting(axes=3))
+    monkeypatch.setattr(type(task.progress), "notice", lambda _, text: notices.append(text))
+    training = loop.Training(NnUNetTrainer(epochs=1, compile="always"), task)
+    assert all(parameter.is_contiguous() for parameter in training.network.parameters())
+    assert training.state.compute is training.network
+    (told,) = notices
+    assert told.startswith("torch.compile does not work here (Cannot find a working triton installation); the training")

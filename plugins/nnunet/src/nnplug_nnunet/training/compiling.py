@@ -23,6 +23,29 @@ def is_wanted(choice: Compile, device: torch.device, iterations: int) -> bool:
     return choice == "always" or (choice == "auto" and device.type == "cuda" and iterations >= WORTH)
 
 
+def works(device: torch.device, notice: Callable[[str], None]) -> bool:
+    """Return whether `torch.compile` can be used on a device; if not, `notice` is called with the reason.
+
+    Most failures are of this kind: there is no Triton, or no C compiler. The memory order of the weights depends on it,
+    so it must be known before a training has any.
+    """
+    try:
+        torch.compile(_trial)(torch.zeros(1, device=device))
+    except Exception as error:  # noqa: BLE001 - compilers raise many types
+        notice(_refusal(error))
+        return False
+    return True
+
+
+def _trial(numbers: Tensor) -> Tensor:
+    return 2 * numbers + 1
+
+
+def _refusal(error: Exception) -> str:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"torch.compile does not work here ({reason}); the training continues without it"
+
+
 def compiled(
     network: nn.Module,
     shape: tuple[int, ...],
@@ -48,8 +71,7 @@ def compiled(
             fast = torch.compile(network, dynamic=False)
         _try(fast, network, (shape, validated or shape), dtype)
     except Exception as error:  # noqa: BLE001 - compilers raise many types
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        notice(f"torch.compile does not work here ({reason}); the training continues without it")
+        notice(_refusal(error))
         return network
     finally:
         for name, buffer in network.named_buffers():

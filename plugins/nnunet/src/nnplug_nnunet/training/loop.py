@@ -29,10 +29,11 @@ from nnplug_nnunet.training.checkpoint import (
     save_state,
     save_weights,
 )
+from nnplug_nnunet.training.compiling import Forward
 from nnplug_nnunet.training.epoch_batches import EpochBatches
 from nnplug_nnunet.training.graphs.choice import choose_step
 from nnplug_nnunet.training.graphs.graphed_step import GraphedStep, Step
-from nnplug_nnunet.training.parts import make_compute, make_parts, moved_network
+from nnplug_nnunet.training.parts import compiled_network, is_compiled, make_parts, moved_network
 from nnplug_nnunet.training.patches.device_batches import DeviceBatches
 from nnplug_nnunet.training.patches.loading import PatchLoader
 from nnplug_nnunet.training.patches.source import Stream
@@ -62,7 +63,8 @@ class Training:
         """Move the network to the device, and give it its first weights or those of an interrupted training."""
         self.trainer, self.task, self.world = trainer, task, task.world
         index_cases(task)
-        network = moved_network(trainer, task)
+        self._is_compiled = is_compiled(trainer, task)
+        network = moved_network(task, compiled=self._is_compiled)
         if not task.run.state.exists():
             trainer.initialise(task, network)
         parts = make_parts(trainer, task, network, task.device)
@@ -86,7 +88,7 @@ class Training:
             loss=parts.loss,
             scaler=self.scaler,
             dtype=parts.dtype,
-            compute=make_compute(trainer, self._learning, self.network, parts.dtype, task),
+            compute=self._compute(self._learning, parts.dtype),
             deep_supervision=trainer.deep_supervision,
             epoch=self.position.epoch,
             iteration=self.position.epoch * trainer.iterations_per_epoch,
@@ -189,10 +191,14 @@ class Training:
         """Prepare the step for an epoch; the configuration of `learning` has the sizes of its batches."""
         changed = learning.configuration != self._learning.configuration
         if changed:
-            compute = make_compute(self.trainer, learning, self.network, self.state.dtype, self.task)
+            compute = self._compute(learning, self.state.dtype)
             self._learning, self.state = learning, replace(self.state, compute=compute)
         if isinstance(self._step, GraphedStep) and (changed or len(self.callbacks)):
             self._step.restart()  # callbacks may have changed the network or the loss
+
+    def _compute(self, learning: TrainingTask, dtype: torch.dtype | None) -> Forward:
+        """Return the network, compiled for the batches of an epoch if that is wanted."""
+        return compiled_network(learning, self.network, dtype, self.task) if self._is_compiled else self.network
 
     def _set_rate(self, rate: float) -> None:
         for group in self.optimizer.param_groups:

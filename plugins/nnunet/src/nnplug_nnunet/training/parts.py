@@ -9,7 +9,7 @@ from torch import nn
 
 from nnplug.contracts import LossFunction, TrainingTask, Workload
 from nnplug.runtime.device import memory_format
-from nnplug_nnunet.training.compiling import Forward, compiled, forget_compiled, is_wanted
+from nnplug_nnunet.training.compiling import Forward, compiled, forget_compiled, is_wanted, works
 from nnplug_nnunet.training.setup import convolution_dtype
 from nnplug_nnunet.training.steps import PatchSteps
 
@@ -34,27 +34,24 @@ class TrainingParts:
 
 
 def is_compiled(trainer: PatchSteps, task: TrainingTask) -> bool:
-    """Return whether the network is to be compiled.
+    """Return whether the network is to be compiled: that is wanted, and `torch.compile` works on the device.
 
     All epochs decide, not those that are left: a resumed training must compute as one without a break.
     """
-    return is_wanted(trainer.compile, task.device, trainer.iterations)
+    return is_wanted(trainer.compile, task.device, trainer.iterations) and works(task.device, task.progress.notice)
 
 
-def make_compute(
-    trainer: PatchSteps, learning: TrainingTask, network: nn.Module, dtype: torch.dtype | None, task: TrainingTask
+def compiled_network(
+    learning: TrainingTask, network: nn.Module, dtype: torch.dtype | None, task: TrainingTask
 ) -> Forward:
-    """Return the network, compiled if that is wanted.
+    """Return the network, compiled for the batches of a training; the network itself if that fails.
 
     Args:
-        trainer: its options and steps.
         learning: its configuration has the sizes of the training batches.
         network: the network on its device.
         dtype: the type of convolutions, None for float32.
         task: the training as planned; its configuration has the sizes of the validation batches.
     """
-    if not is_compiled(trainer, task):
-        return network
     forget_compiled()
     shape, validated = _batch_shape(learning), _batch_shape(task)
     return compiled(network, shape, validated=validated, dtype=dtype, notice=task.progress.notice)
@@ -67,9 +64,8 @@ def _batch_shape(task: TrainingTask) -> tuple[int, ...]:
     return samples, channels, *task.configuration.patch_size
 
 
-def moved_network(trainer: PatchSteps, task: TrainingTask) -> nn.Module:
+def moved_network(task: TrainingTask, *, compiled: bool) -> nn.Module:
     """Return the network on the device, in the memory order of the training."""
-    compiled = is_compiled(trainer, task)
     network = task.network.to(task.device)
     order = memory_format(task.device, task.configuration.dimensions, compiled=compiled)
     return network.to(memory_format=order)  # type: ignore[call-overload, no-any-return]
