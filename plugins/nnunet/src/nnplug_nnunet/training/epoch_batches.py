@@ -14,7 +14,7 @@ from nnplug.runtime.progress import Silent
 from nnplug_nnunet.training.batch_settings import BatchSettings, planned_settings
 from nnplug_nnunet.training.patches.device_batches import DeviceBatches
 from nnplug_nnunet.training.patches.source import Stream
-from nnplug_nnunet.training.setup import check_shared, device_batches, make_loader
+from nnplug_nnunet.training.setup import check_shared, device_batches, make_lane, make_loader
 from nnplug_nnunet.training.steps import PatchSteps
 
 
@@ -52,6 +52,7 @@ class EpochBatches:
             NnplugError: as `settings`.
         """
         self._trainer, self._task, self._change = trainer, task, change
+        self._lane = make_lane(task.device)
         self._given: dict[int, BatchSettings] = {}
         self._settings: BatchSettings | None = None
         self._batches: DeviceBatches | None = None
@@ -107,7 +108,7 @@ class EpochBatches:
         later = range(epoch + 1, self._trainer.epochs)
         self._end = next((other for other in later if self.settings(other) != settings), self._trainer.epochs)
         loader = make_loader(self._trainer, task, Stream.TRAINING, epoch, end=self._end, sampler=settings.sampler)
-        self._settings, self._batches = settings, device_batches(task, loader).__enter__()
+        self._settings, self._batches = settings, device_batches(task, loader, self._lane).__enter__()
 
 
 def checked_settings(trainer: PatchSteps, task: TrainingTask, epoch: int) -> BatchSettings:

@@ -23,7 +23,7 @@ from nnplug.runtime.device import autocast_dtype
 from nnplug.runtime.executor import LocalExecutor
 from nnplug_nnunet.training.options import PatchOptions
 from nnplug_nnunet.training.patch_centres import PatchCentres
-from nnplug_nnunet.training.patches.device_batches import CudaLane, DeviceBatches
+from nnplug_nnunet.training.patches.device_batches import CudaLane, DeviceBatches, Lane
 from nnplug_nnunet.training.patches.loading import PatchLoader
 from nnplug_nnunet.training.patches.source import PatchSource, Stream
 from nnplug_nnunet.training.steps import PatchSteps
@@ -105,14 +105,20 @@ def augmentation_context(trainer: PatchSteps, task: TrainingTask) -> Augmentatio
     )
 
 
-def device_batches(task: TrainingTask, loader: PatchLoader) -> DeviceBatches:
+def make_lane(device: torch.device) -> Lane | None:
+    """Return the way of a training's batches to the device: a GPU augments ahead, other devices do not."""
+    return CudaLane(device) if device.type == "cuda" else None
+
+
+def device_batches(task: TrainingTask, loader: PatchLoader, lane: Lane | None) -> DeviceBatches:
     """Return the batches of a loader on the training device.
 
-    A GPU augments ahead.
+    Args:
+        task: its configuration gives patch size and batch size.
+        loader: makes the batches on the host.
+        lane: of `make_lane`, the same for all batches of a training.
     """
-    if task.device.type != "cuda":
-        return DeviceBatches(loader, task.device, lane=None)
-    return DeviceBatches(loader, task.device, lane=CudaLane(task.device), threads=batches_ahead(task))
+    return DeviceBatches(loader, task.device, lane=lane, threads=max(1, batches_ahead(task)))
 
 
 def batches_ahead(task: TrainingTask) -> int:

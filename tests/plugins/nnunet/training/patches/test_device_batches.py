@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from nnplug.errors import NnplugError
 from nnplug.testing.trainings import Setting, make_task
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.training import epoch_batches, loop, setup
-from nnplug_nnunet.training.patches.device_batches import DeviceBatches
+from nnplug_nnunet.training.patches.device_batches import CudaLane, DeviceBatches
 from nnplug_nnunet.training.patches.source import Stream
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
@@ -94,7 +96,7 @@ def test_a_training_learns_the_same_from_batches_that_are_moved_ahead(tmp_path, 
         monkeypatch.setattr(
             epoch_batches,
             "device_batches",
-            lambda task, made, lane=lane: DeviceBatches(made, task.device, lane=lane, threads=2),
+            lambda task, made, _, lane=lane: DeviceBatches(made, task.device, lane=lane, threads=2),
         )
         training = loop.Training(NnUNetTrainer(**SHORT, augment_on="device"), task)
         training.run()
@@ -106,17 +108,37 @@ def test_a_cpu_moves_nothing_ahead(task):
     before = threading.active_count()
     made = loader(task)
     own = threading.active_count() - before
-    with setup.device_batches(task, made) as batches:
+    with setup.device_batches(task, made, setup.make_lane(CPU)) as batches:
         assert threading.active_count() - before == own
         next(batches)
 
 
 def test_small_batches_get_two_threads(task, monkeypatch):
     seen = []
-    monkeypatch.setattr(setup, "CudaLane", lambda device: device)
     monkeypatch.setattr(setup, "DeviceBatches", lambda *_, lane, threads: seen.append((lane, threads)))
-    gpu = replace(task, device=torch.device("cuda"))
-    setup.device_batches(gpu, None)
+    gpu, lane = replace(task, device=torch.device("cuda")), Slow()
+    setup.device_batches(gpu, None, lane)
     monkeypatch.setattr(setup, "_SMALL_BATCH", 10)
-    setup.device_batches(gpu, None)
-    assert seen == [(torch.device("cuda"), 2), (torch.device("cuda"), 1)]
+    setup.device_batches(gpu, None, lane)
+    assert seen == [(lane, 2), (lane, 1)]
+
+
+def test_a_lane_has_as_many_streams_as_threads_use_it_at_a_time(task, monkeypatch):
+    made = []
+
+    class Stream:
+        def __init__(self, device):
+            made.append(device)
+
+        def record_event(self):
+            return None
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: SimpleNamespace(wait_event=lambda _: None))
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
+    lane = CudaLane(CPU)
+    for _ in range(5):  # one after the other, as for patches that grow
+        with setup.device_batches(replace(task, device=CPU), loader(task), lane) as batches:
+            assert len(list(batches)) == 12
+    assert len(made) == 1

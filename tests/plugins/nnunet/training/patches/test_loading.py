@@ -209,7 +209,7 @@ class _Failing(Noise):
 
 def test_batches_ahead_take_bounded_memory_whatever_the_number_of_workers(source, monkeypatch):
     (batch,) = batches(source, 0, [(0, 0)])
-    monkeypatch.setattr(loading, "AHEAD", int(3.5 * batch.nbytes))
+    monkeypatch.setattr(loading, "AHEAD", int(3.5 * batch.locked_bytes))
     made = []
     monkeypatch.setattr(PatchSource, "batch", lambda *_, **__: made.append(1) or batch)
     with PatchLoader(source, product([0], range(100)), workers=8) as loader:
@@ -345,3 +345,8 @@ class Whole(Pieces):
 
     def __call__(self, image, label, rng):
         return image, label
+
+
+def test_page_locked_memory_is_counted_in_powers_of_two():
+    image, label = torch.empty((1, 1, 10, 10, 10)), torch.empty((1, 1, 10, 10, 10), dtype=torch.int16)
+    assert Batch(image, label).locked_bytes == 4096 + 2048

@@ -29,9 +29,9 @@ class Batch:
     label: torch.Tensor
 
     @property
-    def nbytes(self) -> int:
-        """The size of the batch in memory."""
-        return self.image.nbytes + self.label.nbytes
+    def locked_bytes(self) -> int:
+        """The page-locked memory of the batch."""
+        return _locked(self.image) + _locked(self.label)
 
     def on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Return image and label on the training device."""
@@ -51,15 +51,20 @@ class DrawnBatch:
     augmentation: BatchAugmentation
 
     @property
-    def nbytes(self) -> int:
-        """The size of the batch in memory."""
+    def locked_bytes(self) -> int:
+        """The page-locked memory of the batch."""
         tensors = (tensor for group in self.groups for tensor in (group.image, group.label, group.previous))
-        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+        return sum(_locked(tensor) for tensor in tensors if tensor is not None)
 
     def on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the augmented image (B, C, *patch) and label (B, 1, *patch) on the training device."""
         image, label = self.augmentation([_moved(group, device) for group in self.groups])
         return image, label[:, None]
+
+
+def _locked(tensor: torch.Tensor) -> int:
+    """Return the bytes of page-locked memory of a tensor: PyTorch locks powers of two."""
+    return 1 << max(tensor.nbytes - 1, 0).bit_length()
 
 
 def _moved(group: DrawnSamples, device: torch.device) -> DrawnSamples:

@@ -5,10 +5,10 @@ A batch of many small patches is some hundreds of operations. Threads of their o
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -31,16 +31,19 @@ class Lane(Protocol):
 
 
 class CudaLane:
-    """A stream of the GPU for each thread."""
+    """Streams of the GPU, as many as threads use it at a time.
+
+    One lane serves for a whole training. PyTorch has 32 streams and gives them out in turns: lanes that came and went
+    would in the end take the stream on which a CUDA graph is recorded.
+    """
 
     def __init__(self, device: torch.device) -> None:
         """Move batches to this CUDA device."""
-        self._device, self._own = device, threading.local()
+        self._device, self._idle = device, deque[torch.cuda.Stream]()
 
     def move(self, batch: Batch | DrawnBatch) -> tuple[Tensors, Callable[[], None]]:
         """See `Lane`. The host never waits."""
-        stream = self._stream()
-        with torch.cuda.stream(stream):
+        with self._stream() as stream, torch.cuda.stream(stream):
             tensors = batch.on(self._device)
             done = stream.record_event()
 
@@ -52,11 +55,16 @@ class CudaLane:
 
         return tensors, hand_over
 
-    def _stream(self) -> torch.cuda.Stream:
-        if not hasattr(self._own, "stream"):
-            self._own.stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        stream: torch.cuda.Stream = self._own.stream
-        return stream
+    @contextmanager
+    def _stream(self) -> Iterator[torch.cuda.Stream]:
+        try:
+            stream = self._idle.pop()
+        except IndexError:
+            stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        try:
+            yield stream
+        finally:
+            self._idle.append(stream)
 
 
 class DeviceBatches:

@@ -14,7 +14,7 @@ from nnplug_nnunet.training.patches.batches import Batch, DrawnBatch
 from nnplug_nnunet.training.patches.source import PatchSource, SampleIndex
 
 AHEAD = 2 << 30
-"""Bytes of batches that are made ahead, at most, unless two batches are more."""
+"""Bytes of page-locked batches that are made ahead, at most, unless two batches are more."""
 
 
 class PatchLoader:
@@ -77,5 +77,5 @@ class PatchLoader:
     def _make(self, place: SampleIndex) -> Batch | DrawnBatch:
         batch = self._source.batch(place, pinned=self._pin_memory)
         # page-locked memory must not grow with the number of cores
-        self._ahead = max(2, min(self._ahead, AHEAD // max(batch.nbytes, 1)))
+        self._ahead = max(2, min(self._ahead, AHEAD // max(batch.locked_bytes, 1)))
         return batch
