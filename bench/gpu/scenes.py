@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from nnplug.contracts import Topology, TrainingTask
+from nnplug.contracts.attributed.logits_check import LogitsCheck
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.models.acceleration import accelerated
 from nnplug.models.bundle import Contents, pack
@@ -111,7 +112,10 @@ class Scene:
         configuration, labels = self.configuration, self.description.labels
         entry = Plugins().registry.get(Kind.ARCHITECTURE, self.network)
         channels = self.channels + len(configuration.previous_labels(labels))
-        return entry.create(dict(configuration.architecture.options)).build(channels=channels, outputs=labels.outputs)
+        architecture = entry.create(dict(configuration.architecture.options))
+        network = architecture.build(channels=channels, outputs=labels.outputs)
+        network.register_forward_hook(LogitsCheck(architecture, labels.outputs))  # as in every training
+        return network
 
     def volume(self, seed: int) -> tuple[Any, Any]:
         """Return a random image (C, z, y, x) float32, and a label map (z, y, x) int16 of boxes that brighten it."""

@@ -37,6 +37,8 @@ from nnplug.training.validate import validate
 from nnplug.workspace import run_lock
 from nnplug.workspace.layout import Workspace
 from nnplug.workspace.run_record import RunRecord
+from nnplug_nnunet.training import loop
+from nnplug_nnunet.training.graphs import choice
 
 PLUGINS = Plugins()
 RUNTIME = Runtime(PLUGINS, LocalExecutor(1), "cpu", workers=1)
@@ -170,9 +172,17 @@ def test_the_precision_of_a_training_is_recorded_and_predicts(job, tmp_path, pre
     assert open_model(tmp_path / "bundle").members[0].precision == recorded
 
 
-def test_a_gpu_without_memory_for_a_batch_is_one_line_with_sizes_and_remedies(job, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. .."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+    ids=["tensor", "library"],
+)
+def test_a_gpu_without_memory_for_a_batch_is_one_line_with_sizes_and_remedies(job, monkeypatch, error):
     def step(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. ..")
+        raise error
 
     monkeypatch.setattr("nnplug_nnunet.training.trainer.NnUNetTrainer.training_step", step)
     with pytest.raises(OutOfResources) as told:
@@ -342,3 +352,16 @@ def test_validation_holds_whole_logits_only_where_they_are_stored(job, monkeypat
     assert slabs.any()
     stored = read_logits(job.run.validation / f"{cases[0]}.logits.zip", tmp_path, PLUGINS)
     assert stored.shape[1:] == slabs.shape
+
+
+def test_on_a_gpu_nothing_that_a_training_brings_stands_against_a_cuda_graph(job, monkeypatch):
+    found = []
+
+    def choose(trainer, state, callbacks):
+        on_gpu = replace(state, task=replace(state.task, device=torch.device("cuda")))
+        found.extend(choice._obstacles(trainer, on_gpu, callbacks))
+        return trainer.training_step
+
+    monkeypatch.setattr(loop, "choose_step", choose)
+    start(job)
+    assert found == []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ from nnplug.contracts import read_log
 from nnplug.testing.trainings import Setting, make_task
 from nnplug_nnunet.training import loop
 from nnplug_nnunet.training.callbacks import Callback
-from nnplug_nnunet.training.graphs.graphed_step import WARM_UP, GraphedStep
+from nnplug_nnunet.training.graphs import graphed_step
+from nnplug_nnunet.training.graphs.graphed_step import WARM_UP, CudaRecorder, GraphedStep
 from nnplug_nnunet.training.prepared import ExponentialAverage
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
@@ -219,3 +221,48 @@ def test_a_batch_of_another_shape_is_computed_as_it_is(tmp_path, recorder):
     part = replace(batch, image=batch.image[:1], target=batch.target[:1])
     assert step(training.state, part).shape == ()
     assert recorder.replayed == before
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("operation failed due to a previous error during capture")])
+def test_a_capture_that_breaks_off_is_ended_for_allocator_and_random_numbers(monkeypatch, error):
+    ended, states = [], []
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _: SimpleNamespace(device=torch.device("cuda", 1)))
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=None))
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 7))
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "graph", lambda *_, pool, **__: nullcontext())
+    monkeypatch.setattr(torch.cuda, "default_generators", (None, Generator(states)))
+    monkeypatch.setattr(torch, "Generator", lambda _: Generator(states))
+    monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", lambda *given: ended.append(given), raising=False)
+    monkeypatch.setattr(graphed_step, "free_memory", lambda _: None)
+
+    def work():
+        if error is not None:
+            raise error
+
+    recorder = CudaRecorder(torch.device("cuda"))
+    if error is None:
+        recorder.record(work)
+        assert (ended, states) == ([], [])
+        return
+    with pytest.raises(RuntimeError, match="previous error"):
+        recorder.record(work)
+    assert (ended, states) == ([(1, (0, 7))], ["the seed and the place", "a state of its own"])
+
+
+class Generator:
+    """A generator of random numbers that notes which states it is given."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def get_state(self):
+        return "the seed and the place"
+
+    def graphsafe_get_state(self):
+        return "a state of its own"
+
+    def set_state(self, state):
+        self.given.append(state)
+
+    graphsafe_set_state = set_state

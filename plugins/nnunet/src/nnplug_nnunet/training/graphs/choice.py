@@ -8,6 +8,7 @@ import torch
 
 from nnplug.contracts import TrainingTask
 from nnplug.contracts.attributed.learning import AttributingLoss
+from nnplug.contracts.attributed.logits_check import LogitsCheck
 from nnplug.registry.attribution import name_of
 from nnplug_nnunet.training.callbacks import CallbackList
 from nnplug_nnunet.training.graphs.graphed_step import CudaRecorder, GraphedStep, Step
@@ -76,10 +77,15 @@ def _has_hooks(state: TrainingState) -> bool:
     optimizer = state.optimizer
     if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:  # noqa: SLF001
         return True
-    return any(
-        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks  # noqa: SLF001
-        for module in state.network.modules()
-    ) or any(parameter._backward_hooks for parameter in state.network.parameters())  # noqa: SLF001
+    hooks = (hook for module in state.network.modules() for hook in _hooks(module))
+    if any(not isinstance(hook, LogitsCheck) for hook in hooks):  # which looks at shapes, and these are fixed
+        return True
+    return any(parameter._backward_hooks for parameter in state.network.parameters())  # noqa: SLF001
+
+
+def _hooks(module: torch.nn.Module) -> Iterator[object]:
+    for kind in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
+        yield from getattr(module, kind).values()
 
 
 def _is_known(kind: type) -> bool:

@@ -6,7 +6,7 @@ Recording a graph computes nothing: the step that is recorded is then replayed f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Protocol
 
 import torch
@@ -20,7 +20,7 @@ Step = Callable[[TrainingState, PatchBatch], Tensor]
 
 WARM_UP = 3
 """Iterations before a step is recorded: cuDNN chooses algorithms, averages of the optimiser come to be."""
-_SPARE = 1.5  # memory for a graph relative to that of its step: validation has memory of its own
+_SPARE = 2.0  # memory for a graph relative to that of its step: a validation cannot use the memory of the graph
 _NUMBERS = (bool, int, float, tuple, str, type(None))
 
 
@@ -64,15 +64,33 @@ class CudaRecorder:
         free, needed = free_memory(self._device), int(_SPARE * self._bytes)
         if free is not None and free < needed:
             raise MemoryError(f"{free / 1e9:.1f} GB of GPU memory are free, {needed / 1e9:.1f} GB are needed")
-        graph = torch.cuda.CUDAGraph()
-        # The outer block returns to the present stream also after a failure. Other threads may pin memory meanwhile,
-        # which the default mode forbids.
-        with (
-            torch.cuda.stream(self._stream),
-            torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"),
-        ):
-            result = work()
+        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+        try:
+            # The outer block returns to the present stream also after a failure. Other threads may pin memory
+            # meanwhile, which the default mode forbids.
+            with (
+                torch.cuda.stream(self._stream),
+                torch.cuda.graph(graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"),
+            ):
+                result = work()
+        except BaseException:
+            _end_capture(self._stream.device, pool)
+            raise
         return graph.replay, result
+
+
+def _end_capture(device: torch.device, pool: tuple[int, int]) -> None:
+    """End a capture that an error broke off, for the parts of PyTorch that would take it as going on.
+
+    After a capture that CUDA has made invalid, PyTorch up to 2.12 leaves its allocator without freeing memory of
+    several streams, and its random generator without numbers.
+    """
+    with suppress(RuntimeError):  # PyTorch has ended it itself
+        torch._C._cuda_endAllocateToPool(device.index, pool)  # noqa: SLF001 - PyTorch has no public function
+    generator = torch.cuda.default_generators[device.index]
+    fresh = torch.Generator(device)
+    fresh.set_state(generator.get_state())
+    generator.graphsafe_set_state(fresh.graphsafe_get_state())
 
 
 class GraphedStep:
