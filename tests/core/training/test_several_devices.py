@@ -33,7 +33,7 @@ from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.training import several_devices
 from nnplug.training.job import TrainingJob
-from nnplug.training.several_devices import check_devices, join_world, start_devices, train_together
+from nnplug.training.several_devices import check_devices, join_world, own_device, start_devices, train_together
 from nnplug.training.train import train
 from nnplug.workspace.layout import Workspace
 from nnplug_nnunet.training.trainer import NnUNetTrainer
@@ -209,3 +209,12 @@ def test_several_devices_and_torchrun_exclude_each_other():
     ):
         start_devices(environment, "cpu", 2, here=True)
     assert start_devices({}, "cuda", 1, here=False) == World(0, 1)
+
+
+def test_a_process_of_torchrun_names_its_own_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    environment = {"WORLD_SIZE": "4", "RANK": "2", "LOCAL_RANK": "2", "LOCAL_WORLD_SIZE": "4"}
+    assert own_device(environment, "auto") == "cuda:2"
+    assert own_device(environment, "cuda") == "cuda:2"
+    assert own_device(environment, "cpu") == "cpu"

@@ -28,7 +28,7 @@ from nnplug.steps.requests import tracker_choices
 from nnplug.steps.session import ProgressArgument, open_place, session
 from nnplug.training.folds import FoldTraining, fold_jobs, train_folds
 from nnplug.training.job import TrainingJob
-from nnplug.training.several_devices import leave_world, start_devices
+from nnplug.training.several_devices import leave_world, own_device, start_devices
 from nnplug.training.task import check_pretrained
 from nnplug.training.train import discard
 
@@ -136,7 +136,8 @@ def train_place(place: Place, choices: TrainChoices, runtime: Runtime) -> Traine
         raise InvalidOptions("fresh=True trains again, validate_only=True does not train; give one of them")
     machine, devices = choices.machine, choices.training.devices
     world = start_devices(os.environ, machine.device, devices, here=machine.executor == "local")
-    own = runtime if world.is_main else replace(runtime, progress=Silent())
+    own = runtime if world.size == 1 else replace(runtime, device=own_device(os.environ, runtime.device))
+    own = own if world.is_main else replace(own, progress=Silent())
     jobs = _jobs(place, choices, own)
     for job in jobs if choices.training.fresh and world.is_main else ():
         check_pretrained(job, own.plugins)

@@ -146,6 +146,14 @@ def join_world(environment: Mapping[str, str], device: torch.device) -> World:
     return World(int(environment["RANK"]), size)
 
 
+def own_device(environment: Mapping[str, str], device: str) -> str:
+    """Return the device of a process that `torchrun` started: of the given type, with the number LOCAL_RANK.
+
+    A thread begins with the first GPU, whatever the current one of its parent is, so the device must have its number.
+    """
+    return str(_own_device(choose_device(device).type, int(environment["LOCAL_RANK"])))
+
+
 def leave_world(world: World) -> None:
     """End the process group that `join_world` started."""
     if world.size > 1:
