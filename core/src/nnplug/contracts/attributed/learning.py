@@ -24,15 +24,23 @@ class AttributingLoss(Loss):
     def bind(self, context: LossContext) -> LossFunction:
         """See `nnplug.contracts.Loss`."""
         with attributed(self.loss):
-            return _LossFunction(self.loss, self.loss.bind(context))
+            return AttributedLossFunction(self.loss, self.loss.bind(context))
 
 
 @dataclass(frozen=True)
-class _LossFunction(LossFunction):
+class AttributedLossFunction(LossFunction):
+    """The function of a loss, which attributes errors to the loss.
+
+    Attributes:
+        loss: the component.
+        function: its function.
+    """
+
     loss: Loss
     function: LossFunction
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+        """See `nnplug.contracts.LossFunction`."""
         with attributed(self.loss):
             value = self.function(logits, target)
             if value.ndim:  # the shape is on the host: no device waits for this check

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from nnplug.contracts import LossContext
+from nnplug.contracts.attributed.learning import AttributingLoss
 from nnplug.dataset.labels import Labels
-from nnplug.errors import InvalidOptions
-from nnplug_nnunet.training.losses import deep_supervision
+from nnplug.errors import ComponentFailed, InvalidOptions
+from nnplug.registry.attribution import Origin, tagged
+from nnplug_nnunet.training.losses import DiceCE, deep_supervision
+from nnplug_nnunet.training.losses.deep_supervision import supervised_loss
 from nnplug_nnunet.training.losses.details import Details
 from nnplug_nnunet.training.losses.functions import make_loss, soft_dice
 from nnplug_nnunet.training.schedule import learning_rate, make_optimizer
@@ -202,3 +206,20 @@ def test_pseudo_dice_counts_per_class():
     assert np.isnan(per_class[1])
     assert mean_dice(per_class) == pytest.approx(4 / 5)
     assert mean_dice([float("nan")]) == 0
+
+
+def test_a_loss_of_the_plans_computes_all_resolutions_together_and_names_itself(monkeypatch):
+    context = LossContext(Labels.from_data({"background": 0, "a": 1, "b": 2}, None, "test"), batch_dice=False)
+    component, made = (
+        tagged(DiceCE(), Origin("loss 'mine' from nnplug-x 1.0", "nnplug-x", "x", "mine", "1.0")),
+        DiceCE().bind(context),
+    )
+    outputs = [torch.randn(2, 3, *(size,) * 3) for size in (8, 4, 2)]
+    target = torch.randint(0, 3, (2, 1, 8, 8, 8)).short()
+    function = AttributingLoss(component).bind(context)
+    assert torch.equal(supervised_loss(function, outputs, target), supervised_loss(made, outputs, target))
+    monkeypatch.setattr(type(made), "__call__", None)
+    supervised_loss(function, outputs, target)
+    monkeypatch.setattr(type(made), "supervised", lambda *_: 1 / 0)
+    with pytest.raises(ComponentFailed, match="loss 'mine' from nnplug-x 1.0"):
+        supervised_loss(function, outputs, target)

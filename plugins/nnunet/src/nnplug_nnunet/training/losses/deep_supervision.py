@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from nnplug.contracts import LossFunction
+from nnplug.contracts.attributed.learning import AttributedLossFunction
+from nnplug.registry.attribution import attributed
 
 
 def weights(outputs: int) -> tuple[float, ...]:
@@ -63,6 +65,9 @@ def supervised_loss(loss: LossFunction, outputs: Sequence[Tensor], target: Tenso
         outputs: logits (B, K, *size) from fine to coarse.
         target: (B, 1, *patch).
     """
+    if isinstance(loss, AttributedLossFunction) and isinstance(loss.function, DeepLoss):
+        with attributed(loss.loss):
+            return supervised_loss(loss.function, outputs, target)
     used = {level: weight for level, weight in enumerate(weights(len(outputs))) if weight}
     if isinstance(loss, DeepLoss):
         return loss.supervised([outputs[level] for level in used], target, tuple(used.values()))
