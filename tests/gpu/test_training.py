@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-SCENES = ("hippocampus", "regions", "residual", "cascade", "strong")
-DISPATCHES = {"hippocampus": 488, "regions": 347, "residual": 606, "cascade": 343, "strong": 343}
+from nnplug_nnunet.training.graphs.graphed_step import _SPARE
+
+SCENES = ("hippocampus", "regions", "residual", "cascade", "strong", "muon")
+DISPATCHES = {"hippocampus": 488, "regions": 347, "residual": 606, "cascade": 343, "strong": 343, "muon": 754}
 """Ceilings per step without augmentation, whose kernels depend on its draws: a twentieth above the counts when this was
 written. Norms of gradients count one by one here."""
-LOSS = {"hippocampus": 37, "regions": 29, "residual": 26, "cascade": 26, "strong": 26}
+LOSS = {"hippocampus": 37, "regions": 29, "residual": 26, "cascade": 26, "strong": 26, "muon": 26}
 """Ceilings of the loss, per step: of two resolutions with Hippocampus, else of one; the coarsest has weight 0."""
 PEAK = 0.9e9
 """Ceiling of the allocated bytes of a step of Hippocampus, batch 9."""
@@ -40,6 +42,11 @@ def test_a_step_launches_few_kernels(counts, scene):
 def test_weights_gradients_and_averages_have_one_order_of_memory(counts, scene):
     assert counts[scene][0]["mixed_orders"] == 0
     assert counts[scene][0]["phases"]["optimiser"] > 0
+
+
+def test_beside_a_graph_that_keeps_its_memory_a_validation_fits(on_gpu):
+    step, validation = on_gpu("train", "105-classes")["105-classes"]
+    assert validation["peak"] <= (_SPARE - 1) * step["peak"]
 
 
 def test_a_step_keeps_to_its_memory(counts):

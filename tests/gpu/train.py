@@ -31,6 +31,7 @@ SCENES = {
     "regions": Scene(**_SMALL, classes=4, regions=True),
     "residual": Scene(**_SMALL, network="residual-encoder-unet"),
     "cascade": Scene(**_SMALL, previous=True, augmenter=dict.fromkeys(_PREVIOUS, 1.0)),
+    "muon": Scene(**_SMALL),
     "strong": Scene(**_SMALL, augmenter={"interpolation": "cubic", **dict.fromkeys(_STRONG, 1.0)}),
 }
 
@@ -40,16 +41,15 @@ def fail(notice: str) -> None:
     raise AssertionError(notice)
 
 
-def phased(mode: Any, *, iterations: int) -> Any:
-    """Return nnU-Net's trainer, which names the parts of its step in `mode.phase`."""
-    from nnplug_nnunet.training.trainer import NnUNetTrainer
+def phased(mode: Any, base: type[Any], *, iterations: int, **options: Any) -> Any:
+    """Return a trainer, which names the parts of its step in `mode.phase`."""
 
     def followed(result: Any, phase: str) -> Any:
         """Return a result; the next phase begins."""
         mode.phase = phase
         return result
 
-    class Phased(NnUNetTrainer):
+    class Phased(base):  # type: ignore[misc]
         def training_step(self, state: Any, batch: Any) -> Any:
             state.zero_gradients()
             mode.phase = "forward"
@@ -61,7 +61,7 @@ def phased(mode: Any, *, iterations: int) -> Any:
             state.update(self.gradient_clip)
             return loss.detach()
 
-    return Phased(compile="never", epochs=1, iterations_per_epoch=iterations, val_iterations_per_epoch=1)
+    return Phased(compile="never", epochs=1, iterations_per_epoch=iterations, val_iterations_per_epoch=1, **options)
 
 
 def fake(batch: Any) -> Any:
@@ -89,27 +89,33 @@ class Repeats:
         return lambda: place.copy_(work()), place
 
 
-def train(scene: Scene, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the counts of a training step as a graph replays it, and of a validation step."""
+def train(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the counts of a training step, as a graph replays it unless the scene is "muon", and of a validation."""
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     from nnplug.testing import samples
+    from nnplug_fast.trainer import FastTrainer
     from nnplug_nnunet.training.graphs.graphed_step import WARM_UP, GraphedStep
     from nnplug_nnunet.training.loop import Training
     from nnplug_nnunet.training.patches.source import Stream
     from nnplug_nnunet.training.scores import confusion
     from nnplug_nnunet.training.setup import index_cases, make_loader
     from nnplug_nnunet.training.state import PatchBatch
+    from nnplug_nnunet.training.trainer import NnUNetTrainer
 
+    scene = SCENES[name]
     with FakeTensorMode(allow_non_fake_inputs=True), pretended.watch() as mode:
         task = make_task(scene, folder, torch.device("cuda"), write=pretended.outside(samples.write_cases))
         task = replace(task, accelerate=lambda network, _: network)
         pretended.outside(index_cases)(task)
-        trainer = phased(mode, iterations=WARM_UP + 2)
+        if name == "muon":
+            trainer = phased(mode, FastTrainer, iterations=WARM_UP + 2, optimizer="muon", initial_lr=0.003)
+        else:
+            trainer = phased(mode, NnUNetTrainer, iterations=WARM_UP + 2)
         training = Training(trainer, task)
         training.network.train()
-        step = GraphedStep(trainer.training_step, Repeats(), fail)
+        step = trainer.training_step if name == "muon" else GraphedStep(trainer.training_step, Repeats(), fail)
         with make_loader(trainer, task, Stream.TRAINING, 0) as batches:
             for batch in batches:
                 mode.restart()
@@ -130,7 +136,7 @@ def main(*names: str) -> None:
     pretended.set_free_memory(60 << 30)
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
-            for counts in train(SCENES[name], Path(folder)):
+            for counts in train(name, Path(folder)):
                 sys.stdout.write(json.dumps({"scene": name, **counts}) + "\n")
 
 

@@ -188,3 +188,32 @@ def test_kernels_of_one_channel_and_networks_without_kernels_have_none():
     first, depthwise, last = torch.nn.Conv2d(1, 8, 3), torch.nn.Conv2d(8, 8, 3, groups=8), torch.nn.Conv2d(8, 2, 1)
     assert split_kernels(torch.nn.Sequential(first, depthwise, last))[0] == []
     assert split_kernels(torch.nn.InstanceNorm3d(2, affine=True))[0] == []
+
+
+def test_a_loss_scaler_trains_the_same_without_asking_the_host_and_leaves_out_what_overflows():
+    plain, scaled = kernel_and_rest(), kernel_and_rest()
+    optimizers = [Muon(parameters[:2], parameters[2:], lr=0.01, weight_decay=0.1) for parameters in (plain, scaled)]
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=100)
+    steps(plain, optimizers[0], 2)
+    for number in range(3):
+        generator = torch.Generator().manual_seed(number)
+        for parameter in scaled:
+            parameter.grad = 4.0 * torch.randn(parameter.shape, generator=generator)
+        if number == 2:
+            before = [parameter.detach().clone() for parameter in scaled]
+            states = copy.deepcopy(optimizers[1].state_dict()["state"])
+            scaled[0].grad[0, 0, 0, 0] = torch.inf
+        scaler.scale(torch.zeros(()))
+        if number != 1:
+            scaler.unscale_(optimizers[1])
+        scaler.step(optimizers[1])
+        scaler.update()
+    assert all(torch.equal(a, b) for a, b in zip(scaled, before, strict=True))
+    assert same(optimizers[1].state_dict()["state"], states)
+    for one, other in zip(scaled, plain, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
+    assert scaler.get_scale() == 2.0
+
+
+def same(one, other):
+    return all(torch.equal(one[key][name], other[key][name]) for key in other for name in other[key])

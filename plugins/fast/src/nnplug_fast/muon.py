@@ -7,7 +7,7 @@ others 2025, arXiv 2502.16982, section 2.2 (the scale and the weight decay).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import sqrt
 from typing import Any
 
@@ -62,6 +62,9 @@ class Muon(torch.optim.Optimizer):
         super().__init__(groups, {"lr": lr, "weight_decay": weight_decay})
         self._rows = rows
 
+    _step_supports_amp_scaling = True
+    """A loss scaler leaves `found_inf` on the device; otherwise the host would wait for it in every step."""
+
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Update all weights that have a gradient; return the result of `closure`, if one is given."""
@@ -69,39 +72,56 @@ class Muon(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._unscale()
+        overflow: Tensor | None = getattr(self, "found_inf", None)
         for group in self.param_groups:
             trained = [parameter for parameter in group["params"] if parameter.grad is not None]
             if trained and group["orthogonal"]:
-                self._update_kernels(trained, group)
+                self._update_kernels(trained, group, overflow)
             elif trained:
-                self._update_others(trained, group)
+                self._update_others(trained, group, overflow)
         return loss
 
-    def _update_kernels(self, kernels: Sequence[nn.Parameter], group: dict[str, Any]) -> None:
+    def _unscale(self) -> None:
+        """Divide the gradients by the scale of a loss scaler that has not done so."""
+        if (scale := getattr(self, "grad_scale", None)) is not None:
+            parameters = [parameter for group in self.param_groups for parameter in group["params"]]
+            torch._foreach_div_([parameter.grad for parameter in parameters if parameter.grad is not None], scale)
+
+    def _update_kernels(self, kernels: Sequence[nn.Parameter], group: dict[str, Any], overflow: Tensor | None) -> None:
+        """Update kernels. They stay as they are where `overflow` is 1 on the device; with None nothing is looked at."""
         alike = defaultdict(list)
-        for kernel in kernels:
+        decay, finite = group["lr"] * group["weight_decay"], None if overflow is None else 1 - overflow
+        directions = self._directions(kernels, group["momentum"], finite)
+        for kernel, ahead in zip(kernels, directions, strict=True):
             order, parts = _memory_order(kernel), _equal_parts(len(kernel), self._rows)
             weights = kernel.permute(*order).view(parts, len(kernel) // parts, -1)
-            direction = self._direction(kernel, group["momentum"]).permute(*order).reshape(weights.shape)
-            alike[weights.shape[1:]].append((weights, direction))
+            alike[weights.shape[1:]].append((weights, ahead.permute(*order).reshape(weights.shape)))
+        if finite is not None:
+            torch._foreach_mul_(list(kernels), 1 - decay * finite)
         for (rows, columns), pairs in alike.items():
-            kept, rate = 1 - group["lr"] * group["weight_decay"], group["lr"] * _SCALE * sqrt(max(rows, columns))
+            kept, rate = 1 - decay if finite is None else 1.0, group["lr"] * _SCALE * sqrt(max(rows, columns))
             factors = orthogonal_factors([direction for _, direction in pairs])
             for (weights, direction), factor in zip(pairs, factors, strict=True):
-                first, second = (factor, direction) if rows <= columns else (direction, factor)
+                used = factor if finite is None else factor * finite
+                first, second = (used, direction) if rows <= columns else (direction, used)
                 weights.baddbmm_(first, second, beta=kept, alpha=-rate)
 
-    def _direction(self, kernel: nn.Parameter, momentum: float) -> Tensor:
-        """Return the gradient with Nesterov momentum."""
-        assert kernel.grad is not None
-        state = self.state[kernel]
-        if not state:
-            state["momentum_buffer"] = torch.zeros_like(kernel)
-        average: Tensor = state["momentum_buffer"]
-        average.lerp_(kernel.grad, 1 - momentum)
-        return torch.lerp(kernel.grad, average, momentum)
+    def _directions(self, kernels: Sequence[nn.Parameter], momentum: float, finite: Tensor | None) -> Iterator[Tensor]:
+        """Yield the gradient of each kernel with Nesterov momentum."""
+        share = 1 - momentum if finite is None else (1 - momentum) * finite
+        overflows = None if finite is None else finite == 0
+        for kernel in kernels:
+            assert kernel.grad is not None
+            gradient = kernel.grad if overflows is None else kernel.grad.masked_fill(overflows, 0.0)
+            state = self.state[kernel]
+            if not state:
+                state["momentum_buffer"] = torch.zeros_like(kernel)
+            average: Tensor = state["momentum_buffer"]
+            average.lerp_(gradient, share)
+            yield torch.lerp(gradient, average, momentum)
 
-    def _update_others(self, others: Sequence[nn.Parameter], group: dict[str, Any]) -> None:
+    def _update_others(self, others: Sequence[nn.Parameter], group: dict[str, Any], overflow: Tensor | None) -> None:
         for parameter in others:
             if not self.state[parameter]:
                 self.state[parameter]["step"] = torch.zeros((), device=parameter.device)
@@ -115,6 +135,7 @@ class Muon(torch.optim.Optimizer):
             [],
             [self.state[parameter]["step"] for parameter in others],
             fused=True,
+            found_inf=overflow,
             amsgrad=False,
             beta1=group["betas"][0],
             beta2=group["betas"][1],
