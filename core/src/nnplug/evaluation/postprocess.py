@@ -31,8 +31,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.outputs import Outputs
 from nnplug.runtime.progress import Progress
-from nnplug.runtime.records import Record
-from nnplug.workspace.run_record import check_schema
+from nnplug.runtime.records import VersionedRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-class RuleRecord(Record, frozen=True, kw_only=True):
+class RuleRecord(VersionedRecord, frozen=True, kw_only=True):
     """A fitted rule on disk: `rule.json`, or `postprocessing.json` of a bundle.
 
     Attributes:
@@ -58,6 +57,9 @@ class RuleRecord(Record, frozen=True, kw_only=True):
         metric: the metric of this figure, see `nnplug.evaluation.measuring.metric_records`.
     """
 
+    NEWEST = SCHEMA
+    WHAT = "postprocessing rule"
+
     schema: int = SCHEMA
     provider: Provider
     options: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -66,16 +68,6 @@ class RuleRecord(Record, frozen=True, kw_only=True):
     rule: dict[str, Any]
     figure: str | None = None
     metric: dict[str, Any] | None = None
-
-    @classmethod
-    def from_data(cls, data: Any, where: str) -> Self:
-        """Return the record made from JSON data.
-
-        Raises:
-            InvalidFile: the schema is newer, or a key is unknown, missing or ill-typed.
-        """
-        check_schema(data, SCHEMA, where, what="postprocessing rule")
-        return super().from_data(data, where)
 
 
 @dataclass(frozen=True)

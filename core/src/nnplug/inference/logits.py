@@ -39,8 +39,7 @@ from nnplug.registry.provenance import Provider, resolve
 from nnplug.runtime.files import atomic_file
 from nnplug.runtime.json_text import parse_json
 from nnplug.runtime.memmap import memmapped
-from nnplug.runtime.records import Record
-from nnplug.workspace.run_record import check_schema
+from nnplug.runtime.records import Record, check_schema
 
 ENDING = ".logits.zip"
 SCHEMA = 2

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile, Problems
@@ -24,9 +24,9 @@ from nnplug.registry.provenance import Provider
 from nnplug.remedies import Action
 from nnplug.runtime.files import read_json, read_object, write_json
 from nnplug.runtime.outputs import check_folder
-from nnplug.runtime.records import Record
+from nnplug.runtime.records import VersionedRecord
 from nnplug.workspace.layout import RunFolder
-from nnplug.workspace.run_record import Precision, check_schema
+from nnplug.workspace.run_record import Precision
 from nnplug.workspace.runs import (
     TrainedRun,
     WeightsKind,
@@ -48,7 +48,7 @@ PREVIOUS = "previous"
 """The folder in the bundle of a cascade with the bundle of the previous stage."""
 
 
-class BundleRecord(Record, frozen=True, kw_only=True):
+class BundleRecord(VersionedRecord, frozen=True, kw_only=True):
     """The content of `bundle.json`.
 
     Attributes:
@@ -65,6 +65,9 @@ class BundleRecord(Record, frozen=True, kw_only=True):
         start: as in `Contents`.
     """
 
+    NEWEST = SCHEMA
+    WHAT = "bundle"
+
     schema: int = SCHEMA
     configuration: str
     folds: tuple[str, ...]
@@ -76,16 +79,6 @@ class BundleRecord(Record, frozen=True, kw_only=True):
     sha256: dict[str, str]
     precision: Precision | None = None
     start: Start | None = None
-
-    @classmethod
-    def from_data(cls, data: Any, where: str) -> Self:
-        """Return the record made from JSON data.
-
-        Raises:
-            InvalidFile: the schema is newer, or a key is unknown, missing or ill-typed.
-        """
-        check_schema(data, SCHEMA, where, what="bundle")
-        return super().from_data(data, where)
 
 
 @dataclass(frozen=True)

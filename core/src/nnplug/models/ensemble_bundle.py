@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
@@ -30,13 +30,12 @@ from nnplug.models.bundle import (
 from nnplug.models.bundle_files import INDEX, check_free, hashes, unpacked_folder, write_packed
 from nnplug.runtime.files import atomic_folder, read_json, read_object, write_json
 from nnplug.runtime.outputs import check_folder
-from nnplug.runtime.records import Record
-from nnplug.workspace.run_record import check_schema
+from nnplug.runtime.records import VersionedRecord
 
 MEMBERS = "members"
 
 
-class EnsembleRecord(Record, frozen=True, kw_only=True):
+class EnsembleRecord(VersionedRecord, frozen=True, kw_only=True):
     """The content of `bundle.json` of an ensemble.
 
     Attributes:
@@ -47,21 +46,14 @@ class EnsembleRecord(Record, frozen=True, kw_only=True):
         sha256: path in the bundle, with "/" -> SHA-256; every file except `bundle.json`.
     """
 
+    NEWEST = SCHEMA
+    WHAT = "bundle"
+
     schema: int = SCHEMA
     members: tuple[str, ...]
     licence: str | None = None
     record: dict[str, Any] = msgspec.field(default_factory=dict)
     sha256: dict[str, str]
-
-    @classmethod
-    def from_data(cls, data: Any, where: str) -> Self:
-        """Return the record made from JSON data.
-
-        Raises:
-            InvalidFile: the schema is newer, or a key is unknown, missing or ill-typed.
-        """
-        check_schema(data, SCHEMA, where, what="bundle")
-        return super().from_data(data, where)
 
 
 @dataclass(frozen=True)

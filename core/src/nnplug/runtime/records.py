@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from threading import RLock
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
 
@@ -52,6 +52,41 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def _text(self) -> str:
         return json.dumps(self.data(), indent=2) + "\n"
+
+
+class VersionedRecord(Record, frozen=True, kw_only=True):
+    """A record whose file has the version of its layout, in the field `schema`.
+
+    Attributes:
+        NEWEST: the newest version that this nnplug reads.
+        WHAT: the thing that the file describes, for messages.
+    """
+
+    NEWEST: ClassVar[int]
+    WHAT: ClassVar[str]
+
+    @classmethod
+    def from_data(cls, data: Any, where: str) -> Self:
+        """Return the record made from JSON data.
+
+        Raises:
+            InvalidFile: the schema is newer, or a key is unknown, missing or ill-typed.
+        """
+        check_schema(data, cls.NEWEST, where, what=cls.WHAT)
+        return super().from_data(data, where)
+
+
+def check_schema(data: Any, newest: int, where: str, *, what: str) -> None:
+    """Raise unless a JSON object has a `schema` of at most `newest`; a newer nnplug writes larger ones.
+
+    Raises:
+        InvalidFile: it does not; the message has `where` (the file) and `what` (the thing that it describes).
+    """
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if not isinstance(schema, int):
+        raise InvalidFile(f"{where}: no {what} of nnplug ('schema' is missing)")
+    if schema > newest:
+        raise InvalidFile(f"{where}: {what} has schema {schema}, this nnplug reads up to {newest}. Upgrade nnplug.")
 
 
 def converted(data: Any, kind: type[Struct], where: str) -> Struct:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from platform import python_version
-from typing import Any, Literal, Self
+from typing import Literal
 
-from nnplug.errors import InvalidFile
 from nnplug.registry.provenance import Provider
-from nnplug.runtime.files import read_json
-from nnplug.runtime.records import Record
+from nnplug.runtime.records import Record, VersionedRecord
 
 SCHEMA = 1
 
@@ -46,7 +43,7 @@ class Continued(Record, frozen=True, kw_only=True):
     versions: dict[str, str]
 
 
-class RunRecord(Record, frozen=True, kw_only=True):
+class RunRecord(VersionedRecord, frozen=True, kw_only=True):
     """The content of `run.json`. Copies of `plans.json` and `dataset.json` make the run folder self-contained.
 
     Attributes:
@@ -80,6 +77,9 @@ class RunRecord(Record, frozen=True, kw_only=True):
         epochs: the number of epochs of the whole training, each a line of the log; None in older records.
     """
 
+    NEWEST = SCHEMA
+    WHAT = "run"
+
     schema: int = SCHEMA
     dataset: str
     plans: str
@@ -103,38 +103,6 @@ class RunRecord(Record, frozen=True, kw_only=True):
     threads: int | None = None
     unlabelled: tuple[str, ...] | None = None
     epochs: int | None = None
-
-    @classmethod
-    def from_data(cls, data: Any, where: str) -> Self:
-        """Return the record made from JSON data.
-
-        Raises:
-            InvalidFile: the schema is newer, or a key is unknown, missing or ill-typed.
-        """
-        check_schema(data, SCHEMA, where, what="run")
-        return super().from_data(data, where)
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Return the record in a `run.json`.
-
-        Raises:
-            InvalidFile: the file cannot be read, or as in `from_data`.
-        """
-        return cls.from_data(read_json(path), str(path))
-
-
-def check_schema(data: Any, newest: int, where: str, *, what: str) -> None:
-    """Raise unless a JSON object has a `schema` of at most `newest`; a newer nnplug writes larger ones.
-
-    Raises:
-        InvalidFile: it does not; the message has `where` (the file) and `what` (the thing that it describes).
-    """
-    schema = data.get("schema") if isinstance(data, dict) else None
-    if not isinstance(schema, int):
-        raise InvalidFile(f"{where}: no {what} of nnplug ('schema' is missing)")
-    if schema > newest:
-        raise InvalidFile(f"{where}: {what} has schema {schema}, this nnplug reads up to {newest}. Upgrade nnplug.")
 
 
 def installed_versions(providers: Iterable[Provider]) -> dict[str, str]:
