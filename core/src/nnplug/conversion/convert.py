@@ -17,7 +17,7 @@ from nnplug.conversion.restore import KEY
 from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
 from nnplug.dataset.splits import OWN_SPLITS, write_splits
 from nnplug.errors import InvalidFile, NnplugError, Problems
-from nnplug.io.readers import Readers, core_readers
+from nnplug.io.readers import Readers, core_readers, readers_or_core
 from nnplug.preparation.verify import Report, verify
 from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.entries import ConverterComponent
@@ -73,7 +73,7 @@ def plan_conversion(
         raise Problems(problems)
     data = {**_source_labels(scan), **scan.description, "numTraining": len(scan.training), **_listed(scan)}
     description = DatasetDescription.from_data(data, str(source))
-    own = core_readers() if readers is None else readers
+    own = readers_or_core(readers)
     description.readers(own, str(source))
     return Conversion(scan, description, own)
 

@@ -15,7 +15,7 @@ from nnplug.dataset.sidecars import images_in, written_with
 from nnplug.errors import InvalidFile
 from nnplug.evaluation.pairs import label_files
 from nnplug.io.images import read_label, write_label
-from nnplug.io.readers import Readers, core_readers
+from nnplug.io.readers import Readers, readers_or_core
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.outputs import Outputs
 from nnplug.runtime.progress import Progress
@@ -64,7 +64,7 @@ def restore(
         Problems: files would be lost (see `nnplug.runtime.outputs.Outputs.check`), or label maps cannot be read or have
             values that are not in `values`; a line each.
     """
-    own = core_readers() if readers is None else readers
+    own = readers_or_core(readers)
     files = list(label_files(folder, own.endings).values())
     written = tuple(place for file in files for place in written_with(target / file.name, own))
     Outputs(written, images_in(folder, own)).claim(replace=replace)

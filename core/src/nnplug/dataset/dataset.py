@@ -20,7 +20,7 @@ from nnplug.dataset.description_faults import (
 )
 from nnplug.dataset.labels import IGNORE, Labels
 from nnplug.errors import InvalidDescription, InvalidFile, NnplugError
-from nnplug.io.readers import ReaderEntry, Readers, core_readers
+from nnplug.io.readers import ReaderEntry, Readers, core_readers, readers_or_core
 from nnplug.remedies import Action
 from nnplug.runtime.files import read_json_once
 
@@ -94,7 +94,7 @@ class DatasetDescription:
             InvalidFile: no reader has the name in the file, or reads its endings.
             AmbiguousComponent: several readers do, and the file names none.
         """
-        return (core_readers() if readers is None else readers).for_dataset(self.reader, self.file_ending, where)
+        return readers_or_core(readers).for_dataset(self.reader, self.file_ending, where)
 
     def without_regions(self) -> Self:
         """Return the description with one class per label value instead of regions; without regions, `self`."""
@@ -251,7 +251,7 @@ def group_channels(files: Iterable[Path], ending: str, readers: Readers | None =
 
     Of two files that differ in the case of their ending, the one that is spelled as `ending` is taken.
     """
-    own = core_readers() if readers is None else readers
+    own = readers_or_core(readers)
     channels: dict[str, dict[int, Path]] = {}
     for file in sorted(files, key=lambda file: file.name.endswith(ending)):
         name, number = case_name(file, ending), channel_number(file, ending)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnplug.io.readers import Readers, core_readers
+from nnplug.io.readers import Readers, readers_or_core
 
 
 def file_ending(path: Path, readers: Readers | None = None) -> str | None:
     """Return the ending of an image file in lower case, such as ".nii.gz", or None for other files."""
-    return (core_readers() if readers is None else readers).ending(path)
+    return readers_or_core(readers).ending(path)
 
 
 def stem(path: Path, readers: Readers | None = None) -> str:
@@ -19,5 +19,5 @@ def stem(path: Path, readers: Readers | None = None) -> str:
 
 def image_files(folder: Path, readers: Readers | None = None) -> list[Path]:
     """Return the image files of a folder, sorted by name. Hidden files, as macOS creates them, are left out."""
-    own, found = core_readers() if readers is None else readers, sorted(folder.iterdir()) if folder.is_dir() else []
+    own, found = readers_or_core(readers), sorted(folder.iterdir()) if folder.is_dir() else []
     return [path for path in found if not path.name.startswith(".") and own.is_image(path)]

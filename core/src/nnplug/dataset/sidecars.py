@@ -9,13 +9,13 @@ from pathlib import Path
 from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.listed import ListedCases, listed_cases
 from nnplug.io.images import read_label, write_label
-from nnplug.io.readers import Readers, core_readers
+from nnplug.io.readers import Readers, readers_or_core
 from nnplug.runtime.files import copy_file
 
 
 def read_with(files: Iterable[Path], readers: Readers | None = None) -> tuple[Path, ...]:
     """Return image files, each with the other files that its reader may read."""
-    own = core_readers() if readers is None else readers
+    own = readers_or_core(readers)
     return tuple(place for file in files for place in (file, *_read_with(file, own)))
 
 
@@ -26,7 +26,7 @@ def read_with_cases(cases: Iterable[CaseFiles]) -> tuple[Path, ...]:
 
 def written_with(file: Path, readers: Readers | None = None) -> tuple[Path, ...]:
     """Return the files that writing a label map may write: the file itself and its sidecar files."""
-    reader = (core_readers() if readers is None else readers).sidecars(file)
+    reader = readers_or_core(readers).sidecars(file)
     return (file, *(() if reader is None else reader.written_with(file)))
 
 
@@ -67,7 +67,7 @@ def images_in(folder: Path, readers: Readers | None = None) -> tuple[Path, ...]:
 
     Those of a dataset whose `dataset.json` lists its files are the listed images and label maps.
     """
-    own = core_readers() if readers is None else readers
+    own = readers_or_core(readers)
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     listed = listed_cases(folder, own) if files else ListedCases()
     images = [file for case in (*listed.training, *listed.testing) for file in case.images]

@@ -21,7 +21,7 @@ from nnplug.evaluation.metrics import DEFAULT_METRICS
 from nnplug.evaluation.pairs import Pair, find_pairs, read_pair
 from nnplug.evaluation.summary import Summary, summarise
 from nnplug.io.images import read_label
-from nnplug.io.readers import Readers, core_readers
+from nnplug.io.readers import Readers, readers_or_core
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 
@@ -103,7 +103,7 @@ def evaluate_folder(
     Raises:
         NnplugError, Problems: as in `evaluate`, but for cases that cannot be compared; for these only if no case can.
     """
-    own = core_readers() if readers is None else readers
+    own = readers_or_core(readers)
     own = own if description is None else description.readers(own, str(predictions))
     pairs = find_pairs(references, predictions, description, partial=partial, readers=own)
     labels = _labels_found(pairs, executor, own) if description is None else description.labels
@@ -127,7 +127,7 @@ def evaluate_cases(
     readers: Readers | None = None,
 ) -> Summary:
     """Return the summary of pairs of prediction and reference; see `evaluate`."""
-    own = core_readers() if readers is None else readers
+    own = readers_or_core(readers)
     return _whole(_score(pairs, _Scoring(description.labels, tuple(metrics), own), executor, progress))
 
 

@@ -12,7 +12,7 @@ from nnplug.dataset.listed import ListedCases, listed_cases
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.io.images import Image, LabelMap, read_image, read_label
 from nnplug.io.placement import check_order, displacements
-from nnplug.io.readers import Readers, core_readers
+from nnplug.io.readers import Readers, readers_or_core
 
 Pair = tuple[Path, Path]
 """A prediction and its reference."""
@@ -52,7 +52,7 @@ def find_pairs(
     Raises:
         NnplugError, Problems: as in `evaluate`.
     """
-    own = core_readers() if readers is None else readers
+    own = readers_or_core(readers)
     known = own.endings
     endings = known if description is None else (description.file_ending,)
     listed = listed_cases(references, own) if references.is_dir() else ListedCases()

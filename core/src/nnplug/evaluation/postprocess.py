@@ -22,7 +22,7 @@ from nnplug.errors import InvalidFile, within
 from nnplug.evaluation.measuring import metric_records
 from nnplug.evaluation.pairs import find_pairs, label_files
 from nnplug.io.images import read_label, write_label
-from nnplug.io.readers import Readers, core_readers
+from nnplug.io.readers import Readers, readers_or_core
 from nnplug.plans.plans import Choice
 from nnplug.registry.attribution import attributed
 from nnplug.registry.loader import Plugins
@@ -207,7 +207,7 @@ def apply(
     Raises:
         Problems: files would be lost (see `nnplug.runtime.outputs.Outputs.check`), or cases failed; a line each.
     """
-    own = core_readers() if readers is None else readers
+    own = readers_or_core(readers)
     files = list(label_files(folder, own.endings).values())
     written = tuple(place for file in files for place in written_with(target / file.name, own))
     Outputs(written, (*images_in(folder, own), *inputs)).claim(replace=replace)

@@ -13,7 +13,7 @@ from nnplug.inference.folder_images import ImageChoice, cases_of
 from nnplug.io.default_reader.integrity import nonfinite_voxels
 from nnplug.io.images import Image
 from nnplug.io.reader import FoundImage
-from nnplug.io.readers import Readers, core_readers
+from nnplug.io.readers import Readers, readers_or_core
 from nnplug.remedies import Action
 
 _NAMED = 10
@@ -38,7 +38,7 @@ def find_cases(
         Problems: a path is missing or not an image, a folder has no images or several, of which none is chosen, or two
             cases have one name; a line each.
     """
-    own, chosen = core_readers() if readers is None else readers, choice or ImageChoice()
+    own, chosen = readers_or_core(readers), choice or ImageChoice()
     failures: list[str] = []
     files: dict[str, list[Path]] = {}
     cases: list[CaseFiles] = []
@@ -155,7 +155,7 @@ def image_ending(path: Path, readers: Readers) -> str | None:
 
 def not_taken(inputs: Sequence[Path], cases: Sequence[CaseFiles], readers: Readers | None = None) -> tuple[str, ...]:
     """Return a line for each folder with images that belong to no case, for a warning."""
-    own = core_readers() if readers is None else readers
+    own = readers_or_core(readers)
     taken = {file for case in cases for file in case.images}
     lines = []
     for folder in inputs:

@@ -21,7 +21,7 @@ from nnplug.errors import ComponentFailed, InvalidFile, within
 from nnplug.io.geometry import Geometry, Image, LabelMap, same_spacing
 from nnplug.io.placement import check_order, displacements
 from nnplug.io.reader import Reader
-from nnplug.io.readers import Readers, core_readers
+from nnplug.io.readers import Readers, readers_or_core
 from nnplug.io.thin_axis import as_in_file
 from nnplug.registry.attribution import attributed, broken, expect
 from nnplug.remedies import Action
@@ -82,7 +82,7 @@ def read_label(path: Path, readers: Readers | None = None) -> LabelMap:
         InvalidFile: as in `read_image`; the file has several channels; or a value is not an integer that int16 holds.
         AmbiguousComponent, ComponentFailed, InvalidPlugin: as in `read_voxels`.
     """
-    array, geometry = _one_channel(path, *_read_label(path, _readers(readers)))
+    array, geometry = _one_channel(path, *_read_label(path, readers_or_core(readers)))
     with np.errstate(invalid="ignore"):
         labels = array[0].astype(np.int16)
     if not np.array_equal(labels, array[0]):
@@ -108,7 +108,7 @@ def read_voxels(path: Path, readers: Readers | None = None) -> tuple[npt.NDArray
         ComponentFailed: the reader failed; the message names it and the file.
         InvalidPlugin: the reader returned something else than its contract promises.
     """
-    reader = _readers(readers).get(path)
+    reader = readers_or_core(readers).get(path)
     with _reading(reader, path):
         given = expect(reader, reader.read(path), tuple)
     return _checked_voxels(reader, path, given)
@@ -141,7 +141,7 @@ def _is_picture(geometry: Geometry) -> bool:
 
 def read_geometry(path: Path, readers: Readers | None = None) -> Geometry:
     """Return the geometry of an image file, from its header alone if the reader can; it raises as `read_voxels`."""
-    reader = _readers(readers).get(path)
+    reader = readers_or_core(readers).get(path)
     with _reading(reader, path):
         geometry = reader.read_geometry(path)
     return _checked(reader, geometry)
@@ -165,7 +165,7 @@ def write_label(path: Path, array: LabelArray, geometry: Geometry, readers: Read
         raise ValueError(f"{path}: label map has shape {array.shape}, its image {geometry.shape}")
     dtype = np.min_scalar_type(int(array.max(initial=0)))
     stored, place = as_in_file(array.astype(dtype, copy=False), geometry)
-    own = _readers(readers)
+    own = readers_or_core(readers)
     if own.folder_reader(path) is not None:
         raise InvalidFile(f"{path}: {own.entry(path)} only reads; choose the ending of a file, such as .nii.gz")
     reader = own.get(path)
@@ -180,7 +180,7 @@ def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry, readers
         NnplugError: the disk is full, the folder cannot be written, or the reader of this ending writes no images.
         ComponentFailed: the reader failed; the message names it and the file.
     """
-    writer = _readers(readers).writer(path)
+    writer = readers_or_core(readers).writer(path)
     with _attributed(writer, path):
         writer.write_image(path, array, geometry)
 
@@ -191,13 +191,9 @@ def write_sidecars(path: Path, geometry: Geometry, readers: Readers | None = Non
     Raises:
         ComponentFailed: the reader failed; the message names it and the file.
     """
-    if (reader := _readers(readers).sidecars(path)) is not None:
+    if (reader := readers_or_core(readers).sidecars(path)) is not None:
         with _attributed(reader, path):
             reader.write_sidecars(path, geometry)
-
-
-def _readers(readers: Readers | None) -> Readers:
-    return core_readers() if readers is None else readers
 
 
 @contextmanager

@@ -221,6 +221,11 @@ def core_readers() -> Readers:
     return Readers(tuple(Entry(component, source) for component in builtin.nnplug_readers()))
 
 
+def readers_or_core(readers: Readers | None) -> Readers:
+    """Return the readers, or those that the core itself offers for None."""
+    return core_readers() if readers is None else readers
+
+
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
