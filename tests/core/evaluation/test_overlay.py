@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from matplotlib import colormaps
 
 from nnplug.errors import InvalidFile
+from nnplug.evaluation.colours import label_colour
 from nnplug.evaluation.overlay import OverlayCase, draw_overlays
 
 SHAPE = (4, 6, 5)
@@ -29,7 +29,7 @@ def read(path):
 
 def near(picture, label):
     """Return where a picture has the hue of a label: its colour over some gray."""
-    colour = 255 * np.array(colormaps["tab10"](label)[:3])
+    colour = np.array(label_colour(label))
     return (
         np.abs((picture - picture.min(axis=2, keepdims=True)) - 0.45 * (colour - colour.min())).max(axis=2) < 30
     ) & (np.ptp(picture, axis=2) > 40)
@@ -57,8 +57,7 @@ def test_the_legend_has_the_colour_of_each_class(case, tmp_path):
     draw_overlays([case], tmp_path / "overlay.png", class_names=("one", "two"))
     below = read(tmp_path / "overlay.png")[-30:]
     for label in (1, 2):
-        colour = np.round(255 * np.array(colormaps["tab10"](label)[:3])).astype(int)
-        assert (np.abs(below - colour).max(axis=2) <= 2).sum() > 30
+        assert (np.abs(below - label_colour(label)).max(axis=2) <= 2).sum() > 30
 
 
 @pytest.mark.parametrize(

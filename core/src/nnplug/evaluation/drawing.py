@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
+from nnplug.evaluation.colours import label_colour
 
-Colour = tuple[float, float, float]
-"""Red, green and blue, 0 to 1."""
 Picture = npt.NDArray[np.uint8]
 """(y, x, 3)."""
 
@@ -27,22 +25,20 @@ def draw_slice(
     *,
     percentiles: tuple[float, float],
     opacity: float,
-    colour: Callable[[int], Colour],
 ) -> Picture:
-    """Return a slice in gray, with each foreground label in its colour over it: (y, x, 3) uint8.
+    """Return a slice in gray, with each foreground label in its `label_colour` over it: (y, x, 3) uint8.
 
     Args:
         plane: (y, x), any numeric dtype.
         label: (y, x), any integer dtype; None for the image alone.
         percentiles: the percentiles of the plane that become black and white.
         opacity: the opacity of the colours, 0 to 1.
-        colour: returns the colour of a label value.
     """
     low, high = np.percentile(plane.astype(np.float32), percentiles)
     gray = np.clip((plane.astype(np.float32) - low) / max(float(high - low), 1e-6), 0, 1)
     picture = np.repeat(gray[..., None], 3, axis=2)
     for value in [] if label is None else np.unique(label[label > 0]).tolist():
         inside = label == value
-        picture[inside] = (1 - opacity) * picture[inside] + opacity * np.array(colour(value), np.float32)
+        picture[inside] = (1 - opacity) * picture[inside] + opacity * np.array(label_colour(value), np.float32) / 255
     drawn: Picture = np.round(255 * picture).astype(np.uint8)
     return drawn

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
 from nnplug.errors import InvalidFile
-from nnplug.evaluation.drawing import Colour, draw_slice, shown_slice
+from nnplug.evaluation.colours import hexadecimal, label_colour
+from nnplug.evaluation.drawing import draw_slice, shown_slice
 from nnplug.io.images import Image, read_image, read_label
 from nnplug.io.placement import check_order
 from nnplug.io.readers import Readers, core_readers
@@ -80,22 +81,17 @@ def _label(case: OverlayCase, file: Path, image: Image) -> LabelArray:
 
 
 def _panel(axes: Any, title: str, image: npt.NDArray[Any], labels: npt.NDArray[Any] | None) -> None:
-    picture = draw_slice(image, labels, percentiles=_PERCENTILES, opacity=_OPACITY, colour=_colour)
+    picture = draw_slice(image, labels, percentiles=_PERCENTILES, opacity=_OPACITY)
     axes.imshow(picture, interpolation="nearest")
     axes.set_title(title, fontsize=9)
     axes.set_axis_off()
-
-
-def _colour(label: int) -> Colour:
-    from matplotlib import colormaps
-
-    red, green, blue, _ = colormaps["tab10"](label)  # labels above 9 have the last colour
-    return red, green, blue
 
 
 def _legend(figure: Any, names: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
     if names:
-        patches = [Patch(color=_colour(label), label=name) for label, name in enumerate(names, start=1)]
+        patches = [
+            Patch(color=hexadecimal(label_colour(label)), label=name) for label, name in enumerate(names, start=1)
+        ]
         figure.legend(handles=patches, loc="outside lower center", ncols=len(patches))

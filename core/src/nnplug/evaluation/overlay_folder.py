@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +19,7 @@ from nnplug.dataset.file_names import file_ending, image_files, stem
 from nnplug.dataset.listed import ListedCases, listed_cases
 from nnplug.dataset.sidecars import images_in, read_with
 from nnplug.errors import InvalidFile, NnplugError, Problems
-from nnplug.evaluation.drawing import Colour, Picture, draw_slice, shown_slice
+from nnplug.evaluation.drawing import Picture, draw_slice, shown_slice
 from nnplug.io.images import read_label, read_voxels
 from nnplug.io.placement import check_order
 from nnplug.io.readers import Readers, core_readers
@@ -32,8 +31,6 @@ from nnplug.workspace.case_store import CaseStore, StoredCase
 
 OPACITY = 0.5
 PERCENTILES = (0.5, 99.5)
-GOLDEN = 0.618034
-"""The step of hue between labels: neighbours get different colours for any number of labels."""
 
 Drawn = TypeVar("Drawn")
 
@@ -226,13 +223,8 @@ def _draw_stored(case: StoredCase, *, output: Path, channel: int, opacity: float
 def _picture(volume: npt.NDArray[Any], maps: Sequence[LabelArray], opacity: float) -> Picture:
     """Return the slice with the most foreground in the first map: without labels, then with each map."""
     z = shown_slice(maps[0])
-    draw = partial(draw_slice, volume[z], percentiles=PERCENTILES, opacity=opacity, colour=_colour)
+    draw = partial(draw_slice, volume[z], percentiles=PERCENTILES, opacity=opacity)
     return np.concatenate([draw(None), *(draw(label[z]) for label in maps)], axis=1)
-
-
-def _colour(value: int) -> Colour:
-    """Return the colour of a label; the first one is red."""
-    return colorsys.hsv_to_rgb((value - 1) * GOLDEN % 1, 1, 1)
 
 
 def _write(path: Path, picture: npt.NDArray[Any]) -> None:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from nnplug.dataset.labels import Labels
 from nnplug.evaluation.colours import Rgb, label_colour
-from nnplug.evaluation.drawing import Colour, Picture, draw_slice
+from nnplug.evaluation.drawing import Picture, draw_slice
 from nnplug.evaluation.views import View
 
 LONGEST = 400
@@ -78,16 +78,10 @@ def _panels(view: View, scale: float) -> tuple[Image.Image, Image.Image]:
     """Return the slice without and with its labels; voxels are squares of pixels, or pixels means of voxels."""
     height, width = (max(1, round(n * mm * scale)) for n, mm in zip(view.plane.shape, view.spacing, strict=True))
     plain, labelled = (
-        draw_slice(view.plane, label, percentiles=_PERCENTILES, opacity=_OPACITY, colour=_unit_colour)
-        for label in (None, view.label)
+        draw_slice(view.plane, label, percentiles=_PERCENTILES, opacity=_OPACITY) for label in (None, view.label)
     )
     first, second = (Image.fromarray(one).resize((width, height), Image.Resampling.BOX) for one in (plain, labelled))
     return first, second
-
-
-def _unit_colour(value: int) -> Colour:
-    red, green, blue = label_colour(value)
-    return red / 255, green / 255, blue / 255
 
 
 def _caption(view: View) -> str:

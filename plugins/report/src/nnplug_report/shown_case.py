@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
 from nnplug.errors import InvalidFile
-from nnplug.evaluation.colours import label_colour
 from nnplug.evaluation.drawing import draw_slice, shown_slice
 from nnplug.io.geometry import Geometry
 from nnplug.io.images import read_image, read_label
@@ -244,7 +243,7 @@ def _previews(
     made = []
     for title, label in {"image": None, **labels}.items():
         plane = None if label is None else label[index][turn]
-        picture = draw_slice(image[index][turn], plane, percentiles=_PERCENTILES, opacity=_OPACITY, colour=_unit_colour)
+        picture = draw_slice(image[index][turn], plane, percentiles=_PERCENTILES, opacity=_OPACITY)
         made.append(Preview(title, _text(png_bytes(picture)), round(width), round(height)))
     return tuple(made)
 
@@ -253,11 +252,6 @@ def _points_back(affine: npt.NDArray[np.float64], axis: int) -> bool:
     """Return whether an axis points to the right, to the front or up; pictures show the other sense."""
     column = affine[:3, axis]
     return bool(column[np.argmax(np.abs(column))] > 0)
-
-
-def _unit_colour(value: int) -> tuple[float, float, float]:
-    red, green, blue = label_colour(value)
-    return red / 255, green / 255, blue / 255
 
 
 def _text(data: bytes) -> str:
