@@ -9,7 +9,7 @@ REMEDIES = {
     Action.MEASURE_AND_PLAN: "Run nnplug fingerprint and nnplug plan again.",
     Action.CHOOSE_EXTRACTOR: "Choose another with --extractor.",
     Action.PLAN: "Make them again with nnplug plan.",
-    Action.PLAN_ANEW: "nnplug plan forgets it.",
+    Action.PLAN_ANEW: "Run nnplug plan again; the new plans will not have it.",
     Action.PLAN_FIRST: "Run: nnplug plan {dataset!q} -w {workspace!q} --name {plans!q}",
     Action.KEEP_OTHER_PLANS: "Give --name and --set only with --from.",
     Action.MEASURE_FIRST: "Run: nnplug fingerprint {dataset!q} -w {workspace!q}",

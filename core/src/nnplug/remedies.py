@@ -22,7 +22,7 @@ class Action(StrEnum):
     MEASURE_AND_PLAN = "Measure and plan the dataset again."
     CHOOSE_EXTRACTOR = "Choose another extractor."
     PLAN = "Plan the dataset again."
-    PLAN_ANEW = "Plan the dataset again to forget it."
+    PLAN_ANEW = "Plan the dataset again; the new plans will not have it."
     PLAN_FIRST = "Plan {dataset} with name={plans!r} in workspace {workspace} first."
     KEEP_OTHER_PLANS = "Pass only name and options with source."
     MEASURE_FIRST = "Measure {dataset} in workspace {workspace} first."

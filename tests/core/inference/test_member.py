@@ -372,7 +372,7 @@ def test_inputs_that_give_no_case_are_all_told(write_image, tmp_path):
     assert dataset.endswith("dataset: is a dataset, not a folder of images; give its folder imagesTr")
     assert absent.endswith("absent: no such file or folder; give a folder of images, or image files")
     assert "notes.txt: no image that nnplug reads; it reads .nii.gz" in notes
-    assert twice == "a: two inputs have this name; predict them apart"
+    assert twice == "a: two inputs have this name; predict them in two calls"
 
 
 def test_a_folder_of_another_format_is_taken_if_it_has_but_one(write_image, tmp_path):

@@ -209,7 +209,7 @@ def test_a_killed_predecessor_is_told(job):
     job.run.lock.write_text('{"process": 4711, "host": "node3", "since": "2026-01-01T00:00:00+00:00"}')
     heard = Heard()
     start(job, heard)
-    line = f"{job.run.path}: process 4711 on node3, since 2026-01-01T00:00:00+00:00, was killed over it"
+    line = f"{job.run.path}: process 4711 on node3, since 2026-01-01T00:00:00+00:00, was killed while it worked on"
     assert heard.notices[0].startswith(line)
 
 

@@ -90,7 +90,7 @@ def _state(fold: FoldStatus) -> str:
 
 
 def _where(fold: FoldStatus) -> str:
-    """Return the process that works on a fold, or that was killed over it."""
+    """Return the process that works on a fold, or that was killed while it did."""
     holder = fold.holder or fold.killed
     if holder is None:
         return ""

@@ -30,7 +30,7 @@ class PlanningContext:
         registry: the registry with the architecture and the normalizers.
         progress: receives notices for the user, such as an unknown channel name.
         overridden: the fields of configurations that the user sets (`plan.KEY`) and the core replaces after planning,
-            such as "normalization". A notice about the planner's own rule for them helps nobody.
+            such as "normalization". Do not give notices about rules for these fields.
     """
 
     dataset: str

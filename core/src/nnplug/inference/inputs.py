@@ -60,7 +60,9 @@ def find_cases(
     cases += [*cases_of(inside, own), *_cases_of_files(files, own)]
     failures += [] if failures else chosen.missing(inside)
     names = [case.name for case in cases]
-    failures += [f"{name}: two inputs have this name; predict them apart" for name in names if names.count(name) > 1]
+    failures += [
+        f"{name}: two inputs have this name; predict them in two calls" for name in names if names.count(name) > 1
+    ]
     if failures:
         raise Problems(tuple(dict.fromkeys(failures)))
     return tuple(sorted(cases, key=lambda case: case.name))

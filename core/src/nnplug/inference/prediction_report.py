@@ -63,7 +63,8 @@ class ReportedCall:
     def write(self, cases: Sequence[CaseFiles], outputs: Sequence[Sequence[Path]], problems: Sequence[str]) -> None:
         """Add the call and its cases to OUTPUT/report.json. Cases of other calls stay while their label maps do.
 
-        A case that this call has kept stays with the call that predicted it; its call is null if no report knows it.
+        A case that this call has kept stays with the call that predicted it; its call is null if no
+        earlier report names one.
 
         Args:
             cases: the finished cases, each with its label map.

@@ -121,7 +121,7 @@ class MemberNetwork:
         return self._compute(_whole, weights, self._outputs, windows)
 
     def trial(self, windows: torch.Tensor) -> torch.Tensor:
-        """Return logits with the weights that the network happens to have, to measure memory."""
+        """Return logits with the network's present weights; used to measure memory."""
         if self._previous_labels:
             windows = expand_last_channel(windows, self._previous_labels)
         with torch.no_grad():

@@ -47,7 +47,7 @@ class FoldStatus:
         smoothed_dice: of the last epoch, on patches of the validation cases; None if the trainer computes none.
         scores: figure -> mean over the foreground classes, of the validation; empty before it.
         holder: the process that trains or validates the fold; None if no process does, or it left no note.
-        killed: the process that was killed over it, or whose host went down; None if none was.
+        killed: the process that was killed while it worked on the run, or whose host stopped; None if none was.
         failure: the error that stopped its last training or validation; None without one, and once it is validated.
         idle_seconds: the time since the last file of the fold was written, while it is running or stopped.
         is_silent: whether it is running and has written no file for so long that the process may hang, or its host may

@@ -117,7 +117,7 @@ def free_memory(device: torch.device) -> int | None:
     return max(0, min(unused, int(_allowed_share(device) * total) - int(allocated)))
 
 
-def told_memory(device: torch.device) -> str:
+def memory_in_words(device: torch.device) -> str:
     """Return the free memory for the end of a message, "; 0.3 GB are free", or nothing if PyTorch does not say."""
     free = free_memory(device)
     return "" if free is None else f"; {free / GIGABYTE:.1f} GB are free"

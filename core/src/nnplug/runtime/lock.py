@@ -65,12 +65,12 @@ class Holder:
 def locked(file: Path, *, what: str, patience: float = PATIENCE) -> Iterator[Holder | None]:
     """Hold the lock of a file while the block runs. The file is created if it is missing, and it is not removed.
 
+    An error that leaves the block is noted in the file, until the next process takes the lock.
+
     Args:
         file: the file whose lock is held.
         what: the name of the locked thing, the beginning of the message.
         patience: seconds to wait for another process.
-
-    An error that leaves the block is noted in the file, until the next process takes the lock.
 
     Yields:
         The holder that was killed while it held the lock; usually None.
@@ -92,7 +92,7 @@ def locked(file: Path, *, what: str, patience: float = PATIENCE) -> Iterator[Hol
         try:
             yield last if last is not None and last.failure is None else None
         except BaseException as error:
-            _write(handle, replace(this, failure=_told(error)))
+            _write(handle, replace(this, failure=_in_words(error)))
             raise
         _write(handle, None)
 
@@ -200,7 +200,7 @@ def _read(handle: IO[str]) -> Holder | None:
     return None
 
 
-def _told(error: BaseException) -> str:
+def _in_words(error: BaseException) -> str:
     """Return an error as a line without remedy."""
     if isinstance(error, NnplugError):
         return without_remedy(error.lines[0])

@@ -197,7 +197,10 @@ def _watch(team: _Team, over: threading.Event) -> None:
 
 
 def _team_of_caller() -> _Team | None:
-    """Return the team; None if nobody waits in it, its threads are bound to cores, or the system does not tell."""
+    """Return the team.
+
+    None if nobody waits in it, its threads are bound to cores, or the system has no such figures.
+    """
     import torch  # here, because stages before training load this module and no PyTorch
 
     size = torch.get_num_threads()
@@ -218,7 +221,10 @@ def _moment(team: _Team) -> _Moment:
 
 
 def _busy_seconds() -> dict[int, float]:
-    """Return core -> the seconds in which it computed since the machine started; empty if the system does not tell."""
+    """Return core -> the seconds in which it computed since the machine started.
+
+    Empty if the system has no such figures.
+    """
     try:
         lines = _STAT.read_text().splitlines()
     except OSError:

@@ -85,7 +85,7 @@ class Outputs:
             return Line(f"{path}: is a folder, but a file is to be written here", Action.OTHER_OUTPUT())
         if (other := _other_dataset(path, self.documents.get(path))) is not None:
             return Line(f"{path}: {other}, and is never replaced", Action.OTHER_OUTPUT())
-        if replace or (path in self.documents and _says_the_same(path, self.documents[path])):
+        if replace or (path in self.documents and _has_equal_content(path, self.documents[path])):
             return None
         versions = logs.of(path)
         if versions and path in self.extended and path.is_file():
@@ -121,14 +121,14 @@ def claim_inside(folder: Path, inside: Path) -> None:
 
 def write_document(path: Path, data: Any) -> None:
     """Write JSON. A file with the same content is left unchanged, with its spaces and its order of keys."""
-    if not _says_the_same(path, data):
+    if not _has_equal_content(path, data):
         write_json(path, data)
 
 
 def same_json(one: Path, other: Path) -> bool:
     """Return whether two JSON files say the same, in any order of keys and with any spaces."""
     ours = _content(one)
-    return ours is not None and _says_the_same(other, ours)
+    return ours is not None and _has_equal_content(other, ours)
 
 
 def check_folder(target: Path, inputs: Iterable[Path]) -> None:
@@ -202,7 +202,7 @@ def _other_dataset(path: Path, document: Any) -> str | None:
     return None
 
 
-def _says_the_same(path: Path, data: Any) -> bool:
+def _has_equal_content(path: Path, data: Any) -> bool:
     there = _content(path)
     return there is not None and _canonical(there) == _canonical(data)
 

@@ -1,4 +1,4 @@
-"""Check the files that a trainer leaves at its end, so that a run does not train the same fold for ever."""
+"""Check the files that a trainer leaves at its end, so that a rerun does not train a finished fold again and again."""
 
 from __future__ import annotations
 

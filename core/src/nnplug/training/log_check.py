@@ -29,7 +29,7 @@ def check_log(log: Path, trainer: object) -> bool:
 
 
 def _nothing() -> None:
-    """Do nothing: nobody asked."""
+    """Do nothing; the default callback."""
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,7 @@ def _receive(pipe: Connection, receiver: Receiver, problems: _Problems) -> bool:
     elif event[0] == "bug":
         problems.bugs.append(event[1])
     else:
-        receiver.receive("leader", event)
+        receiver.receive("main process", event)
     return True
 
 

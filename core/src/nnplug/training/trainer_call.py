@@ -73,7 +73,7 @@ def _threads(device: torch.device) -> int | None:
 
 @contextmanager
 def explained_shortage(job: TrainingJob, task: TrainingTask) -> Iterator[None]:
-    """Run a block that trains.
+    """Turn a lack of device memory in the block into an error that names the batch and the remedy.
 
     Args:
         job: the fold, for the message.
@@ -82,7 +82,7 @@ def explained_shortage(job: TrainingJob, task: TrainingTask) -> Iterator[None]:
     Raises:
         OutOfResources: the block raised an error of a lack of memory, which is the cause.
     """
-    from nnplug.runtime.device import told_memory
+    from nnplug.runtime.device import memory_in_words
 
     try:
         yield
@@ -93,6 +93,6 @@ def explained_shortage(job: TrainingJob, task: TrainingTask) -> Iterator[None]:
         channels = task.configuration.input_channels(job.description)
         raise OutOfResources(
             f"{job.run.path}: the device {str(task.device)!r} has too little memory for batches of {batch} patches of "
-            f"{patch} voxels with {channels} channels and {task.labels.outputs} outputs{told_memory(task.device)}",
+            f"{patch} voxels with {channels} channels and {task.labels.outputs} outputs{memory_in_words(task.device)}",
             Action.TRAIN_IN_MORE_MEMORY(batch_size=max(1, batch // 2)),
         ) from error

@@ -24,7 +24,7 @@ def alone_in(run: RunFolder, progress: Progress | None = None) -> Iterator[None]
     with locked(run.lock, what=str(run.path)) as killed:
         if killed is not None:
             (progress or Silent()).notice(
-                f"{run.path}: {killed}, was killed over it or its machine went down; too little memory is the usual "
-                "cause. What it has finished is kept"
+                f"{run.path}: {killed}, was killed while it worked on the run, or its machine stopped; usually memory "
+                "ran out. What it had finished is kept"
             )
         yield

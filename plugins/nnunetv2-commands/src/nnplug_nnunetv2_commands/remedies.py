@@ -8,7 +8,7 @@ REMEDIES = {
     Action.MEASURE: "Run nnUNetv2_extract_fingerprint with --clean.",
     Action.MEASURE_AND_PLAN: "Run nnUNetv2_plan_and_preprocess with --clean.",
     Action.CHOOSE_EXTRACTOR: "Leave out the plugin that offers it: NNPLUG_PLUGINS=no:NAME",
-    Action.PLAN_ANEW: "nnUNetv2_plan_experiment forgets it.",
+    Action.PLAN_ANEW: "Run nnUNetv2_plan_experiment again; the new plans will not have it.",
     Action.PLAN: "Run nnUNetv2_plan_experiment again.",
     Action.PLAN_FIRST: "Run: nnUNetv2_plan_experiment -d {dataset.name} -overwrite_plans_name {plans}",
     Action.KEEP_OTHER_PLANS: "Plan with nnplug to choose components.",

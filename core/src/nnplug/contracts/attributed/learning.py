@@ -72,7 +72,9 @@ class _Sampling(Sampling):
         with attributed(self.sampler):
             place = expect(self.sampler, self.sampling.draw(sample, rng), PatchPlace)
             if place.case not in self.names:
-                raise InvalidPlugin(f"{name_of(self.sampler)} gave the case {place.case!r}, which it has not got")
+                raise InvalidPlugin(
+                    f"{name_of(self.sampler)} returned the case {place.case!r}, which is not among its cases"
+                )
             if place.centre is not None and len(place.centre) != 3:
                 raise InvalidPlugin(
                     f"{name_of(self.sampler)} gave the centre {place.centre}; expected (z, y, x) or None"

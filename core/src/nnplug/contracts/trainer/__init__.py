@@ -28,7 +28,7 @@ def _unchanged(network: torch.nn.Module, _workload: Workload) -> torch.nn.Module
 
 
 def _any_size(size: Sequence[int]) -> None:
-    """Accept every size: the task has no architecture to ask."""
+    """Accept every size; used where the task has no architecture."""
 
 
 @dataclass(frozen=True)

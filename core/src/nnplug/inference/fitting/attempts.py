@@ -15,7 +15,7 @@ from nnplug.inference.fitting.finite import FiniteCheck, NotFinite
 from nnplug.models.network import MemberNetwork
 from nnplug.registry.attribution import name_of
 from nnplug.remedies import Action
-from nnplug.runtime.device import release_memory, told_memory
+from nnplug.runtime.device import memory_in_words, release_memory
 from nnplug.runtime.device_memory import lacks_memory
 from nnplug.runtime.progress import Progress
 
@@ -151,7 +151,7 @@ def out_of_memory(context: InferenceContext, channels: int, image: str = "") -> 
     """Return the error that one window does not fit; `image` adds the size of the image."""
     return OutOfResources(
         f"the device {str(context.device)!r} has too little memory for one window of {_times(context.patch_size)} "
-        f"voxels with {channels} channels and {context.outputs} outputs{image}{told_memory(context.device)}",
+        f"voxels with {channels} channels and {context.outputs} outputs{image}{memory_in_words(context.device)}",
         Action.PREDICT_IN_MORE_MEMORY(),
     )
 

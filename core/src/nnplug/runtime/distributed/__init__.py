@@ -88,7 +88,7 @@ class World:
 
         return GradientSum(parameters)
 
-    def copy_from_leader(self, tensors: Iterable[torch.Tensor]) -> None:
+    def copy_from_main(self, tensors: Iterable[torch.Tensor]) -> None:
         """Overwrite the tensors of every rank with those of rank 0."""
         if self.size > 1:
             from nnplug.runtime.distributed import collectives

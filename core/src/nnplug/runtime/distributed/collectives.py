@@ -62,6 +62,6 @@ def add_in_place(tensors: Sequence[Tensor]) -> None:
 
 
 def copy(tensors: Iterable[Tensor]) -> None:
-    """Copy the tensors of rank 0 to every rank; see `World.copy_from_leader`."""
+    """Copy the tensors of rank 0 to every rank; see `World.copy_from_main`."""
     for tensor in tensors:
         dist.broadcast(tensor, src=0)

@@ -139,7 +139,7 @@ class Training:
         place = (epoch, self.world.rank) if self.world.rank else (epoch,)
         torch.manual_seed(int(generator(self.task.seed, _DROPOUT, *place).integers(2**62)))
         train_loss, waited = self._learn(training.of(epoch), advance)
-        self.world.copy_from_leader(self.network.buffers())  # batch normalisation's statistics differ per rank
+        self.world.copy_from_main(self.network.buffers())  # batch normalisation's statistics differ per rank
         with holding(self.network, self.prepared):
             found = self._validate(validation)
             self._follow(found)

@@ -186,7 +186,7 @@ class Faulty:
     ("give", "error", "message"),
     [
         (lambda: ("a", None), InvalidPlugin, "Faulty gave tuple instead of nnplug.contracts.sampler.PatchPlace"),
-        (lambda: PatchPlace("z"), InvalidPlugin, "Faulty gave the case 'z', which it has not got"),
+        (lambda: PatchPlace("z"), InvalidPlugin, "Faulty returned the case 'z', which is not among its cases"),
         (lambda: PatchPlace("a", (1, 2)), InvalidPlugin, r"Faulty gave the centre \(1, 2\); expected \(z, y, x\) or"),
         (lambda: 1 / 0, ComponentFailed, "Faulty failed: ZeroDivisionError: division by zero"),
     ],
