@@ -6,7 +6,17 @@ import pickle
 
 import pytest
 
-from nnplug.errors import InvalidFile, Line, NnplugError, Problems, did_you_mean, nearest, within, worded
+from nnplug.errors import (
+    InvalidDescription,
+    InvalidFile,
+    Line,
+    NnplugError,
+    Problems,
+    did_you_mean,
+    nearest,
+    within,
+    worded,
+)
 from nnplug.remedies import Action
 from nnplug.runtime.executor import LocalExecutor
 
@@ -38,9 +48,11 @@ def test_a_line_in_another_keeps_its_remedy_at_the_end():
     assert within("case a: ", "b: is empty") == "case a: b: is empty"
 
 
-def test_remedies_survive_a_pickle():
+@pytest.mark.parametrize("several", [Problems, InvalidDescription])
+def test_remedies_survive_a_pickle(several):
     line = Line("a", Action.TRAIN_FIRST())
-    problems = pickle.loads(pickle.dumps(Problems([line, "b"])))
+    problems = pickle.loads(pickle.dumps(several([line, "b"])))
+    assert type(problems) is several
     error = pickle.loads(pickle.dumps(InvalidFile("a", Action.TRAIN_FIRST())))
     assert [worded(found, TABLE) for found in (*problems.lines, *error.lines)] == [
         "a; nnplug train first",

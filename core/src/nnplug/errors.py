@@ -98,30 +98,25 @@ class InvalidFile(NnplugError):
     """The error that a file is missing or has invalid content; the message names the file and the value."""
 
 
-class InvalidDescription(InvalidFile):
+class _Lines(NnplugError):
+    """An error with several lines."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        """Store the lines for callers that print them one by one."""
+        super().__init__("\n".join(lines))
+        self.lines = tuple(lines)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[str, ...]], dict[str, object]]:
+        """Pickle the lines with their remedies."""
+        return type(self), (self.lines,), vars(self)
+
+
+class InvalidDescription(_Lines, InvalidFile):
     """All faults of one file, one line each."""
 
-    def __init__(self, lines: Sequence[str]) -> None:
-        """Store the lines for callers that print them one by one."""
-        super().__init__("\n".join(lines))
-        self.lines = tuple(lines)
 
-    def __reduce__(self) -> tuple[type[InvalidDescription], tuple[tuple[str, ...]], dict[str, object]]:
-        """Pickle the lines with their remedies."""
-        return type(self), (self.lines,), vars(self)
-
-
-class Problems(NnplugError):
+class Problems(_Lines):
     """Several problems that were found in one pass, one line each: users get the whole list at once."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        """Store the lines for callers that print them one by one."""
-        super().__init__("\n".join(lines))
-        self.lines = tuple(lines)
-
-    def __reduce__(self) -> tuple[type[Problems], tuple[tuple[str, ...]], dict[str, object]]:
-        """Pickle the lines with their remedies."""
-        return type(self), (self.lines,), vars(self)
 
 
 def rename(error: NnplugError, old: str, new: str) -> None:
