@@ -13,13 +13,13 @@ from scipy import ndimage
 
 from nnplug.arrays import LabelArray
 from nnplug.dataset.labels import Labels
-from nnplug.io.geometry import Geometry
+from nnplug.io.geometry import Geometry, planar_spacing
 
 Unit = Literal["mm3", "mm2", "pixels"]
 """The unit of sizes: of volumes, of 2D images with a spacing, and of pictures, which have none."""
 
-_PICTURE = (999.0, 1.0, 1.0)
-"""The spacing of pictures, see `Geometry`."""
+_PICTURE = planar_spacing(1, 1)
+"""The spacing of pictures."""
 
 Box = tuple[slice, slice, slice]
 

@@ -21,6 +21,7 @@ from nnplug.inference.logits import Logits
 from nnplug.inference.options import PredictOptions
 from nnplug.inference.plausibility import check_size, image_warnings
 from nnplug.inference.predicted_case import predicted_case
+from nnplug.io.geometry import planar_spacing
 from nnplug.io.images import Geometry, Image, LabelMap, read_image
 from nnplug.io.readers import Readers
 from nnplug.io.thin_axis import as_in_file
@@ -214,10 +215,9 @@ def _image(array: npt.NDArray[Any], spacing: Sequence[float]) -> Image:
         )
     z, y, x = ([1] * (3 - axes) + [*array.shape[1:]])[:3]
     lengths = tuple(float(s) for s in spacing)
-    first = lengths[0] if axes == 3 else 999 * max(lengths)  # the rule for 2D files, see `Geometry`
     geometry = Geometry(
         shape=(z, y, x),
-        spacing=(first, lengths[-2], lengths[-1]),
+        spacing=(lengths[0], lengths[1], lengths[2]) if axes == 3 else planar_spacing(lengths[0], lengths[1]),
         file_spacing=lengths[::-1],
         origin=(0.0,) * axes,
         direction=tuple(np.eye(axes).ravel().tolist()),

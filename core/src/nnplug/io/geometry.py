@@ -71,6 +71,14 @@ class LabelMap:
     geometry: Geometry
 
 
+def planar_spacing(y: float, x: float) -> tuple[float, float, float]:
+    """Return the spacing (z, y, x) in mm of a 2D image; z is 999 times the larger of the others, as in nnU-Net 2.8.1.
+
+    Pictures, which have no spacing, have `planar_spacing(1, 1)`.
+    """
+    return 999.0 * max(y, x), float(y), float(x)
+
+
 def same_spacing(a: Geometry, b: Geometry) -> bool:
     """Return whether two spacings are equal up to rounding (relative tolerance 1e-4)."""
     return bool(np.allclose(a.spacing, b.spacing, rtol=SPACING_TOLERANCE, atol=0))

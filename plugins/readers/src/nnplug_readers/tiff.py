@@ -16,7 +16,7 @@ from nnplug.contracts import SidecarReader
 from nnplug.errors import InvalidFile
 from nnplug.io.damaged_files import damage_named
 from nnplug.io.default_reader.simpleitk import SimpleItkReader
-from nnplug.io.default_reader.tiff import UNKNOWN, own_spacing
+from nnplug.io.default_reader.tiff import DEFAULT_SPACING, own_spacing
 from nnplug.io.geometry import Geometry
 from nnplug.io.tiff_sidecar import Spacing, sidecar_spacing
 from nnplug.remedies import Action
@@ -71,7 +71,7 @@ class SidecarTiffReader(SidecarReader):
 
     def _own_spacing(self, file: tifffile.TiffFile) -> Spacing:  # noqa: ARG002
         """Return the spacing (z, y, x) in mm of a file without sidecar file."""
-        return UNKNOWN
+        return DEFAULT_SPACING
 
 
 class TiffReader(SidecarTiffReader):

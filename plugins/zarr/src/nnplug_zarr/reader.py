@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nnplug.arrays import LabelArray
 from nnplug.contracts import ImageWriter, SidecarReader
 from nnplug.errors import InvalidFile, NnplugError
-from nnplug.io.geometry import Geometry
+from nnplug.io.geometry import Geometry, planar_spacing
 from nnplug.runtime.files import atomic_folder, read_json
 from nnplug_zarr.metadata import SPACE, Level, level_of
 
@@ -166,11 +166,10 @@ def _geometry(path: Path, opened: _Opened) -> Geometry:
     space = [axis for axis in SPACE if axis in sizes]
     scale, translation = (dict(zip(level.axes, values, strict=True)) for values in (level.scale, level.translation))
     lengths = tuple(scale[axis] for axis in space)
-    flat = len(space) == 2
     direction = opened.attributes.get(DIRECTION, np.eye(len(space)).ravel().tolist())
     return Geometry(
         shape=(sizes.get("z", 1), sizes["y"], sizes["x"]),
-        spacing=(999 * max(lengths) if flat else lengths[0], lengths[-2], lengths[-1]),
+        spacing=planar_spacing(lengths[0], lengths[1]) if len(space) == 2 else (lengths[0], lengths[1], lengths[2]),
         file_spacing=lengths[::-1],
         origin=tuple(translation[axis] for axis in space[::-1]),
         direction=tuple(float(cosine) for cosine in direction),

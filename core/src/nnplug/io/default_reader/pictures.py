@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from nnplug.io.damaged_files import damage_named
-from nnplug.io.geometry import ALPHA, Geometry
+from nnplug.io.geometry import ALPHA, Geometry, planar_spacing
 
 _FORMATS = ("PNG", "BMP", "JPEG", "TIFF", "GIF", "WEBP")
 _WITH_ALPHA = ("LA", "PA", "RGBA")
@@ -63,7 +63,7 @@ def flat_geometry(height: int, width: int, *, has_alpha: bool = False) -> Geomet
     """Return the geometry of a 2D image without spacing, in pixels."""
     return Geometry(
         shape=(1, height, width),
-        spacing=(999.0, 1.0, 1.0),
+        spacing=planar_spacing(1, 1),
         file_spacing=(1.0, 1.0),
         origin=(0.0, 0.0),
         direction=(1.0, 0.0, 0.0, 1.0),

@@ -28,7 +28,7 @@ from nnplug.io.default_reader.formats import (
 )
 from nnplug.io.default_reader.integrity import is_intact
 from nnplug.io.default_reader.nifti import DAMAGED, is_nifti, needs_nibabel, read_plain
-from nnplug.io.geometry import ALPHA, NIFTI_PLACEMENT, Geometry
+from nnplug.io.geometry import ALPHA, NIFTI_PLACEMENT, Geometry, planar_spacing
 from nnplug.io.reader import ImageWriter, LabelReader, SidecarReader
 from nnplug.io.tiff_sidecar import sidecar_spacing, sidecars
 from nnplug.remedies import Action
@@ -259,6 +259,6 @@ def _order_remarks(path: Path) -> tuple[str, ...]:
 def _planning_spacing(path: Path, spacing: tuple[float, ...]) -> tuple[float, float, float]:
     """Return the spacing (z, y, x) in mm by the rules of nnU-Net's readers; see `Geometry`."""
     if _is_picture(path):
-        return (sidecar_spacing(path) or (1.0, 1.0, 1.0)) if len(spacing) == 3 else (999.0, 1.0, 1.0)
+        return (sidecar_spacing(path) or (1.0, 1.0, 1.0)) if len(spacing) == 3 else planar_spacing(1, 1)
     x, y = spacing[:2]
-    return (spacing[2] if len(spacing) == 3 else 999 * max(x, y)), y, x
+    return (spacing[2], y, x) if len(spacing) == 3 else planar_spacing(y, x)

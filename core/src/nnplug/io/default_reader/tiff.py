@@ -25,8 +25,8 @@ from nnplug.io.geometry import ALPHA, Geometry
 from nnplug.io.tiff_sidecar import Spacing, sidecar_spacing
 from nnplug.remedies import Action
 
-UNKNOWN = (1.0, 1.0, 1.0)
-"""The spacing of stacks of which nothing is known."""
+DEFAULT_SPACING = (1.0, 1.0, 1.0)
+"""The spacing (z, y, x) in mm of stacks whose files give none."""
 
 _MILLIMETRES = {"nm": 1e-6, "µm": 1e-3, "μm": 1e-3, "um": 1e-3, "micron": 1e-3, "microns": 1e-3, "mm": 1.0, "cm": 10.0}
 """Unit -> mm. Both Greek letters of micrometre occur in files."""
@@ -96,8 +96,8 @@ def _geometry(path: Path, series: Any) -> Geometry:
         )
     return Geometry(
         shape=(shape[0], shape[1], shape[2]),
-        spacing=sidecar_spacing(path) or UNKNOWN,
-        file_spacing=UNKNOWN,
+        spacing=sidecar_spacing(path) or DEFAULT_SPACING,
+        file_spacing=DEFAULT_SPACING,
         origin=(0.0, 0.0, 0.0),
         direction=tuple(np.eye(3).ravel().tolist()),
         extra={ALPHA: True} if has_alpha else {},
@@ -120,7 +120,7 @@ def order_remarks(path: Path) -> tuple[str, ...]:
             own = own_spacing(file)
     except _DAMAGED:
         return ()
-    if own == UNKNOWN or np.allclose(beside, own, rtol=0.01) or not np.allclose(beside[::-1], own, rtol=0.01):
+    if own == DEFAULT_SPACING or np.allclose(beside, own, rtol=0.01) or not np.allclose(beside[::-1], own, rtol=0.01):
         return ()
     tags = tuple(round(length, 6) for length in own)
     return (
@@ -129,12 +129,12 @@ def order_remarks(path: Path) -> tuple[str, ...]:
 
 
 def own_spacing(file: tifffile.TiffFile) -> Spacing:
-    """Return the spacing (z, y, x) in mm of the tags that ImageJ or OME write, or `UNKNOWN` without them."""
+    """Return the spacing (z, y, x) in mm of the tags that ImageJ or OME write, or `DEFAULT_SPACING` without them."""
     if file.ome_metadata:
         return _ome_spacing(file.ome_metadata)
     if file.imagej_metadata:
         return _imagej_spacing(file.imagej_metadata, file.pages.first)
-    return UNKNOWN
+    return DEFAULT_SPACING
 
 
 def _ome_spacing(xml: str) -> Spacing:
@@ -168,4 +168,4 @@ def _millimetres(unit: str) -> float:
 def _complete(lengths: list[float]) -> Spacing:
     """Return three lengths, or 1 mm for all if one is missing: a mixture of both would be wrong."""
     z, y, x = lengths
-    return (z, y, x) if min(lengths) > 0 else UNKNOWN
+    return (z, y, x) if min(lengths) > 0 else DEFAULT_SPACING
