@@ -20,7 +20,7 @@ from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.options import PredictOptions
 from nnplug.inference.outputs.resume_log import LOG
 from nnplug.io.images import read_geometry, read_image, read_label
-from nnplug.plans.plans import Choice, Resampler, Resampling
+from nnplug.plans.plans import Choice, Resampling, SplineOrders
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.workspace.case_store import Prepared
@@ -180,8 +180,8 @@ def test_weights_that_give_nan_are_refused(make_model, make_predictor, write_ima
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"resampling": Resampling(probability=Resampler(order=3))}, "resample logits with order 3 and, across"),
-        ({"resampling": Resampling(probability=Resampler(order=1, order_z=1))}, "across slices, 1; nnplug does 1"),
+        ({"resampling": Resampling(probability=SplineOrders(order=3))}, "resample logits with order 3 and, across"),
+        ({"resampling": Resampling(probability=SplineOrders(order=1, order_z=1))}, "across slices, 1; nnplug does 1"),
     ],
 )
 def test_what_cannot_be_predicted_is_said(make_model, make_predictor, fields, message):

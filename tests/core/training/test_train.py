@@ -18,9 +18,9 @@ from nnplug.inference.member import LoadedMember
 from nnplug.io.images import read_label
 from nnplug.models.bundle import write_bundle
 from nnplug.models.open import open_model
-from nnplug.pipeline.request import RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Step
 from nnplug.pipeline.run import run
-from nnplug.plans.differences import decisions
+from nnplug.plans.differences import training_decisions
 from nnplug.preparation.make_plans import transfer_plans, with_options
 from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.components import Kind
@@ -67,7 +67,7 @@ def prepare(dataset, root, configuration="3d_fullres", **options):
         workspace=Workspace(root, dataset.name),
         plan=PlanRequest(options=TINY | options, configurations=(configuration,)),
         folds=(0,),
-        until=Stage.PREPROCESS,
+        until=Step.PREPROCESS,
     )
     run(request, RUNTIME)
     plans = next(request.workspace.plans("any").parent.iterdir())
@@ -272,7 +272,7 @@ def other(prepared, tmp_path_factory):
 
 
 def test_plans_of_another_dataset_are_taken_over(prepared, other):
-    old, new = decisions(prepared.plans), decisions(other.plans)
+    old, new = training_decisions(prepared.plans), training_decisions(other.plans)
     assert new == old | {"dataset": "Dataset902_Other"}
     assert (other.plans.name, other.plans.providers) == ("moved", prepared.plans.providers)
 

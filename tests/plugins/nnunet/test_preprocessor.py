@@ -22,7 +22,7 @@ from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.io.crop_info import CropInfo
 from nnplug.ops.crop import slices
-from nnplug.plans.plans import Choice, Resampler, Resampling
+from nnplug.plans.plans import Choice, Resampling, SplineOrders
 from nnplug.preparation.preprocess import preprocess_dataset
 from nnplug.registry.runtime import Runtime
 from nnplug_nnunet.nnunet_models.translation import plans_from_nnunet
@@ -149,8 +149,8 @@ def test_an_image_of_zeros_is_kept_whole(use_mask):
 @pytest.mark.parametrize(
     ("resampling", "message"),
     [
-        (Resampling(label=Resampler(order=1, order_z=1)), "'order_z' of 3d_fullres is 1; .* Set it to 0"),
-        (Resampling(probability=Resampler(order=3)), "resample logits with order 3 and, across"),
+        (Resampling(label=SplineOrders(order=1, order_z=1)), "'order_z' of 3d_fullres is 1; .* Set it to 0"),
+        (Resampling(probability=SplineOrders(order=3)), "resample logits with order 3 and, across"),
     ],
 )
 def test_resampling_that_nnunet_does_not_do_is_refused(resampling, message):

@@ -15,7 +15,7 @@ from nnplug.contracts import Regrid
 from nnplug.dataset.phantom import write_phantom
 from nnplug.io.images import read_geometry
 from nnplug.ops.resample import resample_image, resample_label
-from nnplug.plans.plans import Resampler, Resampling
+from nnplug.plans.plans import Resampling, SplineOrders
 from nnplug.workspace.case_store import CaseStore
 from nnplug_cli.main import main
 from nnplug_nnunet.resamplers import NoResampler, SplineResampler, TorchResampler
@@ -42,7 +42,7 @@ def case():
 
 
 def grids(made, **splines):
-    resampling = Resampling(image=Resampler(order=3, **splines), label=Resampler(order=1, **splines))
+    resampling = Resampling(image=SplineOrders(order=3, **splines), label=SplineOrders(order=1, **splines))
     return Regrid(made.new_shape(SHAPE, SPACING, NEW), SPACING, NEW, resampling)
 
 
@@ -163,7 +163,7 @@ def test_results_are_those_of_nnunetv2(case, name, made, force):
     image, label = GOLDEN[f"{case}-image"], GOLDEN[f"{case}-label"].astype(np.int16)
     old, new = (tuple(row) for row in GOLDEN[f"{case}-spacing"])
     shape = image.shape[1:] if name == "none" else tuple(GOLDEN[f"{case}-shape"].tolist())
-    splines = (Resampler(order=order, force_separate_z=force) for order in (3, 1))
+    splines = (SplineOrders(order=order, force_separate_z=force) for order in (3, 1))
     grid = Regrid(shape, old, new, Resampling(**dict(zip(("image", "label"), splines, strict=True))))
     np.testing.assert_allclose(made.resample_image(image, grid)[0], GOLDEN[f"{case}-{name}-image"], atol=2e-6)
     assert np.mean(made.resample_label(label, grid) != GOLDEN[f"{case}-{name}-label"]) <= 0.01

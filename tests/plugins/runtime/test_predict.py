@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from nnplug.io.images import read_label
-from nnplug.plans.plans import Choice, Resampler, Resampling
+from nnplug.plans.plans import Choice, Resampling, SplineOrders
 from nnplug_cli.main import main as nnplug
 from nnplug_runtime.command import main as runtime
 
@@ -84,7 +84,7 @@ def test_anisotropic_images_are_resampled_slice_by_slice(models, exported, write
 
 @pytest.mark.parametrize("force", [True, False])
 def test_separation_may_be_forced(models, exported, write_images, blobs, tmp_path, force):
-    splines = Resampler(order=3, force_separate_z=force), Resampler(order=1, force_separate_z=force)
+    splines = SplineOrders(order=3, force_separate_z=force), SplineOrders(order=1, force_separate_z=force)
     resampling = Resampling(image=splines[0], label=splines[1], probability=splines[1])
     bundle = models.bundle(tmp_path, resampling=resampling)
     images = write_images("a", blobs((6, 13, 14)), spacing=(5.0, 1.0, 0.8))

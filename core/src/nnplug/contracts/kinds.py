@@ -55,6 +55,8 @@ __all__ = [
     "EXECUTOR",
     "EXTRACTOR",
     "HUB",
+    "INFERENCE",
+    "LOSS",
     "METRIC",
     "NORMALIZER",
     "PLANNER",
@@ -63,15 +65,19 @@ __all__ = [
     "READER",
     "REPORTER",
     "RESAMPLER",
+    "SAMPLER",
     "TRACKER",
     "TRAINER",
     "WRITER",
     "AcceleratorEntry",
     "ArchitectureEntry",
     "AugmenterEntry",
+    "InferenceEntry",
+    "PlannerEntry",
+    "PostprocessorEntry",
     "PreprocessorEntry",
     "ReaderEntry",
-    "TrackerEntry",
+    "SamplerEntry",
     "TrainerEntry",
     "WriterEntry",
 ]
@@ -100,12 +106,10 @@ ACCELERATOR = TypedKind[AcceleratorComponent, Accelerator](AcceleratorComponent)
 PlannerEntry = Entry[PlannerComponent, Planner]
 ArchitectureEntry = Entry[ArchitectureComponent, Architecture]
 AugmenterEntry = Entry[AugmenterComponent, Augmenter]
-LossEntry = Entry[LossComponent, Loss]
 PreprocessorEntry = Entry[PreprocessorComponent, Preprocessor]
 SamplerEntry = Entry[SamplerComponent, Sampler]
 InferenceEntry = Entry[InferenceComponent, Inference]
 TrainerEntry = Entry[TrainerComponent, Trainer]
-TrackerEntry = Entry[TrackerComponent, Tracker]
 WriterEntry = Entry[WriterComponent, Writer]
 PostprocessorEntry = Entry[PostprocessorComponent, Postprocessor]
 AcceleratorEntry = Entry[AcceleratorComponent, Accelerator]

@@ -17,10 +17,13 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {_short(new)} instead of {_short(old)}"
 
 
-def decisions(plans: Plans) -> dict[str, Any]:
+def training_decisions(plans: Plans) -> dict[str, Any]:
     """Return the part of the plans that training depends on: all but providers, recipe and name."""
     data = plans.data()
     return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
+
+
+decisions = training_decisions  # the former name, in training/train.py
 
 
 def _short(value: Any) -> str:

@@ -47,8 +47,8 @@ class Normalization(Record, frozen=True, kw_only=True):
     options: dict[str, Any] | None = None
 
 
-class Resampler(Record, frozen=True, kw_only=True):
-    """Spline orders of a resampling.
+class SplineOrders(Record, frozen=True, kw_only=True):
+    """The spline orders of one resampling.
 
     Attributes:
         order: the spline order in plane, or along all axes if slices are not resampled one by one.
@@ -64,9 +64,9 @@ class Resampler(Record, frozen=True, kw_only=True):
 class Resampling(Record, frozen=True, kw_only=True):
     """The resampling of images, label maps and predicted logits."""
 
-    image: Resampler = Resampler(order=3)
-    label: Resampler = Resampler(order=1)
-    probability: Resampler = Resampler(order=1)
+    image: SplineOrders = SplineOrders(order=3)
+    label: SplineOrders = SplineOrders(order=1)
+    probability: SplineOrders = SplineOrders(order=1)
 
 
 class Configuration(Record, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import msgspec
 from nnplug.contracts.capabilities import extensible
 from nnplug.contracts.kinds import TRAINER
 from nnplug.errors import NnplugError
-from nnplug.plans.differences import decisions, differences
+from nnplug.plans.differences import differences, training_decisions
 from nnplug.plans.plans import Choice, Plans, read_plans
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind
@@ -28,7 +28,7 @@ def is_extension(job: TrainingJob, plugins: Plugins) -> bool:
     was, wanted = earlier.choice(Kind.TRAINER), later.choice(Kind.TRAINER)
     if was.name != wanted.name or was == wanted:
         return False
-    if decisions(_with_trainer(earlier, wanted)) != decisions(later):
+    if training_decisions(_with_trainer(earlier, wanted)) != training_decisions(later):
         return False
     entry = plugins.registry.get(TRAINER, wanted.name)
     new = extensible(entry, entry.create(wanted.options))
@@ -52,7 +52,7 @@ def begin_extension(job: TrainingJob, progress: Progress) -> None:
             f"{run.path}: kept no {run.final_state.name} at its end, so it cannot go on",
             Action.TRAIN_ANEW(),
         )
-    lines = tuple(differences(decisions(read_plans(run.plans)), decisions(job.run_plans)))
+    lines = tuple(differences(training_decisions(read_plans(run.plans)), training_decisions(job.run_plans)))
     progress.notice(f"{job.title} was finished and goes on ({'; '.join(lines)}); its schedule is planned anew")
     with explained(run.path):
         if not run.state.exists():  # else a kill ended an extension before its weights were written

@@ -15,8 +15,7 @@ from nnplug.models.model_components import model_readers
 from nnplug.models.open import Member, Model
 from nnplug.ops.resample import ANISOTROPY
 from nnplug.plans.fingerprint import IntensityStats
-from nnplug.plans.plans import Configuration
-from nnplug.plans.plans import Resampler as Splines
+from nnplug.plans.plans import Configuration, SplineOrders
 from nnplug.preparation.planned import planned_component
 from nnplug.registry.components import AnyEntry, Kind, Registry
 from nnplug_export import schema
@@ -143,7 +142,7 @@ def _resampling(member: Member, configuration: Configuration, registry: Registry
     )
 
 
-def _interpolation(splines: Splines, order: int, *, clip: bool = False) -> schema.Interpolation:
+def _interpolation(splines: SplineOrders, order: int, *, clip: bool = False) -> schema.Interpolation:
     return schema.Interpolation(order=order, separate_slices=splines.force_separate_z, anisotropy=ANISOTROPY, clip=clip)
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nnplug.contracts import Regrid, Resampler
 from nnplug.ops.resample import nearest, resample_image, resample_label, resampled_shape, separated_axis
-from nnplug.plans.plans import Resampler as Splines
+from nnplug.plans.plans import SplineOrders
 
 if TYPE_CHECKING:
     import torch
@@ -103,7 +103,7 @@ class TorchResampler(Resampler):
                 result = chosen.cpu().numpy()
         return result
 
-    def _linear(self, image: Image, grids: Regrid, splines: Splines) -> torch.Tensor:
+    def _linear(self, image: Image, grids: Regrid, splines: SplineOrders) -> torch.Tensor:
         import torch
         from torch.nn import functional
 
@@ -117,5 +117,5 @@ class TorchResampler(Resampler):
         return functional.interpolate(volume[None], grids.shape, mode="trilinear", align_corners=False)[0]
 
 
-def _axis(grids: Regrid, splines: Splines) -> int | None:
+def _axis(grids: Regrid, splines: SplineOrders) -> int | None:
     return separated_axis(grids.spacing, grids.new_spacing, force=splines.force_separate_z)

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from nnplug.plans.fingerprint import Fingerprint
-from nnplug.plans.plans import Configuration, Normalization, Plans, Resampler
+from nnplug.plans.plans import Configuration, Normalization, Plans, SplineOrders
 from nnplug.registry.components import Kind, Registry
 
 _ORDERS = {0: "nearest neighbour", 1: "linear", 2: "quadratic", 3: "cubic"}
@@ -167,8 +167,8 @@ def _resampling(own: Configuration) -> tuple[str, str]:
     return told, why
 
 
-def _order(resampler: Resampler) -> str:
-    return _ORDERS.get(resampler.order, f"of order {resampler.order}")
+def _order(orders: SplineOrders) -> str:
+    return _ORDERS.get(orders.order, f"of order {orders.order}")
 
 
 def _normalization(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from nnplug.errors import InvalidFile
-from nnplug.plans.plans import Choice, Resampler, Resampling
+from nnplug.plans.plans import Choice, Resampling, SplineOrders
 from nnplug_nnunet.nnunet_models.vocabulary import (
     NO_RESAMPLING,
     RESAMPLERS,
@@ -82,7 +82,7 @@ def _function(theirs: Mapping[str, Any], key: str, where: str) -> str:
     return translate(RESAMPLERS, need(theirs, f"resampling_fn_{key}", where), where, f"resampling_fn_{key}")
 
 
-def _splines(theirs: Mapping[str, Any], key: str, where: str) -> Resampler:
+def _splines(theirs: Mapping[str, Any], key: str, where: str) -> SplineOrders:
     options = dict(need(theirs, f"resampling_fn_{key}_kwargs", where))
     options.pop("is_seg", None)
     threshold = options.pop("separate_z_anisotropy_threshold", SEPARATE_Z_THRESHOLD)
@@ -91,10 +91,10 @@ def _splines(theirs: Mapping[str, Any], key: str, where: str) -> Resampler:
             f"{where}: resampling_fn_{key}_kwargs are {theirs[f'resampling_fn_{key}_kwargs']}; nnplug resamples across "
             f"slices to the nearest (order_z 0), where spacings differ by {SEPARATE_Z_THRESHOLD} times"
         )
-    return Resampler.from_data(options, f"{where}: resampling_fn_{key}_kwargs")
+    return SplineOrders.from_data(options, f"{where}: resampling_fn_{key}_kwargs")
 
 
-def _torch(theirs: Mapping[str, Any], key: str, where: str) -> Resampler:
+def _torch(theirs: Mapping[str, Any], key: str, where: str) -> SplineOrders:
     """Return the spline orders, which `nnunet-torch` does not use, with nnU-Net's rule for separate slices."""
     options = {**need(theirs, f"resampling_fn_{key}_kwargs", where)}
     force = options.pop("force_separate_z", None)
@@ -104,7 +104,7 @@ def _torch(theirs: Mapping[str, Any], key: str, where: str) -> Resampler:
             expected = f"only {_TORCH_DEFAULTS[name]!r}" if name in _TORCH_DEFAULTS else "no such keyword"
             raise InvalidFile(f"{where}: resampling_fn_{key}_kwargs has {name} {value!r}; nnplug has {expected}")
     ours = {theirs: field for field, theirs in _RESAMPLED.items()}[key]
-    default: Resampler = getattr(_SPLINES, ours)
+    default: SplineOrders = getattr(_SPLINES, ours)
     return msgspec.structs.replace(default, force_separate_z=force)
 
 
@@ -115,7 +115,7 @@ def _none(theirs: Mapping[str, Any], key: str, where: str) -> None:  # noqa: ARG
 _READ = {"nnunet": _splines, "nnunet-torch": _torch, "nnunet-none": _none}
 
 
-def _keywords(function: str, ours: Resampler, *, is_seg: bool) -> dict[str, Any]:
+def _keywords(function: str, ours: SplineOrders, *, is_seg: bool) -> dict[str, Any]:
     if function == NO_RESAMPLING:
         return {}
     if function == RESAMPLING:
