@@ -1,1 +1,1 @@
-"""The command `nnplug`: it parses options, calls the core's stages and prints their results."""
+"""The command `nnplug`: it parses options, calls the core's steps and prints their results."""

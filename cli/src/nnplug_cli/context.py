@@ -90,7 +90,7 @@ class Context:
         return Console()
 
     def runtime(self, options: RuntimeOptions) -> Runtime:
-        """Return the runtime of stages; its executor is closed at the end of the command.
+        """Return the runtime of steps; its executor is closed at the end of the command.
 
         With the executor `local`, `--workers N` is short for `--set executor.workers=N`.
         """
@@ -115,7 +115,7 @@ class Context:
         return self.runtime(options)
 
     def runtime_with(self, executor: Executor, *, device: str = "auto", workers: int | None = None) -> Runtime:
-        """Return the runtime of stages on an existing executor."""
+        """Return the runtime of steps on an existing executor."""
         from nnplug.registry.runtime import Runtime
 
         return Runtime(self.plugins, executor, device, workers, self.progress)

@@ -27,7 +27,7 @@ def print_next(
     configurations: Iterable[str] = (),
     folds: Iterable[object] = (),
 ) -> None:
-    """Print the command of the next stage, for the same dataset and workspace.
+    """Print the command of the next step, for the same dataset and workspace.
 
     Args:
         command: its name, such as "plan".

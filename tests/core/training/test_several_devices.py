@@ -23,7 +23,7 @@ from safetensors.numpy import load_file
 from nnplug import Plugins
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import NnplugError
-from nnplug.pipeline.request import RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Step
 from nnplug.pipeline.run import run
 from nnplug.plans.plans import read_plans
 from nnplug.preparation.plan_request import PlanRequest
@@ -53,7 +53,7 @@ def prepared(tmp_path_factory):
     dataset = write_phantom(folder / "Dataset999_Phantom", cases=4, unseen=0, shape=(20, 24, 22))
     workspace = Workspace(folder / "work", dataset.name)
     plan = PlanRequest(options=OPTIONS, configurations=("3d_fullres",))
-    request = RunRequest(dataset, workspace, plan, folds=(0,), until=Stage.PREPROCESS)
+    request = RunRequest(dataset, workspace, plan, folds=(0,), until=Step.PREPROCESS)
     run(request, Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1))
     return dataset, workspace
 

@@ -9,7 +9,7 @@ import pytest
 
 from nnplug.dataset.phantom import write_phantom
 from nnplug.io.images import read_label, write_label
-from nnplug.pipeline.request import RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Step
 from nnplug.pipeline.run import run
 from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.loader import Plugins
@@ -64,7 +64,7 @@ def test_a_model_comes_out(kind, configuration, fold, tmp_path):
             configurations=(configuration,),
         ),
         folds=(fold,),
-        until=Stage.VALIDATE,
+        until=Step.VALIDATE,
         mirroring=False,
     )
     outcome = run(request, Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1))

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import NnplugError, Problems
-from nnplug.pipeline.request import RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Step
 from nnplug.pipeline.run import run
 from nnplug.plans.plans import read_plans
 from nnplug.preparation.plan_request import PlanRequest
@@ -82,7 +82,7 @@ def runtime(install):
 def prepare(dataset, tmp_path, runtime):
     """Verify, plan and preprocess with a trainer; gives the job of fold 0."""
 
-    def call(trainer="semi", root="w", until=Stage.PREPROCESS):
+    def call(trainer="semi", root="w", until=Step.PREPROCESS):
         request = RunRequest(
             dataset=Dataset.open(dataset.folder),
             workspace=Workspace(tmp_path / root, dataset.name),
@@ -200,7 +200,7 @@ def test_all_faults_are_found_by_verify(prepare, dataset, trainer):
 
 
 def test_an_image_with_infinity_is_named_by_preprocessing_too(prepare, dataset, runtime, tmp_path):
-    job = prepare(until=Stage.PLAN)
+    job = prepare(until=Step.PLAN)
     file = min((dataset.folder / "imagesUn").iterdir())
     image = SimpleITK.ReadImage(str(file), SimpleITK.sitkFloat32)
     image[0, 0, 0] = np.inf

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from nnplug import Plugins
 from nnplug.dataset.phantom import write_phantom
-from nnplug.pipeline.request import RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Step
 from nnplug.pipeline.run import run
 from nnplug.plans.plans import read_plans
 from nnplug.preparation.plan_request import PlanRequest
@@ -46,7 +46,7 @@ def folds(tmp_path):
     dataset = write_phantom(tmp_path / "Dataset999_Phantom", cases=4, unseen=0, shape=(20, 24, 22))
     here = Workspace(tmp_path / "here", dataset.name)
     plan = PlanRequest(options=OPTIONS, configurations=("3d_fullres",))
-    request = RunRequest(dataset, here, plan, folds=(0, 1), until=Stage.PREPROCESS)
+    request = RunRequest(dataset, here, plan, folds=(0, 1), until=Step.PREPROCESS)
     run(request, Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1))
     shutil.copytree(tmp_path / "here", tmp_path / "there")
 

@@ -11,7 +11,7 @@ import pytest
 from nnplug import Plugins
 from nnplug.dataset.dataset import Dataset
 from nnplug.io.images import Geometry, write_image, write_label
-from nnplug.pipeline.request import RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Step
 from nnplug.pipeline.run import run
 from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.runtime import Runtime
@@ -108,7 +108,7 @@ def trained(tmp_path_factory):
         }
         plan = PlanRequest(recipe="fast", options=options, configurations=(configuration,))
         workspace = Workspace(root / configuration, dataset.name)
-        request = RunRequest(dataset, workspace, plan, folds=(0,), until=Stage.TRAIN, fresh=True)
+        request = RunRequest(dataset, workspace, plan, folds=(0,), until=Step.TRAIN, fresh=True)
         run(request, replace(Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1), progress=Heard()))
         (record,) = workspace.folder.glob("runs/*/*/fold_0/run.json")
         return json.loads(record.read_text()), told

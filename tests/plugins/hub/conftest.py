@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from nnplug import Plugins
 from nnplug.dataset.phantom import write_phantom
 from nnplug.models.bundle import Contents, pack
-from nnplug.pipeline.request import RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Step
 from nnplug.pipeline.run import run
 from nnplug.plans.plans import read_plans
 from nnplug.preparation.plan_request import PlanRequest
@@ -60,7 +60,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> RunRequest:
         workspace=Workspace(tmp_path_factory.mktemp("work"), dataset.name),
         plan=PlanRequest(options=TINY, configurations=("3d_fullres",)),
         folds=(0,),
-        until=Stage.PREPROCESS,
+        until=Step.PREPROCESS,
     )
     run(request, Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1))
     return request

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nnplug.dataset.phantom import write_phantom
-from nnplug.pipeline.request import RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Step
 from nnplug.pipeline.run import run
 from nnplug.plans.plans import read_plans
 from nnplug.preparation.plan_request import PlanRequest
@@ -68,7 +68,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> TrainingJob:
         workspace=Workspace(tmp_path_factory.mktemp("work"), dataset.name),
         plan=PlanRequest(options=TINY, configurations=("3d_fullres",)),
         folds=(0,),
-        until=Stage.PREPROCESS,
+        until=Step.PREPROCESS,
     )
     run(request, Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1))
     return TrainingJob(request.workspace, dataset, read_plans(request.workspace.plans("nnunet")), "3d_fullres", 0)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from nnplug.plans.plans import Plans
     from nnplug.registry.runtime import Runtime
 
-STAGES = ("verify", "fingerprint", "plan", "preprocess", "train", "validate", "bundle")
+STEPS = ("verify", "fingerprint", "plan", "preprocess", "train", "validate", "bundle")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class _Training:
     "training",
     _Training,
     tracker_option,
-    click.option("--until", type=click.Choice(STAGES), default="bundle", show_default=True, help="The last step."),
+    click.option("--until", type=click.Choice(STEPS), default="bundle", show_default=True, help="The last step."),
     click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster."),
     click.option("--fresh", is_flag=True, help="Train again if a training was begun with other values."),
 )
@@ -105,14 +105,14 @@ def command(
     some folds only, each configuration becomes a model. Finished steps are skipped: run the same command again after a
     kill.
     """
-    from nnplug.pipeline.request import Stage
+    from nnplug.pipeline.request import Step
     from nnplug.pipeline.run import run
     from nnplug.steps.place import Place
-    from nnplug.steps.run import RunChoices, run_request, stage_of
+    from nnplug.steps.run import RunChoices, run_request, step_of
 
     made = context.runtime(runtime)
     place = Place.open(dataset, context.workspace_root(workspace), context.readers)
-    asked = RunChoices(selection, choices, runtime, training.choices, stage_of(training.until))
+    asked = RunChoices(selection, choices, runtime, training.choices, step_of(training.until))
     request = run_request(place, asked, made)
     here = runtime.executor == "local"
     outcome = run(request, made, planned=None if as_json else partial(_print_plans, request, made, here=here))
@@ -120,7 +120,7 @@ def command(
         print_json(_data(outcome))
         return
     _print(outcome, place.dataset.description.labels)
-    if not Stage.BUNDLE.reached(request.until):
+    if not Step.BUNDLE.reached(request.until):
         configurations, folds = selection.configurations, selection.folds
         print_next("run", dataset, workspace, name=choices.name, configurations=configurations, folds=folds)
 
@@ -129,12 +129,12 @@ def _print_plans(
     request: RunRequest, made: Runtime, plans: Plans, configurations: Sequence[str], *, here: bool
 ) -> None:
     """Print what will be trained, before the hours of training."""
-    from nnplug.pipeline.request import Stage
+    from nnplug.pipeline.request import Step
 
     print_plans(plans, configurations)
     echo("change it: --set plan.patch_size=[..], plan.batch_size=.., plan.spacing=[..] or --memory-gb")
     echo()
-    if Stage.TRAIN.reached(request.until):
+    if Step.TRAIN.reached(request.until):
         print_expectations(request, plans, made, here=here)
 
 

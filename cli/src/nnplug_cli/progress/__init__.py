@@ -1,4 +1,4 @@
-"""The progress of stages: bars on a terminal, lines elsewhere, always on stderr."""
+"""The progress of steps: bars on a terminal, lines elsewhere, always on stderr."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from nnplug.selection.request import Selection
 from nnplug.workspace.layout import Workspace
 
 
-class Stage(StrEnum):
+class Step(StrEnum):
     """The steps of a run, in order."""
 
     VERIFY = "verify"
@@ -26,9 +26,9 @@ class Stage(StrEnum):
     VALIDATE = "validate"
     BUNDLE = "bundle"
 
-    def reached(self, until: Stage) -> bool:
+    def reached(self, until: Step) -> bool:
         """Return whether this step is part of a run that ends after `until`."""
-        order = list(Stage)
+        order = list(Step)
         return order.index(self) <= order.index(until)
 
 
@@ -54,7 +54,7 @@ class RunRequest:
     workspace: Workspace
     plan: PlanRequest
     folds: tuple[int | str, ...] = ()
-    until: Stage = Stage.BUNDLE
+    until: Step = Step.BUNDLE
     seed: int = 0
     mirroring: bool = True
     fresh: bool = False

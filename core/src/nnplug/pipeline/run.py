@@ -9,16 +9,16 @@ from pathlib import Path
 from nnplug.errors import Line, Problems
 from nnplug.pipeline.jobs import asked_configurations, discard_changed, make_jobs, tell_pulled_in
 from nnplug.pipeline.kept_plans import keep_earlier, kept_differences
-from nnplug.pipeline.request import RunRequest, RunResult, Stage
+from nnplug.pipeline.request import RunRequest, RunResult, Step
 from nnplug.plans.differences import differences
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Plans, read_plans
+from nnplug.preparation.finished_steps import FinishedStep
 from nnplug.preparation.make_plans import make_plans, with_providers
 from nnplug.preparation.measure import measure_into
 from nnplug.preparation.plan_request import PlanRequest
 from nnplug.preparation.planned import in_form_of
 from nnplug.preparation.preprocess import preprocess_dataset
-from nnplug.preparation.sources import Mark
 from nnplug.preparation.verify import verify
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
@@ -50,19 +50,19 @@ def run(
         NnplugError: values differ from those of an earlier start; the message has the values and the remedy.
     """
     ensure_verified(request, runtime)
-    if not Stage.FINGERPRINT.reached(request.until):
+    if not Step.FINGERPRINT.reached(request.until):
         return RunResult()
     fingerprint = ensure_fingerprint(request, runtime)
-    if not Stage.PLAN.reached(request.until):
+    if not Step.PLAN.reached(request.until):
         return RunResult()
     plans = ensure_plans(request, fingerprint, runtime)
     jobs = make_jobs(request, plans, runtime.progress)
     tell_pulled_in(request, jobs, runtime.progress)
     if planned is not None:
         planned(plans, tuple(asked_configurations(request, plans)))
-    if Stage.PREPROCESS.reached(request.until):
+    if Step.PREPROCESS.reached(request.until):
         _preprocess(request, plans, jobs, runtime)
-    if not Stage.TRAIN.reached(request.until):
+    if not Step.TRAIN.reached(request.until):
         return RunResult()
     return _train(request, plans, jobs, runtime)
 
@@ -72,15 +72,15 @@ def _train(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: 
     from nnplug.pipeline.finish import bundle_each, is_selected, report, select_best
     from nnplug.training.folds import FoldTraining, train_folds
 
-    selecting = Stage.BUNDLE.reached(request.until) and is_selected(request, jobs)
+    selecting = Step.BUNDLE.reached(request.until) and is_selected(request, jobs)
     training = FoldTraining(
         request.devices,
         request.mirroring,
-        validating=Stage.VALIDATE.reached(request.until),
+        validating=Step.VALIDATE.reached(request.until),
         save_logits=selecting and len(asked_configurations(request, plans)) > 1,
     )
     scores = train_folds(jobs, training, runtime)
-    if not Stage.BUNDLE.reached(request.until):
+    if not Step.BUNDLE.reached(request.until):
         return RunResult(scores)
     made = select_best(request, jobs, runtime) if selecting else (bundle_each(request, jobs, runtime),)
     return report(request, jobs, RunResult(scores, *made), runtime)
@@ -92,8 +92,8 @@ def ensure_verified(request: RunRequest, runtime: Runtime) -> None:
     Raises:
         Problems: the dataset has faults; a line each.
     """
-    mark = Mark.of_verification(request.dataset, request.workspace)
-    if mark.is_kept():
+    step = FinishedStep.of_verification(request.dataset, request.workspace)
+    if step.is_kept():
         return
     report = verify(request.dataset, executor=runtime.executor, progress=runtime.progress)
     for line in report.warnings:
@@ -102,14 +102,15 @@ def ensure_verified(request: RunRequest, runtime: Runtime) -> None:
         runtime.progress.notice(line)
     if report.problems:
         raise Problems(report.problems)
-    mark.keep()
+    step.keep()
 
 
 def ensure_fingerprint(request: RunRequest, runtime: Runtime) -> Fingerprint:
     """Return the fingerprint of the dataset, measured unless the same files were measured so before."""
     path, name = request.workspace.fingerprint, _extractor(request, runtime.plugins)
     options = request.plan.options.get("extractor")
-    if path.exists() and Mark.of_measurement(request.dataset, request.workspace, name, options).is_kept():
+    step = FinishedStep.of_measurement(request.dataset, request.workspace, name, options)
+    if path.exists() and step.is_kept():
         return Fingerprint.read(path)
     return measure_into(request.workspace, request.dataset, name, options, runtime)
 

@@ -12,7 +12,7 @@ from nnplug.contracts.kinds import EXTRACTOR
 from nnplug.dataset.dataset import Dataset
 from nnplug.errors import InvalidPlugin
 from nnplug.plans.fingerprint import Fingerprint
-from nnplug.preparation.sources import Mark
+from nnplug.preparation.finished_steps import FinishedStep
 from nnplug.registry.attribution import attributed, expect, name_of
 from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
@@ -24,7 +24,7 @@ from nnplug.workspace.layout import Workspace
 def measure_into(
     workspace: Workspace, dataset: Dataset, extractor: str, options: Mapping[str, Any] | None, runtime: Runtime
 ) -> Fingerprint:
-    """Measure a dataset into its workspace, and mark that it is measured.
+    """Measure a dataset into its workspace, and note that this step is finished.
 
     A file with the same fingerprint is left as it is, so that plans made from it stay newer.
 
@@ -43,7 +43,7 @@ def measure_into(
     found = measure(dataset, component, executor=runtime.executor, progress=runtime.progress)
     if not found.is_in(workspace.fingerprint):
         found.write(workspace.fingerprint)
-    Mark.of_measurement(dataset, workspace, extractor, options).keep()
+    FinishedStep.of_measurement(dataset, workspace, extractor, options).keep()
     return found
 
 

@@ -201,7 +201,7 @@ def _team_of_caller() -> _Team | None:
 
     None if nobody waits in it, its threads are bound to cores, or the system has no such figures.
     """
-    import torch  # here, because stages before training load this module and no PyTorch
+    import torch  # here, because steps before training load this module and no PyTorch
 
     size = torch.get_num_threads()
     if size == 1 or not hasattr(os, "sched_setaffinity"):

@@ -12,8 +12,8 @@ from nnplug.io.readers import Readers
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.registry.components import Registry
 from nnplug.remedies import Action
+from nnplug.steps.default_plans import default_plans_name
 from nnplug.workspace.layout import Workspace
-from nnplug.workspace.plans_name import default_plans_name
 
 
 @dataclass(frozen=True)

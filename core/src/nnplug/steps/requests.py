@@ -1,4 +1,4 @@
-"""Requests of stages from the choices of a user."""
+"""Requests of steps from the choices of a user."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, Unpack
 
 from nnplug.errors import InvalidOptions, NnplugError
-from nnplug.pipeline.request import RunRequest, Stage
-from nnplug.pipeline.run import run as run_stages
+from nnplug.pipeline.request import RunRequest, Step
+from nnplug.pipeline.run import run as run_steps
 from nnplug.plans.plans import Plans
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
@@ -93,12 +93,12 @@ def run(
     """
     machine = runtime_options(options)
     trained = selection(configurations, folds)
-    choices = RunChoices(trained, plan_choices(options), machine, training_choices(options), stage_of(until))
+    choices = RunChoices(trained, plan_choices(options), machine, training_choices(options), step_of(until))
     with session(machine, progress, plugins, trains=True) as runtime:
         place = open_place(dataset, workspace, runtime)
         planned: list[Plans] = []
         request = run_request(place, choices, runtime)
-        done = run_stages(request, runtime, planned=lambda plans, _: planned.append(plans))
+        done = run_steps(request, runtime, planned=lambda plans, _: planned.append(plans))
     plans = planned[0] if planned else None
     return RunOutcome(place.workspace.folder, plans, done.scores, done.bundles, done.selection, done.reports)
 
@@ -119,18 +119,18 @@ class RunChoices:
     plan: Choices
     machine: RuntimeOptions
     training: TrainingChoices
-    until: Stage = Stage.BUNDLE
+    until: Step = Step.BUNDLE
 
 
-def stage_of(word: str) -> Stage:
+def step_of(word: str) -> Step:
     """Return the step with this name.
 
     Raises:
         InvalidOptions: there is none.
     """
-    if word not in list(Stage):
-        raise InvalidOptions(f"until is {word!r}; expected one of {', '.join(Stage)}")
-    return Stage(word)
+    if word not in list(Step):
+        raise InvalidOptions(f"until is {word!r}; expected one of {', '.join(Step)}")
+    return Step(word)
 
 
 def run_request(place: Place, choices: RunChoices, runtime: Runtime) -> RunRequest:
@@ -141,7 +141,7 @@ def run_request(place: Place, choices: RunChoices, runtime: Runtime) -> RunReque
         UnknownComponent, AmbiguousComponent, InvalidOptions: a tracker or an option of it does not exist.
     """
     training, machine = choices.training, choices.machine
-    if Stage.TRAIN.reached(choices.until):
+    if Step.TRAIN.reached(choices.until):
         from nnplug.training.several_devices import start_devices
 
         start_devices({}, machine.device, training.devices, here=machine.executor == "local")

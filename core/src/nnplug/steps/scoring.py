@@ -25,11 +25,11 @@ from nnplug.selection.ranking import Ranking
 from nnplug.selection.request import Selection, SelectRequest
 from nnplug.selection.select import select as select_best
 from nnplug.steps.choices import FoldSelection, RuntimeOptions
+from nnplug.steps.default_plans import default_plans_name
 from nnplug.steps.given import Folds, Names, names, optional_path, runtime_options, selection
 from nnplug.steps.keywords import EvaluateKeywords, SelectKeywords, keywords
 from nnplug.steps.place import Place
 from nnplug.steps.session import ProgressArgument, open_place, session
-from nnplug.workspace.plans_name import default_plans_name
 
 
 @dataclass(frozen=True)

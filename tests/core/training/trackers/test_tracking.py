@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from nnplug.contracts import LogLine, append_log, read_log
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import InvalidOptions, UnknownComponent
-from nnplug.pipeline.request import RunRequest, Stage
+from nnplug.pipeline.request import RunRequest, Step
 from nnplug.pipeline.run import run
 from nnplug.plans.plans import Choice, read_plans
 from nnplug.preparation.make_plans import with_options
@@ -110,7 +110,7 @@ def prepared(tmp_path_factory):
         workspace=Workspace(tmp_path_factory.mktemp("work"), dataset.name),
         plan=PlanRequest(options=TINY, configurations=("3d_fullres",)),
         folds=(0,),
-        until=Stage.PREPROCESS,
+        until=Step.PREPROCESS,
     )
     run(request, Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1))
     return TrainingJob(request.workspace, dataset, read_plans(request.workspace.plans("nnunet")), "3d_fullres", 0)

@@ -4,8 +4,8 @@ import pytest
 
 from nnplug.errors import NnplugError
 from nnplug.registry.components import OfferedRecipe, Recipe, Registry, Source
+from nnplug.steps.default_plans import default_plans_name
 from nnplug.workspace.layout import Workspace
-from nnplug.workspace.plans_name import default_plans_name
 
 FIRST, SECOND = (Recipe(name, {"planner": f"{name}-planner"}, "", default=True) for name in ("first", "second"))
 

@@ -1,4 +1,4 @@
-"""Steps are marked with the files and choices that they depend on."""
+"""Finished steps are stored with the files and choices that they depend on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nnplug.dataset.dataset import Dataset
+from nnplug.preparation.finished_steps import FinishedStep
 from nnplug.preparation.measure import measure_into
-from nnplug.preparation.sources import Mark
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
@@ -29,19 +29,19 @@ def workspace(tmp_path, dataset):
 
 
 def measured(dataset, workspace, name="nnunet", **options):
-    return Mark.of_measurement(dataset, workspace, name, options)
+    return FinishedStep.of_measurement(dataset, workspace, name, options)
 
 
-def test_a_mark_is_kept_beside_those_of_other_steps(dataset, workspace):
-    marks = [Mark.of_verification(dataset, workspace), measured(dataset, workspace)]
-    assert not any(mark.is_kept() for mark in marks)
-    for mark in marks:
-        mark.keep()
-    assert all(mark.is_kept() for mark in marks)
+def test_a_step_is_kept_beside_the_others(dataset, workspace):
+    steps = [FinishedStep.of_verification(dataset, workspace), measured(dataset, workspace)]
+    assert not any(step.is_kept() for step in steps)
+    for step in steps:
+        step.keep()
+    assert all(step.is_kept() for step in steps)
     assert set(json.loads(workspace.sources.read_text())) == {"verify", "fingerprint"}
 
 
-def test_another_file_extractor_or_option_is_another_mark(dataset, workspace):
+def test_another_file_extractor_or_option_is_another_step(dataset, workspace):
     measured(dataset, workspace).keep()
     assert measured(dataset, workspace).is_kept()
     assert not measured(dataset, workspace, "other").is_kept()

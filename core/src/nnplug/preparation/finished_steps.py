@@ -1,4 +1,4 @@
-"""Marks of finished steps in `sources.json`: a run does not repeat a step whose files and choices are the same."""
+"""Finished steps in `sources.json`: a run does not repeat a step whose files and choices are the same."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from nnplug.workspace.layout import Workspace
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A digest of the files and choices of a step; it is kept in a file when the step is finished.
+class FinishedStep:
+    """A step with a digest of its files and choices, which is written into a file when the step is finished.
 
     Attributes:
         file: `sources.json` of the workspace.
@@ -31,7 +31,7 @@ class Mark:
 
     @classmethod
     def of_verification(cls, dataset: Dataset, workspace: Workspace) -> Self:
-        """Return the mark of `verify`, which reads the unlabelled cases too."""
+        """Return the step `verify`, which reads the unlabelled cases too."""
         unlabelled = [file for case in dataset.unlabelled_cases() for file in case.images]
         return cls(workspace.sources, "verify", _digest(dataset, unlabelled, ""))
 
@@ -39,7 +39,7 @@ class Mark:
     def of_measurement(
         cls, dataset: Dataset, workspace: Workspace, extractor: str, options: Mapping[str, Any] | None
     ) -> Self:
-        """Return the mark of measuring the dataset with an extractor and its options."""
+        """Return the step that measures the dataset with an extractor and its options."""
         choices = f" {extractor} {json.dumps(options or {}, sort_keys=True, default=str)}"
         return cls(workspace.sources, "fingerprint", _digest(dataset, [], choices))
 
@@ -48,9 +48,9 @@ class Mark:
         return self.file.exists() and read_object(self.file).get(self.step) == self.digest
 
     def keep(self) -> None:
-        """Write the mark; call this when the results of the step are on disk."""
-        marks = read_object(self.file) if self.file.exists() else {}
-        write_json(self.file, {**marks, self.step: self.digest})
+        """Write the digest; call this when the results of the step are on disk."""
+        digests = read_object(self.file) if self.file.exists() else {}
+        write_json(self.file, {**digests, self.step: self.digest})
 
 
 def _digest(dataset: Dataset, more: Sequence[Path], choices: str) -> str:
