@@ -11,13 +11,13 @@ from nnplug.contracts import TrainingTask
 from nnplug.errors import InvalidOptions
 from nnplug.workspace.run_record import RunRecord
 from nnplug_fast.class_bias import begin_with_frequencies
+from nnplug_fast.class_order import centres, orders
 from nnplug_fast.growth import growing_settings
 from nnplug_fast.muon import MOMENTUM, ROWS, Muon, split_kernels
-from nnplug_fast.order import centres, orders
 from nnplug_fast.schedule import ScheduleName, learning_rate, warm_momentum
+from nnplug_nnunet.training.averaged_weights import ExponentialAverage
 from nnplug_nnunet.training.batch_settings import BatchSettings
 from nnplug_nnunet.training.patches.samplers import ClassBalanced
-from nnplug_nnunet.training.prepared import ExponentialAverage
 from nnplug_nnunet.training.schedule import make_optimizer
 from nnplug_nnunet.training.state import PreparedWeights
 from nnplug_nnunet.training.trainer import PatchTrainer
@@ -51,7 +51,7 @@ class FastTrainer(PatchTrainer):
             classes equally often; see `ClassBalanced`. A sampler that the plans name stays.
         class_bias: whether a training from random weights begins with the frequencies of the classes in its patches.
         keep_order: whether axes along which two classes lie in one order in nearly every case are not mirrored; see
-            `nnplug_fast.order`.
+            `nnplug_fast.class_order`.
     """
 
     optimizer: OptimizerName = "sgd"

@@ -30,13 +30,11 @@ from nnplug.ops.crop import bounding_box, moved_to_start, nonzero_mask, slices
 from nnplug.ops.resample import separated_axis
 from nnplug.plans.plans import Resampling
 from nnplug.workspace.case_store import Prepared
+from nnplug_nnunet.outside import OUTSIDE
 from nnplug_nnunet.resamplers import SplineResampler
 
 if TYPE_CHECKING:
     import torch
-
-OUTSIDE = -1
-"""The label of background outside the nonzero mask."""
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

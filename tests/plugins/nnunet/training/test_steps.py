@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from nnplug.contracts import PatchPlace, read_log
 from nnplug.testing.trainings import Setting, make_task
 from nnplug_nnunet.training import loop
+from nnplug_nnunet.training.averaged_weights import ExponentialAverage
 from nnplug_nnunet.training.callbacks import Callback
-from nnplug_nnunet.training.prepared import ExponentialAverage
 from nnplug_nnunet.training.state import PatchBatch, Validated
 from nnplug_nnunet.training.trainer import NnUNetTrainer, PatchTrainer
 

@@ -22,7 +22,7 @@ from nnplug.testing.trainings import Setting, make_task
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.augmentation.batch import BatchPipeline
 from nnplug_nnunet.training import loop
-from nnplug_nnunet.training.prepared import ExponentialAverage
+from nnplug_nnunet.training.averaged_weights import ExponentialAverage
 from nnplug_nnunet.training.trainer import NnUNetTrainer, PatchTrainer
 
 

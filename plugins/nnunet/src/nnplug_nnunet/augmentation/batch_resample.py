@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch.nn.functional import grid_sample, pad
 
-from nnplug_nnunet.augmentation.resample import OUTSIDE, corner_offsets, corner_weights, nearest_corner, vote
+from nnplug_nnunet.augmentation.resample import corner_offsets, corner_weights, nearest_corner, vote
 from nnplug_nnunet.augmentation.sample import on_device
 from nnplug_nnunet.augmentation.separable import apply_matrices, spline_coefficients
+from nnplug_nnunet.outside import OUTSIDE
 
 _RIM = 2  # voxels around the coefficients of a spline, which it reads at the border
 

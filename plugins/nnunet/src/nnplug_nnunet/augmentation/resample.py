@@ -16,8 +16,8 @@ import torch
 from torch.nn.functional import grid_sample, pad
 
 from nnplug_nnunet.augmentation.separable import apply_matrices, linear
+from nnplug_nnunet.outside import OUTSIDE
 
-OUTSIDE = -1
 _TIE = 1e-5
 
 

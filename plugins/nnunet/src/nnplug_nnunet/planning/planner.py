@@ -139,7 +139,10 @@ class _Maker:
     progress: Progress
 
     def configurations(self, space: Space) -> dict[str, Configuration]:
-        """Return the configurations by name; without 2d, which is told, where the network takes volumes alone."""
+        """Return the configurations by name.
+
+        2d is left out, with a notice, if the network takes only volumes.
+        """
         volumes = self.volumes(space)
         try:
             return {PLANE: self.plane(space), **volumes}

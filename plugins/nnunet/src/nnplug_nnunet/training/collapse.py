@@ -25,7 +25,7 @@ class ClassSearch:
     Attributes:
         validated: per class or region, the number of epochs that count.
         without: per class or region, the last ones of them whose pseudo Dice is below `FOUND`, without a break. A class
-            of a new network can be above it by chance, so a class that was found once is not found for ever.
+            of a new network can be above it by chance, so a class found once may be lost again.
         best: per class or region, the highest pseudo Dice of these last ones.
         noticed: number of trained epochs when classes were noticed that are not found; None before.
         rescue_end: number of trained epochs when the rescue ends; None without one.

@@ -18,6 +18,7 @@ from nnplug.runtime.device import fixed_shapes
 from nnplug.runtime.progress import Advance
 from nnplug.runtime.seeds import generator
 from nnplug.training.plots import draw_curves
+from nnplug_nnunet.training.averaged_weights import holding
 from nnplug_nnunet.training.batch_settings import BatchSettings
 from nnplug_nnunet.training.callbacks import CallbackList, EpochValidation
 from nnplug_nnunet.training.checkpoint import (
@@ -37,7 +38,6 @@ from nnplug_nnunet.training.parts import compiled_network, is_compiled, make_par
 from nnplug_nnunet.training.patches.device_batches import DeviceBatches
 from nnplug_nnunet.training.patches.loading import PatchLoader
 from nnplug_nnunet.training.patches.source import Stream
-from nnplug_nnunet.training.prepared import holding
 from nnplug_nnunet.training.rescue import Rescue
 from nnplug_nnunet.training.schedule import checked_rate
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice, present

@@ -27,7 +27,7 @@ class PatchOptions:
         iterations_per_epoch: training batches per epoch.
         val_iterations_per_epoch: validation batches per epoch.
         loss: the loss if the plans name none: soft Dice, cross-entropy (binary for regions), the highest tenth of the
-            entropy, or sums of them.
+            cross-entropy, or sums of them.
         deep_supervision: whether the loss includes coarser decoder outputs.
         mirroring: whether patches are mirrored, in training and in prediction.
         unmirrored_axes: axes that are not mirrored, counted from the last one, -1, so that they mean the same in 2D and

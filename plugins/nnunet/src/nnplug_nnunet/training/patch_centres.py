@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nnplug.contracts import CaseIndex, CaseIndexer
 from nnplug.errors import NnplugError
 from nnplug.remedies import Action
+from nnplug_nnunet.outside import OUTSIDE
 
 if TYPE_CHECKING:
     from nnplug.dataset.labels import Labels
@@ -24,15 +25,12 @@ Voxel = npt.NDArray[np.integer[Any]]
 Voxels = npt.NDArray[np.int32]
 """Rows of (z, y, x)."""
 
-OUTSIDE = -1
-"""The label of background outside the nonzero mask."""
-
 _SEED = 1234
 _LEAST_VOXELS = 10_000
 _LEAST_SHARE = 0.01
 
 
-class Locations(Protocol):
+class VoxelRows(Protocol):
     """Voxels as rows of (z, y, x): an array in memory, or a file that is read row by row."""
 
     def __len__(self) -> int:
@@ -53,8 +51,8 @@ class Candidates:
         annotated: voxels of every label but the ignored one; None if the dataset has no ignore label.
     """
 
-    foreground: Sequence[Locations]
-    annotated: Locations | None = None
+    foreground: Sequence[VoxelRows]
+    annotated: VoxelRows | None = None
 
 
 @dataclass(frozen=True)

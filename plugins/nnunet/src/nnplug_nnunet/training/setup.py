@@ -137,7 +137,7 @@ def augmentation_on_device(trainer: PatchSteps, task: TrainingTask) -> BatchAugm
     """Return the augmentation on the device, or None for the threads.
 
     The device is the default on a GPU, because threads are too slow for it. It is also None if the augmenter has no
-    batches, which is told.
+    batches; a notice says so.
     """
     chosen = {"auto": task.device.type == "cuda", "device": True, "threads": False}[trainer.augment_on]
     if not chosen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nnplug_nnunet.training.prepared import ExponentialAverage
+from nnplug_nnunet.training.averaged_weights import ExponentialAverage
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 if TYPE_CHECKING:

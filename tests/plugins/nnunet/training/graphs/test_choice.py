@@ -1,4 +1,4 @@
-"""The choice of a graph: what stands against one, and that it is told where a graph is asked for."""
+"""The choice of a graph: what prevents one, and the notice about it where a graph is requested."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ from safetensors.torch import load_file
 from nnplug.contracts import read_log
 from nnplug.testing.trainings import Setting, make_task
 from nnplug_nnunet.training import loop
+from nnplug_nnunet.training.averaged_weights import ExponentialAverage
 from nnplug_nnunet.training.callbacks import Callback
 from nnplug_nnunet.training.graphs import graphed_step
 from nnplug_nnunet.training.graphs.graphed_step import WARM_UP, CudaRecorder, GraphedStep
-from nnplug_nnunet.training.prepared import ExponentialAverage
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 SHORT = {"epochs": 2, "iterations_per_epoch": 6, "val_iterations_per_epoch": 1}

@@ -1,4 +1,4 @@
-"""The closed gradients of a loss's sums and entropies are those of the sums and entropies."""
+"""The closed gradients of a loss's sums and cross-entropies are those of the sums and cross-entropies."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def test_of_classes(target, logits, ignores):
     labels, masks, valid = target
     counted = valid if ignores else None
     assert torch.autograd.gradcheck(lambda z: class_statistics(z, labels, masks, counted), logits)
-    entropy, overlap, predicted = class_statistics(logits, labels, masks, counted)
-    chances = logits.softmax(1) * (valid if ignores else 1)
-    torch.testing.assert_close(entropy, torch.nn.functional.cross_entropy(logits, labels[:, 0], reduction="none"))
-    torch.testing.assert_close(overlap, (chances * masks).sum((2, 3, 4)))
-    torch.testing.assert_close(predicted, chances.sum((2, 3, 4)))
+    cross_entropy, overlap, predicted = class_statistics(logits, labels, masks, counted)
+    probabilities = logits.softmax(1) * (valid if ignores else 1)
+    torch.testing.assert_close(cross_entropy, torch.nn.functional.cross_entropy(logits, labels[:, 0], reduction="none"))
+    torch.testing.assert_close(overlap, (probabilities * masks).sum((2, 3, 4)))
+    torch.testing.assert_close(predicted, probabilities.sum((2, 3, 4)))
 
 
 @pytest.mark.parametrize("ignores", [False, True])
@@ -42,12 +42,12 @@ def test_of_regions(target, logits, ignores):
     _, masks, valid = target
     counted = valid if ignores else None
     assert torch.autograd.gradcheck(lambda z: region_statistics(z, masks, counted), logits)
-    entropy, overlap, predicted = region_statistics(logits, masks, counted)
-    chances = logits.sigmoid() * (valid if ignores else 1)
+    cross_entropy, overlap, predicted = region_statistics(logits, masks, counted)
+    probabilities = logits.sigmoid() * (valid if ignores else 1)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, masks.double(), reduction="none")
-    torch.testing.assert_close(entropy, expected)
-    torch.testing.assert_close(overlap, (chances * masks).sum((2, 3, 4)))
-    torch.testing.assert_close(predicted, chances.sum((2, 3, 4)))
+    torch.testing.assert_close(cross_entropy, expected)
+    torch.testing.assert_close(overlap, (probabilities * masks).sum((2, 3, 4)))
+    torch.testing.assert_close(predicted, probabilities.sum((2, 3, 4)))
 
 
 @pytest.mark.parametrize("statistics", [class_statistics, region_statistics])
@@ -55,7 +55,7 @@ def test_confident_logits_have_finite_gradients(target, statistics):
     labels, masks, _ = target
     sure = torch.where(masks > 0, -200.0, 200.0).requires_grad_()
     given = (labels, masks) if statistics is class_statistics else (masks,)
-    entropy, overlap, predicted = statistics(sure, *given, None)
-    (entropy.mean() + overlap.sum() + predicted.sum()).backward()
+    cross_entropy, overlap, predicted = statistics(sure, *given, None)
+    (cross_entropy.mean() + overlap.sum() + predicted.sum()).backward()
     assert torch.isfinite(sure.grad).all()
-    assert float(entropy.detach().max()) == pytest.approx(400 if statistics is class_statistics else 200, abs=1)
+    assert float(cross_entropy.detach().max()) == pytest.approx(400 if statistics is class_statistics else 200, abs=1)

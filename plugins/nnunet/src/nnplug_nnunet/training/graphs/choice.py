@@ -22,10 +22,10 @@ _KNOWN = ("torch", "nnplug", "nnplug_nnunet", "nnplug_cuda")
 
 
 def choose_step(trainer: PatchSteps, state: TrainingState, callbacks: CallbackList) -> Step:
-    """Return the step of a training: a graph of it, or the trainer's own if something stands against a graph.
+    """Return the step of a training: a graph of it, or the trainer's own if something prevents a graph.
 
     Args:
-        trainer: with the option `cuda_graph`; "always" tells what stands against it.
+        trainer: with the option `cuda_graph`; with "always", a notice says what prevents a graph.
         state: the training, before its first iteration.
         callbacks: its callbacks.
     """

@@ -19,7 +19,7 @@ Step = Callable[[TrainingState, PatchBatch], Tensor]
 """A step as `PatchSteps.training_step`."""
 
 WARM_UP = 3
-"""Iterations before a step is recorded: cuDNN chooses algorithms, averages of the optimiser come to be."""
+"""Iterations before a step is recorded: cuDNN chooses algorithms, the optimiser creates its averages."""
 _SPARE = 2.0  # memory for a graph relative to that of its step: a validation cannot use the memory of the graph
 _NUMBERS = (bool, int, float, tuple, str, type(None))
 

@@ -15,7 +15,7 @@ class Details:
     Attributes:
         smooth: constant that Dice adds to numerator and denominator.
         top_fraction: share of the voxels that count in "topk".
-        label_smoothing: share of each voxel's label that is spread evenly over all classes in the entropy.
+        label_smoothing: share of each voxel's label that is spread evenly over all classes in the cross-entropy.
     """
 
     smooth: float = SMOOTH

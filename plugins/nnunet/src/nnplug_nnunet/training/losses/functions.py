@@ -67,7 +67,7 @@ def make_loss(
 
 @dataclass(frozen=True)
 class _Terms(DeepLoss):
-    """The sum of Dice and entropy, whatever the labels are.
+    """The sum of Dice and cross-entropy, whatever the labels are.
 
     Attributes:
         name: the terms that are summed.
@@ -91,15 +91,15 @@ class _Terms(DeepLoss):
 
     @abstractmethod
     def statistics(self, logits: Tensor, masks: Masks) -> Statistics:
-        """Return entropies and sums of one resolution."""
+        """Return cross-entropies and sums of one resolution."""
 
     @abstractmethod
-    def chances(self, logits: Tensor) -> Tensor:
+    def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probabilities of one resolution, where nothing else is needed."""
 
     @abstractmethod
-    def entropy(self, logits: Tensor, masks: Masks) -> Tensor:
-        """Return the entropies of one resolution, where nothing else is needed."""
+    def cross_entropy(self, logits: Tensor, masks: Masks) -> Tensor:
+        """Return the cross-entropies of one resolution, where nothing else is needed."""
 
     @abstractmethod
     def scored(self, sums: Tensor) -> Tensor:
@@ -113,16 +113,16 @@ class _Terms(DeepLoss):
         levels = [whole.at(logits.shape[2:]) for logits in outputs]
         pairs = list(zip(outputs, levels, strict=True))
         if "dice" not in self.name:
-            return weighted_sum([self._mean(self.entropy(*pair), pair[1]) for pair in pairs], shares)
+            return weighted_sum([self._mean(self.cross_entropy(*pair), pair[1]) for pair in pairs], shares)
         if self.name == "dice":
-            sums = [channel_sums(self.chances(logits), one.masks, one.valid) for logits, one in pairs]
+            sums = [channel_sums(self.probabilities(logits), one.masks, one.valid) for logits, one in pairs]
             return -self._dice(sums, levels, shares)
         found = [self.statistics(*pair) for pair in pairs]
         dice = self._dice([one[1:] for one in found], levels, shares)
         smoothed = self.details.label_smoothing > 0
-        terms = [self.entropy(*pair) if smoothed else one[0] for pair, one in zip(pairs, found, strict=True)]
-        entropies = [self._mean(one, masks) for one, masks in zip(terms, levels, strict=True)]
-        return weighted_sum(entropies, shares) - dice
+        terms = [self.cross_entropy(*pair) if smoothed else one[0] for pair, one in zip(pairs, found, strict=True)]
+        cross_entropies = [self._mean(one, masks) for one, masks in zip(terms, levels, strict=True)]
+        return weighted_sum(cross_entropies, shares) - dice
 
     def _dice(self, sums: Sequence[tuple[Tensor, Tensor]], levels: Sequence[Masks], shares: Sequence[float]) -> Tensor:
         """Return the weighted sum of the levels' mean Dice.
@@ -140,13 +140,13 @@ class _Terms(DeepLoss):
         scores = weighted_sum(_scores(*sums_of_scored, smooth=self.details.smooth).unbind(), shares)
         return scores.mean() if self.batch_dice else self.world.mean(scores)
 
-    def _mean(self, entropy: Tensor, masks: Masks) -> Tensor:
-        """Return the mean entropy of the voxels that count: of all, or of the highest."""
-        valid = masks.valid if masks.valid is None or entropy.ndim == masks.valid.ndim else masks.valid[:, 0]
-        counted = None if valid is None else valid.expand_as(entropy)
+    def _mean(self, cross_entropy: Tensor, masks: Masks) -> Tensor:
+        """Return the mean cross-entropy of the voxels that count: of all, or of the highest."""
+        valid = masks.valid if masks.valid is None or cross_entropy.ndim == masks.valid.ndim else masks.valid[:, 0]
+        counted = None if valid is None else valid.expand_as(cross_entropy)
         if self.name.endswith("topk"):
-            return _highest(entropy, counted, self.details.top_fraction, self.world)
-        return _mean(entropy, counted, valid, self.world)
+            return _highest(cross_entropy, counted, self.details.top_fraction, self.world)
+        return _mean(cross_entropy, counted, valid, self.world)
 
 
 @dataclass(frozen=True)
@@ -166,11 +166,11 @@ class ClassLoss(_Terms):
         assert masks.labels is not None
         return class_statistics(logits, masks.labels, masks.masks, masks.valid)
 
-    def chances(self, logits: Tensor) -> Tensor:
+    def probabilities(self, logits: Tensor) -> Tensor:
         """See `_Terms`."""
         return logits.softmax(1)
 
-    def entropy(self, logits: Tensor, masks: Masks) -> Tensor:
+    def cross_entropy(self, logits: Tensor, masks: Masks) -> Tensor:
         """See `_Terms`."""
         assert masks.labels is not None
         smoothing = self.details.label_smoothing
@@ -199,11 +199,11 @@ class RegionLoss(_Terms):
         """See `_Terms`."""
         return region_statistics(logits, masks.masks, masks.valid)
 
-    def chances(self, logits: Tensor) -> Tensor:
+    def probabilities(self, logits: Tensor) -> Tensor:
         """See `_Terms`."""
         return logits.sigmoid()
 
-    def entropy(self, logits: Tensor, masks: Masks) -> Tensor:
+    def cross_entropy(self, logits: Tensor, masks: Masks) -> Tensor:
         """See `_Terms`."""
         return functional.binary_cross_entropy_with_logits(logits, masks.masks.to(logits.dtype), reduction="none")
 
@@ -281,19 +281,19 @@ def _scores(overlap: Tensor, predicted: Tensor, present: Tensor, *, smooth: floa
     return (2 * overlap + smooth) / (predicted + present + smooth).clamp_min(1e-8)
 
 
-def _highest(entropy: Tensor, counted: Tensor | None, fraction: float, world: World) -> Tensor:
+def _highest(cross_entropy: Tensor, counted: Tensor | None, fraction: float, world: World) -> Tensor:
     """Return the mean of the highest values; of fewer than 1 / fraction values their sum, as in nnU-Net."""
-    entropy = entropy.float()
-    kept = world.gather(entropy.flatten() if counted is None else entropy[counted])
+    cross_entropy = cross_entropy.float()
+    kept = world.gather(cross_entropy.flatten() if counted is None else cross_entropy[counted])
     return kept.topk(int(kept.numel() * fraction)).values.mean() if kept.numel() >= 1 / fraction else kept.sum()
 
 
-def _mean(entropy: Tensor, counted: Tensor | None, voxels: Tensor | None, world: World) -> Tensor:
-    """Return the mean of the entropy over valid voxels.
+def _mean(cross_entropy: Tensor, counted: Tensor | None, voxels: Tensor | None, world: World) -> Tensor:
+    """Return the mean of the cross-entropy over valid voxels.
 
     With an ignore label the sum over all channels is divided by the number of valid *voxels*, as in nnU-Net.
     """
-    entropy = entropy.float()
+    cross_entropy = cross_entropy.float()
     if counted is None or voxels is None:
-        return world.mean(entropy)
-    return world.sum((entropy * counted).sum()) / world.sum(voxels.sum()).clamp_min(1)
+        return world.mean(cross_entropy)
+    return world.sum((cross_entropy * counted).sum()) / world.sum(voxels.sum()).clamp_min(1)

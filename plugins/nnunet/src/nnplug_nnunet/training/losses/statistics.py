@@ -1,4 +1,4 @@
-"""Sums and entropies of one resolution, with gradients in closed form: few operations, and few maps in memory.
+"""Sums and cross-entropies of one resolution, with gradients in closed form: few operations, and few maps in memory.
 
 Both functions return what soft Dice and cross-entropy are made of. PyTorch's own gradients of the same sums keep a map
 for every operation.
@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 Statistics = tuple[Tensor, Tensor, Tensor]
-"""Entropies of all voxels (B, *patch) or (B, C, *patch), and per channel the sums (B, C) of probabilities in the
+"""Cross-entropies of all voxels (B, *patch) or (B, C, *patch), and per channel the sums (B, C) of probabilities in the
 reference and everywhere."""
 
 
@@ -32,7 +32,7 @@ def class_statistics(logits: Tensor, labels: Tensor, reference: Tensor, valid: T
 
 
 def region_statistics(logits: Tensor, reference: Tensor, valid: Tensor | None) -> Statistics:
-    """Return the statistics of overlapping regions, with an entropy for every region.
+    """Return the statistics of overlapping regions, with a cross-entropy for every region.
 
     Args:
         logits: (B, R, *patch) float32.
@@ -43,47 +43,51 @@ def region_statistics(logits: Tensor, reference: Tensor, valid: Tensor | None) -
     return found
 
 
-def channel_sums(chances: Tensor, reference: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+def channel_sums(probabilities: Tensor, reference: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return the sums of probabilities (B, C, *patch) within the reference, and everywhere: (B, C) each."""
-    axes = tuple(range(2, chances.ndim))
-    counted = chances if valid is None else chances * valid
+    axes = tuple(range(2, probabilities.ndim))
+    counted = probabilities if valid is None else probabilities * valid
     return (counted * reference).sum(axes), counted.sum(axes)
 
 
 class _Classes(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, reference: Tensor, valid: Tensor | None) -> Statistics:
-        chances = logits.log_softmax(1)
-        entropy = chances.gather(1, labels)[:, 0].neg_()
-        chances.exp_()
-        ctx.save_for_backward(chances, reference, valid)
-        return entropy, *channel_sums(chances, reference, valid)
+        probabilities = logits.log_softmax(1)
+        cross_entropy = probabilities.gather(1, labels)[:, 0].neg_()
+        probabilities.exp_()
+        ctx.save_for_backward(probabilities, reference, valid)
+        return cross_entropy, *channel_sums(probabilities, reference, valid)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_entropy: Tensor, of_overlap: Tensor, of_predicted: Tensor) -> tuple[Tensor | None, ...]:
-        chances, reference, valid = ctx.saved_tensors
+    def backward(
+        ctx: Any, of_cross_entropy: Tensor, of_overlap: Tensor, of_predicted: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        probabilities, reference, valid = ctx.saved_tensors
         slope = _slope(of_overlap, of_predicted, reference, valid)
-        share = of_entropy[:, None]
-        slope.add_(share - (slope * chances).sum(1, keepdim=True)).mul_(chances)
+        share = of_cross_entropy[:, None]
+        slope.add_(share - (slope * probabilities).sum(1, keepdim=True)).mul_(probabilities)
         return slope.addcmul_(reference, share, value=-1), None, None, None
 
 
 class _Regions(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, reference: Tensor, valid: Tensor | None) -> Statistics:
-        chances = logits.sigmoid()
-        entropy = functional.softplus(logits).addcmul_(reference, logits, value=-1)
-        ctx.save_for_backward(chances, reference, valid)
-        return entropy, *channel_sums(chances, reference, valid)
+        probabilities = logits.sigmoid()
+        cross_entropy = functional.softplus(logits).addcmul_(reference, logits, value=-1)
+        ctx.save_for_backward(probabilities, reference, valid)
+        return cross_entropy, *channel_sums(probabilities, reference, valid)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_entropy: Tensor, of_overlap: Tensor, of_predicted: Tensor) -> tuple[Tensor | None, ...]:
-        chances, reference, valid = ctx.saved_tensors
+    def backward(
+        ctx: Any, of_cross_entropy: Tensor, of_overlap: Tensor, of_predicted: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        probabilities, reference, valid = ctx.saved_tensors
         slope = _slope(of_overlap, of_predicted, reference, valid)
-        slope.addcmul_(slope, chances, value=-1).add_(of_entropy).mul_(chances)
-        return slope.addcmul_(reference, of_entropy, value=-1), None, None
+        slope.addcmul_(slope, probabilities, value=-1).add_(of_cross_entropy).mul_(probabilities)
+        return slope.addcmul_(reference, of_cross_entropy, value=-1), None, None
 
 
 def _slope(of_overlap: Tensor, of_predicted: Tensor, reference: Tensor, valid: Tensor | None) -> Tensor:

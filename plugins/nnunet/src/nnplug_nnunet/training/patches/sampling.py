@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from nnplug_nnunet.training.patch_centres import Candidates, Locations, Voxel
+from nnplug_nnunet.training.patch_centres import Candidates, Voxel, VoxelRows
 
 Oversampled = Literal["last", "random", "random-whole"]
 """The samples that are centred on foreground: the last ones of a batch, or each with a probability."""
@@ -119,7 +119,7 @@ def draw_centre(candidates: Candidates, *, forced: bool, rng: np.random.Generato
         forced: whether to choose a voxel of the foreground, if the case has any.
         rng: the only source of randomness.
     """
-    present: list[Locations] = [voxels for voxels in candidates.foreground if len(voxels)] if forced else []
+    present: list[VoxelRows] = [voxels for voxels in candidates.foreground if len(voxels)] if forced else []
     if not present and candidates.annotated is not None and len(candidates.annotated):
         present = [candidates.annotated]
     if not present:

@@ -19,7 +19,7 @@ from nnplug.errors import ComponentFailed, NnplugError, OutOfResources, within
 from nnplug.ops.one_hot import one_hot
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.seeds import generator
-from nnplug_nnunet.training.patch_centres import OUTSIDE
+from nnplug_nnunet.outside import OUTSIDE
 from nnplug_nnunet.training.patches.batches import Batch, DrawnBatch, Image, Label, empty, stacked
 from nnplug_nnunet.training.patches.samplers import BatchSampling
 from nnplug_nnunet.training.patches.sampling import PatchBox, draw_box, with_slice_axis

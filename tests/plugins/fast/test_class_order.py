@@ -18,7 +18,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.workspace.layout import Workspace
-from nnplug_fast.order import Order, orders
+from nnplug_fast.class_order import Order, orders
 from nnplug_fast.trainer import FastTrainer
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
