@@ -100,7 +100,7 @@ def train(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     from nnplug_nnunet.training.loop import Training
     from nnplug_nnunet.training.patches.source import Stream
     from nnplug_nnunet.training.scores import confusion
-    from nnplug_nnunet.training.setup import index_cases, make_loader
+    from nnplug_nnunet.training.setup import complete_patch_centres, make_loader
     from nnplug_nnunet.training.state import PatchBatch
     from nnplug_nnunet.training.trainer import NnUNetTrainer
 
@@ -108,7 +108,7 @@ def train(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     with FakeTensorMode(allow_non_fake_inputs=True), pretended.watch() as mode:
         task = make_task(scene, folder, torch.device("cuda"), write=pretended.outside(samples.write_cases))
         task = replace(task, accelerate=lambda network, _: network)
-        pretended.outside(index_cases)(task)
+        pretended.outside(complete_patch_centres)(task)
         if name == "muon":
             trainer = phased(mode, FastTrainer, iterations=WARM_UP + 2, optimizer="muon", initial_lr=0.003)
         else:

@@ -19,7 +19,7 @@ from nnplug_nnunet.training.callbacks import Callback
 from nnplug_nnunet.training.graphs.choice import choose_step
 from nnplug_nnunet.training.loop import Training
 from nnplug_nnunet.training.options import CudaGraph
-from nnplug_nnunet.training.setup import index_cases
+from nnplug_nnunet.training.setup import complete_patch_centres
 from nnplug_nnunet.training.state import PatchBatch
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
@@ -93,7 +93,7 @@ def _moved(scene: Scene, what: str, first: torch.device, second: torch.device) -
     length = {"epochs": 3, "iterations_per_epoch": 4, "val_iterations_per_epoch": 1}
     with TemporaryDirectory() as folder:
         task = make_task(scene, Path(folder), first)
-        index_cases(task)
+        complete_patch_centres(task)
         with suppress(KeyboardInterrupt):
             Stopping(compile="never", **length).train(task)
         NnUNetTrainer(compile="never", **length).train(make_task(scene, Path(folder), second))

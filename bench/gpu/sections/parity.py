@@ -27,7 +27,7 @@ from nnplug.runtime.progress import Silent
 from nnplug_nnunet.augmentation import NnunetAugmenter
 from nnplug_nnunet.training.losses import LOSSES
 from nnplug_nnunet.training.patches.source import Stream
-from nnplug_nnunet.training.setup import index_cases, make_loader
+from nnplug_nnunet.training.setup import complete_patch_centres, make_loader
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 
@@ -122,7 +122,7 @@ def _augmentation(site: Site, scene: Scene) -> Iterator[Row]:
     with TemporaryDirectory() as folder:
         task = make_task(scene, Path(folder), torch.device("cpu"))
         task = replace(task, augmenter=NnunetAugmenter(p_noise=0.0))
-        index_cases(task)
+        complete_patch_centres(task)
         with make_loader(trainer, task, Stream.TRAINING, 0) as batches:
             for batch in batches:
                 (image, label), (other, drawn) = batch.on(torch.device("cpu")), batch.on(site.torch_device)

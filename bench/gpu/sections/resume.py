@@ -15,7 +15,7 @@ from gpu.row import Row
 from gpu.scenes import HIPPOCAMPUS, Scene, make_task, small
 from gpu.sections.amp import Stopping
 from gpu.site import Site
-from nnplug_nnunet.training.setup import index_cases
+from nnplug_nnunet.training.setup import complete_patch_centres
 from nnplug_nnunet.training.trainer import NnUNetTrainer
 
 
@@ -37,7 +37,7 @@ def _weights(site: Site, scene: Scene, *, stop: bool) -> dict[str, torch.Tensor]
     length = {"epochs": 3, "iterations_per_epoch": iterations, "val_iterations_per_epoch": 2}
     with TemporaryDirectory() as folder:
         task = make_task(scene, Path(folder), site.torch_device, workers=4)
-        index_cases(task)
+        complete_patch_centres(task)
         if stop:
             try:
                 Stopping(**length).train(task)

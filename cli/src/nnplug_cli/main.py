@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from nnplug.registry.installed import installed_versions
+from nnplug.registry.installed import installed_distributions
 from nnplug_cli.command_names import COMMANDS
 from nnplug_cli.context import Context, blocked
 from nnplug_cli.failures import reported_errors
@@ -52,7 +52,7 @@ def _show_versions(ctx: click.Context, param: click.Parameter, wanted: bool) -> 
     """Print nnplug's version, then a line for each other distribution, and exit."""
     if not wanted or ctx.resilient_parsing:
         return
-    found = installed_versions()
+    found = installed_distributions()
     first = ["nnplug"] if "nnplug" in found else []
     for name in (*first, *(name for name in found if name not in first)):
         click.echo(f"{name} {found[name]}")

@@ -29,7 +29,7 @@ def write_plugin(name: str, folder: Path) -> None:
     """
     from nnplug.runtime.files import atomic_folder
 
-    check_name(name)
+    check_plugin_name(name)
     if folder.exists():
         raise NnplugError(f"{folder}: exists already; give another folder with -o")
     with atomic_folder(folder) as new:
@@ -39,7 +39,7 @@ def write_plugin(name: str, folder: Path) -> None:
             file.write_text(fill(text, name), encoding="utf-8")
 
 
-def check_name(name: str) -> None:
+def check_plugin_name(name: str) -> None:
     """Raise unless the name can be typed, imported and installed.
 
     Raises:

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from nnplug.errors import NnplugError
-from nnplug_cli.scaffold import check_name
+from nnplug_cli.scaffold import check_plugin_name
 
 SOURCE = "foreign"
 """The plugin's name in the source: `nnplug_foreign`, `foreign-adam`."""
@@ -82,7 +82,7 @@ def write_kinds(name: str, kinds: Sequence[str], folder: Path) -> tuple[str, ...
     """
     from nnplug.runtime.files import atomic_folder
 
-    check_name(name)
+    check_plugin_name(name)
     if folder.exists():
         raise NnplugError(f"{folder}: exists already; give another folder with -o")
     every = tuple(dict.fromkeys(one for kind in kinds for one in (kind, *NEEDS.get(kind, ()))))

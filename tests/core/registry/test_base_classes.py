@@ -7,7 +7,7 @@ from importlib.metadata import version
 import msgspec
 
 from nnplug import Plugins
-from nnplug.registry.base_classes import used_versions
+from nnplug.registry.base_classes import component_versions
 from nnplug.registry.components import Entry, Registry, Source
 from nnplug.registry.entries import TrainerComponent
 from nnplug_nnunet.training.trainer import NnUNetTrainer
@@ -33,14 +33,14 @@ def make():
 
 def test_the_distributions_of_base_classes_are_found():
     installed = Plugins().registry
-    found = used_versions([entry("OfPlugin")], installed)
+    found = component_versions([entry("OfPlugin")], installed)
     assert found == {"nnplug-x": "1.0", "nnplug-nnunet": version("nnplug-nnunet")}
 
 
 def test_a_base_class_of_a_library_is_found():
-    found = used_versions([entry("OfLibrary")], Registry([]))
+    found = component_versions([entry("OfLibrary")], Registry([]))
     assert found == {"nnplug-x": "1.0", "msgspec": version("msgspec")}
 
 
 def test_a_function_has_no_base_class():
-    assert used_versions([entry("make")], Registry([])) == {"nnplug-x": "1.0"}
+    assert component_versions([entry("make")], Registry([])) == {"nnplug-x": "1.0"}

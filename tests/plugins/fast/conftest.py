@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nnplug.testing.trainings import Setting, make_task
-from nnplug_nnunet.training.setup import index_cases
+from nnplug_nnunet.training.setup import complete_patch_centres
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def task_in():
 
     def make(folder):
         task = make_task(folder, Setting(axes=3))
-        index_cases(task)
+        complete_patch_centres(task)
         return task
 
     return make

@@ -15,7 +15,7 @@ BACKGROUND = "background"
 Values = tuple[int, ...]
 
 
-def label_values(raw: Any) -> Values | None:
+def declared_values(raw: Any) -> Values | None:
     """Return the label values of an entry of `labels`: a whole number, or a list of them; None for anything else.
 
     nnU-Net converts every value to int, so that "1" and 1.0 are 1.
@@ -43,7 +43,7 @@ def label_faults(raw: Any) -> list[str]:
     if _is_reversed(raw):
         swapped = {str(name): int(value) for value, name in raw.items()}
         return [f"'labels' has names and values exchanged; write {_pasted(swapped)}"]
-    values = {name: label_values(value) for name, value in raw.items()}
+    values = {name: declared_values(value) for name, value in raw.items()}
     if wrong := [name for name, found in values.items() if found is None]:
         return [f"label {name!r} is {raw[name]!r}; expected a whole number or a list of them" for name in wrong]
     return [*_value_faults({name: found for name, found in values.items() if found is not None})]

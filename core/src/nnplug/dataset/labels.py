@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from nnplug.dataset.label_faults import IGNORE, label_faults, label_values
+from nnplug.dataset.label_faults import IGNORE, declared_values, label_faults
 from nnplug.errors import InvalidDescription, InvalidFile, Problems, closest, within
 
 __all__ = ["BACKGROUND", "IGNORE", "Labels"]
@@ -41,7 +41,7 @@ class Labels:
         """
         if faults := label_faults(raw):
             raise InvalidDescription([within(f"{where}: ", line) for line in faults])
-        values = {name: label_values(value) or () for name, value in raw.items()}
+        values = {name: declared_values(value) or () for name, value in raw.items()}
         ignore = values.pop(IGNORE, None)
         bare = frozenset(name for name in values if not isinstance(raw[name], list))
         labels = cls(values, None, ignore[0] if ignore else None, bare)

@@ -16,7 +16,7 @@ from typing import Any
 
 from nnplug.dataset.dataset import DatasetDescription
 from nnplug.errors import InvalidFile, Problems
-from nnplug.models.bundle_files import INDEX, check_name, hashes, problems, unpacked_folder, write_packed
+from nnplug.models.bundle_files import INDEX, check_file_name, hashes, problems, unpacked_folder, write_packed
 from nnplug.models.start import Start
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.registry.components import Kind
@@ -260,7 +260,7 @@ def check_files(folder: Path, listed: Mapping[str, str], needed: Sequence[str]) 
     """
     index = folder / INDEX
     for name in listed:
-        check_name(name, index)
+        check_file_name(name, index)
     if missing := [name for name in needed if name not in listed]:
         raise InvalidFile(f"{index}: lists no {missing[0]}; get the bundle again")
     if lines := list(problems(folder, listed)):

@@ -46,7 +46,7 @@ def problems(folder: Path, listed: Mapping[str, str]) -> Iterator[str]:
             yield f"{file}: has sha256 {found[:12]}.. instead of {expected[:12]}..; get the bundle again"
 
 
-def check_name(name: str, where: Path) -> None:
+def check_file_name(name: str, where: Path) -> None:
     """Raise unless a name stays inside the bundle and has an ending that a bundle may have.
 
     Raises:
@@ -76,11 +76,11 @@ def unzip(archive: Path, folder: Path) -> None:
     """Extract the files of a zip file, none executable. Their hashes are not checked here; see `problems`.
 
     Raises:
-        InvalidFile: it is not a zip file, is damaged, or has a link or a name that `check_name` refuses.
+        InvalidFile: it is not a zip file, is damaged, or has a link or a name that `check_file_name` refuses.
     """
     try:
         with zipfile.ZipFile(archive) as zipped:
-            # is_dir() of Python 3.11 fails for an empty name, which check_name refuses
+            # is_dir() of Python 3.11 fails for an empty name, which check_file_name refuses
             members = [member for member in zipped.infolist() if not member.filename.endswith("/")]
             for member in members:
                 _check_member(member, archive)
@@ -101,7 +101,7 @@ def _unreadable(archive: Path, error: Exception) -> InvalidFile:
 def _check_member(member: zipfile.ZipInfo, archive: Path) -> None:
     if stat.S_ISLNK(member.external_attr >> 16):
         raise InvalidFile(f"{archive}: holds the link {member.filename!r}; a bundle has plain files only")
-    check_name(member.filename, archive)
+    check_file_name(member.filename, archive)
 
 
 def _check_size(members: list[zipfile.ZipInfo], archive: Path) -> None:
@@ -174,7 +174,7 @@ def check_free(target: Path, *, replace: bool = False) -> None:
         _check_free_zip(target, replace=replace)
         return
     taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
-    listed = listed_files(target)
+    listed = listed_hashes(target)
     if taken and listed is None:
         raise NnplugError(f"{target}: is there and is no bundle; choose another place or remove it")
     if listed is not None and not replace and (file := next(_added(target, listed), None)):
@@ -183,7 +183,7 @@ def check_free(target: Path, *, replace: bool = False) -> None:
         )
 
 
-def listed_files(folder: Path) -> Mapping[str, str] | None:
+def listed_hashes(folder: Path) -> Mapping[str, str] | None:
     """Return name -> SHA-256 of the files in a folder's `bundle.json`, or None if the folder is not a bundle."""
     try:
         data = read_json(folder / INDEX)
@@ -201,7 +201,7 @@ def refuse_inside_bundle(folder: Path) -> None:
     """
     own = folder.resolve()
     for place in (own, *own.parents):
-        if listed_files(place) is not None:
+        if listed_hashes(place) is not None:
             where = "is a bundle" if place == own else f"lies in the bundle {place}"
             raise NnplugError(f"{folder}: {where}, which would be damaged", Action.OTHER_OUTPUT())
 

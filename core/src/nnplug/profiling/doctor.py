@@ -11,7 +11,7 @@ from nnplug.errors import Line, NnplugError, without_remedy
 from nnplug.preparation.make_plans import choose
 from nnplug.registry.attribution import attributed
 from nnplug.registry.components import Kind, Registry
-from nnplug.registry.installed import installed_versions
+from nnplug.registry.installed import installed_distributions
 from nnplug.registry.loader import Plugin, Plugins, Status
 from nnplug.remedies import Action, Names
 from nnplug.runtime.machine import Gpu, Machine, Space, inspect_machine
@@ -65,7 +65,7 @@ def diagnose(workspace: Path, plugins: Plugins) -> Diagnosis:
     machine = inspect_machine(workspace)
     target = planned_memory(plugins.registry) if machine.gpus else None
     findings = (*judge(machine, workspace, memory_target=target), _plugins(list(plugins)))
-    return Diagnosis(findings=findings, machine=machine, distributions=installed_versions())
+    return Diagnosis(findings=findings, machine=machine, distributions=installed_distributions())
 
 
 def planned_memory(registry: Registry) -> float | None:

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from nnplug.registry.components import AnyEntry, Registry
 
 
-def used_versions(entries: Iterable[AnyEntry], registry: Registry) -> dict[str, str]:
+def component_versions(entries: Iterable[AnyEntry], registry: Registry) -> dict[str, str]:
     """Return distribution -> version of components and of the base classes of their classes.
 
     Args:

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from nnplug.hookspecs import PROJECT
 
 
-def installed_versions() -> dict[str, str]:
+def installed_distributions() -> dict[str, str]:
     """Return distribution -> version, sorted by name: `nnplug`, every `nnplug-..`, and every other with a plugin.
 
     Nothing is imported, so that plugins that are blocked or fail are listed too.

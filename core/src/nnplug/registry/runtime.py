@@ -25,7 +25,7 @@ class Runtime:
     Attributes:
         plugins: the plugins that offer the components.
         executor: runs the jobs: cases to process, folds to train, images to predict.
-        device: the device of networks, as in `--device`: "auto", "cpu", "cuda" or "mps"; "cuda:1" is one GPU of
+        device: the device that the user names, for networks: "auto", "cpu", "cuda" or "mps"; "cuda:1" is one GPU of
             several. Every process chooses its device when it first computes.
         workers: the number of threads of each process that trains or scores; None: one per core.
         progress: receives progress, notices and warnings.

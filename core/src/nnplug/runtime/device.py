@@ -14,13 +14,13 @@ from nnplug.remedies import Action
 
 NAMES = ("auto", "cpu", "cuda", "mps")
 GIGABYTE = 1 << 30
-"""Bytes of a GB of `--gpu-memory-gb`, as GPUs and PyTorch count them."""
+"""Bytes of a GB of the user's limit of GPU memory, as GPUs and PyTorch count them."""
 
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device that `--device` names; "auto" is the first of cuda, mps and cpu that PyTorch finds.
+    """Return the device that the user names; "auto" is the first of cuda, mps and cpu that PyTorch finds.
 
     Args:
         name: one of `NAMES`, or a single GPU such as "cuda:1", counted from 0.

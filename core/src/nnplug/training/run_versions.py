@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from nnplug.contracts import read_log
-from nnplug.registry.base_classes import used_versions
+from nnplug.registry.base_classes import component_versions
 from nnplug.registry.components import Registry
 from nnplug.registry.provenance import Provider
 from nnplug.runtime.progress import Progress
@@ -43,7 +43,7 @@ class RunVersions:
         Raises:
             InvalidPlugin: a component cannot be imported.
         """
-        bases = used_versions(components, installed)
+        bases = component_versions(components, installed)
         providers = (*job.plans.providers, Provider.of(job.dataset.reader))
         return cls(job, {**bases, **installed_versions(providers)}, progress)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nnplug.contracts import Hub
 from nnplug.errors import NnplugError
-from nnplug.models.bundle_files import INDEX, check_name
+from nnplug.models.bundle_files import INDEX, check_file_name
 from nnplug.runtime.files import atomic_folder, read_object
 from nnplug_hub.failures import explained
 from nnplug_hub.reference import Reference, parse_reference
@@ -40,7 +40,7 @@ class HuggingFaceHub(Hub):
             listed = read_object(index).get("sha256")
             names = sorted(listed) if isinstance(listed, dict) else []
             for name in names:
-                check_name(name, index)  # before anything else is downloaded
+                check_file_name(name, index)  # before anything else is downloaded
             commit = index.parent.name
             folder = _cache() / named.repository.replace("/", "--") / commit
             if not (folder / INDEX).is_file():

@@ -41,7 +41,7 @@ from nnplug_nnunet.training.patches.source import Stream
 from nnplug_nnunet.training.rescue import Rescue
 from nnplug_nnunet.training.schedule import checked_rate
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice, present
-from nnplug_nnunet.training.setup import check_together, index_cases, make_loader
+from nnplug_nnunet.training.setup import check_together, complete_patch_centres, make_loader
 from nnplug_nnunet.training.state import PatchBatch, TrainingState
 from nnplug_nnunet.training.steps import PatchSteps
 from nnplug_nnunet.training.throttle import Throttle
@@ -62,7 +62,7 @@ class Training:
     def __init__(self, trainer: PatchSteps, task: TrainingTask) -> None:
         """Move the network to the device, and give it its first weights or those of an interrupted training."""
         self.trainer, self.task, self.world = trainer, task, task.world
-        index_cases(task)
+        complete_patch_centres(task)
         self._is_compiled = is_compiled(trainer, task)
         network = moved_network(task, compiled=self._is_compiled)
         if not task.run.state.exists():

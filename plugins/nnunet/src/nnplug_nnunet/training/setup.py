@@ -38,7 +38,7 @@ def convolution_dtype(options: PatchOptions, device: torch.device) -> torch.dtyp
     return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[options.precision]
 
 
-def index_cases(task: TrainingTask) -> None:
+def complete_patch_centres(task: TrainingTask) -> None:
     """Draw the patch centres of cases that lack them, because a subclass's entry may not name `PatchCentres`.
 
     A sampler of the plans names its own index, which the core has made.

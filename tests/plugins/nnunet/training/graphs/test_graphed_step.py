@@ -166,10 +166,10 @@ def test_a_step_that_breaks_off_within_the_update_leaves_a_scaler_that_goes_on(t
 
 def batches(training):
     from nnplug_nnunet.training.patches.source import Stream
-    from nnplug_nnunet.training.setup import index_cases, make_loader
+    from nnplug_nnunet.training.setup import complete_patch_centres, make_loader
     from nnplug_nnunet.training.state import PatchBatch
 
-    index_cases(training.task)
+    complete_patch_centres(training.task)
     with make_loader(training.trainer, training.task, Stream.TRAINING, 0) as loader:
         for batch in loader:
             yield PatchBatch(*batch.on(training.task.device))

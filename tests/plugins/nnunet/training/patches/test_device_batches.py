@@ -43,7 +43,7 @@ class Slow:
 def task(tmp_path):
     often = {f"p_{name}": 0.5 for name in ("rotation", "scaling", "noise", "blur", "contrast", "gamma")}
     task = replace(make_task(tmp_path, Setting(axes=3)), augmenter=NnunetAugmenter(**often))
-    setup.index_cases(task)
+    setup.complete_patch_centres(task)
     return task
 
 
