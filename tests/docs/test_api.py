@@ -36,7 +36,7 @@ def listed():
         for name in module.__all__:
             yield f"{module.__name__}.{name}", getattr(module, name)
     for name, one in vars(errors).items():
-        if isinstance(one, type) and issubclass(one, errors.NnplugError):
+        if isinstance(one, type) and issubclass(one, errors.NnplugError) and not name.startswith("_"):
             yield f"nnplug.errors.{name}", one
 
 
