@@ -11,7 +11,8 @@ from nnplug.plans.plans import Plans
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
-from nnplug.training.train import check_resumable, discard
+from nnplug.training.resumable import check_resumable
+from nnplug.training.train import discard
 
 
 def make_jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[TrainingJob]:

@@ -28,7 +28,7 @@ from nnplug.remedies import Action
 from nnplug.runtime.progress import Silent
 from nnplug.training.extend import is_extension
 from nnplug.training.job import TrainingJob
-from nnplug.training.train import check_unchanged
+from nnplug.training.resumable import check_unchanged
 
 
 def run(

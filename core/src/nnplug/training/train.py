@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 
 from nnplug.contracts import Trainer, TrainingLength, TrainingTask
 from nnplug.contracts.capabilities import adaptive
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, TRAINER, TrainerEntry
-from nnplug.dataset.splits import Fold, choose_fold
+from nnplug.dataset.splits import Fold
 from nnplug.errors import NnplugError
 from nnplug.models.acceleration import accelerators
-from nnplug.models.pretrained import describe_pretrained
-from nnplug.plans.differences import decisions, differences
-from nnplug.plans.plans import read_plans
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.preparation.training_choices import OPTIONAL
 from nnplug.registry.attribution import Origin, attributed, expect, origin_of, tagged
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.entries import LossComponent, TrainerComponent
-from nnplug.registry.provenance import Provider, resolve
+from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
-from nnplug.runtime.files import remove_folder, remove_leftovers, write_json
+from nnplug.runtime.files import remove_folder, remove_leftovers
 from nnplug.runtime.neighbours import beside_neighbours
 from nnplug.runtime.seeds import keep_random_state
 from nnplug.training.extend import begin_extension, is_extension
@@ -36,19 +32,17 @@ from nnplug.training.log_check import LogCheckingProgress, check_log
 from nnplug.training.plots import draw_curves
 from nnplug.training.previous_stage import (
     check_predictions_complete,
-    check_previous_unchanged,
     check_takes_previous_stage,
-    previous_sources,
 )
+from nnplug.training.resumable import check_resumable
 from nnplug.training.run_versions import RunVersions
+from nnplug.training.start_record import write_record
 from nnplug.training.task import USED, checked_each_epoch, index_cases, make_task
 from nnplug.training.trackers.tracking import tracked
 from nnplug.training.trainer_call import RecordingAccelerate, explained_shortage, record_length
-from nnplug.training.unlabelled import check_unlabelled_unchanged
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_lock import alone_in
-from nnplug.workspace.run_record import Pretrained, RunRecord
 
 
 def train(job: TrainingJob, runtime: Runtime, *, world: World = SINGLE_PROCESS) -> RunFolder:
@@ -91,33 +85,69 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
         return
     if world.is_main:
         _tell_drawn(job, splits, runtime)
+    ready = _ready(job, fold, splits, runtime, world)
+    with attributed(ready.trainer, *ready.called):
+        if world.is_main:
+            _record_start(job, fold, splits, ready)
+        world.wait()  # a trainer may read the record, which must say the same to every process
+        ready = replace(ready, task=replace(checked_each_epoch(ready.task, ready.trainer), world=world))
+    if world.is_main:
+        _train_and_record(ready, job, runtime)
+        return
+    with _explained(ready, job):
+        ready.trainer.train(ready.task)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A training before it starts, with all that it needs found and checked.
+
+    Attributes:
+        trainer: the trainer, with what it decides from the cases.
+        entry: its entry.
+        task: the training.
+        versions: of the distributions that train.
+        called: the components that the trainer calls, so that an error of theirs names them.
+    """
+
+    trainer: Trainer
+    entry: TrainerEntry
+    task: TrainingTask
+    versions: RunVersions
+    called: tuple[Origin, ...]
+
+
+def _ready(job: TrainingJob, fold: Fold, splits: Sequence[Fold], runtime: Runtime, world: World) -> _Ready:
+    """Return the training of a fold; raise if components or cases are missing, or do not fit together."""
     components = _planned_components(job, runtime)
     _check_preprocessed(job, fold, job.cases)
-    choice = job.plans.choice(Kind.TRAINER)
-    entry = components.get(TRAINER, choice.name)
     if world.is_main:
         index_cases(job, components, job.cases, fold, runtime)
     world.wait()
     task = make_task(job, components, job.cases, fold, runtime)
+    choice = job.plans.choice(Kind.TRAINER)
+    entry = components.get(TRAINER, choice.name)
     trainer = _adapted(entry, entry.create(choice.options), task)
     if task.previous_labels:
         _check_previous_stage(job, components, runtime.registry)
         check_predictions_complete(job, fold, splits)
     _check_devices(job, components, world)
     versions = RunVersions.of(job, components, runtime.registry, runtime.progress)
-    called = _called_by_trainer(job, task, components)
-    with attributed(trainer, *called):
-        if world.is_main:
-            axes = trainer.mirror_axes(task.configuration.dimensions)
-            _write_record(job, fold, axes, splits, versions.versions, _unlabelled(task, entry.component))
-            record_length(job.run, expect(trainer, trainer.length(task), TrainingLength))
-        world.wait()  # a trainer may read the record, which must say the same to every process
-        task = replace(checked_each_epoch(task, trainer), world=world)
-    if world.is_main:
-        _train_and_record(trainer, task, job, runtime, versions, called)
-    else:
-        with explained_shortage(job, task), attributed(trainer, *called), keep_random_state(task.device):
-            trainer.train(task)
+    return _Ready(trainer, entry, task, versions, _called_by_trainer(job, task, components))
+
+
+def _record_start(job: TrainingJob, fold: Fold, splits: Sequence[Fold], ready: _Ready) -> None:
+    """Write the record of the run and the length of the training."""
+    trainer, task = ready.trainer, ready.task
+    write_record(
+        job,
+        fold,
+        splits,
+        mirror_axes=trainer.mirror_axes(task.configuration.dimensions),
+        versions=ready.versions.versions,
+        unlabelled=tuple(task.unlabelled) if ready.entry.component.takes_unlabelled else None,
+    )
+    record_length(job.run, expect(trainer, trainer.length(task), TrainingLength))
 
 
 def _adapted(entry: TrainerEntry, made: Trainer, task: TrainingTask) -> Trainer:
@@ -130,22 +160,23 @@ def _adapted(entry: TrainerEntry, made: Trainer, task: TrainingTask) -> Trainer:
     return decided if origin is None else tagged(decided, origin)
 
 
-def _train_and_record(
-    trainer: Trainer,
-    task: TrainingTask,
-    job: TrainingJob,
-    runtime: Runtime,
-    versions: RunVersions,
-    called: Sequence[Origin],
-) -> None:
+@contextmanager
+def _explained(ready: _Ready, job: TrainingJob) -> Iterator[None]:
+    """Let the block call the trainer: its errors name the component, and random numbers of the caller stay."""
+    task = ready.task
+    with explained_shortage(job, task), attributed(ready.trainer, *ready.called), keep_random_state(task.device):
+        yield
+
+
+def _train_and_record(ready: _Ready, job: TrainingJob, runtime: Runtime) -> None:
     """Train in the main process, check what the trainer leaves, draw the curves and send all of it to the trackers."""
-    shapes = shapes_of(task.network)
+    trainer, task, shapes = ready.trainer, ready.task, shapes_of(ready.task.network)
     with tracked(job, runtime) as step:
-        progress = LogCheckingProgress(runtime.progress, job.run.log, trainer, versions.note_change, step)
+        progress = LogCheckingProgress(runtime.progress, job.run.log, trainer, ready.versions.note_change, step)
         recording = RecordingAccelerate(job, task.accelerate, runtime.progress)
         # several processes share the cores among themselves
         alone = beside_neighbours(task.device) if task.world.size == 1 else nullcontext()
-        with explained_shortage(job, task), attributed(trainer, *called), keep_random_state(task.device), alone:
+        with _explained(ready, job), alone:
             trainer.train(replace(task, progress=progress, accelerate=recording))
         check_log(job.run.log, trainer)
         check_finished(job.run, trainer, shapes)
@@ -175,11 +206,11 @@ def _check_previous_stage(job: TrainingJob, components: Registry, installed: Reg
     check_takes_previous_stage(job, preprocessor.component, augmenter.component, trainer.component)
 
 
-def _called_by_trainer(job: TrainingJob, task: TrainingTask, components: Registry) -> list[Origin]:
+def _called_by_trainer(job: TrainingJob, task: TrainingTask, components: Registry) -> tuple[Origin, ...]:
     """Return the origins of the components that the trainer calls, so that an error of theirs names them."""
     network = components.get(ARCHITECTURE, task.configuration.architecture.name)
     named = [components.get(kind, job.plans.choice(kind).name) for kind in OPTIONAL if kind in job.plans.choices]
-    return [network.origin, *(entry.origin for entry in named), *(entry.origin for entry in accelerators(components))]
+    return tuple(entry.origin for entry in (network, *named, *accelerators(components)))
 
 
 def discard(run: RunFolder) -> None:
@@ -191,51 +222,6 @@ def discard(run: RunFolder) -> None:
     if run.path.exists():
         with alone_in(run):
             remove_folder(run.path)
-
-
-def check_unchanged(job: TrainingJob) -> None:
-    """Raise if a fold was started with other plans or another seed.
-
-    Raises:
-        NnplugError: values differ; the message has the differences and the remedy.
-    """
-    if not job.run.record.exists():
-        return
-    record = RunRecord.read(job.run.record)
-    old = {**decisions(read_plans(job.run.plans)), "seed": record.seed, "pretrained": record.pretrained}
-    new = {**decisions(job.run_plans), "seed": job.seed, "pretrained": _pretrained(job)}
-    for values in (old, new):  # the path of the model does not matter
-        values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
-    if changed := list(differences(old, new)):
-        raise NnplugError(
-            f"{job.run.path}: was begun with other values ({'; '.join(changed)})", Action.RESTORE_VALUES()
-        )
-
-
-def check_resumable(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
-    """Return the cases of the fold; raise if it was started with other values, cases, images or previous stages.
-
-    Raises:
-        NnplugError: values differ; the message has the differences and the remedy.
-    """
-    check_unchanged(job)
-    check_previous_unchanged(job)
-    check_unlabelled_unchanged(job)
-    return _fold(job, splits)
-
-
-def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
-    """Return the cases of the fold; raise `NnplugError` if the run was started with other cases."""
-    names = tuple(case.name for case in job.dataset.training_cases())
-    fold = choose_fold(splits, names, job.fold)
-    record = RunRecord.read(job.run.record) if job.run.record.exists() else None
-    if record and (moved := {*record.training} ^ {*fold.train} or {*record.validation} ^ {*fold.val}):
-        raise NnplugError(
-            f"{job.run.path}: was begun with other cases than {job.workspace.splits} has now for fold {job.fold} "
-            f"({min(moved)!r} among {len(moved)})",
-            Action.RESTORE_FOLDS(),
-        )
-    return fold
 
 
 def _tell_drawn(job: TrainingJob, splits: Sequence[Fold], runtime: Runtime) -> None:
@@ -266,47 +252,3 @@ def _check_preprocessed(job: TrainingJob, fold: Fold, cases: CaseStore) -> None:
             f"{cases.folder}: {len(missing)} cases are not preprocessed ({missing[0]}, ..)",
             job.preprocess_first,
         )
-
-
-def _pretrained(job: TrainingJob) -> Pretrained | None:
-    return None if job.pretrained is None else describe_pretrained(job.pretrained)
-
-
-def _unlabelled(task: TrainingTask, trainer: TrainerComponent) -> tuple[str, ...] | None:
-    return tuple(task.unlabelled) if trainer.takes_unlabelled else None
-
-
-def _write_record(
-    job: TrainingJob,
-    fold: Fold,
-    mirror_axes: tuple[int, ...],
-    splits: Sequence[Fold],
-    versions: Mapping[str, str],
-    unlabelled: tuple[str, ...] | None,
-) -> None:
-    """Write the files that make the run folder self-contained, `run.json` last: if it exists, all are complete."""
-    run = job.run
-    if run.record.exists():
-        return
-    job.run_plans.write(run.plans)
-    write_json(run.description, job.training_description.raw)
-    providers = (*job.plans.providers, Provider.of(job.dataset.reader))
-    RunRecord(
-        dataset=job.plans.dataset,
-        plans=job.plans.name,
-        plans_digest=job.run_plans.digest(),
-        configuration=job.configuration,
-        fold=job.fold,
-        seed=job.seed,
-        command=job.command,
-        providers=providers,
-        versions=dict(versions),
-        mirror_axes=mirror_axes,
-        training=fold.train,
-        validation=fold.val,
-        pretrained=_pretrained(job),
-        created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
-        previous=previous_sources(job, fold, splits),
-        prepared=job.store_name,
-        unlabelled=unlabelled,
-    ).write(run.record)

@@ -82,8 +82,8 @@ def _learn(
     options: Options,
     begin: Callable[[TrainingJob], TrainingJob],
 ) -> TrainingJob:
+    from nnplug.training.resumable import check_unchanged
     from nnplug.training.task import check_pretrained
-    from nnplug.training.train import check_unchanged
     from nnplug_nnunetv2_commands.training import (
         begin_anew,
         with_trackers,

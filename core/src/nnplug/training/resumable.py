@@ -1,0 +1,61 @@
+"""Check whether a run can go on: with equal plans, seed, cases and inputs it ends as without a stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnplug.dataset.splits import Fold, choose_fold
+from nnplug.errors import NnplugError
+from nnplug.plans.differences import differences, training_decisions
+from nnplug.plans.plans import read_plans
+from nnplug.remedies import Action
+from nnplug.training.job import TrainingJob
+from nnplug.training.previous_stage import check_previous_unchanged
+from nnplug.training.start_record import pretrained_record
+from nnplug.training.unlabelled import check_unlabelled_unchanged
+from nnplug.workspace.run_record import RunRecord
+
+
+def check_unchanged(job: TrainingJob) -> None:
+    """Raise if a fold was started with other plans or another seed.
+
+    Raises:
+        NnplugError: values differ; the message has the differences and the remedy.
+    """
+    if not job.run.record.exists():
+        return
+    record = RunRecord.read(job.run.record)
+    old = {**training_decisions(read_plans(job.run.plans)), "seed": record.seed, "pretrained": record.pretrained}
+    new = {**training_decisions(job.run_plans), "seed": job.seed, "pretrained": pretrained_record(job)}
+    for values in (old, new):  # the path of the model does not matter
+        values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
+    if changed := list(differences(old, new)):
+        raise NnplugError(
+            f"{job.run.path}: was begun with other values ({'; '.join(changed)})", Action.RESTORE_VALUES()
+        )
+
+
+def check_resumable(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
+    """Return the cases of the fold; raise if it was started with other values, cases, images or previous stages.
+
+    Raises:
+        NnplugError: values differ; the message has the differences and the remedy.
+    """
+    check_unchanged(job)
+    check_previous_unchanged(job)
+    check_unlabelled_unchanged(job)
+    return _fold(job, splits)
+
+
+def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
+    """Return the cases of the fold; raise `NnplugError` if the run was started with other cases."""
+    names = tuple(case.name for case in job.dataset.training_cases())
+    fold = choose_fold(splits, names, job.fold)
+    record = RunRecord.read(job.run.record) if job.run.record.exists() else None
+    if record and (moved := {*record.training} ^ {*fold.train} or {*record.validation} ^ {*fold.val}):
+        raise NnplugError(
+            f"{job.run.path}: was begun with other cases than {job.workspace.splits} has now for fold {job.fold} "
+            f"({min(moved)!r} among {len(moved)})",
+            Action.RESTORE_FOLDS(),
+        )
+    return fold
