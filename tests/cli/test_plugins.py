@@ -38,7 +38,7 @@ def test_a_sound_plugin_passes(install):
     assert result.exit_code == 0, result.output
     assert "normalizer fake  normalises a whole image" in result.stdout
     assert re.search("plugin fake +imports quickly, without torch +ok", result.stdout)
-    assert result.stdout.splitlines()[-1] == "fake keeps its contract: 0 failed of 8 checks, 1 skipped"
+    assert result.stdout.splitlines()[-1] == "fake keeps its contract: 0 failed of 9 checks, 1 skipped"
     skipped = "looks inside the mask alone +skipped: zeroes_outside_mask is False, so that it may use or ignore a mask"
     assert re.search(f"normalizer fake +{skipped}", result.stdout)
 
@@ -46,7 +46,7 @@ def test_a_sound_plugin_passes(install):
 def test_a_broken_plugin_fails_and_says_why(install):
     install("nnplug-fake", "fake", GOOD.replace("return image", "return image[1:]"))
     assert (
-        "nnplug-fake breaks its contract: 3 failed of 8 checks, 1 skipped"
+        "nnplug-fake breaks its contract: 3 failed of 9 checks, 1 skipped"
         in nnplug("plugins", "check", "nnplug-fake").stdout
     )
     result = nnplug("plugins", "check", "nnplug-fake", "--json")

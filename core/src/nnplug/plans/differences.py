@@ -23,9 +23,6 @@ def training_decisions(plans: Plans) -> dict[str, Any]:
     return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
 
 
-decisions = training_decisions  # the former name, in training/train.py
-
-
 def _short(value: Any) -> str:
     text = "the default" if value is None else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

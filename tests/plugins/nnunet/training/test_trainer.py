@@ -58,7 +58,8 @@ def kit(monkeypatch):
         module = ModuleType("fake_trainers")
         module.Fake = target
         monkeypatch.setitem(sys.modules, "fake_trainers", module)
-        entry = Entry(TrainerComponent("fake", "fake_trainers:Fake", ""), Source("fake", "nnplug-fake", "1.0"))
+        component = TrainerComponent("fake", "fake_trainers:Fake", "", extends_runs=True, rehearses=True)
+        entry = Entry(component, Source("fake", "nnplug-fake", "1.0"))
         return {check.name: check for check in checks(entry, Registry([entry]), options=options)}
 
     return run
