@@ -68,10 +68,11 @@ class TorchResampler(Resampler):
     """Linear interpolation by torch, as nnU-Net 2.8.1's `resample_torch_simple`; the spline orders are ignored.
 
     Attributes:
-        device: the device that interpolates. "auto" is a GPU if there is one; each worker of preprocessing uses it.
+        device: the device that interpolates, for each worker of preprocessing; the CPU as in nnU-Net. "auto" is the
+            first GPU if there is one, whichever device trains or predicts.
     """
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "cpu"
 
     def new_shape(self, shape: Shape, spacing: Spacing, new_spacing: Spacing) -> Shape:
         """Return the shape of the same volume at the new spacing."""
