@@ -1,1 +1,1 @@
-"""What a prediction leaves in its folder: label maps and further files of writers, their log and report."""
+"""Write what a prediction leaves in its folder: label maps, further files of writers, and a log."""
