@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from importlib import import_module, metadata
 from inspect import signature
 from pathlib import Path
@@ -15,6 +16,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from nnplug import Plugins
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import NnplugError, Problems
 from nnplug_cli import main as house
@@ -36,7 +38,7 @@ from nnplug_cli.options import (
     set_option,
     workers_option,
 )
-from nnplug_cli.signals import stoppable
+from nnplug_cli.signals import Stopped, stoppable
 
 NNPLUG = Path(sys.executable).parent / "nnplug"
 HEAVY = ("numpy", "torch", "scipy", "SimpleITK", "matplotlib")
@@ -348,3 +350,29 @@ def test_stages_before_training_import_neither_torch_nor_scipy_stats(tmp_path):
     assert done.stdout.splitlines()[-1:] == ["set()"], done.stderr
     for name in ("image.npy", "voxels.npy"):  # the index of the trainer is made without its module
         assert len(list((tmp_path / "w").glob(f"*/preprocessed/*/*/{name}"))) == 2
+
+
+def test_a_stop_while_a_component_is_imported_is_no_fault_of_its_plugin(monkeypatch):
+    from nnplug.registry import components
+
+    entry = next(iter(Plugins().registry))
+
+    def stop(_):
+        raise Stopped(signal.SIGTERM)
+
+    monkeypatch.setattr(components.pkgutil, "resolve_name", stop)
+    with pytest.raises(Stopped):
+        entry.load()
+
+
+def test_a_signal_whose_exception_python_ignores_comes_again():
+    class Fading:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    def work():
+        Fading()
+        time.sleep(5)
+
+    with pytest.raises(Stopped), stoppable(lambda: None):
+        work()

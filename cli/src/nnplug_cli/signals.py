@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from nnplug.errors import Interruption
+
 PATIENCE = 1.0
 """Seconds after which a command that was asked to end, and has not ended, says that it is ending."""
+_AGAIN = 0.05  # seconds after which a signal is sent again whose exception was lost
 _Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 _DEFAULTS: Mapping[str, _Handler] = {
     "SIGINT": signal.default_int_handler,
@@ -19,8 +24,8 @@ _DEFAULTS: Mapping[str, _Handler] = {
 """Ctrl-C, a batch system's time limit and a closed terminal, with Python's handlers; some platforms lack one."""
 
 
-class Stopped(BaseException):
-    """A signal to end the process. It is no `Exception`, so that only handlers of Ctrl-C catch it."""
+class Stopped(Interruption):
+    """A signal to end the process."""
 
     def __init__(self, number: int) -> None:
         """Store the signal."""
@@ -37,7 +42,8 @@ class Stopped(BaseException):
 def stoppable(tell_slow_end: Callable[[], None]) -> Iterator[None]:
     """Raise `Stopped` in the block for signals that would end the process silently, KeyboardInterrupt for Ctrl-C.
 
-    Signals that something else handles or ignores stay as they are, such as those that `nohup` ignores.
+    Signals that something else handles or ignores stay as they are, such as those that `nohup` ignores. An exception
+    that reaches the code of a destructor or a weak reference is ignored by Python: the signal is then sent again.
 
     Args:
         tell_slow_end: called once, in another thread, if the block has not ended soon after a signal.
@@ -59,9 +65,25 @@ def stoppable(tell_slow_end: Callable[[], None]) -> Iterator[None]:
         ours = {}  # only the main thread may handle signals
     for number in ours:
         signal.signal(number, stop)
+    hook, sys.unraisablehook = sys.unraisablehook, _sending_again(sys.unraisablehook)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         told.cancel()
         for number, handler in ours.items():
             signal.signal(number, handler)
+
+
+def _sending_again(hook: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[sys.UnraisableHookArgs], None]:
+    """Return a hook for exceptions that Python ignores: it sends a lost signal again, and passes on all others."""
+
+    def lost(ignored: sys.UnraisableHookArgs) -> None:
+        error = ignored.exc_value
+        if not isinstance(error, KeyboardInterrupt | Stopped):
+            hook(ignored)
+            return
+        number = error.signal if isinstance(error, Stopped) else signal.SIGINT
+        threading.Timer(_AGAIN, os.kill, (os.getpid(), number)).start()
+
+    return lost

@@ -57,6 +57,10 @@ def _joined(text: str, remedy: str) -> str:
     return f"{text} {remedy}" if ended else f"{text}{'. ' if remedy[:1].isupper() else '; '}{remedy}"
 
 
+class Interruption(BaseException):
+    """A request to end the process that is no Ctrl-C. What catches every fault of a plugin lets it pass."""
+
+
 class NnplugError(Exception):
     """An error that the user can remedy; the message names the file or case and the remedy."""
 

@@ -6,7 +6,7 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
-from nnplug.errors import InvalidPlugin
+from nnplug.errors import Interruption, InvalidPlugin
 from nnplug.registry.attribution import Origin
 from nnplug.registry.base_entry import check_name, check_summary, check_target
 from nnplug.registry.components import Source
@@ -67,7 +67,7 @@ class OfferedCommand:
         target = self.command.target
         try:
             return pkgutil.resolve_name(target)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interruption):
             raise
         except BaseException as error:  # sys.exit() and a panic in an extension are no `Exception`
             raise InvalidPlugin(f"{self} cannot be imported ({target}: {type(error).__name__}: {error})") from error

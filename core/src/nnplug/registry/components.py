@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Generic, TypeVar, cast, overload
 
-from nnplug.errors import AmbiguousComponent, InvalidPlugin, UnknownComponent, did_you_mean
+from nnplug.errors import AmbiguousComponent, Interruption, InvalidPlugin, UnknownComponent, did_you_mean
 from nnplug.registry.attribution import Origin, attributed, tagged
 from nnplug.registry.base_entry import Component, Kind, check_flags, check_name, check_summary
 from nnplug.registry.options import build, describe
@@ -160,7 +160,7 @@ class Entry(Generic[C_co, T_co]):
     def _resolve(self, target: str) -> Callable[..., Any]:
         try:
             found = pkgutil.resolve_name(target)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interruption):
             raise
         except BaseException as error:  # sys.exit() and a panic in an extension are no `Exception`
             raise InvalidPlugin(f"{self} cannot be imported ({target}: {type(error).__name__}: {error})") from error

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nnplug import hookspecs
-from nnplug.errors import InvalidPlugin, Line, did_you_mean, within
+from nnplug.errors import Interruption, InvalidPlugin, Line, did_you_mean, within
 from nnplug.registry.commands import OfferedCommand, PluginCommand
 from nnplug.registry.components import AnyEntry, Component, Entry, Kind, OfferedRecipe, Recipe, Registry, Source
 from nnplug.registry.entries import COMPONENTS
@@ -125,6 +125,8 @@ class Plugins:
             )
         except KeyboardInterrupt as error:  # a user interrupts a slow import: the message names the plugin
             raise KeyboardInterrupt(Line(f"while {source} was being imported", _leave_out(source))) from error
+        except Interruption:
+            raise
         except InvalidPlugin as error:
             reason = str(error)
         except BaseException as error:  # noqa: BLE001 - sys.exit() and a panic in an extension are no `Exception`
