@@ -50,7 +50,7 @@ def keep_earlier(
     if request.recipe is None and not request.components:
         if set(request.options) <= {str(kind) for kind in AFTER_PLANNING}:
             return with_options(earlier, request.options, registry=registry)
-        plans = make(_with_options_of(earlier, request))
+        plans = make(with_earlier_options(earlier, request))
     return _with_configurations_of(earlier, plans, request)
 
 
@@ -60,7 +60,13 @@ def kept_differences(alone: Plans, kept: Plans) -> list[str]:
     return found if len(found) <= _SHOWN else [*found[: _SHOWN - 1], f"{len(found) - _SHOWN + 1} more"]
 
 
-def _with_options_of(earlier: Plans, request: PlanRequest) -> PlanRequest:
+def with_earlier_options(earlier: Plans, request: PlanRequest) -> PlanRequest:
+    """Return a request with the options of components in earlier plans; its own are set beside them.
+
+    A request with a recipe or component is returned as it is.
+    """
+    if request.recipe is not None or request.components:
+        return request
     options: dict[str, Any] = {str(kind): choice.options for kind, choice in earlier.choices.items() if choice.options}
     given = {str(kind): {**options.get(str(kind), {}), **values} for kind, values in request.options.items()}
     return replace(request, options={**options, **given})

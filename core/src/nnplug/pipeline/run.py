@@ -8,10 +8,11 @@ from pathlib import Path
 
 from nnplug.errors import Line, Problems
 from nnplug.pipeline.jobs import asked_configurations, discard_changed, make_jobs, tell_pulled_in
-from nnplug.pipeline.kept_plans import keep_earlier, kept_differences
+from nnplug.pipeline.kept_plans import keep_earlier, kept_differences, with_earlier_options
 from nnplug.pipeline.request import RunRequest, RunResult, Step
 from nnplug.plans.differences import differences
 from nnplug.plans.fingerprint import Fingerprint
+from nnplug.plans.overrides import PLAN
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.preparation.finished_steps import FinishedStep
 from nnplug.preparation.make_plans import make_plans, with_providers
@@ -126,12 +127,18 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
     Raises:
         NnplugError: requested folds started with other plans, and the request is not `fresh`.
     """
-    plans = _make_plans(request, fingerprint, runtime)
+    # a configuration may exist in the earlier plans alone, because of options that are kept
+    alone = request if PLAN in request.plan.options else replace(request, plan=replace(request.plan, configurations=()))
+    plans = _make_plans(alone, fingerprint, runtime)
     path = request.workspace.plans(plans.name)
     earlier = read_plans(path) if path.exists() else plans
-    if _is_newer(path, request.workspace.fingerprint):
+    if _is_up_to_date(path, earlier, request):
         plans = _kept(plans, earlier, request, fingerprint, runtime)
+    elif path.exists():
+        plans = _make_plans(replace(request, plan=with_earlier_options(earlier, request.plan)), fingerprint, runtime)
     plans = in_form_of(plans, earlier, runtime.registry)
+    for name in request.plan.configurations:
+        plans.configuration(name)
     changed = list(differences(earlier.decisions(), plans.decisions()))
     unchanged = path.exists() and not changed
     if request.fresh:  # also with unchanged plans: seed, cases and the previous stage are not part of them
@@ -148,9 +155,11 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
     return plans
 
 
-def _is_newer(plans: Path, fingerprint: Path) -> bool:
-    """Return whether there are plans that were made after the dataset was measured."""
-    return plans.exists() and plans.stat().st_mtime_ns >= fingerprint.stat().st_mtime_ns
+def _is_up_to_date(file: Path, plans: Plans, request: RunRequest) -> bool:
+    """Return whether there are plans of the present dataset: made after it was measured, for its channel names."""
+    if not file.exists() or file.stat().st_mtime_ns < request.workspace.fingerprint.stat().st_mtime_ns:
+        return False
+    return plans.channel_names in (None, request.dataset.description.channel_names)
 
 
 def _kept(plans: Plans, earlier: Plans, request: RunRequest, fingerprint: Fingerprint, runtime: Runtime) -> Plans:

@@ -18,9 +18,9 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
 
 
 def training_decisions(plans: Plans) -> dict[str, Any]:
-    """Return the part of the plans that training depends on: all but providers, recipe and name."""
+    """Return the part of the plans that training depends on: all but providers, recipe, name and channel names."""
     data = plans.data()
-    return {key: data[key] for key in data if key not in ("providers", "recipe", "name")}
+    return {key: data[key] for key in data if key not in ("providers", "recipe", "name", "channel_names")}
 
 
 def _short(value: Any) -> str:

@@ -131,6 +131,8 @@ class Plans(Record, frozen=True, kw_only=True):
         regions: whether networks learn the regions of `dataset.json`, if it has some, or one class per label value.
         providers: the component and distribution that each name meant when the plans were made.
         orientations: those of the training images, see `Fingerprint`; prediction warns of others. None if unknown.
+        channel_names: those of `dataset.json` that the plans were made for; they choose the normalisation. None in
+            older plans.
     """
 
     schema: int = SCHEMA
@@ -147,6 +149,7 @@ class Plans(Record, frozen=True, kw_only=True):
     regions: bool = True
     providers: tuple[Provider, ...] = ()
     orientations: dict[str, int] | None = None
+    channel_names: tuple[str, ...] | None = None
 
     @classmethod
     def from_data(cls, data: Any, where: str) -> Self:
@@ -227,8 +230,9 @@ class Plans(Record, frozen=True, kw_only=True):
         return self.choices[kind]
 
     def decisions(self) -> dict[str, Any]:
-        """Return the plans as JSON data without providers and orientations, which a run does not depend on."""
-        return {key: value for key, value in self.data().items() if key not in ("providers", "orientations")}
+        """Return the plans as JSON data without what a run does not depend on: providers, and facts of the dataset."""
+        others = ("providers", "orientations", "channel_names")
+        return {key: value for key, value in self.data().items() if key not in others}
 
     def digest(self) -> str:
         """Return a short hash of all decisions. Runs record it, so that a rerun can detect changes."""

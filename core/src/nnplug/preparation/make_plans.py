@@ -82,7 +82,8 @@ def make_plans(
     plans = override(plans, chosen.options.get(PLAN, {}), (), registry)
     plans = override(plans, given.get(PLAN, {}), request.configurations, registry)
     check_patches(plans, registry)
-    plans = msgspec.structs.replace(plans, orientations=fingerprint.orientations)
+    facts = {"orientations": fingerprint.orientations, "channel_names": description.channel_names}
+    plans = msgspec.structs.replace(plans, **facts)
     return with_providers(plans, registry)
 
 
@@ -138,7 +139,13 @@ def transfer_plans(
     named = {**implied, **source.choices}
     default, _ = choose(registry, None, {Kind(kind): choice.name for kind, choice in named.items()}, {})
     choices = {**{str(kind): choice for kind, choice in default.items()}, **named}
-    plans = msgspec.structs.replace(source, dataset=dataset, name=name or source.name, choices=choices)
+    plans = msgspec.structs.replace(
+        source,
+        dataset=dataset,
+        name=name or source.name,
+        choices=choices,
+        channel_names=description.channel_names,
+    )
     check_names(plans.name, plans.configurations, dataset)
     plans = override(plans, given.pop(PLAN, {}), configurations, registry)
     plans = with_options(plans, given, registry=registry)
