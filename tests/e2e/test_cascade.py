@@ -105,3 +105,10 @@ def test_another_first_stage_is_noticed(workspace, nnplug, phantom, tmp_path):
     assert done.returncode == 1
     assert "learned from another 3d_lowres fold 0 than is there now" in done.stderr
     assert "--fresh" in done.stderr
+    runs = copy / "runs" / "nnunet" / CASCADE
+    exported = nnplug("model", "export", runs, "-o", tmp_path / "bundle.zip")
+    predicted = nnplug("predict", "-i", phantom / "imagesTs", "-m", runs, "-o", tmp_path / "out", "--no-mirroring")
+    for other in (exported, predicted):
+        assert other.returncode == 1
+        assert "learned from another 3d_lowres fold 0 than is there now" in " ".join(other.stderr.split())
+    assert not (tmp_path / "bundle.zip").exists()

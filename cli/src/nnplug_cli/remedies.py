@@ -45,6 +45,7 @@ REMEDIES = {
     ),
     Action.DELETE_RUN: "Delete {folder} and run the same command again, which trains it from the start.",
     Action.TRAIN_ANEW: "Train it again from the start with --fresh.",
+    Action.TRAIN_SAME_ANEW: "nnplug train --fresh trains it again all the same.",
     Action.TRAIN_ANEW_WITH: "Train it again from the start with --set {assignment} --fresh.",
     Action.RESTORE_VALUES: (
         "Give the same values to go on, --fresh to train it again from the start, or --name NAME to keep both."

@@ -54,6 +54,7 @@ class Action(StrEnum):
     TRAIN_ON_OR_USE_BEST = "Train it again, which goes on where it was, or use the best weights so far."
     DELETE_RUN = "Delete {folder} to train it again from the start."
     TRAIN_ANEW = "Train it again from the start with fresh=True."
+    TRAIN_SAME_ANEW = "nnplug.train with fresh=True trains it again all the same."
     TRAIN_ANEW_WITH = "Train it again from the start with {assignment} in options and fresh=True."
     RESTORE_VALUES = (
         "Give the same values to go on, fresh=True to train it again from the start, or another name to keep both."

@@ -48,6 +48,12 @@ class Labels:
         return replace(labels, regions_class_order=_order(regions_class_order, labels, where))
 
     @property
+    def code(self) -> tuple[object, ...]:
+        """The numbers that a network learns; names may change without a new training."""
+        values = tuple(self.values.values())
+        return values if self.has_regions else tuple(sorted(values)), self.regions_class_order, self.ignore
+
+    @property
     def has_regions(self) -> bool:
         """Return whether outputs are overlapping regions (sigmoid) rather than classes (softmax)."""
         return any(len(v) > 1 for v in self.values.values())

@@ -206,7 +206,7 @@ def contents_of(trained: Sequence[TrainedRun], weights: WeightsKind) -> Contents
     """
     check_alike(trained)
     first = trained[0]
-    inner = previous_runs(first)
+    inner = previous_runs(trained)
     return Contents(
         plans=read_plans(first.folder.plans),
         description=DatasetDescription.read(first.folder.description),

@@ -220,7 +220,7 @@ def _open_runs(runs: Sequence[TrainedRun], folds: Sequence[str] | None, weights:
     parent = runs[0].folder.path if len(runs) == 1 else runs[0].folder.path.parent
     chosen = [by_fold[fold] for fold in _choose(tuple(by_fold), folds, parent)]
     check_alike(chosen)
-    inner = previous_runs(chosen[0])
+    inner = previous_runs(chosen)
     return replace(_member(chosen, weights), previous=_open_runs(inner, None, "final") if inner else None)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nnplug.dataset.splits import Fold
-from nnplug.errors import NnplugError
+from nnplug.errors import Line, NnplugError
 from nnplug.pipeline.request import RunRequest
 from nnplug.plans.plans import Plans
 from nnplug.preparation.make_splits import ensure_splits
+from nnplug.remedies import Action
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
-from nnplug.training.resumable import check_resumable
+from nnplug.training.resumable import changed_cases, check_resumable
 from nnplug.training.train import discard
 
 
@@ -43,6 +44,8 @@ def make_jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[Tra
 def discard_changed(request: RunRequest, jobs: Sequence[TrainingJob], progress: Progress) -> None:
     """Remove runs that started with other values, cases or previous stages, and runs whose previous stage is removed.
 
+    A finished run with the same values stays, with a notice, so that the same command goes on after a kill.
+
     Args:
         request: the dataset and the workspace with the folds.
         jobs: the folds to train, each after its previous stages.
@@ -58,14 +61,18 @@ def discard_changed(request: RunRequest, jobs: Sequence[TrainingJob], progress: 
         if removed.intersection(refined) or not _is_resumable(job, splits):
             discard(job.run)
             removed.add(job.configuration)
+        elif job.run.is_finished:
+            progress.notice(
+                Line(f"{job.run.path}: is finished with the same values, and stays.", Action.TRAIN_SAME_ANEW())
+            )
 
 
 def _is_resumable(job: TrainingJob, splits: Sequence[Fold]) -> bool:
     try:
         check_resumable(job, splits)
+        return not changed_cases(job)
     except NnplugError:  # also for a record that cannot be read
         return False
-    return True
 
 
 def asked_configurations(request: RunRequest, plans: Plans) -> tuple[str, ...]:

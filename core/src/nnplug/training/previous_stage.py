@@ -18,11 +18,10 @@ from nnplug.preparation.preprocessing import bind_preprocessor
 from nnplug.registry.components import Registry
 from nnplug.registry.entries import AugmenterComponent, PreprocessorComponent, TrainerComponent
 from nnplug.remedies import Action
-from nnplug.runtime.digests import sha256
 from nnplug.training.job import TrainingJob
 from nnplug.workspace.case_store import CaseStore
-from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_record import RunRecord
+from nnplug.workspace.runs import source_of
 
 if TYPE_CHECKING:
     import torch
@@ -79,11 +78,6 @@ class PreviousStageWriter:
     @cached_property
     def _source(self) -> str:
         return source_of(self._job.run)
-
-
-def source_of(run: RunFolder) -> str:
-    """Return the digest of a finished run's weights."""
-    return sha256(run.final_weights)[:16]
 
 
 def check_takes_previous_stage(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nnplug.dataset.case_states import case_states
 from nnplug.dataset.splits import Fold, choose_fold
-from nnplug.errors import NnplugError
+from nnplug.errors import Line, NnplugError
 from nnplug.plans.differences import differences, training_decisions
 from nnplug.plans.plans import read_plans
 from nnplug.remedies import Action
+from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
 from nnplug.training.previous_stage import check_previous_unchanged
 from nnplug.training.start_record import pretrained_record
 from nnplug.training.unlabelled import check_unlabelled_unchanged
 from nnplug.workspace.run_record import RunRecord
+from nnplug.workspace.runs import labels_of
 
 
 def check_unchanged(job: TrainingJob) -> None:
@@ -29,7 +32,10 @@ def check_unchanged(job: TrainingJob) -> None:
     new = {**training_decisions(job.run_plans), "seed": job.seed, "pretrained": pretrained_record(job)}
     for values in (old, new):  # the path of the model does not matter
         values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
-    if changed := list(differences(old, new)):
+    changed = list(differences(old, new))
+    if labels_of(job.run).code != job.training_description.labels.code:
+        changed.append("labels of dataset.json")
+    if changed:
         raise NnplugError(
             f"{job.run.path}: was begun with other values ({'; '.join(changed)})", Action.RESTORE_VALUES()
         )
@@ -59,3 +65,25 @@ def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
             Action.RESTORE_FOLDS(),
         )
     return fold
+
+
+def changed_cases(job: TrainingJob) -> tuple[str, ...]:
+    """Return the cases whose images or label map have other sizes or times than at the start of the run."""
+    files = RunRecord.read(job.run.record).files if job.run.record.exists() else None
+    if files is None:
+        return ()
+    now = case_states(case for case in job.dataset.training_cases() if case.name in files)
+    return tuple(name for name, state in now.items() if state != files[name])
+
+
+def tell_changed_cases(job: TrainingJob, progress: Progress) -> None:
+    """Warn that a run is, in part or whole, of former images or label maps."""
+    if changed := changed_cases(job):
+        what = "weights and scores are" if job.run.is_finished else "epochs so far are"
+        progress.warning(
+            Line(
+                f"{job.run.path}: the files of {len(changed)} cases have changed since its start ({changed[0]}, ..); "
+                f"its {what} of the former ones.",
+                Action.TRAIN_ANEW(),
+            )
+        )

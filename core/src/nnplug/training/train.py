@@ -34,7 +34,7 @@ from nnplug.training.previous_stage import (
     check_predictions_complete,
     check_takes_previous_stage,
 )
-from nnplug.training.resumable import check_resumable
+from nnplug.training.resumable import check_resumable, tell_changed_cases
 from nnplug.training.run_versions import RunVersions
 from nnplug.training.start_record import write_record
 from nnplug.training.task import USED, checked_each_epoch, index_cases, make_task
@@ -79,6 +79,8 @@ def train(job: TrainingJob, runtime: Runtime, *, world: World = SINGLE_PROCESS) 
 def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     splits = ensure_splits(job.dataset, job.workspace, progress=runtime.progress)
     fold = check_resumable(job, splits)
+    if world.is_main:
+        tell_changed_cases(job, runtime.progress)
     if job.run.is_finished:
         if world.is_main:
             _finish(job, runtime)

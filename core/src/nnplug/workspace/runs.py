@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.labels import Labels
 from nnplug.errors import NnplugError
 from nnplug.plans.plans import read_plans
 from nnplug.registry.provenance import Provider
 from nnplug.remedies import Action
+from nnplug.runtime.digests import sha256
 from nnplug.workspace.layout import RunFolder, run_folders
 from nnplug.workspace.run_record import Precision, RunRecord
 
 WeightsKind = Literal["final", "best"]
+TOGETHER = "only folds of one training can be used together"
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def check_alike(runs: Sequence[TrainedRun]) -> None:
     """Raise unless the predictions of runs can be averaged.
 
     Raises:
-        NnplugError: two runs differ in plans, configuration or mirror axes, or have the same fold.
+        NnplugError: two runs differ in plans, labels, configuration or mirror axes, or have the same fold.
     """
     folds = [run.fold for run in runs]
     if twice := [run for run in runs if folds.count(run.fold) > 1]:
@@ -88,9 +92,15 @@ def check_alike(runs: Sequence[TrainedRun]) -> None:
             ours, theirs = getattr(run.record, what), getattr(first.record, what)
             if ours != theirs:
                 raise NnplugError(
-                    f"{run.folder.path}: {what} is {ours!r}, but {theirs!r} in {first.folder.path}; "
-                    "only folds of one training can be used together"
+                    f"{run.folder.path}: {what} is {ours!r}, but {theirs!r} in {first.folder.path}; {TOGETHER}"
                 )
+        if labels_of(run.folder).code != labels_of(first.folder).code:
+            raise NnplugError(f"{run.folder.path}: has other labels than {first.folder.path}; {TOGETHER}")
+
+
+def labels_of(run: RunFolder) -> Labels:
+    """Return the labels that a run learned."""
+    return DatasetDescription.read(run.description).labels
 
 
 def default_folds(there: Sequence[str]) -> Sequence[str]:
@@ -98,12 +108,16 @@ def default_folds(there: Sequence[str]) -> Sequence[str]:
     return [fold for fold in there if fold != "all"] or there
 
 
-def previous_runs(run: TrainedRun) -> tuple[TrainedRun, ...]:
-    """Return the runs of a run's previous stage, in the folder next to its own; empty without a previous stage.
+def previous_runs(trained: Sequence[TrainedRun]) -> tuple[TrainedRun, ...]:
+    """Return the runs of the previous stage of runs, in the folder next to theirs; empty without a previous stage.
+
+    Args:
+        trained: folds of one configuration.
 
     Raises:
-        NnplugError: there are no such runs.
+        NnplugError: there are no such runs, or one has other weights than those that a run learned from.
     """
+    run = trained[0]
     stage = read_plans(run.folder.plans).configuration(run.record.configuration).previous_stage
     if stage is None:
         return ()
@@ -115,7 +129,19 @@ def previous_runs(run: TrainedRun) -> tuple[TrainedRun, ...]:
             "or use a bundle, which holds both."
         )
     runs = {previous.fold: previous for previous in find_runs(folder)}
+    for one in trained:
+        for fold, source in (one.record.previous or {}).items():
+            if fold in runs and runs[fold].has_weights("final") and source_of(runs[fold].folder) != source:
+                raise NnplugError(
+                    f"{one.folder.path}: learned from another {stage} fold {fold} than is there now",
+                    Action.TRAIN_ANEW(),
+                )
     return tuple(runs[fold] for fold in default_folds(tuple(runs)))
+
+
+def source_of(run: RunFolder) -> str:
+    """Return the digest of a finished run's weights, by which a next stage records them."""
+    return sha256(run.final_weights)[:16]
 
 
 def merged_providers(runs: Sequence[TrainedRun]) -> tuple[Provider, ...]:
