@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,22 @@ Folds = int | str | Sequence[int | str]
 
 
 def names(given: Names) -> tuple[str, ...]:
-    """Return the names as a tuple."""
+    """Return the names as a tuple.
+
+    Raises:
+        InvalidOptions: they are an empty list.
+    """
+    _check_not_emptied(given, "names")
     return (given,) if isinstance(given, str) else tuple(given)
 
 
 def paths(given: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
-    """Return the paths as a tuple."""
+    """Return the paths as a tuple.
+
+    Raises:
+        InvalidOptions: they are an empty list.
+    """
+    _check_not_emptied(given, "paths")
     return (Path(given),) if isinstance(given, str | Path) else tuple(map(Path, given))
 
 
@@ -36,13 +46,20 @@ def fold_names(given: Folds) -> tuple[int | str, ...]:
     """Return the folds as a tuple; "1" is fold 1.
 
     Raises:
-        InvalidOptions: one is neither a number from 0 on nor "all".
+        InvalidOptions: one is neither a number from 0 on nor "all", or they are an empty list.
     """
+    _check_not_emptied(given, "folds")
     several = (given,) if isinstance(given, int | str) else tuple(given)
     for fold in several:
         if fold != "all" and not str(fold).isdecimal():
             raise InvalidOptions(f"folds: {fold!r} is neither a fold's number nor 'all'")
     return tuple(fold if fold == "all" else int(fold) for fold in several)
+
+
+def _check_not_emptied(given: object, what: str) -> None:
+    """Raise `InvalidOptions` for an empty list; the default, an empty tuple, means all."""
+    if isinstance(given, Sized) and not isinstance(given, tuple | str) and len(given) == 0:
+        raise InvalidOptions(f"{what}: {given!r} is empty; leave the argument out for the default")
 
 
 def selection(configurations: Names, folds: Folds) -> FoldSelection:
