@@ -104,3 +104,13 @@ def test_what_is_no_run_is_one_line(run, tmp_path):
     result = run("model", "export", tmp_path, "-o", tmp_path / "b", code=1)
     assert result.stderr.startswith(f"error: {tmp_path}: no model")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_bundle_is_packed_into_a_file_to_share(run, copied, tmp_path):
+    fold = copied.folder / "runs" / "nnunet" / "2d" / "fold_0"
+    run("model", "export", fold, "-o", tmp_path / "bundle")
+    run("model", "export", tmp_path / "bundle", "-o", tmp_path / "shared.zip")
+    shown = [json.loads(run("model", "show", tmp_path / name, "--json").output) for name in ("bundle", "shared.zip")]
+    assert shown[0] == shown[1]
+    result = run("model", "export", tmp_path / "bundle", "-o", tmp_path / "b", "--licence", "MIT", code=1)
+    assert "a bundle keeps its weights, rule and licence" in " ".join(result.stderr.split())

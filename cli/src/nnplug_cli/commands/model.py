@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nnplug.errors import InvalidOptions
 from nnplug_cli.context import Context
 from nnplug_cli.memory import print_memories, tell_memories
 from nnplug_cli.networks import network_data, print_network
@@ -41,11 +42,18 @@ def command() -> None:
 def export(
     *, runs: tuple[Path, ...], output: Path, weights: Any, rule: Path | None, licence: str | None, replace: bool
 ) -> None:
-    """Make a bundle of RUNS: run folders, or a folder of fold_* of one configuration."""
+    """Make a bundle of RUNS: run folders, or a folder of fold_* of one configuration; or a copy of one bundle."""
     from nnplug.models.bundle import write_bundle
+    from nnplug.models.ensemble_bundle import is_bundle, repack
     from nnplug.runtime.files import read_json
     from nnplug.workspace.runs import find_runs
 
+    if len(runs) == 1 and is_bundle(runs[0]):
+        if rule is not None or licence is not None or weights != "final":
+            raise InvalidOptions(f"{runs[0]}: a bundle keeps its weights, rule and licence. Export its runs instead.")
+        repack(runs[0], output, replace=replace)
+        print_model(output)
+        return
     folders = [run.folder for path in runs for run in find_runs(path)]
     postprocessing = None if rule is None else read_json(rule)
     write_bundle(folders, output, weights=weights, postprocessing=postprocessing, licence=licence, replace=replace)

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,10 +158,30 @@ def import_bundle(source: Path, target: Path, *, replace: bool = False) -> AnyBu
     check_folder(target, [source])
     check_free(target, replace=replace)
     with unpacked_any(source) as bundle, atomic_folder(target) as folder:
-        for name in (INDEX, *bundle.record.sha256):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(bundle.folder / name, folder / name)
+        _copy(bundle, folder)
     return read_any(target)
+
+
+def is_bundle(path: Path) -> bool:
+    """Return whether a path is a folder with the index of a bundle, or a zip file."""
+    return (path / INDEX).is_file() or (path.is_file() and path.suffix == ".zip")
+
+
+def repack(source: Path, target: Path, *, replace: bool = False) -> None:
+    """Verify a bundle (folder or zip file), and write it to a folder, or to a file that ends in ".zip", atomically.
+
+    Raises:
+        NnplugError: as in `import_bundle`.
+    """
+    check_folder(target, [source])
+    with unpacked_any(source) as bundle:
+        write_packed(target, partial(_copy, bundle), replace=replace)
+
+
+def _copy(bundle: AnyBundle, folder: Path) -> None:
+    for name in (INDEX, *bundle.record.sha256):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(bundle.folder / name, folder / name)
 
 
 def members_of(bundle: AnyBundle) -> tuple[Bundle, ...]:
