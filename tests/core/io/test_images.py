@@ -304,3 +304,9 @@ def test_a_number_of_axes_that_crashes_itk_is_named(axes, tmp_path):
     path.write_bytes(path.read_bytes().replace(b"NDims = 3", b"NDims = " + axes.encode()))
     with pytest.raises(InvalidFile, match=r"a\.mha: is empty or truncated"):
         read_image([path])
+
+
+def test_a_complex_image_is_refused_with_the_remedy(tmp_path):
+    sitk.WriteImage(sitk.GetImageFromArray(np.ones((3, 4, 5), np.complex64)), str(tmp_path / "a.nii.gz"))
+    with pytest.raises(InvalidFile, match=r"a\.nii\.gz: has complex values\. Save their magnitude"):
+        read_image((tmp_path / "a.nii.gz",))

@@ -227,6 +227,10 @@ def _checked_voxels(reader: Reader, path: Path, given: tuple[Any, ...]) -> tuple
 
 def _checked_array(reader: Reader, path: Path, array: npt.NDArray[Any], geometry: Geometry) -> npt.NDArray[Any]:
     shape, dtype = np.shape(array), expect(reader, array, np.ndarray).dtype
+    if dtype.kind == "c":
+        raise InvalidFile(
+            f"{path}: has complex values. Save their magnitude, or real and imaginary part as two channels."
+        )
     if len(shape) != 4 or not shape[0] or shape[1:] != geometry.shape or dtype.kind not in _NUMBERS:
         wanted = ", ".join(map(str, geometry.shape))
         raise broken(reader, f"gave {dtype} of shape {shape} for {path}; expected numbers (C, {wanted})")

@@ -75,5 +75,7 @@ class Faulty:
 def test_what_a_loss_does_wrong_names_the_loss(tmp_path):
     with pytest.raises(InvalidPlugin, match=r"Faulty gave a loss of shape \(\d+,\); expected a scalar"):
         weights(tmp_path / "a", AttributingLoss(Faulty(lambda logits: logits.mean((1, 2, 3)))))
+    with pytest.raises(InvalidPlugin, match=r"Faulty gave a loss without gradient; compute it by torch alone"):
+        weights(tmp_path / "c", AttributingLoss(Faulty(lambda logits: torch.tensor(logits.mean().item()))))
     with pytest.raises(ComponentFailed, match="Faulty failed: ZeroDivisionError: division by zero"):
         weights(tmp_path / "b", AttributingLoss(Faulty(lambda _: 1 / 0)))
