@@ -82,7 +82,7 @@ class _Training:
     tracker_option,
     click.option("--until", type=click.Choice(STEPS), default="bundle", show_default=True, help="The last step."),
     click.option("--no-mirroring", is_flag=True, help="Validate without averaging over mirrored images: faster."),
-    click.option("--fresh", is_flag=True, help="Train again if a training was begun with other values."),
+    click.option("--fresh", is_flag=True, help="Train again what was begun with other values or files."),
 )
 @json_option
 @click.pass_obj

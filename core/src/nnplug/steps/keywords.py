@@ -108,7 +108,7 @@ class TrainKeywords(WorkKeywords, DeviceKeywords, total=False):
         devices: the number of devices that train one fold together.
         seed: the seed of every random draw.
         mirroring: whether validation averages over mirrored images; without, it is faster.
-        fresh: whether to train again from the start. In a run only what was begun with other values.
+        fresh: whether to train again from the start. In a run only what was begun with other values or files.
         trackers: the names of trackers that each training is sent to.
     """
 
