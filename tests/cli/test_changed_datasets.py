@@ -71,6 +71,17 @@ def test_a_corrected_channel_name_changes_the_normalisation_and_keeps_what_was_s
     assert "plans 'nnunet' change" not in one_line(again), "they are up to date now"
 
 
+def test_another_name_without_a_normalisation_of_its_own_keeps_what_was_changed_by_hand(place):
+    file = place / "w" / "Dataset999_Phantom" / "plans" / "nnunet.json"
+    file.write_text(file.read_text().replace('"batch_size": ', '"batch_size": 1'))
+    raw = json.loads((place / "Dataset999_Phantom" / "dataset.json").read_text())
+    size = plans(place).configurations["2d"].batch_size
+    describe(place, channel_names={key: f"{name} FLAIR" for key, name in raw["channel_names"].items()})
+    result = run(place, "-f", "1", "--until", "plan")
+    assert result.exit_code == 0, result.output
+    assert plans(place).configurations["2d"].batch_size == size
+
+
 def test_a_new_case_keeps_the_options_that_were_set(place):
     folder, number = place / "Dataset999_Phantom", 5
     (unseen,) = {path.name.rsplit("_", 1)[0] for path in (folder / "imagesTs").glob("*.nii.gz")}

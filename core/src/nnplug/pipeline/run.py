@@ -132,7 +132,9 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
     plans = _make_plans(alone, fingerprint, runtime)
     path = request.workspace.plans(plans.name)
     earlier = read_plans(path) if path.exists() else plans
-    if _is_up_to_date(path, earlier, request):
+    if _is_newer(path, request.workspace.fingerprint) and not _is_of_other_channels(
+        earlier, plans, alone, fingerprint, runtime
+    ):
         plans = _kept(plans, earlier, request, fingerprint, runtime)
     elif path.exists():
         plans = _make_plans(replace(request, plan=with_earlier_options(earlier, request.plan)), fingerprint, runtime)
@@ -155,11 +157,31 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
     return plans
 
 
-def _is_up_to_date(file: Path, plans: Plans, request: RunRequest) -> bool:
-    """Return whether there are plans of the present dataset: made after it was measured, for its channel names."""
-    if not file.exists() or file.stat().st_mtime_ns < request.workspace.fingerprint.stat().st_mtime_ns:
+def _is_newer(plans: Path, fingerprint: Path) -> bool:
+    """Return whether there are plans that were made after the dataset was measured."""
+    return plans.exists() and plans.stat().st_mtime_ns >= fingerprint.stat().st_mtime_ns
+
+
+def _is_of_other_channels(
+    earlier: Plans, plans: Plans, request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
+) -> bool:
+    """Return whether earlier plans were made for channel names that are planned otherwise than the present ones.
+
+    Args:
+        earlier: the plans on disk.
+        plans: the plans of the request alone.
+        request: the request.
+        fingerprint: the fingerprint of the dataset.
+        runtime: plugins and progress.
+    """
+    description = request.dataset.description
+    if earlier.channel_names is None or earlier.channel_names == description.channel_names:
         return False
-    return plans.channel_names in (None, request.dataset.description.channel_names)
+    if len(earlier.channel_names) != len(description.channel_names):
+        return True
+    former = replace(request.dataset, description=replace(description, channel_names=earlier.channel_names))
+    silent = replace(runtime, progress=Silent())
+    return _make_plans(replace(request, dataset=former), fingerprint, silent).decisions() != plans.decisions()
 
 
 def _kept(plans: Plans, earlier: Plans, request: RunRequest, fingerprint: Fingerprint, runtime: Runtime) -> Plans:
