@@ -96,6 +96,13 @@ def test_arrays_that_do_not_fit_are_refused(bundle, shape, spacing, message):
         nnplug.Predictor(bundle("a"), device="cpu").predict(np.ones(shape), spacing)
 
 
+def test_nested_lists_are_arrays_and_other_things_are_refused(bundle):
+    predictor, image = nnplug.Predictor(bundle("a"), device="cpu"), volume(shape=(1, 3, 4, 5))
+    assert np.array_equal(predictor.predict(image.tolist(), SPACING), predictor.predict(image, SPACING))
+    with pytest.raises(NnplugError, match="the image is no array of numbers"):
+        predictor.predict([[1.0], [2.0, 3.0]], SPACING)
+
+
 def test_a_missing_plugin_is_the_line_for_pip(bundle):
     with pytest.raises(MissingProvider, match="this model needs .* blocked"):
         nnplug.Predictor(bundle("a"), device="cpu", plugins=nnplug.Plugins(block=["nnunet"]))

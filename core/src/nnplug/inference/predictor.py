@@ -125,7 +125,7 @@ class Predictor:
                 spacing is far from that of the training.
         """
         whole = _image(image, spacing)
-        return self._label_map(whole).reshape(image.shape[1:])
+        return self._label_map(whole).reshape(np.shape(image)[1:])
 
     def probabilities(self, image: npt.NDArray[Any], spacing: Sequence[float]) -> npt.NDArray[np.float32]:
         """Return the probability of each class, or of each region if `labels` has regions, before postprocessing.
@@ -141,7 +141,7 @@ class Predictor:
         if whole.geometry.moved is not None:
             axis, place = whole.geometry.moved
             volume = np.moveaxis(volume, 1 + place, 1 + axis)
-        return volume.reshape(len(volume), *image.shape[1:])
+        return volume.reshape(len(volume), *np.shape(image)[1:])
 
     def predict_files(self, *files: str | Path) -> LabelMap:
         """Return the label map of an image in files, one per channel, with its geometry.
@@ -206,7 +206,11 @@ class Predictor:
             return self._model.logits(image, report=report)
 
 
-def _image(array: npt.NDArray[Any], spacing: Sequence[float]) -> Image:
+def _image(given: npt.ArrayLike, spacing: Sequence[float]) -> Image:
+    try:
+        array = np.ascontiguousarray(given, np.float32)
+    except (TypeError, ValueError) as error:
+        raise NnplugError(f"the image is no array of numbers ({error})") from error
     axes = array.ndim - 1
     if axes not in (2, 3) or len(spacing) != axes or not all(s > 0 for s in spacing):
         raise NnplugError(
@@ -222,4 +226,4 @@ def _image(array: npt.NDArray[Any], spacing: Sequence[float]) -> Image:
         origin=(0.0,) * axes,
         direction=tuple(np.eye(axes).ravel().tolist()),
     )
-    return Image(np.ascontiguousarray(array, np.float32).reshape(-1, z, y, x), geometry)
+    return Image(array.reshape(-1, z, y, x), geometry)
