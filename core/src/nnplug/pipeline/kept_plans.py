@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from nnplug.plans.differences import differences
-from nnplug.plans.plans import Plans
+from nnplug.plans.plans import Normalization, Plans
 from nnplug.preparation.make_plans import AFTER_PLANNING, with_options
 from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.components import Kind, Registry
@@ -50,8 +50,30 @@ def keep_earlier(
     if request.recipe is None and not request.components:
         if set(request.options) <= {str(kind) for kind in AFTER_PLANNING}:
             return with_options(earlier, request.options, registry=registry)
-        plans = make(with_earlier_options(earlier, request))
+        plans = make(with_earlier_options(earlier, plans, request))
     return _with_configurations_of(earlier, plans, request)
+
+
+def with_new_normalization(plans: Plans, former: Plans | None, present: Plans) -> Plans:
+    """Return plans with the normalisation of the channels whose names have changed.
+
+    Args:
+        plans: the plans, with what is kept of earlier ones.
+        former: planned with the channel names of the earlier ones; None if the names have not changed.
+        present: planned with the present names.
+    """
+    if former is None:
+        return plans
+    changed = {}
+    for name, own in plans.configurations.items():
+        pairs = zip(_normalizations(former, name), _normalizations(present, name), own.normalization, strict=False)
+        normalization = tuple(now if now != was else kept for was, now, kept in pairs) or own.normalization
+        changed[name] = msgspec.structs.replace(own, normalization=normalization)
+    return msgspec.structs.replace(plans, configurations=changed, channel_names=present.channel_names)
+
+
+def _normalizations(plans: Plans, name: str) -> tuple[Normalization, ...]:
+    return plans.configurations[name].normalization if name in plans.configurations else ()
 
 
 def kept_differences(alone: Plans, kept: Plans) -> list[str]:
@@ -60,16 +82,23 @@ def kept_differences(alone: Plans, kept: Plans) -> list[str]:
     return found if len(found) <= _SHOWN else [*found[: _SHOWN - 1], f"{len(found) - _SHOWN + 1} more"]
 
 
-def with_earlier_options(earlier: Plans, request: PlanRequest) -> PlanRequest:
-    """Return a request with the options of components in earlier plans; its own are set beside them.
+def with_earlier_options(earlier: Plans, alone: Plans, request: PlanRequest) -> PlanRequest:
+    """Return a request with the components of earlier plans and their options; its own are set beside them.
 
     A request with a recipe or component is returned as it is.
+
+    Args:
+        earlier: the plans on disk.
+        alone: the plans of the request alone; a component is named where it is another one there.
+        request: the user's choices.
     """
     if request.recipe is not None or request.components:
         return request
+    here = {kind: choice.name for kind, choice in alone.choices.items()}
+    named = {Kind(kind): one.name for kind, one in earlier.choices.items() if here.get(kind) != one.name}
     options: dict[str, Any] = {str(kind): choice.options for kind, choice in earlier.choices.items() if choice.options}
     given = {str(kind): {**options.get(str(kind), {}), **values} for kind, values in request.options.items()}
-    return replace(request, options={**options, **given})
+    return replace(request, components=named, options={**options, **given})
 
 
 def _with_configurations_of(earlier: Plans, plans: Plans, request: PlanRequest) -> Plans:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnplug.errors import Line, Problems
 from nnplug.pipeline.jobs import asked_configurations, discard_changed, make_jobs, tell_pulled_in
-from nnplug.pipeline.kept_plans import keep_earlier, kept_differences, with_earlier_options
+from nnplug.pipeline.kept_plans import keep_earlier, kept_differences, with_earlier_options, with_new_normalization
 from nnplug.pipeline.request import RunRequest, RunResult, Step
 from nnplug.plans.differences import differences
 from nnplug.plans.fingerprint import Fingerprint
@@ -29,7 +29,7 @@ from nnplug.remedies import Action
 from nnplug.runtime.progress import Silent
 from nnplug.training.extend import is_extension
 from nnplug.training.job import TrainingJob
-from nnplug.training.resumable import check_unchanged
+from nnplug.training.resumable import check_labels, check_unchanged
 
 
 def run(
@@ -132,17 +132,21 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
     plans = _make_plans(alone, fingerprint, runtime)
     path = request.workspace.plans(plans.name)
     earlier = read_plans(path) if path.exists() else plans
-    if _is_newer(path, request.workspace.fingerprint) and not _is_of_other_channels(
-        earlier, plans, alone, fingerprint, runtime
-    ):
-        plans = _kept(plans, earlier, request, fingerprint, runtime)
+    silent = replace(runtime, progress=Silent())
+    if _is_newer(path, request.workspace.fingerprint):
+        former = _of_former_channels(earlier, alone, fingerprint, silent)
+        plans = with_new_normalization(_kept(plans, earlier, request, fingerprint, runtime), former, plans)
     elif path.exists():
-        plans = _make_plans(replace(request, plan=with_earlier_options(earlier, request.plan)), fingerprint, runtime)
+        asked = with_earlier_options(earlier, plans, request.plan)
+        plans = _make_plans(replace(request, plan=asked), fingerprint, silent)
     plans = in_form_of(plans, earlier, runtime.registry)
     for name in request.plan.configurations:
         plans.configuration(name)
     changed = list(differences(earlier.decisions(), plans.decisions()))
     unchanged = path.exists() and not changed
+    if not request.fresh:
+        for job in make_jobs(request, plans, runtime.progress):
+            check_labels(job)
     if request.fresh:  # also with unchanged plans: seed, cases and the previous stage are not part of them
         discard_changed(request, make_jobs(request, plans, runtime.progress), runtime.progress)
     if unchanged:
@@ -162,26 +166,17 @@ def _is_newer(plans: Path, fingerprint: Path) -> bool:
     return plans.exists() and plans.stat().st_mtime_ns >= fingerprint.stat().st_mtime_ns
 
 
-def _is_of_other_channels(
-    earlier: Plans, plans: Plans, request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
-) -> bool:
-    """Return whether earlier plans were made for channel names that are planned otherwise than the present ones.
-
-    Args:
-        earlier: the plans on disk.
-        plans: the plans of the request alone.
-        request: the request.
-        fingerprint: the fingerprint of the dataset.
-        runtime: plugins and progress.
-    """
+def _of_former_channels(
+    earlier: Plans, request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
+) -> Plans | None:
+    """Return the plans of a request with the channel names of earlier plans; None if they had the present names."""
     description = request.dataset.description
     if earlier.channel_names is None or earlier.channel_names == description.channel_names:
-        return False
+        return None
     if len(earlier.channel_names) != len(description.channel_names):
-        return True
+        return None  # the dataset is measured anew
     former = replace(request.dataset, description=replace(description, channel_names=earlier.channel_names))
-    silent = replace(runtime, progress=Silent())
-    return _make_plans(replace(request, dataset=former), fingerprint, silent).decisions() != plans.decisions()
+    return _make_plans(replace(request, dataset=former), fingerprint, runtime)
 
 
 def _kept(plans: Plans, earlier: Plans, request: RunRequest, fingerprint: Fingerprint, runtime: Runtime) -> Plans:

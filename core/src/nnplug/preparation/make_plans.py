@@ -144,7 +144,7 @@ def transfer_plans(
         dataset=dataset,
         name=name or source.name,
         choices=choices,
-        channel_names=description.channel_names,
+        channel_names=None,  # they have not chosen the normalisation
     )
     check_names(plans.name, plans.configurations, dataset)
     plans = override(plans, given.pop(PLAN, {}), configurations, registry)
