@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 from click.testing import CliRunner
 
 from nnplug.dataset.phantom import write_phantom
@@ -59,11 +61,14 @@ def one_line(result):
 
 
 def test_a_corrected_channel_name_changes_the_normalisation_and_keeps_what_was_set(place):
-    names = {"0": "CT", "1": "CT"}
-    describe(place, channel_names={key: names[key] for key in map(str, range(len(plans(place).intensity)))})
+    file = place / "w" / "Dataset999_Phantom" / "plans" / "nnunet.json"
+    file.write_text(file.read_text().replace('"batch_size": ', '"batch_size": 1'))  # by hand
+    size = plans(place).configurations["2d"].batch_size
+    describe(place, channel_names={str(channel): "CT" for channel in range(len(plans(place).intensity))})
     result = run(place, "-f", "1", "--until", "plan")
     assert result.exit_code == 0, result.output
     assert {one.name for one in plans(place).configurations["2d"].normalization} == {"ct"}
+    assert plans(place).configurations["2d"].batch_size == size
     assert plans(place).choices["trainer"].options["epochs"] == 1
     assert plans(place).choices["planner"].options["base_features"] == 4
     assert "plans 'nnunet' change: configurations.2d.normalization: [{'name': 'ct'" in one_line(result)
@@ -82,28 +87,37 @@ def test_another_name_without_a_normalisation_of_its_own_keeps_what_was_changed_
     assert plans(place).configurations["2d"].batch_size == size
 
 
-def test_a_new_case_keeps_the_options_that_were_set(place):
+def test_a_new_case_keeps_the_components_and_options_that_were_set(place):
+    words = ("-f", "1", "--until", "plan")
+    assert run(place, *words, "--trainer", "fast", "--set", "trainer.optimizer=muon").exit_code == 0
     folder, number = place / "Dataset999_Phantom", 5
     (unseen,) = {path.name.rsplit("_", 1)[0] for path in (folder / "imagesTs").glob("*.nii.gz")}
     for image in (folder / "imagesTs").glob("*.nii.gz"):
         shutil.copy(image, folder / "imagesTr")
     shutil.copy(folder / "labelsTs" / f"{unseen}.nii.gz", folder / "labelsTr")
     describe(place, numTraining=number + 1)
-    assert run(place, "-f", "1", "--until", "plan").exit_code == 0
-    assert plans(place).choices["trainer"].options["epochs"] == 1
-    assert plans(place).configurations["2d"].architecture.options["features_per_stage"][0] == 4
+    result = run(place, *words)
+    assert result.exit_code == 0, result.output
+    assert plans(place).choices["trainer"].name == "fast"
+    assert plans(place).choices["trainer"].options["optimizer"] == "muon"
 
 
 def test_other_labels_are_refused_for_begun_folds_and_not_mixed_with_them(place):
+    home = place / "w" / "Dataset999_Phantom"
+    runs, stored = home / "runs" / "nnunet" / "2d", sorted((home / "preprocessed").rglob("case.json"))
+    before = [file.stat().st_mtime_ns for file in stored]
     raw = json.loads((place / "Dataset999_Phantom" / "dataset.json").read_text())
     describe(place, labels={**raw["labels"], "more": max(raw["labels"].values()) + 1})
-    refused = run(place, "-f", "0")
-    assert refused.exit_code == 1
-    assert "fold_0: was begun with other values (labels of dataset.json)" in one_line(refused)
+    for words in ((), ("--set", "trainer.epochs=2")):
+        refused = run(place, "-f", "0", *words)
+        assert refused.exit_code == 1
+        assert "fold_0: was begun with other values (labels of dataset.json)" in one_line(refused)
+    assert before, "nothing was preprocessed"
+    assert [file.stat().st_mtime_ns for file in stored] == before
+    assert (runs / "fold_0" / "validation" / "summary.json").exists()
     other = run(place, "-f", "1")
     assert other.exit_code == 0, other.output
-    assert "also has what was trained before" not in other.stderr
-    runs = place / "w" / "Dataset999_Phantom" / "runs" / "nnunet" / "2d"
+    assert "also has what was trained before" not in one_line(other)
     mixed = nnplug("model", "export", runs, "-o", place / "b.zip")
     assert mixed.exit_code == 1
     assert "has other labels than" in one_line(mixed)
@@ -117,16 +131,28 @@ def test_renamed_labels_go_on(place):
 
 def test_changed_label_maps_are_told_and_trained_again_with_fresh(place):
     label = min((place / "Dataset999_Phantom" / "labelsTr").glob("*.nii.gz"))
-    os.utime(label, (1, 1))
+    image = sitk.ReadImage(str(label))
+    changed = sitk.GetImageFromArray(np.where(sitk.GetArrayViewFromImage(image) == 2, 1, sitk.GetArrayFromImage(image)))
+    changed.CopyInformation(image)
+    sitk.WriteImage(sitk.Cast(changed, image.GetPixelID()), str(label))
     told = run(place, "-f", "0")
     assert told.exit_code == 0
-    assert "the files of 1 cases have changed since its start" in one_line(told)
+    assert f"the files of case {label.name[:-7]} have changed since its start" in one_line(told)
     weights = place / "w" / "Dataset999_Phantom" / "runs" / "nnunet" / "2d" / "fold_0" / "weights_final.safetensors"
     before = weights.stat().st_mtime_ns
     fresh = run(place, "-f", "0", "--fresh")
     assert fresh.exit_code == 0
     assert weights.stat().st_mtime_ns > before
-    assert "have changed" not in fresh.stderr
+    assert "have changed since its start; it is trained again from the start" in one_line(fresh)
+    assert "have changed" not in one_line(run(place, "-f", "0"))
+
+
+def test_a_copy_with_other_times_is_the_same_dataset(place):
+    for file in (place / "Dataset999_Phantom").rglob("*.nii.gz"):
+        os.utime(file, (1, 1))
+    result = run(place, "-f", "0")
+    assert result.exit_code == 0
+    assert "have changed" not in one_line(result)
 
 
 def test_fresh_tells_that_a_finished_fold_with_the_same_values_stays(place):

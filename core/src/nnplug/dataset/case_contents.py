@@ -1,25 +1,37 @@
-"""The state of the files of cases, which shows that a result is of files that have changed since."""
+"""Digests of the files of cases, which show that a result is of files that have changed since."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
 
 from nnplug.dataset.dataset import CaseFiles
-from nnplug.dataset.sidecars import state_files
-from nnplug.runtime.digests import state_digest
+from nnplug.runtime.digests import sha256
 
 
-def case_state(files: CaseFiles, depends_on: str = "") -> str:
-    """Return a digest of the names, sizes and times of a case's images and label map.
+def case_contents(cases: Iterable[CaseFiles]) -> dict[str, str]:
+    """Return name -> digest of the content of the label map, and of the sizes of the images, of cases that are there.
 
-    Args:
-        files: the case.
-        depends_on: text of everything else that a result depends on.
+    A copy of a dataset has the same digests, whatever the times of its files. Images are not read, because that takes
+    as long as preprocessing.
     """
-    paths = [*files.images, *([] if files.label is None else [files.label])]
-    return state_digest(state_files(paths, files.readers), depends_on)
+    there = (files for files in cases if all(file.exists() for file in _files(files)))
+    return {files.name: _digest(files) for files in there}
 
 
-def case_states(cases: Iterable[CaseFiles]) -> dict[str, str]:
-    """Return name -> `case_state` of the cases whose images are there."""
-    return {files.name: case_state(files) for files in cases if all(image.exists() for image in files.images)}
+def _files(files: CaseFiles) -> tuple[Path, ...]:
+    return (*files.images, *([] if files.label is None else [files.label]))
+
+
+def _digest(files: CaseFiles) -> str:
+    sizes = [image.stat().st_size for image in files.images]
+    label = "" if files.label is None else _content(files.label, files.label.stat().st_mtime_ns)
+    return hashlib.sha256(f"{label} {sizes}".encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=4096)
+def _content(file: Path, _time: int) -> str:
+    """Return the digest of a file; folds of one dataset share it."""
+    return sha256(file)

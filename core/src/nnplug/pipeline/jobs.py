@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nnplug.dataset.splits import Fold
-from nnplug.errors import Line, NnplugError
+from nnplug.errors import Line, NnplugError, without_remedy
 from nnplug.pipeline.request import RunRequest
 from nnplug.plans.plans import Plans
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.remedies import Action
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
-from nnplug.training.resumable import changed_cases, check_resumable
+from nnplug.training.resumable import changed_cases, changed_in_words, check_resumable
 from nnplug.training.train import discard
 
 
@@ -57,22 +57,26 @@ def discard_changed(request: RunRequest, jobs: Sequence[TrainingJob], progress: 
     splits = ensure_splits(request.dataset, request.workspace, progress=progress)
     removed: set[str] = set()
     for job in jobs:
-        refined = job.plans.chain(job.configuration)[:-1]
-        if removed.intersection(refined) or not _is_resumable(job, splits):
+        refined = removed.intersection(job.plans.chain(job.configuration)[:-1])
+        reason = f"{job.run.path}: its previous stage is trained again" if refined else _reason_to_discard(job, splits)
+        if reason is not None:
+            if job.run.path.exists():
+                progress.notice(f"{reason}; it is trained again from the start")
             discard(job.run)
             removed.add(job.configuration)
         elif job.run.is_finished:
-            progress.notice(
-                Line(f"{job.run.path}: is finished with the same values, and stays.", Action.TRAIN_SAME_ANEW())
-            )
+            kept = Line(f"{job.run.path}: is finished with the same values, and stays.", Action.TRAIN_SAME_ANEW())
+            progress.notice(kept)
 
 
-def _is_resumable(job: TrainingJob, splits: Sequence[Fold]) -> bool:
+def _reason_to_discard(job: TrainingJob, splits: Sequence[Fold]) -> str | None:
+    """Return why a run cannot go on, None if it can."""
     try:
         check_resumable(job, splits)
-        return not changed_cases(job)
-    except NnplugError:  # also for a record that cannot be read
-        return False
+    except NnplugError as error:  # also for a record that cannot be read
+        return without_remedy(error.lines[0])
+    changed = changed_cases(job)
+    return f"{job.run.path}: {changed_in_words(changed)}" if changed else None
 
 
 def asked_configurations(request: RunRequest, plans: Plans) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
-from nnplug.dataset.case_states import case_state
 from nnplug.dataset.cases import read_training_case
 from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
+from nnplug.dataset.sidecars import state_files
 from nnplug.errors import NnplugError
 from nnplug.plans.plans import Plans
 from nnplug.preparation.case_index import Indexing, complete_index, planned_indexing
@@ -21,6 +21,7 @@ from nnplug.preparation.preprocessing import bind_preprocessor, planned_preproce
 from nnplug.preparation.unlabelled import preprocess_unlabelled, takes_unlabelled
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.runtime import Runtime
+from nnplug.runtime.digests import state_digest
 from nnplug.runtime.lock import in_turn
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.unlabelled import UnlabelledStore
@@ -53,7 +54,7 @@ def preprocess_dataset(
     preprocessing = bind_preprocessor(plans, configuration_name, labels, runtime.registry)
     indexing = planned_indexing(plans, runtime.registry, labels)
     decisions = _decisions(plans, configuration_name, dataset, runtime.registry)
-    sources = {files: case_state(files, decisions) for files in dataset.training_cases()}
+    sources = {files: _source(files, decisions) for files in dataset.training_cases()}
     store, title = CaseStore(store_folder), f"preprocess {configuration_name}"
     prepare = partial(
         _prepare_case,
@@ -70,7 +71,7 @@ def preprocess_dataset(
             complete_index(store, names, indexing, executor=runtime.executor, progress=runtime.progress)
         if takes_unlabelled(plans, runtime.registry):
             preprocess_unlabelled(
-                {files: case_state(files, decisions) for files in dataset.unlabelled_cases()},
+                {files: _source(files, decisions) for files in dataset.unlabelled_cases()},
                 dataset.description,
                 preprocessing,
                 UnlabelledStore.beside(store_folder),
@@ -161,6 +162,11 @@ def _reader(dataset: Dataset) -> list[Any]:
     """Return the reader's part; empty for the implied reader, so that stores of an older nnplug stay valid."""
     one = dataset.reader.component
     return [] if one.implied else ["reader", one.name, one.state_version]
+
+
+def _source(files: CaseFiles, decisions: str) -> str:
+    paths = [*files.images, *([] if files.label is None else [files.label])]
+    return state_digest(state_files(paths, files.readers), decisions)
 
 
 def _is_stored(store: CaseStore, name: str, source: str) -> bool:

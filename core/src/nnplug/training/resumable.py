@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnplug.dataset.case_states import case_states
+from nnplug.dataset.case_contents import case_contents
 from nnplug.dataset.splits import Fold, choose_fold
 from nnplug.errors import Line, NnplugError
 from nnplug.plans.differences import differences, training_decisions
@@ -20,7 +20,7 @@ from nnplug.workspace.runs import labels_of
 
 
 def check_unchanged(job: TrainingJob) -> None:
-    """Raise if a fold was started with other plans or another seed.
+    """Raise if a fold was started with other plans, another seed or other labels.
 
     Raises:
         NnplugError: values differ; the message has the differences and the remedy.
@@ -32,13 +32,19 @@ def check_unchanged(job: TrainingJob) -> None:
     new = {**training_decisions(job.run_plans), "seed": job.seed, "pretrained": pretrained_record(job)}
     for values in (old, new):  # the path of the model does not matter
         values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
-    changed = list(differences(old, new))
-    if labels_of(job.run).code != job.training_description.labels.code:
-        changed.append("labels of dataset.json")
-    if changed:
-        raise NnplugError(
-            f"{job.run.path}: was begun with other values ({'; '.join(changed)})", Action.RESTORE_VALUES()
-        )
+    if changed := list(differences(old, new)):
+        raise _begun_otherwise(job, "; ".join(changed))
+    check_labels(job)
+
+
+def check_labels(job: TrainingJob) -> None:
+    """Raise `NnplugError` if a fold was started with other labels; their names may change."""
+    if job.run.record.exists() and labels_of(job.run).code != job.training_description.labels.code:
+        raise _begun_otherwise(job, "labels of dataset.json")
+
+
+def _begun_otherwise(job: TrainingJob, what: str) -> NnplugError:
+    return NnplugError(f"{job.run.path}: was begun with other values ({what})", Action.RESTORE_VALUES())
 
 
 def check_resumable(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
@@ -48,6 +54,16 @@ def check_resumable(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
         NnplugError: values differ; the message has the differences and the remedy.
     """
     check_unchanged(job)
+    return check_inputs(job, splits)
+
+
+def check_inputs(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
+    """Return the cases of the fold; raise if it was started with other labels, cases, images or previous stages.
+
+    Raises:
+        NnplugError: they differ; the message has the remedy.
+    """
+    check_labels(job)
     check_previous_unchanged(job)
     check_unlabelled_unchanged(job)
     return _fold(job, splits)
@@ -68,22 +84,23 @@ def _fold(job: TrainingJob, splits: Sequence[Fold]) -> Fold:
 
 
 def changed_cases(job: TrainingJob) -> tuple[str, ...]:
-    """Return the cases whose images or label map have other sizes or times than at the start of the run."""
+    """Return the cases whose label map, or the size of whose images, is another than at the start of the run."""
     files = RunRecord.read(job.run.record).files if job.run.record.exists() else None
     if files is None:
         return ()
-    now = case_states(case for case in job.dataset.training_cases() if case.name in files)
-    return tuple(name for name, state in now.items() if state != files[name])
+    now = case_contents(case for case in job.dataset.training_cases() if case.name in files)
+    return tuple(name for name, content in now.items() if content != files[name])
 
 
 def tell_changed_cases(job: TrainingJob, progress: Progress) -> None:
     """Warn that a run is, in part or whole, of former images or label maps."""
     if changed := changed_cases(job):
         what = "weights and scores are" if job.run.is_finished else "epochs so far are"
-        progress.warning(
-            Line(
-                f"{job.run.path}: the files of {len(changed)} cases have changed since its start ({changed[0]}, ..); "
-                f"its {what} of the former ones.",
-                Action.TRAIN_ANEW(),
-            )
-        )
+        text = f"{job.run.path}: {changed_in_words(changed)}; its {what} of the former files."
+        progress.warning(Line(text, Action.TRAIN_ANEW()))
+
+
+def changed_in_words(changed: Sequence[str]) -> str:
+    """Return the text that files of cases have changed."""
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return f"the files of case {changed[0]}{more} have changed since its start"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from nnplug.dataset.case_states import case_states
+from nnplug.dataset.case_contents import case_contents
 from nnplug.dataset.splits import Fold
 from nnplug.models.pretrained import describe_pretrained
 from nnplug.registry.provenance import Provider
@@ -58,7 +58,7 @@ def write_record(
         previous=previous_sources(job, fold, splits),
         prepared=job.store_name,
         unlabelled=unlabelled,
-        files=case_states(case for case in job.dataset.training_cases() if case.name in {*fold.train, *fold.val}),
+        files=case_contents(case for case in job.dataset.training_cases() if case.name in {*fold.train, *fold.val}),
     ).write(run.record)
 
 

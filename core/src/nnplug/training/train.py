@@ -34,7 +34,7 @@ from nnplug.training.previous_stage import (
     check_predictions_complete,
     check_takes_previous_stage,
 )
-from nnplug.training.resumable import check_resumable, tell_changed_cases
+from nnplug.training.resumable import check_inputs, check_resumable, tell_changed_cases
 from nnplug.training.run_versions import RunVersions
 from nnplug.training.start_record import write_record
 from nnplug.training.task import USED, checked_each_epoch, index_cases, make_task
@@ -66,7 +66,8 @@ def train(job: TrainingJob, runtime: Runtime, *, world: World = SINGLE_PROCESS) 
     """
     with alone_in(job.run, runtime.progress) if world.is_main else nullcontext():
         if is_extension(job, runtime.plugins) and world.is_main:
-            _planned_components(job, runtime)  # nothing is removed before every component is found
+            _planned_components(job, runtime)  # nothing is removed before every component and input is found
+            check_inputs(job, ensure_splits(job.dataset, job.workspace, progress=runtime.progress))
             begin_extension(job, runtime.progress)
         if world.is_main:
             remove_leftovers(job.run.path)

@@ -75,7 +75,7 @@ class RunRecord(VersionedRecord, frozen=True, kw_only=True):
             in older records, and for trainers as above.
         unlabelled: names of the images without label maps; None if the trainer takes none.
         epochs: the number of epochs of the whole training, each a line of the log; None in older records.
-        files: case -> the state of its files at the start, see `nnplug.dataset.case_states`; None if older.
+        files: case -> digest of its files at the start, see `nnplug.dataset.case_contents`; None in older records.
     """
 
     NEWEST = SCHEMA

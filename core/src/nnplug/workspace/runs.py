@@ -129,9 +129,10 @@ def previous_runs(trained: Sequence[TrainedRun]) -> tuple[TrainedRun, ...]:
             "or use a bundle, which holds both."
         )
     runs = {previous.fold: previous for previous in find_runs(folder)}
+    sources = {fold: source_of(one.folder) for fold, one in runs.items() if one.has_weights("final")}
     for one in trained:
         for fold, source in (one.record.previous or {}).items():
-            if fold in runs and runs[fold].has_weights("final") and source_of(runs[fold].folder) != source:
+            if sources.get(fold, source) != source:
                 raise NnplugError(
                     f"{one.folder.path}: learned from another {stage} fold {fold} than is there now",
                     Action.TRAIN_ANEW(),
