@@ -376,3 +376,5 @@ def test_a_signal_whose_exception_python_ignores_comes_again():
 
     with pytest.raises(Stopped), stoppable(lambda: None):
         work()
+    with pytest.raises(Stopped), stoppable(lambda: None):
+        Fading()  # the block ends before the signal comes again

@@ -12,6 +12,7 @@ import click
 
 from nnplug.errors import NnplugError, worded
 from nnplug.remedies import Action
+from nnplug.runtime.device_memory import lacks_memory
 from nnplug_cli.render import ReaderGone
 from nnplug_cli.signals import Stopped, stoppable
 from nnplug_cli.wrapping import message
@@ -39,6 +40,10 @@ def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool])
     except Stopped as stop:
         _print(f"{stop}; finished work is kept; run the same command again")
         sys.exit(stop.exit_code)
+    except RuntimeError as error:
+        if not lacks_memory(error):
+            raise
+        _fail([f"the GPU has too little memory ({str(error).splitlines()[0]})"], verbose=verbose())
     except OSError as error:
         if isinstance(error, ReaderGone) or (error.errno == errno.EPIPE and _reader_is_gone()):  # click leaves quietly
             raise

@@ -51,7 +51,10 @@ def stoppable(tell_slow_end: Callable[[], None]) -> Iterator[None]:
     told = threading.Timer(PATIENCE, tell_slow_end)
     told.daemon = True
 
+    lost = _Lost()
+
     def stop(number: int, frame: FrameType | None) -> None:
+        lost.clear()
         if not told.is_alive() and not told.finished.is_set():
             with suppress(RuntimeError):  # no thread can start: the end is told alone
                 told.start()
@@ -65,25 +68,44 @@ def stoppable(tell_slow_end: Callable[[], None]) -> Iterator[None]:
         ours = {}  # only the main thread may handle signals
     for number in ours:
         signal.signal(number, stop)
-    hook, sys.unraisablehook = sys.unraisablehook, _sending_again(sys.unraisablehook)
+    hook, sys.unraisablehook = sys.unraisablehook, lost.hook(sys.unraisablehook)
     try:
         yield
     finally:
         sys.unraisablehook = hook
         told.cancel()
+        error = lost.clear()
         for number, handler in ours.items():
             signal.signal(number, handler)
+    if error is not None:  # the block ended before the signal came again
+        raise error
 
 
-def _sending_again(hook: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[sys.UnraisableHookArgs], None]:
-    """Return a hook for exceptions that Python ignores: it sends a lost signal again, and passes on all others."""
+class _Lost:
+    """A signal whose exception Python ignored, until it has come again."""
 
-    def lost(ignored: sys.UnraisableHookArgs) -> None:
-        error = ignored.exc_value
-        if not isinstance(error, KeyboardInterrupt | Stopped):
-            hook(ignored)
-            return
-        number = error.signal if isinstance(error, Stopped) else signal.SIGINT
-        threading.Timer(_AGAIN, os.kill, (os.getpid(), number)).start()
+    def __init__(self) -> None:
+        self._error: BaseException | None = None
+        self._again: threading.Timer | None = None
 
-    return lost
+    def hook(self, other: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[sys.UnraisableHookArgs], None]:
+        """Return a hook for exceptions that Python ignores: it sends a lost signal again, and passes on all others."""
+
+        def ignored(what: sys.UnraisableHookArgs) -> None:
+            error = what.exc_value
+            if not isinstance(error, KeyboardInterrupt | Stopped):
+                other(what)
+                return
+            number = error.signal if isinstance(error, Stopped) else signal.SIGINT
+            self._error, self._again = error, threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
+            self._again.daemon = True
+            self._again.start()
+
+        return ignored
+
+    def clear(self) -> BaseException | None:
+        """Forget the lost signal, which will not be sent again; return its exception."""
+        error, again, self._error, self._again = self._error, self._again, None, None
+        if again is not None:
+            again.cancel()
+        return error
