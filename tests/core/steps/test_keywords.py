@@ -99,7 +99,7 @@ def test_an_unknown_keyword_is_a_type_error_with_the_nearest_one():
         ("run", {"folds": "first"}, "folds: 'first' is neither a fold's number nor 'all'"),
         ("run", {"folds": (0, -1)}, "folds: -1 is neither a fold's number nor 'all'"),
         ("run", {"folds": []}, "folds: [] is empty; leave the argument out for the default"),
-        ("train", {"configurations": []}, "names: [] is empty; leave the argument out for the default"),
+        ("train", {"configurations": []}, "configurations: [] is empty; leave the argument out for the default"),
         ("run", {"options": {"epochs": 3}}, "options: 'epochs' names no option; give 'KIND.KEY': VALUE"),
         ("run", {"options": {"trainr.epochs": 3}}, "there is no 'trainr' to set. Did you mean 'trainer'?"),
         ("run", {"options": {"trainer.epochs": {1}}}, "options: 'trainer.epochs' is {1}; give numbers, text, lists"),

@@ -17,13 +17,17 @@ Folds = int | str | Sequence[int | str]
 """One fold or several: numbers, or "all"."""
 
 
-def names(given: Names) -> tuple[str, ...]:
+def names(given: Names, what: str = "names") -> tuple[str, ...]:
     """Return the names as a tuple.
+
+    Args:
+        given: the names.
+        what: the name of the argument, for messages.
 
     Raises:
         InvalidOptions: they are an empty list.
     """
-    _check_not_emptied(given, "names")
+    _check_not_emptied(given, what)
     return (given,) if isinstance(given, str) else tuple(given)
 
 
@@ -64,7 +68,7 @@ def _check_not_emptied(given: object, what: str) -> None:
 
 def selection(configurations: Names, folds: Folds) -> FoldSelection:
     """Return the trainings that a user names."""
-    return FoldSelection(names(configurations), fold_names(folds))
+    return FoldSelection(names(configurations, "configurations"), fold_names(folds))
 
 
 def plan_choices(options: Mapping[str, Any]) -> Choices:

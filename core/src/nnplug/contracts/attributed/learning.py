@@ -47,11 +47,6 @@ class AttributedLossFunction(LossFunction):
                 raise InvalidPlugin(
                     f"{name_of(self.loss)} gave a loss of shape {tuple(value.shape)}; expected a scalar"
                 )
-            if logits.requires_grad and not value.requires_grad:
-                raise InvalidPlugin(
-                    f"{name_of(self.loss)} gave a loss without gradient; compute it by torch alone, without item(), "
-                    "numpy() and detach()"
-                )
         return value
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from nnplug.contracts import LossFunction
 from nnplug.contracts.attributed.learning import AttributedLossFunction
-from nnplug.registry.attribution import attributed
+from nnplug.errors import InvalidPlugin
+from nnplug.registry.attribution import attributed, name_of
 
 
 def weights(outputs: int) -> tuple[float, ...]:
@@ -65,9 +66,25 @@ def supervised_loss(loss: LossFunction, outputs: Sequence[Tensor], target: Tenso
         outputs: logits (B, K, *size) from fine to coarse.
         target: (B, 1, *patch).
     """
-    if isinstance(loss, AttributedLossFunction) and isinstance(loss.function, DeepLoss):
-        with attributed(loss.loss):
-            return supervised_loss(loss.function, outputs, target)
+    if isinstance(loss, AttributedLossFunction):
+        return _attributed_loss(loss, outputs, target)
+    return _weighted_loss(loss, outputs, target)
+
+
+def _attributed_loss(loss: AttributedLossFunction, outputs: Sequence[Tensor], target: Tensor) -> Tensor:
+    """Return the loss over the outputs; raise `InvalidPlugin`, which names the loss, if it has no gradient."""
+    deep = isinstance(loss.function, DeepLoss)
+    with attributed(loss.loss):
+        value = _weighted_loss(loss.function if deep else loss, outputs, target)
+    if outputs[0].requires_grad and not value.requires_grad:
+        raise InvalidPlugin(
+            f"{name_of(loss.loss)} gave a loss without gradient; compute it by torch alone, without item(), numpy() "
+            "and detach()"
+        )
+    return value
+
+
+def _weighted_loss(loss: LossFunction, outputs: Sequence[Tensor], target: Tensor) -> Tensor:
     used = {level: weight for level, weight in enumerate(weights(len(outputs))) if weight}
     if isinstance(loss, DeepLoss):
         return loss.supervised([outputs[level] for level in used], target, tuple(used.values()))
