@@ -15,7 +15,7 @@ def campaign(tmp_path_factory, server):
 
 
 def test_a_run_that_is_killed_ends_as_one_that_is_not(campaign, monkeypatch):
-    kills = [Kill("preprocess", 1, "file", 5), Kill("train", 1, "time", 0.1), Kill("train", 1, "file", 9)]
+    kills = [Kill("preprocess", 1, "file", 5), Kill("train", 1, "time", 0.1), Kill("train", 1, "file", 4)]
     monkeypatch.setattr(kill, "planned", lambda *args: kills)
     line = trial(campaign, "one fold", random.Random(1), 3)
     assert [(one["stage"], one["killed"], one["code"]) for one in line["kills"]] == [

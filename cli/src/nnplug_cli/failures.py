@@ -12,7 +12,6 @@ import click
 
 from nnplug.errors import NnplugError, worded
 from nnplug.remedies import Action
-from nnplug.runtime.device_memory import lacks_memory
 from nnplug_cli.render import ReaderGone
 from nnplug_cli.signals import Stopped, stoppable
 from nnplug_cli.wrapping import message
@@ -41,6 +40,8 @@ def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool])
         _print(f"{stop}; finished work is kept; run the same command again")
         sys.exit(stop.exit_code)
     except RuntimeError as error:
+        from nnplug.runtime.device_memory import lacks_memory
+
         if not lacks_memory(error):
             raise
         _fail([f"the GPU has too little memory ({str(error).splitlines()[0]})"], verbose=verbose())

@@ -45,6 +45,7 @@ REMEDIES = {
     ),
     Action.DELETE_RUN: "Delete {folder} and run the same command again, which trains it from the start.",
     Action.TRAIN_ANEW: "Run nnUNetv2_train without --c, which trains it again from the start.",
+    Action.TRAIN_SAME_ANEW: "nnUNetv2_train without --c trains it again all the same.",
     Action.TRAIN_ANEW_WITH: "Only nnplug's own commands set it: nnplug train with --set {assignment} --fresh.",
     Action.RESTORE_VALUES: "Give the same values, or leave out --c, which trains the fold again from the start.",
     Action.SET_OPTION: "Only nnplug's own commands set it: --set {assignment}.",
