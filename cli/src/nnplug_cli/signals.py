@@ -50,7 +50,6 @@ def stoppable(tell_slow_end: Callable[[], None]) -> Iterator[None]:
     """
     told = threading.Timer(PATIENCE, tell_slow_end)
     told.daemon = True
-
     lost = _Lost()
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -127,38 +127,60 @@ def ensure_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
     Raises:
         NnplugError: requested folds started with other plans, and the request is not `fresh`.
     """
-    # a configuration may exist in the earlier plans alone, because of options that are kept
-    alone = request if PLAN in request.plan.options else replace(request, plan=replace(request.plan, configurations=()))
-    plans = _make_plans(alone, fingerprint, runtime)
+    plans = _make_plans(_of_any_configuration(request), fingerprint, runtime)
     path = request.workspace.plans(plans.name)
-    earlier = read_plans(path) if path.exists() else plans
-    silent = replace(runtime, progress=Silent())
-    if _is_newer(path, request.workspace.fingerprint):
-        former = _of_former_channels(earlier, alone, fingerprint, silent)
-        plans = with_new_normalization(_kept(plans, earlier, request, fingerprint, runtime), former, plans)
-    elif path.exists():
-        asked = with_earlier_options(earlier, plans, request.plan)
-        plans = _make_plans(replace(request, plan=asked), fingerprint, silent)
-    plans = in_form_of(plans, earlier, runtime.registry)
+    earlier = read_plans(path) if path.exists() else None
+    if earlier is not None:
+        plans = in_form_of(_beside_earlier(plans, earlier, request, fingerprint, runtime), earlier, runtime.registry)
     for name in request.plan.configurations:
         plans.configuration(name)
-    changed = list(differences(earlier.decisions(), plans.decisions()))
-    unchanged = path.exists() and not changed
-    if not request.fresh:
-        for job in make_jobs(request, plans, runtime.progress):
-            check_labels(job)
-    if request.fresh:  # also with unchanged plans: seed, cases and the previous stage are not part of them
-        discard_changed(request, make_jobs(request, plans, runtime.progress), runtime.progress)
-    if unchanged:
-        return plans
-    if not request.fresh:
-        _check_runs_unchanged(request, plans, runtime)
+    changed = [] if earlier is None else list(differences(earlier.decisions(), plans.decisions()))
+    is_new = earlier is None or bool(changed)
+    _check_begun(request, plans, runtime, is_new=is_new)
     if changed:
         runtime.progress.notice(
             f"plans {plans.name!r} change: {'; '.join(changed)}; what depends on them is done again"
         )
-    plans.write(path)
+    if is_new:
+        plans.write(path)
     return plans
+
+
+def _of_any_configuration(request: RunRequest) -> RunRequest:
+    """Return a request without configurations where these do not matter for planning.
+
+    One may exist in earlier plans alone, because of options that are kept.
+    """
+    if PLAN in request.plan.options:
+        return request
+    return replace(request, plan=replace(request.plan, configurations=()))
+
+
+def _beside_earlier(
+    plans: Plans, earlier: Plans, request: RunRequest, fingerprint: Fingerprint, runtime: Runtime
+) -> Plans:
+    """Return the plans of a request with what is kept of earlier ones: all, or options alone if cases have changed."""
+    silent = replace(runtime, progress=Silent())
+    if not _is_newer(request.workspace.plans(plans.name), request.workspace.fingerprint):
+        asked = with_earlier_options(earlier, plans, request.plan)
+        return _make_plans(replace(request, plan=asked), fingerprint, silent)
+    former = _of_former_channels(earlier, request, fingerprint, silent)
+    return with_new_normalization(_kept(plans, earlier, request, fingerprint, runtime), former, plans)
+
+
+def _check_begun(request: RunRequest, plans: Plans, runtime: Runtime, *, is_new: bool) -> None:
+    """Discard requested folds that cannot go on if that is asked for; else raise `NnplugError` if one cannot.
+
+    Unless the plans are new, labels alone are compared here; seed and cases are when the fold is trained.
+    """
+    jobs = make_jobs(request, plans, runtime.progress)
+    if request.fresh:
+        discard_changed(request, jobs, runtime.progress)
+        return
+    for job in jobs:
+        check_labels(job)
+        if is_new and not is_extension(job, runtime.plugins):
+            check_unchanged(job)
 
 
 def _is_newer(plans: Path, fingerprint: Path) -> bool:
@@ -176,7 +198,7 @@ def _of_former_channels(
     if len(earlier.channel_names) != len(description.channel_names):
         return None  # the dataset is measured anew
     former = replace(request.dataset, description=replace(description, channel_names=earlier.channel_names))
-    return _make_plans(replace(request, dataset=former), fingerprint, runtime)
+    return _make_plans(_of_any_configuration(replace(request, dataset=former)), fingerprint, runtime)
 
 
 def _kept(plans: Plans, earlier: Plans, request: RunRequest, fingerprint: Fingerprint, runtime: Runtime) -> Plans:
@@ -202,13 +224,6 @@ def _make_plans(request: RunRequest, fingerprint: Fingerprint, runtime: Runtime)
         plugins=runtime.plugins,
         progress=runtime.progress,
     )
-
-
-def _check_runs_unchanged(request: RunRequest, plans: Plans, runtime: Runtime) -> None:
-    """Raise `NnplugError` if a requested fold was begun with other values than these plans can continue."""
-    for job in make_jobs(request, plans, runtime.progress):
-        if not is_extension(job, runtime.plugins):
-            check_unchanged(job)
 
 
 def _preprocess(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: Runtime) -> None:
