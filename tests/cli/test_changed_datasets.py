@@ -112,6 +112,9 @@ def test_other_labels_are_refused_for_begun_folds_and_not_mixed_with_them(place)
         refused = run(place, "-f", "0", *words)
         assert refused.exit_code == 1
         assert "fold_0: was begun with other values (labels of dataset.json)" in one_line(refused)
+    longer = ("--set", "trainer.epochs=2", "--device", "cpu", "--no-mirroring", "--workers", "1")
+    refused = nnplug("train", place / "Dataset999_Phantom", "-w", place / "w", "-c", "2d", "-f", "0", *longer)
+    assert "fold_0: was begun with other values (labels of dataset.json)" in one_line(refused)
     assert before, "nothing was preprocessed"
     assert [file.stat().st_mtime_ns for file in stored] == before
     assert (runs / "fold_0" / "validation" / "summary.json").exists()

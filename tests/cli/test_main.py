@@ -129,6 +129,7 @@ def test_verbose_shows_where_an_error_came_from(failing):
         (OSError(errno.ENOSPC, "No space left on device", "/w/a.npy"), "/w/a.npy: No space left on device. Free some"),
         (PermissionError(errno.EACCES, "Permission denied", "/w"), "/w: Permission denied."),
         (OSError("odd"), "odd."),
+        (RuntimeError("CUDA error: out of memory\nmore lines"), "the GPU has too little memory (CUDA error: out of"),
     ],
 )
 def test_errors_of_the_system_are_one_line(failing, error, line):

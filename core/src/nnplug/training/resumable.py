@@ -20,7 +20,7 @@ from nnplug.workspace.runs import labels_of
 
 
 def check_unchanged(job: TrainingJob) -> None:
-    """Raise if a fold was started with other plans, another seed or other labels.
+    """Raise if a fold was started with other plans or another seed.
 
     Raises:
         NnplugError: values differ; the message has the differences and the remedy.
@@ -34,7 +34,6 @@ def check_unchanged(job: TrainingJob) -> None:
         values["pretrained"] = values["pretrained"] and values["pretrained"].sha256
     if changed := list(differences(old, new)):
         raise _begun_otherwise(job, "; ".join(changed))
-    check_labels(job)
 
 
 def check_labels(job: TrainingJob) -> None:

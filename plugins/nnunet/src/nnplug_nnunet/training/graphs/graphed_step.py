@@ -85,12 +85,12 @@ def _end_capture(device: torch.device, pool: tuple[int, int]) -> None:
     After a capture that CUDA has made invalid, PyTorch up to 2.12 leaves its allocator without freeing memory of
     several streams, and its random generator without numbers.
     """
-    with suppress(RuntimeError):  # PyTorch has ended it itself
+    with suppress(RuntimeError):  # of the first line: PyTorch has ended it itself, and nothing is left to do
         torch._C._cuda_endAllocateToPool(device.index, pool)  # noqa: SLF001 - PyTorch has no public function
-    generator = torch.cuda.default_generators[device.index]
-    fresh = torch.Generator(device)
-    fresh.set_state(generator.get_state())
-    generator.graphsafe_set_state(fresh.graphsafe_get_state())
+        generator = torch.cuda.default_generators[device.index]
+        fresh = torch.Generator(device)
+        fresh.set_state(generator.get_state())
+        generator.graphsafe_set_state(fresh.graphsafe_get_state())
 
 
 class GraphedStep:
