@@ -27,6 +27,15 @@ def test_classes():
     assert found.ignore is None
 
 
+def test_classes_in_the_order_of_the_outputs():
+    found = labels({"background": 0, "tumour": 2, "liver": 1, "ignore": 3})
+    assert (found.keys, found.by_output.keys) == (("2", "1"), ("1", "2"))
+    assert found.by_output.foreground_names == ("liver", "tumour")
+    assert found.by_output.code == found.code
+    regions = labels(dict(reversed(REGIONS.items())), [3, 2, 1])
+    assert regions.by_output == regions
+
+
 def test_regions():
     found = labels(REGIONS, [1, 2, 3])
     assert found.has_regions

@@ -54,6 +54,13 @@ class Labels:
         return values if self.has_regions else tuple(sorted(values)), self.regions_class_order, self.ignore
 
     @property
+    def by_output(self) -> Self:
+        """The same labels in the order of a network's outputs: regions as in `dataset.json`, classes by value."""
+        if self.has_regions:
+            return self
+        return replace(self, values=dict(sorted(self.values.items(), key=lambda named: named[1])))
+
+    @property
     def has_regions(self) -> bool:
         """Return whether outputs are overlapping regions (sigmoid) rather than classes (softmax)."""
         return any(len(v) > 1 for v in self.values.values())

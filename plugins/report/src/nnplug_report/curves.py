@@ -42,7 +42,7 @@ def read_training(run: TrainedRun) -> Training:
         InvalidFile: the log or `dataset.json` cannot be read.
     """
     description = run.folder.description
-    classes = DatasetDescription.read(description).labels.foreground_names if description.is_file() else ()
+    classes = DatasetDescription.read(description).labels.by_output.foreground_names if description.is_file() else ()
     return Training(f"fold {run.fold}", tuple(classes), tuple(read_log(run.folder.log)))
 
 

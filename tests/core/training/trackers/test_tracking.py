@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from nnplug.contracts import LogLine, append_log, read_log
+from nnplug.dataset.dataset import DatasetDescription
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import InvalidOptions, UnknownComponent
 from nnplug.pipeline.request import RunRequest, Step
@@ -268,6 +269,16 @@ def test_parameters_are_the_decisions_of_the_plans(job, tmp_path):
     assert found["normalization.0.name"] == "zscore"
     assert found["fold"] == "0"
     assert len(found["id"]) == 16
+
+
+def test_classes_have_the_order_of_the_outputs_whatever_that_of_dataset_json(job):
+    """The pseudo Dice of an epoch is in the order of the outputs: a tracker would give it to another class."""
+    labels = dict(reversed(job.dataset.description.raw["labels"].items()))
+    description = DatasetDescription.from_data({**job.dataset.description.raw, "labels": labels}, "dataset.json")
+    turned = replace(job, dataset=replace(job.dataset, description=description))
+    start(job, "csv")
+    assert turned.training_description.labels.keys == ("2", "1")
+    assert tracking._run(turned, 0).classes == ("1", "2")
 
 
 def test_a_table_that_a_kill_cut_short_goes_on(job):

@@ -76,7 +76,7 @@ def _run(job: TrainingJob, sent: int) -> TrackedRun:
         id=hashlib.sha256(f"{name} {record.created}".encode()).hexdigest()[:16],
         folder=job.run.path,
         parameters=parameters_of(job, record),
-        classes=tuple(job.training_description.labels.keys),
+        classes=tuple(job.training_description.labels.by_output.keys),
         sent=sent,
     )
 

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from nnplug.contracts import TrainingTask
-from nnplug.dataset.labels import Labels
 from nnplug.errors import Line, within
 from nnplug.remedies import Action, Remedy
 from nnplug_nnunet.training.batch_settings import BatchSettings
@@ -134,8 +133,8 @@ class Rescue:
 
     def _named(self, missing: Sequence[int]) -> str:
         """Return the names of classes or regions, with the verb."""
-        labels, one = self._task.labels, len(missing) == 1
-        names = ", ".join(repr(_names(labels)[index]) for index in missing[:_LISTED])
+        labels, one = self._task.labels.by_output, len(missing) == 1
+        names = ", ".join(repr(labels.foreground_names[index]) for index in missing[:_LISTED])
         more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
         noun = ("region" if one else "regions") if labels.has_regions else ("class" if one else "classes")
         return f"{noun} {names}{more} {'is' if one else 'are'}"
@@ -148,14 +147,6 @@ def _momentum(group: Mapping[str, Any]) -> float | None:
     """Return the momentum of a group of parameters; None if its optimiser has none, or something else by this name."""
     momentum = group.get("momentum")
     return float(momentum) if isinstance(momentum, int | float) else None
-
-
-def _names(labels: Labels) -> tuple[str, ...]:
-    """Return the names in the order of the pseudo Dice: that of the outputs, which dataset.json may not have."""
-    if labels.has_regions:
-        return labels.foreground_names
-    named = {values: name for name, values in labels.values.items()}
-    return tuple(named[(value,)] for value in labels.foreground_values)
 
 
 def _since(search: ClassSearch, missing: Sequence[int]) -> str:
