@@ -75,6 +75,8 @@ def test_data_and_training(here):
     assert len(log.read_text().splitlines()) == 3
     (record,) = (here / "seeded").rglob("fold_0/run.json")
     assert json.loads(record.read_text())["seed"] == 7
+    (record,) = (here / "sides").rglob("fold_0/run.json")
+    assert json.loads(record.read_text())["mirror_axes"] == [0]
 
 
 def test_prediction_and_scores(here):

@@ -227,3 +227,10 @@ def test_the_recipes_are_trainings_of_this_trainer(name, epochs):
     trainer = entry().create(recipe.options["trainer"])
     assert trainer.iterations == epochs * 250
     assert replace(trainer, epochs=1000) == entry().create(Plugins().registry.recipe("best").options["trainer"])
+
+
+def test_without_mirroring_the_order_of_classes_decides_nothing(task_in, tmp_path):
+    task = replace(task_in(tmp_path), cases=None)
+    for options in ({}, {"keep_order": True, "mirroring": False}):
+        trainer = FastTrainer(**options)
+        assert trainer.adapted(task) == trainer

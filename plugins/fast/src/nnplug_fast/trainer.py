@@ -11,12 +11,12 @@ from nnplug.contracts import TrainingTask
 from nnplug.errors import InvalidOptions
 from nnplug.workspace.run_record import RunRecord
 from nnplug_fast.class_bias import begin_with_frequencies
-from nnplug_fast.class_order import centres, orders
 from nnplug_fast.growth import growing_settings
 from nnplug_fast.muon import MOMENTUM, ROWS, Muon, split_kernels
 from nnplug_fast.schedule import ScheduleName, learning_rate, warm_momentum
 from nnplug_nnunet.training.averaged_weights import ExponentialAverage
 from nnplug_nnunet.training.batch_settings import BatchSettings
+from nnplug_nnunet.training.class_order import mirrored_orders
 from nnplug_nnunet.training.patches.samplers import ClassBalanced
 from nnplug_nnunet.training.schedule import make_optimizer
 from nnplug_nnunet.training.state import PreparedWeights
@@ -51,7 +51,7 @@ class FastTrainer(PatchTrainer):
             classes equally often; see `ClassBalanced`. A sampler that the plans name stays.
         class_bias: whether a training from random weights begins with the frequencies of the classes in its patches.
         keep_order: whether axes along which two classes lie in one order in nearly every case are not mirrored; see
-            `nnplug_fast.class_order`.
+            `nnplug_nnunet.training.class_order`.
     """
 
     optimizer: OptimizerName = "sgd"
@@ -88,15 +88,11 @@ class FastTrainer(PatchTrainer):
 
     def adapted(self, task: TrainingTask) -> FastTrainer:
         """Return the trainer that keeps the order of classes, if that is wanted and they have one; with a notice."""
-        if not (self.keep_order and self.mirroring):
+        if not self.keep_order:
             return self
-        dimensions = task.configuration.dimensions
-        found = [order for order in orders(centres(task.cases), dimensions) if order.axis not in self.unmirrored_axes]
+        found = mirrored_orders(self, task, task.cases)
         for order in found:
-            task.progress.notice(
-                f"axis {'zyx'[order.axis]} is not mirrored: class {order.before} lies before {order.behind} in "
-                f"{order.agree} of {order.cases} cases (trainer.keep_order)"
-            )
+            task.progress.notice(f"axis {order.axis} is not mirrored (trainer.keep_order): {order}")
         return replace(self, unmirrored_axes=(*self.unmirrored_axes, *(order.axis for order in found)))
 
     @property

@@ -30,6 +30,7 @@ from nnplug_nnunet.training.checkpoint import (
     save_state,
     save_weights,
 )
+from nnplug_nnunet.training.class_order import tell_mirrored_orders
 from nnplug_nnunet.training.compiling import Forward
 from nnplug_nnunet.training.epoch_batches import EpochBatches
 from nnplug_nnunet.training.graphs.choice import choose_step
@@ -66,6 +67,8 @@ class Training:
         self._is_compiled = is_compiled(trainer, task)
         network = moved_network(task, compiled=self._is_compiled)
         if not task.run.state.exists():
+            if self.world.is_main and task.sampler is None:  # other samplers store no voxels of each class
+                tell_mirrored_orders(trainer, task)
             trainer.initialise(task, network)
         parts = make_parts(trainer, task, network, task.device)
         self.network, self.scaler, self.optimizer = parts.network, parts.scaler, parts.optimizer

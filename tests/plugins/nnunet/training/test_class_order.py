@@ -1,4 +1,4 @@
-"""Axes along which classes lie in one order are not mirrored, in training and in prediction."""
+"""Axes along which classes lie in one order are told; the recipe `fast` does not mirror them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.workspace.layout import Workspace
-from nnplug_fast.class_order import Order, orders
-from nnplug_fast.trainer import FastTrainer
+from nnplug_nnunet.training.class_order import Order, orders
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -89,12 +88,12 @@ def trained(tmp_path_factory):
         image = (label + random.normal(size=label.shape)).astype(np.float32)
         write_image(folder / "imagesTr" / f"c{number:02d}_0000.nii.gz", image, geometry)
         write_label(folder / "labelsTr" / f"c{number:02d}.nii.gz", label, geometry)
-    description = {"channel_names": {"0": "MRI"}, "labels": {"background": 0, "front": 1, "back": 2}}
+    description = {"channel_names": {"0": "MRI"}, "labels": {"background": 0, "back": 2, "front": 1}}
     description |= {"numTraining": 16, "file_ending": ".nii.gz"}
     (folder / "dataset.json").write_text(json.dumps(description))
     dataset, root = Dataset.open(folder), tmp_path_factory.mktemp("work")
 
-    def train(configuration, **trainer):
+    def train(configuration, recipe="fast", **trainer):
         told = []
 
         class Heard(Silent):
@@ -106,8 +105,8 @@ def trained(tmp_path_factory):
             "plan": {"patch_size": [8, 8, 8][: 3 if configuration == "3d_fullres" else 2], "batch_size": 2},
             "trainer": {"epochs": 1, "iterations_per_epoch": 2, "val_iterations_per_epoch": 1, **trainer},
         }
-        plan = PlanRequest(recipe="fast", options=options, configurations=(configuration,))
-        workspace = Workspace(root / configuration, dataset.name)
+        plan = PlanRequest(recipe=recipe, options=options, configurations=(configuration,))
+        workspace = Workspace(root / recipe / configuration, dataset.name)
         request = RunRequest(dataset, workspace, plan, folds=(0,), until=Step.TRAIN, fresh=True)
         run(request, replace(Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1), progress=Heard()))
         (record,) = workspace.folder.glob("runs/*/*/fold_0/run.json")
@@ -116,22 +115,31 @@ def trained(tmp_path_factory):
     return train
 
 
+ORDER = "'front' lies before 'back' along axis -2 in 16 of 16 cases"
+
+
+def of_mirroring(told):
+    return [message for message in told if "are mirrored" in message or "is not mirrored" in message]
+
+
 @pytest.mark.parametrize(("configuration", "mirrored"), [("3d_fullres", [0, 2]), ("2d", [1])])
 def test_the_recipe_mirrors_no_axis_with_an_order_and_says_so(trained, configuration, mirrored):
     record, told = trained(configuration)
     assert record["mirror_axes"] == mirrored
-    line = "axis y is not mirrored: class 1 lies before 2 in 16 of 16 cases (trainer.keep_order)"
-    assert [message for message in told if "mirrored" in message] == [line]
+    assert of_mirroring(told) == [f"axis -2 is not mirrored (trainer.keep_order): {ORDER}"]
 
 
-def test_without_the_option_every_axis_is_mirrored(trained):
-    record, told = trained("3d_fullres", keep_order=False)
+@pytest.mark.parametrize("choice", [{"recipe": "nnunet"}, {"keep_order": False}])
+def test_an_axis_with_an_order_that_is_mirrored_is_told_with_the_option(trained, choice):
+    record, told = trained("3d_fullres", **choice)
     assert record["mirror_axes"] == [0, 1, 2]
-    assert not any("mirrored" in message for message in told)
+    (line,) = of_mirroring(told)
+    assert f"patches are mirrored, so that the network cannot learn where classes lie: {ORDER}" in line
+    assert "trainer.unmirrored_axes=[-2]" in line
 
 
-def test_without_mirroring_nothing_is_decided(task_in, tmp_path):
-    task = replace(task_in(tmp_path), cases=None)
-    for options in ({}, {"keep_order": True, "mirroring": False}):
-        trainer = FastTrainer(**options)
-        assert trainer.adapted(task) is trainer
+@pytest.mark.parametrize(("options", "mirrored"), [({"unmirrored_axes": [-2]}, [0, 2]), ({"mirroring": False}, [])])
+def test_nothing_is_told_of_axes_that_are_not_mirrored(trained, options, mirrored):
+    record, told = trained("3d_fullres", recipe="nnunet", **options)
+    assert record["mirror_axes"] == mirrored
+    assert of_mirroring(told) == []
