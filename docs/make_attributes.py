@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 
 from nnplug.contracts import LossContext, SamplingContext, TrainingTask
-from nnplug.dataset.dataset import CaseFiles, Dataset
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.labels import Labels
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Configuration, Plans

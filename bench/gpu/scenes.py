@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from nnplug.contracts import Topology, TrainingTask
 from nnplug.contracts.attributed.logits_check import LogitsCheck
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.models.acceleration import accelerated
 from nnplug.models.bundle import Contents, pack
 from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling

@@ -44,7 +44,7 @@ def asked(planner: str) -> dict[str, Any]:
 def ours(planner: str) -> Work:
     """Plan in memory."""
     from nnplug import Kind, Plugins
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.plans.fingerprint import Fingerprint
     from nnplug.preparation.make_plans import make_plans
     from nnplug.preparation.plan_request import PlanRequest

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 from nnplug.contracts import Topology
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.inference.member import LoadedMember
 from nnplug.inference.options import PredictOptions
 from nnplug.models.bundle import Contents, pack

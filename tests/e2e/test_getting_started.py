@@ -18,7 +18,8 @@ import pytest
 import SimpleITK as sitk
 
 from nnplug.contracts import PredictedCase
-from nnplug.dataset.dataset import CaseFiles, Dataset
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.phantom import write_phantom
 from nnplug.io.images import read_label
 from nnplug_dicom.example import Acquisition, write_series

@@ -67,7 +67,7 @@ def _pack(path, *channels, **description):
     from safetensors.torch import save_file
 
     from nnplug.contracts import Topology
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.models.bundle import Contents, pack
     from nnplug.registry.components import Kind
     from nnplug.registry.loader import Plugins

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.contracts import Trainer, TrainingLength
-from nnplug.dataset.dataset import CaseFiles, Dataset, image_cases
+from nnplug.dataset.case_files import CaseFiles, image_cases
+from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.phantom import write_phantom
 from nnplug.evaluation.evaluate import evaluate
 from nnplug.evaluation.overlay import OverlayCase, draw_overlays

@@ -13,7 +13,7 @@ from nnplug_cli.render import echo, echo_message, print_table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.plans.plans import Plans
     from nnplug.profiling.duration.report import ConfigurationDuration
     from nnplug.runtime.progress import Progress

@@ -9,7 +9,7 @@ from nnplug_cli.render import print_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.plans.plans import Plans
     from nnplug.profiling.memory.report import ConfigurationMemory
     from nnplug.runtime.progress import Progress

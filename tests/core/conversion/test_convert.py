@@ -8,7 +8,7 @@ import pytest
 
 from nnplug.contracts import SourceScan
 from nnplug.conversion.convert import check_source, convert, plan_conversion
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import InvalidFile, InvalidPlugin, NnplugError, Problems
 from nnplug.registry.entries import ConverterComponent
 from nnplug.runtime.executor import LocalExecutor

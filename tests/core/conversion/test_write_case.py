@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from nnplug.conversion.write_case import write_case
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.file_names import file_ending, image_files, stem
 from nnplug.errors import InvalidFile
 from nnplug.io.images import read_label, read_voxels, write_label

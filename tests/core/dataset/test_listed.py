@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from nnplug.dataset.dataset import Dataset, DatasetDescription
+from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.listed import listed_cases
 from nnplug.dataset.sidecars import copy_label, images_in
 from nnplug.errors import InvalidFile

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnplug.dataset.dataset import image_cases
+from nnplug.dataset.case_files import image_cases
 from nnplug.dataset.phantom import BODY, CAP, SHAPE, make_case, write_phantom
 from nnplug.io.images import read_image, read_label
 from nnplug.preparation.verify import verify

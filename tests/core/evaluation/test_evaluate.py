@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import NnplugError, Problems
 from nnplug.evaluation.evaluate import evaluate, evaluate_folder
 from nnplug.evaluation.metrics import Overlap

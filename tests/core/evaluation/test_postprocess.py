@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile, MissingProvider, UnknownComponent
 from nnplug.evaluation.evaluate import evaluate
 from nnplug.evaluation.postprocess import FittedRule, apply, fit

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import Problems
 from nnplug.evaluation.colours import label_colour
 from nnplug.evaluation.preview_folder import preview_file, write_previews

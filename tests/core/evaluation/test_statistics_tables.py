@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import Problems
 from nnplug.evaluation import statistics_tables
 from nnplug.evaluation.statistics_tables import cases_in, entries, is_current, spacing_of, write_statistics

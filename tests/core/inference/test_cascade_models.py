@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nnplug.contracts import Topology
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.inference.member import LoadedMember
 from nnplug.inference.options import PredictOptions

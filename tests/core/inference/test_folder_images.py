@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.sidecars import read_with_cases
 from nnplug.errors import InvalidFile, InvalidPlugin, Problems
 from nnplug.inference.folder_images import ImageChoice

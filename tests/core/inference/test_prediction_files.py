@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import NnplugError, Problems
 from nnplug.inference.folder import predict_folder
 from nnplug.inference.jobs import predict_cases

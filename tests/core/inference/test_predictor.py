@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nnplug
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import InvalidFile, MissingProvider, NnplugError
 from nnplug.io.images import read_image
 

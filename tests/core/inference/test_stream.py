@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.member import LoadedMember
 from nnplug.inference.stream import ReadCase, _readers, predict_stream

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile, MissingProvider, NnplugError, UnknownComponent
 from nnplug.io.readers import Readers, core_readers
 from nnplug.models.model_components import model_readers

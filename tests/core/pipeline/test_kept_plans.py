@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from nnplug import Plugins
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.pipeline.kept_plans import keep_earlier, kept_differences
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.preparation.make_plans import make_plans

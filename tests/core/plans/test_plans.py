@@ -4,7 +4,7 @@ import json
 import msgspec
 import pytest
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.registry.components import Kind

@@ -3,7 +3,7 @@
 import pytest
 
 from nnplug import Kind, Plugins
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidOptions, NnplugError, UnknownComponent
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.preparation.make_plans import make_plans, with_options

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling
 from nnplug.preparation.network_summary import summarize
 from nnplug.registry.components import Kind

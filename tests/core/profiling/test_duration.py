@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from nnplug import Plugins
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.preparation.make_plans import make_plans
 from nnplug.preparation.plan_request import PlanRequest

@@ -7,7 +7,7 @@ from math import prod
 import pytest
 
 from nnplug import Plugins
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidOptions
 from nnplug.plans.fingerprint import Fingerprint, IntensityStats
 from nnplug.preparation.make_plans import make_plans

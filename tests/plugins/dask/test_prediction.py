@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from nnplug import Plugins
-from nnplug.dataset.dataset import image_cases
+from nnplug.dataset.case_files import image_cases
 from nnplug.dataset.phantom import write_phantom
 from nnplug.inference.jobs import predict_cases
 from nnplug.inference.options import PredictOptions

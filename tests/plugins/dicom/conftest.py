@@ -14,7 +14,8 @@ import pytest
 import SimpleITK as sitk
 
 from nnplug.contracts import PredictedCase
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.io.geometry import Geometry, LabelMap
 
 # An environment that was made before nnplug-dicom lacks its libraries; there, `tests/contract` skips with a reason.

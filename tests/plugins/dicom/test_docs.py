@@ -15,7 +15,8 @@ import SimpleITK as sitk
 from click.testing import CliRunner
 
 from nnplug.contracts import PredictedCase
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.io.geometry import LabelMap
 from nnplug.io.images import read_label
 from nnplug_cli.main import main

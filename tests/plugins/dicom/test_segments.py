@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile
 from nnplug_dicom.segments import notices, segments_of
 

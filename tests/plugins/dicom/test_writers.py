@@ -16,7 +16,8 @@ import pytest
 import SimpleITK as sitk
 
 from nnplug.contracts import PredictedCase
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile
 from nnplug.inference.outputs.kept_classes import keep_classes, kept_description
 from nnplug.io.geometry import LabelMap

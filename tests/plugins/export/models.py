@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from nnplug.contracts import Topology
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.models.bundle import Contents, pack
 from nnplug.models.ensemble_bundle import pack_ensemble
 from nnplug.plans.fingerprint import IntensityStats

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from nnplug.contracts import PredictedCase, PredictingModel
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile, InvalidOptions, NnplugError
 from nnplug.inference.outputs.writers import choose_writers
 from nnplug.io.geometry import LabelMap

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile
 from nnplug.io.readers import Readers, core_readers
 from nnplug.registry.components import Entry, Source

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.evaluation.summary import write_summary
 from nnplug.io.images import read_label

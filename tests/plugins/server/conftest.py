@@ -29,7 +29,7 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from nnplug.contracts import Topology
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.io.images import read_label
 from nnplug.models.bundle import Contents, pack
 from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling

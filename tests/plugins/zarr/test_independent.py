@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from nnplug.contracts import PredictedCase
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.io.geometry import Geometry, LabelMap
 from nnplug.io.images import read_voxels, write_image
 from nnplug_zarr.writer import OmeZarrWriter

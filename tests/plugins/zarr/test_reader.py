@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.file_names import image_files
 from nnplug.dataset.sidecars import copy_label, state_files
 from nnplug.errors import InvalidFile, InvalidPlugin

@@ -11,7 +11,8 @@ import zarr
 from click.testing import CliRunner
 
 from nnplug.contracts import PredictedCase
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidOptions
 from nnplug.inference.outputs.writers import choose_writers
 from nnplug.io.geometry import Geometry, LabelMap

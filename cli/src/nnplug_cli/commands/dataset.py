@@ -20,7 +20,7 @@ from nnplug_cli.reports import print_report
 
 if TYPE_CHECKING:
     from nnplug.conversion.convert import Conversion
-    from nnplug.dataset.dataset import CaseFiles
+    from nnplug.dataset.case_files import CaseFiles
 
 _path = click.Path(path_type=Path)
 
@@ -109,7 +109,7 @@ def restore(
     """
     from nnplug.conversion.restore import restore as write
     from nnplug.conversion.restore import source_labels
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.runtime.executor import LocalExecutor
 
     file = dataset_json or predictions / "dataset.json"

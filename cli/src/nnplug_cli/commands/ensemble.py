@@ -49,7 +49,7 @@ def command(
 
     Each folder is an output of `nnplug predict` with `--save-logits` or `--save-probabilities`, or of nnU-Net.
     """
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.inference.averaging import ensemble_folders
     from nnplug.runtime.executor import LocalExecutor
 

@@ -20,7 +20,7 @@ from nnplug_cli.process import prepares_process
 from nnplug_cli.render import print_json, print_table
 
 if TYPE_CHECKING:
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
 
 _path = click.Path(path_type=Path)
 

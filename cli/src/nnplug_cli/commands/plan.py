@@ -30,7 +30,7 @@ from nnplug_cli.plans_table import print_plans
 from nnplug_cli.render import echo, print_json
 
 if TYPE_CHECKING:
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.plans.plans import Plans
 
 FILE = click.Path(path_type=Path)
@@ -136,7 +136,7 @@ def command(
     `--set plan.KEY=VALUE` overrides a field of the configurations given with -c, or of all configurations with that
     field; `--set planner.KEY=VALUE` sets an option of the planner (`nnplug show planner nnunet` lists them).
     """
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.runtime.executor import LocalExecutor
     from nnplug.steps.planning import Origin, PlanChanges, make_or_transfer, write_plans
 

@@ -73,7 +73,7 @@ def fit(
     as_json: bool,
 ) -> None:
     """Fit a rule on validation predictions, preferably those of a whole cross-validation."""
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.dataset.sidecars import images_in
     from nnplug.evaluation import postprocess
     from nnplug.plans.plans import Choice

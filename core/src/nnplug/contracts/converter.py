@@ -12,7 +12,7 @@ from nnplug.runtime.progress import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nnplug.dataset.dataset import CaseFiles
+    from nnplug.dataset.case_files import CaseFiles
     from nnplug.dataset.splits import Fold
 
 

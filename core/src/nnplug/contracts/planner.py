@@ -11,7 +11,7 @@ from nnplug.registry.components import Kind, Registry
 from nnplug.runtime.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.plans.fingerprint import Fingerprint
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+    from nnplug.dataset.case_files import CaseFiles
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.io.geometry import LabelMap
 
 

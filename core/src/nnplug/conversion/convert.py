@@ -14,7 +14,9 @@ from typing import Any
 from nnplug.contracts import Converter, SourceScan
 from nnplug.contracts.attributed import AttributingExecutor
 from nnplug.conversion.restore import KEY
-from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.splits import OWN_SPLITS, write_splits
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.io.readers import Readers, core_readers, readers_or_core

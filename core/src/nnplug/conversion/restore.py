@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nnplug.arrays import LabelArray
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.sidecars import images_in, written_with
 from nnplug.errors import InvalidFile
 from nnplug.evaluation.pairs import label_files

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.cases import channel_mismatch
-from nnplug.dataset.dataset import CaseFiles
 from nnplug.dataset.file_names import file_ending
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.io.images import Geometry, read_label, read_voxels, write_image, write_label, write_sidecars

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
 from nnplug.io.default_reader.integrity import nonfinite_voxels

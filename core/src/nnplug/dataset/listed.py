@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nnplug.dataset.dataset import CaseFiles, Dataset
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.dataset import Dataset
 from nnplug.io.readers import Readers
 
 

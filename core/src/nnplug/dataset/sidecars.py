@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.listed import ListedCases, listed_cases
 from nnplug.io.images import read_label, write_label
 from nnplug.io.readers import Readers, readers_or_core

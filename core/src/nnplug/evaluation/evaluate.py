@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nnplug.contracts import Figures, Metric
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.labels import BACKGROUND, Labels
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.evaluation.measuring import METRICS, measure, metric_records

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from nnplug.arrays import LabelArray
-from nnplug.dataset.dataset import CaseFiles, Dataset, channel_number
+from nnplug.dataset.case_files import CaseFiles, channel_number
+from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.file_names import file_ending, image_files, stem
 from nnplug.dataset.listed import ListedCases, listed_cases
 from nnplug.dataset.sidecars import images_in, read_with

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.cases import check_channels
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.listed import ListedCases, listed_cases
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.io.images import Image, LabelMap, read_image, read_label

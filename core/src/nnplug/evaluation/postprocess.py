@@ -15,7 +15,7 @@ from nnplug.contracts.attributed.json_check import check_json
 from nnplug.contracts.attributed.label_map_check import check_label_map, unknown_values
 from nnplug.contracts.capabilities import by_figure
 from nnplug.contracts.kinds import POSTPROCESSOR
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.dataset.sidecars import images_in, written_with
 from nnplug.errors import InvalidFile, within

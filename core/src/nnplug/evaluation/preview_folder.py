@@ -12,7 +12,8 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.sidecars import state_files
 from nnplug.evaluation.pairs import read_image_and_label
 from nnplug.evaluation.preview import draw_preview

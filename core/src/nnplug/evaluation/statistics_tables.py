@@ -15,7 +15,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.sidecars import state_files
 from nnplug.evaluation.class_statistics import ClassStatistics, class_statistics, voxel_size
 from nnplug.evaluation.pairs import read_image_and_label

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from nnplug.arrays import LabelArray
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.labels import Labels
 from nnplug.dataset.sidecars import written_with
 from nnplug.errors import InvalidFile, Line, Problems

@@ -14,8 +14,9 @@ from zipfile import is_zipfile
 import numpy as np
 
 from nnplug.arrays import DisposableArray, LabelArray
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.cases import check_numbers
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.sidecars import read_with, state_files
 from nnplug.errors import InvalidFile, NnplugError, Problems, within, without_remedy
 from nnplug.inference.inputs import check_channel_numbers, check_image

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from nnplug.dataset.case_files import CaseFiles, channel_number, group_channels, image_cases
 from nnplug.dataset.cases import check_channels
-from nnplug.dataset.dataset import CaseFiles, channel_number, group_channels, image_cases
 from nnplug.dataset.listed import listed_cases
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.inference.folder_images import ImageChoice, cases_of

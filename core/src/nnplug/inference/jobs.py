@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import Problems
 from nnplug.inference.choose_inference import check_inference
 from nnplug.inference.folder import check_outputs, predict_folder

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.evaluation.postprocess import FittedRule
 from nnplug.inference.averaging import Mean, label_map, mean_volumes
 from nnplug.inference.inputs import check_image

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.inference.outputs.kept_classes import kept_description
 from nnplug.inference.outputs.writers import ChosenWriter
 from nnplug.models.bundle import PREDICTION_KINDS

@@ -8,7 +8,8 @@ import numpy as np
 
 from nnplug.arrays import LabelArray
 from nnplug.contracts import PredictedCase, PredictingModel
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.inference.loaded import LoadedModel
 from nnplug.io.geometry import Geometry, LabelMap
 from nnplug.io.thin_axis import as_in_file

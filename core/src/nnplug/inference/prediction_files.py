@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.description_faults import READER_KEYS
 from nnplug.dataset.sidecars import read_with_cases, written_with
 from nnplug.inference.logits import ENDING

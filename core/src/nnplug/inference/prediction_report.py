@@ -9,7 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import without_remedy
 from nnplug.evaluation.statistics_tables import entries, is_current, spacing_of
 from nnplug.inference.model_record import described_machine, described_model, used_versions

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
 from nnplug.contracts import PredictedCase
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.cases import check_numbers
-from nnplug.dataset.dataset import CaseFiles
 from nnplug.errors import NnplugError
 from nnplug.inference.inputs import check_channel_numbers
 from nnplug.inference.loaded import LoadedModel

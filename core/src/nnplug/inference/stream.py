@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from nnplug.arrays import LabelArray
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits
 from nnplug.inference.member import LoadedMember

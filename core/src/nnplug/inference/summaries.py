@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import Problems
 from nnplug.evaluation.preview_folder import preview_file, write_previews
 from nnplug.evaluation.statistics_tables import CSV, JSON, write_statistics

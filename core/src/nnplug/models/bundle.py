@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile, Problems
 from nnplug.models.bundle_files import INDEX, check_file_name, hashes, problems, unpacked_folder, write_packed
 from nnplug.models.start import Start

@@ -20,7 +20,7 @@ from nnplug.runtime.files import read_json
 from nnplug.runtime.records import Record
 
 if TYPE_CHECKING:
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.dataset.labels import Labels
 
 SCHEMA = 1

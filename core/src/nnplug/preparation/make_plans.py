@@ -9,7 +9,7 @@ import msgspec
 
 from nnplug.contracts import Planner, PlanningContext
 from nnplug.contracts.kinds import INFERENCE, PREPROCESSOR
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidOptions, NnplugError
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.names import check_names

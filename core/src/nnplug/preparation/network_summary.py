@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnplug.contracts import Architecture
 from nnplug.contracts.attributed import build_network
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.plans.plans import Plans
 from nnplug.registry.components import Kind, Registry
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.cases import read_training_case
-from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
+from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.sidecars import state_files
 from nnplug.errors import NnplugError
 from nnplug.plans.plans import Plans

@@ -7,8 +7,9 @@ from functools import partial
 
 from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
 from nnplug.contracts.kinds import TRAINER
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.cases import read_unlabelled_image
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.plans.plans import Plans
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.runtime import Runtime

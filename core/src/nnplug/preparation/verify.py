@@ -11,7 +11,8 @@ from unicodedata import normalize
 
 import numpy as np
 
-from nnplug.dataset.dataset import CaseFiles, Dataset, case_name, group_channels
+from nnplug.dataset.case_files import CaseFiles, case_name, group_channels
+from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.label_faults import order_faults, same_values
 from nnplug.dataset.labels import BACKGROUND
 from nnplug.dataset.sidecars import read_with

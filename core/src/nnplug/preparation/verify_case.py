@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from nnplug.dataset.case_files import CaseFiles, channel_number
 from nnplug.dataset.cases import ALPHA_REMEDY, channel_mismatch
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription, channel_number
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile, without_remedy
 from nnplug.io.default_reader.integrity import nonfinite_voxels
 from nnplug.io.images import Geometry, Image, LabelMap, read_image, read_label, same_spacing

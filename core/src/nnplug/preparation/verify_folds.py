@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from nnplug.dataset.dataset import CaseFiles, Dataset
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.splits import OWN_SPLITS, Fold, make_splits, read_splits
 from nnplug.errors import NnplugError
 from nnplug.preparation.make_splits import ALONE

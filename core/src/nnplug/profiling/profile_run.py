@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from nnplug.contracts import Trainer, TrainingLength
 from nnplug.contracts.kinds import TRAINER
-from nnplug.dataset.dataset import Dataset, DatasetDescription
+from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.splits import Fold
 from nnplug.errors import NnplugError
 from nnplug.models.acceleration import accelerators

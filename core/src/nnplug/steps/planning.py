@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile, InvalidOptions, NnplugError
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.overrides import from_values

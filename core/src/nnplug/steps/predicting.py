@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import InvalidOptions
 from nnplug.inference.folder_images import ImageChoice, training_orientations
 from nnplug.inference.inputs import find_cases, not_taken

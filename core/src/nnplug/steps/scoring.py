@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.sidecars import images_in
 from nnplug.errors import InvalidOptions, Problems
 from nnplug.evaluation.evaluate import Evaluation, evaluate_folder

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.io.crop_info import CropInfo
 from nnplug.plans.fingerprint import Fingerprint, IntensityStats
 from nnplug.workspace.case_store import CaseStore, Prepared

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnplug.dataset.dataset import Dataset, DatasetDescription
+from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.description import DatasetDescription
 from nnplug.plans.plans import Choice, Plans
 from nnplug.remedies import Action, Remedy
 from nnplug.workspace.case_store import CaseStore

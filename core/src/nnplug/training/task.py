@@ -15,7 +15,7 @@ from nnplug.contracts.attributed.learning import AttributingLoss, AttributingSam
 from nnplug.contracts.attributed.logits_check import LogitsCheck
 from nnplug.contracts.capabilities import batching
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, SAMPLER
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.splits import Fold
 from nnplug.models.acceleration import accelerated
 from nnplug.models.pretrained import describe_pretrained, load_pretrained

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import InvalidFile, within
 from nnplug.evaluation.evaluate import evaluate_cases
 from nnplug.evaluation.summary import read_summary, write_summary

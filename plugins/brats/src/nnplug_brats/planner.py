@@ -8,7 +8,7 @@ from typing import ClassVar
 import msgspec
 
 from nnplug.contracts import PlanningContext
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Plans
 from nnplug_nnunet.planning import NnunetPlanner

@@ -13,7 +13,8 @@ from zipfile import ZipFile
 import numpy as np
 
 from nnplug.contracts import Converter, PredictedCase, SourceScan
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile, Problems
 from nnplug.io.geometry import LabelMap
 from nnplug.io.images import write_image, write_label

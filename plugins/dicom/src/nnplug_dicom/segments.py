@@ -11,7 +11,7 @@ from typing import Any
 
 from pydicom.sr.coding import Code
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile
 
 KEY = "segments"

@@ -11,7 +11,8 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from nnplug.contracts import PredictedCase, Writer
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.runtime.files import atomic_file
 from nnplug_dicom.segments import Segment, notices, segments_of
 from nnplug_dicom.source import check_source, example_case, source_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import InvalidFile
 from nnplug_dicom.example import write_series
 from nnplug_dicom.image_path import ENDING, ImagePath

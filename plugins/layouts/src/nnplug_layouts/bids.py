@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nnplug.contracts import Converter, SourceScan
 from nnplug.conversion.write_case import write_case
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import InvalidFile, Line, Problems
 from nnplug.io.images import read_voxels
 from nnplug.remedies import Action

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.file_names import stem
 
 _ANAT = ("sub", "ses", "task", "acq", "ce", "rec", "run", "echo", "part", "chunk")

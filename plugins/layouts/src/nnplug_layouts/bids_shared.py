@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.contracts import PredictingModel
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile, Line, NnplugError
 from nnplug.remedies import Action
 from nnplug_layouts.bids_names import bids_name, source_root

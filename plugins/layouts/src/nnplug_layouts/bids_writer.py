@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnplug.contracts import DatasetWriter, PredictedCase, PredictingModel
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.io.images import write_label
 from nnplug.runtime.files import write_json
 from nnplug_layouts import bids_shared

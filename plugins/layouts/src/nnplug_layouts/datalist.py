@@ -10,7 +10,7 @@ from typing import Any
 
 from nnplug.contracts import Converter, SourceScan
 from nnplug.conversion.write_case import write_case
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import InvalidFile, Problems
 from nnplug.io.images import read_voxels
 from nnplug.runtime.executor import Executor

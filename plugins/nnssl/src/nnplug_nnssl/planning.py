@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.overrides import PLAN

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from nnplug.contracts.attributed import build_network
 from nnplug.contracts.kinds import ARCHITECTURE
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.models.bundle import Contents, pack
 from nnplug.models.pretrained import head_names
 from nnplug.models.start import Start

@@ -10,7 +10,7 @@ from nnplug.errors import InvalidFile, NnplugError
 from nnplug_nnunetv2_commands.class_names.trainers import TrainerChoice
 
 if TYPE_CHECKING:
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.io.readers import Readers
     from nnplug.plans.plans import Plans
     from nnplug.registry.components import Registry

@@ -11,7 +11,7 @@ from nnplug.registry.components import Kind
 from nnplug_nnunetv2_commands.command import Call, Options
 
 if TYPE_CHECKING:
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.evaluation.postprocess import FittedRule
     from nnplug.evaluation.summary import Summary
 
@@ -29,7 +29,7 @@ def describe(dataset_json: Path | None, plans_json: Path | None, folder: Path) -
         NnplugError: a file is missing.
         InvalidFile: the plans name a label manager other than nnU-Net's.
     """
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.runtime.files import read_json
 
     plans = plans_json or folder / "plans.json"

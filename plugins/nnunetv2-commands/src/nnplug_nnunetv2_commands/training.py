@@ -51,7 +51,8 @@ def preprocessed_dataset(call: Call, workspace: NnunetWorkspace) -> Dataset:
     Raises:
         NnplugError: the dataset is not preprocessed.
     """
-    from nnplug.dataset.dataset import Dataset, DatasetDescription
+    from nnplug.dataset.dataset import Dataset
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.evaluation.pairs import label_files
 
     if not workspace.description.is_file() or not workspace.ground_truth.is_dir():

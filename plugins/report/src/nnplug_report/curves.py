@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from nnplug.contracts import LogLine, read_log
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.workspace.runs import TrainedRun
 from nnplug_report.charts import Axis, Line, line_chart
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nnplug.dataset.dataset import Dataset, DatasetDescription
+from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.evaluation.evaluate import evaluate_folder
 from nnplug.evaluation.pairs import find_description, label_files

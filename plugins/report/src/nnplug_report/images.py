@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from nnplug.dataset.dataset import DatasetDescription, image_cases
+from nnplug.dataset.case_files import image_cases
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.listed import listed_cases
 from nnplug.errors import NnplugError
 from nnplug.io.readers import Readers

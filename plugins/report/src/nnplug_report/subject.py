@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.io.readers import Readers
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Plans

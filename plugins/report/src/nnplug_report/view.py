@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nnplug.dataset.dataset import DatasetDescription, channel_number, group_channels
+from nnplug.dataset.case_files import channel_number, group_channels
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile
 from nnplug.evaluation.pairs import folder_readers
 from nnplug.io.images import read_label

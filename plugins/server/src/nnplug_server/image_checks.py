@@ -10,7 +10,7 @@ import zlib
 from http import HTTPStatus
 from pathlib import Path
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import InvalidFile
 from nnplug.io.images import read_geometry
 from nnplug_server.refusal import Refusal

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import NnplugError, did_you_mean
 from nnplug.inference.folder_images import ImageChoice, training_orientations
 from nnplug.inference.inputs import find_cases

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.contracts import PredictedCase
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import NnplugError, UnknownComponent
 from nnplug.inference.outputs.writers import ChosenWriter, choose_writers
 from nnplug.io.images import write_label

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from nnplug.contracts import PredictingModel
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import ComponentFailed, InvalidFile, InvalidPlugin, NnplugError, Problems
 from nnplug.inference.jobs import check_prediction, predict_cases
 from nnplug.inference.options import PredictOptions

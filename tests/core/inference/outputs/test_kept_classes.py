@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import Problems
 from nnplug.inference.jobs import predict_cases
 from nnplug.inference.options import PredictOptions

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from nnplug.contracts import PredictedCase
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import ComponentFailed, InvalidOptions, InvalidPlugin, Problems, UnknownComponent
 from nnplug.inference.outputs.writers import check_writers, choose_writers
 from nnplug.io.geometry import Geometry, LabelMap

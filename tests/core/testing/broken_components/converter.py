@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnplug.contracts import SourceScan
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.io.images import Geometry, write_image, write_label
 from nnplug_nnunet.converters.decathlon import Decathlon
 

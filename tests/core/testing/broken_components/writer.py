@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.io.geometry import Geometry
 from nnplug.io.images import write_image
 from nnplug.runtime.files import atomic_file

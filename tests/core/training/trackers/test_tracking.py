@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from nnplug.contracts import LogLine, append_log, read_log
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import InvalidOptions, UnknownComponent
 from nnplug.pipeline.request import RunRequest, Step

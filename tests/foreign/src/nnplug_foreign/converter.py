@@ -10,7 +10,7 @@ import numpy as np
 
 from nnplug.contracts import Converter, SourceScan
 from nnplug.conversion.write_case import write_case
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import InvalidFile
 from nnplug.io.images import Geometry, write_image, write_label
 from nnplug.runtime.executor import Executor

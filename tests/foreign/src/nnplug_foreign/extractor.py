@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from nnplug import NnplugError
 from nnplug.contracts import Extractor
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.cases import read_training_case
-from nnplug.dataset.dataset import CaseFiles, Dataset, DatasetDescription
+from nnplug.dataset.dataset import Dataset
+from nnplug.dataset.description import DatasetDescription
 from nnplug.ops.crop import bounding_box, nonzero_mask
 from nnplug.plans.fingerprint import Fingerprint, IntensityStats
 from nnplug.runtime.executor import Executor

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nnplug.contracts import MemoryPlanner, PlanningContext
 from nnplug.contracts.capabilities import patch_class
 from nnplug.contracts.kinds import ARCHITECTURE
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling
 from nnplug.registry.components import Kind

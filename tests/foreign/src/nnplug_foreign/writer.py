@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from nnplug.contracts import PredictedCase, Writer
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.io.geometry import Geometry
 from nnplug.io.images import write_image

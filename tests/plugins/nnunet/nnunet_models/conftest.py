@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.models.bundle import Contents, pack
 from nnplug.plans.fingerprint import IntensityStats
 from nnplug.plans.plans import Choice, Configuration, Normalization, Plans, Resampling

@@ -8,7 +8,7 @@ import pytest
 
 from nnplug import Kind, Plugins
 from nnplug.contracts import PlanningContext
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Choice
 from nnplug.runtime.progress import Silent

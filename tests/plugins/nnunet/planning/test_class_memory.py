@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.profiling.memory.training import count_training
 from nnplug.registry.components import Kind, Registry
 from nnplug_nnunet.planning.class_memory import ClassMemory

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.plans.fingerprint import Fingerprint
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/plans.json").read_text())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnplug.arrays import LabelArray
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.labels import Labels
 
 KEY = "kept_classes"

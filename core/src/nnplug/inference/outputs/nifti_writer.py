@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from nnplug.contracts import PredictedCase, Writer
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.io.geometry import Geometry
 from nnplug.io.images import write_image, write_label
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.runtime.files import explained
 from nnplug.runtime.json_text import parse_json
 from nnplug.runtime.output_log import append_line

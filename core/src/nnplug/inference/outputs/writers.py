@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from nnplug.contracts import DatasetWriter, PredictedCase, PredictingModel, Writer
 from nnplug.contracts.kinds import WRITER, WriterEntry
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import ComponentFailed, InvalidFile, InvalidOptions, NnplugError, Problems, within
 from nnplug.registry.attribution import attributed, broken, expect
 from nnplug.registry.components import Registry

@@ -16,7 +16,7 @@ import torch
 
 from nnplug.contracts import LogLine, Trainer, TrainingLength, TrainingTask, read_log
 from nnplug.contracts.kinds import ARCHITECTURE, TRAINER
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.models.acceleration import accelerated
 from nnplug.plans.plans import Configuration, Plans

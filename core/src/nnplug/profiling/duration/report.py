@@ -10,7 +10,7 @@ from math import ceil
 from typing import Any
 
 from nnplug.contracts import TrainingLength
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.plans.plans import Plans
 from nnplug.profiling.duration.measuring import EPOCHS, VALIDATION_TIME, Measured, Training, iteration_seconds

@@ -10,7 +10,7 @@ import torch
 
 from nnplug.contracts.capabilities import with_memory_target
 from nnplug.contracts.kinds import PLANNER, TRAINER
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import NnplugError, UnknownComponent
 from nnplug.models.open import Member
 from nnplug.plans.plans import Plans

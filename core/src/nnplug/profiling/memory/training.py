@@ -10,7 +10,7 @@ import torch
 from nnplug.contracts import RehearsingTrainer, TrainingRehearsal, TrainingTask
 from nnplug.contracts.capabilities import rehearsing
 from nnplug.contracts.kinds import TRAINER
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.plans.plans import Plans
 from nnplug.profiling.memory.counting import PLACE, counted_memory

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.contracts import DatasetWriter, PredictedCase, PredictingModel, Writer
-from nnplug.dataset.dataset import CaseFiles, DatasetDescription
+from nnplug.dataset.case_files import CaseFiles
+from nnplug.dataset.description import DatasetDescription
 from nnplug.io.geometry import Geometry, LabelMap
 from nnplug.io.images import read_geometry
 from nnplug.io.readers import Readers

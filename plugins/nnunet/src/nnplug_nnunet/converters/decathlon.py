@@ -9,7 +9,7 @@ from typing import Any
 
 from nnplug.contracts import Converter, SourceScan
 from nnplug.conversion.write_case import write_case
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.file_names import file_ending, stem
 from nnplug.errors import InvalidFile
 from nnplug.io.images import write_image, write_label

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnplug.contracts import Converter, SourceScan
 from nnplug.conversion.write_case import write_case
-from nnplug.dataset.dataset import CaseFiles, image_cases
+from nnplug.dataset.case_files import CaseFiles, image_cases
 from nnplug.errors import InvalidFile
 from nnplug.io.images import write_image, write_label
 from nnplug.runtime.executor import Executor

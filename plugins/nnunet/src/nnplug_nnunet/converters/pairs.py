@@ -10,7 +10,7 @@ from typing import Any
 
 from nnplug.contracts import Converter, SourceScan
 from nnplug.conversion.write_case import write_case
-from nnplug.dataset.dataset import CaseFiles
+from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.file_names import file_ending
 from nnplug.errors import InvalidOptions, Line, Problems
 from nnplug.io.default_reader.formats import WITHOUT_SPACING

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.models.bundle import Bundle, unpacked
 from nnplug.models.bundle_files import refuse_inside_bundle

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from nnplug.contracts.kinds import INFERENCE
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.io.readers import Readers
 from nnplug.models.bundle import Contents, pack

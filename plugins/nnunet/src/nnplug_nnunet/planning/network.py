@@ -9,7 +9,7 @@ from typing import Any
 from nnplug.contracts import PlanningContext, Topology
 from nnplug.contracts.capabilities import patch_class, topology_class
 from nnplug.contracts.kinds import ARCHITECTURE, ArchitectureEntry
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidPlugin
 from nnplug.plans.plans import Choice
 from nnplug.registry.attribution import attributed

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from nnplug.contracts import PlanningContext
-from nnplug.dataset.dataset import DatasetDescription
+from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import Line, NnplugError
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Configuration, Normalization, Plans, Resampling

@@ -48,7 +48,7 @@ def gather(call: Call, folder: Path, folds: Iterable[str], target: Path) -> None
         NnplugError: a fold is not validated, or two folds predicted the same case.
         Problems: a copy would replace other files; see `nnplug.runtime.outputs.Outputs.check`.
     """
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.dataset.sidecars import written_with
     from nnplug.evaluation.pairs import label_files
     from nnplug.runtime.files import copy_file, read_json

@@ -14,7 +14,7 @@ from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.scoring import POSTPROCESSOR, RULES, describe, read_rule, score, write_rule
 
 if TYPE_CHECKING:
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from nnplug_nnunetv2_commands.command import Call, Options, run
 from nnplug_nnunetv2_commands.scoring import score_as_asked
 
 if TYPE_CHECKING:
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.io.readers import Readers
 
 
@@ -32,7 +32,7 @@ def _evaluate(call: Call, options: Options) -> None:
 
 def _describe(readers: Readers, options: Options) -> DatasetDescription:
     """Return a description with the labels to score and the file ending of the references."""
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.dataset.labels import BACKGROUND, Labels
     from nnplug.evaluation.pairs import reference_files
 

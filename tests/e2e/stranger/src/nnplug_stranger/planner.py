@@ -10,7 +10,7 @@ from nnplug_nnunet.planning import NnunetPlanner
 
 if TYPE_CHECKING:
     from nnplug.contracts import PlanningContext
-    from nnplug.dataset.dataset import DatasetDescription
+    from nnplug.dataset.description import DatasetDescription
     from nnplug.plans.fingerprint import Fingerprint
 
 
