@@ -67,7 +67,7 @@ def bundle_each(request: RunRequest, jobs: Sequence[TrainingJob], runtime: Runti
     targets, folds = {}, []
     for name in asked_configurations(request, jobs[0].plans):
         own = [job for job in jobs if job.configuration == name]
-        targets[name] = request.workspace.model / f"{jobs[0].plans.name}_{name}"
+        targets[name] = request.workspace.models / f"{jobs[0].plans.name}_{name}"
         earlier = _earlier_folds(own)
         if earlier:
             listed = ", ".join(run.fold for run in earlier)

@@ -84,7 +84,7 @@ def asked_configurations(request: RunRequest, plans: Plans) -> tuple[str, ...]:
     return request.plan.configurations or tuple(plans.configurations)
 
 
-def tell_pulled_in(request: RunRequest, jobs: Sequence[TrainingJob], progress: Progress) -> None:
+def report_added_folds(request: RunRequest, jobs: Sequence[TrainingJob], progress: Progress) -> None:
     """Report the folds that a cascade trains in addition to those requested."""
     more: dict[str, list[str]] = {}
     for job in jobs:

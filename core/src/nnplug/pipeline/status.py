@@ -126,7 +126,7 @@ def _dataset(workspace: Workspace) -> DatasetStatus:
         cases=cases,
         has_fingerprint=workspace.fingerprint.is_file(),
         configurations=tuple(_configurations(workspace, folds, faults)),
-        models=tuple(sorted(path for path in workspace.model.glob("[!.]*") if path.is_dir() or path.suffix == ".zip")),
+        models=tuple(sorted(path for path in workspace.models.glob("[!.]*") if path.is_dir() or path.suffix == ".zip")),
         faults=tuple(faults),
     )
 
