@@ -39,7 +39,7 @@ def ours(patch: list[int], source: list[int], degrees: int, channels: int, sampl
 
     from nnplug.contracts import AugmentationContext
     from nnplug.dataset.labels import Labels
-    from nnplug.runtime.memory import keep_freed_memory
+    from nnplug.runtime.allocator import keep_freed_memory
     from nnplug_nnunet.augmentation import NnunetAugmenter
 
     torch.set_num_threads(1)

@@ -19,8 +19,8 @@ def ours(batch: int, device: str, patch: Sequence[int], channels: int, classes: 
     """nnplug's network as its trainer uses it on that device."""
     import torch
 
+    from nnplug.runtime.allocator import keep_freed_memory
     from nnplug.runtime.device import autocast_dtype, memory_format
-    from nnplug.runtime.memory import keep_freed_memory
     from nnplug_cpu.replacement import for_training
     from nnplug_nnunet.architectures import PlainConvUNet
 

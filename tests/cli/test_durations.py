@@ -6,7 +6,7 @@ import pytest
 
 from nnplug.runtime.machine import OtherPrograms
 from nnplug.runtime.progress import Silent
-from nnplug_cli.durations import telling_load
+from nnplug_cli.durations import reporting_load
 
 
 class Noticed(Silent):
@@ -22,6 +22,6 @@ def test_other_programs_are_told_after_a_measurement(monkeypatch, used, told):
     monkeypatch.setattr(OtherPrograms, "cores", lambda self: used)
     monkeypatch.setattr("nnplug.runtime.executor.available_cores", lambda: 2)
     heard = Noticed()
-    with telling_load(heard):
+    with reporting_load(heard):
         assert heard.notices == []
     assert heard.notices == ["other programs used 1.3 of 2 cores meanwhile: alone, a training is faster"] * told

@@ -26,7 +26,7 @@ STAGES = {
     "nnplug.training.several_devices:train_together": "train",
     "nnplug.training.folds:validate": "validate",
     "nnplug.pipeline.finish:select": "select",
-    "nnplug.selection.select:_Work.postprocess": "postprocess",
+    "nnplug.selection.select:_CandidateScorer.postprocess": "postprocess",
     "nnplug.selection.select:_write_model": "bundle",
     "nnplug.pipeline.finish:write_bundle": "bundle",
     "nnplug.inference.jobs:predict_folder": "predict",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnplug.steps.choices import Choices, FoldSelection, RuntimeOptions
+from nnplug.steps.choices import FoldSelection, PlanChoices, RuntimeOptions
 
-__all__ = ["Choices", "Compared", "FoldSelection", "RuntimeOptions", "Written"]
+__all__ = ["Compared", "FoldSelection", "PlanChoices", "RuntimeOptions", "Written"]
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,11 @@ from nnplug.inference.jobs import predict_cases
 from nnplug.inference.options import PredictOptions
 from nnplug.pipeline.request import RunRequest
 from nnplug.pipeline.run import ensure_fingerprint, ensure_verified, run
-from nnplug.plans.overrides import PLAN as PLAN_FIELDS
 from nnplug.plans.plans import Plans
 from nnplug.preparation.make_plans import choose, make_plans
 from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.attribution import attributed
-from nnplug.registry.components import Kind, Registry
+from nnplug.registry.components import PLAN_WORD, Kind, Registry
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.outputs import Outputs
 from nnplug.workspace.layout import Workspace
@@ -116,7 +115,7 @@ def _request(dataset: Dataset, folder: Path, runtime: Runtime, options: Options)
     """Return the request for one fold of one configuration; the user's options override the demo's."""
     space = Workspace(folder / "work", dataset.name)
     own = _small_components(runtime.registry)
-    components = {kind: values for kind, values in _merged(own, options).items() if kind != PLAN_FIELDS}
+    components = {kind: values for kind, values in _merged(own, options).items() if kind != PLAN_WORD}
     planning = RunRequest(dataset=dataset, workspace=space, plan=PlanRequest(options=components))
     ensure_verified(planning, runtime)
     fingerprint = ensure_fingerprint(planning, runtime)
@@ -125,7 +124,7 @@ def _request(dataset: Dataset, folder: Path, runtime: Runtime, options: Options)
     small: dict[str, Any] = {"batch_size": BATCH_SIZE}
     if plans.configurations[name].dimensions == len(PATCH):
         small["patch_size"] = list(PATCH)
-    merged = _merged({**own, PLAN_FIELDS: small}, options)
+    merged = _merged({**own, PLAN_WORD: small}, options)
     return replace(planning, plan=PlanRequest(options=merged, configurations=(name,)), folds=(0,))
 
 

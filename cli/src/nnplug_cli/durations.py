@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from nnplug.words import by_axis
 from nnplug_cli.memory import gigabytes
 from nnplug_cli.progress.pace import duration
 from nnplug_cli.render import echo, echo_message, print_table
@@ -45,7 +46,7 @@ def measure_durations(
     from nnplug.runtime.executor import LocalExecutor
 
     runtime = context.runtime_with(LocalExecutor(), device=device)
-    with telling_load(context.progress):
+    with reporting_load(context.progress):
         return plans_durations(plans, description, runtime, folds=folds, budget=budget_after(time.monotonic() - begun))
 
 
@@ -55,7 +56,7 @@ def budget_after(seconds: float) -> float:
 
 
 @contextmanager
-def telling_load(progress: Progress) -> Iterator[None]:
+def reporting_load(progress: Progress) -> Iterator[None]:
     """Tell after the block by a notice that other programs computed, so that the training will be faster alone."""
     from nnplug.runtime.executor import available_cores
     from nnplug.runtime.machine import OtherPrograms
@@ -96,16 +97,16 @@ def print_durations(
     if words := shorter_words(durations):
         echo(f"a tenth of the time: {words}")
     echo_message("not in it: preprocessing, slow disks, what torch.compile saves, the scores of whole cases at the end")
-    tell_durations(durations, progress)
+    report_durations(durations, progress)
 
 
-def tell_durations(durations: Sequence[ConfigurationDuration], progress: Progress) -> None:
+def report_durations(durations: Sequence[ConfigurationDuration], progress: Progress) -> None:
     """Tell by notices what is not known, and what is roughly measured."""
     for one in durations:
         if one.unknown:
             progress.notice(f"{one.configuration}: the time of a training is not known: {one.unknown}")
         elif one.is_scaled:
-            patch = " x ".join(map(str, one.patch_size))
+            patch = by_axis(one.patch_size)
             progress.notice(
                 f"{one.configuration}: roughly measured, with {one.batch_size} patches of {patch}; the time of other "
                 "batches is in proportion to the voxels"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from nnplug_cli.durations import print_durations, telling_load
+from nnplug_cli.durations import print_durations, reporting_load
 from nnplug_cli.render import echo, echo_message
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def print_expectations(request: RunRequest, plans: Plans, runtime: Runtime, *, h
     from nnplug.profiling.memory.report import training_gigabytes
 
     description, device = request.dataset.description, runtime.torch_device()
-    with telling_load(runtime.progress):
+    with reporting_load(runtime.progress):
         found = plans_durations(plans, description, runtime, folds=folds, budget=BUDGET, shortest=SHORTEST)
     long = [one for one in found if one.unknown or one.iterations is None or one.iterations >= SHORTEST]
     if not long:

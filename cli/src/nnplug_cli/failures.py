@@ -29,7 +29,7 @@ def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool])
         verbose: called after an error; returns whether to show the traceback.
     """
     try:
-        with stoppable(_tell_slow_end):
+        with stoppable(_report_slow_end):
             yield
     except NnplugError as error:
         _fail([worded(line, table) for line in error.lines], verbose=verbose())
@@ -51,7 +51,7 @@ def reported_errors(table: Mapping[Action, str], *, verbose: Callable[[], bool])
         _fail([_describe(error)], verbose=verbose())
 
 
-def _tell_slow_end() -> None:
+def _report_slow_end() -> None:
     _print("ending: the current step ends, and unfinished files are removed")
 
 

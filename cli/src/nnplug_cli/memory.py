@@ -46,10 +46,10 @@ def print_memories(memories: Sequence[ConfigurationMemory], progress: Progress) 
         for m in memories
     ]
     print_table(_COLUMNS, rows)
-    tell_memories(memories, progress)
+    report_memories(memories, progress)
 
 
-def tell_memories(memories: Sequence[ConfigurationMemory], progress: Progress) -> None:
+def report_memories(memories: Sequence[ConfigurationMemory], progress: Progress) -> None:
     """Tell by notices what is not known, and what does not fit."""
     for memory in memories:
         for line in memory.unknown:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from nnplug.words import by_axis
 from nnplug_cli.render import echo, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nnplug.preparation.network_summary import NetworkSummary
 
 BYTES = 4
@@ -18,10 +17,10 @@ BYTES = 4
 
 def print_network(network: NetworkSummary) -> None:
     """Print a row per stage and the sums."""
-    patch = _times(network.patch_size)
+    patch = by_axis(network.patch_size)
     echo(f"{network.configuration}: {network.architecture}, {network.channels} channels of {patch}")
     rows = [
-        (s.name, _times(s.shape), str(s.layers), f"{s.parameters:,}", f"{s.elements:,}", _megabytes(s.elements))
+        (s.name, by_axis(s.shape), str(s.layers), f"{s.parameters:,}", f"{s.elements:,}", _megabytes(s.elements))
         for s in network.stages
     ]
     layers = sum(stage.layers for stage in network.stages)
@@ -35,10 +34,6 @@ def print_network(network: NetworkSummary) -> None:
 def network_data(network: NetworkSummary) -> dict[str, Any]:
     """Return the summary as JSON values."""
     return {**asdict(network), "elements": network.elements}
-
-
-def _times(values: Sequence[int]) -> str:
-    return " x ".join(map(str, values))
 
 
 def _megabytes(elements: int) -> str:

@@ -12,7 +12,7 @@
 | `compared_options(OPTION)` | `compared: Compared` |
 | `selection_options` | `selection: FoldSelection` |
 | `gathered(NAME, GROUP, OPTION, ..)` | `NAME: GROUP`, the options as one object |
-| `component_options` | `choices: Choices` |
+| `component_options` | `choices: PlanChoices` |
 | `configuration_option` | `configurations: tuple[str, ...]`, empty for all |
 | `fold_option` | `folds: tuple[int or "all", ...]`, empty for all folds |
 | `device_option` | `device: str` |
@@ -36,7 +36,7 @@ import click
 
 from nnplug.plans.overrides import parse
 from nnplug.registry.components import Kind
-from nnplug_cli.choices import Choices, Compared, FoldSelection, RuntimeOptions
+from nnplug_cli.choices import Compared, FoldSelection, PlanChoices, RuntimeOptions
 from nnplug_cli.names import RECIPE, ComponentName, ConfigurationName
 from nnplug_cli.render import results_alone
 
@@ -65,7 +65,7 @@ def component_options(command: Command) -> Command:
     def packed(*args: Any, recipe: str | None, memory_gb: float | None, plans_name: str | None, **others: Any) -> Any:
         named = {kind: others.pop(kind.value) for kind in PLAN_KINDS}
         components = {kind: name for kind, name in named.items() if name is not None}
-        return command(*args, choices=Choices(recipe, components, memory_gb, plans_name), **others)
+        return command(*args, choices=PlanChoices(recipe, components, memory_gb, plans_name), **others)
 
     decorators = [
         click.option(

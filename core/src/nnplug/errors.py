@@ -58,7 +58,7 @@ def _joined(text: str, remedy: str) -> str:
 
 
 class Interruption(BaseException):
-    """A request to end the process that is no Ctrl-C. What catches every fault of a plugin lets it pass."""
+    """A request to end the process that is no Ctrl-C. Code that catches the exceptions of plugins re-raises it."""
 
 
 class NnplugError(Exception):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnplug.ops.metrics import METRICS, confusion, mean_metrics, overlap
+from nnplug.ops.metrics import OVERLAP_METRICS, confusion, mean_metrics, overlap
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([None, 3]))
@@ -28,7 +28,7 @@ def test_counts_are_those_of_masks(seed, ignore):
 def test_a_class_that_is_nowhere_has_no_dice():
     counts = confusion(np.zeros(4, np.int16), np.zeros(4, np.int16), (0, 1))
     row = overlap(counts, (0, 1), (1,))
-    assert tuple(row) == METRICS
+    assert tuple(row) == OVERLAP_METRICS
     assert math.isnan(row["Dice"])
     assert math.isnan(row["IoU"])
     assert row["TN"] == 4
@@ -45,9 +45,9 @@ def test_an_ignored_image_counts_nothing():
 
 @pytest.mark.parametrize(("skip_nan", "expected"), [(True, 0.5), (False, math.nan)])
 def test_means_over_cases_skip_nan_and_over_classes_do_not(skip_nan, expected):
-    rows = [dict.fromkeys(METRICS, value) for value in (0.5, math.nan)]
+    rows = [dict.fromkeys(OVERLAP_METRICS, value) for value in (0.5, math.nan)]
     assert mean_metrics(rows, skip_nan=skip_nan)["Dice"] == pytest.approx(expected, nan_ok=True)
 
 
 def test_the_mean_of_nan_only_is_nan():
-    assert math.isnan(mean_metrics([dict.fromkeys(METRICS, math.nan)], skip_nan=True)["Dice"])
+    assert math.isnan(mean_metrics([dict.fromkeys(OVERLAP_METRICS, math.nan)], skip_nan=True)["Dice"])

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnplug.errors import InvalidOptions
-from nnplug.plans.overrides import PLAN, parse
-from nnplug.registry.components import Kind
+from nnplug.plans.overrides import parse
+from nnplug.registry.components import PLAN_WORD, Kind
 
 
 def test_values_are_json_or_text():
@@ -33,7 +33,7 @@ def test_the_later_value_counts():
 
 
 @given(
-    word=st.sampled_from([PLAN, *Kind]),
+    word=st.sampled_from([PLAN_WORD, *Kind]),
     key=st.from_regex(r"[a-z_]+", fullmatch=True),
     value=st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists),
 )

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nnplug.runtime.files import share
+from nnplug.runtime.files import give_default_permissions
 
 
 def mode(path) -> int:
@@ -32,5 +32,5 @@ def test_weights_have_the_permissions_of_other_files(mask, tmp_path):
 
 def test_nothing_else_is_left_in_the_folder(tmp_path):
     save_file({"w": torch.zeros(1)}, tmp_path / "w.safetensors")
-    share(tmp_path / "w.safetensors")
+    give_default_permissions(tmp_path / "w.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]

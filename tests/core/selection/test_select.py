@@ -112,9 +112,9 @@ def test_scores_decision_and_postprocessing_are_nnunets(construct, name):
     steps = [[v] if isinstance(v, int) else v for v in expected["keep_largest"]]
     assert selection.rule.rule == {"keep_largest": steps}
     assert selection.dice_postprocessed == pytest.approx(expected["postprocessed"], rel=1e-9)
-    bundle = read_any(request.workspace.model / "selected")
+    bundle = read_any(request.workspace.models / "selected")
     assert isinstance(bundle, EnsembleBundle) == (len(expected["best"]) == 2)
-    models = open_model(request.workspace.model / "selected")
+    models = open_model(request.workspace.models / "selected")
     assert [model.configuration for model in models.members] == expected["best"]
     assert [len(model.weights) for model in models.members] == [len(FOLDS)] * len(expected["best"])
     assert models.postprocessing == selection.rule.data()

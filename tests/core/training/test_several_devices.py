@@ -175,7 +175,7 @@ def test_a_rank_that_fails_ends_the_others_also_if_its_exit_code_comes_late():
     os.close(write)
     job = SimpleNamespace(run=SimpleNamespace(path="fold_0"))
     try:
-        with pytest.raises(RuntimeError, match="fold_0: a process ended without a word"):
+        with pytest.raises(RuntimeError, match="fold_0: a process ended without an error message"):
             several_devices._follow([Late(gone, code=1), Late(there, code=None)], [], job, Silent())
     finally:
         for end in (gone, there, still_open):

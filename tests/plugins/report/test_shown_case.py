@@ -16,7 +16,7 @@ from nnplug_report.shown_case import (
     MISSED,
     PREDICTION,
     REFERENCE,
-    CaseFiles,
+    ShownFiles,
     differences,
     show_case,
 )
@@ -45,7 +45,7 @@ def test_a_case_has_its_channels_layers_and_pictures(write):
     label[2, 2:4, 1:4] = 2
     images = (write("a_0000", image), write("a_0001", 2 * image))
     layers = {PREDICTION: write("p", label, is_label=True), REFERENCE: write("r", np.roll(label, 1, 2), is_label=True)}
-    shown = show_case(CaseFiles("a", images, layers, channels=("T1", "T2")))
+    shown = show_case(ShownFiles("a", images, layers, channels=("T1", "T2")))
     assert [one.title for one in shown.channels] == ["T1", "T2"]
     assert [one.title for one in shown.layers] == ["prediction", "reference", "differences"]
     assert [one.title for one in shown.previews] == ["image", "prediction", "reference"]
@@ -59,7 +59,7 @@ def test_noise_that_cannot_be_compressed_is_shrunk_until_it_fits(write):
     noise = np.random.default_rng(0).normal(size=(16, 40, 40)).astype(np.float32)
     label = np.zeros(noise.shape, np.int16)
     label[4:12, 10:30, 10:30] = 1
-    files = CaseFiles("a", (write("a_0000", noise),), {PREDICTION: write("p", label, is_label=True)})
+    files = ShownFiles("a", (write("a_0000", noise),), {PREDICTION: write("p", label, is_label=True)})
     whole = show_case(files)
     small = show_case(files, most_bytes=whole.size // 3)
     assert small.size <= whole.size // 3
@@ -73,4 +73,4 @@ def test_a_label_map_on_another_grid_is_one_line(write):
         write("p", np.zeros((4, 6, 6), np.int16), is_label=True),
     )
     with pytest.raises(InvalidFile, match=r"p\.nii\.gz: has shape \(4, 6, 6\), .*a_0000.nii.gz has \(4, 6, 5\)"):
-        show_case(CaseFiles("a", (image,), {PREDICTION: label}))
+        show_case(ShownFiles("a", (image,), {PREDICTION: label}))

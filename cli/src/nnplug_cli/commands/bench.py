@@ -9,6 +9,7 @@ import click
 
 from nnplug.errors import worded
 from nnplug.runtime.process import Work
+from nnplug.words import by_axis
 from nnplug_cli.choices import RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.options import device_option, json_option, runtime_options, set_option, workers_option
@@ -46,7 +47,7 @@ def _print(profile: EpochProfile, verdict: str) -> None:
     parts = profile.parts
     rows = [(name, f"{1000 * s:.1f}", f"{s / parts.total:.1%}") for name, s in parts.data().items()]
     print_table(("part", "ms", "share"), [*rows, ("iteration", f"{1000 * parts.total:.1f}", "")])
-    shape = " x ".join(map(str, profile.batch))
+    shape = by_axis(profile.batch)
     echo(f"mean of {profile.iterations} iterations on {profile.device}, batch {shape}")
     busy = f"load {1000 * profile.load:.1f} ms, augment {1000 * profile.augment:.1f} ms per batch"
     echo(f"beside it {profile.workers} threads: {busy}, summed over the threads")

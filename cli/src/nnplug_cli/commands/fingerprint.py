@@ -54,12 +54,12 @@ def command(
 
     DATASET is a folder in nnU-Net's raw layout, or an id or name in nnUNet_raw.
     """
-    from nnplug.steps.place import Place
-    from nnplug.steps.preparing import measure_place
+    from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
+    from nnplug.steps.preparing import measure_in_workspace
 
-    place = Place.open(dataset, context.workspace_root(workspace), context.readers)
+    place = DatasetInWorkspace.open(dataset, context.workspace_root(workspace), context.readers)
     options = runtime.overrides.get(Kind.EXTRACTOR, {})
-    measured = measure_place(place, extractor, options, context.case_runtime(runtime))
+    measured = measure_in_workspace(place, extractor, options, context.case_runtime(runtime))
     if as_json:
         print_json(measured.fingerprint.data())
     else:

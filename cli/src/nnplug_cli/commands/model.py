@@ -10,7 +10,7 @@ import click
 
 from nnplug.errors import InvalidOptions
 from nnplug_cli.context import Context
-from nnplug_cli.memory import print_memories, tell_memories
+from nnplug_cli.memory import print_memories, report_memories
 from nnplug_cli.networks import network_data, print_network
 from nnplug_cli.next_step import print_command, print_made, print_model
 from nnplug_cli.options import json_option, replace_option
@@ -118,7 +118,7 @@ def summary(context: Context, *, model: Path, as_json: bool) -> None:
     memory = member_memory(opened, Registry([*own, *others]))
     if as_json:
         print_json({**network_data(network), "memory": memory_data(memory)})
-        tell_memories([memory], context.progress)
+        report_memories([memory], context.progress)
     else:
         print_network(network)
         print_memories([memory], context.progress)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnplug.runtime.process import Work, prepare_process
-from nnplug_cli.choices import Choices
+from nnplug_cli.choices import PlanChoices
 from nnplug_cli.context import Context
-from nnplug_cli.durations import durations_data, measure_durations, print_durations, tell_durations
-from nnplug_cli.memory import count_memories, memories_data, print_memories, tell_memories
+from nnplug_cli.durations import durations_data, measure_durations, print_durations, report_durations
+from nnplug_cli.memory import count_memories, memories_data, print_memories, report_memories
 from nnplug_cli.networks import print_network
 from nnplug_cli.next_step import print_next
 from nnplug_cli.options import (
@@ -127,7 +127,7 @@ def command(
     source: Path | None,
     also: _Also,
     configurations: tuple[str, ...],
-    choices: Choices,
+    choices: PlanChoices,
     overrides: dict[str, dict[str, Any]],
     as_json: bool,
 ) -> None:
@@ -138,7 +138,7 @@ def command(
     """
     from nnplug.dataset.description import DatasetDescription
     from nnplug.runtime.executor import LocalExecutor
-    from nnplug.steps.planning import Origin, PlanChanges, make_or_transfer, write_plans
+    from nnplug.steps.planning import PlanChanges, PlanningSource, make_or_transfer, write_plans
 
     places = _places(context, given, measured=source is None, counted=also.estimate)
     if given.output is not None:
@@ -146,7 +146,7 @@ def command(
     description = DatasetDescription.read(places.description)
     _check_choices(source, choices)
     runtime = context.runtime_with(LocalExecutor())
-    origin = Origin(places.dataset, description, places.fingerprint, source)
+    origin = PlanningSource(places.dataset, description, places.fingerprint, source)
     plans = make_or_transfer(origin, PlanChanges(choices, overrides, configurations), runtime)
     path = places.plans(plans.name)
     plans = write_plans(plans, path, runtime)
@@ -157,8 +157,8 @@ def command(
     durations = measure_durations(context, plans, description, counts, also.device)
     if as_json:
         print_json({**plans.data(), **memories_data(memories), **durations_data(durations)})
-        tell_memories(memories, context.progress)
-        tell_durations(durations, context.progress)
+        report_memories(memories, context.progress)
+        report_durations(durations, context.progress)
         return
     print_plans(plans)
     if also.summary:
@@ -182,7 +182,7 @@ def _check_output(places: Places, source: Path | None, *, replace: bool) -> None
     Outputs((places.output,), (*read, *model_inputs(list(filter(None, [source]))))).claim(replace=replace)
 
 
-def _check_choices(source: Path | None, choices: Choices) -> None:
+def _check_choices(source: Path | None, choices: PlanChoices) -> None:
     """Raise if components are chosen for plans that are taken from another dataset."""
     if source is not None and (choices.recipe or choices.components or choices.memory_gb):
         raise click.UsageError("--from takes everything from the other plans; give --name and --set only")
@@ -213,10 +213,10 @@ def _places(context: Context, given: _Given, *, measured: bool, counted: bool) -
 
 def _in_workspace(context: Context, dataset: str, workspace: Path | None, *, measured: bool, counted: bool) -> Places:
     from nnplug.preparation.make_splits import FOLDS, count_folds
-    from nnplug.steps.place import Place
+    from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
     from nnplug.steps.planning import fingerprint_of
 
-    place = Place.open(dataset_folder(dataset), context.workspace_root(workspace), context.readers)
+    place = DatasetInWorkspace.open(dataset_folder(dataset), context.workspace_root(workspace), context.readers)
     fingerprint = fingerprint_of(place) if measured else None
     description, plans = place.dataset.folder / "dataset.json", place.workspace.plans("any").parent
     folds = count_folds(place.dataset, place.workspace) if counted else FOLDS

@@ -202,7 +202,7 @@ def command(
     from nnplug.inference.outputs.writers import choose_writers
     from nnplug.inference.summaries import Summaries
     from nnplug.models.hubs import local_models
-    from nnplug.steps.predicting import ImageSource, Prediction, predict_inputs
+    from nnplug.steps.predicting import ImageSource, PredictionRequest, predict_inputs
 
     if part.part >= part.parts:
         raise click.UsageError(f"--part {part.part} of --parts {part.parts}: parts count from 0 to {part.parts - 1}")
@@ -228,7 +228,9 @@ def command(
     )
     source = ImageSource(prediction.reader, prediction.series, part.part, part.parts)
     summaries = Summaries(written.statistics, written.preview, written.report, ("nnplug", *sys.argv[1:]))
-    done = predict_inputs(Prediction(inputs, written.output, source, summaries), options, context.runtime(runtime))
+    done = predict_inputs(
+        PredictionRequest(inputs, written.output, source, summaries), options, context.runtime(runtime)
+    )
     if as_json:
         print_json({"output": str(written.output), "cases": list(done.files)})
     else:

@@ -50,11 +50,11 @@ def command(
     Without -c, all configurations of the plans are preprocessed. Cases that are stored and have not changed are
     skipped.
     """
-    from nnplug.steps.place import Place
-    from nnplug.steps.preparing import preprocess_place
+    from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
+    from nnplug.steps.preparing import preprocess_in_workspace
 
-    place = Place.open(dataset, context.workspace_root(workspace), context.readers)
-    done = preprocess_place(place, configurations, name, context.case_runtime(runtime))
+    place = DatasetInWorkspace.open(dataset, context.workspace_root(workspace), context.readers)
+    done = preprocess_in_workspace(place, configurations, name, context.case_runtime(runtime))
     stores = done.stores
     if as_json:
         print_json({n: {"folder": str(store.folder), "cases": len(store)} for n, store in stores.items()})

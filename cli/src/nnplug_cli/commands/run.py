@@ -13,7 +13,7 @@ import click
 
 from nnplug.runtime.process import Work
 from nnplug.steps.choices import TrainingChoices
-from nnplug_cli.choices import Choices, FoldSelection, RuntimeOptions
+from nnplug_cli.choices import FoldSelection, PlanChoices, RuntimeOptions
 from nnplug_cli.context import Context
 from nnplug_cli.expectations import print_expectations
 from nnplug_cli.next_step import print_made, print_model, print_next
@@ -93,7 +93,7 @@ def command(
     dataset: Path,
     workspace: Path | None,
     selection: FoldSelection,
-    choices: Choices,
+    choices: PlanChoices,
     runtime: RuntimeOptions,
     training: _Training,
     as_json: bool,
@@ -107,11 +107,11 @@ def command(
     """
     from nnplug.pipeline.request import Step
     from nnplug.pipeline.run import run
-    from nnplug.steps.place import Place
+    from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
     from nnplug.steps.run import RunChoices, run_request, step_of
 
     made = context.runtime(runtime)
-    place = Place.open(dataset, context.workspace_root(workspace), context.readers)
+    place = DatasetInWorkspace.open(dataset, context.workspace_root(workspace), context.readers)
     asked = RunChoices(selection, choices, runtime, training.choices, step_of(training.until))
     request = run_request(place, asked, made)
     here = runtime.executor == "local"

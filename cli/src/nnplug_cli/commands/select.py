@@ -108,11 +108,11 @@ def command(
     interval of a difference is a bootstrap over cases, at 95 %.
     """
     from nnplug.selection.select import select
-    from nnplug.steps.place import Place
+    from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
     from nnplug.steps.scoring import select_request
 
     compared = _compared(selection, comparison)
-    place = Place.open(dataset, context.workspace_root(workspace), context.readers)
+    place = DatasetInWorkspace.open(dataset, context.workspace_root(workspace), context.readers)
     made = context.case_runtime(runtime)
     result = select(select_request(place, compared, made), made)
     if as_json:

@@ -58,10 +58,10 @@ def command(
     sides of a fold.
     """
     from nnplug.preparation.make_splits import SplitRequest
-    from nnplug.steps.place import Place
+    from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
     from nnplug.steps.splitting import choose_folds
 
-    place = Place.open(dataset, context.workspace_root(workspace), context.readers)
+    place = DatasetInWorkspace.open(dataset, context.workspace_root(workspace), context.readers)
     request = SplitRequest(wanted.folds, wanted.groups, wanted.leave_one_group_out, wanted.file)
     chosen = choose_folds(place, request, context.progress, replace=replace)
     if as_json:

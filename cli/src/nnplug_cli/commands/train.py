@@ -132,14 +132,14 @@ def command(
     trainer.KEY=VALUE` changes these runs only, not the plans; a finished fold that is set to train longer continues
     from its final weights.
     """
-    from nnplug.steps.place import Place
-    from nnplug.steps.training import TrainChoices, train_place
+    from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
+    from nnplug.steps.training import TrainRequest, train_in_workspace
 
     if training.fresh and training.validate_only:
         raise click.UsageError("--fresh trains again, --validate-only does not train; give one of them")
-    choices = TrainChoices(selection, name, runtime, training.choices, training.fold_choices)
-    place = Place.open(dataset, context.workspace_root(workspace), context.readers)
-    done = train_place(place, choices, context.runtime(runtime))
+    choices = TrainRequest(selection, name, runtime, training.choices, training.fold_choices)
+    place = DatasetInWorkspace.open(dataset, context.workspace_root(workspace), context.readers)
+    done = train_in_workspace(place, choices, context.runtime(runtime))
     if as_json and done.is_main:
         print_json({"scores": scores_data(done.scores)})
     elif done.is_main:

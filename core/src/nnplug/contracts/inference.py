@@ -34,8 +34,8 @@ class InferenceContext:
     sums_on_device: bool
     check_size: Callable[[Sequence[int]], None]
 
-    def room_for(self, numbers: int) -> torch.device:
-        """Return the device if this many float32 numbers take less than half of its free memory, else the CPU."""
+    def device_for(self, elements: int) -> torch.device:
+        """Return the device if this many float32 elements take less than half of its free memory, else the CPU."""
         import torch
 
         from nnplug.runtime.device import free_memory
@@ -43,7 +43,7 @@ class InferenceContext:
         free = free_memory(self.device)
         if free is None or not self.sums_on_device:
             return torch.device("cpu")
-        return self.device if numbers * torch.finfo(torch.float32).bits // 8 < free // 2 else torch.device("cpu")
+        return self.device if elements * torch.finfo(torch.float32).bits // 8 < free // 2 else torch.device("cpu")
 
 
 class Inference(Protocol):

@@ -1,4 +1,4 @@
-"""Digests of the files of cases, which show that a result is of files that have changed since."""
+"""Digests of the files of cases: a result is outdated if they differ."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from nnplug.errors import Line
 from nnplug.remedies import Action
 
 IGNORE = "ignore"
-BACKGROUND = "background"
+BACKGROUND_NAME = "background"
 
 Values = tuple[int, ...]
 
@@ -83,7 +83,7 @@ def _renumbered(values: Mapping[str, Values]) -> str:
     classes = {name: own for name, own in values.items() if name != IGNORE}
     old = sorted({value for own in classes.values() for value in own} | {0})
     new = {value: number for number, value in enumerate(old)}
-    block: dict[str, Any] = {} if (0,) in classes.values() else {BACKGROUND: 0}
+    block: dict[str, Any] = {} if (0,) in classes.values() else {BACKGROUND_NAME: 0}
     for name, own in classes.items():
         block[name] = new[own[0]] if len(own) == 1 else [new[value] for value in own]
     if IGNORE in values:

@@ -16,7 +16,7 @@ from nnplug.contracts import Figures, Metric
 from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.labels import BACKGROUND, Labels
 from nnplug.errors import InvalidFile, NnplugError, Problems
-from nnplug.evaluation.measuring import METRICS, measure, metric_records
+from nnplug.evaluation.measuring import METRICS_KEY, measure, metric_records
 from nnplug.evaluation.metrics import DEFAULT_METRICS
 from nnplug.evaluation.pairs import Pair, find_pairs, read_pair
 from nnplug.evaluation.summary import Summary, summarise
@@ -167,7 +167,7 @@ def _score(pairs: Sequence[Pair], scoring: _Scoring, executor: Executor, progres
         for (prediction, reference), case in scored
     ]
     summary = {**summarise([case for _, case in scored]), "metric_per_case": per_case}
-    return Evaluation({**summary, METRICS: metric_records(scoring.metrics)}, tuple(failures))
+    return Evaluation({**summary, METRICS_KEY: metric_records(scoring.metrics)}, tuple(failures))
 
 
 def _attempt(pair: Pair, *, scoring: _Scoring) -> _Measured:

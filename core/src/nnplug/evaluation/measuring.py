@@ -14,7 +14,7 @@ from nnplug.registry.attribution import attributed, broken, expect, origin_of
 if TYPE_CHECKING:
     from nnplug.arrays import LabelArray
 
-METRICS = "metrics"
+METRICS_KEY = "metrics"
 """The key of a summary with a record per metric."""
 
 CORE = "nnplug-core"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nnplug.contracts import Better, Figures, Metric
 from nnplug.errors import InvalidOptions
-from nnplug.ops.metrics import METRICS, confusion, overlap
+from nnplug.ops.metrics import OVERLAP_METRICS, confusion, overlap
 from nnplug.registry.components import AnyEntry, Kind, Registry
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Overlap(Metric):
     """Dice, IoU and voxel counts, in nnU-Net's spelling and with its rule: NaN if neither map has a class."""
 
-    figures: ClassVar[tuple[str, ...]] = METRICS
+    figures: ClassVar[tuple[str, ...]] = OVERLAP_METRICS
     ranked: ClassVar[Mapping[str, Better]] = {"Dice": "higher"}
 
     def measure(

@@ -23,7 +23,7 @@ _PERCENTILES, _OPACITY = (0.5, 99.5), 0.5
 _MOST_NAMES = 40
 """The largest number of classes in a legend."""
 
-Entry = tuple[str, tuple[Rgb, ...]]
+LegendEntry = tuple[str, tuple[Rgb, ...]]
 """A name in the legend with its colours."""
 
 
@@ -64,13 +64,13 @@ def pixels_per_mm(views: Sequence[View]) -> float:
     return LONGEST / max(sides)
 
 
-def legend_of(views: Sequence[View], labels: Labels) -> tuple[Entry, ...]:
+def legend_of(views: Sequence[View], labels: Labels) -> tuple[LegendEntry, ...]:
     """Return the classes or regions that the views show, each with the colours of all its values."""
     shown = {int(value) for view in views for value in np.unique(view.label)}
     named = zip(labels.foreground_names, labels.foreground, strict=True)
     entries = [(name, tuple(map(label_colour, values))) for name, values in named if shown.intersection(values)]
     left_out = len(entries) - _MOST_NAMES
-    more: list[Entry] = [(f"and {left_out} more", ())] if left_out > 0 else []
+    more: list[LegendEntry] = [(f"and {left_out} more", ())] if left_out > 0 else []
     return (*entries[:_MOST_NAMES], *more) if entries else (("no class is in this label map", ()),)
 
 
@@ -88,9 +88,9 @@ def _caption(view: View) -> str:
     return view.name if view.count == 1 else f"{view.name} {view.number} of {view.count}"
 
 
-def _lines(entries: Sequence[Entry], width: int) -> Iterator[list[Entry]]:
+def _lines(entries: Sequence[LegendEntry], width: int) -> Iterator[list[LegendEntry]]:
     """Yield the entries of each line of the legend."""
-    line: list[Entry] = []
+    line: list[LegendEntry] = []
     for entry in entries:
         if line and sum(map(_entry_length, (*line, entry))) > width:
             yield line
@@ -99,7 +99,7 @@ def _lines(entries: Sequence[Entry], width: int) -> Iterator[list[Entry]]:
     yield line
 
 
-def _write_line(pen: ImageDraw.ImageDraw, line: Sequence[Entry], top: int) -> None:
+def _write_line(pen: ImageDraw.ImageDraw, line: Sequence[LegendEntry], top: int) -> None:
     left = _GAP
     for name, colours in line:
         for number, colour in enumerate(colours):
@@ -109,7 +109,7 @@ def _write_line(pen: ImageDraw.ImageDraw, line: Sequence[Entry], top: int) -> No
         left += _entry_length((name, colours))
 
 
-def _entry_length(entry: Entry) -> int:
+def _entry_length(entry: LegendEntry) -> int:
     name, colours = entry
     return len(colours) * _SWATCH + _length(name) + 2 * _GAP
 

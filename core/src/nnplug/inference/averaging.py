@@ -114,7 +114,7 @@ def ensemble_folders(
     description = description or DatasetDescription.read(folders[0] / "dataset.json")
     names = _common_cases(folders, description)
     readers = description.readers(Readers.of(runtime.registry), str(folders[0] / "dataset.json"))
-    job = _Job(tuple(folders), target, description, save_probabilities, runtime.plugins, readers)
+    job = _CaseMean(tuple(folders), target, description, save_probabilities, runtime.plugins, readers)
     documents = _documents(folders, target, description)
     _outputs(job, names, documents).claim(replace=replace)
     with runtime.progress.task("ensemble", len(names)) as advance:
@@ -131,7 +131,7 @@ def _documents(folders: Sequence[Path], target: Path, description: DatasetDescri
     return {target / "dataset.json": dict(description.raw), **copied}
 
 
-def _outputs(job: _Job, names: Sequence[str], documents: Mapping[Path, Any]) -> Outputs:
+def _outputs(job: _CaseMean, names: Sequence[str], documents: Mapping[Path, Any]) -> Outputs:
     labels = [job.target / f"{name}{job.description.file_ending}" for name in names]
     files = [place for file in labels for place in written_with(file, job.readers)]
     files += [job.target / f"{name}.npz" for name in names if job.save_probabilities]
@@ -164,7 +164,7 @@ def has_output(folder: Path, case: str) -> bool:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _CaseMean:
     """The job that averages one case of several folders."""
 
     folders: tuple[Path, ...]

@@ -31,7 +31,7 @@ from nnplug.inference.plausibility import check_size, empty_label_maps, image_wa
 from nnplug.inference.predicted_case import predicted_case, predicting_model
 from nnplug.inference.prediction_files import PredictionFiles, image_inputs, output_description
 from nnplug.inference.probabilities import write_probabilities
-from nnplug.inference.stream import Predicted, ReadCase, predict_stream
+from nnplug.inference.stream import LogitsOrLabels, ReadCase, predict_stream
 from nnplug.io.images import Geometry, read_geometry, read_image, read_label, write_label
 from nnplug.io.placement import check_order, orientation
 from nnplug.io.thin_axis import geometry_in_file
@@ -73,7 +73,7 @@ def predict_folder(
             cases failed, a line each with case and cause, and the others are predicted.
     """
     check_outputs(model, options)
-    job = _Job(model, output, options, progress)
+    job = _FolderPrediction(model, output, options, progress)
     refuse_model(output)
     finished = job.finished(cases) if options.resume else set()
     missing = [case for case in cases if case.name not in finished]
@@ -86,10 +86,10 @@ def predict_folder(
     claim_folder(output)
     write_document(output / "plans.json", plans)
     write_document(output / "dataset.json", dataset)
-    job.share([case for case in cases if case.name in finished])
+    job.write_shared_files([case for case in cases if case.name in finished])
     with progress.task("predict", len(cases), done=len(finished)) as advance:
         predict_stream(model, missing, job, scratch=output, logits_behind=True, progress=progress, advance=advance)
-    job.tell_of_all()
+    job.report_findings()
     if job.failures:
         raise Problems(job.failures)
 
@@ -101,7 +101,7 @@ def check_outputs(model: Model | LoadedModel, options: PredictOptions) -> None:
 
 
 @dataclass
-class _Job:
+class _FolderPrediction:
     """The work of one call of `predict_folder`, a `CaseWork`: it reads images and writes into the folder."""
 
     model: LoadedModel
@@ -163,7 +163,7 @@ class _Job:
         if plans.orientations is None and (own := orientation(geometry)) is not None:
             self.oriented.setdefault(own, []).append(case.name)
 
-    def tell_of_all(self) -> None:
+    def report_findings(self) -> None:
         """Report images of several orientations, if the model records none of its training, and empty label maps."""
         if (line := mixed_orientations(self.oriented)) is not None:
             self.progress.warning(line)
@@ -183,7 +183,7 @@ class _Job:
         """Return whether probabilities or logits are stored, see `CaseWork`."""
         return self.options.save_probabilities or self.options.save_logits
 
-    def export(self, case: CaseFiles, geometry: Geometry, predicted: Predicted) -> None:
+    def export(self, case: CaseFiles, geometry: Geometry, predicted: LogitsOrLabels) -> None:
         """Write the requested files, and note that the case is finished; see `CaseWork`."""
         if isinstance(predicted, np.ndarray):
             labels = self._write(case, self.model.postprocessed(predicted, geometry), geometry)
@@ -203,11 +203,11 @@ class _Job:
             write_further(further, self.output, written, predicting_model(self.model, kept))
         return chosen
 
-    def share(self, cases: Sequence[CaseFiles]) -> None:
+    def write_shared_files(self, cases: Sequence[CaseFiles]) -> None:
         """Add kept cases to the files that all cases of a writer share, which may be missing or lack a case."""
         for writer in self.options.writers if cases else ():
             if writer.writes_dataset:
-                writer.share(self.output, cases, predicting_model(self.model, self._kept))
+                writer.write_shared_files(self.output, cases, predicting_model(self.model, self._kept))
 
     @cached_property
     def _kept(self) -> DatasetDescription:

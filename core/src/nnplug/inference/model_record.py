@@ -67,7 +67,7 @@ def _described(member: Member, options: PredictOptions, runtime: Runtime) -> dic
 
 
 def described_machine(runtime: Runtime) -> dict[str, Any]:
-    """Return JSON of host, system and device. Jobs of a cluster choose devices of their own: then only the wish."""
+    """Return JSON of host, system and device. On a cluster each job chooses its device."""
     executor = runtime.executor
     made = executor.executor if isinstance(executor, CheckedExecutor) else executor
     device = runtime.torch_device() if type(made) is LocalExecutor else None

@@ -29,7 +29,7 @@ from nnplug.models.model_components import model_readers
 from nnplug.models.open import Model
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
-from nnplug.runtime.neighbours import beside_neighbours
+from nnplug.runtime.free_cores import on_free_cores
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.workspace.runs import WeightsKind
 
@@ -146,8 +146,8 @@ class Predictor:
     def predict_files(self, *files: str | Path) -> LabelMap:
         """Return the label map of an image in files, one per channel, with its geometry.
 
-        What a user should know of the files, such as an orientation that no training image had, are warnings of the
-        predictor's `progress`.
+        Remarks on the files, such as an orientation that no training image had, are warnings of the predictor's
+        `progress`.
 
         Raises:
             InvalidFile: a file cannot be read.
@@ -161,7 +161,7 @@ class Predictor:
     def predict_case(self, case: CaseFiles, *, report: Callable[[], None] | None = None) -> PredictedCase:
         """Return the label map of a case with everything that writers record, see `nnplug.contracts.Writer`.
 
-        What a user should know of the files is a warning, as in `predict_files`.
+        Remarks on the files are warnings, as in `predict_files`.
 
         Args:
             case: the files of an image, see `nnplug.inference.inputs.find_cases`.
@@ -202,7 +202,7 @@ class Predictor:
 
     def _logits(self, image: Image, report: Callable[[], None] | None = None) -> list[Logits]:
         device = self._model.members[0].device
-        with self._lock, self._limited_memory(), beside_neighbours(device):
+        with self._lock, self._limited_memory(), on_free_cores(device):
             return self._model.logits(image, report=report)
 
 

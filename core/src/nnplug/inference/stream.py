@@ -24,7 +24,7 @@ from nnplug.inference.logits import Logits
 from nnplug.inference.member import LoadedMember
 from nnplug.io.images import Geometry
 from nnplug.runtime.executor import available_cores
-from nnplug.runtime.neighbours import beside_neighbours
+from nnplug.runtime.free_cores import on_free_cores
 from nnplug.runtime.progress import Advance, Progress
 from nnplug.runtime.threads import single_core_threads
 from nnplug.workspace.case_store import Prepared
@@ -33,7 +33,7 @@ _READERS = 3
 """The threads that read for a GPU, which predicts an image faster than one thread reads and resamples it."""
 _EXPORT_BEHIND = 1
 
-Predicted = list[Logits] | LabelArray
+LogitsOrLabels = list[Logits] | LabelArray
 """The logits of each member, none if the image is zero everywhere; or directly the label map of the only member."""
 
 
@@ -60,7 +60,7 @@ class CaseWork(Protocol):
         """Return whether the export needs the logits; they are then in memory for the whole image."""
         ...
 
-    def export(self, case: CaseFiles, geometry: Geometry, predicted: Predicted) -> None:
+    def export(self, case: CaseFiles, geometry: Geometry, predicted: LogitsOrLabels) -> None:
         """Write a prediction. It may run in a thread of its own."""
         ...
 
@@ -95,7 +95,7 @@ def predict_stream(
         Exception: any error in reading, prediction or export that `work.attempt` does not store.
     """
     threads, device = _readers(model), model.members[0].device
-    with ThreadPoolExecutor(threads, "read") as reader, _writer(model) as writer, beside_neighbours(device):
+    with ThreadPoolExecutor(threads, "read") as reader, _writer(model) as writer, on_free_cores(device):
         reads = _ahead(reader, work.read, [(case, member) for case in cases for member in model.members], threads)
         stream = _Stream(model, work, reads, scratch, progress)
         exports = _Exports(work, advance, writer, logits_behind)
@@ -122,7 +122,7 @@ class _Stream:
     scratch: Path
     progress: Progress
 
-    def predict(self, case: CaseFiles) -> tuple[Geometry, Predicted]:
+    def predict(self, case: CaseFiles) -> tuple[Geometry, LogitsOrLabels]:
         """Return the geometry and the prediction of the next case."""
         own = islice(self.reads, len(self.model.members))
         whole = len(self.model.members) > 1 or self.work.needs_logits(case)
@@ -159,7 +159,7 @@ class _Exports:
     logits_behind: bool
     waiting: deque[tuple[CaseFiles, Callable[[], None]]] = field(default_factory=deque)
 
-    def add(self, case: CaseFiles, geometry: Geometry, predicted: Predicted, *, is_last: bool) -> None:
+    def add(self, case: CaseFiles, geometry: Geometry, predicted: LogitsOrLabels, *, is_last: bool) -> None:
         """Start to export a case; logits that must not wait are exported before the return."""
         export = partial(self.work.export, case, geometry, predicted)
         if is_last:  # this thread is free to export

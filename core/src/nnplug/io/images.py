@@ -129,13 +129,13 @@ def _one_channel(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> tup
         return array, geometry
     colours = array[:-1] if geometry.has_alpha else array
     opaque = not geometry.has_alpha or bool((array[-1] == array[-1].flat[0]).all())
-    if _is_picture(geometry) and opaque and all(np.array_equal(colours[0], other) for other in colours[1:]):
+    if _is_2d(geometry) and opaque and all(np.array_equal(colours[0], other) for other in colours[1:]):
         remark = f"has {len(array)} channels, whose values are equal; the first is read as label map"
         return colours[:1], replace(geometry, remarks=(*geometry.remarks, remark))
     raise InvalidFile(f"{path}: has {len(array)} channels; a label map has one. Save it as plain label values.")
 
 
-def _is_picture(geometry: Geometry) -> bool:
+def _is_2d(geometry: Geometry) -> bool:
     return geometry.dimensions == 2
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
 
-METRICS = ("Dice", "IoU", "FP", "TP", "FN", "TN", "n_pred", "n_ref")
+OVERLAP_METRICS = ("Dice", "IoU", "FP", "TP", "FN", "TN", "n_pred", "n_ref")
 """The metrics that `overlap` returns, in nnU-Net's spelling."""
 
 

@@ -11,7 +11,6 @@ from nnplug.registry.components import PLAN_WORD, Kind
 from nnplug.remedies import Action
 from nnplug.runtime.json_text import parse_json
 
-PLAN = PLAN_WORD
 """The first word of an override of a configuration's own fields. Other first words are kinds of components."""
 
 
@@ -79,7 +78,7 @@ def _split(assignment: str) -> tuple[str, str, Any]:
 
 
 def _check_word(word: str, assignment: str) -> None:
-    known = [PLAN, *map(str, Kind)]
+    known = [PLAN_WORD, *map(str, Kind)]
     if word in known:
         return
     hint = did_you_mean(word, known, f"Known: {', '.join(known)}.")

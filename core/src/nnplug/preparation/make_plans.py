@@ -13,15 +13,14 @@ from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import InvalidOptions, NnplugError
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.names import check_names
-from nnplug.plans.overrides import PLAN
 from nnplug.plans.plans import Choice, Plans
+from nnplug.preparation.optional_components import OPTIONAL, without_refused
 from nnplug.preparation.plan_overrides import check_patches, override
 from nnplug.preparation.plan_request import NO_CHOICES, PlanRequest
 from nnplug.preparation.planned import implied_component, planned_component
 from nnplug.preparation.preprocessing import check_takes_resampler, planned_preprocessor
-from nnplug.preparation.training_choices import OPTIONAL, without_refused
 from nnplug.registry.attribution import attributed, expect
-from nnplug.registry.components import AnyEntry, Kind, Registry
+from nnplug.registry.components import PLAN_WORD, AnyEntry, Kind, Registry
 from nnplug.registry.loader import Plugins
 from nnplug.registry.provenance import record
 from nnplug.registry.recipes import preset
@@ -73,14 +72,14 @@ def make_plans(
         registry=registry,
         architecture_options=architecture_options,
         progress=progress or Silent(),
-        overridden=frozenset({**chosen.options.get(PLAN, {}), **given.get(PLAN, {})}),
+        overridden=frozenset({**chosen.options.get(PLAN_WORD, {}), **given.get(PLAN_WORD, {})}),
     )
     decide: Planner = registry.create(Kind.PLANNER, planner.name, planner.options)
     with attributed(decide):
         plans = expect(decide, decide.plan(fingerprint, description, context), Plans)
     check_names(plans.name, plans.configurations, dataset)
-    plans = override(plans, chosen.options.get(PLAN, {}), (), registry)
-    plans = override(plans, given.get(PLAN, {}), request.configurations, registry)
+    plans = override(plans, chosen.options.get(PLAN_WORD, {}), (), registry)
+    plans = override(plans, given.get(PLAN_WORD, {}), request.configurations, registry)
     check_patches(plans, registry)
     facts = {"orientations": fingerprint.orientations, "channel_names": description.channel_names}
     plans = msgspec.structs.replace(plans, **facts)
@@ -147,10 +146,10 @@ def transfer_plans(
         channel_names=None,  # they have not chosen the normalisation
     )
     check_names(plans.name, plans.configurations, dataset)
-    plans = override(plans, given.pop(PLAN, {}), configurations, registry)
+    plans = override(plans, given.pop(PLAN_WORD, {}), configurations, registry)
     plans = with_options(plans, given, registry=registry)
     check_patches(plans, registry)
-    return msgspec.structs.replace(plans, providers=record(_entries(plans, registry)))
+    return with_providers(plans, registry)
 
 
 def with_options(plans: Plans, options: Options, *, registry: Registry) -> Plans:
@@ -189,7 +188,7 @@ def choose(
         UnknownComponent, AmbiguousComponent, InvalidOptions: as in `make_plans`.
     """
     for word, values in given.items():
-        if word != PLAN and not Kind(word).planned:
+        if word != PLAN_WORD and not Kind(word).planned:
             option = ".".join((word, *list(values)[:1]))
             raise InvalidOptions(f"{option}: plans name no {word}. Give it to the command that uses it.")
     own = preset(registry, recipe, components)

@@ -10,10 +10,9 @@ import msgspec
 
 from nnplug.contracts import Architecture
 from nnplug.errors import InvalidOptions, NnplugError
-from nnplug.plans.overrides import PLAN
 from nnplug.plans.plans import Configuration, Normalization, Plans, Resampling
 from nnplug.registry.attribution import attributed
-from nnplug.registry.components import Kind, Registry
+from nnplug.registry.components import PLAN_WORD, Kind, Registry
 from nnplug.registry.options import build
 
 PER_AXIS = ("spacing", "patch_size")
@@ -63,7 +62,7 @@ def override(plans: Plans, values: Mapping[str, Any], configurations: Sequence[s
         InvalidOptions: a field does not exist, or a value has the wrong type or is invalid for all configurations.
         NnplugError: the plans have no such configuration.
     """
-    given = build(PlanFields, values, what=PLAN).given()
+    given = build(PlanFields, values, what=PLAN_WORD).given()
     chosen = configurations or tuple(plans.configurations)
     changed = {name: plans.configuration(name) for name in chosen}
     for field, value in given.items():
@@ -72,7 +71,7 @@ def override(plans: Plans, values: Mapping[str, Any], configurations: Sequence[s
         takers = [name for name, c in changed.items() if field not in PER_AXIS or c.dimensions == len(value)]
         if not takers:
             other = f"{len(value)} axes; {' and '.join(changed)} has {5 - len(value)}"
-            raise InvalidOptions(f"{PLAN}.{field} {list(value)} has {other}")
+            raise InvalidOptions(f"{PLAN_WORD}.{field} {list(value)} has {other}")
         changed |= {name: _with(changed[name], field, value) for name in takers}
     return msgspec.structs.replace(plans, configurations={**plans.configurations, **changed})
 
@@ -104,7 +103,8 @@ def _with(configuration: Configuration, field: str, value: Any) -> Configuration
 def _check_normalization(value: Sequence[Normalization], plans: Plans, registry: Registry) -> None:
     if len(value) != len(plans.intensity):
         raise InvalidOptions(
-            f"{PLAN}.normalization has {len(value)} entries; expected one for each of {len(plans.intensity)} channels"
+            f"{PLAN_WORD}.normalization has {len(value)} entries; expected one for each of the "
+            f"{len(plans.intensity)} channels"
         )
     for normalization in value:
         registry.create(Kind.NORMALIZER, normalization.name, normalization.options)

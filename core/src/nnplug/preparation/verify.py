@@ -24,6 +24,7 @@ from nnplug.preparation.verify_folds import patients_as_channels, read_own_split
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 from nnplug.runtime.records import Record
+from nnplug.words import by_axis
 
 SIDECARS = (".json", ".raw", ".zraw")
 """Endings of files that may be in a folder of images: spacings of tif, voxels of mhd."""
@@ -194,7 +195,7 @@ def _duplicates(found: Sequence[CaseFindings]) -> Iterable[str]:
 
 
 def _label_problems(dataset: Dataset) -> Iterable[str]:
-    """Yield a line for labels that nothing tells apart, and for an order of regions that loses labels."""
+    """Return a line for labels that nothing tells apart, and for an order of regions that loses labels."""
     labels, where = dataset.description.labels, dataset.folder / "dataset.json"
     regions = {name: values for name, values in labels.values.items() if values != BACKGROUND}
     found = [*same_values(labels.values)]
@@ -225,7 +226,7 @@ def _spacings(found: Sequence[CaseFindings]) -> Iterable[str]:
     for name, spacing in spacings.items():
         factor = float(np.exp(np.log(np.divide(spacing, median)).mean()))
         if not 1 / FAR <= factor <= FAR:
-            shown, usual = (" x ".join(f"{s:g}" for s in three) for three in (spacing, median))
+            shown, usual = by_axis(spacing), by_axis(median)
             yield (
                 f"case {name!r} has spacing {shown} mm (z, y, x), the median of the dataset is {usual} mm; check the "
                 "unit in its header"

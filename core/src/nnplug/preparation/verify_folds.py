@@ -1,4 +1,4 @@
-"""Check what the cases of a dataset, as a whole and in folds, can be used for."""
+"""Check folds written by hand, and the number of cases per fold."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class CheckedExecutor(Executor):
             InvalidPlugin: the executor gave no result for an item, or several, or changed their order.
         """
         numbered, titled = list(enumerate(items)), _Name(name)
-        results = self.executor.map(_Job(function), numbered, stage=stage, name=titled)
+        results = self.executor.map(_CheckedCall(function), numbered, stage=stage, name=titled)
         yield from self._checked(results, numbered, titled)
 
     def map_on_device(
@@ -61,7 +61,7 @@ class CheckedExecutor(Executor):
     ) -> Iterator[Result]:
         """See `Executor.map_on_device`; raises as `map`."""
         numbered, titled = list(enumerate(items)), _Name(name)
-        job = _Job(function)
+        job = _CheckedCall(function)
         results = self.executor.map_on_device(job, numbered, stage=stage, name=titled, progress=progress)
         yield from self._checked(results, numbered, titled)
 
@@ -98,7 +98,7 @@ class _Result:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _CheckedCall:
     """A picklable function of numbered items, whose result has the same number."""
 
     function: Callable[..., Any]

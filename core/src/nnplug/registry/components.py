@@ -67,7 +67,7 @@ class Recipe:
     def fault(self) -> str:
         """The reason why this nnplug cannot use the recipe, such as a kind of a later version; empty if it can.
 
-        Such a recipe is off alone: a kind that is unknown must not choose the default silently.
+        Only this recipe is disabled, not its plugin. Without the unknown kind it would use the default unnoticed.
         """
         kinds = [str(kind) for kind in Kind if kind.planned]
         given: tuple[tuple[str, Any], ...] = (("choices", self.choices), ("options", self.options))

@@ -44,7 +44,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
-def share(file: Path) -> None:
+def give_default_permissions(file: Path) -> None:
     """Give a file the permissions of new files in its folder: libraries that write safetensors make it private.
 
     The permissions are those of a file that is made for a moment, since the umask cannot be read without setting it.

@@ -7,7 +7,7 @@ import os
 import sys
 from enum import Enum, auto
 
-from nnplug.runtime.memory import keep_freed_memory, spare_page_faults
+from nnplug.runtime.allocator import keep_freed_memory, spare_page_faults
 
 
 class Work(Enum):

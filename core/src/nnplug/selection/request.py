@@ -57,7 +57,7 @@ class SelectRequest:
     replace: bool = False
 
 
-class Entry(Record, frozen=True, kw_only=True):
+class ComparedCandidate(Record, frozen=True, kw_only=True):
     """A row of the comparison.
 
     Attributes:
@@ -109,7 +109,7 @@ class Selection(Record, frozen=True, kw_only=True):
     cases: int
     level: float = LEVEL
     samples: int = SAMPLES
-    entries: tuple[Entry, ...]
+    entries: tuple[ComparedCandidate, ...]
     best: str
     rule: RuleRecord
     dice_postprocessed: float

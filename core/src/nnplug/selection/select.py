@@ -45,7 +45,7 @@ from nnplug.selection.cross_validation import (
     score,
 )
 from nnplug.selection.ranking import Ranking, figures_of, score_of
-from nnplug.selection.request import POSTPROCESSED, RECORD, SELECTED, Entry, Selection, SelectRequest
+from nnplug.selection.request import POSTPROCESSED, RECORD, SELECTED, ComparedCandidate, Selection, SelectRequest
 from nnplug.training.folds import FoldTraining
 from nnplug.training.job import TrainingJob
 from nnplug.training.validate import was_mirrored
@@ -87,10 +87,10 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
         NnplugError: the target must not be replaced, see `nnplug.models.bundle_files.check_free`.
     """
     candidates = find_candidates(request, runtime.progress)
-    target = request.target or request.workspace.model / SELECTED
+    target = request.target or request.workspace.models / SELECTED
     replace = request.replace or request.target is None  # the workspace is nnplug's own
     check_free(target, replace=replace)  # at the start, since the comparison can take hours
-    work = _Work(request, runtime)
+    work = _CandidateScorer(request, runtime)
     scored = work.score_all(candidates)
     keys = _comparable_classes(scored, request.dataset, runtime.progress)
     values = [work.values(entry, keys) for entry in scored]
@@ -121,7 +121,7 @@ def select(request: SelectRequest, runtime: Runtime) -> Selection:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _CandidateScorer:
     request: SelectRequest
     runtime: Runtime
 
@@ -277,8 +277,8 @@ def _entry(
     best: npt.NDArray[np.float64],
     keys: Sequence[str],
     ranking: Ranking | None,
-) -> Entry:
-    return Entry(
+) -> ComparedCandidate:
+    return ComparedCandidate(
         name=entry.name,
         members=tuple(member.name for member in entry.members),
         dice=mean_score(entry.dice(keys)),

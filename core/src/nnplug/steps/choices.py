@@ -14,7 +14,7 @@ from nnplug.registry.components import Kind
 
 
 @dataclass(frozen=True)
-class Choices:
+class PlanChoices:
     """The choices for planning; None and absent kinds leave the decision to recipe and planner.
 
     Attributes:

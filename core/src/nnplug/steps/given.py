@@ -8,7 +8,7 @@ from typing import Any
 
 from nnplug.errors import InvalidOptions
 from nnplug.plans.overrides import from_values
-from nnplug.steps.choices import Choices, FoldSelection, RuntimeOptions, TrainingChoices
+from nnplug.steps.choices import FoldSelection, PlanChoices, RuntimeOptions, TrainingChoices
 from nnplug.steps.keywords import PLAN_KINDS
 
 Names = str | Sequence[str]
@@ -71,10 +71,10 @@ def selection(configurations: Names, folds: Folds) -> FoldSelection:
     return FoldSelection(names(configurations, "configurations"), fold_names(folds))
 
 
-def plan_choices(options: Mapping[str, Any]) -> Choices:
+def plan_choices(options: Mapping[str, Any]) -> PlanChoices:
     """Return the choices in the keywords of planning."""
     components = {kind: options[kind] for kind in PLAN_KINDS if options[kind] is not None}
-    return Choices(options["recipe"], components, options["memory_gb"], options["name"])
+    return PlanChoices(options["recipe"], components, options["memory_gb"], options["name"])
 
 
 def runtime_options(options: Mapping[str, Any]) -> RuntimeOptions:

@@ -17,10 +17,10 @@ from nnplug.preparation.planned import in_form_of
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
-from nnplug.steps.choices import Choices, RuntimeOptions
+from nnplug.steps.choices import PlanChoices, RuntimeOptions
+from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
 from nnplug.steps.given import Names, names, optional_path, plan_choices
 from nnplug.steps.keywords import PlanningKeywords, keywords
-from nnplug.steps.place import Place
 from nnplug.steps.requests import Overrides, plan_request
 from nnplug.steps.session import ProgressArgument, open_place, session
 
@@ -73,14 +73,14 @@ def plan(
         place = open_place(dataset, workspace, runtime)
         changes = PlanChanges(choices, overrides, names(configurations))
         measured = fingerprint_of(place) if source is None else None
-        origin = Origin(place.dataset.name, place.dataset.description, measured, optional_path(source))
+        origin = PlanningSource(place.dataset.name, place.dataset.description, measured, optional_path(source))
         plans = make_or_transfer(origin, changes, runtime)
         path = place.workspace.plans(plans.name)
         return Planned(path, write_plans(plans, path, runtime))
 
 
 @dataclass(frozen=True)
-class Origin:
+class PlanningSource:
     """The dataset to plan, and the file from which its plans are made.
 
     Attributes:
@@ -100,12 +100,12 @@ class Origin:
 class PlanChanges:
     """The choices for planning, the options of components, and the configurations that get the "plan" options."""
 
-    choices: Choices
+    choices: PlanChoices
     overrides: Overrides
     configurations: tuple[str, ...] = ()
 
 
-def fingerprint_of(place: Place) -> Path:
+def fingerprint_of(place: DatasetInWorkspace) -> Path:
     """Return the file of the dataset's fingerprint in the workspace.
 
     Raises:
@@ -118,7 +118,7 @@ def fingerprint_of(place: Place) -> Path:
     return path
 
 
-def make_or_transfer(origin: Origin, changes: PlanChanges, runtime: Runtime) -> Plans:
+def make_or_transfer(origin: PlanningSource, changes: PlanChanges, runtime: Runtime) -> Plans:
     """Return the plans from a fingerprint, or those of another dataset.
 
     Raises:
@@ -138,7 +138,7 @@ def make_or_transfer(origin: Origin, changes: PlanChanges, runtime: Runtime) -> 
     )
 
 
-def _transferred(origin: Origin, source: Path, changes: PlanChanges, runtime: Runtime) -> Plans:
+def _transferred(origin: PlanningSource, source: Path, changes: PlanChanges, runtime: Runtime) -> Plans:
     from nnplug.models.open import find_plans
 
     choices = changes.choices

@@ -71,7 +71,7 @@ def predict(
     machine, part, parts = runtime_options(options), options["part"], options["parts"]
     if part >= parts:
         raise InvalidOptions(f"part {part} of {parts} parts: parts count from 0 to {parts - 1}")
-    asked = Prediction(
+    asked = PredictionRequest(
         paths(inputs),
         Path(output),
         ImageSource(options["reader"], names(options["series"]), part, parts),
@@ -121,7 +121,7 @@ class ImageSource:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PredictionRequest:
     """The images to predict, and the files to write.
 
     Attributes:
@@ -137,7 +137,7 @@ class Prediction:
     summaries: Summaries
 
 
-def predict_inputs(asked: Prediction, options: PredictOptions, runtime: Runtime) -> Predicted:
+def predict_inputs(asked: PredictionRequest, options: PredictOptions, runtime: Runtime) -> Predicted:
     """Predict the images of folders and files.
 
     Args:

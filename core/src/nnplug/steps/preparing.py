@@ -17,9 +17,9 @@ from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.recipes import component_name
 from nnplug.registry.runtime import Runtime
+from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
 from nnplug.steps.given import Names, names, runtime_options
 from nnplug.steps.keywords import WorkKeywords, keywords
-from nnplug.steps.place import Place
 from nnplug.steps.session import ProgressArgument, open_place, session
 from nnplug.workspace.case_store import CaseStore
 
@@ -91,10 +91,12 @@ def fingerprint(
     machine = runtime_options(options)
     with session(machine, progress, plugins) as runtime:
         place = open_place(dataset, workspace, runtime)
-        return measure_place(place, extractor, machine.overrides.get(Kind.EXTRACTOR, {}), runtime)
+        return measure_in_workspace(place, extractor, machine.overrides.get(Kind.EXTRACTOR, {}), runtime)
 
 
-def measure_place(place: Place, extractor: str | None, options: Mapping[str, Any], runtime: Runtime) -> Measured:
+def measure_in_workspace(
+    place: DatasetInWorkspace, extractor: str | None, options: Mapping[str, Any], runtime: Runtime
+) -> Measured:
     """Measure a dataset into its workspace.
 
     Args:
@@ -153,10 +155,12 @@ def preprocess(
         Problems: cases cannot be preprocessed; one line each.
     """
     with session(runtime_options(options), progress, plugins) as runtime:
-        return preprocess_place(open_place(dataset, workspace, runtime), names(configurations), name, runtime)
+        return preprocess_in_workspace(open_place(dataset, workspace, runtime), names(configurations), name, runtime)
 
 
-def preprocess_place(place: Place, configurations: tuple[str, ...], name: str | None, runtime: Runtime) -> Preprocessed:
+def preprocess_in_workspace(
+    place: DatasetInWorkspace, configurations: tuple[str, ...], name: str | None, runtime: Runtime
+) -> Preprocessed:
     """Preprocess the training cases of a dataset into its workspace.
 
     Args:

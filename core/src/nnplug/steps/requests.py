@@ -8,14 +8,14 @@ from typing import Any
 from nnplug.plans.plans import Choice
 from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.components import Kind, Registry
-from nnplug.steps.choices import Choices
+from nnplug.steps.choices import PlanChoices
 from nnplug.training.trackers.choose_trackers import check_trackers, chosen_trackers
 
 Overrides = Mapping[str, Mapping[str, Any]]
 """A kind or "plan" -> option -> value."""
 
 
-def plan_request(choices: Choices, overrides: Overrides, configurations: tuple[str, ...]) -> PlanRequest:
+def plan_request(choices: PlanChoices, overrides: Overrides, configurations: tuple[str, ...]) -> PlanRequest:
     """Return the request from names, options and the memory target."""
     return PlanRequest(
         recipe=choices.recipe,
@@ -26,7 +26,7 @@ def plan_request(choices: Choices, overrides: Overrides, configurations: tuple[s
     )
 
 
-def plan_options(choices: Choices, overrides: Overrides) -> dict[str, dict[str, Any]]:
+def plan_options(choices: PlanChoices, overrides: Overrides) -> dict[str, dict[str, Any]]:
     """Return the overrides, with the memory target as an option of the planner."""
     options = {kind: dict(values) for kind, values in overrides.items()}
     if choices.memory_gb is not None:

@@ -14,10 +14,10 @@ from nnplug.plans.plans import Plans
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.selection.request import SELECTED, Selection
-from nnplug.steps.choices import Choices, FoldSelection, RuntimeOptions, TrainingChoices
+from nnplug.steps.choices import FoldSelection, PlanChoices, RuntimeOptions, TrainingChoices
+from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
 from nnplug.steps.given import Folds, Names, plan_choices, runtime_options, selection, training_choices
 from nnplug.steps.keywords import RunKeywords, keywords
-from nnplug.steps.place import Place
 from nnplug.steps.requests import plan_request, tracker_choices
 from nnplug.steps.session import ProgressArgument, open_place, session
 
@@ -116,7 +116,7 @@ class RunChoices:
     """
 
     folds: FoldSelection
-    plan: Choices
+    plan: PlanChoices
     machine: RuntimeOptions
     training: TrainingChoices
     until: Step = Step.BUNDLE
@@ -133,7 +133,7 @@ def step_of(word: str) -> Step:
     return Step(word)
 
 
-def run_request(place: Place, choices: RunChoices, runtime: Runtime) -> RunRequest:
+def run_request(place: DatasetInWorkspace, choices: RunChoices, runtime: Runtime) -> RunRequest:
     """Return the request for a run, after the checks that need no work.
 
     Raises:

@@ -25,10 +25,10 @@ from nnplug.selection.ranking import Ranking
 from nnplug.selection.request import Selection, SelectRequest
 from nnplug.selection.select import select as select_best
 from nnplug.steps.choices import FoldSelection, RuntimeOptions
+from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
 from nnplug.steps.default_plans import default_plans_name
 from nnplug.steps.given import Folds, Names, names, optional_path, runtime_options, selection
 from nnplug.steps.keywords import EvaluateKeywords, SelectKeywords, keywords
-from nnplug.steps.place import Place
 from nnplug.steps.session import ProgressArgument, open_place, session
 
 
@@ -237,7 +237,7 @@ class Comparison:
     replace: bool
 
 
-def select_request(place: Place, compared: Comparison, runtime: Runtime) -> SelectRequest:
+def select_request(place: DatasetInWorkspace, compared: Comparison, runtime: Runtime) -> SelectRequest:
     """Return the request of a selection.
 
     Raises:

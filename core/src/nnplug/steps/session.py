@@ -16,8 +16,8 @@ from nnplug.runtime.executor import Executor
 from nnplug.runtime.progress import Progress
 from nnplug.runtime.progress.calls import Calls, Logged
 from nnplug.steps.choices import RuntimeOptions
+from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
 from nnplug.steps.folders import dataset_folder, workspace_root
-from nnplug.steps.place import Place
 
 ProgressArgument = Progress | Callable[[str, int, int, str], None] | None
 """The progress that a step takes: None, a function (title, done, total, latest), or a `Progress`."""
@@ -75,7 +75,7 @@ def session(
         executor.close()
 
 
-def open_place(dataset: str | Path, workspace: str | Path | None, runtime: Runtime) -> Place:
+def open_place(dataset: str | Path, workspace: str | Path | None, runtime: Runtime) -> DatasetInWorkspace:
     """Return the dataset and the workspace that a user names; see `dataset_folder` and `workspace_root`.
 
     Raises:
@@ -83,4 +83,4 @@ def open_place(dataset: str | Path, workspace: str | Path | None, runtime: Runti
         InvalidFile: its `dataset.json` is missing or has faults.
     """
     folder = dataset_folder(dataset).absolute()  # jobs on a cluster run in other folders
-    return Place.open(folder, workspace_root(workspace), Readers.of(runtime.registry))
+    return DatasetInWorkspace.open(folder, workspace_root(workspace), Readers.of(runtime.registry))

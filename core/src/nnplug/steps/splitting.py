@@ -8,8 +8,8 @@ from nnplug.dataset.splits import Fold
 from nnplug.preparation.make_splits import SplitRequest, ensure_splits, make_folds, store_folds
 from nnplug.runtime.progress import Progress
 from nnplug.steps.choices import RuntimeOptions
+from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
 from nnplug.steps.given import optional_path
-from nnplug.steps.place import Place
 from nnplug.steps.session import ProgressArgument, open_place, session
 
 
@@ -47,7 +47,9 @@ def split(
         return choose_folds(open_place(dataset, workspace, runtime), given, runtime.progress, replace=replace)
 
 
-def choose_folds(place: Place, request: SplitRequest, progress: Progress, *, replace: bool) -> tuple[Fold, ...]:
+def choose_folds(
+    place: DatasetInWorkspace, request: SplitRequest, progress: Progress, *, replace: bool
+) -> tuple[Fold, ...]:
     """Return the folds that a request asks for and store them; without choices return the current ones.
 
     Raises:

@@ -13,7 +13,7 @@ from nnplug.errors import InvalidOptions, Line
 from nnplug.models.hubs import local_model
 from nnplug.plans.plans import Plans
 from nnplug.preparation.make_plans import with_options
-from nnplug.preparation.training_choices import with_components
+from nnplug.preparation.optional_components import with_components
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
@@ -21,9 +21,9 @@ from nnplug.remedies import Action
 from nnplug.runtime.distributed import World
 from nnplug.runtime.progress import Progress, Silent
 from nnplug.steps.choices import FoldChoices, FoldSelection, RuntimeOptions, TrainingChoices
+from nnplug.steps.dataset_in_workspace import DatasetInWorkspace
 from nnplug.steps.given import Folds, Names, optional_path, runtime_options, selection, training_choices
 from nnplug.steps.keywords import FoldKeywords, keywords
-from nnplug.steps.place import Place
 from nnplug.steps.requests import tracker_choices
 from nnplug.steps.session import ProgressArgument, open_place, session
 from nnplug.training.folds import FoldTraining, fold_jobs, train_folds
@@ -84,7 +84,7 @@ def train(
         NnplugError: there are no such plans, or values differ from those that a fold started with.
         InvalidOptions: an option is unknown or its value is invalid.
     """
-    choices = TrainChoices(
+    choices = TrainRequest(
         selection(configurations, folds),
         name,
         runtime_options(options),
@@ -99,11 +99,11 @@ def train(
         ),
     )
     with session(choices.machine, progress, plugins, trains=True) as runtime:
-        return train_place(open_place(dataset, workspace, runtime), choices, runtime)
+        return train_in_workspace(open_place(dataset, workspace, runtime), choices, runtime)
 
 
 @dataclass(frozen=True)
-class TrainChoices:
+class TrainRequest:
     """The choices of a user for the training of planned folds.
 
     Attributes:
@@ -121,7 +121,7 @@ class TrainChoices:
     fold: FoldChoices
 
 
-def train_place(place: Place, choices: TrainChoices, runtime: Runtime) -> Trained:
+def train_in_workspace(place: DatasetInWorkspace, choices: TrainRequest, runtime: Runtime) -> Trained:
     """Train folds of a dataset in its workspace, also as one of the processes that `torchrun` started.
 
     Args:
@@ -143,21 +143,26 @@ def train_place(place: Place, choices: TrainChoices, runtime: Runtime) -> Traine
         check_pretrained(job, own.plugins)
         discard(job.run)
     if not choices.fold.pretrained and not choices.fold.validate_only:
-        _tell_start(jobs[0], own.progress)
+        _report_unused_weights(jobs[0], own.progress)
     scores = train_folds(jobs, _fold_training(choices, world), own)
     leave_world(world)
     runs = {(job.configuration, job.fold): job.run.path for job in jobs}
     return Trained(jobs[0].plans, runs, scores, place.dataset.description.labels, world.is_main)
 
 
-def _tell_start(job: TrainingJob, progress: Progress) -> None:
-    """Tell that the plans have a start, which a training without pretrained weights does not use."""
+def _report_unused_weights(job: TrainingJob, progress: Progress) -> None:
+    """Report that the plans have pretrained weights, which a training without `--pretrained` does not use."""
     start = job.workspace.start(job.plans.name)
     if start.exists():
-        progress.notice(Line(f"{start}: the start of these plans is not used.", Action.TRAIN_FROM(model=start)))
+        progress.notice(
+            Line(
+                f"{start}: these plans have pretrained weights, which this training does not use.",
+                Action.TRAIN_FROM(model=start),
+            )
+        )
 
 
-def _jobs(place: Place, choices: TrainChoices, runtime: Runtime) -> list[TrainingJob]:
+def _jobs(place: DatasetInWorkspace, choices: TrainRequest, runtime: Runtime) -> list[TrainingJob]:
     """Return the jobs of the requested folds."""
     training, fold, registry = choices.training, choices.fold, runtime.registry
     trackers = tracker_choices(training.trackers, choices.machine.overrides, registry)
@@ -179,7 +184,7 @@ def _jobs(place: Place, choices: TrainChoices, runtime: Runtime) -> list[Trainin
     ]
 
 
-def _fold_training(choices: TrainChoices, world: World) -> FoldTraining:
+def _fold_training(choices: TrainRequest, world: World) -> FoldTraining:
     return FoldTraining(
         choices.training.devices,
         choices.training.mirroring,

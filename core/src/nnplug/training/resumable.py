@@ -91,8 +91,8 @@ def changed_cases(job: TrainingJob) -> tuple[str, ...]:
     return tuple(name for name, content in now.items() if content != files[name])
 
 
-def tell_changed_cases(job: TrainingJob, progress: Progress) -> None:
-    """Warn that a run is, in part or whole, of former images or label maps."""
+def warn_of_changed_cases(job: TrainingJob, progress: Progress) -> None:
+    """Warn if images or label maps have changed since a run started."""
     if changed := changed_cases(job):
         what = "weights and scores are" if job.run.is_finished else "epochs so far are"
         text = f"{job.run.path}: {changed_in_words(changed)}; its {what} of the former files."

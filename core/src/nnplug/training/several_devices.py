@@ -229,7 +229,7 @@ def _explain(
         )
     if problems.lines:
         raise Problems(tuple(dict.fromkeys(problems.lines)))
-    raise RuntimeError("\n".join(problems.bugs) or f"{job.run.path}: a process ended without a word")
+    raise RuntimeError("\n".join(problems.bugs) or f"{job.run.path}: a process ended without an error message")
 
 
 def _run(rank: _Rank, pipe: Connection) -> None:

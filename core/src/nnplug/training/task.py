@@ -21,7 +21,7 @@ from nnplug.models.acceleration import accelerated
 from nnplug.models.pretrained import describe_pretrained, load_pretrained
 from nnplug.plans.plans import Configuration, Plans
 from nnplug.preparation.case_index import complete_index, index_entry, indexing_of
-from nnplug.preparation.training_choices import OPTIONAL, planned_trainer
+from nnplug.preparation.optional_components import OPTIONAL, planned_trainer
 from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.loader import Plugins

@@ -13,8 +13,8 @@ from nnplug.dataset.splits import Fold
 from nnplug.errors import NnplugError
 from nnplug.models.acceleration import accelerators
 from nnplug.preparation.make_splits import ensure_splits
+from nnplug.preparation.optional_components import OPTIONAL
 from nnplug.preparation.preprocessing import planned_preprocessor
-from nnplug.preparation.training_choices import OPTIONAL
 from nnplug.registry.attribution import Origin, attributed, expect, origin_of, tagged
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.entries import LossComponent, TrainerComponent
@@ -23,7 +23,7 @@ from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
 from nnplug.runtime.files import remove_folder, remove_leftovers
-from nnplug.runtime.neighbours import beside_neighbours
+from nnplug.runtime.free_cores import on_free_cores
 from nnplug.runtime.seeds import keep_random_state
 from nnplug.training.extend import begin_extension, is_extension
 from nnplug.training.finish_check import check_finished, shapes_of
@@ -34,7 +34,7 @@ from nnplug.training.previous_stage import (
     check_predictions_complete,
     check_takes_previous_stage,
 )
-from nnplug.training.resumable import check_inputs, check_resumable, tell_changed_cases
+from nnplug.training.resumable import check_inputs, check_resumable, warn_of_changed_cases
 from nnplug.training.run_versions import RunVersions
 from nnplug.training.start_record import write_record
 from nnplug.training.task import USED, checked_each_epoch, index_cases, make_task
@@ -81,13 +81,13 @@ def _train(job: TrainingJob, runtime: Runtime, world: World) -> None:
     splits = ensure_splits(job.dataset, job.workspace, progress=runtime.progress)
     fold = check_resumable(job, splits)
     if world.is_main:
-        tell_changed_cases(job, runtime.progress)
+        warn_of_changed_cases(job, runtime.progress)
     if job.run.is_finished:
         if world.is_main:
             _finish(job, runtime)
         return
     if world.is_main:
-        _tell_drawn(job, splits, runtime)
+        _warn_of_random_fold(job, splits, runtime)
     ready = _ready(job, fold, splits, runtime, world)
     with attributed(ready.trainer, *ready.called):
         if world.is_main:
@@ -178,7 +178,7 @@ def _train_and_record(ready: _Ready, job: TrainingJob, runtime: Runtime) -> None
         progress = LogCheckingProgress(runtime.progress, job.run.log, trainer, ready.versions.note_change, step)
         recording = RecordingAccelerate(job, task.accelerate, runtime.progress)
         # several processes share the cores among themselves
-        alone = beside_neighbours(task.device) if task.world.size == 1 else nullcontext()
+        alone = on_free_cores(task.device) if task.world.size == 1 else nullcontext()
         with _explained(ready, job), alone:
             trainer.train(replace(task, progress=progress, accelerate=recording))
         check_log(job.run.log, trainer)
@@ -227,7 +227,7 @@ def discard(run: RunFolder) -> None:
             remove_folder(run.path)
 
 
-def _tell_drawn(job: TrainingJob, splits: Sequence[Fold], runtime: Runtime) -> None:
+def _warn_of_random_fold(job: TrainingJob, splits: Sequence[Fold], runtime: Runtime) -> None:
     """Warn of a fold that the splits do not have: its cases are drawn at random, whichever patients they belong to."""
     if isinstance(job.fold, int) and job.fold >= len(splits):
         runtime.progress.warning(

@@ -15,6 +15,7 @@ from nnplug.remedies import Action
 from nnplug.runtime.device_memory import lacks_memory
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
+from nnplug.words import by_axis
 from nnplug.workspace.layout import RunFolder
 from nnplug.workspace.run_record import Precision, RunRecord
 
@@ -89,7 +90,7 @@ def explained_shortage(job: TrainingJob, task: TrainingTask) -> Iterator[None]:
     except RuntimeError as error:
         if not lacks_memory(error):
             raise
-        batch, patch = task.configuration.batch_size, " x ".join(map(str, task.configuration.patch_size))
+        batch, patch = task.configuration.batch_size, by_axis(task.configuration.patch_size)
         channels = task.configuration.input_channels(job.description)
         raise OutOfResources(
             f"{job.run.path}: the device {str(task.device)!r} has too little memory for batches of {batch} patches of "

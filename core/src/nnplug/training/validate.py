@@ -18,7 +18,7 @@ from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import ENDING, write_logits
 from nnplug.inference.member import LoadedMember
 from nnplug.inference.options import PredictOptions
-from nnplug.inference.stream import Predicted, ReadCase, predict_stream
+from nnplug.inference.stream import LogitsOrLabels, ReadCase, predict_stream
 from nnplug.io.images import Geometry, read_geometry, write_label
 from nnplug.io.thin_axis import turned_geometry
 from nnplug.models.model_components import require_components
@@ -67,7 +67,7 @@ def validate(
     Raises:
         NnplugError: the training has not written these weights yet, or another process works on the fold.
     """
-    work = _Work(job, weights, mirroring=mirroring, save_logits=save_logits)
+    work = _FoldPredictor(job, weights, mirroring=mirroring, save_logits=save_logits)
     with alone_in(job.run, runtime.progress):
         require_components(open_stage(job.run.path, weights=weights), runtime.plugins)
         work.discard_outdated(runtime.progress)  # after every component is found
@@ -99,7 +99,7 @@ def was_mirrored(folder: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _FoldPredictor:
     """The validation of a fold with final or best weights."""
 
     job: TrainingJob
@@ -161,7 +161,7 @@ class _Work:
 class _Cases:
     """The work of validation, a `CaseWork`: it reads preprocessed cases from the store and exports predictions."""
 
-    work: _Work
+    work: _FoldPredictor
     model: LoadedModel
     store: CaseStore
     writer: PreviousStageWriter | None
@@ -176,7 +176,7 @@ class _Cases:
         """Return whether logits are stored or passed to the next stage, see `CaseWork`."""
         return self.work.save_logits or (self.writer is not None and self.writer.is_due(case.name))
 
-    def export(self, case: CaseFiles, geometry: Geometry, predicted: Predicted) -> None:
+    def export(self, case: CaseFiles, geometry: Geometry, predicted: LogitsOrLabels) -> None:
         """Write the label map, the logits and the input of the next stage, as far as needed; see `CaseWork`."""
         if isinstance(predicted, np.ndarray):
             write_label(self.work.label_map(case), predicted, geometry, case.readers)

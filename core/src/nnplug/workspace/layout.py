@@ -149,6 +149,6 @@ class Workspace:
         return self.folder / "crossval"
 
     @property
-    def model(self) -> Path:
-        """The bundle that the command `run` makes."""
+    def models(self) -> Path:
+        """The folder of the bundles that `run` and `select` make."""
         return self.folder / "model"

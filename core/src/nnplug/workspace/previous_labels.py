@@ -16,7 +16,7 @@ from nnplug.workspace.stored_array import StoredArray
 _LABELS, _RECORD = "labels.npy", "labels.json"
 
 
-class _Origin(Record, frozen=True, kw_only=True):
+class _LabelsRecord(Record, frozen=True, kw_only=True):
     """The content of `labels.json`: the digest of the weights that predicted the label map."""
 
     source: str
@@ -46,7 +46,7 @@ class PreviousLabels:
         with atomic_folder(self.folder / case) as folder:
             small = labels.astype(np.min_scalar_type(int(labels.max(initial=0))), order="C")
             np.save(folder / _LABELS, small)
-            _Origin(source=source).write(folder / _RECORD)
+            _LabelsRecord(source=source).write(folder / _RECORD)
 
     def read(self, case: str) -> StoredArray:
         """Return the label map (z, y, x) of a case, which is read when it is indexed.
@@ -59,6 +59,6 @@ class PreviousLabels:
     def holds(self, case: str, *, shape: tuple[int, ...], source: str) -> bool:
         """Return whether there is an undamaged label map with this shape and `source`."""
         try:
-            return _Origin.read(self.folder / case / _RECORD).source == source and self.read(case).shape == shape
+            return _LabelsRecord.read(self.folder / case / _RECORD).source == source and self.read(case).shape == shape
         except NnplugError:
             return False

@@ -15,7 +15,6 @@ from nnplug import (
     hookimpl,
 )
 
-_NETWORK = {"norm": "batch"}
 _FIRST_NNUNET = {"interpolation": "cubic", "even_scaling": True, "margin": 0.7}
 """The augmentation options of nnU-Net 1, the paper's baseline, that differ from 2.8.1's."""
 

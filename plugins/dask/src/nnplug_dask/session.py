@@ -22,7 +22,7 @@ _START = "nnplug_dask.worker"
 
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
 _KEEP_FREED_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
-"""The settings of `nnplug.runtime.memory` as environment variables.
+"""The settings of `nnplug.runtime.allocator` as environment variables.
 
 By default a nanny makes its worker return memory to the kernel in steps of 64 KB; the kernel then zeroes the pages of
 each new array. On volumes of medical images this takes longer than the computation.

@@ -10,18 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from nnplug.registry.loader import Plugins
-    from nnplug.runtime.progress import Progress
+    from nnplug.registry.commands import CommandContext
     from nnplug_export.writers import NetworkWriter
 
 _path = click.Path(path_type=Path)
-
-
-class _Context:
-    """The fields of the command line's context that these commands use."""
-
-    plugins: Plugins
-    progress: Progress
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,7 +31,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command(short_help="Export a model as ONNX files.")
 @_options
-def export_onnx(context: _Context, *, bundle: Path, output: Path, folds: tuple[str, ...], replace: bool) -> None:
+def export_onnx(context: CommandContext, *, bundle: Path, output: Path, folds: tuple[str, ...], replace: bool) -> None:
     """Write BUNDLE as an ONNX file per fold, and model.json with its pre- and postprocessing.
 
     Each file is checked by onnx.checker, and computed on random input beside the network in PyTorch. nnplug-runtime
@@ -54,7 +46,7 @@ def export_onnx(context: _Context, *, bundle: Path, output: Path, folds: tuple[s
 
 @click.command(short_help="Export a model as torch.export files.")
 @_options
-def export_torch(context: _Context, *, bundle: Path, output: Path, folds: tuple[str, ...], replace: bool) -> None:
+def export_torch(context: CommandContext, *, bundle: Path, output: Path, folds: tuple[str, ...], replace: bool) -> None:
     """Write BUNDLE as a .pt2 file of torch.export per fold, and model.json with its pre- and postprocessing.
 
     Each file is computed on random input beside the network of the bundle.
@@ -65,7 +57,7 @@ def export_torch(context: _Context, *, bundle: Path, output: Path, folds: tuple[
 
 
 def _export(
-    context: _Context, bundle: Path, output: Path, folds: tuple[str, ...], writer: NetworkWriter, *, replace: bool
+    context: CommandContext, bundle: Path, output: Path, folds: tuple[str, ...], writer: NetworkWriter, *, replace: bool
 ) -> None:
     from nnplug_export.export import export_model
 

@@ -72,7 +72,7 @@ def export_model(
     described = _described(model, source, writer, plugins, progress)
     count = sum(len(stage.weights) for member in model.members for stage in member.stages)
     with progress.task("export", count) as advance, atomic_folder(target) as folder:
-        job = _Job(folder, writer, plugins, advance)
+        job = _Export(folder, writer, plugins, advance)
         pairs = zip(model.members, described.members, _names(model), strict=True)
         members = tuple(job.with_folds(member, stage, name) for member, stage, name in pairs)
         exported = msgspec.structs.replace(described, members=members)
@@ -130,7 +130,7 @@ def _names(model: Model) -> Sequence[str]:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Export:
     """The export of the networks into a folder."""
 
     folder: Path

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nnplug.models.ensemble_bundle import EnsembleBundle, members_of, requirements
+from nnplug.words import by_axis
 from nnplug_hub.reference import Reference
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ def _data(model: Bundle) -> Iterator[str]:
 def _networks(bundle: AnyBundle) -> Iterator[str]:
     for member in members_of(bundle):
         own = member.plans.configuration(member.record.configuration)
-        spacing = " x ".join(f"{value:g}" for value in own.spacing)
-        patch = " x ".join(map(str, own.patch_size))
+        spacing = by_axis(own.spacing)
+        patch = by_axis(own.patch_size)
         folds = ", ".join(member.record.folds)
         name = f"{member.record.configuration}: {own.architecture.name}"
         yield f"- {name}, folds {folds}, spacing {spacing} mm, patch {patch} voxels"

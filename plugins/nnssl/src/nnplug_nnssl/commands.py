@@ -15,8 +15,7 @@ from nnplug.errors import NnplugError
 if TYPE_CHECKING:
     from nnplug.dataset.dataset import Dataset
     from nnplug.plans.plans import Plans
-    from nnplug.registry.loader import Plugins
-    from nnplug.runtime.progress import Progress
+    from nnplug.registry.commands import CommandContext
     from nnplug.workspace.layout import Workspace
     from nnplug_nnssl.checkpoint import Pretraining
     from nnplug_nnssl.finetuning import Optimizer
@@ -24,13 +23,6 @@ if TYPE_CHECKING:
 
 _path = click.Path(path_type=Path)
 _RULES = ("pretrained", "dataset", "none")
-
-
-class _Context:
-    """The fields of the command line's context that this command uses."""
-
-    plugins: Plugins
-    progress: Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +70,7 @@ class _Options:
 @click.option("-o", "--output", type=_path, metavar="START", help="The start weights [default: in the workspace].")
 @click.option("--set", "assignments", multiple=True, metavar="KIND.KEY=VALUE", help="Set an option, as in nnplug plan.")
 @click.pass_obj
-def plan_nnssl(context: _Context, /, *, dataset: Path, checkpoint: str, workspace: Path, **options: Any) -> None:
+def plan_nnssl(context: CommandContext, /, *, dataset: Path, checkpoint: str, workspace: Path, **options: Any) -> None:
     """Plan DATASET for a CHECKPOINT of nnssl (a .pth file or hf:OWNER/NAME), and write the start of its training.
 
     Network, patch and spacing are those of the pre-training; every channel is normalised by its z-score. The encoder
@@ -119,7 +111,9 @@ def plan_nnssl(context: _Context, /, *, dataset: Path, checkpoint: str, workspac
     click.echo(f"then: {shlex.join(['nnplug', 'train', *common, *start])}")
 
 
-def _plans(context: _Context, pretraining: Pretraining, dataset: Dataset, space: Workspace, given: _Options) -> Plans:
+def _plans(
+    context: CommandContext, pretraining: Pretraining, dataset: Dataset, space: Workspace, given: _Options
+) -> Plans:
     from nnplug.plans.fingerprint import Fingerprint
     from nnplug.plans.plans import read_plans
     from nnplug.remedies import Action

@@ -11,12 +11,11 @@ import msgspec
 from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.plans.fingerprint import Fingerprint
-from nnplug.plans.overrides import PLAN
 from nnplug.plans.plans import Choice, Configuration, Plans
 from nnplug.preparation.make_plans import make_plans, with_options, with_providers
 from nnplug.preparation.plan_overrides import check_patches, override
 from nnplug.preparation.plan_request import PlanRequest
-from nnplug.registry.components import Kind
+from nnplug.registry.components import PLAN_WORD, Kind
 from nnplug.registry.loader import Plugins
 from nnplug.runtime.progress import Progress, Silent
 from nnplug_nnssl.checkpoint import Pretraining, Size, Spacing
@@ -72,7 +71,7 @@ def plan_like_pretraining(
     """
     network = network_for(pretraining, _patch(pretraining, choices))
     training = training_options(choices.optimizer or optimizer_for(network.name), from_scratch=choices.from_scratch)
-    options = {kind: values for kind, values in choices.options.items() if kind != PLAN}
+    options = {kind: values for kind, values in choices.options.items() if kind != PLAN_WORD}
     base = make_plans(
         fingerprint,
         description,
@@ -126,7 +125,7 @@ def plan_like_dataset(plans: Plans, choices: FineTuning, *, plugins: Plugins) ->
     parts_of(planned.architecture.name)
     optimizer = choices.optimizer or optimizer_for(planned.architecture.name)
     training = training_options(optimizer, from_scratch=choices.from_scratch)
-    options = {kind: values for kind, values in choices.options.items() if kind != PLAN}
+    options = {kind: values for kind, values in choices.options.items() if kind != PLAN_WORD}
     named = msgspec.structs.replace(plans, name=choices.name)
     tuned = with_options(
         named, {**options, "trainer": {**training, **options.get("trainer", {})}}, registry=plugins.registry
@@ -138,7 +137,7 @@ def _finished(plans: Plans, configuration: Configuration, choices: FineTuning, p
     """Return plans with one configuration, the user's fields of it, and the providers."""
     alone = msgspec.structs.replace(configuration, next_stage=None, previous_stage=None)
     changed = msgspec.structs.replace(plans, configurations={CONFIGURATION: alone})
-    changed = override(changed, dict(choices.options.get(PLAN, {})), (), plugins.registry)
+    changed = override(changed, dict(choices.options.get(PLAN_WORD, {})), (), plugins.registry)
     check_patches(changed, plugins.registry)
     return with_providers(changed, plugins.registry)
 

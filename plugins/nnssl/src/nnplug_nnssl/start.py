@@ -16,7 +16,7 @@ from nnplug.models.pretrained import head_names
 from nnplug.models.start import Start
 from nnplug.plans.plans import Plans
 from nnplug.registry.components import Registry
-from nnplug.runtime.files import share
+from nnplug.runtime.files import give_default_permissions
 from nnplug.runtime.progress import Progress
 from nnplug_nnssl.checkpoint import Pretraining, Size
 from nnplug_nnssl.networks import parts_of
@@ -77,7 +77,7 @@ def write_start(
         start=Start(source=pretraining.path.name, sha256=pretraining.sha256, citations=pretraining.citations),
     )
     pack(contents, target)
-    _tell(pretraining, adapted, network, progress)
+    _report(pretraining, adapted, network, progress)
 
 
 def _network(
@@ -97,10 +97,10 @@ def _network(
 
 def _save(adapted: Adapted, path: Path) -> None:
     save_file(dict(adapted.weights), path)
-    share(path)
+    give_default_permissions(path)
 
 
-def _tell(pretraining: Pretraining, adapted: Adapted, network: Target, progress: Progress) -> None:
+def _report(pretraining: Pretraining, adapted: Adapted, network: Target, progress: Progress) -> None:
     taken, absent = len(adapted.weights), len(network.pretrained - adapted.weights.keys())
     progress.notice(
         f"{pretraining.path.name}: {taken} parameters are taken"

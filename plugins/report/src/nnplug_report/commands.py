@@ -15,17 +15,10 @@ from nnplug.io.readers import Readers
 from nnplug.runtime.outputs import Outputs
 
 if TYPE_CHECKING:
-    from nnplug.registry.loader import Plugins
+    from nnplug.registry.commands import CommandContext
     from nnplug.runtime.progress import Progress
 
 _path = click.Path(path_type=Path)
-
-
-class _Context:
-    """The fields of the command line's context that these commands use."""
-
-    plugins: Plugins
-    progress: Progress
 
 
 @click.command(short_help="Write a report of a training or a prediction.")
@@ -36,7 +29,7 @@ class _Context:
 @click.option("--replace", is_flag=True, help="Replace a file that nnplug did not write.")
 @click.pass_obj
 def report(
-    context: _Context, *, source: Path, output: Path, images: Path | None, references: Path | None, replace: bool
+    context: CommandContext, *, source: Path, output: Path, images: Path | None, references: Path | None, replace: bool
 ) -> None:
     """Write a report on SOURCE as one HTML file, which loads nothing from the internet.
 
@@ -66,7 +59,13 @@ def report(
 @click.option("--replace", is_flag=True, help="Replace a file that nnplug did not write.")
 @click.pass_obj
 def view(
-    context: _Context, *, image: Path, labels: tuple[Path, ...], output: Path | None, no_browser: bool, replace: bool
+    context: CommandContext,
+    *,
+    image: Path,
+    labels: tuple[Path, ...],
+    output: Path | None,
+    no_browser: bool,
+    replace: bool,
 ) -> None:
     """Write an HTML file that shows IMAGE in three planes and 3D, with each of LABELS over it, and open it.
 

@@ -14,6 +14,7 @@ from typing import Any
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Configuration, Normalization, Plans, SplineOrders
 from nnplug.registry.components import Kind, Registry
+from nnplug.words import by_axis
 
 _ORDERS = {0: "nearest neighbour", 1: "linear", 2: "quadratic", 3: "cubic"}
 _AXES = "zyx"
@@ -67,8 +68,8 @@ def describe_configuration(
     order = ", ".join(axes)
     decisions = [
         *_stages(plans, name, own),
-        Decision(f"Voxel spacing ({order})", f"{_times(own.spacing)} mm", _spacing_why(plans, own, fingerprint)),
-        Decision(f"Patch ({order})", f"{_times(own.patch_size)} voxels", _patch_why(own)),
+        Decision(f"Voxel spacing ({order})", f"{by_axis(own.spacing, 4)} mm", _spacing_why(plans, own, fingerprint)),
+        Decision(f"Patch ({order})", f"{by_axis(own.patch_size)} voxels", _patch_why(own)),
         Decision("Batch", f"{own.batch_size} patches per training step", _batch_why(own)),
         Decision("Resampling", *_resampling(own)),
         *(_normalization(plans, index, one, channels, registry) for index, one in enumerate(own.normalization)),
@@ -80,9 +81,9 @@ def describe_configuration(
 def describe_data(plans: Plans, channels: Sequence[str], fingerprint: Fingerprint | None) -> tuple[Decision, ...]:
     """Return what was measured before planning, in words."""
     told = [
-        Decision("Median spacing", f"{_times(plans.median_spacing)} mm", "axes in the order of the network"),
+        Decision("Median spacing", f"{by_axis(plans.median_spacing, 4)} mm", "axes in the order of the network"),
         Decision(
-            "Median size after cropping", f"{_times(plans.median_shape)} voxels", "axes in the order of the network"
+            "Median size after cropping", f"{by_axis(plans.median_shape, 4)} voxels", "axes in the order of the network"
         ),
     ]
     if fingerprint is not None:
@@ -132,7 +133,7 @@ def _stages(plans: Plans, name: str, own: Configuration) -> list[Decision]:
 
 
 def _spacing_why(plans: Plans, own: Configuration, fingerprint: Fingerprint | None) -> str:
-    told = [f"the median of the images is {_times(plans.median_spacing)} mm"]
+    told = [f"the median of the images is {by_axis(plans.median_spacing, 4)} mm"]
     if fingerprint is not None:
         told.append(f"they range (z, y, x) over {_range(fingerprint.spacings)} mm")
     coarse, fine = max(own.spacing), min(own.spacing)
@@ -146,8 +147,8 @@ def _patch_why(own: Configuration) -> str:
     shares = [min(1.0, patch / whole) for patch, whole in zip(own.patch_size, own.median_shape, strict=True)]
     percent = " x ".join(f"{100 * share:.0f} %" for share in shares)
     return (
-        f"the network sees {_times(sizes)} mm at once: {percent} of the median image, which has "
-        f"{_times(own.median_shape)} voxels at this spacing"
+        f"the network sees {by_axis(sizes, 4)} mm at once: {percent} of the median image, which has "
+        f"{by_axis(own.median_shape, 4)} voxels at this spacing"
     )
 
 
@@ -198,10 +199,6 @@ def _summary(registry: Registry, kind: Kind, name: str) -> str:
 
 def _options(options: Any) -> tuple[tuple[str, str], ...]:
     return tuple((str(key), value if isinstance(value, str) else json.dumps(value)) for key, value in options.items())
-
-
-def _times(values: Sequence[float]) -> str:
-    return " x ".join(f"{value:.4g}" for value in values)
 
 
 def _range(rows: Sequence[Sequence[float]]) -> str:

@@ -26,7 +26,7 @@ from nnplug_report.scores import (
     measure_extents,
     order_of,
 )
-from nnplug_report.shown_case import PREDICTION, REFERENCE, CaseFiles, ShownCase, show_case
+from nnplug_report.shown_case import PREDICTION, REFERENCE, ShownCase, ShownFiles, show_case
 from nnplug_report.subject import Case, Result
 from nnplug_report.viewer import ListedCase
 
@@ -179,12 +179,12 @@ def _show(
     return listed, places, tuple(failures)
 
 
-def _files(case: Case, result: Result) -> CaseFiles:
+def _files(case: Case, result: Result) -> ShownFiles:
     layers: dict[str, Path] = {PREDICTION: case.prediction}
     if case.reference is not None and case.reference.is_file():
         layers[REFERENCE] = case.reference
     images = case.images if all(path.is_file() for path in case.images) else ()
-    return CaseFiles(case.name, images, layers, result.readers, result.channels)
+    return ShownFiles(case.name, images, layers, result.readers, result.channels)
 
 
 def _charts(result: Result, dice: Scores, extents: Extents) -> tuple[Chart, ...]:

@@ -34,7 +34,7 @@ MISSED, EXTRA, CONFUSED = 1, 2, 3
 
 
 @dataclass(frozen=True)
-class CaseFiles:
+class ShownFiles:
     """The files to show.
 
     Attributes:
@@ -117,7 +117,7 @@ class ShownCase:
 class _Read:
     """The arrays of a case: image (C, z, y, x), and label maps (z, y, x) by title."""
 
-    files: CaseFiles
+    files: ShownFiles
     image: npt.NDArray[np.float32]
     layers: Mapping[str, LabelArray]
     geometry: Geometry
@@ -136,7 +136,7 @@ def labelled(labels: Mapping[str, LabelArray]) -> npt.NDArray[np.bool_]:
     return inside
 
 
-def show_case(files: CaseFiles, *, voxels: int = VOXELS, most_bytes: int | None = None) -> ShownCase:
+def show_case(files: ShownFiles, *, voxels: int = VOXELS, most_bytes: int | None = None) -> ShownCase:
     """Return a case for a page.
 
     Args:
@@ -155,7 +155,7 @@ def show_case(files: CaseFiles, *, voxels: int = VOXELS, most_bytes: int | None 
     return shown
 
 
-def _read(files: CaseFiles) -> _Read:
+def _read(files: ShownFiles) -> _Read:
     labels = {title: read_label(path, files.readers) for title, path in files.layers.items()}
     if files.images:
         image = read_image(files.images, files.readers)

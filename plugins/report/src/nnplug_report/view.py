@@ -16,7 +16,7 @@ from nnplug.evaluation.pairs import folder_readers
 from nnplug.io.images import read_label
 from nnplug.io.readers import Readers
 from nnplug_report.page import render
-from nnplug_report.shown_case import VOXELS, CaseFiles, show_case
+from nnplug_report.shown_case import VOXELS, ShownFiles, show_case
 from nnplug_report.subject import LabelClass, classes_of
 from nnplug_report.viewer import ListedCase, label_names, make_viewer
 
@@ -52,7 +52,7 @@ def view_page(request: ViewRequest) -> str:
     images, name = _channels(request.image, readers)
     channels = description.channel_names if description and len(description.channel_names) == len(images) else ()
     layers = dict(zip(_titles(request.labels), request.labels, strict=True))
-    shown = show_case(CaseFiles(name, images, layers, readers, channels), voxels=_MORE_VOXELS)
+    shown = show_case(ShownFiles(name, images, layers, readers, channels), voxels=_MORE_VOXELS)
     classes: tuple[LabelClass, ...] = () if description is None else classes_of(description)
     values = {int(value) for path in request.labels for value in np.unique(read_label(path, readers).array)} - {0}
     values_of = {

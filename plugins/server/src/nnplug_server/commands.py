@@ -15,18 +15,10 @@ import click
 from nnplug.errors import NnplugError
 
 if TYPE_CHECKING:
-    from nnplug.registry.loader import Plugins
-    from nnplug.runtime.progress import Progress
+    from nnplug.registry.commands import CommandContext
     from nnplug_server.access import Access
 
 Command = Callable[..., None]
-
-
-class _Context:
-    """The fields of the command line's context that this command uses."""
-
-    plugins: Plugins
-    progress: Progress
 
 
 @dataclass(frozen=True)
@@ -117,7 +109,7 @@ def _count(name: str, default: int, text: str) -> Callable[[Command], Command]:
 @click.pass_obj
 @_grouped(address=_Address, accepted=_Accepted, effort=_Effort)
 def serve(
-    context: _Context, *, models: tuple[str, ...], address: _Address, accepted: _Accepted, effort: _Effort
+    context: CommandContext, *, models: tuple[str, ...], address: _Address, accepted: _Accepted, effort: _Effort
 ) -> None:
     """Serve models over HTTP in MONAI Label's protocol, until Ctrl-C or SIGTERM.
 

@@ -89,13 +89,13 @@ def test_then_sums_go_to_the_host(make_model, make_predictor, prepared, monkeypa
     case = prepared(usual)
     predictor = make_predictor(progress=progress)
 
-    def room_for(context, _):
+    def device_for(context, _):
         if context.sums_on_device:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return torch.device("cpu")
 
     expected = usual.label_map(case)
-    monkeypatch.setattr(InferenceContext, "room_for", room_for)
+    monkeypatch.setattr(InferenceContext, "device_for", device_for)
     assert np.array_equal(predictor.label_map(case), expected)
     assert np.array_equal(predictor.label_map(case), expected)
     assert progress.told == [

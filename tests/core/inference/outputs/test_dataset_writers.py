@@ -207,14 +207,14 @@ def test_many_jobs_add_to_the_files_that_they_share(study, tmp_path):
     model = PredictingModel(DatasetDescription.from_data(RAW, "test"), "Dataset001_A nnunet 2d", "0" * 12)
     cases = [CaseFiles(f"case{k}", (Path("x"),)) for k in range(12)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda case: writer.share(tmp_path, [case], model), cases))
+        list(pool.map(lambda case: writer.write_shared_files(tmp_path, [case], model), cases))
     assert len(json.loads((tmp_path / "study.json").read_text())["cases"]) == 12
     (tmp_path / "study.json").write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidFile, match=r"study\.json: cannot be read as text"):
-        writer.share(tmp_path, cases, model)
+        writer.write_shared_files(tmp_path, cases, model)
     (tmp_path / "study.json").write_text("{")
     with pytest.raises(ComponentFailed, match="'study' from nnplug-study 1.0 failed: JSONDecodeError"):
-        writer.share(tmp_path, cases, model)
+        writer.write_shared_files(tmp_path, cases, model)
 
 
 def test_a_kill_leaves_whole_shared_files(predict, images, monkeypatch, tmp_path):

@@ -40,7 +40,7 @@ def step(made, images, parts):
 
 def main(rank, size, file):
     dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=size)
-    mine = batch()[list(World(rank, size).share(BATCH))]
+    mine = batch()[list(World(rank, size).part(BATCH))]
     events, reduce = [], dist.all_reduce
 
     def watched(tensor, **kwargs):

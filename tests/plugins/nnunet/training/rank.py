@@ -33,7 +33,7 @@ def losses(world):
         generator = torch.Generator().manual_seed(7)
         logits = torch.randn((BATCH, labels.outputs, 6, 5, 4), generator=generator)
         target = torch.randint(0, 4 if ignore else 3, (BATCH, 1, 6, 5, 4), generator=generator, dtype=torch.int16)
-        mine = list(world.share(BATCH))
+        mine = list(world.part(BATCH))
         own = logits[mine].requires_grad_()
         loss = make_loss(name, labels, batch_dice=batch_dice, world=world)(own, target[mine])
         loss.backward()

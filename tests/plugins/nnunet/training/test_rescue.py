@@ -214,7 +214,7 @@ def test_a_rescue_ends_when_the_class_is_found(tmp_path):
         momenta.append(optimizer.param_groups[0]["momentum"])
     assert momenta == [0.99, 0.9, 0.9, 0.99, 0.99]
     assert task.progress.notices[-1].endswith("all classes are found after 7 epochs; the rescue ends")
-    rescue.tell_at_end(search, 12)
+    rescue.report_at_end(search, 12)
     assert len(task.progress.notices) == 2
 
 
@@ -271,7 +271,7 @@ def test_classes_and_regions_are_named(labels, missing, words, tmp_path):
     task = replace(task_in(tmp_path), labels=labels)
     rescue, _ = rescue_of(task)
     without = tuple(9 if index in missing else 0 for index in range(len(labels.foreground)))
-    rescue.tell_at_end(ClassSearch((9,) * len(without), without, (0.0,) * len(without)), 9)
+    rescue.report_at_end(ClassSearch((9,) * len(without), without, (0.0,) * len(without)), 9)
     assert words in task.progress.notices[0]
 
 

@@ -54,7 +54,7 @@ def test_every_rank_has_the_loss_of_the_whole_batch_and_its_part_of_the_gradient
 
 @pytest.mark.parametrize(("count", "size"), [(4, 2), (3, 2), (7, 3), (1, 1)])
 def test_a_batch_is_shared_completely_and_evenly(count, size):
-    shares = [World(rank, size).share(count) for rank in range(size)]
+    shares = [World(rank, size).part(count) for rank in range(size)]
     assert [sample for share in shares for sample in share] == list(range(count))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 

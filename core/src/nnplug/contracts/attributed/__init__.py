@@ -55,7 +55,7 @@ class AttributingExecutor(Executor):
         name: Callable[[Item], str] = str,
     ) -> Iterator[Result]:
         """See `Executor.map`."""
-        return self.executor.map(_Job(self.component, function), items, stage=stage, name=name)
+        return self.executor.map(_AttributedCall(self.component, function), items, stage=stage, name=name)
 
     def map_on_device(
         self,
@@ -67,7 +67,7 @@ class AttributingExecutor(Executor):
         progress: Progress,
     ) -> Iterator[Result]:
         """See `Executor.map_on_device`."""
-        job = _Job(self.component, function)
+        job = _AttributedCall(self.component, function)
         return self.executor.map_on_device(job, items, stage=stage, name=name, progress=progress)
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ class AttributingExecutor(Executor):
 
 
 @dataclass(frozen=True)
-class _Job:
+class _AttributedCall:
     """A picklable function that attributes errors to a component."""
 
     component: object

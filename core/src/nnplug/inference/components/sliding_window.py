@@ -36,9 +36,9 @@ class SlidingWindowInference(SlabInference):
         self, network: Network, image: torch.Tensor, context: InferenceContext, report: Callable[[], None]
     ) -> torch.Tensor:
         """See `nnplug.contracts.Inference`."""
-        room = context.room_for(_numbers(image, context.outputs, image.shape[1]))
+        device = context.device_for(_numbers(image, context.outputs, image.shape[1]))
         windows = self._windows(context)
-        return predict_windows(network, image, windows, device=context.device, accumulate_on=room, report=report)
+        return predict_windows(network, image, windows, device=context.device, accumulate_on=device, report=report)
 
     def slabs(
         self,
@@ -49,9 +49,9 @@ class SlidingWindowInference(SlabInference):
         report: Callable[[], None],
     ) -> Iterator[torch.Tensor]:
         """See `nnplug.contracts.SlabInference`; sums of a slab as deep as the patch are in memory."""
-        room = context.room_for(_numbers(image, channels, context.patch_size[0]))
+        device = context.device_for(_numbers(image, channels, context.patch_size[0]))
         windows = self._windows(context)
-        return predict_slabs(networks, image, windows, device=context.device, accumulate_on=room, report=report)
+        return predict_slabs(networks, image, windows, device=context.device, accumulate_on=device, report=report)
 
     def _windows(self, context: InferenceContext) -> SlidingWindow:
         return SlidingWindow(context.patch_size, context.mirror_axes, self.step, context.batch_size)

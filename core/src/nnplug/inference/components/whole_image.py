@@ -13,6 +13,7 @@ from nnplug.errors import ComponentFailed, NnplugError, within, without_remedy
 from nnplug.ops.sliding_window import Network, in_batches, mirrored_mean, pad_to_patch
 from nnplug.remedies import Action
 from nnplug.runtime.device_memory import lacks_memory
+from nnplug.words import by_axis
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class WholeImageInference(Inference):
         shape, axes = image.shape[1:], len(context.patch_size)
         padded, inside = pad_to_patch(image, _taken_size(shape[-axes:], context))
         inputs = padded[None] if axes == 3 else padded.movedim(1, 0)
-        room = context.room_for((len(image) + 2 * context.outputs) * prod(shape))
-        logits = torch.empty((context.outputs, *shape), device=room)
+        device = context.device_for((len(image) + 2 * context.outputs) * prod(shape))
+        logits = torch.empty((context.outputs, *shape), device=device)
         slices = list(in_batches(range(len(inputs)), self._at_once(shape, context)))
         for chosen in slices:
             batch = inputs[chosen[0] : chosen[-1] + 1].to(context.device)
@@ -50,7 +51,7 @@ class WholeImageInference(Inference):
             if axes == 3:
                 logits.copy_(mean[0][:, *inside])
             else:
-                logits[:, chosen[0] : chosen[-1] + 1] = mean.movedim(0, 1)[:, :, *inside[1:]].to(room)
+                logits[:, chosen[0] : chosen[-1] + 1] = mean.movedim(0, 1)[:, :, *inside[1:]].to(device)
             report()
         return logits
 
@@ -72,12 +73,12 @@ def _predicted(network: Network, batch: torch.Tensor, context: InferenceContext)
             raise
         cause = without_remedy(error.lines[0]) if isinstance(error, NnplugError) else "the device has too little memory"
         raise NnplugError(
-            within(f"an image of {_times(size)} voxels in one pass: ", cause), Action.PREDICT_IN_WINDOWS()
+            within(f"an image of {by_axis(size)} voxels in one pass: ", cause), Action.PREDICT_IN_WINDOWS()
         ) from error
     expected = (len(batch), context.outputs, *size)
     if mean.shape != expected:
         raise NnplugError(
-            f"an image of {_times(size)} voxels in one pass: the network gave logits of shape {tuple(mean.shape)}, "
+            f"an image of {by_axis(size)} voxels in one pass: the network gave logits of shape {tuple(mean.shape)}, "
             f"expected {expected}",
             Action.PREDICT_IN_WINDOWS(),
         )
@@ -98,7 +99,7 @@ def _taken_size(shape: Sequence[int], context: InferenceContext) -> tuple[int, .
         return size
     patches = tuple(ceil(length / patch) * patch for length, patch in zip(shape, context.patch_size, strict=True))
     if error := _refusal(patches, context):
-        cause = within(f"an image of {_times(shape)} voxels in one pass: ", without_remedy(error.lines[0]))
+        cause = within(f"an image of {by_axis(shape)} voxels in one pass: ", without_remedy(error.lines[0]))
         raise NnplugError(cause, Action.PREDICT_IN_WINDOWS()) from error
     return patches
 
@@ -117,7 +118,3 @@ def _refusal(size: tuple[int, ...], context: InferenceContext) -> NnplugError | 
     except NnplugError as error:
         return error
     return None
-
-
-def _times(size: Sequence[int]) -> str:
-    return " x ".join(map(str, size))

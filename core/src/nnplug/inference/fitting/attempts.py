@@ -18,6 +18,7 @@ from nnplug.remedies import Action
 from nnplug.runtime.device import memory_in_words, release_memory
 from nnplug.runtime.device_memory import lacks_memory
 from nnplug.runtime.progress import Progress
+from nnplug.words import by_axis
 
 T = TypeVar("T")
 Report = Callable[[], None]
@@ -82,7 +83,7 @@ class Attempts:
                     raise
                 self._reduce(image, error)
             else:
-                self._tell(begun)
+                self._report_reduced(begun)
                 return result
             release_memory(begun.device)  # not in the block above, whose error holds the memory
 
@@ -95,11 +96,11 @@ class Attempts:
                 raise
             overflow.repair = True
         else:
-            self._tell_repaired(case)
+            self._report_repaired(case)
             return result
         report.restart()
         result = self._once(work, report)
-        self._tell_repaired(case)
+        self._report_repaired(case)
         return result
 
     def _once(self, work: Work[T], report: Reports) -> T:
@@ -115,7 +116,7 @@ class Attempts:
         components = f"{self._network.title}, {name_of(self.inference.inference)}"
         return NotFinite(f"the network gave values that are not finite ({components})", Action.PREDICT_PRECISELY())
 
-    def _tell_repaired(self, case: str) -> None:
+    def _report_repaired(self, case: str) -> None:
         overflow = self._network.overflow
         if overflow.repaired:
             self._progress.notice(
@@ -131,10 +132,10 @@ class Attempts:
         elif context.sums_on_device:
             context = replace(context, sums_on_device=False)
         else:
-            raise out_of_memory(context, len(image), f"; the image has {_times(image.shape[1:])} voxels") from error
+            raise out_of_memory(context, len(image), f"; the image has {by_axis(image.shape[1:])} voxels") from error
         self.inference = replace(self.inference, context=context)
 
-    def _tell(self, begun: InferenceContext) -> None:
+    def _report_reduced(self, begun: InferenceContext) -> None:
         now = self.inference.context
         if now.batch_size < begun.batch_size:
             self._progress.notice(
@@ -150,11 +151,7 @@ class Attempts:
 def out_of_memory(context: InferenceContext, channels: int, image: str = "") -> OutOfResources:
     """Return the error that one window does not fit; `image` adds the size of the image."""
     return OutOfResources(
-        f"the device {str(context.device)!r} has too little memory for one window of {_times(context.patch_size)} "
+        f"the device {str(context.device)!r} has too little memory for one window of {by_axis(context.patch_size)} "
         f"voxels with {channels} channels and {context.outputs} outputs{image}{memory_in_words(context.device)}",
         Action.PREDICT_IN_MORE_MEMORY(),
     )
-
-
-def _times(size: tuple[int, ...] | torch.Size) -> str:
-    return " x ".join(map(str, size))

@@ -71,7 +71,7 @@ class ChosenWriter:
         with attributed(writer):
             return _in_folder(writer, writer.shared_files())
 
-    def share(self, folder: Path, cases: Iterable[CaseFiles], model: PredictingModel) -> None:
+    def write_shared_files(self, folder: Path, cases: Iterable[CaseFiles], model: PredictingModel) -> None:
         """Add cases to the files that all cases share; other processes that predict into the folder wait.
 
         Raises:
@@ -220,7 +220,7 @@ def write_further(
         if not writer.writes_dataset:
             writer.write(paths[0], predicted)
             continue
-        writer.share(output, [predicted.case], by)
+        writer.write_shared_files(output, [predicted.case], by)
         for folder in dict.fromkeys(path.parent for path in paths):
             claim_inside(output, folder)
         writer.write(output, predicted)

@@ -237,12 +237,12 @@ def _geometry(path: Path, header: sitk.ImageFileReader) -> Geometry:
         file_spacing=spacing,
         origin=header.GetOrigin()[:spatial],
         direction=tuple(cosines.ravel().tolist()),
-        extra={ALPHA: True} if header.GetNumberOfComponents() == 4 and _is_picture(path) else {},
+        extra={ALPHA: True} if header.GetNumberOfComponents() == 4 and _has_no_spacing(path) else {},
         remarks=_order_remarks(path) if spatial == 3 else (),
     )
 
 
-def _is_picture(path: Path) -> bool:
+def _has_no_spacing(path: Path) -> bool:
     return path.name.lower().endswith(WITHOUT_SPACING)
 
 
@@ -258,7 +258,7 @@ def _order_remarks(path: Path) -> tuple[str, ...]:
 
 def _planning_spacing(path: Path, spacing: tuple[float, ...]) -> tuple[float, float, float]:
     """Return the spacing (z, y, x) in mm by the rules of nnU-Net's readers; see `Geometry`."""
-    if _is_picture(path):
+    if _has_no_spacing(path):
         return (sidecar_spacing(path) or (1.0, 1.0, 1.0)) if len(spacing) == 3 else planar_spacing(1, 1)
     x, y = spacing[:2]
     return (spacing[2], y, x) if len(spacing) == 3 else planar_spacing(y, x)

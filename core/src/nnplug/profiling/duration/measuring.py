@@ -26,7 +26,7 @@ from nnplug.profiling.duration.stop_watch import StopWatch, TimeIsUp
 from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.components import Kind
 from nnplug.registry.runtime import Runtime
-from nnplug.runtime.neighbours import beside_neighbours
+from nnplug.runtime.free_cores import on_free_cores
 from nnplug.runtime.progress import Silent
 from nnplug.runtime.seeds import keep_random_state
 from nnplug.training.task import task_without_cases
@@ -145,7 +145,7 @@ def iteration_seconds(training: Training, iterations: int, validation_iterations
     watch = StopWatch(ends)
     with tempfile.TemporaryDirectory(prefix="nnplug-estimate-") as folder, training.runtime.limited_memory():
         task = replace(_with_case(training, Path(folder)), progress=watch)
-        with attributed(trainer), keep_random_state(task.device), beside_neighbours(task.device), suppress(TimeIsUp):
+        with attributed(trainer), keep_random_state(task.device), on_free_cores(task.device), suppress(TimeIsUp):
             trainer.train(task)
         lines = read_log(task.run.log)
     if task.device.type == "cuda":

@@ -32,7 +32,7 @@ def count_prediction(
     """Return the bytes of tensors on a device at most while an image of the median shape is predicted.
 
     The image and the sums of its windows are on the device. If they are more than the device holds, prediction puts
-    them on the CPU, see `nnplug.contracts.InferenceContext.room_for`.
+    them on the CPU, see `nnplug.contracts.InferenceContext.device_for`.
 
     Args:
         member: plans and configuration; its weights are not read.

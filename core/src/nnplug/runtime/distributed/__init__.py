@@ -33,7 +33,7 @@ class World:
         """Return whether this process writes files and reports."""
         return self.rank == 0
 
-    def share(self, count: int) -> range:
+    def part(self, count: int) -> range:
         """Return the indices of this rank's part of `count` patches."""
         return range(self.rank * count // self.size, (self.rank + 1) * count // self.size)
 

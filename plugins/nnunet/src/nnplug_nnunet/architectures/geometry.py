@@ -8,6 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from nnplug.errors import NnplugError
+from nnplug.words import by_axis
 
 if TYPE_CHECKING:
     import torch
@@ -99,16 +100,18 @@ class UNetGeometry:
                 fits.
         """
         if len(patch_size) != self.dimensions:
-            raise NnplugError(f"patch size {_times(patch_size)} has {len(patch_size)} axes; expected {self.dimensions}")
+            raise NnplugError(
+                f"patch size {by_axis(patch_size)} has {len(patch_size)} axes; expected {self.dimensions}"
+            )
         if self.n_stages == 1:
             raise NnplugError(
-                f"a patch of {_times(patch_size)} voxels is too small for a U-Net; an axis needs at least 8"
+                f"a patch of {by_axis(patch_size)} voxels is too small for a U-Net; an axis needs at least 8"
             )
         nearest = self._nearest(patch_size)
         if nearest != tuple(patch_size):
             raise NnplugError(
-                f"patch size {_times(patch_size)} does not fit the network: it needs multiples of "
-                f"{_times(self.divisor)}, and more than one voxel at the bottleneck; the nearest is {_times(nearest)}"
+                f"patch size {by_axis(patch_size)} does not fit the network: it needs multiples of "
+                f"{by_axis(self.divisor)}, and more than one voxel at the bottleneck; the nearest is {by_axis(nearest)}"
             )
 
     def _nearest(self, patch_size: Sequence[int]) -> Size:
@@ -134,10 +137,6 @@ class UNetGeometry:
 
         n_conv = self.n_conv_per_stage_decoder
         return Decoder(self.layers(), outputs, self.features_per_stage, self.kernel_sizes, self.strides, n_conv)
-
-
-def _times(size: Sequence[int]) -> str:
-    return " x ".join(map(str, size))
 
 
 def _nested(values: Sequence[Any]) -> list[Any]:

@@ -24,7 +24,7 @@ from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.provenance import Provider, record
 from nnplug.remedies import Action
-from nnplug.runtime.files import read_json, share
+from nnplug.runtime.files import give_default_permissions, read_json
 from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.progress import Progress
 from nnplug_nnunet.nnunet_models.checkpoint import Checkpoint, read_checkpoint
@@ -189,7 +189,7 @@ def _save(checkpoint: Checkpoint, network: torch.nn.Module, target: Path) -> Non
         reason = " ".join(str(error).split())[:300]
         raise InvalidFile(f"{checkpoint.path}: does not fit the network of the plans ({reason})") from error
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, target)
-    share(target)
+    give_default_permissions(target)
 
 
 def _origin(checkpoint: Checkpoint, raw: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from nnplug.plans.plans import Configuration, Normalization, Plans, Resampling
 from nnplug.registry.components import Kind
 from nnplug.remedies import Action
 from nnplug.runtime.progress import Progress
+from nnplug.words import by_axis
 from nnplug_nnunet.planning.cascade import low_resolution
 from nnplug_nnunet.planning.channels import normalization, unknown_channel
 from nnplug_nnunet.planning.class_memory import ClassMemory
@@ -157,7 +158,7 @@ class _Maker:
         spacing, shape = space.spacing[1:], space.median_shape[1:]
         fitter = self.planner.fitter(self.planner.preset.budget_2d, self.network, self.classes)
         fit = fitter.fit(spacing.tolist(), shape.tolist(), self._voxels(space))
-        self._tell(PLANE, fitter, fit)
+        self._report(PLANE, fitter, fit)
         return self._configuration(spacing, shape, fit, batch_dice=True)
 
     def volumes(self, space: Space) -> dict[str, Configuration]:
@@ -167,7 +168,7 @@ class _Maker:
             return {}
         fitter = self.planner.fitter(self.planner.preset.budget_3d, self.network, self.classes)
         fit = fitter.fit(spacing.tolist(), shape.tolist(), self._voxels(space))
-        self._tell(FULLRES, fitter, fit)
+        self._report(FULLRES, fitter, fit)
         low = low_resolution(fitter, spacing, shape, fit, self.training_cases)
         full = self._configuration(spacing, shape, fit, batch_dice=low is not None)
         if low is None:
@@ -179,9 +180,9 @@ class _Maker:
             CASCADE: msgspec.structs.replace(full, previous_stage=LOWRES),
         }
 
-    def _tell(self, name: str, fitter: Fitter, fit: Fit) -> None:
+    def _report(self, name: str, fitter: Fitter, fit: Fit) -> None:
         """Warn if the loss over the classes does not fit the memory that is planned for."""
-        elements, size = fitter.elements(fit.topology, fit.patch_size), " x ".join(map(str, fit.patch_size))
+        elements, size = fitter.elements(fit.topology, fit.patch_size), by_axis(fit.patch_size)
         if not self.classes.exceeds(elements, fit.patch_size, fit.batch_size):
             return
         needed = self.classes.gigabytes(elements, fit.patch_size, fit.batch_size)

@@ -14,7 +14,7 @@ import torch
 from nnplug.errors import InvalidFile
 from nnplug.models.weights import read_weights
 from nnplug.remedies import Action
-from nnplug.runtime.files import atomic_file, share
+from nnplug.runtime.files import atomic_file, give_default_permissions
 from nnplug_nnunet.tensor_files import save_checkpoint, save_tensors
 from nnplug_nnunet.training.collapse import ClassSearch
 
@@ -73,7 +73,7 @@ def save_weights(network: torch.nn.Module, path: Path) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with atomic_file(path) as temporary:
         save_tensors(tensors, temporary)
-        share(temporary)
+        give_default_permissions(temporary)
 
 
 def save_state(path: Path, network: torch.nn.Module, states: dict[str, Any], position: TrainingProgress) -> None:

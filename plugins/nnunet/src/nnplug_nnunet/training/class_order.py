@@ -81,7 +81,7 @@ def mirrored_orders(options: PatchOptions, task: TrainingTask, names: Iterable[s
     return [order for order in orders(found, dimensions) if order.axis in mirrored]
 
 
-def tell_mirrored_orders(options: PatchOptions, task: TrainingTask) -> None:
+def notice_mirrored_orders(options: PatchOptions, task: TrainingTask) -> None:
     """Tell of axes that are mirrored although classes lie in one order along them, as nnU-Net does by default."""
     found = mirrored_orders(options, task, sorted({*task.training, *task.validation}))
     if not found:

@@ -30,7 +30,7 @@ from nnplug_nnunet.training.checkpoint import (
     save_state,
     save_weights,
 )
-from nnplug_nnunet.training.class_order import tell_mirrored_orders
+from nnplug_nnunet.training.class_order import notice_mirrored_orders
 from nnplug_nnunet.training.compiling import Forward
 from nnplug_nnunet.training.epoch_batches import EpochBatches
 from nnplug_nnunet.training.graphs.choice import choose_step
@@ -68,7 +68,7 @@ class Training:
         network = moved_network(task, compiled=self._is_compiled)
         if not task.run.state.exists():
             if self.world.is_main and task.sampler is None:  # other samplers store no voxels of each class
-                tell_mirrored_orders(trainer, task)
+                notice_mirrored_orders(trainer, task)
             trainer.initialise(task, network)
         parts = make_parts(trainer, task, network, task.device)
         self.network, self.scaler, self.optimizer = parts.network, parts.scaler, parts.optimizer
@@ -118,7 +118,7 @@ class Training:
             task.progress.notice(
                 f"{title}: no better Dice since epoch {self.position.best_epoch}, ended after {self.position.epoch}"
             )
-        self.rescue.tell_at_end(self.position.search, self.position.epoch)
+        self.rescue.report_at_end(self.position.search, self.position.epoch)
         if self.state.gradients is not None:
             self.state.gradients.close()
         if self.world.is_main:

@@ -60,7 +60,7 @@ def compiled_network(
 def _batch_shape(task: TrainingTask) -> tuple[int, ...]:
     """Return the shape (B, C, *patch) of a batch of this process."""
     channels = task.cases[task.training[0]].image.shape[0] + len(task.previous_labels)
-    samples = len(task.world.share(task.configuration.batch_size))
+    samples = len(task.world.part(task.configuration.batch_size))
     return samples, channels, *task.configuration.patch_size
 
 

@@ -64,7 +64,7 @@ def _channels(task: TrainingTask) -> int:
 
 
 def _samples(task: TrainingTask) -> int:
-    return len(task.world.share(task.configuration.batch_size))
+    return len(task.world.part(task.configuration.batch_size))
 
 
 def _batch(task: TrainingTask, place: torch.device) -> PatchBatch:

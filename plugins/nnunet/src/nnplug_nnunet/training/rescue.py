@@ -81,11 +81,11 @@ class Rescue:
             return self._end_rescue(search, missing, trained)
         return search
 
-    def tell_at_end(self, search: ClassSearch, trained: int) -> None:
+    def report_at_end(self, search: ClassSearch, trained: int) -> None:
         """Tell of classes that the finished training has not found."""
         if missing := search.missing_at_end(self._wait):
             text = f"the training ends after {trained} epochs, and {self._named(missing)} not found"
-            self._tell(Line(f"{text} {_since(search, missing)}.", self._remedy_at_end()))
+            self._report(Line(f"{text} {_since(search, missing)}.", self._remedy_at_end()))
 
     def _notice(self, search: ClassSearch, missing: Sequence[int], trained: int) -> ClassSearch:
         """Tell of classes that are not found; begin the rescue if the options say so."""
@@ -93,23 +93,23 @@ class Rescue:
         text = f"after {trained} of {epochs} epochs, {self._named(missing)} not found {_since(search, missing)}"
         if not self._trainer.rescue:
             text = f"{text}; a rescue lowers the momentum and draws all classes equally often."
-            self._tell(Line(text, Action.SET_OPTION(assignment="trainer.rescue=true")))
+            self._report(Line(text, Action.SET_OPTION(assignment="trainer.rescue=true")))
             return search
         measures = self._measures()
         if not measures:
-            self._tell(f"{text}; no rescue, because the optimiser has no momentum and the plans name a sampler")
+            self._report(f"{text}; no rescue, because the optimiser has no momentum and the plans name a sampler")
             return search
         end = min(trained + self._wait, epochs)
-        self._tell(f"{text}; the rescue begins: {measures} until all are found, at most until epoch {end}")
+        self._report(f"{text}; the rescue begins: {measures} until all are found, at most until epoch {end}")
         return replace(search, rescue_end=end)
 
     def _end_rescue(self, search: ClassSearch, missing: Sequence[int], trained: int) -> ClassSearch:
         """Return the search with the end of its rescue: once all classes are found, or the planned last epoch."""
         if not missing:
-            self._tell(f"all classes are found after {trained} epochs; the rescue ends")
+            self._report(f"all classes are found after {trained} epochs; the rescue ends")
             return replace(search, rescue_end=trained)
         if trained == search.rescue_end:
-            self._tell(f"{self._named(missing)} not found by the rescue, which ends after {trained} epochs")
+            self._report(f"{self._named(missing)} not found by the rescue, which ends after {trained} epochs")
         return search
 
     def _measures(self) -> str:
@@ -139,7 +139,7 @@ class Rescue:
         noun = ("region" if one else "regions") if labels.has_regions else ("class" if one else "classes")
         return f"{noun} {names}{more} {'is' if one else 'are'}"
 
-    def _tell(self, line: str) -> None:
+    def _report(self, line: str) -> None:
         self._task.progress.notice(within(f"{self._task.run.path}: ", line))
 
 

@@ -129,7 +129,7 @@ def batches_ahead(task: TrainingTask) -> int:
     """
     if task.device.type != "cuda":
         return 0
-    voxels = len(task.world.share(task.configuration.batch_size)) * prod(task.configuration.patch_size)
+    voxels = len(task.world.part(task.configuration.batch_size)) * prod(task.configuration.patch_size)
     return 2 if voxels <= _SMALL_BATCH else 1
 
 

@@ -15,7 +15,7 @@ from nnplug.registry.attribution import Origin, tagged
 from nnplug_nnunet.training.losses import DiceCE, deep_supervision
 from nnplug_nnunet.training.losses.deep_supervision import supervised_loss
 from nnplug_nnunet.training.losses.details import Details
-from nnplug_nnunet.training.losses.functions import make_loss, soft_dice
+from nnplug_nnunet.training.losses.functions import make_loss
 from nnplug_nnunet.training.schedule import learning_rate, make_optimizer
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice
 from nnplug_nnunet.training.trainer import NnUNetTrainer
@@ -103,8 +103,11 @@ def test_nothing_but_ignored_voxels_gives_a_finite_loss():
 
 
 def test_perfect_prediction_has_dice_one():
-    reference = inputs(1, 4, 3)[1] == 1
-    assert float(soft_dice(reference.float(), reference, None, batch_dice=True)) == pytest.approx(1, abs=1e-6)
+    target = inputs(1, 4, 3)[1]
+    logits = 200.0 * torch.nn.functional.one_hot(target[:, 0].long(), 4).movedim(-1, 1)
+    assert float(make_loss("dice", labels_of(CLASSES, None), batch_dice=True)(logits, target)) == pytest.approx(
+        -1, abs=1e-6
+    )
 
 
 def test_deep_supervision_equals_nnunet():

@@ -98,7 +98,7 @@ def _shares_batches(subject: Subject) -> None:
 def _part(subject: Subject, world: World, *, batch_dice: bool) -> float:
     """Return the loss that a process gets for its part of a batch."""
     logits, target = _random(CLASSES, 2)
-    own = slice(world.share(BATCH).start, world.share(BATCH).stop)
+    own = slice(world.part(BATCH).start, world.part(BATCH).stop)
     function = _bound(subject, CLASSES, batch_dice=batch_dice, world=world)
     return float(function(logits.detach()[own], target[own]))
 

@@ -250,33 +250,6 @@ def region_masks(target: Tensor, regions: tuple[tuple[int, ...], ...]) -> Tensor
     return torch.cat([reduce(torch.logical_or, [of_value[value] for value in values]) for values in regions], dim=1)
 
 
-def soft_dice(
-    probabilities: Tensor, reference: Tensor, valid: Tensor | None, *, batch_dice: bool, world: World = SINGLE_PROCESS
-) -> Tensor:
-    """Return the mean soft Dice over channels (and samples, unless `batch_dice`).
-
-    The score is (2 sum(p y) + s) / (sum p + sum y + s).
-
-    Args:
-        probabilities: (B, C, *patch).
-        reference: (B, C, *patch) boolean.
-        valid: (B, 1, *patch) boolean; None if every voxel counts.
-        batch_dice: whether to sum over the batch as well.
-        world: the processes that share the batch.
-    """
-    probabilities = probabilities.float()
-    if valid is not None:
-        probabilities = probabilities * valid
-        reference = reference & valid
-    axes = tuple(range(2, probabilities.ndim))
-    overlap = (probabilities * reference).sum(axes)
-    predicted, present = probabilities.sum(axes), reference.sum(axes)
-    if batch_dice:
-        overlap, predicted, present = (world.sum(sums.sum(0)) for sums in (overlap, predicted, present))
-    scores = _scores(overlap, predicted, present)
-    return scores.mean() if batch_dice else world.mean(scores)
-
-
 def _scores(overlap: Tensor, predicted: Tensor, present: Tensor, *, smooth: float = SMOOTH) -> Tensor:
     return (2 * overlap + smooth) / (predicted + present + smooth).clamp_min(1e-8)
 

@@ -115,7 +115,7 @@ class PatchSource:
 
     def batch(self, place: SampleIndex, *, pinned: bool = False) -> Batch | DrawnBatch:
         """Return this process's share of a batch, for a GPU in page-locked memory; raises as `sample` does."""
-        share = self.world.share(self.batch_size)
+        share = self.world.part(self.batch_size)
         if self.batched is not None:
             samples = [self._drawn(place, index, self.batched) for index in share]
             sizes = sorted({sample.box.size for sample in samples})

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from nnplug.runtime import memory
+from nnplug.runtime import allocator
 
 FAULTS = """
 import resource, sys
 size = 40_000_000
-from nnplug.runtime.memory import keep_freed_memory
+from nnplug.runtime.allocator import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -39,7 +39,7 @@ def test_freed_memory_serves_the_next_allocation():
 
 HUGE = """
 import resource, sys
-from nnplug.runtime.memory import spare_page_faults
+from nnplug.runtime.allocator import spare_page_faults
 if sys.argv[1] == "spare":
     spare_page_faults()
 import torch
@@ -53,7 +53,7 @@ print(faults() - before)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not memory._gives_huge_pages(), reason="this kernel gives no huge pages")
+@pytest.mark.skipif(not allocator._gives_huge_pages(), reason="this kernel gives no huge pages")
 def test_large_tensors_take_huge_pages():
     plain, spared = (faults(what, HUGE) for what in ("leave", "spare"))
     assert spared * 10 < plain
@@ -63,21 +63,21 @@ def test_large_tensors_take_huge_pages():
 def test_huge_pages_are_asked_for_where_they_are_given(tmp_path, monkeypatch, kernel, gives):
     (tmp_path / "enabled").write_text(kernel)
     kept = []
-    monkeypatch.setattr(memory, "_HUGE_PAGES", tmp_path / "enabled")
-    monkeypatch.setattr(memory, "keep_freed_memory", lambda: kept.append(True))
+    monkeypatch.setattr(allocator, "_HUGE_PAGES", tmp_path / "enabled")
+    monkeypatch.setattr(allocator, "keep_freed_memory", lambda: kept.append(True))
     monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "")  # so that it is put back afterwards
     monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
-    memory.spare_page_faults()
+    allocator.spare_page_faults()
     assert (os.environ.get("THP_MEM_ALLOC_ENABLE") == "1", bool(kept)) == (gives, not gives)
 
 
 def test_does_nothing_on_other_systems(monkeypatch):
-    monkeypatch.setattr(memory.sys, "platform", "darwin")
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _name: pytest.fail("asked a C library"))
-    assert not memory.keep_freed_memory()
+    monkeypatch.setattr(allocator.sys, "platform", "darwin")
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _name: pytest.fail("asked a C library"))
+    assert not allocator.keep_freed_memory()
 
 
 def test_does_nothing_with_a_c_library_that_has_no_such_switch(monkeypatch):
-    monkeypatch.setattr(memory.sys, "platform", "linux")
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _name: object())
-    assert not memory.keep_freed_memory()
+    monkeypatch.setattr(allocator.sys, "platform", "linux")
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _name: object())
+    assert not allocator.keep_freed_memory()

@@ -17,7 +17,7 @@ from nnplug.workspace.layout import Workspace
 
 
 @dataclass(frozen=True)
-class Place:
+class DatasetInWorkspace:
     """The dataset of a step, and the workspace of its results.
 
     Attributes:

@@ -8,7 +8,7 @@ from nnplug.contracts.kinds import TRAINER
 from nnplug.errors import InvalidOptions, NnplugError
 from nnplug.plans.plans import Choice
 from nnplug.preparation.make_plans import choose
-from nnplug.preparation.training_choices import check_taken
+from nnplug.preparation.optional_components import check_taken
 from nnplug.registry.components import Entry, Kind, OfferedRecipe, Recipe, Registry, Source
 from nnplug.registry.entries import TrainerComponent
 from nnplug.registry.loader import Plugins

@@ -9,8 +9,8 @@ import sys
 import pytest
 import torch
 
-from nnplug.runtime import neighbours
-from nnplug.runtime.neighbours import Load, beside_neighbours, cores_for_team
+from nnplug.runtime import free_cores
+from nnplug.runtime.free_cores import Load, cores_for_team, on_free_cores
 
 EVERY = frozenset({0, 1})
 TWO_CORES = pytest.mark.skipif(
@@ -43,20 +43,20 @@ def test_a_team_smaller_than_the_machine_gathers_only_if_too_few_cores_are_left(
 
 
 def test_nothing_is_done_for_one_thread_or_another_device(monkeypatch):
-    monkeypatch.setattr(neighbours, "_watch", lambda *_: pytest.fail("a thread was started"))
+    monkeypatch.setattr(free_cores, "_watch", lambda *_: pytest.fail("a thread was started"))
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    with beside_neighbours(torch.device("cpu")), beside_neighbours(torch.device("meta")):
+    with on_free_cores(torch.device("cpu")), on_free_cores(torch.device("meta")):
         pass
 
 
 def test_the_core_counters_of_the_system_are_read(monkeypatch, tmp_path):
     stat = tmp_path / "stat"
     stat.write_text("cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 100 10 20 900 50 3 4 7 0 0\ncpu12 1 0 0 9 0 0 0 0 0 0\nintr 5\n")
-    monkeypatch.setattr(neighbours, "_STAT", stat)
+    monkeypatch.setattr(free_cores, "_STAT", stat)
     tick = os.sysconf("SC_CLK_TCK")
-    assert neighbours._busy_seconds() == {0: 137 / tick, 12: 1 / tick}
-    monkeypatch.setattr(neighbours, "_STAT", tmp_path / "missing")
-    assert neighbours._busy_seconds() == {}
+    assert free_cores._busy_seconds() == {0: 137 / tick, 12: 1 / tick}
+    monkeypatch.setattr(free_cores, "_STAT", tmp_path / "missing")
+    assert free_cores._busy_seconds() == {}
 
 
 SETTING = """
@@ -65,9 +65,9 @@ from pathlib import Path
 
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # a neighbour started here has the same two
 import torch
-from nnplug.runtime import neighbours
+from nnplug.runtime import free_cores
 
-neighbours._EVERY = 0.1
+free_cores._EVERY = 0.1
 def start_neighbour():
     return subprocess.Popen([sys.executable, "-c", "while True: pass"])
 """
@@ -83,7 +83,7 @@ def start_thread():
 
 neighbour = start_neighbour()
 try:
-    with neighbours.beside_neighbours(torch.device("cpu")):
+    with free_cores.on_free_cores(torch.device("cpu")):
         deadline = time.monotonic() + 60
         while len(os.sched_getaffinity(0)) == 2 and time.monotonic() < deadline:
             torch.ones(100_000).add_(1)
@@ -123,11 +123,11 @@ from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.workspace.layout import Workspace
 
-root, used, choose = Path(sys.argv[1]), [], neighbours.cores_for_team
+root, used, choose = Path(sys.argv[1]), [], free_cores.cores_for_team
 def noted(*args):
     used.append(choose(*args))
     return used[-1]
-neighbours.cores_for_team = noted
+free_cores.cores_for_team = noted
 dataset = write_phantom(root / "Dataset901_Phantom", cases=4, unseen=1, shape=(20, 24, 22))
 request = RunRequest(
     dataset=dataset,

@@ -44,7 +44,7 @@ Cores = frozenset[int]
 
 
 @contextmanager
-def beside_neighbours(device: torch.device) -> Iterator[None]:
+def on_free_cores(device: torch.device) -> Iterator[None]:
     """Keep the calling thread's team on the cores that other programs leave, while a block computes on the CPU.
 
     A thread looks every half second. After the block every thread may use its cores as before. Results are equal to the
@@ -58,7 +58,7 @@ def beside_neighbours(device: torch.device) -> Iterator[None]:
         yield
         return
     over = threading.Event()
-    watch = threading.Thread(target=_watch, args=(team, over), name="neighbours", daemon=True)
+    watch = threading.Thread(target=_watch, args=(team, over), name="free-cores", daemon=True)
     watch.start()
     try:
         yield
