@@ -7,8 +7,10 @@ from importlib import import_module
 
 import click
 
+from nnplug.registry.loader import Plugins
 from nnplug_cli.context import Context
 from nnplug_cli.main import COMMANDS, main
+from nnplug_cli.plugin_commands import load
 
 WIDTH = 110
 HEAD = """# The command
@@ -19,7 +21,7 @@ Exit codes: 0 done; 1 an error that a user can mend, one line on stderr; 2 usage
 
 
 class OwnCommands(Context):
-    """A call without the commands of plugins, which the pages of the plugins describe."""
+    """A call without the commands of plugins, which come after nnplug's own."""
 
     commands = ()
 
@@ -43,7 +45,19 @@ def page() -> str:
     root = click.Context(main, info_name="nnplug", obj=OwnCommands(), **main.context_settings)
     commands = ((import_module(f"nnplug_cli.commands.{name}").command, name) for name in COMMANDS)
     sections = [section for command, name in commands for section in walk(command, name, root)]
-    return "\n\n".join([HEAD, *walk(main, "nnplug"), *sections]) + "\n"
+    return "\n\n".join([HEAD, *walk(main, "nnplug"), *sections, *of_plugins(root)]) + "\n"
+
+
+def of_plugins(root: click.Context) -> Iterator[str]:
+    """A section for each command that a distribution of this repository adds."""
+    for one in sorted(Plugins().commands, key=lambda one: one.command.words):
+        *parents, name = one.command.words.split()
+        parent = root
+        for word in parents:
+            parent = click.Context(click.Group(word), info_name=word, parent=parent, obj=OwnCommands())
+        for section in walk(load([one]), name, parent):
+            heading, text = section.split("\n\n", 1)
+            yield f"{heading}\n\nOf the distribution {one.source.distribution}.\n\n{text}"
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ COMMANDS_OF_PLUGINS = {
     "nnplug_export": "nnplug_export.commands",
     "nnplug_hub": "nnplug_hub.commands",
     "nnplug_nnssl": "nnplug_nnssl.commands",
+    "nnplug_nnunet": "nnplug_nnunet.commands",
     "nnplug_report": "nnplug_report.commands",
     "nnplug_server": "nnplug_server.commands",
 }
@@ -38,6 +39,7 @@ COMMAND_LINES = {"nnplug_cli": set(), "nnplug_nnunetv2_commands": {"nnplug_cli"}
 LIGHT = {
     "nnplug.errors",
     "nnplug.remedies",
+    "nnplug.words",
     "nnplug.hookspecs",
     "nnplug.plans.overrides",
     "nnplug.registry",

@@ -21,6 +21,7 @@ from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import NnplugError, Problems
 from nnplug_cli import main as house
 from nnplug_cli.choices import FoldSelection, RuntimeOptions
+from nnplug_cli.command_names import GROUPS
 from nnplug_cli.context import Context
 from nnplug_cli.main import COMMANDS, main
 from nnplug_cli.options import (
@@ -96,6 +97,12 @@ def test_every_listed_command_is_a_module_with_help(name):
 def test_every_module_of_commands_is_listed():
     folder = Path(house.__file__).parent / "commands"
     assert {p.stem for p in folder.glob("*.py")} - {"__init__"} == set(COMMANDS)
+
+
+def test_every_command_of_a_group_is_listed():
+    commands = {name: import_module(f"nnplug_cli.commands.{name}").command for name in COMMANDS}
+    groups = {name: tuple(sorted(one.commands)) for name, one in commands.items() if isinstance(one, click.Group)}
+    assert groups == GROUPS
 
 
 def test_the_version_lists_every_distribution_after_our_own(install):

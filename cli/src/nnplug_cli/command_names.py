@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from importlib import import_module
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
-
-import click
 
 from nnplug.registry.commands import OfferedCommand
 
@@ -41,11 +38,19 @@ COMMANDS = {
 }
 """Every command with its one-line help, in the order of a project; a test compares them with the modules."""
 
+GROUPS = {
+    "dataset": ("convert", "restore"),
+    "postprocess": ("apply", "fit"),
+    "model": ("export", "import", "show", "summary"),
+    "plugins": ("check", "list", "new"),
+}
+"""The commands of each command that is a group; a test compares them with the modules."""
+
 
 def refusal(offered: OfferedCommand) -> str:
     """Return the reason why a command of a plugin cannot be called; empty if it can."""
     command = offered.command
-    names = COMMANDS if not command.parent else _subcommands(command.parent)
+    names = COMMANDS if not command.parent else GROUPS.get(command.parent)
     if names is None:
         return f"nnplug has no group of commands {command.parent!r}"
     return "nnplug has a command of this name" if command.name in names else ""
@@ -56,10 +61,3 @@ def refusals(plugins: Plugins) -> Iterator[str]:
     for one in plugins.commands:
         if reason := refusal(one):
             yield f"{one} is off: {reason}"
-
-
-def _subcommands(group: str) -> Mapping[str, object] | None:
-    if group not in COMMANDS:
-        return None
-    command = import_module(f"nnplug_cli.commands.{group}").command
-    return command.commands if isinstance(command, click.Group) else None

@@ -1,8 +1,7 @@
-"""The command `nnplug model`: make, check and describe bundles, and exchange models with nnU-Net v2."""
+"""The command `nnplug model`: make, check and describe bundles."""
 
 from __future__ import annotations
 
-import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +11,13 @@ from nnplug.errors import InvalidOptions
 from nnplug_cli.context import Context
 from nnplug_cli.memory import print_memories, report_memories
 from nnplug_cli.networks import network_data, print_network
-from nnplug_cli.next_step import print_command, print_made, print_model
+from nnplug_cli.next_step import print_model
 from nnplug_cli.options import json_option, replace_option
 from nnplug_cli.plugin_commands import ExtensibleGroup
 from nnplug_cli.render import echo, print_json, print_table
 
 if TYPE_CHECKING:
     from nnplug.models.bundle import Bundle
-
-NNUNET = "nnplug_nnunet.nnunet_models"
-"""The module is imported by name, like all components, because the command imports no plugin."""
 
 _path = click.Path(path_type=Path)
 _weights = click.Choice(["final", "best"])
@@ -122,57 +118,6 @@ def summary(context: Context, *, model: Path, as_json: bool) -> None:
     else:
         print_network(network)
         print_memories([memory], context.progress)
-
-
-@command.command(name="import-nnunet")
-@click.argument("model", type=_path)
-@click.option("-o", "--output", required=True, type=_path, help="The bundle: a folder, or a file that ends in .zip.")
-@click.option("-f", "--fold", "folds", multiple=True, metavar="N|all", help="A fold; repeatable [default: all].")
-@click.option("--checkpoint", type=_weights, default="final", show_default=True, help="The checkpoint of each fold.")
-@click.option("--previous", type=_path, help="For a cascade: the previous stage's folder [default: beside MODEL].")
-@replace_option
-@click.pass_obj
-def import_nnunet(
-    context: Context,
-    *,
-    model: Path,
-    output: Path,
-    folds: tuple[str, ...],
-    checkpoint: str,
-    previous: Path | None,
-    replace: bool,
-) -> None:
-    """Make a bundle of MODEL, a folder that nnU-Net v2 has trained (it holds plans.json and fold_*)."""
-    pkgutil.resolve_name(f"{NNUNET}:import_model")(
-        model,
-        output,
-        registry=context.plugins.registry,
-        progress=context.progress,
-        folds=folds or None,
-        checkpoint=checkpoint,
-        previous=previous,
-        replace=replace,
-    )
-    print_model(output)
-
-
-@command.command(name="export-nnunet")
-@click.argument("bundle", type=_path)
-@click.option("-o", "--output", required=True, type=_path, help="The folder to write.")
-@click.option(
-    "--checkpoint",
-    "checkpoints",
-    type=_weights,
-    multiple=True,
-    default=("final",),
-    show_default=True,
-    help="The name of each fold's checkpoint; several get the same weights. MONAI's converter reads final and best.",
-)
-def export_nnunet(*, bundle: Path, output: Path, checkpoints: tuple[str, ...]) -> None:
-    """Write BUNDLE as a folder that nnU-Net v2 can predict with."""
-    pkgutil.resolve_name(f"{NNUNET}:export_model")(bundle, output, checkpoints=tuple(dict.fromkeys(checkpoints)))
-    print_made("model", output)
-    print_command("-i", "IMAGES", "-o", "PREDICTIONS", "-m", output, program="nnUNetv2_predict_from_modelfolder")
 
 
 def _data(bundle: Bundle) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from nnplug import (
     MetricComponent,
     NormalizerComponent,
     PlannerComponent,
+    PluginCommand,
     PostprocessorComponent,
     PreprocessorComponent,
     Recipe,
@@ -238,4 +239,19 @@ def nnplug_recipes() -> Iterable[Recipe]:
                 "deep_supervision": False,
             }
         },
+    )
+
+
+@hookimpl
+def nnplug_commands() -> Iterable[PluginCommand]:
+    """Yield the commands that exchange models with nnU-Net v2."""
+    commands = "nnplug_nnunet.commands:"
+    yield PluginCommand(
+        "import-nnunet",
+        f"{commands}import_nnunet",
+        "make a bundle of a model that nnU-Net v2 has trained",
+        parent="model",
+    )
+    yield PluginCommand(
+        "export-nnunet", f"{commands}export_nnunet", "write a folder that nnU-Net v2 can predict with", parent="model"
     )
