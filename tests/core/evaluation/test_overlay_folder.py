@@ -65,7 +65,7 @@ def test_missing_files_are_all_named(dataset, tmp_path):
 
 def test_label_maps_of_another_grid_are_refused(dataset, tmp_path):
     other = write_phantom(tmp_path / "Dataset901_P", cases=2, unseen=0, shape=(9, 10, 12)).folder
-    with pytest.raises(Problems, match=r"has shape \(9, 10, 12\), its image \(8, 10, 12\)"):
+    with pytest.raises(Problems, match=r"has shape \(9, 10, 12\), .* has \(8, 10, 12\)"):
         draw_overlay_folder(OverlayFolders(dataset / "imagesTr", (other / "labelsTr",)), tmp_path / "o", **HOW)
 
 

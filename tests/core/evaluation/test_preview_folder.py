@@ -64,5 +64,5 @@ def test_a_damaged_picture_is_drawn_again(case, harm):
 def test_a_case_that_cannot_be_drawn_is_named(case):
     place = replace(read_geometry(case.images[0]), shape=(1, 9, 8))
     write_label(case.label, np.ones((1, 9, 8), np.uint8), place)
-    with pytest.raises(Problems, match=r"^preview of a: .*a.nii.gz: has shape \(1, 9, 8\), its image \(4, 9, 8\)"):
+    with pytest.raises(Problems, match=r"^preview of a: .*a.nii.gz: has shape \(1, 9, 8\), .* has \(4, 9, 8\)"):
         draw(case)

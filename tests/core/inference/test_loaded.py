@@ -80,7 +80,7 @@ def test_a_bad_case_is_told_once_and_the_next_predicted(members, write_image, tm
     with pytest.raises(Problems) as problems:
         predict_folder(LoadedModel(members), [bad, good], tmp_path / "out", PredictOptions(), progress=Silent())
     (line,) = problems.value.lines
-    assert line.startswith("bad: the image has 2 channels")
+    assert line.startswith(f"bad: {bad.images[0]}: the image has 2 channels")
     assert (tmp_path / "out" / "good.nii.gz").is_file()
 
 

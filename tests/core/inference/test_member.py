@@ -266,7 +266,9 @@ def test_bad_cases_are_all_told_and_the_others_predicted(make_model, make_predic
     with pytest.raises(Problems) as problems:
         predict_folder(LoadedModel((predictor,)), cases, tmp_path / "out", PredictOptions(), progress=progress)
     few, nans, torn_line, gap_line = problems.value.lines
-    assert few.startswith("few: the image has 1 channels, expected 2 (MR0, MR1). Give a file per channel")
+    assert few.startswith(
+        f"few: {cases[0].images[0]}: the image has 1 channels, expected 2 (MR0, MR1). Give a file per"
+    )
     assert nans.startswith(
         f"nan: {cases[1].images[1]}: 1 voxels are NaN or infinite, which readers may take for 0; replace them."
     )

@@ -15,7 +15,7 @@ from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
 from nnplug.io.default_reader.integrity import nonfinite_voxels
 from nnplug.io.images import Image, read_image, read_label
-from nnplug.io.placement import check_order, orientation
+from nnplug.io.placement import check_same_grid, orientation
 from nnplug.io.thin_axis import turned_image, turned_label
 from nnplug.remedies import Action
 
@@ -54,13 +54,7 @@ def read_training_case(files: CaseFiles, description: DatasetDescription) -> Tra
     image, label = read_image(files.images, files.readers), read_label(files.label, files.readers)
     where = files.images[0]
     check_channels(image, description.channel_names, where=where)
-    check_order(files.label, label.geometry, where, image.geometry)
-    if image.geometry.shape != label.geometry.shape:
-        raise InvalidFile(
-            f"{files.label}: has shape {label.geometry.shape}, its image {image.geometry.shape} (z, y, x). "
-            f"Save the label map on the image's grid.",
-            Action.VERIFY(),
-        )
+    check_same_grid(files.label, label.geometry, where, image.geometry)
     image, label = turned_image(image), turned_label(label)
     check_numbers(files, image.array)
     _check_values(label.array, description.labels, str(files.label))

@@ -10,11 +10,10 @@ from typing import Any
 import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
-from nnplug.errors import InvalidFile
 from nnplug.evaluation.colours import hexadecimal, label_colour
 from nnplug.evaluation.drawing import draw_slice, shown_slice
 from nnplug.io.images import Image, read_image, read_label
-from nnplug.io.placement import check_order
+from nnplug.io.placement import check_same_grid
 from nnplug.io.readers import Readers, core_readers
 from nnplug.runtime.files import atomic_file
 
@@ -74,9 +73,7 @@ def _row(case: OverlayCase) -> list[tuple[str, npt.NDArray[Any], npt.NDArray[Any
 def _label(case: OverlayCase, file: Path, image: Image) -> LabelArray:
     """Return a label map; raise `InvalidFile` if its image has another shape or order of voxels."""
     label = read_label(file, case.readers)
-    check_order(file, label.geometry, case.images[0], image.geometry)
-    if label.geometry.shape != image.geometry.shape:
-        raise InvalidFile(f"{file}: has shape {label.geometry.shape}, its image {image.geometry.shape} (z, y, x)")
+    check_same_grid(file, label.geometry, case.images[0], image.geometry)
     return label.array
 
 

@@ -22,7 +22,7 @@ from nnplug.dataset.sidecars import images_in, read_with
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.evaluation.drawing import Picture, draw_slice, shown_slice
 from nnplug.io.images import read_label, read_voxels
-from nnplug.io.placement import check_order
+from nnplug.io.placement import check_same_grid
 from nnplug.io.readers import Readers, core_readers
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import atomic_file
@@ -207,12 +207,9 @@ def _draw_files(case: Layers, *, output: Path, opacity: float) -> None:
         raise NnplugError(f"{case.image}: has {len(voxels)} channels, there is no channel {case.channel}")
     volume = voxels[case.channel]
     read = [read_label(path, case.readers) for path in case.labels]
-    maps = [label.array for label in read]
-    for path, label_map, label in zip(case.labels, read, maps, strict=True):
-        check_order(path, label_map.geometry, case.image, geometry)
-        if label.shape != volume.shape:
-            raise InvalidFile(f"{path}: has shape {label.shape}, its image {volume.shape} (z, y, x)")
-    _write(output / f"{case.name}.png", _picture(volume, maps, opacity))
+    for path, label in zip(case.labels, read, strict=True):
+        check_same_grid(path, label.geometry, case.image, geometry)
+    _write(output / f"{case.name}.png", _picture(volume, [label.array for label in read], opacity))
 
 
 def _draw_stored(case: StoredCase, *, output: Path, channel: int, opacity: float) -> None:

@@ -12,7 +12,7 @@ from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.listed import ListedCases, listed_cases
 from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug.io.images import Image, LabelMap, read_image, read_label
-from nnplug.io.placement import check_order, displacements
+from nnplug.io.placement import check_order, check_same_grid, displacements
 from nnplug.io.readers import Readers, readers_or_core
 
 Pair = tuple[Path, Path]
@@ -139,9 +139,5 @@ def read_image_and_label(case: CaseFiles, channels: Sequence[str]) -> tuple[Imag
     assert case.label is not None, "the label map to read"
     image, label_map = read_image(case.images, case.readers), read_label(case.label, case.readers)
     check_channels(image, channels, where=case.images[0])
-    check_order(case.label, label_map.geometry, case.images[0], image.geometry)
-    if label_map.geometry.shape != image.geometry.shape:
-        raise InvalidFile(
-            f"{case.label}: has shape {label_map.geometry.shape}, its image {image.geometry.shape} (z, y, x)"
-        )
+    check_same_grid(case.label, label_map.geometry, case.images[0], image.geometry)
     return image, label_map

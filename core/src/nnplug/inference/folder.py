@@ -15,11 +15,11 @@ import numpy as np
 
 from nnplug.arrays import DisposableArray, LabelArray
 from nnplug.dataset.case_files import CaseFiles
-from nnplug.dataset.cases import check_numbers
+from nnplug.dataset.cases import check_channels, check_numbers
 from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.sidecars import read_with, state_files
 from nnplug.errors import InvalidFile, NnplugError, Problems, within, without_remedy
-from nnplug.inference.inputs import check_channel_numbers, check_image
+from nnplug.inference.inputs import check_channel_numbers
 from nnplug.inference.loaded import LoadedModel
 from nnplug.inference.logits import Logits, background, write_logits
 from nnplug.inference.member import LoadedMember
@@ -33,7 +33,7 @@ from nnplug.inference.prediction_files import PredictionFiles, image_inputs, out
 from nnplug.inference.probabilities import write_probabilities
 from nnplug.inference.stream import LogitsOrLabels, ReadCase, predict_stream
 from nnplug.io.images import Geometry, read_geometry, read_image, read_label, write_label
-from nnplug.io.placement import check_order, orientation
+from nnplug.io.placement import check_same_grid, orientation
 from nnplug.io.thin_axis import geometry_in_file
 from nnplug.models.model_files import refuse_model
 from nnplug.models.open import Member, Model
@@ -146,7 +146,7 @@ class _FolderPrediction:
         image = self.model.turned(read_image(case.images, case.readers))
         if member is self.model.members[0]:
             self._warn(case, image.geometry)
-        check_image(image, member.member.description.channel_names)
+        check_channels(image, member.member.description.channel_names, where=case.images[0])
         if not self.options.force:
             check_size(image.geometry, member.member)
         check_numbers(case, image.array)
@@ -173,9 +173,7 @@ class _FolderPrediction:
     def _previous(self, case: CaseFiles, geometry: Geometry) -> LabelArray | None:
         for file in self._previous_files([case]):
             label = read_label(file, case.readers)
-            check_order(file, label.geometry, case.images[0], geometry)
-            if label.geometry.shape != geometry.shape:
-                raise InvalidFile(f"{file}: has shape {label.geometry.shape}, its image {geometry.shape} (z, y, x)")
+            check_same_grid(file, label.geometry, case.images[0], geometry)
             return label.array
         return None
 

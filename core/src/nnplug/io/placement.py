@@ -51,6 +51,18 @@ def check_order(path: Path, geometry: Geometry, other: Path, reference: Geometry
         )
 
 
+def check_same_grid(path: Path, geometry: Geometry, other: Path, reference: Geometry) -> None:
+    """Raise unless the voxels of two files can be matched by their index; the arguments are those of `check_order`.
+
+    Raises:
+        InvalidFile: the shapes or the orders of the voxels differ; the message names both files.
+    """
+    check_order(path, geometry, other, reference)
+    if geometry.shape != reference.shape:
+        shapes = f"has shape {geometry.shape}, {other} has {reference.shape} (z, y, x)"
+        raise InvalidFile(f"{path}: {shapes}. Save the label map on the grid of the image.")
+
+
 def displacements(path: Path, geometry: Geometry, other: Path, reference: Geometry) -> tuple[str, ...]:
     """Return a line for each difference in spacing, origin and direction of two files of one shape, for warnings."""
     lines: list[tuple[str, tuple[float, ...], tuple[float, ...], str]] = []

@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
-from nnplug.errors import InvalidFile
 from nnplug.evaluation.drawing import draw_slice, shown_slice
 from nnplug.io.geometry import Geometry
 from nnplug.io.images import read_image, read_label
-from nnplug.io.placement import check_order
+from nnplug.io.placement import check_same_grid
 from nnplug.io.readers import Readers, core_readers
 from nnplug_report.nifti import Scale, nifti_bytes
 from nnplug_report.png import png_bytes
@@ -168,12 +167,7 @@ def _read(files: ShownFiles) -> _Read:
             files.layers[next(iter(labels))],
         )
     for title, label in labels.items():
-        check_order(files.layers[title], label.geometry, where, geometry)
-        if label.geometry.shape != geometry.shape:
-            raise InvalidFile(
-                f"{files.layers[title]}: has shape {label.geometry.shape}, {where} has {geometry.shape} (z, y, x); "
-                "give a label map on the grid of the image."
-            )
+        check_same_grid(files.layers[title], label.geometry, where, geometry)
     channels = array[:-1] if geometry.has_alpha else array
     return _Read(files, channels, {title: label.array for title, label in labels.items()}, geometry)
 
