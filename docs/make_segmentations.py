@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from nnplug.evaluation.overlay import OverlayCase, draw_overlays
+from nnplug.pictures.overlay import OverlayCase, draw_overlays
 
 CLASSES = ("anterior", "posterior")
 

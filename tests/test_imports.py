@@ -30,7 +30,7 @@ COMMANDS_OF_PLUGINS = {
 }
 """Plugins that offer commands, and the module of each that may import click for them."""
 
-DRAWING = {"nnplug.evaluation", "nnplug.training"}
+DRAWING = {"nnplug.pictures", "nnplug.training"}
 """Packages of the core that draw pictures."""
 
 COMMAND_LINES = {"nnplug_cli": set(), "nnplug_nnunetv2_commands": {"nnplug_cli"}}

@@ -12,10 +12,10 @@ from nnplug.dataset.case_files import CaseFiles, image_cases
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.phantom import write_phantom
 from nnplug.evaluation.evaluate import evaluate
-from nnplug.evaluation.overlay import OverlayCase, draw_overlays
 from nnplug.evaluation.summary import Summary, write_summary
 from nnplug.inference.jobs import predict_cases
 from nnplug.inference.options import PredictOptions
+from nnplug.pictures.overlay import OverlayCase, draw_overlays
 from nnplug.pipeline.request import RunRequest
 from nnplug.pipeline.run import ensure_fingerprint, ensure_verified, run
 from nnplug.plans.plans import Plans

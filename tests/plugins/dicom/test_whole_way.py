@@ -15,8 +15,8 @@ import pydicom
 import pytest
 from PIL import Image
 
-from nnplug.evaluation.colours import label_colour
 from nnplug.io.images import read_image, read_label
+from nnplug.pictures.colours import label_colour
 from nnplug_dicom.example import Acquisition, write_series
 
 pytestmark = pytest.mark.slow  # a CT is predicted on a CPU

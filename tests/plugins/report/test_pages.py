@@ -16,9 +16,9 @@ import pytest
 import SimpleITK
 
 from nnplug.dataset.dataset import Dataset
-from nnplug.evaluation.colours import label_colour
 from nnplug.io.images import Geometry, read_label, write_image, write_label
 from nnplug.io.readers import Readers
+from nnplug.pictures.colours import label_colour
 from nnplug_report.find import ReportRequest
 from nnplug_report.page import write_page
 from nnplug_report.report import report_page

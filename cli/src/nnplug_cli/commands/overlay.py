@@ -46,8 +46,8 @@ def command(
 
     It shows the slice with most foreground in the first folder, with one colour per label.
     """
-    from nnplug.evaluation.overlay_folder import OverlayFolders, draw_overlay_folder
     from nnplug.evaluation.pairs import folder_readers
+    from nnplug.pictures.overlay_folder import OverlayFolders, draw_overlay_folder
     from nnplug.runtime.executor import LocalExecutor
 
     count = draw_overlay_folder(

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import Problems
-from nnplug.evaluation.preview_folder import preview_file, write_previews
 from nnplug.evaluation.statistics_tables import CSV, JSON, write_statistics
 from nnplug.inference.jobs import check_prediction, predict_checked
 from nnplug.inference.options import PredictOptions
@@ -17,6 +16,7 @@ from nnplug.inference.outputs import resume_log
 from nnplug.inference.prediction_files import PredictionFiles, image_inputs
 from nnplug.inference.prediction_report import REPORT, ReportedCall
 from nnplug.models.model_files import model_inputs
+from nnplug.pictures.preview_folder import preview_file, write_previews
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.outputs import Outputs
 
@@ -27,7 +27,7 @@ class Summaries:
 
     Attributes:
         statistics: whether to write statistics.json and statistics.csv, see `nnplug.evaluation.statistics_tables`.
-        previews: whether to write previews/CASE.png, see `nnplug.evaluation.preview_folder`.
+        previews: whether to write previews/CASE.png, see `nnplug.pictures.preview_folder`.
         report: whether to write report.json, see `nnplug.inference.prediction_report`.
         command: the words of the command line, for the report; empty from Python.
     """

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import pkgutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from nnplug.errors import Interruption, InvalidPlugin
 from nnplug.registry.attribution import Origin
 from nnplug.registry.base_entry import check_name, check_summary, check_target
 from nnplug.registry.components import Source
-
-if TYPE_CHECKING:
-    from nnplug.registry.loader import Plugins
-    from nnplug.runtime.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -44,20 +40,6 @@ class PluginCommand:
     def words(self) -> str:
         """The words that users type after `nnplug`."""
         return f"{self.parent} {self.name}".strip()
-
-
-class CommandContext(Protocol):
-    """The object of click's context, `@click.pass_obj`, as far as commands of plugins may use it."""
-
-    @property
-    def plugins(self) -> Plugins:
-        """The installed plugins."""
-        ...
-
-    @property
-    def progress(self) -> Progress:
-        """The receiver of progress, notices and warnings."""
-        ...
 
 
 @dataclass(frozen=True)

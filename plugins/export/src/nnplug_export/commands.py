@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from nnplug.registry.commands import CommandContext
+    from nnplug.registry.command_context import CommandContext
     from nnplug_export.writers import NetworkWriter
 
 _path = click.Path(path_type=Path)

@@ -15,7 +15,7 @@ from nnplug.errors import NnplugError
 if TYPE_CHECKING:
     from nnplug.dataset.dataset import Dataset
     from nnplug.plans.plans import Plans
-    from nnplug.registry.commands import CommandContext
+    from nnplug.registry.command_context import CommandContext
     from nnplug.workspace.layout import Workspace
     from nnplug_nnssl.checkpoint import Pretraining
     from nnplug_nnssl.finetuning import Optimizer

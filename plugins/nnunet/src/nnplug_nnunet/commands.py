@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 if TYPE_CHECKING:
-    from nnplug.registry.commands import CommandContext
+    from nnplug.registry.command_context import CommandContext
 
 _path = click.Path(path_type=Path)
 _checkpoint = click.Choice(["final", "best"])

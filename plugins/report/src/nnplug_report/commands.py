@@ -15,7 +15,7 @@ from nnplug.io.readers import Readers
 from nnplug.runtime.outputs import Outputs
 
 if TYPE_CHECKING:
-    from nnplug.registry.commands import CommandContext
+    from nnplug.registry.command_context import CommandContext
     from nnplug.runtime.progress import Progress
 
 _path = click.Path(path_type=Path)

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-from nnplug.evaluation.drawing import Picture
+from nnplug.pictures.drawing import Picture
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _EIGHT_BIT_RGB = (8, 2, 0, 0, 0)

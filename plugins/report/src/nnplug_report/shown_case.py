@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
-from nnplug.evaluation.drawing import draw_slice, shown_slice
 from nnplug.io.geometry import Geometry
 from nnplug.io.images import read_image, read_label
 from nnplug.io.placement import check_same_grid
 from nnplug.io.readers import Readers, core_readers
+from nnplug.pictures.drawing import draw_slice, shown_slice
 from nnplug_report.nifti import Scale, nifti_bytes
 from nnplug_report.png import png_bytes
 from nnplug_report.shrinking import reduction

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nnplug.evaluation.colours import hexadecimal, label_colour
+from nnplug.pictures.colours import hexadecimal, label_colour
 from nnplug_report.shown_case import CONFUSED, EXTRA, MISSED, ShownCase, Volume
 from nnplug_report.subject import LabelClass
 

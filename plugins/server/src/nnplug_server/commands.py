@@ -15,7 +15,7 @@ import click
 from nnplug.errors import NnplugError
 
 if TYPE_CHECKING:
-    from nnplug.registry.commands import CommandContext
+    from nnplug.registry.command_context import CommandContext
     from nnplug_server.access import Access
 
 Command = Callable[..., None]

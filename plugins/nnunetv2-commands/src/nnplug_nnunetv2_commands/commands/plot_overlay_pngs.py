@@ -42,7 +42,7 @@ def main() -> None:
 @prepares_process(Work.READ_IMAGES)
 def _draw(call: Call, options: Options) -> None:
     from nnplug.dataset.dataset import Dataset
-    from nnplug.evaluation.overlay_folder import draw_overlay_dataset, draw_overlay_store
+    from nnplug.pictures.overlay_folder import draw_overlay_dataset, draw_overlay_store
 
     name = call.environment.dataset(options.d)
     channel, opacity, executor = options.channel_idx, options.overlay_intensity, call.threads(options.np)

@@ -20,10 +20,10 @@ from nnplug.dataset.file_names import file_ending, image_files, stem
 from nnplug.dataset.listed import ListedCases, listed_cases
 from nnplug.dataset.sidecars import images_in, read_with
 from nnplug.errors import InvalidFile, NnplugError, Problems
-from nnplug.evaluation.drawing import Picture, draw_slice, shown_slice
 from nnplug.io.images import read_label, read_voxels
 from nnplug.io.placement import check_same_grid
 from nnplug.io.readers import Readers, core_readers
+from nnplug.pictures.drawing import Picture, draw_slice, shown_slice
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import atomic_file
 from nnplug.runtime.outputs import Outputs

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from nnplug.dataset.labels import Labels
-from nnplug.evaluation.colours import Rgb, label_colour
-from nnplug.evaluation.drawing import Picture, draw_slice
-from nnplug.evaluation.views import View
+from nnplug.pictures.colours import Rgb, label_colour
+from nnplug.pictures.drawing import Picture, draw_slice
+from nnplug.pictures.views import View
 
 LONGEST = 400
 """The pixels of the longest side of all slices."""
@@ -33,7 +33,7 @@ def draw_preview(views: Sequence[View], labels: Labels, *, title: str) -> Pictur
     All slices have the same number of pixels per mm. Colours are those of `label_colour`, as in reports.
 
     Args:
-        views: the slices, see `nnplug.evaluation.views.views_of`.
+        views: the slices, see `nnplug.pictures.views.views_of`.
         labels: the classes or regions in the legend; a region has the colours of all its values.
         title: the text above.
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from nnplug.dataset.labels import Labels
-from nnplug.evaluation.colours import label_colour
-from nnplug.evaluation.preview import LONGEST, draw_preview, legend_of, pixels_per_mm
-from nnplug.evaluation.views import View
+from nnplug.pictures.colours import label_colour
+from nnplug.pictures.preview import LONGEST, draw_preview, legend_of, pixels_per_mm
+from nnplug.pictures.views import View
 
 CLASSES = Labels.from_data({"background": 0, "liver": 1, "spleen": 2}, None, "test")
 REGIONS = Labels.from_data({"background": 0, "whole": [1, 2], "core": 2}, [1, 2], "test")

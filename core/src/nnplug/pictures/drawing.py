@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
-from nnplug.evaluation.colours import label_colour
+from nnplug.pictures.colours import label_colour
 
 Picture = npt.NDArray[np.uint8]
 """(y, x, 3)."""

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
-from nnplug.evaluation.drawing import shown_slice
 from nnplug.io.geometry import Geometry, LabelMap
 from nnplug.io.placement import orientation
+from nnplug.pictures.drawing import shown_slice
 
 _AXES = "IPL"
 """The order of the turned axes: from head to feet, from front to back, from right to left."""

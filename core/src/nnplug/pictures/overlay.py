@@ -10,11 +10,11 @@ from typing import Any
 import numpy.typing as npt
 
 from nnplug.arrays import LabelArray
-from nnplug.evaluation.colours import hexadecimal, label_colour
-from nnplug.evaluation.drawing import draw_slice, shown_slice
 from nnplug.io.images import Image, read_image, read_label
 from nnplug.io.placement import check_same_grid
 from nnplug.io.readers import Readers, core_readers
+from nnplug.pictures.colours import hexadecimal, label_colour
+from nnplug.pictures.drawing import draw_slice, shown_slice
 from nnplug.runtime.files import atomic_file
 
 _OPACITY = 0.45

@@ -16,8 +16,8 @@ from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.description import DatasetDescription
 from nnplug.dataset.sidecars import state_files
 from nnplug.evaluation.pairs import read_image_and_label
-from nnplug.evaluation.preview import draw_preview
-from nnplug.evaluation.views import views_of
+from nnplug.pictures.preview import draw_preview
+from nnplug.pictures.views import views_of
 from nnplug.runtime.digests import sha256, state_digest
 from nnplug.runtime.executor import Executor
 from nnplug.runtime.files import atomic_file

@@ -7,8 +7,8 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from nnplug.evaluation.views import views_of
 from nnplug.io.geometry import Geometry, LabelMap
+from nnplug.pictures.views import views_of
 
 SHAPE = (4, 5, 6)
 """From feet to head, from front to back, from right to left: the order of ITK's axes."""

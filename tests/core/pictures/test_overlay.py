@@ -5,8 +5,8 @@ import pytest
 import SimpleITK as sitk
 
 from nnplug.errors import InvalidFile
-from nnplug.evaluation.colours import label_colour
-from nnplug.evaluation.overlay import OverlayCase, draw_overlays
+from nnplug.pictures.colours import label_colour
+from nnplug.pictures.overlay import OverlayCase, draw_overlays
 
 SHAPE = (4, 6, 5)
 

@@ -10,9 +10,9 @@ from PIL import Image
 
 from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import Problems
-from nnplug.evaluation.colours import label_colour
-from nnplug.evaluation.preview_folder import preview_file, write_previews
 from nnplug.io.images import read_geometry, write_label
+from nnplug.pictures.colours import label_colour
+from nnplug.pictures.preview_folder import preview_file, write_previews
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 

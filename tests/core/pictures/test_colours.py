@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnplug.evaluation.colours import hexadecimal, label_colour
+from nnplug.pictures.colours import hexadecimal, label_colour
 
 
 def test_labels_have_colours_of_their_own():

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 from nnplug.dataset.phantom import write_phantom
 from nnplug.errors import InvalidFile, Problems
-from nnplug.evaluation.overlay_folder import OverlayFolders, draw_overlay_folder
+from nnplug.pictures.overlay_folder import OverlayFolders, draw_overlay_folder
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 

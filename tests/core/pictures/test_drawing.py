@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnplug.evaluation.colours import label_colour
-from nnplug.evaluation.drawing import draw_slice, shown_slice
+from nnplug.pictures.colours import label_colour
+from nnplug.pictures.drawing import draw_slice, shown_slice
 
 HOW = {"percentiles": (0, 100), "opacity": 0.5}
 
