@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from nnplug.contracts import AugmentationContext, DrawnSamples
-from nnplug.contracts.attributed import AttributingAugmenter, AttributingExecutor, build_network
+from nnplug.contracts.attributed.architecture import build_network
+from nnplug.contracts.attributed.augmenter import AttributedAugmenter
+from nnplug.contracts.attributed.executor import AttributedExecutor
 from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError, Problems
 from nnplug.registry.attribution import tagged
 from nnplug.registry.components import Entry, Kind, Source
@@ -36,7 +38,7 @@ def invert(item, *_):
 
 @pytest.mark.parametrize("way", ["map", "map_on_device"])
 def test_a_job_that_fails_names_component_and_case_and_the_others_are_finished(way):
-    executor = AttributingExecutor(LocalExecutor(2), made(Kind.EXTRACTOR, Component_()))
+    executor = AttributedExecutor(LocalExecutor(2), made(Kind.EXTRACTOR, Component_()))
     more = {"progress": Silent()} if way == "map_on_device" else {}
     with closing(executor):
         results = getattr(executor, way)(invert, [1, 0, 2], stage="measure", name=lambda item: f"case_{item}", **more)
@@ -70,7 +72,7 @@ def crop(image, label):
 
 @pytest.mark.parametrize("previous", [None, SAMPLE[1]])
 def test_a_sound_augmenter_is_left_alone(previous):
-    bound = AttributingAugmenter(made(Kind.AUGMENTER, Augmenter(crop))).bind(CONTEXT)
+    bound = AttributedAugmenter(made(Kind.AUGMENTER, Augmenter(crop))).bind(CONTEXT)
     image, label = bound(*SAMPLE, np.random.default_rng(0), previous=previous)
     assert bound.source_patch_size == (6, 6, 6)
     assert (image.shape, label.shape) == ((2, 4, 4, 4), (4, 4, 4))
@@ -89,7 +91,7 @@ def test_a_sound_augmenter_is_left_alone(previous):
     ],
 )
 def test_an_augmenter_that_breaks_its_contract_is_named(transform, error, message):
-    bound = AttributingAugmenter(made(Kind.AUGMENTER, Augmenter(transform))).bind(CONTEXT)
+    bound = AttributedAugmenter(made(Kind.AUGMENTER, Augmenter(transform))).bind(CONTEXT)
     with pytest.raises(error, match=message):
         bound(*SAMPLE, np.random.default_rng(0))
 
@@ -101,11 +103,11 @@ def test_batches_are_augmented_under_the_augmenters_name():
 
     component = made(Kind.AUGMENTER, Batching(crop))
     with pytest.raises(ComponentFailed, match=r"augmenter 'mine' .* failed: KeyError: 'batches'"):
-        AttributingAugmenter(component, component).bind_batches(CONTEXT)
+        AttributedAugmenter(component, component).bind_batches(CONTEXT)
 
 
 def test_an_augmenter_that_promises_no_batches_augments_none():
-    assert AttributingAugmenter(made(Kind.AUGMENTER, Augmenter(crop))).bind_batches(CONTEXT) is None
+    assert AttributedAugmenter(made(Kind.AUGMENTER, Augmenter(crop))).bind_batches(CONTEXT) is None
 
 
 def test_what_is_no_network_is_told():
@@ -127,7 +129,7 @@ class Batching(Augmenter):
 
 def bound_batches(transform, batches_per_epoch=1):
     component = made(Kind.AUGMENTER, Batching(transform))
-    return AttributingAugmenter(component, component, batches_per_epoch).bind_batches(CONTEXT)
+    return AttributedAugmenter(component, component, batches_per_epoch).bind_batches(CONTEXT)
 
 
 def group(image):
@@ -173,7 +175,7 @@ def test_no_value_of_later_batches_is_read():
 
 def test_a_sick_case_is_not_the_augmenters_fault():
     image = np.full((2, 6, 6, 6), np.nan, np.float32)
-    bound = AttributingAugmenter(made(Kind.AUGMENTER, Augmenter(lambda i, s: crop(i.copy(), s)))).bind(CONTEXT)
+    bound = AttributedAugmenter(made(Kind.AUGMENTER, Augmenter(lambda i, s: crop(i.copy(), s)))).bind(CONTEXT)
     with pytest.raises(NnplugError, match="^the preprocessed image has values that are not finite") as error:
         bound(image, SAMPLE[1], np.random.default_rng(0))
     assert not isinstance(error.value, InvalidPlugin)

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from nnplug import Plugins
 from nnplug.arrays import DisposableArray
 from nnplug.contracts import Channel, PreprocessingContext
-from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
+from nnplug.contracts.attributed.preprocessor import AttributedPreprocessing
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile, NnplugError

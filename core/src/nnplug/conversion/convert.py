@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.contracts import Converter, SourceScan
-from nnplug.contracts.attributed import AttributingExecutor
+from nnplug.contracts.attributed.executor import AttributedExecutor
 from nnplug.conversion.restore import KEY
 from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.dataset import Dataset
@@ -69,7 +69,7 @@ def plan_conversion(
     if not source.exists():
         raise InvalidFile(f"{source}: no such folder; give the folder to convert")
     with attributed(converter):
-        given = converter.scan(source, executor=AttributingExecutor(executor, converter), progress=progress)
+        given = converter.scan(source, executor=AttributedExecutor(executor, converter), progress=progress)
     scan = expect(converter, given, SourceScan)
     if problems := [*_missing(scan, source), *_twice(scan), *_unlistable(scan)]:
         raise Problems(problems)

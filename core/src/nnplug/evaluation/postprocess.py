@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from nnplug.contracts import LabelledCase, Postprocessor, RankedFigure
-from nnplug.contracts.attributed import AttributingExecutor
+from nnplug.contracts.attributed.executor import AttributedExecutor
 from nnplug.contracts.attributed.json_check import check_json
 from nnplug.contracts.attributed.label_map_check import check_label_map, unknown_values
 from nnplug.contracts.capabilities import by_figure
@@ -163,7 +163,7 @@ def fit_cases(
     if figure is not None and by is None:
         runtime.progress.notice(f"{entry} fits its rule by a criterion of its own, not by {figure.name}")
     with attributed(postprocessor):
-        jobs = AttributingExecutor(runtime.executor, postprocessor)
+        jobs = AttributedExecutor(runtime.executor, postprocessor)
         labels, progress = description.labels, runtime.progress
         if figure is None or by is None:
             rule = postprocessor.fit(cases, labels, executor=jobs, progress=progress)

@@ -28,7 +28,7 @@ import torch
 
 from nnplug.arrays import LabelArray
 from nnplug.contracts import CropInverse, Inverse, Preprocessor
-from nnplug.contracts.attributed.preprocessing import AttributedInverse
+from nnplug.contracts.attributed.preprocessor import AttributedInverse
 from nnplug.dataset.labels import Labels
 from nnplug.errors import InvalidFile
 from nnplug.io.crop_info import CropInfo

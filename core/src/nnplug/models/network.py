@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 import torch
 
 from nnplug.contracts import Workload
-from nnplug.contracts.attributed import build_network
+from nnplug.contracts.attributed.architecture import build_network
 from nnplug.contracts.attributed.logits_check import check_logits
 from nnplug.contracts.capabilities import headed
 from nnplug.contracts.kinds import ARCHITECTURE

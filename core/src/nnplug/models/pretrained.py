@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnplug.contracts import Architecture
-from nnplug.contracts.attributed import build_network
+from nnplug.contracts.attributed.architecture import build_network
 from nnplug.errors import NnplugError
 from nnplug.models.open import open_member
 from nnplug.remedies import Action

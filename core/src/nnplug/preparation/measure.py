@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nnplug.contracts import Extractor
-from nnplug.contracts.attributed import AttributingExecutor
+from nnplug.contracts.attributed.executor import AttributedExecutor
 from nnplug.contracts.attributed.json_check import check_json
 from nnplug.contracts.kinds import EXTRACTOR
 from nnplug.dataset.dataset import Dataset
@@ -56,7 +56,7 @@ def measure(dataset: Dataset, extractor: Extractor, *, executor: Executor, progr
         InvalidPlugin: the extractor returned a fingerprint that does not match the dataset.
     """
     with attributed(extractor):
-        given = extractor.extract(dataset, executor=AttributingExecutor(executor, extractor), progress=progress)
+        given = extractor.extract(dataset, executor=AttributedExecutor(executor, extractor), progress=progress)
     fingerprint = expect(extractor, given, Fingerprint)
     measured, cases = len(fingerprint.spacings), len(dataset.training_cases())
     if measured != cases or len(fingerprint.shapes_after_crop) != cases:

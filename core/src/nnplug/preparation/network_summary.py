@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from nnplug.contracts import Architecture
-from nnplug.contracts.attributed import build_network
+from nnplug.contracts.attributed.architecture import build_network
 from nnplug.dataset.description import DatasetDescription
 from nnplug.plans.plans import Plans
 from nnplug.registry.components import Kind, Registry

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
+from nnplug.contracts.attributed.preprocessor import AttributedPreprocessing
 from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.cases import read_training_case
 from nnplug.dataset.dataset import Dataset

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nnplug.contracts import Channel, PreprocessingContext, Resampler
-from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
-from nnplug.contracts.attributed.resampling import AttributingResampler
+from nnplug.contracts.attributed.preprocessor import AttributedPreprocessing
+from nnplug.contracts.attributed.resampler import AttributedResampler
 from nnplug.contracts.kinds import NORMALIZER, PREPROCESSOR, RESAMPLER, PreprocessorEntry
 from nnplug.dataset.labels import Labels
 from nnplug.errors import NnplugError
@@ -78,7 +78,7 @@ def _resampler(plans: Plans, preprocessor: PreprocessorEntry, registry: Registry
     if choice is None:
         return None
     check_takes_resampler(choice.name, preprocessor)
-    return AttributingResampler(registry.create(RESAMPLER, choice.name, choice.options))
+    return AttributedResampler(registry.create(RESAMPLER, choice.name, choice.options))
 
 
 def check_takes_resampler(resampler: str, preprocessor: PreprocessorEntry) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
+from nnplug.contracts.attributed.preprocessor import AttributedPreprocessing
 from nnplug.contracts.kinds import TRAINER
 from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.cases import read_unlabelled_image

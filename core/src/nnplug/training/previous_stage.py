@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
+from nnplug.contracts.attributed.preprocessor import AttributedPreprocessing
 from nnplug.dataset.splits import Fold
 from nnplug.errors import Line, NnplugError, Problems
 from nnplug.preparation.preprocessing import bind_preprocessor

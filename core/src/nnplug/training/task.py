@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnplug.contracts import Architecture, BatchAugmenter, Loss, Sampler, Trainer, TrainingLength, TrainingTask
-from nnplug.contracts.attributed import AttributingAugmenter, build_network
-from nnplug.contracts.attributed.learning import AttributingLoss, AttributingSampler
+from nnplug.contracts.attributed.architecture import build_network
+from nnplug.contracts.attributed.augmenter import AttributedAugmenter
 from nnplug.contracts.attributed.logits_check import LogitsCheck
+from nnplug.contracts.attributed.loss import AttributedLoss
+from nnplug.contracts.attributed.sampler import AttributedSampler
 from nnplug.contracts.capabilities import batching
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, SAMPLER
 from nnplug.dataset.description import DatasetDescription
@@ -136,7 +138,7 @@ def checked_each_epoch(task: TrainingTask, trainer: Trainer) -> TrainingTask:
         InvalidPlugin: the trainer's `length` gives something else than a `TrainingLength`.
     """
     length = expect(trainer, trainer.length(task), TrainingLength)
-    if not isinstance(task.augmenter, AttributingAugmenter):
+    if not isinstance(task.augmenter, AttributedAugmenter):
         return task
     batches = max(1, length.iterations // length.log_lines)
     return replace(task, augmenter=replace(task.augmenter, batches_per_epoch=batches))
@@ -146,17 +148,17 @@ def _augmenter(plans: Plans, components: Registry) -> BatchAugmenter:
     choice = plans.choice(Kind.AUGMENTER)
     entry = components.get(AUGMENTER, choice.name)
     made = entry.create(choice.options)
-    return AttributingAugmenter(made, batching(entry, made))
+    return AttributedAugmenter(made, batching(entry, made))
 
 
 def _loss(plans: Plans, components: Registry) -> Loss | None:
     choice = plans.choices.get(Kind.LOSS)
-    return None if choice is None else AttributingLoss(components.create(LOSS, choice.name, choice.options))
+    return None if choice is None else AttributedLoss(components.create(LOSS, choice.name, choice.options))
 
 
 def _sampler(plans: Plans, components: Registry) -> Sampler | None:
     choice = plans.choices.get(Kind.SAMPLER)
-    return None if choice is None else AttributingSampler(components.create(SAMPLER, choice.name, choice.options))
+    return None if choice is None else AttributedSampler(components.create(SAMPLER, choice.name, choice.options))
 
 
 def _architecture(configuration: Configuration, components: Registry) -> Architecture:

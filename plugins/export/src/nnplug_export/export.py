@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import torch
 
-from nnplug.contracts.attributed import build_network
+from nnplug.contracts.attributed.architecture import build_network
 from nnplug.contracts.kinds import ARCHITECTURE
 from nnplug.errors import InvalidFile, NnplugError, within
 from nnplug.models.bundle import licence_of

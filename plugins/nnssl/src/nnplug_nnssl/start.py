@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from nnplug.contracts.attributed import build_network
+from nnplug.contracts.attributed.architecture import build_network
 from nnplug.contracts.kinds import ARCHITECTURE
 from nnplug.dataset.description import DatasetDescription
 from nnplug.models.bundle import Contents, pack

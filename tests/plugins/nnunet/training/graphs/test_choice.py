@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from nnplug.contracts.attributed.learning import AttributingLoss
+from nnplug.contracts.attributed.loss import AttributedLoss
 from nnplug.dataset.labels import Labels
 from nnplug.runtime.distributed import World
 from nnplug.testing.trainings import Setting, make_task
@@ -112,7 +112,7 @@ def test_a_top_share_of_voxels_that_are_ignored_in_part_stands_against_it(state)
     told = ["the loss sorts the voxels that count, for whose number the host waits"]
     assert against(ignoring, NnUNetTrainer(loss="dice-topk")) == told
     assert against(state, NnUNetTrainer(loss="dice-topk")) == []
-    named = replace(ignoring, task=replace(ignoring.task, loss=AttributingLoss(TopK())))
+    named = replace(ignoring, task=replace(ignoring.task, loss=AttributedLoss(TopK())))
     assert against(named) == told
 
 
@@ -126,7 +126,7 @@ def test_code_of_others_may_do_something_else_with_every_batch(state):
     assert against(layer) == ["Random may do something else with every batch"]
     loss = replace(state, loss=OwnLoss().make_loss(state.task))
     assert against(loss) == ["function may do something else with every batch"]
-    named = replace(state, task=replace(state.task, loss=AttributingLoss(ForeignLoss())))
+    named = replace(state, task=replace(state.task, loss=AttributedLoss(ForeignLoss())))
     assert against(named) == ["ForeignLoss may do something else with every batch"]
     assert against(state, callbacks=[Follows()]) == ["a callback follows every iteration"]
     asked = NnUNetTrainer(cuda_graph="always")

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from nnplug.contracts import LossContext
-from nnplug.contracts.attributed.learning import AttributingLoss
+from nnplug.contracts.attributed.loss import AttributedLoss
 from nnplug.contracts.kinds import LOSS
 from nnplug.errors import ComponentFailed, InvalidOptions, InvalidPlugin
 from nnplug.registry.loader import Plugins
@@ -32,7 +32,7 @@ def are_equal(a, b):
 
 @pytest.mark.parametrize("name", [made.terms for made in LOSSES])
 def test_a_named_loss_trains_as_the_older_option_to_the_bit(name, tmp_path):
-    named = AttributingLoss(Plugins().registry.create(LOSS, name))
+    named = AttributedLoss(Plugins().registry.create(LOSS, name))
     by_option = weights(tmp_path / "option", loss=name)
     assert are_equal(weights(tmp_path / "component", named), by_option)
     plain = weights(tmp_path / "plain")
@@ -74,8 +74,8 @@ class Faulty:
 
 def test_what_a_loss_does_wrong_names_the_loss(tmp_path):
     with pytest.raises(InvalidPlugin, match=r"Faulty gave a loss of shape \(\d+,\); expected a scalar"):
-        weights(tmp_path / "a", AttributingLoss(Faulty(lambda logits: logits.mean((1, 2, 3)))))
+        weights(tmp_path / "a", AttributedLoss(Faulty(lambda logits: logits.mean((1, 2, 3)))))
     with pytest.raises(InvalidPlugin, match=r"Faulty gave a loss without gradient; compute it by torch alone"):
-        weights(tmp_path / "c", AttributingLoss(Faulty(lambda logits: torch.tensor(logits.mean().item()))))
+        weights(tmp_path / "c", AttributedLoss(Faulty(lambda logits: torch.tensor(logits.mean().item()))))
     with pytest.raises(ComponentFailed, match="Faulty failed: ZeroDivisionError: division by zero"):
-        weights(tmp_path / "b", AttributingLoss(Faulty(lambda _: 1 / 0)))
+        weights(tmp_path / "b", AttributedLoss(Faulty(lambda _: 1 / 0)))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nnplug.contracts import LossContext
-from nnplug.contracts.attributed.learning import AttributingLoss
+from nnplug.contracts.attributed.loss import AttributedLoss
 from nnplug.dataset.labels import Labels
 from nnplug.errors import ComponentFailed, InvalidOptions
 from nnplug.registry.attribution import Origin, tagged
@@ -219,7 +219,7 @@ def test_a_loss_of_the_plans_computes_all_resolutions_together_and_names_itself(
     )
     outputs = [torch.randn(2, 3, *(size,) * 3) for size in (8, 4, 2)]
     target = torch.randint(0, 3, (2, 1, 8, 8, 8)).short()
-    function = AttributingLoss(component).bind(context)
+    function = AttributedLoss(component).bind(context)
     assert torch.equal(supervised_loss(function, outputs, target), supervised_loss(made, outputs, target))
     monkeypatch.setattr(type(made), "__call__", None)
     supervised_loss(function, outputs, target)

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from nnplug.contracts import PatchPlace, SamplingContext
-from nnplug.contracts.attributed.learning import AttributingSampler
+from nnplug.contracts.attributed.sampler import AttributedSampler
 from nnplug.contracts.kinds import SAMPLER
 from nnplug.errors import ComponentFailed, InvalidOptions, InvalidPlugin, NnplugError
 from nnplug.plans.plans import Choice
@@ -124,7 +124,7 @@ def task_in(folder, sampler):
     indexing = indexing_of(Plugins().registry.get(SAMPLER, "nnunet"), samples.LABELS)
     complete_index(task.cases, "abc", indexing, executor=LocalExecutor(1), progress=Silent())
     configuration = msgspec.structs.replace(task.configuration, batch_size=4)
-    return replace(task, sampler=sampler and AttributingSampler(sampler), configuration=configuration)
+    return replace(task, sampler=sampler and AttributedSampler(sampler), configuration=configuration)
 
 
 def weights(task, **options):

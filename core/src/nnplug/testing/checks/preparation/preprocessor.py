@@ -14,7 +14,7 @@ import torch
 
 from nnplug.arrays import LabelArray
 from nnplug.contracts import Channel, Inverse, Normalizer, PreprocessingContext
-from nnplug.contracts.attributed.preprocessing import AttributedPreprocessing
+from nnplug.contracts.attributed.preprocessor import AttributedPreprocessing
 from nnplug.plans.fingerprint import IntensityStats
 from nnplug.plans.plans import Resampling
 from nnplug.registry.entries import PreprocessorComponent

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnplug.contracts import Regrid
-from nnplug.contracts.attributed.resampling import AttributingResampler
+from nnplug.contracts.attributed.resampler import AttributedResampler
 from nnplug.contracts.preprocessor.resampler import Shape, Spacing
 from nnplug.plans.plans import Resampling
 from nnplug.testing import samples
@@ -80,12 +80,12 @@ def _is_repeatable(subject: Subject) -> None:
 
 
 def _is_picklable(subject: Subject) -> None:
-    made = AttributingResampler(pickle.loads(pickle.dumps(subject.create())))  # noqa: S301 - pickled here
+    made = AttributedResampler(pickle.loads(pickle.dumps(subject.create())))  # noqa: S301 - pickled here
     first, again = (_resampled(one, SPACING, (2.0, 1.5, 1.25)) for one in (made, _made(subject)))
     require(np.array_equal(first[0], again[0]), "it gives another image after it was pickled")
 
 
-def _resampled(made: AttributingResampler, spacing: Spacing, new: Spacing) -> tuple[Image, Label]:
+def _resampled(made: AttributedResampler, spacing: Spacing, new: Spacing) -> tuple[Image, Label]:
     grids = Regrid(made.new_shape(SHAPE, spacing, new), spacing, new, Resampling())
     image, label = _case()
     return made.resample_image(image, grids), made.resample_label(label, grids)
@@ -95,8 +95,8 @@ def _grids(subject: Subject, spacing: Spacing, new: Spacing) -> Regrid:
     return Regrid(_made(subject).new_shape(SHAPE, spacing, new), spacing, new, Resampling())
 
 
-def _made(subject: Subject) -> AttributingResampler:
-    return AttributingResampler(subject.create())
+def _made(subject: Subject) -> AttributedResampler:
+    return AttributedResampler(subject.create())
 
 
 def _case() -> tuple[Image, Label]:

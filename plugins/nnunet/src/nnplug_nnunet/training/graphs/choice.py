@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 
 from nnplug.contracts import TrainingTask
-from nnplug.contracts.attributed.learning import AttributingLoss
 from nnplug.contracts.attributed.logits_check import LogitsCheck
+from nnplug.contracts.attributed.loss import AttributedLoss
 from nnplug.registry.attribution import name_of
 from nnplug_nnunet.training.callbacks import CallbackList
 from nnplug_nnunet.training.graphs.graphed_step import CudaRecorder, GraphedStep, Step
@@ -48,7 +48,7 @@ def _obstacles(trainer: PatchSteps, state: TrainingState, callbacks: CallbackLis
         yield "the optimiser is no fused SGD, Adam or AdamW"
     if _has_hooks(state):
         yield "the network or the optimiser has hooks"
-    loss = task_loss.loss if isinstance(task_loss := state.task.loss, AttributingLoss) else task_loss
+    loss = task_loss.loss if isinstance(task_loss := state.task.loss, AttributedLoss) else task_loss
     if state.task.labels.ignore is not None and (isinstance(loss, TopK) or (loss is None and "topk" in trainer.loss)):
         yield "the loss sorts the voxels that count, for whose number the host waits"
     if trainer.cuda_graph == "always":

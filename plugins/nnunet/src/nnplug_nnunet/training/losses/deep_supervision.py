@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nnplug.contracts import LossFunction
-from nnplug.contracts.attributed.learning import AttributedLossFunction
+from nnplug.contracts.attributed.loss import AttributedLossFunction
 from nnplug.errors import InvalidPlugin
 from nnplug.registry.attribution import attributed, name_of
 

@@ -14,7 +14,7 @@ from nnplug.registry.attribution import attributed, broken, expect
 
 
 @dataclass(frozen=True)
-class AttributingResampler(Resampler):
+class AttributedResampler(Resampler):
     """See `nnplug.contracts.Resampler`; the wrapped component is named in errors."""
 
     resampler: Resampler

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnplug.contracts import Regrid
-from nnplug.contracts.attributed.resampling import AttributingResampler
+from nnplug.contracts.attributed.resampler import AttributedResampler
 from nnplug.errors import ComponentFailed, InvalidPlugin
 from nnplug.plans.plans import Resampling
 from nnplug.registry.attribution import Origin, tagged
@@ -31,7 +31,7 @@ class Gives:
 
 def named(result):
     origin = Origin("resampler 'odd' from nnplug-odd 1.0", "nnplug-odd", "nnplug_odd")
-    return AttributingResampler(tagged(Gives(result), origin))
+    return AttributedResampler(tagged(Gives(result), origin))
 
 
 @pytest.mark.parametrize(

@@ -1,57 +1,20 @@
-"""Wrappers of the components that a trainer calls in every iteration; they attribute errors to the component."""
+"""The sampler, whose places are checked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nnplug.contracts.loss import Loss, LossContext, LossFunction
 from nnplug.contracts.sampler import PatchPlace, Sampler, Sampling, SamplingContext
 from nnplug.errors import InvalidPlugin
 from nnplug.registry.attribution import attributed, expect, name_of
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
 
 @dataclass(frozen=True)
-class AttributingLoss(Loss):
-    """A loss that attributes errors of the wrapped loss to it."""
-
-    loss: Loss
-
-    def bind(self, context: LossContext) -> LossFunction:
-        """See `nnplug.contracts.Loss`."""
-        with attributed(self.loss):
-            return AttributedLossFunction(self.loss, self.loss.bind(context))
-
-
-@dataclass(frozen=True)
-class AttributedLossFunction(LossFunction):
-    """The function of a loss, which attributes errors to the loss.
-
-    Attributes:
-        loss: the component.
-        function: its function.
-    """
-
-    loss: Loss
-    function: LossFunction
-
-    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
-        """See `nnplug.contracts.LossFunction`."""
-        with attributed(self.loss):
-            value = self.function(logits, target)
-            if value.ndim:  # the shape is on the host: no device waits for this check
-                raise InvalidPlugin(
-                    f"{name_of(self.loss)} gave a loss of shape {tuple(value.shape)}; expected a scalar"
-                )
-        return value
-
-
-@dataclass(frozen=True)
-class AttributingSampler(Sampler):
+class AttributedSampler(Sampler):
     """A sampler that attributes errors of the wrapped sampler to it, in any thread."""
 
     sampler: Sampler
