@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from nnplug.contracts import LogLine, read_log
-from nnplug.runtime.files import read_json
+from nnplug.runtime.json_files import read_json
 from nnplug.workspace.layout import RunFolder
 
 Epochs = Sequence[LogLine]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nnplug.errors import InvalidFile
-from nnplug.runtime.files import read_json, read_object
+from nnplug.runtime.json_files import read_json, read_object
 from nnplug.runtime.json_text import DEPTH, parse_json
 
 FAULTS = {

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from nnplug.errors import NnplugError, Problems
-from nnplug.runtime.files import read_json, write_json, write_text
+from nnplug.runtime.files import write_text
+from nnplug.runtime.json_files import read_json, write_json
 from nnplug.runtime.output_log import LOG, read
 from nnplug.runtime.outputs import Outputs, check_folder, claim_inside, write_document
 

@@ -24,7 +24,7 @@ from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
-from nnplug.runtime.files import write_json
+from nnplug.runtime.json_files import write_json
 from nnplug.runtime.progress import Silent
 from nnplug.selection.ranking import Ranking
 from nnplug.selection.request import Selection, SelectRequest

@@ -15,7 +15,7 @@ from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
-from nnplug.runtime.files import read_json
+from nnplug.runtime.json_files import read_json
 from nnplug.workspace.layout import Workspace
 from nnplug.workspace.run_record import RunRecord
 

@@ -41,7 +41,7 @@ def export(
     """Make a bundle of RUNS: run folders, or a folder of fold_* of one configuration; or a copy of one bundle."""
     from nnplug.models.bundle import write_bundle
     from nnplug.models.ensemble_bundle import is_bundle, repack
-    from nnplug.runtime.files import read_json
+    from nnplug.runtime.json_files import read_json
     from nnplug.workspace.runs import find_runs
 
     if len(runs) == 1 and is_bundle(runs[0]):

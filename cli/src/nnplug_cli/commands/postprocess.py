@@ -122,7 +122,7 @@ def apply(context: Context, *, folder: Path, output: Path, rule: Path, replace: 
     from nnplug.evaluation import postprocess
     from nnplug.evaluation.pairs import folder_readers
     from nnplug.runtime.executor import LocalExecutor
-    from nnplug.runtime.files import read_json
+    from nnplug.runtime.json_files import read_json
 
     fitted = postprocess.FittedRule.load(read_json(rule), context.plugins, where=str(rule), progress=context.progress)
     postprocess.apply(

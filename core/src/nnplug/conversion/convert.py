@@ -24,7 +24,8 @@ from nnplug.preparation.verify import Report, verify
 from nnplug.registry.attribution import attributed, expect
 from nnplug.registry.entries import ConverterComponent
 from nnplug.runtime.executor import Executor
-from nnplug.runtime.files import atomic_folder, write_json
+from nnplug.runtime.files import atomic_folder
+from nnplug.runtime.json_files import write_json
 from nnplug.runtime.progress import Progress
 
 

@@ -19,7 +19,7 @@ from nnplug.dataset.labels import IGNORE, Labels
 from nnplug.errors import InvalidDescription, InvalidFile
 from nnplug.io.readers import Readers, readers_or_core
 from nnplug.remedies import Action
-from nnplug.runtime.files import read_json_once
+from nnplug.runtime.json_files import read_json_once
 
 
 @dataclass(frozen=True)

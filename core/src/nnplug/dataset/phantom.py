@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from nnplug.dataset.dataset import Dataset
 from nnplug.io.images import Geometry, write_image, write_label
-from nnplug.runtime.files import write_json
+from nnplug.runtime.json_files import write_json
 from nnplug.runtime.seeds import generator
 
 Array = npt.NDArray[Any]

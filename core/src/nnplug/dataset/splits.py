@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from nnplug.errors import InvalidDescription, InvalidFile, NnplugError
-from nnplug.runtime.files import read_json, write_text
+from nnplug.runtime.files import write_text
+from nnplug.runtime.json_files import read_json
 from nnplug.runtime.records import Record
 
 SEED = 12345

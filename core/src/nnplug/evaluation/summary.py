@@ -12,7 +12,7 @@ import msgspec
 from nnplug.contracts import Figures
 from nnplug.errors import InvalidFile
 from nnplug.ops.metrics import mean_metrics
-from nnplug.runtime.files import read_object, write_json
+from nnplug.runtime.json_files import read_object, write_json
 from nnplug.runtime.records import converted
 
 Summary = dict[str, Any]

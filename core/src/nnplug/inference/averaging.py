@@ -26,7 +26,7 @@ from nnplug.ops.export import decode
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
-from nnplug.runtime.files import read_json
+from nnplug.runtime.json_files import read_json
 from nnplug.runtime.memmap import memmapped
 from nnplug.runtime.outputs import Outputs, write_document
 

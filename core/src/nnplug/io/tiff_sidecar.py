@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.errors import InvalidFile
-from nnplug.runtime.files import read_json
+from nnplug.runtime.json_files import read_json
 
 Spacing = tuple[float, float, float]
 

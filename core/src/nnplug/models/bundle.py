@@ -22,7 +22,7 @@ from nnplug.plans.plans import Plans, read_plans
 from nnplug.registry.components import Kind
 from nnplug.registry.provenance import Provider
 from nnplug.remedies import Action
-from nnplug.runtime.files import read_json, read_object, write_json
+from nnplug.runtime.json_files import read_json, read_object, write_json
 from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.records import VersionedRecord
 from nnplug.workspace.layout import RunFolder

@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from nnplug.errors import InvalidFile, NnplugError, rename
 from nnplug.remedies import Action
 from nnplug.runtime.digests import sha256
-from nnplug.runtime.files import atomic_file, atomic_folder, read_json
+from nnplug.runtime.files import atomic_file, atomic_folder
+from nnplug.runtime.json_files import read_json
 from nnplug.runtime.json_text import parse_json
 
 INDEX = "bundle.json"

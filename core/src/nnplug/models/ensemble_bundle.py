@@ -29,7 +29,8 @@ from nnplug.models.bundle import (
     read_bundle,
 )
 from nnplug.models.bundle_files import INDEX, check_free, hashes, unpacked_folder, write_packed
-from nnplug.runtime.files import atomic_folder, read_json, read_object, write_json
+from nnplug.runtime.files import atomic_folder
+from nnplug.runtime.json_files import read_json, read_object, write_json
 from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.records import VersionedRecord
 

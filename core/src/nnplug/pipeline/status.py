@@ -20,7 +20,7 @@ from nnplug.contracts import LogLine, read_log
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.evaluation.summary import read_summary
 from nnplug.plans.plans import Plans, read_plans
-from nnplug.runtime.files import read_json
+from nnplug.runtime.json_files import read_json
 from nnplug.runtime.lock import Holder, lock_use
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import RunFolder, Workspace, run_folders

@@ -16,7 +16,7 @@ from nnplug.plans.names import check_names
 from nnplug.registry.components import Kind
 from nnplug.registry.provenance import Provider
 from nnplug.remedies import Action
-from nnplug.runtime.files import read_json
+from nnplug.runtime.json_files import read_json
 from nnplug.runtime.records import Record
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from nnplug.dataset.dataset import Dataset
 from nnplug.dataset.sidecars import state_files
 from nnplug.runtime.digests import state_digest
-from nnplug.runtime.files import read_object, write_json
+from nnplug.runtime.json_files import read_object, write_json
 from nnplug.workspace.layout import Workspace
 
 

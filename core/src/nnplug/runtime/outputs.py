@@ -13,7 +13,8 @@ from typing import Any
 from nnplug.errors import InvalidFile, Line, NnplugError, Problems
 from nnplug.remedies import Action
 from nnplug.runtime import output_log
-from nnplug.runtime.files import explained, read_json, write_json
+from nnplug.runtime.files import explained
+from nnplug.runtime.json_files import read_json, write_json
 
 DATASET_JSON = "dataset.json"
 _DECIDING = ("labels", "regions_class_order", "channel_names", "file_ending")

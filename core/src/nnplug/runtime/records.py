@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Self, TypeVar
 import msgspec
 
 from nnplug.errors import InvalidFile, Line
-from nnplug.runtime.files import read_json, write_text
+from nnplug.runtime.files import write_text
+from nnplug.runtime.json_files import read_json
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 

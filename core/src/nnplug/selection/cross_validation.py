@@ -21,7 +21,8 @@ from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
 from nnplug.runtime.digests import sha256
 from nnplug.runtime.executor import Executor
-from nnplug.runtime.files import copy_file, explained, read_json, read_object, write_json
+from nnplug.runtime.files import copy_file, explained
+from nnplug.runtime.json_files import read_json, read_object, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.selection.request import SelectRequest
 from nnplug.workspace.layout import RunFolder, Workspace, run_folders

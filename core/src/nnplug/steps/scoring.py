@@ -19,7 +19,7 @@ from nnplug.plans.overrides import from_values
 from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
-from nnplug.runtime.files import write_json
+from nnplug.runtime.json_files import write_json
 from nnplug.runtime.outputs import Outputs
 from nnplug.selection.ranking import Ranking
 from nnplug.selection.request import Selection, SelectRequest

@@ -9,7 +9,7 @@ from nnplug.dataset.case_contents import case_contents
 from nnplug.dataset.splits import Fold
 from nnplug.models.pretrained import describe_pretrained
 from nnplug.registry.provenance import Provider
-from nnplug.runtime.files import write_json
+from nnplug.runtime.json_files import write_json
 from nnplug.training.job import TrainingJob
 from nnplug.training.previous_stage import previous_sources
 from nnplug.workspace.run_record import Pretrained, RunRecord

@@ -26,7 +26,8 @@ from nnplug.models.open import open_stage
 from nnplug.preparation.make_splits import ensure_splits
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import sha256
-from nnplug.runtime.files import read_json, read_object, remove_folder, write_json
+from nnplug.runtime.files import remove_folder
+from nnplug.runtime.json_files import read_json, read_object, write_json
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
 from nnplug.training.previous_stage import PreviousStageWriter

@@ -21,7 +21,8 @@ import numpy.typing as npt
 
 from nnplug.errors import InvalidFile, NnplugError, did_you_mean
 from nnplug.remedies import Action
-from nnplug.runtime.files import atomic_file, atomic_folder, read_json, remove_leftovers, write_text
+from nnplug.runtime.files import atomic_file, atomic_folder, remove_leftovers, write_text
+from nnplug.runtime.json_files import read_json
 from nnplug.runtime.records import Record
 from nnplug.workspace.case_index import OWN_KEYS, CaseIndex, StoredIndex, array_files
 from nnplug.workspace.previous_labels import PreviousLabels

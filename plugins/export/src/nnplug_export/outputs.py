@@ -9,7 +9,7 @@ from nnplug.errors import InvalidFile, NnplugError
 from nnplug.models.bundle_files import refuse_inside_bundle
 from nnplug.remedies import Action
 from nnplug.runtime.digests import sha256
-from nnplug.runtime.files import read_json
+from nnplug.runtime.json_files import read_json
 from nnplug_export.schema import MODEL, ExportedModel, Stage
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from nnplug.contracts import Hub
 from nnplug.errors import NnplugError
 from nnplug.models.bundle_files import INDEX, check_file_name
-from nnplug.runtime.files import atomic_folder, read_object
+from nnplug.runtime.files import atomic_folder
+from nnplug.runtime.json_files import read_object
 from nnplug_hub.failures import explained
 from nnplug_hub.reference import Reference, parse_reference
 

@@ -14,7 +14,8 @@ from nnplug.errors import InvalidFile, Line, Problems
 from nnplug.io.images import read_voxels
 from nnplug.remedies import Action
 from nnplug.runtime.executor import Executor
-from nnplug.runtime.files import write_json, write_text
+from nnplug.runtime.files import write_text
+from nnplug.runtime.json_files import write_json
 from nnplug.runtime.progress import Progress
 from nnplug_layouts.bids_files import BidsFile, bids_files, fitting_image, read_names
 from nnplug_layouts.description import channel_names, common_ending

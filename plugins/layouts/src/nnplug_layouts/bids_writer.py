@@ -10,7 +10,7 @@ from nnplug.contracts import DatasetWriter, PredictedCase, PredictingModel
 from nnplug.dataset.case_files import CaseFiles
 from nnplug.dataset.description import DatasetDescription
 from nnplug.io.images import write_label
-from nnplug.runtime.files import write_json
+from nnplug.runtime.json_files import write_json
 from nnplug_layouts import bids_shared
 from nnplug_layouts.bids_names import bids_name
 

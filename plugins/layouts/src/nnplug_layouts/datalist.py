@@ -14,7 +14,7 @@ from nnplug.dataset.case_files import CaseFiles
 from nnplug.errors import InvalidFile, Problems
 from nnplug.io.images import read_voxels
 from nnplug.runtime.executor import Executor
-from nnplug.runtime.files import read_json, write_json
+from nnplug.runtime.json_files import read_json, write_json
 from nnplug.runtime.progress import Progress
 from nnplug_layouts.description import channel_names, common_ending
 from nnplug_layouts.entries import EXPECTED, ListEntry, ReadEntries, read_entries

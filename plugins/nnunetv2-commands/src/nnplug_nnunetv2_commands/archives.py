@@ -62,7 +62,8 @@ def install(archive: Path, results: Path, call: Call) -> list[str]:
         InvalidFile: the file is no zip, is damaged, has paths outside the folder, or holds a file that no model has.
         Problems: its `dataset.json` is that of another dataset than a model of the same name.
     """
-    from nnplug.runtime.files import explained, read_json
+    from nnplug.runtime.files import explained
+    from nnplug.runtime.json_files import read_json
     from nnplug.runtime.outputs import Outputs
 
     with explained(results):

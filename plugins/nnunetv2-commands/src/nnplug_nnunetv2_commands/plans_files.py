@@ -31,7 +31,7 @@ def write_plans(path: Path, plans: Plans, description: DatasetDescription, *, pl
     Raises:
         InvalidFile: nnU-Net lacks the network or a normalizer, which can happen with a plugin's planner.
     """
-    from nnplug.runtime.files import write_json
+    from nnplug.runtime.json_files import write_json
     from nnplug_nnunet.nnunet_models import plans_to_nnunet
 
     write_json(path, plans_to_nnunet(plans, tuple(plans.configurations), description, planner=planner))
@@ -50,7 +50,7 @@ def move_plans(source: Path, target: Path, *, dataset: str) -> None:
         target: the new file; its name becomes the plans' name.
         dataset: the name of the other dataset.
     """
-    from nnplug.runtime.files import write_json
+    from nnplug.runtime.json_files import write_json
 
     raw = read_raw(source)
     for one in raw["configurations"].values():
@@ -160,7 +160,7 @@ def read_raw(path: Path) -> dict[str, Any]:
     Raises:
         NnplugError: the file does not exist or holds no plans.
     """
-    from nnplug.runtime.files import read_json
+    from nnplug.runtime.json_files import read_json
 
     if not path.is_file():
         raise NnplugError(f"{path}: no such plans. Run nnUNetv2_plan_experiment, or name others.")

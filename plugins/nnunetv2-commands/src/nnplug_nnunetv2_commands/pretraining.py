@@ -116,7 +116,7 @@ def fine_tuning_plans(workspace: NnunetWorkspace, name: str, *, from_scratch: bo
     Raises:
         NnplugError: the plans are missing, or name no checkpoint.
     """
-    from nnplug.runtime.files import write_json
+    from nnplug.runtime.json_files import write_json
 
     raw = read_raw(workspace.plans(name))
     if not isinstance(raw.get(INFO), dict):
@@ -174,7 +174,7 @@ def _write(
     """Write the configuration of volumes in nnU-Net's layout, with the keys that nnU-Net's fine-tuning reads."""
     import msgspec
 
-    from nnplug.runtime.files import write_json
+    from nnplug.runtime.json_files import write_json
     from nnplug_nnunet.nnunet_models import plans_to_nnunet
 
     plan, description = pretraining.plan, preparation.dataset.description

@@ -30,7 +30,7 @@ def describe(dataset_json: Path | None, plans_json: Path | None, folder: Path) -
         InvalidFile: the plans name a label manager other than nnU-Net's.
     """
     from nnplug.dataset.description import DatasetDescription
-    from nnplug.runtime.files import read_json
+    from nnplug.runtime.json_files import read_json
 
     plans = plans_json or folder / "plans.json"
     manager = read_json(plans).get("label_manager", "LabelManager")
@@ -76,7 +76,7 @@ def score(
     """
     from nnplug.dataset.sidecars import images_in
     from nnplug.evaluation.evaluate import evaluate_folder
-    from nnplug.runtime.files import write_json
+    from nnplug.runtime.json_files import write_json
     from nnplug.runtime.outputs import Outputs
 
     readers = description.readers(call.readers, str(predictions))
@@ -105,7 +105,7 @@ def rewrite_as_nnunet(path: Path) -> Summary:
     """
     from nnplug.evaluation.summary import read_summary
     from nnplug.ops.metrics import mean_metrics
-    from nnplug.runtime.files import write_json
+    from nnplug.runtime.json_files import write_json
 
     summary = read_summary(path)
     mean = mean_metrics(list(summary["mean"].values()), skip_nan=False)
@@ -116,7 +116,7 @@ def rewrite_as_nnunet(path: Path) -> Summary:
 
 def write_rule(folder: Path, rule: Mapping[str, Any]) -> None:
     """Write a rule of `largest-component` in nnU-Net's layout, in both files of `RULES`."""
-    from nnplug.runtime.files import write_json
+    from nnplug.runtime.json_files import write_json
 
     steps = [step if len(step) > 1 else step[0] for step in rule["keep_largest"]]
     data = {"functions": [_STEP] * len(steps), "arguments": [{"labels_or_regions": step} for step in steps]}
@@ -150,7 +150,7 @@ def is_pickle(path: Path) -> bool:
 
 
 def _steps(path: Path) -> list[list[int]]:
-    from nnplug.runtime.files import read_json
+    from nnplug.runtime.json_files import read_json
 
     if not path.is_file():
         raise NnplugError(f"{path}: no such file; nnUNetv2_determine_postprocessing writes it")

@@ -24,7 +24,8 @@ def write_results(request: SelectRequest, selection: Selection) -> Path:
     Returns:
         the winner's `postprocessing.pkl`, which holds JSON.
     """
-    from nnplug.runtime.files import write_json, write_text
+    from nnplug.runtime.files import write_text
+    from nnplug.runtime.json_files import write_json
 
     best = next(entry for entry in selection.entries if entry.name == selection.best)
     folder = _place(request, best.members)

@@ -187,7 +187,7 @@ def _decides(one: Path, other: Path, configuration: str) -> bool:
 def _of_configuration(path: Path, configuration: str) -> Any:
     from nnplug.errors import InvalidFile
     from nnplug.plans.plans import inherit
-    from nnplug.runtime.files import read_json
+    from nnplug.runtime.json_files import read_json
 
     raw = read_json(path)
     configurations = raw.get("configurations") if isinstance(raw, dict) else None

@@ -16,7 +16,7 @@ from nnplug.io.readers import Readers
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Plans, read_plans
 from nnplug.registry.runtime import Runtime
-from nnplug.runtime.files import read_json
+from nnplug.runtime.json_files import read_json
 from nnplug.selection.request import RECORD, Selection
 from nnplug.workspace.layout import run_folders
 from nnplug.workspace.runs import TrainedRun, find_runs, open_run

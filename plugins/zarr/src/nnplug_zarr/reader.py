@@ -13,7 +13,8 @@ from nnplug.arrays import LabelArray
 from nnplug.contracts import ImageWriter, SidecarReader
 from nnplug.errors import InvalidFile, NnplugError
 from nnplug.io.geometry import Geometry, planar_spacing
-from nnplug.runtime.files import atomic_folder, read_json
+from nnplug.runtime.files import atomic_folder
+from nnplug.runtime.json_files import read_json
 from nnplug_zarr.metadata import SPACE, Level, level_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from nnplug.arrays import LabelArray
 from nnplug.contracts import SidecarReader
 from nnplug.errors import InvalidFile
 from nnplug.io.geometry import Geometry
-from nnplug.runtime.files import atomic_file, write_json
+from nnplug.runtime.files import atomic_file
+from nnplug.runtime.json_files import write_json
 
 
 @dataclass(frozen=True)

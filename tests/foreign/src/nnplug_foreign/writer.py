@@ -15,7 +15,7 @@ from nnplug.dataset.description import DatasetDescription
 from nnplug.errors import NnplugError
 from nnplug.io.geometry import Geometry
 from nnplug.io.images import write_image
-from nnplug.runtime.files import write_json
+from nnplug.runtime.json_files import write_json
 
 FLAT = (".png", ".bmp")
 """The endings of images without a spacing."""

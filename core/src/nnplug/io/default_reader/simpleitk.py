@@ -32,7 +32,8 @@ from nnplug.io.geometry import ALPHA, NIFTI_PLACEMENT, Geometry, planar_spacing
 from nnplug.io.reader import ImageWriter, LabelReader, SidecarReader
 from nnplug.io.tiff_sidecar import sidecar_spacing, sidecars
 from nnplug.remedies import Action
-from nnplug.runtime.files import atomic_file, write_json
+from nnplug.runtime.files import atomic_file
+from nnplug.runtime.json_files import write_json
 
 _REMEMBERED = 10_000  # geometries, about a kilobyte each
 

@@ -17,7 +17,7 @@ from nnplug.registry.loader import Plugins, discover
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import sha256
 from nnplug.runtime.executor import LocalExecutor
-from nnplug.runtime.files import write_json
+from nnplug.runtime.json_files import write_json
 from nnplug.runtime.progress import Silent
 from nnplug.testing import samples
 from nnplug.testing.check import Checks, Subject, require

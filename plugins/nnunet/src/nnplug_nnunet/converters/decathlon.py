@@ -14,7 +14,7 @@ from nnplug.dataset.file_names import file_ending, stem
 from nnplug.errors import InvalidFile
 from nnplug.io.images import write_image, write_label
 from nnplug.runtime.executor import Executor
-from nnplug.runtime.files import write_json
+from nnplug.runtime.json_files import write_json
 from nnplug.runtime.progress import Progress
 from nnplug_nnunet.converters.examples import GEOMETRY, volumes
 from nnplug_nnunet.converters.tasks import description, read_task

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnplug.errors import InvalidFile
-from nnplug.runtime.files import read_json
+from nnplug.runtime.json_files import read_json
 
 KEPT = ("name", "description", "reference", "licence", "license", "release")
 """The keys that state the source of the data; datasets and models keep them."""

@@ -13,7 +13,8 @@ from nnplug.models.bundle_files import refuse_inside_bundle
 from nnplug.models.start import refuse_start
 from nnplug.models.weights import read_weights
 from nnplug.plans.plans import Plans
-from nnplug.runtime.files import atomic_folder, write_json
+from nnplug.runtime.files import atomic_folder
+from nnplug.runtime.json_files import write_json
 from nnplug.runtime.outputs import check_folder
 from nnplug_nnunet.networks import to_nnunet
 from nnplug_nnunet.nnunet_models.checkpoint import TRAINER, write_checkpoint

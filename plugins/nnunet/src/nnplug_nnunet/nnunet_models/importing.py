@@ -24,7 +24,8 @@ from nnplug.preparation.preprocessing import planned_preprocessor
 from nnplug.registry.components import Kind, Registry
 from nnplug.registry.provenance import Provider, record
 from nnplug.remedies import Action
-from nnplug.runtime.files import give_default_permissions, read_json
+from nnplug.runtime.files import give_default_permissions
+from nnplug.runtime.json_files import read_json
 from nnplug.runtime.outputs import check_folder
 from nnplug.runtime.progress import Progress
 from nnplug_nnunet.nnunet_models.checkpoint import Checkpoint, read_checkpoint

@@ -51,7 +51,8 @@ def gather(call: Call, folder: Path, folds: Iterable[str], target: Path) -> None
     from nnplug.dataset.description import DatasetDescription
     from nnplug.dataset.sidecars import written_with
     from nnplug.evaluation.pairs import label_files
-    from nnplug.runtime.files import copy_file, read_json
+    from nnplug.runtime.files import copy_file
+    from nnplug.runtime.json_files import read_json
     from nnplug.runtime.outputs import Outputs
 
     description = DatasetDescription.read(folder / "dataset.json")

@@ -26,7 +26,8 @@ def main() -> None:
 @prepares_process(Work.READ_IMAGES)
 def _apply(call: Call, options: Options) -> None:
     from nnplug.evaluation import postprocess
-    from nnplug.runtime.files import copy_file, read_json
+    from nnplug.runtime.files import copy_file
+    from nnplug.runtime.json_files import read_json
     from nnplug.runtime.outputs import Outputs
 
     description = describe(options.dataset_json, options.plans_json, options.i)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nnplug.errors import InvalidFile
-from nnplug.runtime.files import read_json, read_json_once
+from nnplug.runtime.json_files import read_json, read_json_once
 
 DATA = {"labels": {"background": 0, "läsion": 1}}
 
