@@ -54,7 +54,7 @@ def states(trainer, folder, **setting):
 
     def followed(*given):
         epoch(*given)
-        training._save_state()
+        training.files.save_state(training.position)
         left.append(folder / f"epoch_{len(left)}")
         shutil.copytree(folder / "whole", left[-1])
 

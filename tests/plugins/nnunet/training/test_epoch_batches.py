@@ -96,7 +96,7 @@ def stopped(trainer, folder, epochs, **setting):
     def some(*given):
         epoch(*given)
         if training.position.epoch == epochs:
-            training._save_state()
+            training.files.save_state(training.position)
             raise KeyboardInterrupt
 
     training._epoch = some

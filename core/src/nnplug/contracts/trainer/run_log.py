@@ -23,8 +23,8 @@ class LogLine(Record, frozen=True, kw_only=True):
         learning_rate: of the last iteration; the key in the file is `lr`.
         train_loss: mean over the training batches.
         val_loss: mean over the validation batches; None if the trainer computes none.
-        dice: per class or region, in the order of `Labels.keys`; None for a class that is in no validation batch. None
-            if the trainer computes no Dice.
+        dice: per class or region, in the order of `Labels.by_output`; None for a class that is in no validation batch.
+            None if the trainer computes no Dice.
         mean_dice: mean over the classes that have a Dice.
         smoothed_dice: moving average of `mean_dice` over the epochs.
         seconds: duration of the epoch, with validation.

@@ -24,7 +24,7 @@ class EpochValidation:
 
     Attributes:
         loss: mean over the validation batches of all devices.
-        dice: pseudo Dice per class or region, in the order of `Labels.keys`; NaN for one that occurs in no batch.
+        dice: pseudo Dice per class or region, in the order of `Labels.by_output`; NaN for one that occurs in no batch.
         batch: the last batch of this process, on the device; for pictures.
         logits: (B, K, *patch), of the last batch.
         present: per class or region, whether the label maps of the validation patches contain it.

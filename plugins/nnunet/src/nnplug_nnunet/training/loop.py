@@ -6,7 +6,6 @@ import math
 import time
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,15 +20,7 @@ from nnplug.training.plots import draw_curves
 from nnplug_nnunet.training.averaged_weights import holding
 from nnplug_nnunet.training.batch_settings import BatchSettings
 from nnplug_nnunet.training.callbacks import CallbackList, EpochValidation
-from nnplug_nnunet.training.checkpoint import (
-    TrainingProgress,
-    finished_weights,
-    load_optimizer,
-    load_state,
-    save_final_state,
-    save_state,
-    save_weights,
-)
+from nnplug_nnunet.training.checkpoint import TrainingProgress
 from nnplug_nnunet.training.class_order import notice_mirrored_orders
 from nnplug_nnunet.training.compiling import Forward
 from nnplug_nnunet.training.epoch_batches import EpochBatches
@@ -40,6 +31,7 @@ from nnplug_nnunet.training.patches.device_batches import DeviceBatches
 from nnplug_nnunet.training.patches.loading import PatchLoader
 from nnplug_nnunet.training.patches.source import Stream
 from nnplug_nnunet.training.rescue import Rescue
+from nnplug_nnunet.training.saving import TrainingFiles
 from nnplug_nnunet.training.schedule import checked_rate
 from nnplug_nnunet.training.scores import confusion, dice, mean_dice, present
 from nnplug_nnunet.training.setup import check_together, complete_patch_centres, make_loader
@@ -76,10 +68,17 @@ class Training:
         self.rescue = Rescue(trainer, task, self.optimizer)
         self.prepared = trainer.prepare_weights(self.network)
         self.callbacks = CallbackList(trainer.callbacks(), trainer)
-        self.position = TrainingProgress()
+        self.files = TrainingFiles(
+            task.run,
+            self.network,
+            self.optimizer,
+            self.scaler,
+            self.prepared,
+            self.callbacks,
+            is_main=self.world.is_main,
+        )
+        self.position = self.files.restore() if task.run.state.exists() else TrainingProgress()
         self._saving, self._drawing = Throttle(_SAVING), Throttle(_DRAWING, expected=1.0)
-        if task.run.state.exists():
-            self._restore()
         self._batches = EpochBatches(trainer, task, self._batch_settings, self.position.epoch)
         check_together(task, self.position.epoch)
         self._step: Step = trainer.training_step
@@ -122,7 +121,7 @@ class Training:
         if self.state.gradients is not None:
             self.state.gradients.close()
         if self.world.is_main:
-            self._save_final()
+            self.files.save_final(self.position)
         self.callbacks.train_end(self.state)
 
     @property
@@ -252,7 +251,7 @@ class Training:
         if self.position.is_best:
             self.position = self.position.as_best()
             if self.world.is_main:
-                save_weights(self.network, self.task.run.best_weights)
+                self.files.save_best()
                 self.callbacks.checkpoint(self.state, self.task.run.best_weights)
 
     def _keep_state(self) -> None:
@@ -261,48 +260,8 @@ class Training:
             return
         if self._saving.is_due or self.position.search.noticed == self.position.epoch:  # told once, also after a kill
             with self._saving.timed():
-                self._save_state()
+                self.files.save_state(self.position)
             self.callbacks.checkpoint(self.state, self.task.run.state)
         if self._drawing.is_due:
             with self._drawing.timed():
                 draw_curves(self.task.run.log, self.task.run.curves)
-
-    def _save_state(self) -> None:
-        states = {**self._states(), **self._own_states()}
-        save_state(self.task.run.state, self.network, states, self.position)
-
-    def _save_final(self) -> None:
-        run = self.task.run
-        own = self._own_states()
-        if self.prepared is not None:  # the final weights are the prepared ones
-            own["trained"] = self.network.state_dict()
-        # the weights last: with them the run counts as finished, and it must have the state to be extended
-        save_final_state(run.final_state, self._states(), self.position, own)
-        with holding(self.network, self.prepared):
-            save_weights(self.network, run.final_weights)
-        run.state.unlink(missing_ok=True)
-
-    def _states(self) -> dict[str, Any]:
-        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
-
-    def _own_states(self) -> dict[str, Any]:
-        """Return the states of prepared weights and callbacks, as far as there are any."""
-        prepared = {} if self.prepared is None else {"prepared": dict(self.prepared.state_dict())}
-        called = self.callbacks.state_dict()
-        return {**prepared, **({"callbacks": called} if called else {})}
-
-    def _restore(self) -> None:
-        run, state = self.task.run, load_state(self.task.run.state)
-        is_extension = "network" not in state
-        self.network.load_state_dict(finished_weights(state, run.final_weights) if is_extension else state["network"])
-        load_optimizer(self.optimizer, state["optimizer"])
-        if state["scaler"]:  # empty if the training began without a scaler, on another device or in another precision
-            self.scaler.load_state_dict(state["scaler"])
-        if self.prepared is not None and "prepared" in state:
-            self.prepared.load_state_dict(state["prepared"])
-        self.callbacks.load_state_dict(state.get("callbacks", {}))
-        self.position = TrainingProgress.restored(state["position"])
-        if is_extension:  # saved at once, because this training replaces the final weights
-            self.position = replace(self.position, best_epoch=self.position.epoch)
-            if self.world.is_main:
-                self._save_state()
