@@ -35,17 +35,11 @@ from nnplug.plans.plans import read_plans
 from nnplug.registry.components import Kind
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.progress import Progress
-from nnplug.selection.cross_validation import (
-    Average,
-    Candidate,
-    accumulate,
-    average,
-    find_candidates,
-    references,
-    score,
-)
+from nnplug.selection.averages import Average, average
+from nnplug.selection.candidates import Candidate, find_candidates
 from nnplug.selection.ranking import Ranking, figures_of, score_of
 from nnplug.selection.request import POSTPROCESSED, RECORD, SELECTED, ComparedCandidate, Selection, SelectRequest
+from nnplug.selection.validation_folder import accumulate, references, score
 from nnplug.training.folds import FoldTraining
 from nnplug.training.job import TrainingJob
 from nnplug.training.validate import was_mirrored
