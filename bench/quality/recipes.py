@@ -97,6 +97,8 @@ CHANGED = (
         for one in (
             _changed("mirrored", keep_order=False),
             _changed("no-mirroring", mirroring=False),
+            _changed("no-class-bias", class_bias=False),
+            _changed("no-momentum-warm-up", momentum_warmup=0),
             _changed("rate-0.006", initial_lr=0.006),
             _changed("rate-0.01", initial_lr=0.01),
         )
