@@ -32,3 +32,13 @@ def test_voxels_of_regions_and_of_everything_annotated():
     foreground, annotated = draw_voxels(label, labels)
     assert {key: len(voxels) for key, voxels in foreground.items()} == {"(1, 2)": 2, "(2,)": 1}
     assert sorted(label[tuple(annotated.T)].tolist()) == [-1, 0, 1, 2]
+
+
+def test_the_order_of_dataset_json_changes_no_voxel():
+    """nnU-Net sorts the labels, and draws them with one random generator."""
+    label = np.random.default_rng(0).integers(0, 3, (4, 90, 100)).astype(np.int16)
+    ascending, _ = draw_voxels(label, LABELS)
+    other, _ = draw_voxels(label, Labels({"background": (0,), "b": (2,), "a": (1,)}))
+    assert list(other) == list(ascending) == ["1", "2"]
+    for key in ascending:
+        np.testing.assert_array_equal(other[key], ascending[key])

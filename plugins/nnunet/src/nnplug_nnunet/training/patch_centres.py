@@ -107,7 +107,8 @@ def stored_voxels(case: StoredCase) -> tuple[Mapping[str, StoredArray], StoredAr
 def draw_voxels(label: npt.NDArray[np.int16], labels: Labels) -> tuple[dict[str, Voxels], Voxels | None]:
     """Draw the voxels to centre patches on, as in nnU-Net.
 
-    Each class or region gives at least 10,000 voxels and 1 %, or all if it has fewer.
+    Each class or region gives at least 10,000 voxels and 1 %, or all if it has fewer; classes are drawn by their value,
+    whatever the order of `dataset.json`.
 
     Args:
         label: (z, y, x) int16, preprocessed.
@@ -117,8 +118,9 @@ def draw_voxels(label: npt.NDArray[np.int16], labels: Labels) -> tuple[dict[str,
         key of the class or region -> (n, 3) int32 rows of (z, y, x); and, with an ignore label, the same of all
             annotated voxels, those outside the nonzero mask included.
     """
-    random = np.random.RandomState(_SEED)
-    foreground = {key: _draw(label, values, random) for key, values in zip(labels.keys, labels.foreground, strict=True)}
+    random, ordered = np.random.RandomState(_SEED), labels.by_output
+    drawn = zip(ordered.keys, ordered.foreground, strict=True)
+    foreground = {key: _draw(label, values, random) for key, values in drawn}
     return foreground, None if labels.ignore is None else _draw(label, (OUTSIDE, *labels.all_values), random)
 
 
