@@ -37,7 +37,7 @@ def test_two_default_recipes_are_refused_and_the_blocked_one_decides(install, wr
     assert result.exit_code == 1
     assert "recipes 'nnunet' of nnplug-nnunet" in result.stderr
     assert "'ours' of nnplug-ours 1.0 are both the default" in result.stderr
-    assert "block one with -p no:nnplug-nnunet or -p no:nnplug-ours" in result.stderr
+    assert "block one with nnplug -p no:nnplug-nnunet or nnplug -p no:nnplug-ours" in result.stderr
     assert nnplug("-p", "no:ours", *words).exit_code == 0
     assert nnplug(*words, "--extractor", "nnunet").exit_code == 0
 

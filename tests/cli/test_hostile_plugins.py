@@ -115,14 +115,16 @@ def test_ctrl_c_while_waiting_for_a_plugin_says_for_which(install):
     install("nnplug-bad", "bad", "raise KeyboardInterrupt")
     result = nnplug("components")
     assert result.exit_code == 130
-    assert result.stderr == "interrupted while nnplug-bad 1.0 was being imported; -p no:nnplug-bad leaves it out\n"
+    assert (
+        result.stderr == "interrupted while nnplug-bad 1.0 was being imported; nnplug -p no:nnplug-bad leaves it out\n"
+    )
     assert nnplug("-p", "no:nnplug-bad", "components").exit_code == 0
 
 
 def test_a_slow_plugin_is_named_with_its_seconds(install, monkeypatch):
     install("nnplug-bad", "bad", "import time\ntime.sleep(0.5)\n" + OFFER)
     monkeypatch.setattr("nnplug.registry.loader.SLOW", 0.5)
-    said = re.compile(r"plugin 'bad' of nnplug-bad 1\.0 took \d\.\d s to import; -p no:nnplug-bad leaves it out")
+    said = re.compile(r"plugin 'bad' of nnplug-bad 1\.0 took \d\.\d s to import; nnplug -p no:nnplug-bad leaves it out")
     result = nnplug("components", "--json")
     assert said.search(result.stderr)
     assert "loud" in {entry["name"] for entry in json.loads(result.stdout)}

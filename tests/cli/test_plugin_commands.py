@@ -172,7 +172,7 @@ def test_one_name_of_two_distributions_is_an_error_that_names_both(lab, install)
     result = nnplug("lab-report")
     assert result.exit_code == 1
     assert "command 'lab-report' is offered by nnplug-lab 1.0 and nnplug-lab-too 1.0" in result.stderr
-    assert "Block one with -p no:nnplug-lab or -p no:nnplug-lab-too." in result.stderr
+    assert "Block one with nnplug -p no:nnplug-lab or nnplug -p no:nnplug-lab-too." in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -91,11 +91,11 @@ REMEDIES = {
         "give another output (-o), or allow it with --replace (from Python: replace=True)"
     ),
     Action.CHECK_PLUGIN: "Run: nnplug plugins check {distribution}",
-    Action.BLOCK_PLUGINS: "-p no:{names: -p no:} leaves it out",
-    Action.BLOCK_ONE_PLUGIN: "Block one with -p no:{names: or -p no:}.",
+    Action.BLOCK_PLUGINS: "nnplug -p no:{names: -p no:} leaves it out",
+    Action.BLOCK_ONE_PLUGIN: "Block one with nnplug -p no:{names: or nnplug -p no:}.",
     Action.UNBLOCK_PLUGIN: "Remove no:{name} from -p or NNPLUG_PLUGINS.",
     Action.CHOOSE_DEFAULT_RECIPE: (
-        "Choose one with --recipe {recipes: or --recipe }, or block one with -p no:{names: or -p no:}."
+        "Choose one with --recipe {recipes: or --recipe }, or block one with nnplug -p no:{names: or nnplug -p no:}."
     ),
     Action.NAME_KIND: "Give --{kind} NAME, too.",
     Action.LEAVE_OUT_KIND: "Leave out --{kind}, or give --trainer NAME of one that takes it.",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nnplug.errors import ComponentFailed, InvalidPlugin, NnplugError, OutOfResources
-from nnplug.registry.attribution import attributed, expect, name_of, tagged
+from nnplug.registry.attribution import Origin, attributed, expect, name_of, tagged
 from nnplug.registry.components import Entry, Source
 from nnplug.registry.entries import ArchitectureComponent, NormalizerComponent
 
@@ -119,6 +119,20 @@ def test_of_several_the_one_whose_package_raised_is_at_fault():
         attributed(OTHER.origin, trainer),
     ):
         raise ValueError("mine")
+
+
+def test_the_code_of_a_base_class_belongs_to_the_subclass_first():
+    """A step that a subclass overrides wrongly is called by the code of its base class."""
+
+    class Halves(Fraction):
+        pass
+
+    trainer = Origin("trainer 'halves' from nnplug-x 1.0", "nnplug-x", "elsewhere")
+    with (
+        pytest.raises(ComponentFailed, match=r"trainer 'halves' from nnplug-x 1.0 failed: .*fractions\.py, line"),
+        attributed(tagged(Halves(1), trainer), OTHER.origin),
+    ):
+        Fraction(1, 0)
 
 
 def test_where_no_package_matches_it_is_the_first():

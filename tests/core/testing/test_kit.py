@@ -20,6 +20,7 @@ from nnplug.registry.loader import Plugins
 from nnplug.runtime.executor import LocalExecutor
 from nnplug.runtime.progress import Silent
 from nnplug.testing import Check, checks, checks_of, entries_of, require
+from nnplug.testing.check import State
 from nnplug.testing.pytest import parametrize_components
 from nnplug_nnunet.converters import Decathlon
 
@@ -235,6 +236,28 @@ def test_torch_at_module_level_is_caught(tmp_path, monkeypatch):
     entry = Entry(ArchitectureComponent("fake", "fake_heavy:Fake", ""), SOURCE)
     (check,) = [c for c in checks(entry, Registry([entry])) if c.name == "imports no torch"]
     assert check.problem() == "importing fake_heavy:Fake imports torch; import it inside the functions that use it"
+
+
+def test_inherited_capabilities_need_no_word_in_the_entry(tmp_path, monkeypatch):
+    """A subclass may change what they rest on, so the kit only tells that nothing uses them."""
+    (tmp_path / "fake_lab.py").write_text(
+        "from nnplug_nnunet.planning.planner import NnunetPlanner\n"
+        "class Inherits(NnunetPlanner): ...\n"
+        "class Defines(NnunetPlanner):\n"
+        "    def memory_target(self): return super().memory_target()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def verdict(name):
+        entry = Entry(COMPONENTS[Kind.PLANNER]("fake", f"fake_lab:{name}", ""), SOURCE)
+        (check,) = [c for c in checks(entry, Registry([entry])) if c.name == "says in its entry what its class can do"]
+        return check.verdict()
+
+    inherits, defines = verdict("Inherits"), verdict("Defines")
+    assert inherits.state is State.SKIPPED
+    assert "Inherits inherits the methods of plans_for_memory, which are not used" in inherits.reason
+    assert defines.state is State.FAILED
+    assert "Defines has the methods of plans_for_memory, but its entry does not say so" in defines.reason
 
 
 def test_a_check_that_leaves_the_program_is_a_problem():

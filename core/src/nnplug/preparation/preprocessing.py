@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnplug.contracts import Channel, PreprocessingContext, Resampler
+from nnplug.contracts.attributed.normalizer import zeroes_outside_mask
 from nnplug.contracts.attributed.preprocessor import AttributedPreprocessing
 from nnplug.contracts.attributed.resampler import AttributedResampler
 from nnplug.contracts.kinds import NORMALIZER, PREPROCESSOR, RESAMPLER, PreprocessorEntry
@@ -53,6 +54,8 @@ def bind_preprocessor(
             the decisions.
     """
     configuration = plans.configuration(configuration_name)
+    for scheme in configuration.normalization:
+        zeroes_outside_mask(registry.get(Kind.NORMALIZER, scheme.name))  # not after all cases are preprocessed
     entry, choice = planned_preprocessor(plans, registry)
     channels = tuple(
         Channel(registry.create(NORMALIZER, n.name, n.options), n.use_mask, plans.intensity.get(str(index)))

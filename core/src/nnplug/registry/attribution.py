@@ -140,16 +140,26 @@ def _culprit(components: Sequence[object], error: BaseException) -> tuple[object
     """Return the component at fault, and the frame and line of its package, or else of the error."""
     frames = list(traceback.walk_tb(error.__traceback__))[::-1]
     for frame, line in frames:
+        package = _package(frame.f_globals.get("__name__", ""))
         for component in components:
-            if _package(frame.f_globals.get("__name__", "")) == _package(_module(component)):
+            if package in _packages(component):
                 return component, frame, line
     return components[0], *frames[0]
+
+
+def _packages(component: object) -> set[str]:
+    """Return the packages with the code of a component: its own, and those of the base classes that it inherits from.
+
+    A step that a subclass overrides wrongly is called by the code of its base class.
+    """
+    origin = origin_of(component)
+    own = origin.module if origin else type(component).__module__
+    bases = {_package(base.__module__) for base in type(component).__mro__[1:]}
+    return {_package(own), *(bases - _NOT_PLUGINS)}
 
 
 def _package(module: str) -> str:
     return module.partition(".")[0]
 
 
-def _module(component: object) -> str:
-    origin = origin_of(component)
-    return origin.module if origin else type(component).__module__
+_NOT_PLUGINS = {"abc", "builtins", "nnplug", "torch", "typing"}

@@ -28,16 +28,32 @@ def check_promises(title: str, component: Component, made: type) -> None:
             )
 
 
-def capabilities_without_promise(component: Component, made: type) -> list[str]:
-    """Return the capabilities that a class has all methods of, and its entry does not promise: nothing calls them."""
-    return [
-        promise for promise, methods in component.unpromised() if all(_has_method(made, method) for method in methods)
-    ]
+def capabilities_without_promise(component: Component, made: type, *, inherited: bool) -> list[str]:
+    """Return the capabilities that a class has all methods of, and its entry does not promise: nothing calls them.
+
+    Args:
+        component: the entry.
+        made: the class.
+        inherited: whether to return those whose methods are all of another package's base class; else the others.
+    """
+    found = []
+    for promise, methods in component.unpromised():
+        owners = [_owner(made, method) for method in methods]
+        if None not in owners and inherited == all(_package(owner) != _package(made) for owner in owners):
+            found.append(promise)
+    return found
 
 
 def _has_method(made: type, name: str) -> bool:
     """Return whether a class has or inherits a method that is not the stub of a Protocol."""
-    for parent in made.__mro__:
-        if name in vars(parent):
-            return Protocol not in parent.__bases__ and callable(getattr(made, name))
-    return False
+    return _owner(made, name) is not None
+
+
+def _owner(made: type, name: str) -> type | None:
+    """Return the class that defines a method which is not the stub of a Protocol; None if there is none."""
+    owner = next((parent for parent in made.__mro__ if name in vars(parent)), None)
+    return None if owner is None or Protocol in owner.__bases__ or not callable(getattr(made, name)) else owner
+
+
+def _package(made: type | None) -> str:
+    return "" if made is None else made.__module__.partition(".")[0]

@@ -61,6 +61,26 @@ def give_default_permissions(file: Path) -> None:
 
 
 @contextmanager
+def named_file(path: Path) -> Iterator[Path]:
+    """Yield a path of the same name in a temporary folder; the file there replaces `path` at the end of the block.
+
+    It serves for code that reads the name of its file, or may leave half of one.
+
+    Raises:
+        NnplugError: as in `atomic_file`; the temporary folder is removed, and an earlier file stays.
+    """
+    folder = _beside(path)
+    try:
+        with explained(path):
+            folder.mkdir(parents=True)
+            yield folder / path.name
+            with atomic_file(path) as temporary:
+                (folder / path.name).replace(temporary)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder to fill. It replaces `path` when the block ends without an error.
 

@@ -14,6 +14,7 @@ from nnplug.contracts.attributed.architecture import build_network
 from nnplug.contracts.attributed.augmenter import AttributedAugmenter
 from nnplug.contracts.attributed.logits_check import LogitsCheck
 from nnplug.contracts.attributed.loss import AttributedLoss
+from nnplug.contracts.attributed.normalizer import zeroes_outside_mask
 from nnplug.contracts.attributed.sampler import AttributedSampler
 from nnplug.contracts.capabilities import batching
 from nnplug.contracts.kinds import ARCHITECTURE, AUGMENTER, LOSS, SAMPLER
@@ -220,5 +221,5 @@ def _masked_channels(configuration: Configuration, components: Registry) -> tupl
     return tuple(
         channel
         for channel, scheme in enumerate(configuration.normalization)
-        if scheme.use_mask and components.get(Kind.NORMALIZER, scheme.name).load().zeroes_outside_mask
+        if scheme.use_mask and zeroes_outside_mask(components.get(Kind.NORMALIZER, scheme.name))
     )

@@ -43,10 +43,19 @@ BODY = """
         def check(self, case, description):
             return None
 
+        def write(self, path, predicted):
+            pass
+
+    class Half(Words):
+        def write(self, path, predicted):
+            path.write_text("half")
+            raise ValueError("no ink")
+
     @hookimpl
     def nnplug_writers():
         yield WriterComponent("words", f"{__name__}:Words", "", ending=".txt")
         yield WriterComponent("mute", f"{__name__}:Mute", "", ending=".mute.txt")
+        yield WriterComponent("half", f"{__name__}:Half", "", ending=".half.txt")
 """
 
 
@@ -112,6 +121,28 @@ def test_a_writer_that_fails_is_named_with_the_file(registry, tmp_path):
     (writer,) = choose_writers(["words"], {}, registry)
     with pytest.raises(ComponentFailed, match=rf"^{tmp_path}/a.txt: .*'words' from nnplug-words 1.0.*no ink"):
         writer.write(tmp_path / "a.txt", predicted())
+
+
+def test_a_writer_that_fails_leaves_nothing_and_an_earlier_file_stays(registry, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (writer,) = choose_writers(["half"], {}, registry)
+    with pytest.raises(ComponentFailed, match="no ink"):
+        writer.write(out / "a.half.txt", predicted())
+    assert list(out.iterdir()) == []
+    (out / "a.half.txt").write_text("earlier")
+    with pytest.raises(ComponentFailed, match="no ink"):
+        writer.write(out / "a.half.txt", predicted())
+    assert [(file.name, file.read_text()) for file in out.iterdir()] == [("a.half.txt", "earlier")]
+
+
+def test_a_writer_that_writes_nothing_is_told(registry, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (writer,) = choose_writers(["mute"], {}, registry)
+    with pytest.raises(InvalidPlugin, match=r"writer 'mute' from nnplug-words 1.0 did not write a.mute.txt"):
+        writer.write(out / "a.mute.txt", predicted())
+    assert list(out.iterdir()) == []
 
 
 def test_nifti_is_written_for_pictures_too(registry, tmp_path):

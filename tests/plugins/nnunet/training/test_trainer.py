@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from nnplug.contracts import TrainingLength, read_log
-from nnplug.errors import InvalidOptions, NnplugError
+from nnplug.errors import InvalidOptions, InvalidPlugin, NnplugError
 from nnplug.registry.components import Entry, Registry, Source
 from nnplug.registry.entries import TrainerComponent
 from nnplug.runtime.progress import Silent
@@ -167,8 +167,21 @@ def test_an_overflow_in_float16_changes_no_weights_and_ends_no_training(tmp_path
 def test_one_overflow_in_float32_ends_a_training(tmp_path):
     task = make_task(tmp_path, Setting(axes=3))
     task = replace(task, network=Overflow(task.network, {1}))
-    with pytest.raises(NnplugError, match="is not finite at learning rate"):
+    with pytest.raises(NnplugError, match=r"is not finite at learning rate 0.01; a lower rate may help\.$"):
         NnUNetTrainer(**SHORT, precision="float32").train(task)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreeLosses(NnUNetTrainer):
+    """A step that returns no scalar."""
+
+    def training_step(self, state, batch):
+        return super().training_step(state, batch).expand(3)
+
+
+def test_a_step_whose_loss_is_no_scalar_is_told(tmp_path):
+    with pytest.raises(InvalidPlugin, match=r"ThreeLosses gave a training loss of shape \(3,\); expected a scalar"):
+        ThreeLosses(**SHORT).train(make_task(tmp_path, Setting(axes=3)))
 
 
 def test_patience_ends_a_training_that_does_not_get_better(tmp_path, monkeypatch):

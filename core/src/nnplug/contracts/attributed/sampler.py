@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 from nnplug.contracts.sampler import PatchPlace, Sampler, Sampling, SamplingContext
-from nnplug.errors import InvalidPlugin
-from nnplug.registry.attribution import attributed, expect, name_of
+from nnplug.registry.attribution import attributed, broken, expect
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,24 +23,32 @@ class AttributedSampler(Sampler):
     def bind(self, context: SamplingContext) -> Sampling:
         """See `nnplug.contracts.Sampler`."""
         with attributed(self.sampler):
-            return _Sampling(self.sampler, self.sampler.bind(context), frozenset(context.names))
+            return _Sampling(self.sampler, self.sampler.bind(context), context)
 
 
 @dataclass(frozen=True)
 class _Sampling(Sampling):
     sampler: Sampler
     sampling: Sampling
-    names: frozenset[str]
+    context: SamplingContext
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def draw(self, sample: int, rng: np.random.Generator) -> PatchPlace:
         with attributed(self.sampler):
             place = expect(self.sampler, self.sampling.draw(sample, rng), PatchPlace)
-            if place.case not in self.names:
-                raise InvalidPlugin(
-                    f"{name_of(self.sampler)} returned the case {place.case!r}, which is not among its cases"
-                )
-            if place.centre is not None and len(place.centre) != 3:
-                raise InvalidPlugin(
-                    f"{name_of(self.sampler)} gave the centre {place.centre}; expected (z, y, x) or None"
-                )
+            if place.case not in self.context.names:
+                raise broken(self.sampler, f"returned the case {place.case!r}, which is not among its cases")
+            if place.centre is not None:
+                self._check_centre(place.case, place.centre)
         return place
+
+    def _check_centre(self, case: str, centre: Sequence[object]) -> None:
+        if case not in self.shapes:
+            self.shapes[case] = self.context.cases[case].label.shape
+        shape = self.shapes[case]
+        if len(centre) != len(shape) or any(
+            not isinstance(index, Integral) or not 0 <= int(index) < size
+            for index, size in zip(centre, shape, strict=True)
+        ):
+            expected = f"expected (z, y, x) or None, integers inside the case's {shape}"
+            raise broken(self.sampler, f"gave the centre {tuple(centre)} for case {case!r}; {expected}")

@@ -15,7 +15,7 @@ from nnplug.errors import ComponentFailed, InvalidFile, InvalidOptions, NnplugEr
 from nnplug.registry.attribution import attributed, broken, expect
 from nnplug.registry.components import Registry
 from nnplug.remedies import Action
-from nnplug.runtime.files import write_text
+from nnplug.runtime.files import named_file, write_text
 from nnplug.runtime.lock import locked
 from nnplug.runtime.outputs import claim_inside
 from nnplug.runtime.progress import Progress
@@ -101,12 +101,27 @@ class ChosenWriter:
             NnplugError: the format cannot hold the label map, or the file cannot be written.
             ComponentFailed: the writer failed; the message names it and the file.
         """
-        writer = self.create()
         try:
-            with attributed(writer):
-                writer.write(path, predicted)
+            if self.writes_dataset:
+                self._call(path, predicted)
+            else:
+                self._write_file(path, predicted)
         except ComponentFailed as error:
             raise ComponentFailed(within(f"{path}: ", error.lines[0])) from error
+
+    def _write_file(self, path: Path, predicted: PredictedCase) -> None:
+        """Write a file whole or not at all: a writer that fails leaves none."""
+        with named_file(path) as temporary:
+            writer = self._call(temporary, predicted)
+            if not temporary.is_file():
+                raise broken(writer, f"did not write {path.name}")
+
+    def _call(self, path: Path, predicted: PredictedCase) -> Writer:
+        """Call the writer, and return it."""
+        writer = self.create()
+        with attributed(writer):
+            writer.write(path, predicted)
+        return writer
 
     def data(self) -> list[Any]:
         """Return JSON of everything that its files depend on besides the label map."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nnplug.contracts import LogLine, TrainingTask, append_log, truncate_log
 from nnplug.errors import NnplugError
+from nnplug.registry.attribution import broken, name_of
 from nnplug.remedies import Action
 from nnplug.runtime.device import fixed_shapes
 from nnplug.runtime.progress import Advance
@@ -230,21 +231,29 @@ class Training:
     def _mean(self, losses: list[Tensor], what: str) -> float:
         """Return the mean of an epoch's losses, without those that the scaler of float16 may skip."""
         values = torch.stack(losses)
+        if values.ndim > 1:
+            raise broken(self.trainer, f"gave a {what} loss of shape {tuple(values.shape[1:])}; expected a scalar")
         finite = values[values.isfinite()]
         lost = len(values) - len(finite)
         if lost and not (self.scaler.is_enabled() and 2 * lost < len(values)):
-            raise NnplugError(
-                f"{self.task.run.path}: the {what} loss of {lost} of the {len(values)} iterations of epoch "
-                f"{self.position.epoch} is not finite at learning rate {self._rate:g}; a lower rate or full precision "
-                "may help.",
-                Action.TRAIN_ANEW_WITH(assignment="trainer.precision=float32"),
-            )
+            raise self._not_finite(f"the {what} loss of {lost} of the {len(values)} iterations")
         if lost:
             self.task.progress.notice(
                 f"{self.task.run.path}: epoch {self.position.epoch}: the {what} loss of {lost} of {len(values)} "
                 "iterations is not finite in float16; they change no weights and are left out of the mean"
             )
         return float(finite.mean())
+
+    def _not_finite(self, what: str) -> NnplugError:
+        """Return the error that ends a training whose losses are lost."""
+        text = f"{self.task.run.path}: {what} of epoch {self.position.epoch} is not finite"
+        if self.task.loss is not None:
+            text = f"{text} with {name_of(self.task.loss)}"
+        text = f"{text} at learning rate {self._rate:g}; a lower rate"
+        if self.state.dtype is None:  # float32
+            return NnplugError(f"{text} may help.")
+        full = Action.TRAIN_ANEW_WITH(assignment="trainer.precision=float32")
+        return NnplugError(f"{text} or full precision may help.", full)
 
     def _keep_best(self) -> None:
         """Save the weights at once if they are better; the network holds the prepared ones."""

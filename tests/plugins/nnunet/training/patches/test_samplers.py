@@ -187,7 +187,14 @@ class Faulty:
     [
         (lambda: ("a", None), InvalidPlugin, "Faulty gave tuple instead of nnplug.contracts.sampler.PatchPlace"),
         (lambda: PatchPlace("z"), InvalidPlugin, "Faulty returned the case 'z', which is not among its cases"),
-        (lambda: PatchPlace("a", (1, 2)), InvalidPlugin, r"Faulty gave the centre \(1, 2\); expected \(z, y, x\) or"),
+        (lambda: PatchPlace("a", (1, 2)), InvalidPlugin, r"gave the centre \(1, 2\) for case 'a'; expected \(z, y"),
+        (
+            lambda: PatchPlace("a", (1, 2, 1000)),
+            InvalidPlugin,
+            r"gave the centre \(1, 2, 1000\) for case 'a'; expected",
+        ),
+        (lambda: PatchPlace("a", (-1, 2, 3)), InvalidPlugin, r"gave the centre \(-1, 2, 3\) for case 'a'; expected"),
+        (lambda: PatchPlace("a", (1, 2, 2.5)), InvalidPlugin, r"gave the centre \(1, 2, 2.5\) for case 'a'; expected"),
         (lambda: 1 / 0, ComponentFailed, "Faulty failed: ZeroDivisionError: division by zero"),
     ],
 )
