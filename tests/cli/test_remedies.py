@@ -35,7 +35,10 @@ def test_the_words_name_commands_that_exist(action):
         (Action.UNBLOCK_PLUGIN(name="x"), "Remove no:x from -p or NNPLUG_PLUGINS."),
         (
             Action.CHOOSE_DEFAULT_RECIPE(recipes=Names(("acme", "other")), names=TWO),
-            "Choose one with --recipe acme or --recipe other, or block one with nnplug -p no:nnplug-x or nnplug -p no:nnplug-y.",
+            (
+                "Choose one with --recipe acme or --recipe other, or block one with nnplug -p no:nnplug-x or "
+                "nnplug -p no:nnplug-y."
+            ),
         ),
         (
             Action.CHOOSE_KINDS(kinds=Names((Kind.EXTRACTOR, Kind.AUGMENTER)), known="part"),
