@@ -47,6 +47,7 @@ REMEDIES = {
     Action.TRAIN_ANEW: "Train it again from the start with --fresh.",
     Action.TRAIN_SAME_ANEW: "nnplug train --fresh trains it again all the same.",
     Action.TRAIN_ANEW_WITH: "Train it again from the start with --set {assignment} --fresh.",
+    Action.MIRROR_LESS: "Give --set {assignment}.",
     Action.RESTORE_VALUES: (
         "Give the same values to go on, --fresh to train it again from the start, or --name NAME to keep both."
     ),

@@ -56,6 +56,7 @@ class Action(StrEnum):
     TRAIN_ANEW = "Train it again from the start with fresh=True."
     TRAIN_SAME_ANEW = "nnplug.train with fresh=True trains it again all the same."
     TRAIN_ANEW_WITH = "Train it again from the start with {assignment} in options and fresh=True."
+    MIRROR_LESS = "Give {assignment} in options."
     RESTORE_VALUES = (
         "Give the same values to go on, fresh=True to train it again from the start, or another name to keep both."
     )

@@ -119,6 +119,21 @@ def test_a_model_that_nnunet_trained(prepared, shared, tmp_path):
     assert np.array_equal(ours, theirs)
 
 
+def test_label_maps_of_others_stay_when_a_prediction_continues(trained, tmp_path):
+    out = tmp_path / "out"
+    assert predict(trained, out, "-f", 0).returncode == 0
+    (first, *others) = sorted(out.glob("*.nii.gz"))
+    corrected = SimpleITK.ReadImage(str(first))
+    SimpleITK.WriteImage(corrected * 0 + 1, str(first))
+    content = first.read_bytes()
+    (out / others[0].name).unlink() if others else None
+    done = predict(trained, out, "-f", 0, "--disable_tta", "--continue_prediction")
+    assert done.returncode == 0
+    assert f"1 label maps that nnplug did not write stay ({first.name.removesuffix('.nii.gz')}, ..)" in done.stderr
+    assert first.read_bytes() == content
+    assert sorted(out.glob("*.nii.gz")) == [first, *others]
+
+
 def test_verbose_shows_where_an_error_came_from(trained, tmp_path):
     wrong = ("-f", 0, "-i", "nowhere")
     assert "Traceback" in predict(trained, tmp_path / "out", *wrong, "--verbose").stderr

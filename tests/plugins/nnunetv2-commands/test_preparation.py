@@ -45,6 +45,16 @@ def test_residual_planner_memory_target_and_name(prepared):
     assert plans["configurations"]["3d_fullres"]["architecture"]["network_class_name"].endswith("ResidualEncoderUNet")
 
 
+def test_configurations_written_by_hand_stay_when_the_dataset_is_planned_again(prepared):
+    prepared.expect("nnUNetv2_plan_experiment", "-d", 999, "-overwrite_plans_name", "byhand")
+    path = prepared.preprocessed / "byhand.json"
+    plans = json.loads(path.read_text())
+    plans["configurations"]["3d_small"] = {"inherits_from": "3d_fullres", "batch_size": 3}
+    path.write_text(json.dumps(plans))
+    prepared.expect("nnUNetv2_plan_experiment", "-d", 999, "-overwrite_plans_name", "byhand")
+    assert json.loads(path.read_text()) == plans
+
+
 def test_planners_with_other_resampling(prepared):
     """The functions and keywords are those that the classes of nnU-Net 2.8.1 write; cases are prepared by them."""
     prepared.expect("nnUNetv2_plan_experiment", "-d", 999, "-pl", "nnUNetPlanner_torchres")

@@ -70,7 +70,8 @@ def test_only_the_rule_is_left_where_asked(command, shared, tmp_path):
 
 
 def steps(rule):
-    values = [one["labels_or_regions"] for one in rule["arguments"]]
+    arguments = rule.get("postprocessing_kwargs") or rule.get("arguments", [])  # the second in shared references
+    values = [one["labels_or_regions"] for one in arguments]
     return [value if isinstance(value, list) else [value] for value in values]
 
 
@@ -167,12 +168,23 @@ def description():
 
 def test_a_rule_is_read_as_it_was_written(call, description, tmp_path):
     write_rule(tmp_path, {"keep_largest": [[1, 2], [2]]})
-    assert load(tmp_path / "postprocessing.pkl")["arguments"] == [
+    assert load(tmp_path / "postprocessing.pkl")["postprocessing_kwargs"] == [
         {"labels_or_regions": [1, 2]},
         {"labels_or_regions": 2},
     ]
     rule = read_rule(tmp_path / "postprocessing.pkl", description, call)
     assert rule.record.rule == {"keep_largest": [[1, 2], [2]]}
+
+
+def test_a_rule_of_nnunet_and_one_of_an_earlier_nnplug_are_read(call, description, tmp_path):
+    name = "remove_all_but_largest_component_from_segmentation"
+    steps = [{"labels_or_regions": [1, 2]}, {"labels_or_regions": 2}]
+    nnunet = {"input_folder": {}, "postprocessed": {}}
+    nnunet |= {"postprocessing_fns": [name, name], "postprocessing_kwargs": steps}
+    for number, rule in enumerate((nnunet, {"functions": [name, name], "arguments": steps})):
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps(rule))
+        assert read_rule(path, description, call).record.rule == {"keep_largest": [[1, 2], [2]]}
 
 
 @pytest.mark.parametrize(

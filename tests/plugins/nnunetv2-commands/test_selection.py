@@ -48,7 +48,7 @@ def test_configurations_and_their_ensemble_are_compared(compared):
     assert len(information["all_results"]) == 3
     best = information["best_model_or_ensemble"]
     rule = json.loads(Path(best["postprocessing_file"]).read_text())
-    assert {"functions", "arguments"} == rule.keys()
+    assert {"postprocessing_fns", "postprocessing_kwargs"} == rule.keys()
     instructions = (results / "inference_instructions.txt").read_text()
     assert instructions in done.stdout
     assert f"-pp_pkl_file {best['postprocessing_file']}" in instructions

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from nnplug.errors import NnplugError
-from nnplug.runtime.progress import Silent
 from nnplug.workspace.layout import RunFolder
-from nnplug_nnunetv2_commands.training import begin_anew
+from nnplug_nnunetv2_commands.training import refuse_nnunet
 from nnplug_trackers.wandb_files import read_steps
 
 
@@ -52,7 +51,7 @@ def test_c_leaves_a_finished_fold_and_without_it_training_begins_anew(copied):
     copied.expect(*words, "--c")
     assert weights.stat().st_mtime_ns == before
     again = copied.expect(*words)
-    assert "the earlier training is removed; --c would continue it" in again.stderr
+    assert "is trained again from the start; --c would continue it" in again.stderr
     assert weights.stat().st_mtime_ns > before
     assert weights.read_bytes() == content
 
@@ -79,9 +78,37 @@ def test_val_validates_again(copied):
 
 def test_a_training_of_nnunet_itself_is_not_removed(tmp_path):
     (tmp_path / "checkpoint_final.pth").touch()
-    with pytest.raises(NnplugError, match="holds a training of nnU-Net v2. Predict with it, move it away"):
-        begin_anew(RunFolder(tmp_path), Silent())
+    with pytest.raises(NnplugError, match="holds a training of nnU-Net v2, which stays as it is. Predict with it"):
+        refuse_nnunet(RunFolder(tmp_path))
     assert (tmp_path / "checkpoint_final.pth").exists()
+
+
+@pytest.mark.parametrize("flag", [(), ("--c",), ("--val",)])
+def test_nothing_changes_in_a_fold_that_nnunet_trained(copied, flag):
+    fold = copied.model() / "fold_3"
+    (fold / "validation").mkdir(parents=True)
+    for file in (fold / "checkpoint_best.pth", fold / "validation" / "summary.json"):
+        file.write_text("nnU-Net's")
+    done = copied.run("nnUNetv2_train", 999, "tiny", 3, "-tr", "short", "-device", "cpu", *flag)
+    assert done.returncode == 1
+    assert "fold_3: holds a training of nnU-Net v2, which stays as it is." in done.stderr
+    assert sorted(path.name for path in fold.rglob("*")) == ["checkpoint_best.pth", "summary.json", "validation"]
+
+
+def test_a_training_that_is_refused_leaves_the_earlier_one(copied):
+    fold = copied.model() / "fold_0"
+    before = {path.name: path.read_bytes() for path in fold.iterdir() if path.is_file()}
+    done = copied.run("nnUNetv2_train", 999, "tiny", 0, "-tr", "short", "-device", "cpu", "-num_gpus", 3)
+    assert done.returncode == 1
+    assert {path.name: path.read_bytes() for path in fold.iterdir() if path.is_file()} == before
+    assert (fold / "validation" / "summary.json").is_file()
+
+
+def test_val_of_a_fold_that_is_not_trained_removes_nothing(copied):
+    (copied.model() / "fold_0" / "weights_final.safetensors").unlink()
+    done = copied.run("nnUNetv2_train", 999, "tiny", 0, "-tr", "short", "--val")
+    assert done.returncode == 1
+    assert (copied.model() / "fold_0" / "validation" / "summary.json").is_file()
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,9 @@ from nnplug.steps.requests import tracker_choices
 from nnplug.steps.session import ProgressArgument, open_place, session
 from nnplug.training.folds import FoldTraining, fold_jobs, train_folds
 from nnplug.training.job import TrainingJob
+from nnplug.training.set_aside import set_aside
 from nnplug.training.several_devices import leave_world, own_device, start_devices
 from nnplug.training.task import check_pretrained
-from nnplug.training.train import discard
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,13 @@ def train_in_workspace(place: DatasetInWorkspace, choices: TrainRequest, runtime
     own = runtime if world.size == 1 else replace(runtime, device=own_device(os.environ, runtime.device))
     own = own if world.is_main else replace(own, progress=Silent())
     jobs = _jobs(place, choices, own)
-    for job in jobs if choices.training.fresh and world.is_main else ():
+    again = jobs if choices.training.fresh and world.is_main else []
+    for job in again:
         check_pretrained(job, own.plugins)
-        discard(job.run)
     if not choices.fold.pretrained and not choices.fold.validate_only:
         _report_unused_weights(jobs[0], own.progress)
-    scores = train_folds(jobs, _fold_training(choices, world), own)
+    with set_aside([job.run for job in again]):
+        scores = train_folds(jobs, _fold_training(choices, world), own)
     leave_world(world)
     runs = {(job.configuration, job.fold): job.run.path for job in jobs}
     return Trained(jobs[0].plans, runs, scores, place.dataset.description.labels, world.is_main)

@@ -20,7 +20,7 @@ RECIPE = "nnunet"
 
 
 def write_plans(path: Path, plans: Plans, description: DatasetDescription, *, planner: str) -> None:
-    """Write plans in nnU-Net's layout.
+    """Write plans in nnU-Net's layout. Configurations of an earlier file that are not planned stay, as in nnU-Net.
 
     Args:
         path: the file.
@@ -34,7 +34,9 @@ def write_plans(path: Path, plans: Plans, description: DatasetDescription, *, pl
     from nnplug.runtime.json_files import write_json
     from nnplug_nnunet.nnunet_models import plans_to_nnunet
 
-    write_json(path, plans_to_nnunet(plans, tuple(plans.configurations), description, planner=planner))
+    made = plans_to_nnunet(plans, tuple(plans.configurations), description, planner=planner)
+    earlier = read_raw(path)["configurations"] if path.is_file() else {}
+    write_json(path, {**made, "configurations": {**earlier, **made["configurations"]}})
 
 
 def configurations(path: Path) -> tuple[str, ...]:

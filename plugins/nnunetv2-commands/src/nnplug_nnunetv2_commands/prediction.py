@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,10 @@ from nnplug_nnunetv2_commands.command import Call, Options
 from nnplug_nnunetv2_commands.models import prediction_model, weights_kind
 
 if TYPE_CHECKING:
+    from nnplug.dataset.case_files import CaseFiles
     from nnplug.inference.options import PredictOptions
-    from nnplug.models.open import Member
+    from nnplug.models.open import Member, Model
+    from nnplug.runtime.progress import Progress
 
 
 def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int] = (0, 1)) -> None:
@@ -45,9 +48,29 @@ def predict(call: Call, options: Options, folder: Path, *, part: tuple[int, int]
         for line in not_taken([options.i], cases, readers):
             call.progress.warning(line)
         number, count = part
-        kept = (*image_inputs(cases), *model_inputs([folder]))
-        predict_cases(cases[number::count], options.o, chosen, runtime, inputs=kept)
+        inputs = (*image_inputs(cases), *model_inputs([folder]))
+        due = _without_foreign(cases[number::count], chosen.model, options, call.progress)
+        if due:
+            predict_cases(due, options.o, chosen, runtime, inputs=inputs)
     copy_file(folder / "plans.json", options.o / "plans.json")
+
+
+def _without_foreign(
+    cases: Sequence[CaseFiles], model: Model, options: Options, progress: Progress
+) -> Sequence[CaseFiles]:
+    """Return the cases without those whose label maps nnplug did not write, if `--continue_prediction` keeps these."""
+    from nnplug.runtime import output_log
+
+    if not options.continue_prediction:
+        return cases
+    logs, foreign = output_log.Logs(), set()
+    for case in cases:
+        path = options.o / f"{case.name}{model.description.file_ending}"
+        if path.is_file() and not output_log.is_one_of(path, logs.of(path)):
+            foreign.add(case.name)
+    if foreign:
+        progress.notice(f"{options.o}: {len(foreign)} label maps that nnplug did not write stay ({min(foreign)}, ..)")
+    return [case for case in cases if case.name not in foreign]
 
 
 def _with_flags(named: PredictOptions, options: Options) -> PredictOptions:

@@ -47,6 +47,7 @@ REMEDIES = {
     Action.TRAIN_ANEW: "Run nnUNetv2_train without --c, which trains it again from the start.",
     Action.TRAIN_SAME_ANEW: "nnUNetv2_train without --c trains it again all the same.",
     Action.TRAIN_ANEW_WITH: "Only nnplug's own commands set it: nnplug train with --set {assignment} --fresh.",
+    Action.MIRROR_LESS: "-tr nnUNetTrainerNoMirroring mirrors no axis.",
     Action.RESTORE_VALUES: "Give the same values, or leave out --c, which trains the fold again from the start.",
     Action.SET_OPTION: "Only nnplug's own commands set it: --set {assignment}.",
     Action.SHORTEN_TRAINING: "shorten it with another trainer, such as -tr nnUNetTrainer_5epochs.",

@@ -19,6 +19,9 @@ POSTPROCESSOR = "largest-component"
 RULES = ("postprocessing.pkl", "postprocessing.json")
 """Two files with the same JSON: nnU-Net's commands take the first, people read the second."""
 
+_FUNCTIONS, _ARGUMENTS = "postprocessing_fns", "postprocessing_kwargs"
+_EARLIER = ("functions", "arguments")
+"""The keys of earlier versions of nnplug."""
 _STEP = "remove_all_but_largest_component_from_segmentation"
 
 
@@ -119,7 +122,8 @@ def write_rule(folder: Path, rule: Mapping[str, Any]) -> None:
     from nnplug.runtime.json_files import write_json
 
     steps = [step if len(step) > 1 else step[0] for step in rule["keep_largest"]]
-    data = {"functions": [_STEP] * len(steps), "arguments": [{"labels_or_regions": step} for step in steps]}
+    arguments = [{"labels_or_regions": step} for step in steps]
+    data = {_FUNCTIONS: [_STEP] * len(steps), _ARGUMENTS: arguments}
     for name in RULES:
         write_json(folder / name, data)
 
@@ -160,9 +164,10 @@ def _steps(path: Path) -> list[list[int]]:
             "has the same rule, or run nnUNetv2_determine_postprocessing again."
         )
     data = read_json(path)
-    names, arguments = (data.get(key) if isinstance(data, dict) else None for key in ("functions", "arguments"))
+    keys = (_FUNCTIONS, _ARGUMENTS) if isinstance(data, dict) and _FUNCTIONS in data else _EARLIER
+    names, arguments = (data.get(key) if isinstance(data, dict) else None for key in keys)
     if not isinstance(names, list) or not isinstance(arguments, list) or len(names) != len(arguments):
-        raise InvalidFile(f"{path}: no postprocessing of nnU-Net ('functions' with their 'arguments' are missing)")
+        raise InvalidFile(f"{path}: no postprocessing of nnU-Net ('{_FUNCTIONS}' with '{_ARGUMENTS}' are missing)")
     if other := [name for name in names if name != _STEP]:
         raise InvalidFile(f"{path}: has the step {other[0]!r}; nnplug has {_STEP}")
     return [_region(one, path) for one in arguments]

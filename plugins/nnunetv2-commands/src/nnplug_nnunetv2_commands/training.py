@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from nnplug.dataset.dataset import Dataset
     from nnplug.registry.loader import Plugins
-    from nnplug.runtime.progress import Progress
     from nnplug.training.job import TrainingJob
     from nnplug.workspace.layout import RunFolder
 
@@ -123,22 +122,17 @@ def with_trackers(call: Call, job: TrainingJob) -> TrainingJob:
     return replace(job, trackers=choices)
 
 
-def begin_anew(run: RunFolder, progress: Progress) -> None:
-    """Remove an earlier training of the fold; without `--c`, training begins from the start, as in nnU-Net.
+def refuse_nnunet(run: RunFolder) -> None:
+    """Raise if a fold was trained by nnU-Net itself: that may be weeks of work, and nnplug does not go on with it.
 
     Raises:
-        NnplugError: the folder holds a training of nnU-Net itself, which may be weeks of work and is not removed.
+        NnplugError: the folder has checkpoints, and no record of nnplug.
     """
-    from nnplug.training.train import discard
-
-    if run.record.exists():
-        progress.notice(f"{run.path}: the earlier training is removed; --c would continue it")
-    elif any((run.path / name).exists() for name in FILES):
+    if not run.record.exists() and any((run.path / name).exists() for name in FILES):
         raise NnplugError(
-            f"{run.path}: holds a training of nnU-Net v2. Predict with it, move it away, or set nnUNet_results to "
-            "another folder."
+            f"{run.path}: holds a training of nnU-Net v2, which stays as it is. Predict with it, move it away, or set "
+            "nnUNet_results to another folder."
         )
-    discard(run)
 
 
 def write_model_files(workspace: NnunetWorkspace, plans: str, configuration: str, *, fold: str) -> None:

@@ -1,7 +1,11 @@
+from dataclasses import dataclass
+
 import pytest
 
 from nnplug import Kind
+from nnplug.contracts import PlanningContext
 from nnplug.errors import InvalidOptions, NnplugError, UnknownComponent
+from nnplug_nnunet.planning import NnunetPlanner
 
 
 def test_configurations_by_size(plan, fingerprint, description):
@@ -41,6 +45,26 @@ def test_narrower_features(plan, fingerprint, description):
     options = {"base_features": 8, "max_features": 40}
     full = plan(fingerprint(), description(), **options).configurations["3d_fullres"]
     assert full.architecture.options["features_per_stage"] == [8, 16, 32, 40, 40, 40]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coarser(NnunetPlanner):
+    """nnU-Net's spacing, twice as coarse."""
+
+    def target_spacing(self, fingerprint):
+        return tuple(2 * mm for mm in super().target_spacing(fingerprint))
+
+
+def test_patches_and_shapes_follow_from_a_subclass_s_target_spacing(fingerprint, description, registry):
+    context = PlanningContext(dataset="d", name="p", recipe="nnunet", choices={}, registry=registry)
+
+    def planned(planner):
+        return planner.plan(fingerprint(), description(), context).configurations["3d_fullres"]
+
+    mine, default = planned(Coarser()), planned(NnunetPlanner())
+    assert mine == planned(NnunetPlanner(spacing=mine.spacing))
+    assert mine.spacing == tuple(2 * mm for mm in default.spacing)
+    assert mine.median_shape != default.median_shape
 
 
 def test_a_target_spacing(plan, fingerprint, description):

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,18 +6,23 @@ from nnplug.plans.fingerprint import Fingerprint
 from nnplug_nnunet.planning.space import Space, target_spacing
 
 
-def space_of(spacings, shapes, **options):
+def fingerprint_of(spacings, shapes):
     data = {
         "spacings": spacings,
         "shapes_after_crop": shapes,
         "foreground_intensity_properties_per_channel": {},
         "median_relative_size_after_cropping": 1.0,
     }
-    return Space.of(Fingerprint.from_data(data, "fingerprint.json"), **options)
+    return Fingerprint.from_data(data, "fingerprint.json")
+
+
+def space_of(spacings, shapes, spacing=None, **options):
+    fingerprint = fingerprint_of(spacings, shapes)
+    return Space.of(fingerprint, spacing=spacing or target_spacing(fingerprint), **options)
 
 
 def target(spacings, shapes):
-    return target_spacing(np.array(spacings, float), np.array(shapes, float)).tolist()
+    return list(target_spacing(fingerprint_of(spacings, shapes)))
 
 
 def test_the_target_is_the_median():

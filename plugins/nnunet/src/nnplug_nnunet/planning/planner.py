@@ -24,7 +24,7 @@ from nnplug_nnunet.planning.class_memory import ClassMemory
 from nnplug_nnunet.planning.fit import MIN_BATCH_SIZE, Fit, Fitter
 from nnplug_nnunet.planning.network import Network
 from nnplug_nnunet.planning.presets import PLAIN, RESENC_L, RESENC_M, RESENC_XL, Budget, Preset
-from nnplug_nnunet.planning.space import Floats, Space
+from nnplug_nnunet.planning.space import Floats, Space, target_spacing
 
 CASCADE, LOWRES, FULLRES, PLANE = "3d_cascade_fullres", "3d_lowres", "3d_fullres", "2d"
 
@@ -67,7 +67,7 @@ class NnunetPlanner:
         Raises:
             NnplugError: the memory target is too small for any patch, or a named component is not suitable.
         """
-        space = Space.of(fingerprint, spacing=self.spacing, transpose=self.transpose)
+        space = Space.of(fingerprint, spacing=self.target_spacing(fingerprint), transpose=self.transpose)
         network = Network.of(self.preset.architecture, description, context)
         classes = ClassMemory(description.labels.outputs, self.memory_target())
         normalizations = _normalizations(fingerprint, description, context)
@@ -85,6 +85,13 @@ class NnunetPlanner:
             intensity=fingerprint.foreground_intensity_properties_per_channel,
             configurations=maker.configurations(space),
         )
+
+    def target_spacing(self, fingerprint: Fingerprint) -> tuple[float, float, float]:
+        """Return the spacing (z, y, x) in mm of the full resolution: the option `spacing`, or else by nnU-Net's rule.
+
+        Patches, shapes and the order of the axes follow from it. A subclass can have a rule of its own.
+        """
+        return self.spacing or target_spacing(fingerprint)
 
     def memory_target(self) -> float:
         """Return the memory in GB that plans are made for; see `nnplug.contracts.MemoryPlanner`."""

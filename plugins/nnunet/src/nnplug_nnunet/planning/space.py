@@ -36,17 +36,17 @@ class Space:
     original_median_shape: Floats
 
     @classmethod
-    def of(cls, fingerprint: Fingerprint, *, spacing: tuple[float, ...] | None = None, transpose: bool = True) -> Self:
+    def of(cls, fingerprint: Fingerprint, *, spacing: tuple[float, float, float], transpose: bool = True) -> Self:
         """Derive the grid from the fingerprint.
 
         Args:
             fingerprint: spacings and shapes of the cases.
-            spacing: the target spacing (z, y, x) in mm that the user wants instead of nnU-Net's.
+            spacing: the target spacing (z, y, x) in mm.
             transpose: whether the axis of the largest spacing comes first.
         """
         spacings = np.array(fingerprint.spacings, dtype=np.float64)
         shapes = np.array(fingerprint.shapes_after_crop, dtype=np.float64)
-        target = target_spacing(spacings, shapes) if spacing is None else np.array(spacing, dtype=np.float64)
+        target = np.array(spacing, dtype=np.float64)
         coarsest = int(np.argmax(target)) if transpose else 0
         a, b, c = (coarsest, *(axis for axis in range(3) if axis != coarsest))
         order = [a, b, c]
@@ -65,16 +65,14 @@ class Space:
         return a, b, c
 
 
-def target_spacing(spacings: Floats, shapes: Floats) -> Floats:
-    """Return the target spacing (3,) in mm of resampling.
+def target_spacing(fingerprint: Fingerprint) -> tuple[float, float, float]:
+    """Return the target spacing (z, y, x) in mm of resampling.
 
     It is the median per axis. If one axis is much coarser and shorter than the others, it is the 10th percentile along
     this axis, so that the finer cases keep their slices, but not finer than the other axes.
-
-    Args:
-        spacings: per case and axis (n, 3), mm.
-        shapes: per case and axis (n, 3), voxels.
     """
+    spacings = np.array(fingerprint.spacings, dtype=np.float64)
+    shapes = np.array(fingerprint.shapes_after_crop, dtype=np.float64)
     target: Floats = np.percentile(spacings, 50, axis=0)
     shape = np.percentile(shapes, 50, axis=0)
     coarsest = int(np.argmax(target))
@@ -83,4 +81,5 @@ def target_spacing(spacings: Floats, shapes: Floats) -> Floats:
     if target[coarsest] > ANISOTROPY * finest_allowed and shape[coarsest] * ANISOTROPY < shape[others].min():
         tenth = np.percentile(spacings[:, coarsest], 10)
         target[coarsest] = tenth if tenth >= finest_allowed else finest_allowed + 1e-5
-    return target
+    z, y, x = target.tolist()
+    return z, y, x

@@ -62,7 +62,7 @@ class Order:
 
 
 def mirrored_orders(options: PatchOptions, task: TrainingTask, names: Iterable[str]) -> list[Order]:
-    """Return the orders along axes that are mirrored, with the names of the classes or regions.
+    """Return the orders along axes that are mirrored, with the names of the classes; regions overlap, and have none.
 
     Args:
         options: of mirroring.
@@ -74,7 +74,7 @@ def mirrored_orders(options: PatchOptions, task: TrainingTask, names: Iterable[s
     """
     dimensions = task.configuration.dimensions
     mirrored = {axis - dimensions for axis in options.mirror_axes(dimensions)}
-    if not mirrored:
+    if not mirrored or task.labels.has_regions:
         return []
     called = dict(zip(task.labels.keys, task.labels.foreground_names, strict=True))
     found = [{called[key]: centre for key, centre in centres(task.cases[name]).items()} for name in names]
@@ -89,7 +89,7 @@ def notice_mirrored_orders(options: PatchOptions, task: TrainingTask) -> None:
     told = "; ".join(map(str, found))
     text = f"{task.run.path}: patches are mirrored, so that the network cannot learn where classes lie: {told}"
     axes = sorted({*options.unmirrored_axes, *(order.axis for order in found)})
-    remedy = Action.SET_OPTION(assignment=f"trainer.unmirrored_axes={axes}".replace(" ", ""))
+    remedy = Action.MIRROR_LESS(assignment=f"trainer.unmirrored_axes={axes}".replace(" ", ""))
     task.progress.notice(Line(text, remedy))
 
 

@@ -59,7 +59,8 @@ def train_fold(
     Raises:
         NnplugError: plans or prepared cases are missing, or the fold cannot be trained as it is asked for.
     """
-    from nnplug_nnunetv2_commands.training import open_job
+    from nnplug.workspace.runs import open_run
+    from nnplug_nnunetv2_commands.training import open_job, refuse_nnunet
 
     preprocessed, results = call.environment.folder(PREPROCESSED), call.environment.folder(RESULTS)
     dataset = call.environment.dataset(options.dataset_name_or_id)
@@ -67,7 +68,9 @@ def train_fold(
     runtime = call.runtime_with(call.threads(), device=options.device or "auto", workers=call.environment.loaders)
     runtime.torch_device()  # a missing device is refused before anything is removed
     job = open_job(call, workspace, trainer, plans=options.p, configuration=options.configuration, fold=options.fold)
+    refuse_nnunet(job.run)
     if options.val:
+        open_run(job.run.path).weights("best" if options.val_best else "final")  # there before anything is removed
         shutil.rmtree(job.run.validation, ignore_errors=True)
     else:
         job = _learn(call, job, workspace, runtime, options, begin)
@@ -83,21 +86,24 @@ def _learn(
     begin: Callable[[TrainingJob], TrainingJob],
 ) -> TrainingJob:
     from nnplug.training.resumable import check_unchanged
+    from nnplug.training.set_aside import set_aside
     from nnplug.training.task import check_pretrained
     from nnplug_nnunetv2_commands.training import (
-        begin_anew,
         with_trackers,
         write_checkpoints,
         write_model_files,
     )
 
     job = begin(with_trackers(call, job))
+    again = [job.run] if not options.go_on and job.run.record.exists() else []
     if not options.go_on:
         check_pretrained(job, call.plugins)
-        begin_anew(job.run, call.progress)
-    check_unchanged(job)
-    write_model_files(workspace, job.plans.name, job.configuration, fold=options.fold)
-    _fit(job, runtime, devices=options.num_gpus)
+    with set_aside(again):
+        if again:
+            call.progress.notice(f"{job.run.path}: is trained again from the start; --c would continue it")
+        check_unchanged(job)
+        write_model_files(workspace, job.plans.name, job.configuration, fold=options.fold)
+        _fit(job, runtime, devices=options.num_gpus)
     write_checkpoints(job)
     return job
 
