@@ -59,6 +59,18 @@ def test_an_installed_model_predicts(trained, exported, tmp_path):
     assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 3
 
 
+def test_a_zip_does_not_replace_a_fold_that_nnplug_has_trained(copied, exported, tmp_path):
+    """Its record would go on to name the old weights, with which nnplug predicts."""
+    install = ("nnUNetv2_install_pretrained_model_from_zip", exported)
+    copied.expect(*install)  # the same weights
+    checkpoint = copied.model() / "fold_0" / "checkpoint_final.pth"
+    checkpoint.write_bytes(b"other weights")
+    done = copied.run(*install)
+    assert done.returncode == 1
+    assert "fold_0: nnplug has trained it, and the zip has other weights. Move it away" in done.stderr
+    assert checkpoint.read_bytes() == b"other weights"
+
+
 def test_a_model_comes_from_the_web(trained, exported, tmp_path):
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=exported.parent)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

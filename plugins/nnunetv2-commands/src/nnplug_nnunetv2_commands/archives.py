@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from nnplug.errors import InvalidFile, NnplugError
+from nnplug.errors import InvalidFile, NnplugError, Problems
 from nnplug_nnunetv2_commands.command import Call
 from nnplug_nnunetv2_commands.scoring import RULES, is_pickle
 
@@ -60,7 +61,8 @@ def install(archive: Path, results: Path, call: Call) -> list[str]:
 
     Raises:
         InvalidFile: the file is no zip, is damaged, has paths outside the folder, or holds a file that no model has.
-        Problems: its `dataset.json` is that of another dataset than a model of the same name.
+        Problems: its `dataset.json` is that of another dataset than a model of the same name; or a fold of the same
+            name was trained by nnplug and has other weights; a line each.
     """
     from nnplug.runtime.files import explained
     from nnplug.runtime.json_files import read_json
@@ -75,10 +77,25 @@ def install(archive: Path, results: Path, call: Call) -> list[str]:
             targets = {file: results / file.relative_to(place) for file in files}
             documents = {target: read_json(file) for file, target in targets.items() if file.name == "dataset.json"}
             Outputs(tuple(targets.values()), (archive,), documents).check(replace=True)
+            _check_folds(targets)
             for file, target in targets.items():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(target)
     return sorted({"/".join(PurePosixPath(name).parts[:2]) for name in names if "/fold_" in name})
+
+
+def _check_folds(targets: Mapping[Path, Path]) -> None:
+    """Raise `Problems` if a fold that nnplug has trained would get other weights, which its record does not tell of."""
+    lines = [
+        f"{target.parent}: nnplug has trained it, and the zip has other weights. Move it away, or set nnUNet_results "
+        "to another folder"
+        for file, target in targets.items()
+        if file.suffix == ".pth"
+        and (target.parent / "run.json").is_file()
+        and not (target.is_file() and filecmp.cmp(file, target, shallow=False))
+    ]
+    if lines:
+        raise Problems(sorted(set(lines)))
 
 
 def _scores(folder: Path, *, predictions: bool) -> Iterator[Path]:

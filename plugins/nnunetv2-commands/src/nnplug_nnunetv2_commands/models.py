@@ -33,9 +33,10 @@ def find_folder(call: Call, options: Options, *, dataset: str, configuration: st
     return folder
 
 
-def is_ours(folder: Path) -> bool:
-    """Return whether nnplug trained the folds of a model folder; otherwise nnU-Net did."""
-    return bool(run_folders(folder))
+def is_ours(folder: Path, folds: Sequence[str]) -> bool:
+    """Return whether nnplug trained all of these folds of a model folder; otherwise nnU-Net did, at least one."""
+    ours = {run.path.name for run in run_folders(folder)}
+    return all(f"fold_{fold}" in ours for fold in folds)
 
 
 def weights_kind(checkpoint: str) -> WeightsKind:
@@ -49,7 +50,7 @@ def prediction_model(
 ) -> Iterator[PredictOptions]:
     """Yield options that name the model of a model folder; other options have their defaults.
 
-    A model of nnU-Net is a temporary bundle.
+    A model of nnU-Net is a temporary bundle, also one of which nnplug has trained some folds: these have checkpoints.
 
     Args:
         call: gives the plugins.
@@ -64,7 +65,7 @@ def prediction_model(
     from nnplug_nnunet.nnunet_models import import_model
 
     check_folds(folder, folds, weights)
-    if is_ours(folder):
+    if is_ours(folder, folds):
         yield PredictOptions(models=(folder,), folds=tuple(folds), weights=weights)
         return
     with tempfile.TemporaryDirectory(prefix="nnplug-") as place:
