@@ -81,6 +81,7 @@ def test_an_image_of_zeros_is_background(bundle):
 @pytest.mark.parametrize(
     ("shape", "spacing", "message"),
     [
+        ((1, 0, 24, 20), (1, 1, 1), r"of shape \(1, 0, 24, 20\) .*; expected \(C, z, y, x\)"),
         (
             (6, 12, 11),
             SPACING,

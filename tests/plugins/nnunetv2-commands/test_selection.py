@@ -55,6 +55,17 @@ def test_configurations_and_their_ensemble_are_compared(compared):
     assert (results / "selected").is_dir()
 
 
+def test_a_fold_that_nnunet_trained_is_named_with_what_takes_it(compared):
+    fold = compared.model(configuration="other") / "fold_2"
+    fold.mkdir()
+    (fold / "checkpoint_final.pth").touch()
+    words = ("nnUNetv2_find_best_configuration", 999, "-c", "tiny", "other", "-tr", "short", "-f", 0, 1, 2)
+    done = compared.run(*words)
+    shutil.rmtree(fold)
+    assert done.returncode == 1
+    assert "fold_2: was trained by nnU-Net v2, and nnplug compares only folds that it trained." in done.stderr
+
+
 def test_single_configurations_alone_are_compared_and_what_is_there_is_kept(compared):
     words = ("nnUNetv2_find_best_configuration", 999, "-c", "tiny", "other", "-tr", "short", "-f", 0, 1, "-np", 1)
     compared.expect(*words, "-p", "nnUNetPlans", "--disable_ensembling")

@@ -212,10 +212,10 @@ def _image(given: npt.ArrayLike, spacing: Sequence[float]) -> Image:
     except (TypeError, ValueError) as error:
         raise NnplugError(f"the image is no array of numbers ({error})") from error
     axes = array.ndim - 1
-    if axes not in (2, 3) or len(spacing) != axes or not all(s > 0 for s in spacing):
+    if axes not in (2, 3) or len(spacing) != axes or not all(s > 0 for s in spacing) or not array.size:
         raise NnplugError(
-            f"an image of shape {array.shape} with spacing {tuple(spacing)}; expected (C, z, y, x) or (C, y, x) and a "
-            "length above 0 in mm for each spatial axis"
+            f"an image of shape {array.shape} with spacing {tuple(spacing)}; expected (C, z, y, x) or (C, y, x) with "
+            "voxels, and a length above 0 in mm for each spatial axis"
         )
     z, y, x = ([1] * (3 - axes) + [*array.shape[1:]])[:3]
     lengths = tuple(float(s) for s in spacing)

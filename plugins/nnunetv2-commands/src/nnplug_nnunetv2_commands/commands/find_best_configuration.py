@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nnplug.errors import NnplugError
+from nnplug.errors import NnplugError, Problems
 from nnplug.runtime.process import Work
 from nnplug_cli.process import prepares_process
 from nnplug_nnunetv2_commands import flags
@@ -66,11 +68,14 @@ def _request(call: Call, options: Options) -> SelectRequest:
     preprocessed, results = call.environment.folder(PREPROCESSED), call.environment.folder(RESULTS)
     dataset = call.environment.dataset(options.dataset_name_or_id)
     workspace = NnunetWorkspace(preprocessed, dataset, results=results, trainer=options.tr[0])
+    trained = _trained(call, workspace, options.p, options.c)
+    models = [workspace.model_folder(plans, name) for plans in options.p for name in trained]
+    _refuse_nnunet(model / f"fold_{fold}" for model in models for fold in options.f)
     return SelectRequest(
         dataset=preprocessed_dataset(call, workspace),
         workspace=workspace,
         plans=tuple(options.p),
-        configurations=_trained(call, workspace, options.p, options.c),
+        configurations=trained,
         folds=tuple(map(int, options.f)),
         ensembles=not options.disable_ensembling,
         keep_existing=options.no_overwrite,
@@ -90,3 +95,12 @@ def _trained(call: Call, workspace: NnunetWorkspace, plans: list[str], asked: li
     if not found:
         raise NnplugError(f"{workspace.model_folder(plans[0], asked[0])}: no such model; train with nnUNetv2_train")
     return tuple(found)
+
+
+def _refuse_nnunet(folds: Iterable[Path]) -> None:
+    """Raise `Problems` if nnU-Net itself trained a fold: its validation has no record to compare it by."""
+    theirs = [fold for fold in folds if any(fold.glob("checkpoint_*.pth")) and not (fold / "run.json").is_file()]
+    if theirs:
+        what = "was trained by nnU-Net v2, and nnplug compares only folds that it trained"
+        others = "nnU-Net's own command compares it; nnUNetv2_accumulate_crossval_results and nnUNetv2_predict take it"
+        raise Problems([f"{fold}: {what}. {others}" for fold in theirs])
