@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from nnplug.contracts import LogLine, append_log
+from nnplug.errors import NnplugError
 from nnplug.training.set_aside import set_aside
 from nnplug.workspace.layout import RunFolder
+from nnplug.workspace.run_lock import alone_in
 
 
 @pytest.fixture
@@ -74,3 +76,10 @@ def test_a_fold_that_was_not_trained_needs_nothing(tmp_path):
     with set_aside([RunFolder(tmp_path / "fold_0")]):
         pass
     assert not (tmp_path / "fold_0").exists()
+
+
+def test_a_fold_that_another_process_trains_keeps_all_of_them(run, tmp_path_factory):
+    other = trained(RunFolder(tmp_path_factory.mktemp("other") / "fold_1"), "other")
+    with pytest.raises(NnplugError, match="fold_1: is in use by"), alone_in(other), set_aside([run, other]):
+        pass
+    assert (content(run), other.record.read_text()) == ("earlier", "other")

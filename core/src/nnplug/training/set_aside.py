@@ -23,27 +23,28 @@ def set_aside(runs: Sequence[RunFolder]) -> Iterator[None]:
         NnplugError: another process works on a run, or a folder cannot be renamed or removed; nothing is lost.
     """
     for run in runs:
-        if _earlier(run).exists():  # a kill left it
-            _decide(run)
-    for run in runs:
-        if run.path.exists():
-            with alone_in(run):
-                run.path.rename(_earlier(run))
+        _decide(run)  # what a kill left
     try:
+        for run in runs:
+            if run.path.exists():
+                with alone_in(run):
+                    run.path.rename(_earlier(run))
         yield
     finally:
         for run in runs:
-            if _earlier(run).exists():
-                _decide(run)
+            _decide(run)
 
 
 def _decide(run: RunFolder) -> None:
-    """Remove the earlier run if the new one has an epoch, else put it back."""
-    if has_epochs(run):
-        remove_folder(_earlier(run))
+    """Remove a run that is set aside if the new one has an epoch, else put it back."""
+    if not _earlier(run).exists():
         return
-    remove_folder(run.path)
-    _earlier(run).rename(run.path)
+    with alone_in(run):
+        if has_epochs(run):
+            remove_folder(_earlier(run))
+        else:
+            remove_folder(run.path)
+            _earlier(run).rename(run.path)
 
 
 def has_epochs(run: RunFolder) -> bool:
