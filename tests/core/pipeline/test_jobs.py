@@ -1,4 +1,4 @@
-"""Which runs `--fresh` removes: those that cannot go on, and those that refine them."""
+"""Which runs `--fresh` trains again: those that cannot go on, and those that refine them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from nnplug.errors import NnplugError
 from nnplug.pipeline import jobs as module
-from nnplug.pipeline.jobs import discard_changed
+from nnplug.pipeline.jobs import changed_runs
 from nnplug.runtime.progress import Silent
 from nnplug.workspace.layout import RunFolder
 
@@ -45,5 +45,6 @@ def test_what_differs_goes_and_what_refines_it(jobs, monkeypatch, changed, kept)
 
     monkeypatch.setattr(module, "check_resumable", check)
     monkeypatch.setattr(module, "ensure_splits", lambda *_, **__: ())
-    discard_changed(SimpleNamespace(dataset=None, workspace=None), jobs, Silent())
-    assert [f"{job.configuration} {job.fold}" for job in jobs if job.run.path.exists()] == kept
+    found = changed_runs(SimpleNamespace(dataset=None, workspace=None), jobs, Silent())
+    assert [f"{job.configuration} {job.fold}" for job in jobs if job.run not in found] == kept
+    assert all(job.run.path.exists() for job in jobs)

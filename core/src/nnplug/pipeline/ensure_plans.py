@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nnplug.errors import Line
-from nnplug.pipeline.jobs import discard_changed, make_jobs
+from nnplug.pipeline.jobs import make_jobs
 from nnplug.pipeline.kept_plans import keep_earlier, kept_differences, with_earlier_options, with_new_normalization
 from nnplug.pipeline.request import RunRequest
 from nnplug.plans.differences import differences
@@ -71,15 +71,11 @@ def _merge_earlier(
 
 
 def _check_begun(request: RunRequest, plans: Plans, runtime: Runtime, *, is_new: bool) -> None:
-    """Discard requested folds that cannot go on if that is asked for; else raise `NnplugError` if one cannot.
+    """Raise `NnplugError` if a requested fold cannot go on, unless such folds are trained again.
 
     Unless the plans are new, labels alone are compared here; seed and cases are compared when the fold is trained.
     """
-    jobs = make_jobs(request, plans, runtime.progress)
-    if request.fresh:
-        discard_changed(request, jobs, runtime.progress)
-        return
-    for job in jobs:
+    for job in () if request.fresh else make_jobs(request, plans, runtime.progress):
         check_labels(job)
         if is_new and not is_extension(job, runtime.plugins):
             check_unchanged(job)

@@ -13,7 +13,7 @@ from nnplug.remedies import Action
 from nnplug.runtime.progress import Progress
 from nnplug.training.job import TrainingJob
 from nnplug.training.resumable import changed_cases, changed_in_words, check_resumable
-from nnplug.training.train import discard
+from nnplug.workspace.layout import RunFolder
 
 
 def make_jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[TrainingJob]:
@@ -41,8 +41,8 @@ def make_jobs(request: RunRequest, plans: Plans, progress: Progress) -> list[Tra
     ]
 
 
-def discard_changed(request: RunRequest, jobs: Sequence[TrainingJob], progress: Progress) -> None:
-    """Remove runs that started with other values, cases or previous stages, and runs whose previous stage is removed.
+def changed_runs(request: RunRequest, jobs: Sequence[TrainingJob], progress: Progress) -> list[RunFolder]:
+    """Return the runs that started with other values, cases or previous stages, and those that refine such a run.
 
     A finished run with the same values stays, with a notice, so that the same command goes on after a kill.
 
@@ -50,23 +50,22 @@ def discard_changed(request: RunRequest, jobs: Sequence[TrainingJob], progress: 
         request: the dataset and the workspace with the folds.
         jobs: the folds to train, each after its previous stages.
         progress: receives notices.
-
-    Raises:
-        NnplugError: another process works on a run that would be removed.
     """
     splits = ensure_splits(request.dataset, request.workspace, progress=progress)
-    removed: set[str] = set()
+    found: list[RunFolder] = []
+    changed: set[str] = set()
     for job in jobs:
-        refined = removed.intersection(job.plans.chain(job.configuration)[:-1])
+        refined = changed.intersection(job.plans.chain(job.configuration)[:-1])
         reason = f"{job.run.path}: its previous stage is trained again" if refined else _reason_to_discard(job, splits)
         if reason is not None:
             if job.run.path.exists():
                 progress.notice(f"{reason}; it is trained again from the start")
-            discard(job.run)
-            removed.add(job.configuration)
+            found.append(job.run)
+            changed.add(job.configuration)
         elif job.run.is_finished:
             kept = Line(f"{job.run.path}: is finished with the same values, and stays.", Action.TRAIN_SAME_ANEW())
             progress.notice(kept)
+    return found
 
 
 def _reason_to_discard(job: TrainingJob, splits: Sequence[Fold]) -> str | None:

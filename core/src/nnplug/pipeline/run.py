@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nnplug.errors import Problems
 from nnplug.pipeline.ensure_plans import ensure_plans
-from nnplug.pipeline.jobs import asked_configurations, make_jobs, report_added_folds
+from nnplug.pipeline.jobs import asked_configurations, changed_runs, make_jobs, report_added_folds
 from nnplug.pipeline.request import RunRequest, RunResult, Step
 from nnplug.plans.fingerprint import Fingerprint
 from nnplug.plans.plans import Plans
@@ -19,6 +19,7 @@ from nnplug.registry.loader import Plugins
 from nnplug.registry.recipes import component_name
 from nnplug.registry.runtime import Runtime
 from nnplug.training.job import TrainingJob
+from nnplug.training.set_aside import set_aside
 
 
 def run(
@@ -50,11 +51,11 @@ def run(
     report_added_folds(request, jobs, runtime.progress)
     if planned is not None:
         planned(plans, tuple(asked_configurations(request, plans)))
-    if Step.PREPROCESS.reached(request.until):
-        _preprocess(request, plans, jobs, runtime)
-    if not Step.TRAIN.reached(request.until):
-        return RunResult()
-    return _train(request, plans, jobs, runtime)
+    again = request.fresh and Step.TRAIN.reached(request.until)
+    with set_aside(changed_runs(request, jobs, runtime.progress) if again else ()):
+        if Step.PREPROCESS.reached(request.until):
+            _preprocess(request, plans, jobs, runtime)
+        return _train(request, plans, jobs, runtime) if Step.TRAIN.reached(request.until) else RunResult()
 
 
 def _train(request: RunRequest, plans: Plans, jobs: list[TrainingJob], runtime: Runtime) -> RunResult:
