@@ -52,11 +52,21 @@ FAST = Recipe("fast", "ours", FAST_WORDS)
 
 LEVERS = (
     OURS,
-    _lever("linear", schedule="linear"),
-    _lever("cosine", schedule="cosine"),
-    _lever("warm-up", warmup=0.1),
-    _lever("momentum-0.9", momentum=0.9),
-    _lever("momentum-warm-up", momentum_warmup=0.1),
+    *(
+        replace(one, paced_as="default")
+        for one in (
+            _lever("linear", schedule="linear"),
+            _lever("cosine", schedule="cosine"),
+            _lever("warm-up", warmup=0.1),
+            _lever("momentum-0.9", momentum=0.9),
+            _lever("momentum-warm-up", momentum_warmup=0.1),
+            _lever("class-bias", class_bias=True),
+            _lever("balanced-start", balanced=0.1),
+            _lever("balanced", balanced=1.0),
+            _lever("foreground-half", oversampling=0.5),
+            _lever("no-mirroring", mirroring=False),
+        )
+    ),
     _lever("adamw", optimizer="adamw", initial_lr=0.001, weight_decay=0.01),
     _lever(
         "adamw-linear-warm-up", optimizer="adamw", initial_lr=0.001, weight_decay=0.01, schedule="linear", warmup=0.1
@@ -64,14 +74,9 @@ LEVERS = (
     _lever("muon", optimizer="muon", initial_lr=0.003, weight_decay=0.01),
     _lever("muon-linear-warm-up", optimizer="muon", initial_lr=0.003, weight_decay=0.01, schedule="linear", warmup=0.1),
     _lever("averaged-weights", ema=0.02),
-    _lever("class-bias", class_bias=True),
-    _lever("balanced-start", balanced=0.1),
-    _lever("balanced", balanced=1.0),
-    _lever("foreground-half", oversampling=0.5),
     _lever("one-resolution", deep_supervision=False),
     _lever("dice-topk", loss="dice-topk"),
     _lever("dice-alone", loss="dice"),
-    _lever("no-mirroring", mirroring=False),
     replace(_lever("growing", growth="efficiency", oversampling=0.5), share=2.0, uneven=True),
     replace(_lever("growing-performance", growth="performance", oversampling=0.5), uneven=True),
     Recipe("batch-4", "ours", ("--set=plan.batch_size=4",), share=0.5),
@@ -79,13 +84,7 @@ LEVERS = (
 )
 """The ablation: each is compared with the first at equal compute, and the last is several together."""
 
-FOUND = (
-    OURS,
-    _lever("momentum-warm-up", momentum_warmup=0.1),
-    _lever("class-bias", class_bias=True),
-    _lever("balanced", balanced=1.0),
-    FAST,
-)
+FOUND = tuple(one for one in LEVERS if one.name in ("default", "momentum-warm-up", "class-bias", "balanced", "fast"))
 """Recipes whose start is compared."""
 
 CHANGED = (
