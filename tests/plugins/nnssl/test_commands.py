@@ -114,7 +114,7 @@ def test_a_training_starts_from_the_weights_and_is_told_the_citations(started, p
     assert f"cite for the weights of {start}: {PAPER}" in result.stderr
     record = RunRecord.read(run / "run.json")
     assert record.pretrained.citations[0] == PAPER
-    assert "is not used" not in result.stderr
+    assert "this training does not use" not in result.stderr
     nnplug("model", "export", run, "-o", run.with_name("bundle.zip"))
     with unpacked_any(run.with_name("bundle.zip")) as bundle:
         assert bundle.record.record["0"]["pretrained"]["citations"][0] == PAPER
@@ -124,8 +124,9 @@ def test_a_training_starts_from_the_weights_and_is_told_the_citations(started, p
     forgotten = nnplug(
         "train", folder, "-w", workspace, "--name", "nnssl", "-f", "0", "--device", "cpu", *SHORT, code=1
     )
-    assert f"{start}: the start of these plans is not used. Train from it: nnplug train DATASET --pretrained" in (
-        forgotten.stderr
+    assert (
+        f"{start}: these plans have pretrained weights, which this training does not use. Train from it: nnplug train DATASET --pretrained"
+        in (forgotten.stderr)
     )
     assert "was begun with other values (pretrained: the default instead of" in forgotten.stderr
 

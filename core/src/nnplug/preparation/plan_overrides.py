@@ -103,7 +103,7 @@ def _with(configuration: Configuration, field: str, value: Any) -> Configuration
 def _check_normalization(value: Sequence[Normalization], plans: Plans, registry: Registry) -> None:
     if len(value) != len(plans.intensity):
         raise InvalidOptions(
-            f"{PLAN_WORD}.normalization has {len(value)} entries; expected one for each of the "
+            f"{PLAN_WORD}.normalization has {len(value)} entries; expected one for each of "
             f"{len(plans.intensity)} channels"
         )
     for normalization in value:

@@ -1,4 +1,4 @@
-"""What a command of a plugin gets from the command line."""
+"""The context that the command line gives to the command of a plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a normalizer says of itself."""
+"""The flag of a normalizer about voxels outside the mask."""
 
 from __future__ import annotations
 
