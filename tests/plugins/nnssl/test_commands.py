@@ -125,8 +125,8 @@ def test_a_training_starts_from_the_weights_and_is_told_the_citations(started, p
         "train", folder, "-w", workspace, "--name", "nnssl", "-f", "0", "--device", "cpu", *SHORT, code=1
     )
     assert (
-        f"{start}: these plans have pretrained weights, which this training does not use. Train from it: nnplug train DATASET --pretrained"
-        in (forgotten.stderr)
+        f"{start}: these plans have pretrained weights, which this training does not use. Train from it: "
+        "nnplug train DATASET --pretrained" in (forgotten.stderr)
     )
     assert "was begun with other values (pretrained: the default instead of" in forgotten.stderr
 
