@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def line(name: str, run: RunFolder) -> str:
-    """One row: what was trained, its minutes, its last pseudo Dice, and the Dice of whole validation images."""
+    """Return a row: the name, the minutes, the last pseudo Dice, and the Dice of whole validation images."""
     epochs = read_log(run.log)
     summary = run.validation / "summary.json"
     whole = f"{read_json(summary)['foreground_mean']['Dice']:.3f}" if summary.exists() else "not validated"
@@ -37,12 +37,12 @@ def line(name: str, run: RunFolder) -> str:
 
 
 def minutes(epochs: Epochs) -> list[float]:
-    """Of training, and of watching, at the end of each epoch."""
+    """Return the minutes from the start to the end of each epoch."""
     return [seconds / 60 for seconds in accumulate(epoch.seconds for epoch in epochs)]
 
 
 def draw(logs: Mapping[str, Epochs], picture: Path) -> None:
-    """Pseudo Dice of validation patches after each epoch."""
+    """Draw the pseudo Dice of validation patches after each epoch."""
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     axes = figure.subplots()
     for name, epochs in logs.items():

@@ -32,7 +32,8 @@ from nnplug.runtime.lock import locked
 from nnplug.runtime.progress import Silent
 from nnplug.training.extend import begin_extension
 from nnplug.training.job import TrainingJob
-from nnplug.training.train import discard, train
+from nnplug.training.set_aside import set_aside
+from nnplug.training.train import train
 from nnplug.training.validate import validate
 from nnplug.workspace import run_lock
 from nnplug.workspace.layout import Workspace
@@ -91,7 +92,7 @@ def prepared(tmp_path_factory):
 def job(prepared):
     """A job whose run is removed afterwards."""
     yield prepared
-    discard(prepared.run)
+    remove_folder(prepared.run.path)
 
 
 def start(job, progress=None, **trainer):
@@ -121,7 +122,7 @@ def test_a_fold_that_the_splits_do_not_have_is_told(prepared):
     try:
         start(seventh, progress=Warned(), epochs=1)
     finally:
-        discard(seventh.run)
+        remove_folder(seventh.run.path)
     splits = prepared.workspace.splits
     assert lines[0].startswith(f"{splits} has 4 folds, counted from 0. For fold 7, a random 80 % of the cases")
 
@@ -195,10 +196,14 @@ def test_a_gpu_without_memory_for_a_batch_is_one_line_with_sizes_and_remedies(jo
 
 
 def test_a_fold_that_another_process_is_at_is_left_alone(job, monkeypatch):
+    def again(job):
+        with set_aside([job.run]):
+            pytest.fail("it is set aside")
+
     start(job)
     monkeypatch.setattr(run_lock, "locked", partial(locked, patience=0.1))
     with locked(job.run.lock, what="x"):
-        for call in (start, check, lambda job: discard(job.run)):
+        for call in (start, check, again):
             with pytest.raises(NnplugError, match=r"fold_0: is in use by process \d+ .*on .*, since 2"):
                 call(job)
     assert job.run.is_finished
@@ -306,7 +311,7 @@ def test_training_begins_with_everything_but_the_heads(job, other):
     assert record.pretrained.model == str(job.run.path)
     with pytest.raises(NnplugError, match="was begun with other values .pretrained: the default instead of"):
         start(other, initial_lr=NOTHING)
-    discard(taker.run)
+    remove_folder(taker.run.path)
 
 
 def test_a_pretrained_model_of_another_network_is_refused_by_names(job, other):
@@ -326,7 +331,7 @@ def test_cases_preprocessed_for_another_trainer_are_indexed_when_training_starts
     """The weights are those of a training whose cases had the index from the start."""
     start(job)
     expected = load_file(job.run.final_weights)
-    discard(job.run)
+    remove_folder(job.run.path)
     names = list(job.cases)
     for name in names:
         job.cases.write_index(name, CaseIndex({"other": np.zeros(3)}, {"kind": "another trainer's"}), "another key")

@@ -24,8 +24,9 @@ from nnplug.registry.components import Kind
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.files import remove_folder
 from nnplug.training.job import TrainingJob
-from nnplug.training.train import discard, train
+from nnplug.training.train import train
 from nnplug.workspace.case_store import CaseStore
 from nnplug.workspace.layout import Workspace
 from nnplug.workspace.run_record import RunRecord
@@ -169,7 +170,7 @@ def test_a_run_that_began_with_other_images_is_refused(prepare, dataset, runtime
         file.unlink()
     with pytest.raises(NnplugError, match=rf"was begun with other images without label maps .*'{gone}' among 1"):
         train(replace(job, dataset=Dataset.open(dataset.folder)), runtime)
-    discard(job.run)
+    remove_folder(job.run.path)
     prepare()
     train(job, runtime)
     assert RunRecord.read(job.run.record).unlabelled == names(dataset)

@@ -18,10 +18,11 @@ from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.digests import sha256
 from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.files import remove_folder
 from nnplug.runtime.progress import Silent
 from nnplug.training.job import TrainingJob
 from nnplug.training.trackers.choose_trackers import chosen_trackers
-from nnplug.training.train import discard, train
+from nnplug.training.train import train
 from nnplug.workspace.layout import Workspace
 
 TINY = {
@@ -79,7 +80,7 @@ def digest_without(prepared: TrainingJob) -> str:
     """The digest of the weights of a training without trackers."""
     train(prepared, Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1))
     found = sha256(prepared.run.final_weights)
-    discard(prepared.run)
+    remove_folder(prepared.run.path)
     return found
 
 
@@ -87,7 +88,7 @@ def digest_without(prepared: TrainingJob) -> str:
 def job(prepared: TrainingJob) -> Iterator[TrainingJob]:
     """A job whose run is removed afterwards."""
     yield prepared
-    discard(prepared.run)
+    remove_folder(prepared.run.path)
 
 
 def start_training(job: TrainingJob, *names: str, **options: object) -> list[str]:

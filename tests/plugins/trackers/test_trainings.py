@@ -9,7 +9,7 @@ import pytest
 
 from nnplug.contracts import read_log
 from nnplug.runtime.digests import sha256
-from nnplug.training.train import discard
+from nnplug.runtime.files import remove_folder
 
 from . import reading
 from .conftest import NO_SERVER, start_training
@@ -30,7 +30,7 @@ def followed(prepared, digest_without, tmp_path_factory):
         assert "WANDB_SERVICE" not in os.environ
         assert {name: os.environ.get(name) for name in before} == before
     yield prepared, uri
-    discard(prepared.run)
+    remove_folder(prepared.run.path)
 
 
 def test_weights_are_equal_to_the_bit(followed, digest_without):

@@ -56,7 +56,9 @@ def changed_runs(request: RunRequest, jobs: Sequence[TrainingJob], progress: Pro
     changed: set[str] = set()
     for job in jobs:
         refined = changed.intersection(job.plans.chain(job.configuration)[:-1])
-        reason = f"{job.run.path}: its previous stage is trained again" if refined else _reason_to_discard(job, splits)
+        reason = (
+            f"{job.run.path}: its previous stage is trained again" if refined else _reason_to_train_again(job, splits)
+        )
         if reason is not None:
             if job.run.path.exists():
                 progress.notice(f"{reason}; it is trained again from the start")
@@ -68,7 +70,7 @@ def changed_runs(request: RunRequest, jobs: Sequence[TrainingJob], progress: Pro
     return found
 
 
-def _reason_to_discard(job: TrainingJob, splits: Sequence[Fold]) -> str | None:
+def _reason_to_train_again(job: TrainingJob, splits: Sequence[Fold]) -> str | None:
     """Return why a run cannot go on, None if it can."""
     try:
         check_resumable(job, splits)

@@ -44,7 +44,7 @@ class RunRequest:
         until: the last step.
         seed: the seed that every random draw derives from.
         mirroring: whether validation averages over mirrored images.
-        fresh: whether to discard runs that started with other values, and train them again.
+        fresh: whether runs that started with other values are trained again from the start.
         command: the words of the user's command line, for the record.
         devices: the number of devices that train one fold together.
         trackers: the trackers that each training is sent to.

@@ -22,7 +22,7 @@ from nnplug.registry.provenance import resolve
 from nnplug.registry.runtime import Runtime
 from nnplug.remedies import Action
 from nnplug.runtime.distributed import SINGLE_PROCESS, World
-from nnplug.runtime.files import remove_folder, remove_leftovers
+from nnplug.runtime.files import remove_leftovers
 from nnplug.runtime.free_cores import on_free_cores
 from nnplug.runtime.seeds import keep_random_state
 from nnplug.training.extend import begin_extension, is_extension
@@ -214,17 +214,6 @@ def _called_by_trainer(job: TrainingJob, task: TrainingTask, components: Registr
     network = components.get(ARCHITECTURE, task.configuration.architecture.name)
     named = [components.get(kind, job.plans.choice(kind).name) for kind in OPTIONAL if kind in job.plans.choices]
     return tuple(entry.origin for entry in (network, *named, *accelerators(components)))
-
-
-def discard(run: RunFolder) -> None:
-    """Remove a run, so that it is trained again from the start (`--fresh`).
-
-    Raises:
-        NnplugError: another process works on the run, or its folder cannot be removed.
-    """
-    if run.path.exists():
-        with alone_in(run):
-            remove_folder(run.path)
 
 
 def _warn_of_random_fold(job: TrainingJob, splits: Sequence[Fold], runtime: Runtime) -> None:

@@ -22,12 +22,13 @@ from nnplug.preparation.plan_request import PlanRequest
 from nnplug.registry.loader import Plugins
 from nnplug.registry.runtime import Runtime
 from nnplug.runtime.executor import LocalExecutor
+from nnplug.runtime.files import remove_folder
 from nnplug.runtime.progress import Silent
 from nnplug.training.job import TrainingJob
 from nnplug.training.trackers import tracking
 from nnplug.training.trackers.choose_trackers import chosen_trackers
 from nnplug.training.trackers.follower import Sent
-from nnplug.training.train import discard, train
+from nnplug.training.train import train
 from nnplug.workspace.layout import Workspace
 
 TINY = {
@@ -123,7 +124,7 @@ def without(prepared):
     train(prepared, Runtime(Plugins(), LocalExecutor(1), "cpu", workers=1))
     found = load_file(prepared.run.final_weights), [line.train_loss for line in read_log(prepared.run.log)]
     assert not list(prepared.run.path.glob("tracker_*"))
-    discard(prepared.run)
+    remove_folder(prepared.run.path)
     return found
 
 
@@ -143,7 +144,7 @@ def plugin(install):
 def job(prepared):
     """A job whose run is removed afterwards."""
     yield prepared
-    discard(prepared.run)
+    remove_folder(prepared.run.path)
 
 
 def start(job, *names, **options):
