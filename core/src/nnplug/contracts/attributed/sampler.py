@@ -13,6 +13,8 @@ from nnplug.registry.attribution import attributed, broken, expect
 if TYPE_CHECKING:
     import numpy as np
 
+    from nnplug.workspace.case_store import CaseStore
+
 
 @dataclass(frozen=True)
 class AttributedSampler(Sampler):
@@ -23,20 +25,21 @@ class AttributedSampler(Sampler):
     def bind(self, context: SamplingContext) -> Sampling:
         """See `nnplug.contracts.Sampler`."""
         with attributed(self.sampler):
-            return _Sampling(self.sampler, self.sampler.bind(context), context)
+            return _Sampling(self.sampler, self.sampler.bind(context), context.cases, frozenset(context.names))
 
 
 @dataclass(frozen=True)
 class _Sampling(Sampling):
     sampler: Sampler
     sampling: Sampling
-    context: SamplingContext
+    cases: CaseStore
+    names: frozenset[str]
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def draw(self, sample: int, rng: np.random.Generator) -> PatchPlace:
         with attributed(self.sampler):
             place = expect(self.sampler, self.sampling.draw(sample, rng), PatchPlace)
-            if place.case not in self.context.names:
+            if place.case not in self.names:
                 raise broken(self.sampler, f"returned the case {place.case!r}, which is not among its cases")
             if place.centre is not None:
                 self._check_centre(place.case, place.centre)
@@ -44,7 +47,7 @@ class _Sampling(Sampling):
 
     def _check_centre(self, case: str, centre: Sequence[object]) -> None:
         if case not in self.shapes:
-            self.shapes[case] = self.context.cases[case].label.shape
+            self.shapes[case] = self.cases[case].label.shape
         shape = self.shapes[case]
         if len(centre) != len(shape) or any(
             not isinstance(index, Integral) or not 0 <= int(index) < size
